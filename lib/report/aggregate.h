@@ -1,0 +1,54 @@
+// lib/report/aggregate.h
+// Reads an aggregate report document: RFC 7489 and RFC 9990, with the repairs of report-quirks
+// sections 5 to 11. One bad value never loses a record, one bad record never loses the report.
+
+#ifndef DMARCATE_LIB_REPORT_AGGREGATE_H_
+#define DMARCATE_LIB_REPORT_AGGREGATE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "lib/report/model.h"
+
+namespace dmarcate {
+
+struct AggregateLimits {
+  int xml_depth = 32;
+  int64_t records = 500'000;
+  size_t stored_text_bytes = 4096;  // a longer text is cut, with a repair
+  int repairs = 200;                // more are counted, not kept
+};
+
+// What surrounds the document and may fill gaps, never override it (report-quirks section 4).
+struct ReportHints {
+  std::string file_name;     // of the attachment, as sent
+  std::string subject;       // of the mail
+  std::string from_domain;   // of the mail, lower case
+  absl::Time received_time;  // places reports without a usable date_range
+};
+
+// Never an error by Status: bad input is data. `report` is set for the kAccepted* outcomes.
+struct ParsedAggregate {
+  Outcome outcome = Outcome::kQuarantined;
+  std::optional<AggregateReport> report;
+  std::vector<Repair> repairs;
+  int64_t repairs_dropped = 0;
+  // For kQuarantined, kOverLimit, kNotAReport: a stable code ("xml_not_well_formed",
+  // "doctype_entities", "policy_domain_missing", "too_many_records", ...) and a sentence with the
+  // position and the limit.
+  std::string reason;
+  std::string detail;
+};
+
+// `document` is the decompressed bytes, possibly holding several <feedback> roots (S17): one result
+// each, at least one result always. May modify the buffer (in-situ parsing). Thread-safe.
+std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHints& hints,
+                                            const AggregateLimits& limits);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_REPORT_AGGREGATE_H_
