@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+
 #include "lib/report/model.h"
 
 namespace dmarcate {

@@ -1,8 +1,8 @@
 // lib/report/model.h
 // What an aggregate report says, as values: RFC 7489 appendix C and RFC 9990, both generations in
-// one model. Three states are kept apart everywhere (report-quirks G5): absent (nullopt), empty, and
-// a value; defaults are applied by readers, never here. Where a value was not recognised, the enum is
-// kUnspecified and the raw text stands in `Repair`.
+// one model. Three states are kept apart everywhere (report-quirks G5): absent (nullopt), empty,
+// and a value; defaults are applied by readers, never here. Where a value was not recognised, the
+// enum is kUnspecified and the raw text stands in `Repair`.
 //
 // All strings are valid UTF-8. Domains are lower case without a trailing dot, as A-labels where the
 // conversion was possible; they are claims by a stranger and may be no host names at all.
@@ -21,16 +21,36 @@ namespace dmarcate {
 
 enum class Policy : uint8_t { kUnspecified, kNone, kQuarantine, kReject };
 enum class AlignmentMode : uint8_t { kUnspecified, kRelaxed, kStrict };
-enum class Disposition : uint8_t { kUnspecified, kNone, kQuarantine, kReject, kPass };  // RFC 9990: pass
+enum class Disposition : uint8_t {
+  kUnspecified,
+  kNone,
+  kQuarantine,
+  kReject,
+  kPass
+};  // RFC 9990: pass
 // The DMARC-aligned result of one mechanism. Only kPass is a pass.
 enum class AlignedResult : uint8_t { kUnspecified, kPass, kFail };
 // SPF and DKIM results; kSoftfail occurs in SPF only.
 enum class AuthResult : uint8_t {
-  kUnspecified, kNone, kPass, kFail, kPolicy, kNeutral, kTemperror, kPermerror, kSoftfail,
+  kUnspecified,
+  kNone,
+  kPass,
+  kFail,
+  kPolicy,
+  kNeutral,
+  kTemperror,
+  kPermerror,
+  kSoftfail,
 };
 enum class SpfScope : uint8_t { kUnspecified, kMfrom, kHelo };
 enum class ReasonType : uint8_t {
-  kUnspecified, kForwarded, kSampledOut, kTrustedForwarder, kMailingList, kLocalPolicy, kOther,
+  kUnspecified,
+  kForwarded,
+  kSampledOut,
+  kTrustedForwarder,
+  kMailingList,
+  kLocalPolicy,
+  kOther,
   kPolicyTestMode,
 };
 enum class DiscoveryMethod : uint8_t { kUnspecified, kPsl, kTreeWalk };
@@ -39,16 +59,22 @@ enum class Dialect : uint8_t { kRfc7489, kRfc9990 };  // a hint for display, nev
 // One deviation and what was made of it (report-quirks G3). `code` is stable: "date_scaled".
 struct Repair {
   std::string code;
-  std::string path;    // "record[3]/row/count"
-  std::string raw;     // as sent, cut at 256 bytes
-  std::string chosen;  // what it was read as; empty: dropped
+  std::string path;       // "record[3]/row/count"
+  std::string raw;        // as sent, cut at 256 bytes
+  std::string chosen;     // what it was read as; empty: dropped
   bool material = false;  // touched a domain, address, counter, interval or result
   friend bool operator==(const Repair&, const Repair&) = default;
 };
 
 // report-quirks section 1.
 enum class Outcome : uint8_t {
-  kAccepted, kAcceptedCosmetic, kAcceptedMaterial, kQuarantined, kOverLimit, kNotAReport, kDuplicate,
+  kAccepted,
+  kAcceptedCosmetic,
+  kAcceptedMaterial,
+  kQuarantined,
+  kOverLimit,
+  kNotAReport,
+  kDuplicate,
 };
 
 struct OverrideReason {
@@ -106,9 +132,9 @@ struct PublishedPolicy {
 
 struct ReportMetadata {
   std::string org_name;
-  std::string email;                // the first addr-spec, or empty
+  std::string email;  // the first addr-spec, or empty
   std::string extra_contact_info;
-  std::string report_id;            // "sha256:..." if the report had none
+  std::string report_id;  // "sha256:..." if the report had none
   std::vector<std::string> errors;
   std::string generator;
   int64_t begin = 0;  // seconds since 1970 UTC, as sent (after repairs)
