@@ -32,8 +32,8 @@ class FakeClock final : public Clock {
   explicit FakeClock(absl::Time start) : now_(start) {}
   absl::Time Now() const override;
   absl::Duration Monotonic() const override;
-  void Advance(absl::Duration by);      // both clocks
-  void JumpWallTo(absl::Time wall);     // as when an operator sets the date
+  void Advance(absl::Duration by);   // both clocks
+  void JumpWallTo(absl::Time wall);  // as when an operator sets the date
 
  private:
   mutable std::mutex mutex_;

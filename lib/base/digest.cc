@@ -1,12 +1,12 @@
 #include "lib/base/digest.h"
 
+#include <cstdlib>
+
+#include "absl/status/status.h"
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 
-#include <cstdlib>
-
-#include "absl/status/status.h"
 #include "lib/base/text.h"
 
 namespace dmarcate {
@@ -17,8 +17,7 @@ struct Sha256Stream::Impl {
 };
 
 Sha256Stream::Sha256Stream() : impl_(std::make_unique<Impl>()) {
-  if (impl_->context == nullptr ||
-      EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr) != 1) {
+  if (impl_->context == nullptr || EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr) != 1) {
     std::abort();  // OpenSSL without SHA-256 is a broken installation
   }
 }

@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "fmt/format.h"
+
 #include "lib/base/random.h"
 #include "lib/base/status_macros.h"
 

@@ -5,10 +5,11 @@
 
 #include "absl/time/clock.h"
 #include "fmt/format.h"
-#include "lib/base/text.h"
-#include "lib/base/time.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
+
+#include "lib/base/text.h"
+#include "lib/base/time.h"
 
 namespace dmarcate {
 namespace {
@@ -18,8 +19,8 @@ std::atomic<LogLevel> g_minimum{LogLevel::kInfo};
 
 spdlog::logger& Logger() {
   static const std::shared_ptr<spdlog::logger> logger = [] {
-    auto made = std::make_shared<spdlog::logger>(
-        "dmarcate", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("dmarcate",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("%v");  // the line is complete when it gets here
     made->set_level(spdlog::level::trace);
     made->flush_on(spdlog::level::trace);
@@ -73,8 +74,8 @@ void Log(LogLevel level, std::string_view event, std::initializer_list<LogField>
   if (g_format.load() == LogFormat::kJson) {
     line = fmt::format(R"({{"ts":"{}","level":"{}","event":"{}")", time, NameOf(level), event);
     for (const LogField& field : fields) {
-      line += fmt::format(R"(,"{}":{})", field.key,
-                          field.quoted ? Quote(field.value) : field.value);
+      line +=
+          fmt::format(R"(,"{}":{})", field.key, field.quoted ? Quote(field.value) : field.value);
     }
     line += '}';
   } else {

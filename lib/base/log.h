@@ -3,9 +3,9 @@
 //
 //   LogInfo("report_stored", {{"domain", domain}, {"records", records}});
 //
-// `event` is from a closed list (docs/logs.md grows with it). Values are escaped, so what a stranger
-// wrote cannot start a line of its own. Secrets have no conversion to a value: a Secret does not
-// compile here.
+// `event` is from a closed list (docs/logs.md grows with it). Values are escaped, so what a
+// stranger wrote cannot start a line of its own. Secrets have no conversion to a value: a Secret
+// does not compile here.
 
 #ifndef DMARCATE_LIB_BASE_LOG_H_
 #define DMARCATE_LIB_BASE_LOG_H_
@@ -30,8 +30,7 @@ struct LogField {
   template <std::integral T>
     requires(!std::same_as<T, bool>)
   LogField(std::string_view k, T v) : key(k), value(std::to_string(v)), quoted(false) {}
-  LogField(std::string_view k, const absl::Status& v)
-      : key(k), value(v.ToString()), quoted(true) {}
+  LogField(std::string_view k, const absl::Status& v) : key(k), value(v.ToString()), quoted(true) {}
   std::string_view key;
   std::string value;
   bool quoted;

@@ -5,11 +5,11 @@
 #ifndef DMARCATE_LIB_BASE_SECRET_H_
 #define DMARCATE_LIB_BASE_SECRET_H_
 
-#include <openssl/crypto.h>
-
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include <openssl/crypto.h>
 
 namespace dmarcate {
 

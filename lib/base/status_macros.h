@@ -11,13 +11,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fmt/format.h"
+
 #include "lib/base/text.h"
 
 // Returns from the enclosing function if `expr` (an absl::Status) is not OK.
-#define DMARCATE_RETURN_IF_ERROR(expr)                                  \
-  do {                                                                  \
-    if (absl::Status dmarcate_status_ = (expr); !dmarcate_status_.ok()) \
-      return dmarcate_status_;                                          \
+#define DMARCATE_RETURN_IF_ERROR(expr)                                                           \
+  do {                                                                                           \
+    if (absl::Status dmarcate_status_ = (expr); !dmarcate_status_.ok()) return dmarcate_status_; \
   } while (false)
 
 // Assigns the value of `expr` (an absl::StatusOr) to `lhs`, or returns its error.
@@ -35,11 +35,9 @@ namespace dmarcate {
 // `status` with "context: " before its message; OK stays OK. Payloads are kept.
 inline absl::Status Annotate(const absl::Status& status, std::string_view context) {
   if (status.ok()) return status;
-  absl::Status out(status.code(),
-                   ToAbsl(fmt::format("{}: {}", context, ToStd(status.message()))));
-  status.ForEachPayload([&out](absl::string_view url, const absl::Cord& payload) {
-    out.SetPayload(url, payload);
-  });
+  absl::Status out(status.code(), ToAbsl(fmt::format("{}: {}", context, ToStd(status.message()))));
+  status.ForEachPayload(
+      [&out](absl::string_view url, const absl::Cord& payload) { out.SetPayload(url, payload); });
   return out;
 }
 

@@ -38,10 +38,10 @@ size_t Utf8Sequence(std::string_view s, uint32_t* code) {
 }
 
 bool IsUnsafeToPrint(uint32_t code) {
-  return code < 0x20 || (code >= 0x7F && code < 0xA0) ||   // C0, DEL, C1
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) ||        // C0, DEL, C1
          code == 0x061C || code == 0x200E || code == 0x200F ||  // bidi marks
-         (code >= 0x2028 && code <= 0x202E) ||             // separators, embeddings, overrides
-         (code >= 0x2066 && code <= 0x2069) ||             // isolates
+         (code >= 0x2028 && code <= 0x202E) ||                  // separators, embeddings, overrides
+         (code >= 0x2066 && code <= 0x2069) ||                  // isolates
          code == 0xFEFF;
 }
 

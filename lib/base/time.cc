@@ -1,6 +1,7 @@
 #include "lib/base/time.h"
 
 #include "fmt/format.h"
+
 #include "lib/base/status_macros.h"
 
 namespace dmarcate {

@@ -4,10 +4,11 @@
 #include <set>
 #include <sstream>
 
+#include "toml++/toml.h"
+
 #include "lib/base/file.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
-#include "toml++/toml.h"
 
 namespace dmarcate {
 namespace {
@@ -33,28 +34,25 @@ absl::StatusOr<int64_t> ParseWithUnit(std::string_view text, const std::vector<U
     }
     known.emplace_back(unit.suffix.empty() ? "no unit" : unit.suffix);
   }
-  return MakeError(absl::StatusCode::kInvalidArgument,
-                   fmt::format("{} '{}': want a number and one of: {}", kind, text,
-                               Join(known, ", ")));
+  return MakeError(
+      absl::StatusCode::kInvalidArgument,
+      fmt::format("{} '{}': want a number and one of: {}", kind, text, Join(known, ", ")));
 }
 
 }  // namespace
 
 absl::StatusOr<absl::Duration> ParseDurationText(std::string_view text) {
-  DMARCATE_ASSIGN_OR_RETURN(const int64_t millis,
-                            ParseWithUnit(text,
-                                          {{"ms", 1},
-                                           {"s", 1000},
-                                           {"m", 60'000},
-                                           {"h", 3'600'000},
-                                           {"d", 86'400'000}},
-                                          "duration"));
+  DMARCATE_ASSIGN_OR_RETURN(
+      const int64_t millis,
+      ParseWithUnit(text,
+                    {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}},
+                    "duration"));
   return absl::Milliseconds(millis);
 }
 
 absl::StatusOr<int64_t> ParseBytesText(std::string_view text) {
-  return ParseWithUnit(
-      text, {{"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}}, "size");
+  return ParseWithUnit(text, {{"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}},
+                       "size");
 }
 
 struct TomlConfig::Impl {
@@ -66,8 +64,8 @@ struct TomlConfig::Impl {
 
   void Fail(std::string_view key, std::string_view why) {
     if (!error.ok()) return;
-    error = MakeError(absl::StatusCode::kInvalidArgument,
-                      fmt::format("{}: {}: {}", origin, key, why));
+    error =
+        MakeError(absl::StatusCode::kInvalidArgument, fmt::format("{}: {}: {}", origin, key, why));
   }
 
   toml::node_view<toml::node> Find(std::string_view key) {
@@ -108,8 +106,8 @@ absl::StatusOr<TomlConfig> TomlConfig::Parse(std::string_view text, std::string_
   } catch (const toml::parse_error& error) {
     return MakeError(
         absl::StatusCode::kInvalidArgument,
-        fmt::format("{}:{}:{}: {}", origin, error.source().begin.line,
-                    error.source().begin.column, std::string_view(error.description())));
+        fmt::format("{}:{}:{}: {}", origin, error.source().begin.line, error.source().begin.column,
+                    std::string_view(error.description())));
   }
   return TomlConfig(std::move(impl));
 }

@@ -1,8 +1,10 @@
 // lib/dns/resolver.h
 // Two views of the live DNS: what receivers see (a validating resolver) and what the authoritative
-// servers say, each of them. Interfaces and values only; ldns stays inside this directory's .cc files.
+// servers say, each of them. Interfaces and values only; ldns stays inside this directory's .cc
+// files.
 //
-// Unknown is never absent: kNoData and kNxDomain are answers; an error means that nothing was learned:
+// Unknown is never absent: kNoData and kNxDomain are answers; an error means that nothing was
+// learned:
 //   kDeadlineExceeded  nobody answered in time     kUnavailable  SERVFAIL, REFUSED, unreachable
 //   kDataLoss          DNSSEC says bogus           kResourceExhausted  chain or budget exceeded
 
@@ -16,13 +18,23 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+
 #include "lib/mailauth/domain_name.h"
 
 namespace dmarcate {
 
 enum class RrType : uint16_t {
-  kA = 1, kNs = 2, kCname = 5, kSoa = 6, kPtr = 12, kMx = 15, kTxt = 16, kAaaa = 28, kDs = 43,
-  kDnskey = 48, kTlsa = 52,
+  kA = 1,
+  kNs = 2,
+  kCname = 5,
+  kSoa = 6,
+  kPtr = 12,
+  kMx = 15,
+  kTxt = 16,
+  kAaaa = 28,
+  kDs = 43,
+  kDnskey = 48,
+  kTlsa = 52,
 };
 std::string ToString(RrType type);  // "TXT"
 
@@ -57,11 +69,11 @@ struct DnsAnswer {
   bool authoritative = false;           // AA
   std::vector<DomainName> cname_chain;  // targets followed, in order
   std::vector<TxtRecord> txt;
-  std::vector<std::string> texts;       // A, AAAA: addresses; NS, PTR, CNAME: names; other: presentation
+  std::vector<std::string> texts;  // A, AAAA: addresses; NS, PTR, CNAME: names; other: presentation
   std::vector<MxRecord> mx;
-  uint32_t ttl_seconds = 0;             // of the RRset; for no records the negative TTL, if known
-  uint32_t soa_serial = 0;              // from the authority section, 0 if none
-  std::string server;                   // "192.0.2.53:53": who said so
+  uint32_t ttl_seconds = 0;  // of the RRset; for no records the negative TTL, if known
+  uint32_t soa_serial = 0;   // from the authority section, 0 if none
+  std::string server;        // "192.0.2.53:53": who said so
   absl::Duration round_trip;
 };
 
@@ -95,8 +107,9 @@ struct AuthoritativeAnswer {
 class AuthoritativeResolver {
  public:
   virtual ~AuthoritativeResolver() = default;
-  // Finds the zone cut and its servers through the resolver (or a configured stub), asks every address
-  // of every server without recursion, UDP then TCP on truncation. `over_tcp`: TCP only, for proofs.
+  // Finds the zone cut and its servers through the resolver (or a configured stub), asks every
+  // address of every server without recursion, UDP then TCP on truncation. `over_tcp`: TCP only,
+  // for proofs.
   //   kUnavailable, kDeadlineExceeded  the zone or its servers could not be found
   virtual absl::StatusOr<AuthoritativeAnswer> LookupAll(const DomainName& owner, RrType type,
                                                         bool over_tcp) = 0;

@@ -20,14 +20,15 @@ class DomainName {
   DomainName() = default;  // the root, text() is empty
 
   // Folds case, strips one trailing dot, converts U-labels (IDNA 2008 by libidn2).
-  //   kInvalidArgument  empty label, label over 63 octets, name over 253, blank or control octet, an
+  //   kInvalidArgument  empty label, label over 63 octets, name over 253, blank or control octet,
+  //   an
   //                     IP address literal; the message quotes the name and says which
   static absl::StatusOr<DomainName> Parse(std::string_view text);
 
-  const std::string& text() const { return text_; }        // "mail.example.com"
-  std::string ToFqdn() const { return text_ + "."; }       // "mail.example.com."
+  const std::string& text() const { return text_; }   // "mail.example.com"
+  std::string ToFqdn() const { return text_ + "."; }  // "mail.example.com."
   bool IsRoot() const { return text_.empty(); }
-  std::vector<std::string_view> labels() const;            // leftmost first; views into this
+  std::vector<std::string_view> labels() const;  // leftmost first; views into this
   size_t label_count() const;
   // Without the leftmost label; the root's parent is the root.
   DomainName Parent() const;

@@ -1,10 +1,11 @@
 // lib/store/report_store.h
-// The reports store at the level of the domain model: ingestd writes it, policyd reads it. Implementations: RocksDB
-// (rocks_report_store.h) and the fake in memory (fake_report_store.h); one conformance suite runs on both.
-// The layout on disk is docs/store.md.
+// The reports store at the level of the domain model: ingestd writes it, policyd reads it.
+// Implementations: RocksDB (rocks_report_store.h) and the fake in memory (fake_report_store.h); one
+// conformance suite runs on both. The layout on disk is docs/store.md.
 //
-// Never lose, never double: Commit() makes everything in a batch durable together, and what is acknowledged to a
-// sender has been through a Commit() with Sync::kYes. Re-reading a raw item replaces what it gave before.
+// Never lose, never double: Commit() makes everything in a batch durable together, and what is
+// acknowledged to a sender has been through a Commit() with Sync::kYes. Re-reading a raw item
+// replaces what it gave before.
 
 #ifndef DMARCATE_LIB_STORE_REPORT_STORE_H_
 #define DMARCATE_LIB_STORE_REPORT_STORE_H_
@@ -19,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+
 #include "lib/base/time.h"
 #include "lib/report/model.h"
 
@@ -26,7 +28,12 @@ namespace dmarcate {
 
 // Ordered worst to best is not implied; the numbers are at rest and never reused.
 enum class TrustClass : uint8_t {
-  kUnspecified = 0, kAnchored = 1, kAuthenticated = 2, kImported = 3, kUnverified = 4, kQuarantined = 5,
+  kUnspecified = 0,
+  kAnchored = 1,
+  kAuthenticated = 2,
+  kImported = 3,
+  kUnverified = 4,
+  kQuarantined = 5,
 };
 enum class Channel : uint8_t { kUnspecified = 0, kMaildir = 1, kUpload = 2, kImport = 3 };
 
@@ -40,16 +47,17 @@ struct Receipt {
   int64_t size_bytes = 0;
   absl::Time received_time;
   Channel channel = Channel::kUnspecified;
-  std::string file_name;   // as sent, valid UTF-8, cut at 255 bytes; display only
-  bool processed = false;  // items are known
+  std::string file_name;             // as sent, valid UTF-8, cut at 255 bytes; display only
+  bool processed = false;            // items are known
   std::string subject, from_domain;  // of the mail, once processed
 };
 
 // What became of one report inside a receipt.
 struct ReceiptItem {
   Outcome outcome = Outcome::kQuarantined;
-  std::string kind;         // "aggregate", "failure", "tls" or empty
-  std::string report_name;  // ReportKey::ToId() of the stored report, or of the first one for a duplicate
+  std::string kind;  // "aggregate", "failure", "tls" or empty
+  std::string
+      report_name;  // ReportKey::ToId() of the stored report, or of the first one for a duplicate
   std::string domain;
   std::string reason, detail;
   std::string file_name;
@@ -61,7 +69,7 @@ struct ReportKey {
   std::string domain;  // policy domain, lower case
   DayNumber day = 0;   // midpoint day
   ReceiptId receipt = 0;
-  uint16_t item = 0;   // ordinal within the receipt
+  uint16_t item = 0;  // ordinal within the receipt
   // "20251124-00000000000a3f01-0": the id in the API, DNS-safe; unique within the domain.
   std::string ToId() const;
   static std::optional<ReportKey> FromId(std::string_view domain, std::string_view id);
@@ -80,7 +88,7 @@ struct StoredReport {
   std::string raw_sha256;       // 32 bytes
   absl::Time received_time;
   Channel channel = Channel::kUnspecified;
-  bool current = true;          // false: a revision that another one supersedes (D4)
+  bool current = true;  // false: a revision that another one supersedes (D4)
 };
 
 // Message counts of one domain and day, over current reports. Provably equal to a recount.
@@ -98,7 +106,8 @@ enum class Sync : uint8_t { kNo, kYes };
 // What happens to one processed report; the store decides duplicate and revision by its index.
 struct ProcessedItem {
   ReceiptItem item;
-  std::optional<StoredReport> report;  // for the kAccepted* outcomes; key.receipt/item/day filled by the caller
+  std::optional<StoredReport>
+      report;  // for the kAccepted* outcomes; key.receipt/item/day filled by the caller
 };
 
 // One group of work, committed atomically.
@@ -116,9 +125,10 @@ struct CommitBatch {
   std::vector<Processed> processed;
 };
 struct CommitResult {
-  std::vector<ReceiptId> accepted;                // as CommitBatch::accepted
-  std::vector<bool> raw_known;                    // as accepted: the same bytes had been received before
-  std::vector<std::vector<ReceiptItem>> processed;  // as CommitBatch::processed, outcome and report_name final
+  std::vector<ReceiptId> accepted;  // as CommitBatch::accepted
+  std::vector<bool> raw_known;      // as accepted: the same bytes had been received before
+  std::vector<std::vector<ReceiptItem>>
+      processed;  // as CommitBatch::processed, outcome and report_name final
 };
 
 // One process writes. Commit() is called from one thread; the rest is thread-safe.
@@ -127,20 +137,24 @@ class ReportWriter {
   virtual ~ReportWriter() = default;
   // All or nothing. Rules (report-quirks D2-D4, DESIGN section 5):
   //   same document_sha256 as a stored report        -> kDuplicate, linked, nothing added
-  //   same (domain, reporter_key, report id, begin, end), other content -> both kept; the more trusted is
-  //     current, at equal trust the later if it has at least as many records; totals move in the same batch
-  // Errors: kUnavailable, kResourceExhausted (disk): nothing was written. After a failed sync the store answers
-  // kFailedPrecondition until it is opened again.
+  //   same (domain, reporter_key, report id, begin, end), other content -> both kept; the more
+  //   trusted is
+  //     current, at equal trust the later if it has at least as many records; totals move in the
+  //     same batch
+  // Errors: kUnavailable, kResourceExhausted (disk): nothing was written. After a failed sync the
+  // store answers kFailedPrecondition until it is opened again.
   virtual absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) = 0;
   // Accepted and not yet processed, oldest first: the work after a restart.
   virtual absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) = 0;
   // Whether these bytes were received and processed before; nullopt: never seen or still pending.
-  virtual absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(std::string_view raw_sha256) = 0;
+  virtual absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
+      std::string_view raw_sha256) = 0;
   // kNotFound; kDataLoss if the bytes do not match their hash.
   virtual absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) = 0;
   struct ReceiptPage {
-    std::vector<std::pair<Receipt, ReceiptItem>> rows;  // items that are no report: quarantined, over limit, ...
-    ReceiptId next_before = 0;                          // 0: the end
+    std::vector<std::pair<Receipt, ReceiptItem>>
+        rows;                   // items that are no report: quarantined, over limit, ...
+    ReceiptId next_before = 0;  // 0: the end
   };
   // Newest first, receipts with id < before (0: from the newest).
   virtual absl::StatusOr<ReceiptPage> ListUnreadable(ReceiptId before, size_t limit) = 0;
@@ -155,22 +169,24 @@ class ReportReader {
   // Changes whenever CatchUp() saw new data; equal versions mean equal answers. For caches.
   virtual uint64_t version() const = 0;
 
-  // Current reports whose midpoint day lies in [first, last], by day. `visit` returns false to stop. The reference
-  // is valid during the call only.
+  // Current reports whose midpoint day lies in [first, last], by day. `visit` returns false to
+  // stop. The reference is valid during the call only.
   virtual absl::Status ForEachReport(std::string_view domain, DayNumber first, DayNumber last,
                                      const std::function<bool(const StoredReport&)>& visit) = 0;
-  virtual absl::StatusOr<std::vector<DayTotals>> ReadTotals(std::string_view domain, DayNumber first,
-                                                            DayNumber last) = 0;
+  virtual absl::StatusOr<std::vector<DayTotals>> ReadTotals(std::string_view domain,
+                                                            DayNumber first, DayNumber last) = 0;
   // Domains that have reports, with the last day; sorted by name, at most `limit` after `after`.
-  virtual absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(std::string_view after,
-                                                                                     size_t limit) = 0;
+  virtual absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(
+      std::string_view after, size_t limit) = 0;
   struct ReportPage {
-    std::vector<StoredReport> reports;   // without records
-    std::optional<ReportKey> next;       // pass as `from`
+    std::vector<StoredReport> reports;  // without records
+    std::optional<ReportKey> next;      // pass as `from`
   };
   // Newest day first, within [first, last], revisions included.
-  virtual absl::StatusOr<ReportPage> ListReports(std::string_view domain, DayNumber first, DayNumber last,
-                                                 const std::optional<ReportKey>& from, size_t limit) = 0;
+  virtual absl::StatusOr<ReportPage> ListReports(std::string_view domain, DayNumber first,
+                                                 DayNumber last,
+                                                 const std::optional<ReportKey>& from,
+                                                 size_t limit) = 0;
   virtual absl::StatusOr<StoredReport> GetReport(const ReportKey& key) = 0;  // kNotFound, kDataLoss
   virtual absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) = 0;
 };

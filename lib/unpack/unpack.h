@@ -1,8 +1,8 @@
 // lib/unpack/unpack.h
-// Bytes of any kind (mail, mbox, gzip, zip, XML, JSON) to reports. Content decides the type, labels only
-// break ties (report-quirks G10). Limits hold while streaming, across all layers of one input, so a
-// hostile input ends in kOverLimit within a fixed memory bound. The one door for ingestd and for
-// `dmarcate parse`.
+// Bytes of any kind (mail, mbox, gzip, zip, XML, JSON) to reports. Content decides the type, labels
+// only break ties (report-quirks G10). Limits hold while streaming, across all layers of one input,
+// so a hostile input ends in kOverLimit within a fixed memory bound. The one door for ingestd and
+// for `dmarcate parse`.
 
 #ifndef DMARCATE_LIB_UNPACK_UNPACK_H_
 #define DMARCATE_LIB_UNPACK_UNPACK_H_
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+
 #include "lib/report/aggregate.h"
 #include "lib/report/model.h"
 
@@ -28,20 +29,20 @@ struct UnpackLimits {  // DESIGN section 5
   int64_t ratio = 300;                 // after the first ratio_free_bytes of output
   int64_t ratio_free_bytes = 4 << 20;
   int archive_members = 8;
-  int archive_depth = 2;               // gzip and zip may nest so deep
+  int archive_depth = 2;  // gzip and zip may nest so deep
   int mime_depth = 8;
   int mime_parts = 64;
-  int enclosed_messages = 3;           // depth of message/rfc822
+  int enclosed_messages = 3;  // depth of message/rfc822
   AggregateLimits aggregate;
 };
 
 struct UnpackHints {
-  std::string file_name;         // of the input itself, if known
+  std::string file_name;  // of the input itself, if known
   absl::Time received_time;
 };
 
-// One report found, or one reason why there is none. The aggregate's outcome and repairs include those of
-// the container ("gzip_trailing_data", "b64_lenient", "zip_crc").
+// One report found, or one reason why there is none. The aggregate's outcome and repairs include
+// those of the container ("gzip_trailing_data", "b64_lenient", "zip_crc").
 struct UnpackedReport {
   ReportKind kind = ReportKind::kUnknown;
   Outcome outcome = Outcome::kQuarantined;
@@ -49,12 +50,13 @@ struct UnpackedReport {
   std::optional<TlsReport> tls;
   std::optional<FailureReport> failure;
   std::vector<Repair> repairs;
-  std::string reason;           // stable code, for the outcomes that are no report
-  std::string detail;           // a sentence: what, where, the limit
-  std::string document_sha256;  // 32 raw bytes, of the decompressed document; empty if none was reached
+  std::string reason;  // stable code, for the outcomes that are no report
+  std::string detail;  // a sentence: what, where, the limit
+  std::string
+      document_sha256;  // 32 raw bytes, of the decompressed document; empty if none was reached
   int64_t document_bytes = 0;
   std::vector<std::string> container;  // layers, outermost first: "mail", "zip", "xml"
-  std::string file_name;        // of the attachment or member, as sent; for display only
+  std::string file_name;               // of the attachment or member, as sent; for display only
 };
 
 // What the carrying mail said about itself, unauthenticated. Empty where the input was no mail.
@@ -69,8 +71,8 @@ struct Unpacked {
   std::vector<UnpackedReport> reports;  // at least one
 };
 
-// Thread-safe. Never throws, never returns nothing. Reports found twice in the same input (same document)
-// come once and then as kDuplicate (M12).
+// Thread-safe. Never throws, never returns nothing. Reports found twice in the same input (same
+// document) come once and then as kDuplicate (M12).
 Unpacked Unpack(std::string input, const UnpackHints& hints, const UnpackLimits& limits);
 
 }  // namespace dmarcate

@@ -17,7 +17,10 @@ namespace {
 using testing::HasSubstr;
 
 TEST(Text, InvalidUtf8BecomesReplacementAndTheRestStays) {
-  EXPECT_EQ(ToValidUtf8("a\xFF\xFE" "b"), "a\xEF\xBF\xBD" "b");
+  EXPECT_EQ(ToValidUtf8("a\xFF\xFE"
+                        "b"),
+            "a\xEF\xBF\xBD"
+            "b");
   EXPECT_EQ(ToValidUtf8("gr\xC3\xBC\xC3\x9F"), "gr\xC3\xBC\xC3\x9F");
   EXPECT_FALSE(IsValidUtf8("\xC0\x80"));      // overlong NUL
   EXPECT_FALSE(IsValidUtf8("\xED\xA0\x80"));  // surrogate

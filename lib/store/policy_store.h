@@ -1,0 +1,208 @@
+// lib/store/policy_store.h
+// What people decided and what was done about it: domains, decisions about sources, DNS providers,
+// changes, and the memory of request ids. policyd owns it. Implementations: RocksDB
+// (rocks_policy_store.h) and the fake in memory (fake_policy_store.h); one conformance suite runs
+// on both. At rest the values are dmarcate.storage.v1 messages.
+//
+// Every Put is synced before it returns: a change's journal is only as good as that. Every record
+// carries a revision that starts at 1 and grows by 1 with each Put; a Put must name the revision it
+// was read at (0: must not exist yet).
+//   kAborted        the record has another revision now       kAlreadyExists  revision 0 and it
+//   exists kNotFound       no such record                            kDataLoss       stored bytes
+//   do not decode kUnavailable, kResourceExhausted  disk; nothing was written
+
+#ifndef DMARCATE_LIB_STORE_POLICY_STORE_H_
+#define DMARCATE_LIB_STORE_POLICY_STORE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace dmarcate {
+
+// An SPF term that Dmarcate put into a record, and for whom. Everything else in the record is
+// unmanaged.
+struct ManagedTerm {
+  std::string term;       // "include:sendgrid.net"
+  std::string source_id;  // "sendgrid"
+  friend bool operator==(const ManagedTerm&, const ManagedTerm&) = default;
+};
+
+struct DomainRecord {
+  std::string name;  // A-labels, lower case
+  std::string uid;
+  absl::Time create_time, update_time;
+  std::string dns_provider;    // id, or empty
+  std::string report_mailbox;  // or empty
+  std::vector<ManagedTerm> managed_terms;
+  uint64_t revision = 0;
+};
+
+enum class SourceState : uint8_t { kPending = 1, kApproved = 2, kRejected = 3 };
+
+struct AuthorizationSpec {
+  enum class Kind : uint8_t {
+    kUnspecified = 0,
+    kDkimOnly = 1,
+    kSpfInclude = 2,
+    kSpfAddresses = 3,
+    kAlreadyAuthorized = 4
+  };
+  Kind kind = Kind::kUnspecified;
+  std::string include_domain;       // kSpfInclude
+  std::vector<std::string> ranges;  // kSpfAddresses
+  friend bool operator==(const AuthorizationSpec&, const AuthorizationSpec&) = default;
+};
+
+struct SourceDecision {
+  std::string domain, source_id;
+  SourceState state = SourceState::kPending;
+  std::string decided_by, note, evidence_etag;
+  absl::Time decide_time;
+  AuthorizationSpec authorization;
+  uint64_t revision = 0;
+};
+
+struct DnsProviderRecord {
+  std::string id;
+  std::string type;                             // "powerdns", "rfc2136"
+  std::map<std::string, std::string> settings;  // by type: "api_url", "server", ... never a secret
+  std::vector<std::string> zones;
+  std::string secret_name;  // file in the secrets directory
+  absl::Time create_time;
+  uint64_t revision = 0;
+};
+
+enum class ChangeState : uint8_t {
+  kPlanned = 1,
+  kRefused = 2,
+  kExpired = 3,
+  kCancelled = 4,
+  kApplying = 5,
+  kVerifying = 6,
+  kSucceeded = 7,
+  kRollingBack = 8,
+  kRolledBack = 9,
+  kFailed = 10,
+  kNeedsAttention = 11,
+};
+bool IsEndState(ChangeState state);  // all but kPlanned, kApplying, kVerifying, kRollingBack
+
+enum class TermAction : uint8_t { kKeep = 1, kAdd = 2, kRemove = 3, kModify = 4 };
+struct TermChangeRecord {
+  TermAction action = TermAction::kKeep;
+  std::string term, before, source_id;
+  int32_t lookup_cost = 0;
+};
+// One RRset. `before` and `after` are presentation form, one string a record, in the order read or
+// to be written.
+struct RecordChangeRecord {
+  std::string zone, owner_name;
+  std::string type = "TXT";
+  std::vector<std::string> before, after;
+  uint32_t ttl_before = 0, ttl_after = 0;
+  std::vector<TermChangeRecord> term_changes;
+  std::vector<std::string> untouched;
+  int32_t lookups_before = 0, lookups_after = 0;
+};
+enum class GuardVerdict : uint8_t { kPass = 1, kWarn = 2, kRefuse = 3 };
+struct GuardRecord {
+  std::string code;
+  GuardVerdict verdict = GuardVerdict::kPass;
+  std::string message;
+  std::map<std::string, std::string> metadata;
+};
+// LEASED, READ, COMPARED, LINTED, JOURNALED, WRITING, UNKNOWN, READ_BACK, VERIFYING
+struct StepRecord {
+  std::string step, detail;
+  absl::Time time;
+};
+struct VerificationRecord {
+  std::string name_server, address, owner_name, detail;
+  bool verified = false;
+  absl::Time time;
+};
+struct ChangeIntent {
+  bool spf_from_decisions = false;
+  bool dmarc_report_address = false;
+  std::string rollback_of;  // change id
+};
+
+struct ChangeRecord {
+  std::string domain, id;
+  ChangeState state = ChangeState::kPlanned;
+  ChangeIntent intent;
+  std::vector<RecordChangeRecord> record_changes;
+  std::vector<ManagedTerm> managed_before,
+      managed_after;  // of the domain, when planned and when done
+  std::string plan_digest;
+  std::vector<GuardRecord> guards;
+  std::string dns_provider;
+  uint8_t provider_class = 0;  // 1 A to 4 D
+  std::vector<StepRecord> steps;
+  std::vector<VerificationRecord> verifications;
+  std::string requested_by, applied_by;
+  absl::Time create_time, apply_time = absl::InfinitePast(), end_time = absl::InfinitePast();
+  absl::Time plan_expire_time;
+  std::string rollback_of, rolled_back_by;  // change ids
+  std::string error_reason, error_message;
+  std::map<std::string, std::string> error_metadata;
+  uint64_t revision = 0;
+};
+
+// The first answer to a request id (AIP-155), kept 7 days.
+struct RequestRecord {
+  std::string caller, request_id, method;
+  std::string body_sha256;  // of the request
+  std::string response;     // serialized
+  absl::Time time;
+};
+
+// Thread-safe.
+class PolicyStore {
+ public:
+  virtual ~PolicyStore() = default;
+
+  virtual absl::StatusOr<DomainRecord> GetDomain(std::string_view name) = 0;
+  // By name, after `after`.
+  virtual absl::StatusOr<std::vector<DomainRecord>> ListDomains(std::string_view after,
+                                                                size_t limit) = 0;
+  virtual absl::StatusOr<DomainRecord> PutDomain(DomainRecord record) = 0;
+
+  virtual absl::StatusOr<SourceDecision> GetDecision(std::string_view domain,
+                                                     std::string_view source_id) = 0;
+  virtual absl::StatusOr<std::vector<SourceDecision>> ListDecisions(std::string_view domain) = 0;
+  virtual absl::StatusOr<SourceDecision> PutDecision(SourceDecision record) = 0;
+
+  virtual absl::StatusOr<DnsProviderRecord> GetProvider(std::string_view id) = 0;
+  virtual absl::StatusOr<std::vector<DnsProviderRecord>> ListProviders(std::string_view after,
+                                                                       size_t limit) = 0;
+  virtual absl::StatusOr<DnsProviderRecord> PutProvider(DnsProviderRecord record) = 0;
+
+  virtual absl::StatusOr<ChangeRecord> GetChange(std::string_view domain, std::string_view id) = 0;
+  // Newest first (ids sort by time); `domain` "-" means all. Strictly older than `before` (empty:
+  // from the newest).
+  virtual absl::StatusOr<std::vector<ChangeRecord>> ListChanges(std::string_view domain,
+                                                                std::string_view before,
+                                                                size_t limit) = 0;
+  virtual absl::StatusOr<ChangeRecord> PutChange(ChangeRecord record) = 0;
+  // Changes that are in no end state and not kPlanned: the work to resume after a restart.
+  virtual absl::StatusOr<std::vector<ChangeRecord>> OpenChanges() = 0;
+  // The change and the domain in one atomic write: what a finished change does to managed_terms.
+  virtual absl::Status PutChangeAndDomain(ChangeRecord change, DomainRecord domain) = 0;
+
+  virtual absl::StatusOr<std::optional<RequestRecord>> FindRequest(std::string_view caller,
+                                                                   std::string_view request_id) = 0;
+  virtual absl::Status PutRequest(RequestRecord record) = 0;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_STORE_POLICY_STORE_H_
