@@ -1,0 +1,66 @@
+// lib/inspect/dmarc_discovery.h
+// Which DMARC Policy Record applies to a name right now: its own, else that of its Organizational
+// Domain or Public Suffix Domain, found by the tree walk of RFC 9989 section 4.10; and whether the
+// outside report addresses in it have been authorized by their hosts (RFC 9990 section 4).
+
+#ifndef DMARCATE_LIB_INSPECT_DMARC_DISCOVERY_H_
+#define DMARCATE_LIB_INSPECT_DMARC_DISCOVERY_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "lib/dns/resolver.h"
+#include "lib/mailauth/alignment.h"
+#include "lib/mailauth/dmarc_record.h"
+#include "lib/mailauth/domain_name.h"
+
+namespace dmarcate {
+
+// Whether the host of a report address wants reports about the policy domain.
+enum class ReportAuthorization : uint8_t {
+  kNotNeeded,  // the same Organizational Domain
+  kAuthorized,
+  kUnauthorized,  // the host says nothing: receivers send nothing there
+  kUnknown,       // the look-up failed
+};
+std::string_view ToString(ReportAuthorization authorization);
+
+struct ReportDestination {
+  DmarcUri uri;
+  ReportAuthorization authorization = ReportAuthorization::kUnknown;
+  std::string query_name;  // "example.com._report._dmarc.reports.example.net", if one was asked
+  std::string error;       // of kUnknown
+};
+
+struct DmarcDiscovery {
+  DomainName author_domain;
+  std::optional<DomainName> policy_domain;  // where the record stands; absent: DMARC does not apply
+  std::optional<DmarcRecord> record;
+  DmarcSubject subject = DmarcSubject::kDomain;  // what the Author Domain is to that record
+  DomainName organizational_domain;              // by tree walk
+  std::vector<DomainName> cname_chain;           // at the Author Domain's _dmarc name
+  uint32_t ttl_seconds = 0;
+  std::vector<DomainName> queries;              // names asked for, in order
+  std::vector<ReportDestination> destinations;  // rua, then ruf
+};
+
+// Asks at most 8 names (RFC 9989 section 4.10), two more for the existence of the name, and one per
+// outside host, at most 10.
+//   any error of the resolver  the outcome is undetermined; no policy may be concluded
+//   (section 5.3.6)
+absl::StatusOr<DmarcDiscovery> DiscoverDmarc(const DomainName& author_domain, Resolver& resolver);
+
+// Who else receives reports. `policy_domain`: where the record stands. Never fails; see kUnknown.
+std::vector<ReportDestination> CheckDestinations(const DomainName& policy_domain,
+                                                 const DomainName& organizational_domain,
+                                                 const std::vector<DmarcUri>& uris,
+                                                 Resolver& resolver);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_INSPECT_DMARC_DISCOVERY_H_

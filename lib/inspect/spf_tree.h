@@ -1,0 +1,109 @@
+// lib/inspect/spf_tree.h
+// What an SPF record really says: every include and redirect followed, look-ups counted exactly,
+// also beyond the limit, addresses gathered per branch.
+//
+// Counts are the worst case of RFC 7208 section 4.6.4: all terms in order, none matching before.
+// A look-up that failed makes the tree incomplete: its counts are then lower bounds, never zero.
+
+#ifndef DMARCATE_LIB_INSPECT_SPF_TREE_H_
+#define DMARCATE_LIB_INSPECT_SPF_TREE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/ip_address.h"
+#include "lib/dns/resolver.h"
+#include "lib/mailauth/domain_name.h"
+#include "lib/mailauth/lint.h"
+#include "lib/mailauth/spf_record.h"
+
+namespace dmarcate {
+
+// What one expansion may spend. Beyond it the tree is cut and incomplete, never wrong.
+struct SpfTreeBudget {
+  int max_queries = 200;
+  absl::Duration max_time = absl::Seconds(20);  // checked between queries
+  int max_depth = 20;                           // of nested includes
+  int max_nodes = 5000;
+};
+
+// Why an include or redirect does not lead to one SPF record.
+enum class SpfDangling : uint8_t {
+  kNo,
+  kNxDomain,  // the name does not exist: whoever registers it can send as this domain
+  kNoSpf,     // the name exists and has no SPF record: permerror
+  kMultiple,  // two SPF records: permerror
+};
+std::string_view ToString(SpfDangling dangling);  // "NXDOMAIN"
+
+struct SpfNode {
+  std::string term;  // as written; of the root "v=spf1 ..." is in `record_text`
+  SpfQualifier qualifier = SpfQualifier::kPass;
+  SpfKind kind = SpfKind::kAll;  // meaningless for the root
+  std::string target;            // the name asked; with macros as written, then never asked
+  int lookup_cost = 0;           // this term and all below it
+  int void_lookups = 0;          // this term and all below it; the worse of IPv4 and IPv6 clients
+  bool complete = true;          // nothing below failed or was cut
+  std::string error;  // empty, or what receivers (permerror) or we (look-up) stumble over
+  SpfDangling dangling = SpfDangling::kNo;
+  bool reached = true;       // false after `all`: receivers never get there
+  std::string record_text;   // root, include, redirect: the SPF record found there
+  uint32_t ttl_seconds = 0;  // of that record
+  // What this term adds to the set that passes: for ip4, ip6, a and mx. An include holds nothing by
+  // itself, its children do.
+  std::vector<IpNetwork> networks;
+  std::vector<SpfNode> children;
+};
+
+struct SpfTree {
+  DomainName domain;
+  SpfNode root;
+  int lookup_count = 0;
+  int void_lookup_count = 0;
+  // Addresses that get pass, those in several branches counted once. Terms with macros, ptr and
+  // exists are not counted; `has_dynamic_terms` says that there are some.
+  int64_t ipv4_address_count = 0;
+  bool has_dynamic_terms = false;
+  bool complete = true;
+  std::string incomplete_reason;           // the first failed look-up or the budget that ran out
+  std::vector<std::string> widest_ranges;  // at most 5, widest first
+  int query_count = 0;                     // DNS questions really asked
+  std::vector<LintFinding> findings;       // those that need the tree: limits, dangling, too wide
+
+  bool OverLimit() const { return lookup_count > kMaxSpfLookups; }
+};
+
+// The live record of `domain`.
+//   kNotFound            the domain has no SPF record (or does not exist); the message says which
+//   kFailedPrecondition  it has several: permerror
+//   kInvalidArgument     its record does not parse: permerror; the message names the position
+//   otherwise            the look-up's own error: nothing was learned
+absl::StatusOr<SpfTree> ExpandSpf(const DomainName& domain, Resolver& resolver, const Clock& clock,
+                                  const SpfTreeBudget& budget = {});
+
+// A record that is not live yet: `text` as if `domain` published it. An include of `domain` itself
+// sees `text` too.   kInvalidArgument  it does not parse
+absl::StatusOr<SpfTree> ExpandSpfText(const DomainName& domain, std::string_view text,
+                                      Resolver& resolver, const Clock& clock,
+                                      const SpfTreeBudget& budget = {});
+
+// Whether `address` passes by the networks of the tree, walking it as a receiver does: a term that
+// does not pass ends the walk. kUnknown when what is missing (failed look-ups, macros, ptr, exists)
+// could decide.
+enum class SpfCoverage : uint8_t { kInside, kOutside, kUnknown };
+SpfCoverage Covers(const SpfTree& tree, const IpAddress& address);
+
+// All networks that pass below `node`, in order, with what they were excluded from left aside.
+std::vector<IpNetwork> PassNetworks(const SpfNode& node);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_INSPECT_SPF_TREE_H_
