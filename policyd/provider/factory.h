@@ -1,0 +1,52 @@
+// policyd/provider/factory.h
+// From a stored account to a DnsProvider that can be asked. The only place that knows all hosts.
+
+#ifndef DMARCATE_POLICYD_PROVIDER_FACTORY_H_
+#define DMARCATE_POLICYD_PROVIDER_FACTORY_H_
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "lib/http/transport.h"
+#include "lib/store/policy_store.h"
+#include "policyd/provider/provider.h"
+#include "policyd/provider/secret_source.h"
+
+namespace dmarcate {
+
+// Thread-safe.
+class ProviderFactory {
+ public:
+  virtual ~ProviderFactory() = default;
+  //   kInvalidArgument  type or settings make no sense; the message names the setting
+  //   otherwise         the secret could not be read, as SecretSource::Read
+  virtual absl::StatusOr<std::shared_ptr<DnsProvider>> Open(const DnsProviderRecord& record) = 0;
+};
+
+// Opens a provider anew each time (they hold no connection), so a replaced secret counts at once.
+//
+//   type      settings
+//   powerdns  api_url ("http://127.0.0.1:8081"), server_id (default "localhost")
+//   rfc2136   server ("192.0.2.53:53"), key_name, algorithm (default "hmac-sha256"); zones
+class RealProviderFactory final : public ProviderFactory {
+ public:
+  // Both must outlive the factory and every provider that it opened.
+  RealProviderFactory(HttpTransport& http, SecretSource& secrets)
+      : http_(http), secrets_(secrets) {}
+  absl::StatusOr<std::shared_ptr<DnsProvider>> Open(const DnsProviderRecord& record) override;
+
+ private:
+  HttpTransport& http_;
+  SecretSource& secrets_;
+};
+
+// What Open would say about the settings, without reading the secret: for CreateDnsProvider.
+absl::Status ValidateProvider(const DnsProviderRecord& record);
+// The class that every account of this type has; kInvalidArgument for an unknown type.
+absl::StatusOr<ProviderClass> ProviderClassOf(std::string_view type);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_PROVIDER_FACTORY_H_

@@ -1,0 +1,32 @@
+#include "policyd/provider/provider.h"
+
+#include <algorithm>
+
+namespace dmarcate {
+
+std::string_view ToString(ProviderClass provider_class) {
+  switch (provider_class) {
+    case ProviderClass::kA:
+      return "A";
+    case ProviderClass::kB:
+      return "B";
+    case ProviderClass::kC:
+      return "C";
+    case ProviderClass::kD:
+      return "D";
+  }
+  return "?";
+}
+
+bool SameTexts(const std::vector<TxtRecord>& a, const std::vector<TxtRecord>& b) {
+  const auto texts = [](const std::vector<TxtRecord>& records) {
+    std::vector<std::string> out;
+    out.reserve(records.size());
+    for (const TxtRecord& record : records) out.push_back(record.Joined());
+    std::ranges::sort(out);
+    return out;
+  };
+  return texts(a) == texts(b);
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,57 @@
+// policyd/provider/secret_source.h
+// Where credentials come from. Records name a secret; only here does the name become its text.
+
+#ifndef DMARCATE_POLICYD_PROVIDER_SECRET_SOURCE_H_
+#define DMARCATE_POLICYD_PROVIDER_SECRET_SOURCE_H_
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "lib/base/secret.h"
+
+namespace dmarcate {
+
+// A plain file name: 1 to 64 of letters, digits, '.', '_' and '-', not beginning with '.'.
+//   kInvalidArgument  anything else; a path never gets as far as the file system
+absl::Status ValidateSecretName(std::string_view name);
+
+// Thread-safe.
+class SecretSource {
+ public:
+  virtual ~SecretSource() = default;
+  // Read anew each time, so that a secret may be replaced while policyd runs.
+  //   kInvalidArgument     no valid name             kNotFound           no such secret
+  //   kFailedPrecondition  others can read it, it is no regular file, it is empty or over 4 KiB
+  //   kPermissionDenied    policyd cannot read it
+  virtual absl::StatusOr<Secret> Read(std::string_view name) = 0;
+};
+
+// Files in one directory, each readable by its owner and at most its group, writable by the owner
+// alone (systemd's credentials are 0400 or 0440). One newline at the end is not part of the secret.
+class DirectorySecretSource final : public SecretSource {
+ public:
+  explicit DirectorySecretSource(std::string directory) : directory_(std::move(directory)) {}
+  absl::StatusOr<Secret> Read(std::string_view name) override;
+
+ private:
+  const std::string directory_;
+};
+
+// In memory, for tests.
+class FakeSecretSource final : public SecretSource {
+ public:
+  explicit FakeSecretSource(std::map<std::string, std::string, std::less<>> secrets)
+      : secrets_(std::move(secrets)) {}
+  absl::StatusOr<Secret> Read(std::string_view name) override;
+
+ private:
+  const std::map<std::string, std::string, std::less<>> secrets_;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_PROVIDER_SECRET_SOURCE_H_

@@ -1,0 +1,127 @@
+// policyd/reconcile/change_engine.h
+// Writing DNS as a transaction. Plans show the exact records; applying takes exactly what was
+// shown, compares first, writes ahead to a synced journal (the ChangeRecord itself), verifies on
+// every authoritative server and can go back to the exact bytes. DESIGN section 8; the failure
+// table and the invariants P1 to P12 are reference/safety.md section 5.
+//
+//   PLANNED -> LEASED -> READ -> COMPARED -> LINTED -> JOURNALED -> WRITING -> READ_BACK ->
+//   VERIFYING -> SUCCEEDED, with UNKNOWN after a write that got no clear answer. Up to JOURNALED
+//   nothing is stored and nothing is written; from then on every restart resumes, and decides by
+//   what the zone holds: the image before, the image after, or a third value that nobody touches.
+//
+// Errors carry the API's reason (reason.h):
+//   kNotFound            RESOURCE_NOT_FOUND   no such domain or change
+//   kUnavailable         DNS_UNAVAILABLE, PROVIDER_UNAVAILABLE, SHUTTING_DOWN   nothing was written
+//   kAborted             STALE_PLAN, PLAN_DIGEST_MISMATCH, CHANGE_IN_PROGRESS, ETAG_MISMATCH
+//   kFailedPrecondition  NO_PROVIDER, ZONE_NOT_BOUND, PLAN_EXPIRED, GUARD_REFUSED, CHANGE_STATE,
+//                        ROLLBACK_BLOCKED
+//   kResourceExhausted   RATE_LIMITED   too many transactions at once
+
+#ifndef DMARCATE_POLICYD_RECONCILE_CHANGE_ENGINE_H_
+#define DMARCATE_POLICYD_RECONCILE_CHANGE_ENGINE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/random.h"
+#include "lib/dns/resolver.h"
+#include "lib/mailauth/alignment.h"
+#include "lib/store/policy_store.h"
+#include "policyd/provider/factory.h"
+#include "policyd/reconcile/pacer.h"
+
+namespace dmarcate {
+
+// What the engine works with; all outlive it.
+struct ChangeWorld {
+  PolicyStore& store;
+  ProviderFactory& providers;
+  Resolver& resolver;                    // what receivers see; SPF is counted through it
+  AuthoritativeResolver& authoritative;  // every server of a zone
+  const PublicSuffixList& suffixes;      // whose report address is somebody else's
+  const Clock& clock;
+  Random& random;
+  Pacer& pacer;
+};
+
+struct ChangeEngineOptions {
+  absl::Duration plan_lifetime = absl::Minutes(30);
+  absl::Duration read_deadline = absl::Seconds(15);      // all tries of one read
+  absl::Duration settle_deadline = absl::Seconds(30);    // reading back after an unknown outcome
+  absl::Duration verify_deadline = absl::Seconds(60);    // all servers must show it by then
+  absl::Duration first_pause = absl::Milliseconds(200);  // between two looks; doubles up to
+  absl::Duration longest_pause = absl::Seconds(5);
+  size_t max_running = 4;   // transactions at once, each on a thread of the engine
+  size_t max_waiting = 64;  // more are refused
+};
+
+enum class RunMode : uint8_t {
+  kExecute,
+  kValidateOnly,  // every check, no effect on store or zone
+};
+
+struct ApplyRequest {
+  std::string domain, id;
+  std::string plan_digest;
+  uint64_t revision = 0;  // the change as it was shown; not looked at once it is being applied
+  std::string principal;
+  RunMode mode = RunMode::kExecute;
+};
+
+struct RollbackRequest {
+  std::string domain, id;  // of the change to undo
+  uint64_t revision = 0;
+  std::string principal;
+  RunMode mode = RunMode::kExecute;
+};
+
+// Thread-safe.
+class ChangeEngine {
+ public:
+  ChangeEngine(const ChangeWorld& world, const ChangeEngineOptions& options = {});
+  // Stops: what runs stays in the journal where it is and is taken up by the next Resume().
+  ~ChangeEngine();
+  ChangeEngine(const ChangeEngine&) = delete;
+  ChangeEngine& operator=(const ChangeEngine&) = delete;
+
+  // Reads what is live, plans, stores the change: kPlanned, kRefused (its guards say why) or
+  // kSucceeded (nothing to do). An empty intent means decisions, and the report address if the
+  // domain has one. `intent.rollback_of` is Rollback's. kValidateOnly: the same, not stored.
+  absl::StatusOr<ChangeRecord> Plan(std::string_view domain, const ChangeIntent& intent,
+                                    std::string_view principal, RunMode mode = RunMode::kExecute);
+
+  // Runs the transaction; returns when it has ended, or after `wait` with the state reached, while
+  // it goes on. A change that has succeeded is returned as it is, and nothing is written.
+  absl::StatusOr<ChangeRecord> Apply(const ApplyRequest& request,
+                                     absl::Duration wait = absl::InfiniteDuration());
+
+  // Plans and applies the change that restores what `request.id` replaced, byte for byte. With
+  // kValidateOnly only the plan.
+  absl::StatusOr<ChangeRecord> Rollback(const RollbackRequest& request,
+                                        absl::Duration wait = absl::InfiniteDuration());
+
+  // Takes up every open change that is not running here: at start, and now and then (a rollback
+  // whose provider was down goes on). Does not wait for them.
+  absl::Status Resume();
+
+  // No new transactions; returns when those that run have stopped at a journaled step.
+  void Stop();
+  // Blocks until nothing runs. For tests and for a drain with patience.
+  void WaitIdle();
+
+ private:
+  class Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_RECONCILE_CHANGE_ENGINE_H_
