@@ -7,13 +7,18 @@
 // Every Put is synced before it returns: a change's journal is only as good as that. Every record
 // carries a revision that starts at 1 and grows by 1 with each Put; a Put must name the revision it
 // was read at (0: must not exist yet).
-//   kAborted        the record has another revision now       kAlreadyExists  revision 0 and it
-//   exists kNotFound       no such record                            kDataLoss       stored bytes
-//   do not decode kUnavailable, kResourceExhausted  disk; nothing was written
+//   kAborted         the record has another revision now
+//   kAlreadyExists   revision 0 and it exists
+//   kNotFound        no such record
+//   kInvalidArgument a name or id is empty, or longer than kMaxPolicyKeyBytes
+//   kDataLoss        stored bytes do not decode
+//   kUnavailable, kResourceExhausted  disk; nothing was acknowledged, and from then on
+//   kFailedPrecondition until the store is opened again
 
 #ifndef DMARCATE_LIB_STORE_POLICY_STORE_H_
 #define DMARCATE_LIB_STORE_POLICY_STORE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -26,6 +31,10 @@
 #include "absl/time/time.h"
 
 namespace dmarcate {
+
+inline constexpr size_t kMaxPolicyKeyBytes = 1024;  // of a domain, id or caller
+// How long the answer to a request id is remembered (AIP-155).
+inline constexpr absl::Duration kRequestLifetime = absl::Hours(7 * 24);
 
 // An SPF term that Dmarcate put into a record, and for whom. Everything else in the record is
 // unmanaged.
@@ -157,7 +166,7 @@ struct ChangeRecord {
   uint64_t revision = 0;
 };
 
-// The first answer to a request id (AIP-155), kept 7 days.
+// The first answer to a request id, kept for kRequestLifetime.
 struct RequestRecord {
   std::string caller, request_id, method;
   std::string body_sha256;  // of the request
@@ -200,6 +209,8 @@ class PolicyStore {
 
   virtual absl::StatusOr<std::optional<RequestRecord>> FindRequest(std::string_view caller,
                                                                    std::string_view request_id) = 0;
+  // kAlreadyExists: the caller has used the id, and less than kRequestLifetime before
+  // `record.time`. Forgets some of the requests that are older than that.
   virtual absl::Status PutRequest(RequestRecord record) = 0;
 };
 

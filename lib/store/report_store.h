@@ -78,7 +78,7 @@ struct ReportKey {
 
 // One aggregate report with all its rows: one compact value on disk.
 struct StoredReport {
-  ReportKey key;
+  ReportKey key;  // day lies in the years 1970 to 9999
   AggregateReport report;
   Outcome outcome = Outcome::kAccepted;
   std::vector<Repair> repairs;
@@ -89,9 +89,14 @@ struct StoredReport {
   absl::Time received_time;
   Channel channel = Channel::kUnspecified;
   bool current = true;  // false: a revision that another one supersedes (D4)
+  // Filled by the store, ignored on writing; known also where the records are not loaded.
+  int64_t record_count = 0;
+  uint64_t message_count = 0;  // saturating
+  int64_t repair_count = 0;
 };
 
-// Message counts of one domain and day, over current reports. Provably equal to a recount.
+// Message counts of one domain and day, over current reports. Provably equal to a recount. The
+// counts stop at the largest number instead of wrapping around.
 struct DayTotals {
   DayNumber day = 0;
   int64_t reports = 0, records = 0;
@@ -136,13 +141,21 @@ class ReportWriter {
  public:
   virtual ~ReportWriter() = default;
   // All or nothing. Rules (report-quirks D2-D4, DESIGN section 5):
-  //   same document_sha256 as a stored report        -> kDuplicate, linked, nothing added
+  //   same document_sha256 as a stored report  -> kDuplicate, linked, nothing added; where the copy
+  //     arrived with more trust, the stored report takes its trust and its reporter
   //   same (domain, reporter_key, report id, begin, end), other content -> both kept; the more
-  //   trusted is
-  //     current, at equal trust the later if it has at least as many records; totals move in the
-  //     same batch
-  // Errors: kUnavailable, kResourceExhausted (disk): nothing was written. After a failed sync the
-  // store answers kFailedPrecondition until it is opened again.
+  //     trusted is current, at equal trust the later if it has at least as many records; totals
+  //     move in the same batch
+  //   a receipt processed before -> what it gave then is taken out first
+  //   Accepted::receipt.raw_sha256 empty -> the store computes it; else it is believed
+  // Errors, each with nothing written:
+  //   kInvalidArgument    an item's report does not fit its place (key, hashes), or a receipt id
+  //   was
+  //                       given that is not above every earlier one
+  //   kNotFound           no receipt with the id of Processed::receipt
+  //   kDataLoss           a stored value that had to be read does not decode
+  //   kUnavailable, kResourceExhausted  disk. What reached it is unknown then, so from here on
+  //   kFailedPrecondition until the store is opened again (safety.md D2)
   virtual absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) = 0;
   // Accepted and not yet processed, oldest first: the work after a restart.
   virtual absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) = 0;
@@ -170,7 +183,8 @@ class ReportReader {
   virtual uint64_t version() const = 0;
 
   // Current reports whose midpoint day lies in [first, last], by day. `visit` returns false to
-  // stop. The reference is valid during the call only.
+  // stop. The reference is valid during the call only; raw_sha256 is left empty (GetReport has it).
+  // kDataLoss at the first report that does not decode: a sum without it would be a wrong number.
   virtual absl::Status ForEachReport(std::string_view domain, DayNumber first, DayNumber last,
                                      const std::function<bool(const StoredReport&)>& visit) = 0;
   virtual absl::StatusOr<std::vector<DayTotals>> ReadTotals(std::string_view domain,
@@ -179,7 +193,7 @@ class ReportReader {
   virtual absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(
       std::string_view after, size_t limit) = 0;
   struct ReportPage {
-    std::vector<StoredReport> reports;  // without records
+    std::vector<StoredReport> reports;  // without records, repairs and extensions
     std::optional<ReportKey> next;      // pass as `from`
   };
   // Newest day first, within [first, last], revisions included.

@@ -1,0 +1,70 @@
+// lib/store/fake_report_store.h
+// A report store in memory, the simplest thing that keeps the contract: totals are recounted on
+// every read, duplicates are looked for one by one. The model that the RocksDB store is tested
+// against, and what tests of the daemons run on.
+
+#ifndef DMARCATE_LIB_STORE_FAKE_REPORT_STORE_H_
+#define DMARCATE_LIB_STORE_FAKE_REPORT_STORE_H_
+
+#include <map>
+#include <mutex>
+
+#include "lib/store/report_store.h"
+
+namespace dmarcate {
+
+// Thread-safe. As a reader it sees what was committed up to the last CatchUp(), as a follower in
+// another process does.
+class FakeReportStore final : public ReportWriter, public ReportReader {
+ public:
+  // The next Commit() fails with `error` and writes nothing; all later ones with
+  // kFailedPrecondition.
+  void FailNextCommit(absl::Status error);
+
+  absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) override;
+  absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) override;
+  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
+      std::string_view raw_sha256) override;
+  absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
+  absl::StatusOr<ReceiptPage> ListUnreadable(ReceiptId before, size_t limit) override;
+
+  absl::Status CatchUp() override;
+  uint64_t version() const override;
+  absl::Status ForEachReport(std::string_view domain, DayNumber first, DayNumber last,
+                             const std::function<bool(const StoredReport&)>& visit) override;
+  absl::StatusOr<std::vector<DayTotals>> ReadTotals(std::string_view domain, DayNumber first,
+                                                    DayNumber last) override;
+  absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(std::string_view after,
+                                                                             size_t limit) override;
+  absl::StatusOr<ReportPage> ListReports(std::string_view domain, DayNumber first, DayNumber last,
+                                         const std::optional<ReportKey>& from,
+                                         size_t limit) override;
+  absl::StatusOr<StoredReport> GetReport(const ReportKey& key) override;
+
+ private:
+  struct State {
+    ReceiptId last_receipt = 0;
+    std::map<ReceiptId, std::pair<Receipt, std::vector<ReceiptItem>>> receipts;
+    std::map<std::string, std::string, std::less<>> raw;          // by hash
+    std::map<std::string, ReceiptId, std::less<>> processed_raw;  // the first receipt of it
+    std::map<ReportKey, StoredReport> reports;
+  };
+
+  static absl::Status Accept(std::vector<CommitBatch::Accepted>& accepted, State& state,
+                             CommitResult& result);
+  static absl::Status Process(CommitBatch::Processed& processed, State& state,
+                              CommitResult& result);
+  static void Store(StoredReport report, ReceiptItem& item, State& state);
+  // Marks the one that counts among the revisions of `report`.
+  static void Elect(const StoredReport& report, State& state);
+  State Seen() const;
+
+  mutable std::mutex mutex_;
+  State written_, seen_;
+  uint64_t written_version_ = 0, seen_version_ = 0;
+  absl::Status next_error_, failed_;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_STORE_FAKE_REPORT_STORE_H_

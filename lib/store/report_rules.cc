@@ -1,0 +1,137 @@
+#include "lib/store/report_rules.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <set>
+
+#include "fmt/format.h"
+
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr std::array kSigned = {&DayTotals::reports, &DayTotals::records};
+constexpr std::array kUnsigned = {&DayTotals::messages,     &DayTotals::dmarc_pass,
+                                  &DayTotals::dkim_aligned, &DayTotals::spf_aligned,
+                                  &DayTotals::both_aligned, &DayTotals::disposition_none,
+                                  &DayTotals::quarantine,   &DayTotals::reject,
+                                  &DayTotals::pass,         &DayTotals::disposition_unknown};
+
+constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+
+void AddSaturating(uint64_t amount, uint64_t* sum) {
+  *sum = *sum > kMax - amount ? kMax : *sum + amount;
+}
+
+bool Later(const Revision& a, const Revision& b) {
+  return a.receipt != b.receipt ? a.receipt > b.receipt : a.item > b.item;
+}
+
+}  // namespace
+
+int TrustRank(TrustClass trust) {
+  switch (trust) {
+    case TrustClass::kAnchored:
+      return 5;
+    case TrustClass::kAuthenticated:
+      return 4;
+    case TrustClass::kImported:
+      return 3;
+    case TrustClass::kUnverified:
+      return 2;
+    case TrustClass::kQuarantined:
+      return 1;
+    case TrustClass::kUnspecified:
+      break;
+  }
+  return 0;
+}
+
+size_t ElectCurrent(const std::vector<Revision>& revisions) {
+  // "Later with at least as many records" from one revision to the next is the largest count of
+  // records, and the latest among those that have it.
+  size_t best = 0;
+  for (size_t i = 1; i < revisions.size(); ++i) {
+    const Revision& a = revisions[i];
+    const Revision& b = revisions[best];
+    const int by_trust = TrustRank(a.trust) - TrustRank(b.trust);
+    if (by_trust > 0 ||
+        (by_trust == 0 && (a.records > b.records || (a.records == b.records && Later(a, b))))) {
+      best = i;
+    }
+  }
+  return best;
+}
+
+void AddTotals(const DayTotals& report, DayTotals* totals) {
+  for (const auto field : kSigned) totals->*field += report.*field;
+  for (const auto field : kUnsigned) AddSaturating(report.*field, &(totals->*field));
+}
+
+void SubtractTotals(const DayTotals& report, DayTotals* totals) {
+  for (const auto field : kSigned) totals->*field -= report.*field;
+  for (const auto field : kUnsigned) totals->*field -= report.*field;
+}
+
+bool IsSaturated(const DayTotals& totals) {
+  return std::ranges::any_of(kUnsigned, [&](const auto field) { return totals.*field == kMax; });
+}
+
+void AddToTotals(const AggregateReport& report, DayTotals* totals) {
+  totals->reports += 1;
+  totals->records += static_cast<int64_t>(report.records.size());
+  for (const AggregateRecord& record : report.records) {
+    const bool dkim = record.dkim_aligned == AlignedResult::kPass;
+    const bool spf = record.spf_aligned == AlignedResult::kPass;
+    AddSaturating(record.count, &totals->messages);
+    if (dkim) AddSaturating(record.count, &totals->dkim_aligned);
+    if (spf) AddSaturating(record.count, &totals->spf_aligned);
+    if (dkim || spf) AddSaturating(record.count, &totals->dmarc_pass);
+    if (dkim && spf) AddSaturating(record.count, &totals->both_aligned);
+    switch (record.disposition) {
+      case Disposition::kNone:
+        AddSaturating(record.count, &totals->disposition_none);
+        break;
+      case Disposition::kQuarantine:
+        AddSaturating(record.count, &totals->quarantine);
+        break;
+      case Disposition::kReject:
+        AddSaturating(record.count, &totals->reject);
+        break;
+      case Disposition::kPass:
+        AddSaturating(record.count, &totals->pass);
+        break;
+      case Disposition::kUnspecified:
+        AddSaturating(record.count, &totals->disposition_unknown);
+        break;
+    }
+  }
+}
+
+bool IsUnreadable(Outcome outcome) {
+  return outcome == Outcome::kQuarantined || outcome == Outcome::kOverLimit ||
+         outcome == Outcome::kNotAReport;
+}
+
+absl::Status CheckProcessed(const CommitBatch::Processed& processed) {
+  const auto wrong = [&](size_t index, std::string_view what) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     fmt::format("receipt {}: item {}: {}", processed.receipt, index, what));
+  };
+  std::set<uint16_t> ordinals;
+  for (size_t i = 0; i < processed.items.size(); ++i) {
+    if (!processed.items[i].report) continue;
+    const StoredReport& report = *processed.items[i].report;
+    if (report.key.receipt != processed.receipt) return wrong(i, "the key names another receipt");
+    if (!ordinals.insert(report.key.item).second) return wrong(i, "two reports with one ordinal");
+    if (report.key.domain.empty()) return wrong(i, "no policy domain");
+    if (report.key.day < 0 || report.key.day > kLastReportDay) return wrong(i, "day out of range");
+    if (report.document_sha256.size() != 32) return wrong(i, "document_sha256 is not 32 bytes");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace dmarcate

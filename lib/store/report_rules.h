@@ -1,0 +1,52 @@
+// lib/store/report_rules.h
+// What every report store decides alike, as pure functions: which of several revisions counts, and
+// whether a batch makes sense. Used by the fake and by RocksDB.
+
+#ifndef DMARCATE_LIB_STORE_REPORT_RULES_H_
+#define DMARCATE_LIB_STORE_REPORT_RULES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+
+#include "lib/store/report_store.h"
+
+namespace dmarcate {
+
+// The days a report may belong to: 1970-01-01 to 9999-12-31, so that its id has one form.
+inline constexpr DayNumber kLastReportDay = 2932896;
+
+// Higher is better: kAnchored 5, kAuthenticated 4, kImported 3, kUnverified 2, kQuarantined 1, 0.
+int TrustRank(TrustClass trust);
+
+// One report of those that share domain, reporter, report id, begin and end.
+struct Revision {
+  ReceiptId receipt = 0;
+  uint16_t item = 0;
+  TrustClass trust = TrustClass::kUnspecified;
+  int64_t records = 0;
+};
+
+// The index of the one that counts (report-quirks D4): the more trusted; at equal trust the later
+// received, if it has at least as many records. Depends on the set only, not on its order.
+// `revisions` is not empty.
+size_t ElectCurrent(const std::vector<Revision>& revisions);
+
+// What `report` and `totals` add up to, and `totals` without `report`. Subtracting is exact unless
+// a count had reached its largest number; IsSaturated() tells, and then only a recount helps.
+void AddTotals(const DayTotals& report, DayTotals* totals);
+void SubtractTotals(const DayTotals& report, DayTotals* totals);
+bool IsSaturated(const DayTotals& totals);
+
+// Outcomes that leave something for a person to look at: ReportWriter::ListUnreadable shows them.
+bool IsUnreadable(Outcome outcome);
+
+// kInvalidArgument: an item with a report whose key names another receipt, the ordinal of another
+// item, no domain, or a day out of range; or whose document_sha256 is not 32 bytes.
+absl::Status CheckProcessed(const CommitBatch::Processed& processed);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_STORE_REPORT_RULES_H_
