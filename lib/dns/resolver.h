@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -121,8 +122,10 @@ struct DnsConfig {
     DomainName zone;
     std::vector<std::string> servers;  // "address:port" or "[v6]:port"
   };
-  std::vector<std::string> resolvers;  // empty: those of /etc/resolv.conf
-  std::vector<Stub> stubs;             // authoritative servers of these zones, instead of discovery
+  // What receivers see is asked of these, and their AD bit is trusted. Empty: those of
+  // /etc/resolv.conf, trusted only on loopback, and the stubs for their zones.
+  std::vector<std::string> resolvers;
+  std::vector<Stub> stubs;  // authoritative servers of these zones, instead of discovery
   absl::Duration timeout = absl::Seconds(2);    // for one exchange
   absl::Duration deadline = absl::Seconds(10);  // for one Lookup with all retries
 };
