@@ -1,0 +1,38 @@
+#include "lib/mailauth/syntax_error.h"
+
+#include <charconv>
+
+#include "absl/strings/cord.h"
+
+#include "lib/base/status_macros.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr char kPositionPayload[] = "dmarcate/position";
+constexpr size_t kQuotedOctets = 60;
+
+}  // namespace
+
+absl::Status SyntaxError(size_t position, std::string_view message) {
+  absl::Status status = MakeError(absl::StatusCode::kInvalidArgument,
+                                  fmt::format("position {}: {}", position, message));
+  status.SetPayload(kPositionPayload, absl::Cord(std::to_string(position)));
+  return status;
+}
+
+int PositionOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kPositionPayload);
+  if (!payload.has_value()) return -1;
+  const std::string digits(*payload);
+  int position = -1;
+  std::from_chars(digits.data(), digits.data() + digits.size(), position);
+  return position;
+}
+
+std::string Quoted(std::string_view text) {
+  return fmt::format("'{}{}'", EscapeForTerminal(text.substr(0, kQuotedOctets)),
+                     text.size() > kQuotedOctets ? "..." : "");
+}
+
+}  // namespace dmarcate
