@@ -1,0 +1,55 @@
+#include "lib/rpc/call.h"
+
+#include <algorithm>
+
+#include "grpcpp/server_context.h"
+
+#include "lib/rpc/errors.h"
+
+namespace dmarcate {
+namespace {
+
+absl::Duration LimitOf(CallKind kind) {
+  switch (kind) {
+    case CallKind::kRead:
+      return kReadLimit;
+    case CallKind::kMutation:
+      return kMutationLimit;
+    case CallKind::kStream:
+      break;
+  }
+  return kStreamLimit;
+}
+
+}  // namespace
+
+grpc::Status CallHost::Begin(const grpc::CallbackServerContext& context, CallKind kind,
+                             std::shared_ptr<Call>* call) const {
+  absl::StatusOr<Principal> principal = authenticator_.Authenticate(context);
+  if (!principal.ok()) return ToRpcError(principal.status());
+  if (draining()) return ShuttingDownError();
+  // Without a client's deadline gRPC gives one far in the future.
+  const absl::Time deadline =
+      std::min(absl::FromChrono(context.deadline()), absl::Now() + LimitOf(kind));
+  *call = std::make_shared<Call>(*std::move(principal), deadline);
+  return grpc::Status::OK;
+}
+
+grpc::Status QueueFullError() {
+  return MakeRpcError({.reason = Reason::kRateLimited,
+                       .message = "too many calls are waiting",
+                       .retry_after = absl::Seconds(1)});
+}
+
+grpc::Status DeadlineError() {
+  return MakeRpcError({.reason = Reason::kDeadline,
+                       .message = "not done in time; a mutation may have happened all the same"});
+}
+
+grpc::Status ShuttingDownError() {
+  return MakeRpcError({.reason = Reason::kShuttingDown,
+                       .message = "the daemon is shutting down",
+                       .retry_after = absl::Seconds(5)});
+}
+
+}  // namespace dmarcate
