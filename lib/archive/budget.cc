@@ -1,0 +1,47 @@
+#include "lib/archive/budget.h"
+
+#include "fmt/format.h"
+
+#include "lib/base/status_macros.h"
+
+namespace dmarcate {
+
+absl::Status ArchiveBudget::Refuse(std::string_view reason, std::string_view detail) {
+  reason_ = reason;
+  return MakeError(absl::StatusCode::kResourceExhausted, detail);
+}
+
+absl::Status ArchiveBudget::EnterArchive(int64_t size) {
+  if (size > limits_.compressed_part_bytes) {
+    return Refuse("compressed_too_large", fmt::format("archive of {} bytes, limit {}", size,
+                                                      limits_.compressed_part_bytes));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ArchiveBudget::ChargeOutput(int64_t bytes, int64_t stream_in, int64_t stream_out) {
+  inflated_ += bytes;
+  if (inflated_ > limits_.inflated_bytes) {
+    return Refuse("inflated_too_large",
+                  fmt::format("inflates to over {} bytes, the limit for all archives of one input",
+                              limits_.inflated_bytes));
+  }
+  // Divided, not multiplied: nothing to overflow.
+  if (inflated_ > limits_.ratio_free_bytes && stream_out / limits_.ratio >= stream_in) {
+    return Refuse(
+        "ratio_too_high",
+        fmt::format("{} compressed bytes gave {} bytes, limit {}:1 after the first {} bytes",
+                    stream_in, stream_out, limits_.ratio, limits_.ratio_free_bytes));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ArchiveBudget::ChargeMember() {
+  if (members_ >= limits_.members) {
+    return Refuse("too_many_members", fmt::format("over {} archive members", limits_.members));
+  }
+  ++members_;
+  return absl::OkStatus();
+}
+
+}  // namespace dmarcate

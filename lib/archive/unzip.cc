@@ -1,0 +1,176 @@
+#include "lib/archive/unzip.h"
+
+#include <zip.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "fmt/format.h"
+
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kBufferBytes = 64 * 1024;
+constexpr size_t kMaxNameBytes = 512;
+// Entries of a directory, junk included. libzip reads the whole directory on opening, some hundred
+// bytes an entry, so their number is bounded before it sees the archive.
+constexpr int kMaxDirectoryEntries = 1024;
+constexpr std::string_view kDirectorySignature("PK\x01\x02", 4);
+
+template <auto Free>
+struct Freer {
+  template <typename T>
+  void operator()(T* p) const {
+    Free(p);
+  }
+};
+using ZipArchive = std::unique_ptr<zip_t, Freer<zip_discard>>;  // we read; zip_close would write
+using ZipFile = std::unique_ptr<zip_file_t, Freer<zip_fclose>>;
+
+struct ZipError {
+  zip_error_t error;
+  ZipError() { zip_error_init(&error); }
+  ~ZipError() { zip_error_fini(&error); }
+  ZipError(const ZipError&) = delete;
+  ZipError& operator=(const ZipError&) = delete;
+};
+
+// At least as many as a reader can find, whatever the end record claims.
+int CountDirectoryEntries(std::string_view archive) {
+  int count = 0;
+  for (size_t at = archive.find(kDirectorySignature); at != std::string_view::npos;
+       at = archive.find(kDirectorySignature, at + kDirectorySignature.size())) {
+    if (++count > kMaxDirectoryEntries) break;
+  }
+  return count;
+}
+
+absl::StatusOr<ZipArchive> Open(std::string_view archive) {
+  ZipError error;
+  zip_source_t* source =
+      zip_source_buffer_create(archive.data(), archive.size(), /*freep=*/0, &error.error);
+  if (source == nullptr) return MakeError(absl::StatusCode::kUnavailable, "zip: out of memory");
+  ZipArchive zip(zip_open_from_source(source, ZIP_RDONLY, &error.error));
+  if (zip == nullptr) {
+    zip_source_free(source);  // zip_open_from_source takes it only when it succeeds
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     fmt::format("zip: {}", zip_error_strerror(&error.error)));
+  }
+  return zip;
+}
+
+bool IsJunk(std::string_view name) {
+  if (name.ends_with('/') || name.starts_with("__MACOSX/")) return true;
+  const size_t slash = name.rfind('/');
+  const std::string_view base = slash == std::string_view::npos ? name : name.substr(slash + 1);
+  return base == ".DS_Store" || EqualsIgnoreCase(base, "Thumbs.db") ||
+         EqualsIgnoreCase(base, "desktop.ini");
+}
+
+std::string DisplayName(std::string_view name) {
+  return ToValidUtf8(name.substr(0, kMaxNameBytes));
+}
+
+Damage DamageOf(zip_file_t* file) {
+  switch (zip_error_code_zip(zip_file_get_error(file))) {
+    case ZIP_ER_CRC:
+      return Damage::kBadChecksum;
+    case ZIP_ER_EOF:
+      return Damage::kTruncated;
+    default:
+      return Damage::kCorrupt;
+  }
+}
+
+// Fills `member` from entry `index`. An error is the budget's.
+absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
+                        int64_t compressed_bytes, ArchiveBudget& budget, ZipMember& member) {
+  if (stat.encryption_method != ZIP_EM_NONE) {
+    member.status = MakeError(absl::StatusCode::kUnimplemented, "zip: member is encrypted");
+    return absl::OkStatus();
+  }
+  if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {
+    member.status = MakeError(absl::StatusCode::kUnimplemented,
+                              fmt::format("zip: compression method {}", stat.comp_method));
+    return absl::OkStatus();
+  }
+  const ZipFile file(zip_fopen_index(zip, index, 0));
+  if (file == nullptr) {
+    member.status =
+        MakeError(absl::StatusCode::kDataLoss, fmt::format("zip: member: {}", zip_strerror(zip)));
+    return absl::OkStatus();
+  }
+  member.data.reserve(static_cast<size_t>(std::clamp<int64_t>(
+      static_cast<int64_t>(std::min<zip_uint64_t>(stat.size, INT64_MAX)), 0,
+      std::max<int64_t>(0, std::min(budget.free_bytes(), budget.bytes_left())))));
+  std::array<char, kBufferBytes> buffer;  // NOLINT: written by zip_fread before it is read
+  while (true) {
+    const zip_int64_t read = zip_fread(file.get(), buffer.data(), buffer.size());
+    if (read < 0) {
+      member.damage = DamageOf(file.get());
+      break;
+    }
+    if (read == 0) break;
+    // The member cannot have consumed more than the directory gives it, nor more than there is.
+    DMARCATE_RETURN_IF_ERROR(budget.ChargeOutput(read, compressed_bytes,
+                                                 static_cast<int64_t>(member.data.size()) + read));
+    member.data.append(buffer.data(), static_cast<size_t>(read));
+  }
+  member.size_lied = member.data.size() != stat.size;
+  if (member.data.empty() && member.damage == Damage::kCorrupt) {
+    member.status =
+        MakeError(absl::StatusCode::kDataLoss, "zip: member: nothing could be inflated");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool LooksLikeZip(std::string_view bytes) {
+  const std::string_view head = bytes.substr(0, 4);
+  return head == std::string_view("PK\x03\x04", 4) || head == std::string_view("PK\x05\x06", 4);
+}
+
+absl::StatusOr<int> Unzip(std::string_view archive, ArchiveBudget& budget,
+                          const std::function<void(ZipMember)>& visit) {
+  DMARCATE_RETURN_IF_ERROR(budget.EnterArchive(static_cast<int64_t>(archive.size())));
+  if (CountDirectoryEntries(archive) > kMaxDirectoryEntries) {
+    return budget.Refuse("zip_directory_too_large",
+                         fmt::format("zip: over {} directory entries", kMaxDirectoryEntries));
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const ZipArchive zip, Open(archive));
+  const zip_int64_t entries = zip_get_num_entries(zip.get(), 0);
+
+  int visited = 0;
+  int64_t compressed_sum = 0;
+  const auto archive_bytes = static_cast<int64_t>(archive.size());
+  for (zip_int64_t i = 0; i < entries; ++i) {
+    const auto index = static_cast<zip_uint64_t>(i);
+    zip_stat_t stat;
+    zip_stat_init(&stat);
+    if (zip_stat_index(zip.get(), index, 0, &stat) != 0) continue;
+    const std::string_view name = stat.name == nullptr ? "" : stat.name;
+    if (IsJunk(name)) continue;
+    DMARCATE_RETURN_IF_ERROR(budget.ChargeMember());
+    const auto compressed_bytes = static_cast<int64_t>(
+        std::min<zip_uint64_t>(stat.comp_size, static_cast<zip_uint64_t>(archive_bytes)));
+    // Members that share bytes are how one kernel is made to inflate many times.
+    compressed_sum += compressed_bytes;
+    if (compressed_sum > archive_bytes) {
+      return budget.Refuse("zip_overlap", "zip: members overlap");
+    }
+    ZipMember member;
+    member.name = DisplayName(name);
+    DMARCATE_RETURN_IF_ERROR(ReadMember(zip.get(), index, stat, compressed_bytes, budget, member));
+    ++visited;
+    visit(std::move(member));
+  }
+  return visited;
+}
+
+}  // namespace dmarcate
