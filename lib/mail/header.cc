@@ -1,0 +1,72 @@
+#include "lib/mail/header.h"
+
+#include "lib/base/text.h"
+
+namespace dmarcate {
+namespace {
+
+// The length of the field name at the head of `line`, or 0 if there is none.
+size_t FieldNameLength(std::string_view line) {
+  size_t i = 0;
+  while (i < line.size() && line[i] > ' ' && line[i] < '\x7F' && line[i] != ':') ++i;
+  size_t colon = i;
+  while (colon < line.size() && (line[colon] == ' ' || line[colon] == '\t')) ++colon;
+  return colon < line.size() && line[colon] == ':' ? i : 0;
+}
+
+}  // namespace
+
+TextLine LineAt(std::string_view text, size_t at) {
+  const size_t end = text.find('\n', at);
+  if (end == std::string_view::npos) return {text.substr(at), text.size()};
+  std::string_view line = text.substr(at, end - at);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return {line, end + 1};
+}
+
+bool IsHeaderLine(std::string_view line) { return FieldNameLength(line) > 0; }
+
+std::optional<HeaderField> HeaderReader::Next() {
+  if (at_ >= text_.size()) return std::nullopt;
+  TextLine line = LineAt(text_, at_);
+  if (TrimAscii(line.text).empty()) {
+    at_ = line.next;
+    return std::nullopt;
+  }
+  const size_t name_length = FieldNameLength(line.text);
+  if (name_length == 0) return std::nullopt;
+  const size_t begin = at_;
+  const size_t value_begin = text_.find(':', begin + name_length) + 1;
+  size_t end = begin + line.text.size();
+  at_ = line.next;
+  while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t')) {
+    line = LineAt(text_, at_);
+    // A line of blanks alone ends the section: RFC 5322 forbids it within a fold, and some senders
+    // write it where the empty line belongs.
+    if (TrimAscii(line.text).empty()) break;
+    end = at_ + line.text.size();
+    at_ = line.next;
+  }
+  return HeaderField{text_.substr(begin, name_length),
+                     text_.substr(value_begin, end - value_begin)};
+}
+
+std::string UnfoldValue(std::string_view value) {
+  std::string out;
+  value = TrimAscii(value);
+  for (const char c : value.substr(0, kMaxValueBytes)) {
+    if (c == '\r' || c == '\n') continue;
+    out.push_back(static_cast<unsigned char>(c) < ' ' || c == '\x7F' ? ' ' : c);
+  }
+  return out;
+}
+
+std::optional<std::string> FindField(std::string_view section, std::string_view name) {
+  HeaderReader reader(section);
+  while (const auto field = reader.Next()) {
+    if (EqualsIgnoreCase(field->name, name)) return UnfoldValue(field->value);
+  }
+  return std::nullopt;
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,86 @@
+#include "lib/mail/header_value.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "lib/base/text.h"
+
+namespace dmarcate {
+namespace {
+
+struct TypeCase {
+  std::string name;
+  std::string value;
+  std::string want_type;
+  std::string want_name;
+  std::string want_boundary;
+};
+
+const TypeCase kTypes[] = {
+    {"Plain", "Application/GZIP; name=\"a!b!1!2.xml.gz\"", "application/gzip", "a!b!1!2.xml.gz"},
+    {"M2_Slashless", "application-x-gzip; name=a.gz", "application/octet-stream", "a.gz"},
+    {"M9_Unquoted", "application/gzip; name=a!b!1!2.xml.gz", "application/gzip", "a!b!1!2.xml.gz"},
+    {"M9_Continuations", "application/gzip; name*0=\"a!b!\"; name*1=\"1!2.xml.gz\"",
+     "application/gzip", "a!b!1!2.xml.gz"},
+    {"M9_CharsetForm", "application/gzip; name*=utf-8''a%21b%211%212.xml.gz", "application/gzip",
+     "a!b!1!2.xml.gz"},
+    {"M9_EncodedWordInQuotes", "application/gzip; name=\"=?utf-8?Q?a!b!1!2=2Exml=2Egz?=\"",
+     "application/gzip", "a!b!1!2.xml.gz"},
+    {"Boundary", "multipart/mixed; boundary=\"=_a b'c\"", "multipart/mixed", "", "=_a b'c"},
+    {"BoundaryUnquoted", "multipart/mixed; boundary=----=_Part_1.2", "multipart/mixed", "",
+     "----=_Part_1.2"},
+    {"BoundaryContinued", "multipart/mixed; boundary*0=\"abc\"; boundary*1=\"def\"",
+     "multipart/mixed", "", "abcdef"},
+    {"Empty", "", "application/octet-stream"},
+    {"Junk", ";;;=", "application/octet-stream"},
+};
+
+class ContentTypeTest : public testing::TestWithParam<TypeCase> {};
+
+TEST_P(ContentTypeTest, Case) {
+  const ContentType got = ParseContentType(GetParam().value);
+  EXPECT_EQ(got.type, GetParam().want_type);
+  EXPECT_EQ(got.name, GetParam().want_name);
+  EXPECT_EQ(got.boundary, GetParam().want_boundary);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ContentTypeTest, testing::ValuesIn(kTypes),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(HeaderValue, ReportType) {
+  EXPECT_EQ(
+      ParseContentType("multipart/report; report-type=Delivery-Status; boundary=x").report_type,
+      "delivery-status");
+}
+
+TEST(HeaderValue, DispositionFileName) {
+  EXPECT_EQ(ParseDispositionFileName("attachment; filename=\"a!b!1!2.zip\""), "a!b!1!2.zip");
+  EXPECT_EQ(ParseDispositionFileName("attachment; filename*=UTF-8''caf%C3%A9.zip"), "café.zip");
+  EXPECT_EQ(ParseDispositionFileName("attachment"), "");
+  EXPECT_EQ(ParseDispositionFileName("inline; filename=../../etc/passwd"), "../../etc/passwd");
+}
+
+TEST(HeaderValue, NamesAreValidUtf8AndBounded) {
+  const std::string name =
+      ParseDispositionFileName("attachment; filename=\"\xFF\xFE" + std::string(3000, 'x') + "\"");
+  EXPECT_TRUE(IsValidUtf8(name));
+  EXPECT_LE(name.size(), kMaxFileNameBytes + 6);
+}
+
+TEST(HeaderValue, FirstAddressDomain) {
+  EXPECT_EQ(FirstAddressDomain("a@Example.Com"), "example.com");
+  EXPECT_EQ(FirstAddressDomain("\"x@evil.test\" <a@example.com>, b@other.test"), "example.com");
+  EXPECT_EQ(FirstAddressDomain("Group: a@example.com, b@example.net;"), "example.com");
+  EXPECT_EQ(FirstAddressDomain("undisclosed-recipients:;"), "");
+  EXPECT_EQ(FirstAddressDomain(""), "");
+}
+
+TEST(HeaderValue, ParameterFloodsAreRead) {  // bounded by UnfoldValue, so this is the longest
+  std::string value = "application/gzip";
+  for (int i = 0; value.size() < 4000; ++i) value += ";n*" + std::to_string(i) + "=x";
+  EXPECT_EQ(ParseContentType(value).type, "application/gzip");
+}
+
+}  // namespace
+}  // namespace dmarcate

@@ -1,0 +1,113 @@
+// ScanMail against GMime's own parser: both must see the same leaves with the same decoded bytes,
+// types and names, over every mail of the corpora.
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmime/gmime.h>
+#include <gtest/gtest.h>
+
+#include "lib/base/file.h"
+#include "lib/base/text.h"
+#include "lib/mail/header_value.h"
+#include "lib/mail/mime_scan.h"
+
+namespace dmarcate {
+namespace {
+
+template <auto Free>
+struct Freer {
+  template <typename T>
+  void operator()(T* p) const {
+    Free(p);
+  }
+};
+template <typename T>
+using GObjectPtr = std::unique_ptr<T, Freer<g_object_unref>>;
+
+struct Leaf {
+  std::string type, name, data;
+  bool operator==(const Leaf&) const = default;
+};
+
+std::string TextOf(const char* text) { return text == nullptr ? "" : ToValidUtf8(text); }
+
+void Collect(GMimeObject* object, std::vector<Leaf>* out) {
+  if (GMIME_IS_MULTIPART(object)) {
+    for (int i = 0; i < g_mime_multipart_get_count(GMIME_MULTIPART(object)); ++i) {
+      Collect(g_mime_multipart_get_part(GMIME_MULTIPART(object), i), out);
+    }
+  } else if (GMIME_IS_MESSAGE_PART(object)) {
+    GMimeMessage* message = g_mime_message_part_get_message(GMIME_MESSAGE_PART(object));
+    Collect(g_mime_message_get_mime_part(message), out);
+  } else if (GMIME_IS_PART(object)) {
+    GMimePart* part = GMIME_PART(object);
+    const GObjectPtr<GMimeStream> stream(g_mime_stream_mem_new());
+    if (GMimeDataWrapper* content = g_mime_part_get_content(part)) {
+      g_mime_data_wrapper_write_to_stream(content, stream.get());
+    }
+    const GByteArray* bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(stream.get()));
+    GMimeContentType* type = g_mime_object_get_content_type(object);
+    const std::unique_ptr<char, Freer<g_free>> type_text(g_mime_content_type_get_mime_type(type));
+    out->push_back({AsciiLower(TextOf(type_text.get())), TextOf(g_mime_part_get_filename(part)),
+                    std::string(reinterpret_cast<const char*>(bytes->data), bytes->len)});
+  }
+}
+
+std::vector<Leaf> ByGmime(const std::string& bytes) {
+  ParseContentType("text/plain");  // initialises GMime
+  const GObjectPtr<GMimeStream> stream(
+      g_mime_stream_mem_new_with_buffer(bytes.data(), bytes.size()));
+  const GObjectPtr<GMimeParser> parser(g_mime_parser_new_with_stream(stream.get()));
+  const GObjectPtr<GMimeMessage> message(g_mime_parser_construct_message(parser.get(), nullptr));
+  std::vector<Leaf> out;
+  if (message != nullptr) Collect(g_mime_message_get_mime_part(message.get()), &out);
+  return out;
+}
+
+std::vector<Leaf> ByScan(const std::string& bytes) {
+  std::vector<Leaf> out;
+  for (const MailLeaf& leaf : ScanMail(bytes, {}).leaves) {
+    out.push_back({leaf.content_type, leaf.file_name, DecodeBody(leaf.body, leaf.encoding).data});
+  }
+  return out;
+}
+
+std::vector<std::string> MailFiles() {
+  std::vector<std::string> out;
+  for (const std::string root : {"../shared/corpora/reports", "tests/data/unpack"}) {
+    if (!std::filesystem::exists(root)) continue;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+      if (entry.path().extension() == ".eml") out.push_back(entry.path().string());
+    }
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
+TEST(MailOracle, GmimeSeesTheSameLeaves) {
+  const std::vector<std::string> files = MailFiles();
+  for (const std::string& file : files) {
+    const auto bytes = ReadFile(file, 25 << 20);
+    ASSERT_TRUE(bytes.ok()) << bytes.status();
+    const std::vector<Leaf> want = ByGmime(*bytes);
+    const std::vector<Leaf> got = ByScan(*bytes);
+    ASSERT_EQ(got.size(), want.size()) << file;
+    for (size_t i = 0; i < got.size(); ++i) {
+      EXPECT_EQ(got[i].type, want[i].type) << file << " leaf " << i;
+      EXPECT_EQ(got[i].name, want[i].name) << file << " leaf " << i;
+      EXPECT_TRUE(got[i].data == want[i].data)
+          << file << " leaf " << i << ": " << got[i].data.size() << " bytes, GMime "
+          << want[i].data.size() << "\n"
+          << EscapeForTerminal(got[i].data.substr(0, 300)) << "\n"
+          << EscapeForTerminal(want[i].data.substr(0, 300));
+    }
+  }
+  if (files.empty()) GTEST_SKIP() << "no mail corpus here";
+}
+
+}  // namespace
+}  // namespace dmarcate
