@@ -14,17 +14,17 @@
 
 namespace dmarcate {
 
-struct ErrorReason {
+struct Reason {
   std::string code;                             // "STALE_PLAN"
   std::map<std::string, std::string> metadata;  // the numbers and texts of the message
-  friend bool operator==(const ErrorReason&, const ErrorReason&) = default;
+  friend bool operator==(const Reason&, const Reason&) = default;
 };
 
 absl::Status MakeReasonedError(absl::StatusCode code, std::string_view reason,
                                std::string_view message,
                                const std::map<std::string, std::string>& metadata = {});
 // Absent: an error without a reason of its own.
-std::optional<ErrorReason> ReasonOf(const absl::Status& status);
+std::optional<Reason> ReasonOf(const absl::Status& status);
 
 }  // namespace dmarcate
 
