@@ -48,14 +48,14 @@ absl::Status MakeReasonedError(absl::StatusCode code, std::string_view reason,
   return status;
 }
 
-std::optional<Reason> ReasonOf(const absl::Status& status) {
+std::optional<ErrorReason> ErrorReasonOf(const absl::Status& status) {
   const absl::optional<absl::Cord> payload = status.GetPayload(kPayloadUrl);
   if (!payload.has_value()) return std::nullopt;
   const std::string bytes(*payload);
   std::string_view rest = bytes;
   std::optional<std::string> code = Take(rest);
   if (!code.has_value()) return std::nullopt;
-  Reason reason{*std::move(code), {}};
+  ErrorReason reason{*std::move(code), {}};
   while (!rest.empty()) {
     std::optional<std::string> key = Take(rest);
     std::optional<std::string> value = Take(rest);

@@ -18,7 +18,7 @@ lib/store: lib/base lib/mailauth lib/report dmarcate/storage/v1
 lib/rpc: lib/base google/rpc dmarcate/v1
 ingestd: lib/base lib/mailauth lib/report lib/unpack lib/store lib/rpc dmarcate/v1
 policyd/analysis: lib/base lib/mailauth lib/report lib/store
-policyd/plan: lib/base lib/mailauth lib/store lib/inspect
+policyd/plan: lib/base lib/mailauth lib/dns lib/store lib/inspect
 policyd/rollout: lib/base lib/mailauth lib/store
 policyd/provider: lib/base lib/mailauth lib/dns lib/http lib/store
 policyd/reconcile: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/plan policyd/provider

@@ -1,0 +1,180 @@
+#include "policyd/plan/change_plan.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "lib/base/digest.h"
+#include "lib/base/status_macros.h"
+#include "lib/mailauth/domain_name.h"
+#include "lib/mailauth/spf_record.h"
+#include "policyd/plan/dmarc_plan.h"
+#include "policyd/plan/guard.h"
+#include "policyd/plan/txt_image.h"
+
+namespace dmarcate {
+namespace {
+
+// Length-prefixed fields: no text can pass for a border between two.
+class DigestInput {
+ public:
+  void Add(std::string_view text) {
+    bytes_ += fmt::format("{}:", text.size());
+    bytes_ += text;
+  }
+  void Add(uint64_t number) { Add(std::to_string(number)); }
+  void Add(const std::vector<std::string>& texts) {
+    Add(texts.size());
+    for (const std::string& text : texts) Add(text);
+  }
+  void Add(const std::vector<ManagedTerm>& terms) {
+    Add(terms.size());
+    for (const ManagedTerm& term : terms) {
+      Add(term.term);
+      Add(term.source_id);
+    }
+  }
+  std::string Finish() const { return Sha256Hex(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+void Append(std::vector<GuardRecord>& guards, std::vector<GuardRecord> more) {
+  std::ranges::move(more, std::back_inserter(guards));
+}
+
+struct Images {
+  DomainName owner;
+  std::vector<TxtRecord> before, after;
+};
+
+absl::StatusOr<Images> ImagesOf(const RecordChangeRecord& change) {
+  const absl::StatusOr<DomainName> owner = DomainName::Parse(change.owner_name);
+  if (!owner.ok()) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("stored owner name: {}", MessageOf(owner.status())));
+  }
+  Images images{*owner, {}, {}};
+  DMARCATE_ASSIGN_OR_RETURN(images.before, FromPresentations(change.before));
+  DMARCATE_ASSIGN_OR_RETURN(images.after, FromPresentations(change.after));
+  return images;
+}
+
+std::string OnlySpf(const std::vector<TxtRecord>& records) {
+  const std::vector<std::string> texts = TextsOf(records);
+  const SpfSelection selection = SelectSpf(texts);
+  return selection.indexes.empty() ? "" : texts[selection.indexes.front()];
+}
+
+bool HoldsSpf(const RecordChangeRecord& change) {
+  const absl::StatusOr<DomainName> owner = DomainName::Parse(change.owner_name);
+  return owner.ok() && RoleOf(*owner) == RecordRole::kSpf;
+}
+
+TermAction Opposite(TermAction action) {
+  if (action == TermAction::kAdd) return TermAction::kRemove;
+  if (action == TermAction::kRemove) return TermAction::kAdd;
+  return action;
+}
+
+RecordChangeRecord Swap(const RecordChangeRecord& change) {
+  RecordChangeRecord out = change;
+  std::swap(out.before, out.after);
+  std::swap(out.ttl_before, out.ttl_after);
+  std::swap(out.lookups_before, out.lookups_after);
+  for (TermChangeRecord& term : out.term_changes) {
+    term.action = Opposite(term.action);
+    if (term.action == TermAction::kModify) std::swap(term.term, term.before);
+  }
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
+                                                     const std::optional<SpfMeasures>& measures) {
+  std::vector<GuardRecord> guards;
+  const DmarcDirection direction =
+      change.intent.rollback_of.empty() ? DmarcDirection::kForward : DmarcDirection::kRollback;
+  for (const RecordChangeRecord& record : change.record_changes) {
+    DMARCATE_ASSIGN_OR_RETURN(const Images images, ImagesOf(record));
+    Append(guards, GuardImages(images.owner, images.before, images.after));
+    switch (RoleOf(images.owner)) {
+      case RecordRole::kSpf:
+        Append(guards, GuardSpfText(TextsOf(images.before), TextsOf(images.after),
+                                    change.managed_before, change.managed_after));
+        if (measures.has_value()) {
+          Append(guards, GuardSpfCost(measures->before, measures->after));
+        } else {
+          guards.push_back(Refuse(guard_code::kSpfLookupLimit, "the look-ups were not counted"));
+        }
+        break;
+      case RecordRole::kDmarc:
+        Append(guards, GuardDmarcText(TextsOf(images.before), TextsOf(images.after), direction));
+        break;
+      case RecordRole::kReportAuthorization:
+        break;
+    }
+  }
+  return guards;
+}
+
+absl::StatusOr<std::optional<SpfTexts>> SpfTextsOf(const ChangeRecord& change) {
+  for (const RecordChangeRecord& record : change.record_changes) {
+    DMARCATE_ASSIGN_OR_RETURN(const Images images, ImagesOf(record));
+    if (RoleOf(images.owner) != RecordRole::kSpf) continue;
+    return SpfTexts{OnlySpf(images.before), OnlySpf(images.after)};
+  }
+  return std::nullopt;
+}
+
+std::string PlanDigest(const ChangeRecord& change) {
+  DigestInput input;
+  input.Add("dmarcate plan 1");
+  input.Add(change.domain);
+  input.Add(change.dns_provider);
+  input.Add(static_cast<uint64_t>(change.intent.spf_from_decisions));
+  input.Add(static_cast<uint64_t>(change.intent.dmarc_report_address));
+  input.Add(change.intent.rollback_of);
+  input.Add(change.record_changes.size());
+  for (const RecordChangeRecord& record : change.record_changes) {
+    input.Add(record.zone);
+    input.Add(record.owner_name);
+    input.Add(record.type);
+    input.Add(record.before);
+    input.Add(record.after);
+    input.Add(uint64_t{record.ttl_before});
+    input.Add(uint64_t{record.ttl_after});
+  }
+  input.Add(change.managed_before);
+  input.Add(change.managed_after);
+  input.Add(change.guards.size());
+  for (const GuardRecord& guard : change.guards) {
+    input.Add(guard.code);
+    input.Add(static_cast<uint64_t>(guard.verdict));
+    input.Add(guard.metadata.size());
+    for (const auto& [key, value] : guard.metadata) {
+      input.Add(key);
+      input.Add(value);
+    }
+  }
+  return input.Finish();
+}
+
+ChangeRecord PlanRollback(const ChangeRecord& change, const std::vector<ManagedTerm>& managed_now) {
+  ChangeRecord rollback;
+  rollback.domain = change.domain;
+  rollback.intent.rollback_of = change.id;
+  rollback.rollback_of = change.id;
+  rollback.dns_provider = change.dns_provider;
+  rollback.provider_class = change.provider_class;
+  rollback.managed_before = rollback.managed_after = managed_now;
+  for (auto it = change.record_changes.rbegin(); it != change.record_changes.rend(); ++it) {
+    rollback.record_changes.push_back(Swap(*it));
+    if (HoldsSpf(*it)) rollback.managed_after = change.managed_before;
+  }
+  return rollback;
+}
+
+}  // namespace dmarcate

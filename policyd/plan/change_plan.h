@@ -1,0 +1,46 @@
+// policyd/plan/change_plan.h
+// A change as a whole: what is judged about it whoever made it, and the digest by which what was
+// shown is what is applied. Pure.
+
+#ifndef DMARCATE_POLICYD_PLAN_CHANGE_PLAN_H_
+#define DMARCATE_POLICYD_PLAN_CHANGE_PLAN_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "lib/store/policy_store.h"
+#include "policyd/plan/spf_plan.h"
+
+namespace dmarcate {
+
+// What evaluating the SPF record takes, before and after.
+struct SpfMeasures {
+  SpfMeasure before, after;
+};
+
+// Every guard that follows from the images alone, independent of how they came about: run when a
+// plan is made and again right before it is written. `measures` are needed if an RRset holds SPF.
+//   kDataLoss  the images do not parse
+absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
+                                                     const std::optional<SpfMeasures>& measures);
+
+// The SPF text before and after, if the change holds an SPF RRset; empty text: no record.
+struct SpfTexts {
+  std::string before, after;
+};
+absl::StatusOr<std::optional<SpfTexts>> SpfTextsOf(const ChangeRecord& change);
+
+// 64 hex digits over base, result, guards and intent: SHA-256 of their fields, each with its
+// length. Not over ids, times and people: the same plan made twice has the same digest.
+std::string PlanDigest(const ChangeRecord& change);
+
+// The change that restores what `change` replaced: images swapped, in reverse order. Managed terms
+// go back with the SPF record; `managed_now` is what the domain has.
+ChangeRecord PlanRollback(const ChangeRecord& change, const std::vector<ManagedTerm>& managed_now);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_PLAN_CHANGE_PLAN_H_

@@ -1,0 +1,48 @@
+// policyd/plan/guard.h
+// Guards: checks by which a plan can refuse itself. Each is a pure function over values; its code
+// is API (reference/api.md section 5) and never renamed. Nothing overrides a refusal.
+
+#ifndef DMARCATE_POLICYD_PLAN_GUARD_H_
+#define DMARCATE_POLICYD_PLAN_GUARD_H_
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/store/policy_store.h"
+
+namespace dmarcate {
+
+namespace guard_code {
+inline constexpr std::string_view kSpfMultiple = "SPF_MULTIPLE";
+inline constexpr std::string_view kSpfLookupLimit = "SPF_LOOKUP_LIMIT";
+inline constexpr std::string_view kSpfLookupMargin = "SPF_LOOKUP_MARGIN";
+inline constexpr std::string_view kSpfVoidLimit = "SPF_VOID_LIMIT";
+inline constexpr std::string_view kSpfPlusAll = "SPF_PLUS_ALL";
+inline constexpr std::string_view kDanglingInclude = "DANGLING_INCLUDE";
+inline constexpr std::string_view kUnmanagedTermLoss = "UNMANAGED_TERM_LOSS";
+inline constexpr std::string_view kRecordSyntax = "RECORD_SYNTAX";
+inline constexpr std::string_view kDmarcMultiple = "DMARC_MULTIPLE";
+inline constexpr std::string_view kDmarcPolicyChanged = "DMARC_POLICY_CHANGED";
+inline constexpr std::string_view kDmarcTagLoss = "DMARC_TAG_LOSS";
+inline constexpr std::string_view kDmarcRuaUnauthorized = "DMARC_RUA_UNAUTHORIZED";
+inline constexpr std::string_view kSiblingTxtLoss = "SIBLING_TXT_LOSS";
+inline constexpr std::string_view kTxtTooLarge = "TXT_TOO_LARGE";
+inline constexpr std::string_view kCnameAtName = "CNAME_AT_NAME";
+inline constexpr std::string_view kZoneInconsistent = "ZONE_INCONSISTENT";
+}  // namespace guard_code
+
+GuardRecord Pass(std::string_view code, std::string message,
+                 std::map<std::string, std::string> metadata = {});
+GuardRecord Warn(std::string_view code, std::string message,
+                 std::map<std::string, std::string> metadata = {});
+GuardRecord Refuse(std::string_view code, std::string message,
+                   std::map<std::string, std::string> metadata = {});
+
+// The first refusal, or null.
+const GuardRecord* FindRefusal(const std::vector<GuardRecord>& guards);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_PLAN_GUARD_H_
