@@ -1,0 +1,291 @@
+#include "lib/report/aggregate.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <pugixml.hpp>
+
+#include "lib/base/text.h"
+#include "lib/report/aggregate_reader.h"
+#include "lib/report/charset.h"
+#include "lib/report/mender.h"
+#include "lib/report/record_cutter.h"
+#include "lib/report/root_finder.h"
+
+namespace dmarcate {
+namespace {
+
+// What becomes one tree. A tree takes up to 16 times the bytes of its text ("<a/>"), so this bounds
+// what a hostile document can cost beyond itself. Honest reports are smaller: 99 % are below 110
+// KiB.
+constexpr size_t kPieceBytes = 2 << 20;
+constexpr size_t kRoots = 64;  // S17; more reports in one document than that are nobody's
+
+using Results = std::vector<ParsedAggregate>;
+using Source = AggregateReader::Source;
+
+pugi::xml_parse_result Load(pugi::xml_document& tree, std::string_view text) {
+  return tree.load_buffer(text.data(), text.size(), kReaderParseFlags, pugi::encoding_utf8);
+}
+
+bool IsElement(pugi::xml_node node, Element element) {
+  return node.type() == pugi::node_element && ElementOf(LocalName(node.name())) == element;
+}
+
+ParsedAggregate Refused(RepairLog log, Outcome outcome, std::string_view reason,
+                        std::string detail) {
+  ParsedAggregate result;
+  result.outcome = outcome;
+  result.reason = reason;
+  result.detail = std::move(detail);
+  result.repairs_dropped = log.dropped();
+  result.repairs = log.Take();
+  return result;
+}
+
+// One document, well-formed or not, with all reports in it.
+class DocumentReader {
+ public:
+  DocumentReader(std::string_view text, const ReportHints& hints, const AggregateLimits& limits)
+      : text_(text), hints_(hints), limits_(limits) {}
+
+  // `log` holds what was noted about the bytes; it goes to the first report.
+  Results Read(RepairLog log);
+
+ private:
+  // The quick way: [begin, end) as one tree. Empty if that is not well-formed; error_ says where.
+  Results ReadWhole(size_t begin, size_t end, const RepairLog& log);
+  // The way that always works, in pieces cut at record boundaries.
+  Results ReadPieces(Token root, RepairLog log);
+  ParsedAggregate ReadPiecesOf(const Token& root, const CutReport& cut, RepairLog log);
+  bool ReadCutFrame(const Token& root, const CutReport& cut, AggregateReader& reader);
+  void ReadSlices(const std::vector<RecordSlice>& slices, AggregateReader& reader);
+  bool ReadBatch(const RecordSlice* first, const RecordSlice* last, AggregateReader& reader);
+  void ReadSlice(const RecordSlice& slice, AggregateReader& reader);
+  Results WithoutRepeats(Results results) const;
+
+  std::string_view text_;
+  const ReportHints& hints_;
+  const AggregateLimits& limits_;
+  std::string error_;  // why the text is not well-formed, with the offset
+  pugi::xml_document tree_;
+};
+
+Results DocumentReader::ReadWhole(size_t begin, size_t end, const RepairLog& log) {
+  const pugi::xml_parse_result parsed = Load(tree_, text_.substr(begin, end - begin));
+  if (!parsed) {
+    error_ = fmt::format("{} at byte {}", parsed.description(),
+                         begin + static_cast<size_t>(parsed.offset));
+    return {};
+  }
+  Results results;
+  for (const pugi::xml_node root : tree_.children()) {
+    if (!IsElement(root, Element::kFeedback) || results.size() >= kRoots) continue;
+    AggregateReader reader(hints_, limits_, results.empty() ? log : RepairLog(limits_.repairs));
+    if (reader.ReadFrame(root, Source::kWellFormed)) {
+      int64_t ordinal = 0;
+      for (pugi::xml_node node = root.first_child(); node; node = node.next_sibling()) {
+        if (IsElement(node, Element::kRecord) && !reader.ReadRecord(node, ++ordinal)) break;
+      }
+    }
+    results.push_back(reader.Finish());
+  }
+  return results;
+}
+
+bool DocumentReader::ReadCutFrame(const Token& root, const CutReport& cut,
+                                  AggregateReader& reader) {
+  const std::string qualified =
+      root.prefix.empty() ? std::string(root.name) : fmt::format("{}:{}", root.prefix, root.name);
+  const std::string open(text_.substr(root.begin, root.end - root.begin));
+  const std::string close = fmt::format("</{}>", qualified);
+  if (Load(tree_, open + cut.frame + close)) {
+    const bool damaged = !cut.closed;
+    return reader.ReadFrame(tree_.first_child(), damaged ? Source::kDamaged : Source::kWellFormed);
+  }
+  const std::string mended = MendPiece(cut.frame, reader.log());
+  if (!Load(tree_, open + mended + close)) Load(tree_, "<feedback>" + mended + "</feedback>");
+  return reader.ReadFrame(tree_.first_child(), Source::kDamaged);
+}
+
+// One record that stands alone. What is beyond mending is left out.
+void DocumentReader::ReadSlice(const RecordSlice& slice, AggregateReader& reader) {
+  const std::string_view text = text_.substr(slice.begin, slice.end - slice.begin);
+  reader.log().set_record(slice.ordinal);
+  if (text.size() > kPieceBytes) {
+    reader.log().Add("record_too_large", "", fmt::format("{} bytes", text.size()), "",
+                     Effect::kMaterial);
+    return;
+  }
+  if (!Load(tree_, text)) Load(tree_, MendPiece(text, reader.log()));
+  if (const pugi::xml_node record = tree_.first_child(); IsElement(record, Element::kRecord)) {
+    reader.ReadRecord(record, slice.ordinal);
+  } else {
+    reader.log().Add("record_unreadable", "", text, "", Effect::kMaterial);
+  }
+}
+
+// Records [first, last) with nothing but blanks between them, as one tree. False if they do not
+// parse.
+bool DocumentReader::ReadBatch(const RecordSlice* first, const RecordSlice* last,
+                               AggregateReader& reader) {
+  const size_t begin = first->begin;
+  if (!Load(tree_, text_.substr(begin, (last - 1)->end - begin))) return false;
+  const auto nodes = tree_.children();
+  if (std::distance(nodes.begin(), nodes.end()) != last - first) return false;
+  for (const pugi::xml_node node : nodes) {
+    if (!reader.ReadRecord(node, first->ordinal)) return true;
+    ++first;
+  }
+  return true;
+}
+
+void DocumentReader::ReadSlices(const std::vector<RecordSlice>& slices, AggregateReader& reader) {
+  const RecordSlice* first = slices.data();
+  const RecordSlice* const end = first + slices.size();
+  while (first != end && !reader.refused()) {
+    const RecordSlice* last = first + 1;
+    while (last != end && last->end - first->begin <= kPieceBytes &&
+           TrimAscii(text_.substr((last - 1)->end, last->begin - (last - 1)->end)).empty()) {
+      ++last;
+    }
+    const bool fits = (last - 1)->end - first->begin <= kPieceBytes;
+    if (!fits || !ReadBatch(first, last, reader)) {
+      for (const RecordSlice* slice = first; slice != last && !reader.refused(); ++slice) {
+        ReadSlice(*slice, reader);
+      }
+    }
+    first = last;
+  }
+}
+
+ParsedAggregate DocumentReader::ReadPiecesOf(const Token& root, const CutReport& cut,
+                                             RepairLog log) {
+  AggregateReader reader(hints_, limits_, std::move(log));
+  if (cut.too_many_records) {
+    reader.Refuse(Outcome::kOverLimit, "too_many_records",
+                  fmt::format("more than {} records", limits_.records));
+  } else if (cut.frame_too_large) {
+    reader.Refuse(Outcome::kOverLimit, "frame_too_large",
+                  fmt::format("more than {} bytes that are no record", kPieceBytes));
+  } else if (cut.foreign_depth > limits_.xml_depth) {
+    reader.Refuse(
+        Outcome::kOverLimit, "xml_too_deep",
+        fmt::format("elements nest {} deep, limit {}", cut.foreign_depth, limits_.xml_depth));
+  }
+  if (reader.refused()) return reader.Finish();
+  if (!cut.closed) {
+    reader.log().Add("root_unclosed", "", error_, "",
+                     cut.tail_cut ? Effect::kMaterial : Effect::kCosmetic);
+  }
+  for (const int64_t ordinal : cut.unclosed) {
+    reader.log().set_record(ordinal);
+    reader.log().Add("record_unclosed", "", "", "", Effect::kMaterial);
+  }
+  reader.log().set_record(0);
+  for (const std::string& name : cut.foreign) reader.NoteExtension(name);
+  if (ReadCutFrame(root, cut, reader)) ReadSlices(cut.records, reader);
+  ParsedAggregate result = reader.Finish();
+  if (result.reason == "xml_not_well_formed" && !error_.empty()) {
+    result.detail = fmt::format("{}; {}", error_, result.detail);
+  }
+  return result;
+}
+
+Results DocumentReader::ReadPieces(Token root, RepairLog log) {
+  const CutLimits cut_limits{.records = limits_.records, .frame_bytes = kPieceBytes};
+  Results results;
+  while (true) {
+    const CutReport cut = CutAtRecords(text_, root, cut_limits);
+    results.push_back(
+        ReadPiecesOf(root, cut, results.empty() ? std::move(log) : RepairLog(limits_.repairs)));
+    if (results.back().outcome == Outcome::kOverLimit || results.size() >= kRoots) break;
+    MarkupScanner scanner(text_, cut.end);
+    std::optional<Token> next = scanner.Next();
+    while (next.has_value() &&
+           !(next->kind == TokenKind::kStart && EqualsIgnoreCase(next->name, "feedback"))) {
+      next = scanner.Next();
+    }
+    if (!next.has_value()) break;
+    root = *next;
+  }
+  return results;
+}
+
+// S17: one report each, if all have metadata. A second copy of the first is garbage behind it
+// (X12), and so is a root that could not stand alone.
+Results DocumentReader::WithoutRepeats(Results results) const {
+  if (results.size() < 2) return results;
+  Results kept;
+  kept.push_back(std::move(results[0]));
+  for (size_t i = 1; i < results.size(); ++i) {
+    const bool copy = results[i].report.has_value() && results[i].report == kept[0].report;
+    if (!copy && (results[i].report.has_value() || !kept[0].report.has_value())) {
+      kept.push_back(std::move(results[i]));
+      continue;
+    }
+    RepairLog log(1);
+    log.Add(copy ? "trailing_garbage" : "root_without_metadata", "",
+            copy ? "the same report again" : results[i].reason, "",
+            copy ? Effect::kCosmetic : Effect::kMaterial);
+    for (Repair& repair : log.Take()) kept[0].repairs.push_back(std::move(repair));
+    if (log.material()) kept[0].outcome = Outcome::kAcceptedMaterial;
+    if (kept[0].outcome == Outcome::kAccepted) kept[0].outcome = Outcome::kAcceptedCosmetic;
+  }
+  // A first root that is no report beside one that is.
+  if (kept.size() > 1 && !kept[0].report.has_value()) kept.erase(kept.begin());
+  return kept;
+}
+
+Results DocumentReader::Read(RepairLog log) {
+  Results results;
+  const std::string_view trimmed = TrimAscii(text_);
+  if (trimmed.empty() || trimmed == "unused") {  // Z12
+    results.push_back(Refused(std::move(log), Outcome::kQuarantined, "empty_payload",
+                              trimmed.empty() ? "no bytes" : "the one word \"unused\""));
+    return results;
+  }
+  const RootSearch search = FindRoot(text_, log);
+  if (search.entities) {
+    results.push_back(Refused(std::move(log), Outcome::kQuarantined, "doctype_entities",
+                              "the document declares entities, which no report needs"));
+    return results;
+  }
+  if (!search.root.has_value()) {
+    results.push_back(
+        search.has_markup
+            ? Refused(std::move(log), Outcome::kQuarantined, "not_a_feedback_document",
+                      search.other_root.empty()
+                          ? "no element feedback"
+                          : fmt::format("the root is {}, not feedback", search.other_root))
+            : Refused(std::move(log), Outcome::kNotAReport, "not_xml",
+                      "no markup within the first 1024 bytes"));
+    return results;
+  }
+  const Token root = *search.root;
+  const size_t closed = LastRootEnd(text_, root.end);
+  const size_t end = closed != std::string_view::npos ? closed
+                     : root.kind == TokenKind::kEmpty ? root.end
+                                                      : text_.size();
+  if (const std::string_view rest = text_.substr(end); !IsIgnorable(rest)) {
+    log.Add("trailing_garbage", "", rest, "", Effect::kCosmetic);
+  }
+  if (end - root.begin <= kPieceBytes) results = ReadWhole(root.begin, end, log);
+  if (results.empty()) {
+    text_ = text_.substr(0, end);
+    results = ReadPieces(root, std::move(log));
+  }
+  return WithoutRepeats(std::move(results));
+}
+
+}  // namespace
+
+std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHints& hints,
+                                            const AggregateLimits& limits) {
+  RepairLog log(limits.repairs);
+  const std::string text = ToUtf8Document(std::move(document), log);
+  return DocumentReader(text, hints, limits).Read(std::move(log));
+}
+
+}  // namespace dmarcate

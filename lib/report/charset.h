@@ -1,0 +1,22 @@
+// lib/report/charset.h
+// The bytes of a document as UTF-8, whatever it was written in (report-quirks X1, X5, X8, X9).
+
+#ifndef DMARCATE_LIB_REPORT_CHARSET_H_
+#define DMARCATE_LIB_REPORT_CHARSET_H_
+
+#include <string>
+
+#include "lib/report/repair_log.h"
+
+namespace dmarcate {
+
+// Byte order mark first, then the pattern of the first '<', then the label of the XML declaration.
+// Converts UTF-16, UTF-32 and the 8-bit and East Asian sets mail gateways use; a byte with no
+// meaning in its set becomes U+FFFD. A document that claims to be UTF-8 passes unchanged, wrong
+// bytes included: they are repaired text by text, so that the repair can name its element. Codes:
+// "charset_mismatch", "charset_unknown", "bad_bytes".
+std::string ToUtf8Document(std::string document, RepairLog& log);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_REPORT_CHARSET_H_

@@ -1,0 +1,49 @@
+// lib/report/markup_scanner.h
+// Finds the tags of a document that may be no XML: never fails, never looks at a byte twice for
+// long. What cannot be a tag ("a<b.net", "<user@host>") is skipped as text.
+
+#ifndef DMARCATE_LIB_REPORT_MARKUP_SCANNER_H_
+#define DMARCATE_LIB_REPORT_MARKUP_SCANNER_H_
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace dmarcate {
+
+enum class TokenKind { kStart, kEmpty, kEnd, kComment, kCdata, kInstruction, kDoctype };
+
+struct Token {
+  TokenKind kind = TokenKind::kStart;
+  size_t begin = 0;         // of '<'
+  size_t end = 0;           // after '>'
+  std::string_view name;    // local name, of tags only
+  std::string_view prefix;  // without the colon
+  bool terminated = true;   // false: the end was missing, `end` is a guess
+};
+
+// Linear over the whole text. Views point into the text, which must outlive the scanner.
+class MarkupScanner {
+ public:
+  explicit MarkupScanner(std::string_view text, size_t position = 0)
+      : text_(text), position_(position) {}
+
+  // The next tag or other markup; nullopt at the end. A comment or CDATA section without an end
+  // reaches to the end of the text: what it hides is no evidence.
+  std::optional<Token> Next();
+  size_t position() const { return position_; }
+  void set_position(size_t position) { position_ = position; }
+
+ private:
+  std::optional<Token> TagAt(size_t begin) const;
+  Token DeclarationAt(size_t begin) const;
+  Token InstructionAt(size_t begin) const;
+  Token SectionAt(size_t begin, TokenKind kind, size_t opening, std::string_view closing) const;
+
+  std::string_view text_;
+  size_t position_;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_REPORT_MARKUP_SCANNER_H_

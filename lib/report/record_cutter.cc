@@ -1,0 +1,171 @@
+#include "lib/report/record_cutter.h"
+
+#include <algorithm>
+
+#include "lib/base/text.h"
+#include "lib/report/element.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kKeptNames = 32;
+constexpr size_t kKeptUnclosed = 100;
+// How often the end of an unknown element is looked for in vain: each time costs the rest of the
+// text.
+constexpr int kVainSearches = 16;
+
+class Cutter {
+ public:
+  Cutter(std::string_view text, const Token& root, const CutLimits& limits)
+      : text_(text), root_(root), limits_(limits), scanner_(text, root.end), gap_(root.end) {}
+
+  CutReport Cut();
+
+ private:
+  bool IsRoot(const Token& token) const { return EqualsIgnoreCase(token.name, "feedback"); }
+  // Adds the text since the last record to the frame.
+  void FlushGap(size_t end);
+  void CutRecord(const Token& start);
+  void SkipForeign(const Token& start);
+  void EndWithoutRootEnd();
+
+  std::string_view text_;
+  const Token& root_;
+  const CutLimits& limits_;
+  MarkupScanner scanner_;
+  size_t gap_;                         // begin of the text that is no record
+  Element block_ = Element::kUnknown;  // report_metadata or policy_published, while inside
+  int vain_searches_ = 0;
+  CutReport cut_;
+};
+
+void Cutter::FlushGap(size_t end) {
+  const std::string_view gap = text_.substr(gap_, end - gap_);
+  if (TrimAscii(gap).empty()) return;
+  if (cut_.frame.size() + gap.size() > limits_.frame_bytes) {
+    cut_.frame_too_large = true;
+    return;
+  }
+  cut_.frame += gap;
+}
+
+void Cutter::CutRecord(const Token& start) {
+  FlushGap(start.begin);
+  block_ = Element::kUnknown;
+  const int64_t ordinal = ++cut_.records_seen;
+  if (ordinal > limits_.records) {
+    cut_.too_many_records = true;
+    return;
+  }
+  gap_ = start.end;
+  if (start.kind == TokenKind::kEmpty) {
+    cut_.records.push_back({start.begin, start.end, ordinal});
+    return;
+  }
+  while (const std::optional<Token> token = scanner_.Next()) {
+    const bool tag = token->kind == TokenKind::kStart || token->kind == TokenKind::kEnd;
+    const bool record = tag && ElementOf(token->name) == Element::kRecord;
+    if (record && token->kind == TokenKind::kEnd) {
+      cut_.records.push_back({start.begin, token->end, ordinal});
+      gap_ = token->end;
+      return;
+    }
+    if (record || (tag && IsRoot(*token))) {  // the next one begins: this one has no end
+      scanner_.set_position(token->begin);
+      break;
+    }
+  }
+  gap_ = scanner_.position();
+  if (cut_.unclosed.size() < kKeptUnclosed) cut_.unclosed.push_back(ordinal);
+}
+
+void Cutter::SkipForeign(const Token& start) {
+  const bool foreign = ElementOf(start.name) == Element::kExtension ||
+                       (!start.prefix.empty() && start.prefix != root_.prefix);
+  if (!foreign && vain_searches_ >= kVainSearches) return;
+  int same = 1;
+  int depth = 2;
+  int deepest = depth;
+  size_t end = text_.size();
+  while (const std::optional<Token> token = scanner_.Next()) {
+    if (IsRoot(*token)) {
+      end = token->begin;
+      break;
+    }
+    const bool same_name = token->name == start.name && token->prefix == start.prefix;
+    if (token->kind == TokenKind::kStart) {
+      deepest = std::max(deepest, ++depth);
+      if (same_name) ++same;
+    } else if (token->kind == TokenKind::kEnd) {
+      --depth;
+      if (same_name && --same == 0) {
+        end = token->end;
+        break;
+      }
+    }
+  }
+  if (same > 0 && !foreign) {  // a stray tag, no element
+    ++vain_searches_;
+    scanner_.set_position(start.end);
+    return;
+  }
+  FlushGap(start.begin);
+  gap_ = end;
+  scanner_.set_position(end);
+  cut_.foreign_depth = std::max(cut_.foreign_depth, deepest);
+  if (cut_.foreign.size() < kKeptNames) cut_.foreign.emplace_back(start.name);
+}
+
+// What is left is whole elements and, at its end, perhaps the beginning of a tag.
+void Cutter::EndWithoutRootEnd() {
+  size_t end = text_.size();
+  const size_t tag = text_.rfind('<');
+  if (tag != std::string_view::npos && tag >= gap_ &&
+      text_.find('>', tag) == std::string_view::npos) {
+    std::string root_end = "</";
+    if (!root_.prefix.empty()) root_end.append(root_.prefix).append(":");
+    root_end += root_.name;
+    const std::string_view tail = TrimAscii(text_.substr(tag));
+    cut_.tail_cut = !std::string_view(root_end).starts_with(tail);
+    end = tag;
+  }
+  if (gap_ < end) FlushGap(end);
+  cut_.end = text_.size();
+}
+
+CutReport Cutter::Cut() {
+  while (!cut_.too_many_records && !cut_.frame_too_large) {
+    const std::optional<Token> token = scanner_.Next();
+    if (!token.has_value()) {
+      EndWithoutRootEnd();
+      break;
+    }
+    const bool start = token->kind == TokenKind::kStart;
+    if (!start && token->kind != TokenKind::kEmpty && token->kind != TokenKind::kEnd) continue;
+    if (IsRoot(*token)) {
+      FlushGap(token->begin);
+      cut_.closed = token->kind == TokenKind::kEnd;
+      cut_.end = cut_.closed ? token->end : token->begin;
+      break;
+    }
+    const Element element = ElementOf(token->name);
+    if (element == Element::kRecord && token->kind != TokenKind::kEnd) {
+      CutRecord(*token);
+    } else if (element == Element::kReportMetadata || element == Element::kPolicyPublished) {
+      if (start) block_ = element;
+      if (token->kind == TokenKind::kEnd && block_ == element) block_ = Element::kUnknown;
+    } else if (start && block_ == Element::kUnknown &&
+               (element == Element::kUnknown || element == Element::kExtension)) {
+      SkipForeign(*token);
+    }
+  }
+  return std::move(cut_);
+}
+
+}  // namespace
+
+CutReport CutAtRecords(std::string_view text, const Token& root, const CutLimits& limits) {
+  return Cutter(text, root, limits).Cut();
+}
+
+}  // namespace dmarcate

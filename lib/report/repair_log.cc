@@ -1,0 +1,44 @@
+#include "lib/report/repair_log.h"
+
+#include <fmt/format.h>
+
+#include "lib/base/text.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kRawBytes = 256;
+
+}  // namespace
+
+std::string_view CutUtf8(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return text;
+  size_t end = bytes;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
+  // A long run of stray continuation bytes is no character: cut where told.
+  return text.substr(0, bytes - end < 4 ? end : bytes);
+}
+
+void RepairLog::Add(std::string_view code, std::string_view path, std::string_view raw,
+                    std::string_view chosen, Effect effect) {
+  if (effect == Effect::kMaterial) material_ = true;
+  if (std::ssize(repairs_) >= limit_) {
+    ++dropped_;
+    return;
+  }
+  Repair& repair = repairs_.emplace_back();
+  repair.code = code;
+  repair.path = record_ == 0   ? std::string(path)
+                : path.empty() ? fmt::format("record[{}]", record_)
+                               : fmt::format("record[{}]/{}", record_, path);
+  repair.raw = ToValidUtf8(CutUtf8(raw, kRawBytes));
+  repair.chosen = ToValidUtf8(CutUtf8(chosen, kRawBytes));
+  repair.material = effect == Effect::kMaterial;
+}
+
+Outcome RepairLog::outcome() const {
+  if (material_) return Outcome::kAcceptedMaterial;
+  return repairs_.empty() && dropped_ == 0 ? Outcome::kAccepted : Outcome::kAcceptedCosmetic;
+}
+
+}  // namespace dmarcate
