@@ -1,0 +1,54 @@
+// policyd/analysis/counts.h
+// Message counts, never rows (report-quirks D8, D9): what one row of a report adds, and sums of it.
+
+#ifndef DMARCATE_POLICYD_ANALYSIS_COUNTS_H_
+#define DMARCATE_POLICYD_ANALYSIS_COUNTS_H_
+
+#include <cstdint>
+
+#include "lib/report/model.h"
+
+namespace dmarcate {
+
+// All fields are messages. Sums saturate at INT64_MAX: a hostile report cannot wrap them.
+struct Counts {
+  int64_t messages = 0;
+  int64_t dmarc_pass = 0;    // aligned by DKIM or by SPF, as the reporter evaluated it
+  int64_t dkim_aligned = 0;  // aligned DKIM pass
+  int64_t spf_aligned = 0;   // aligned SPF pass
+  int64_t both_aligned = 0;
+  int64_t dkim_pass = 0;         // a DKIM pass of any domain
+  int64_t spf_pass = 0;          // an SPF pass of any domain
+  int64_t disposition_none = 0;  // delivered: none, or RFC 9990's pass
+  int64_t quarantine = 0;
+  int64_t reject = 0;
+  int64_t disposition_unknown = 0;
+
+  void Add(const Counts& other);
+  friend bool operator==(const Counts&, const Counts&) = default;
+};
+
+// Two non-negative numbers, without overflow.
+int64_t SaturatingAdd(int64_t a, int64_t b);
+
+// What is true of every message of one row; computed once, however many sums it enters.
+class RowFacts {
+ public:
+  explicit RowFacts(const AggregateRecord& record);
+  // `messages` of the row as counts.
+  Counts Of(int64_t messages) const;
+  bool dmarc_pass() const { return dkim_aligned_ || spf_aligned_; }
+  bool dkim_aligned() const { return dkim_aligned_; }
+  bool spf_aligned() const { return spf_aligned_; }
+
+ private:
+  bool dkim_aligned_, spf_aligned_, dkim_pass_, spf_pass_;
+  Disposition disposition_;
+};
+
+// The row's own count, cut at INT64_MAX.
+int64_t MessagesOf(const AggregateRecord& record);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_ANALYSIS_COUNTS_H_

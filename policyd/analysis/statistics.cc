@@ -1,0 +1,360 @@
+#include "policyd/analysis/statistics.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+
+#include "lib/base/text.h"
+
+namespace dmarcate {
+namespace {
+
+struct AddressHash {
+  size_t operator()(const std::optional<IpAddress>& address) const {
+    if (!address) return 0;
+    const auto& bytes = address->bytes();
+    return std::hash<std::string_view>{}(
+        {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  }
+};
+
+bool CountsSomewhere(TrustClass trust) {
+  return trust != TrustClass::kUnverified && trust != TrustClass::kQuarantined;
+}
+
+std::string_view DispositionKey(Disposition disposition) {
+  switch (disposition) {
+    case Disposition::kNone:
+      return "none";
+    case Disposition::kQuarantine:
+      return "quarantine";
+    case Disposition::kReject:
+      return "reject";
+    case Disposition::kPass:
+      return "pass";
+    case Disposition::kUnspecified:
+      return "unspecified";
+  }
+  return "unspecified";
+}
+
+// The organisation as people know it; the key that tells reporters apart where it gave no name.
+std::string_view ReporterName(const StoredReport& report) {
+  const std::string& name = report.report.metadata.org_name;
+  return name.empty() ? std::string_view(report.reporter_key) : std::string_view(name);
+}
+
+// Sums by a key that strangers choose.
+class KeyedCounts {
+ public:
+  void Add(std::string_view key, const Counts& counts) {
+    auto it = sums_.find(key);
+    if (it == sums_.end()) {
+      if (sums_.size() >= kMaxKeys) key = kOverflowKey;
+      it = sums_.try_emplace(std::string(key)).first;
+    }
+    it->second.Add(counts);
+  }
+  std::vector<BreakdownEntry> Sorted() {
+    std::vector<BreakdownEntry> entries;
+    entries.reserve(sums_.size());
+    for (auto& [key, counts] : sums_) entries.push_back({key, counts});
+    std::ranges::sort(entries, [](const BreakdownEntry& a, const BreakdownEntry& b) {
+      if (a.counts.messages != b.counts.messages) return a.counts.messages > b.counts.messages;
+      return a.key < b.key;
+    });
+    return entries;
+  }
+
+ private:
+  StringMap<Counts> sums_;
+};
+
+// One source while rows still come in.
+struct SourceBuild {
+  SourceStatistics stats;
+  absl::flat_hash_map<std::optional<IpAddress>, AddressStats, AddressHash> addresses;
+  absl::flat_hash_set<uint32_t> reporters;
+  std::set<std::string, std::less<>> selectors;
+  bool empty = true;
+};
+
+void AddSelector(SourceBuild& source, std::string_view selector) {
+  if (selector.empty() || source.selectors.contains(selector)) return;
+  if (source.selectors.size() < kMaxSelectorsKept) {
+    source.selectors.emplace(selector);
+  } else {
+    source.stats.own_selectors_known = false;
+  }
+}
+
+void ListReporter(AddressStats& address, uint32_t reporter) {
+  if (address.reporters.size() < kMaxReportersListed &&
+      std::ranges::find(address.reporters, reporter) == address.reporters.end()) {
+    address.reporters.push_back(reporter);
+  }
+}
+
+bool MoreMessages(const AddressStats& a, const AddressStats& b) {
+  if (a.counts.messages != b.counts.messages) return a.counts.messages > b.counts.messages;
+  return a.address < b.address;
+}
+
+bool SendsAsUs(Rule rule) { return rule == Rule::kOwnDkim || rule == Rule::kOwnEnvelope; }
+
+// What a source is, from all its rows. A source that is seen only under another's envelope is a
+// forwarder if the reporters say so for most of its mail, or if every signature of ours on it is
+// one that our own or a catalogued sender makes: a sender of its own would have a key of its own.
+SourceKind KindOf(const SourceStatistics& source, const std::set<std::string>& home_selectors) {
+  if (source.service != nullptr) {
+    return source.service->kind == ServiceKind::kForwarder ? SourceKind::kForwarder
+                                                           : SourceKind::kSender;
+  }
+  if (SendsAsUs(source.rule)) return SourceKind::kSender;
+  if (source.forwarded_by_override > source.counts.messages / 2) return SourceKind::kForwarder;
+  if (source.own_signature == 0) return SourceKind::kUnknown;
+  const bool relayed =
+      source.own_selectors_known && !source.own_selectors.empty() &&
+      std::ranges::all_of(source.own_selectors, [&home_selectors](const std::string& selector) {
+        return home_selectors.contains(selector);
+      });
+  if (relayed || source.forwarded_by_override > 0) return SourceKind::kForwarder;
+  return SourceKind::kSender;
+}
+
+}  // namespace
+
+struct StatisticsBuilder::Impl {
+  Impl(std::string_view domain_name, const DayRange& day_range, const Catalogue& known,
+       std::string_view series_source)
+      : catalogue(known), series_of(series_source) {
+    out.domain = domain_name;
+    out.range = day_range;
+    out.days.resize(static_cast<size_t>(day_range.days()));
+    for (size_t i = 0; i < out.days.size(); ++i) {
+      out.days[i].day = day_range.first + static_cast<DayNumber>(i);
+    }
+  }
+
+  const Catalogue& catalogue;
+  const std::string series_of;
+  DomainStatistics out;
+  StringMap<SourceBuild> sources;
+  size_t address_count = 0;
+  StringMap<uint32_t> reporter_index;
+  KeyedCounts by_reporter, by_header_from, by_disposition;
+
+  DayStats& Day(DayNumber day) { return out.days[static_cast<size_t>(day - out.range.first)]; }
+  uint32_t ReporterIndex(std::string_view name);
+  SourceBuild& Source(const Attribution& attribution);
+  AddressStats& Address(SourceBuild& source, const std::optional<IpAddress>& address);
+  // Whether the row's source is in the series of days.
+  bool AddRow(const AggregateRecord& record, const StoredReport& report, uint32_t reporter,
+              DaySpread& spread);
+  void FinishSource(SourceBuild& source);
+  void BreakDownByAddress();
+};
+
+uint32_t StatisticsBuilder::Impl::ReporterIndex(std::string_view name) {
+  auto it = reporter_index.find(name);
+  if (it == reporter_index.end()) {
+    if (reporter_index.size() >= kMaxKeys) name = kOverflowKey;
+    const auto next = static_cast<uint32_t>(out.reporters.size());
+    bool inserted = false;
+    std::tie(it, inserted) = reporter_index.try_emplace(std::string(name), next);
+    if (inserted) out.reporters.emplace_back(name);
+  }
+  return it->second;
+}
+
+SourceBuild& StatisticsBuilder::Impl::Source(const Attribution& attribution) {
+  auto it = sources.find(attribution.source_id);
+  const bool overflow = it == sources.end() && sources.size() >= kMaxSources;
+  if (it == sources.end()) {
+    it = sources.try_emplace(overflow ? std::string(kOverflowSourceId) : attribution.source_id)
+             .first;
+  }
+  SourceStatistics& stats = it->second.stats;
+  if (stats.id.empty()) stats.id = it->first;
+  if (it->first == kOverflowSourceId) {
+    stats.rule = Rule::kOverflow;
+  } else if (it->second.empty || attribution.rule < stats.rule ||
+             (attribution.rule == stats.rule && attribution.value < stats.value)) {
+    // The strongest evidence, and of equal evidence the first by name: independent of the order
+    // in which reports come.
+    stats.rule = attribution.rule;
+    stats.value = attribution.value;
+    stats.service = attribution.service;
+  }
+  return it->second;
+}
+
+AddressStats& StatisticsBuilder::Impl::Address(SourceBuild& source,
+                                               const std::optional<IpAddress>& address) {
+  if (const auto it = source.addresses.find(address); it != source.addresses.end()) {
+    return it->second;
+  }
+  if (address && address_count >= kMaxAddresses) return Address(source, std::nullopt);
+  ++address_count;
+  AddressStats& stats = source.addresses[address];
+  stats.address = address;
+  return stats;
+}
+
+bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const StoredReport& report,
+                                     uint32_t reporter, DaySpread& spread) {
+  const int64_t messages = MessagesOf(record);
+  if (messages == 0) return false;
+  const RowFacts facts(record);
+  const Counts counts = facts.Of(messages);
+  const Attribution attribution = Attribute(record, out.domain, catalogue);
+
+  out.total.Add(counts);
+  const auto trust = static_cast<size_t>(report.trust) % kTrustClasses;
+  out.by_trust[trust].Add(counts);
+  by_reporter.Add(out.reporters[reporter], counts);
+  by_header_from.Add(record.header_from, counts);
+  by_disposition.Add(DispositionKey(record.disposition), counts);
+
+  SourceBuild& source = Source(attribution);
+  SourceStatistics& stats = source.stats;
+  stats.counts.Add(counts);
+  stats.by_trust[trust].Add(counts);
+  int64_t& by_rule = stats.by_rule[static_cast<size_t>(attribution.rule)];
+  by_rule = SaturatingAdd(by_rule, messages);
+  if (attribution.forward_hint == ForwardHint::kOverride) {
+    stats.forwarded_by_override = SaturatingAdd(stats.forwarded_by_override, messages);
+  } else if (attribution.forward_hint == ForwardHint::kBrokenSpf) {
+    stats.forwarded_by_broken_spf = SaturatingAdd(stats.forwarded_by_broken_spf, messages);
+  }
+  if (attribution.own_signature) {
+    stats.own_signature = SaturatingAdd(stats.own_signature, messages);
+    AddSelector(source, attribution.own_selector);
+  }
+  std::array<bool, kReasonTypes> seen{};  // two reasons of one type are one reason
+  for (const OverrideReason& reason : record.reasons) {
+    const auto type = static_cast<size_t>(reason.type) % kReasonTypes;
+    if (!std::exchange(seen[type], true)) {
+      stats.overrides[type] = SaturatingAdd(stats.overrides[type], messages);
+    }
+  }
+  source.reporters.insert(reporter);
+
+  const DayNumber day = report.key.day;
+  AddressStats& address = Address(source, record.source_ip);
+  const bool first_seen = address.counts.messages == 0;
+  address.counts.Add(counts);
+  address.first_day = first_seen ? day : std::min(address.first_day, day);
+  address.last_day = first_seen ? day : std::max(address.last_day, day);
+  ListReporter(address, reporter);
+  stats.first_day = source.empty ? day : std::min(stats.first_day, day);
+  stats.last_day = source.empty ? day : std::max(stats.last_day, day);
+  source.empty = false;
+
+  if (!series_of.empty() && series_of != stats.id) return false;
+  spread.Deal(messages, [&](DayNumber to, int64_t share) {
+    Day(to).counts.Add(facts.Of(share));
+    if (spread.estimated()) Day(to).estimated = true;
+  });
+  return true;
+}
+
+void StatisticsBuilder::Impl::FinishSource(SourceBuild& source) {
+  SourceStatistics& stats = source.stats;
+  stats.own_selectors.assign(source.selectors.begin(), source.selectors.end());
+  stats.reporters.assign(source.reporters.begin(), source.reporters.end());
+  std::ranges::sort(stats.reporters);
+  stats.addresses.reserve(source.addresses.size());
+  for (auto& entry : source.addresses) stats.addresses.push_back(std::move(entry.second));
+  source.addresses.clear();
+  std::ranges::sort(stats.addresses, MoreMessages);
+}
+
+void StatisticsBuilder::Impl::BreakDownByAddress() {
+  absl::flat_hash_map<std::optional<IpAddress>, Counts, AddressHash> sums;
+  for (const SourceStatistics& source : out.sources) {
+    for (const AddressStats& address : source.addresses) sums[address.address].Add(address.counts);
+  }
+  std::vector<std::pair<std::optional<IpAddress>, Counts>> sorted(sums.begin(), sums.end());
+  std::ranges::sort(sorted, [](const auto& a, const auto& b) {
+    if (a.second.messages != b.second.messages) return a.second.messages > b.second.messages;
+    return a.first < b.first;
+  });
+  out.by_address.reserve(sorted.size());
+  for (const auto& [address, counts] : sorted) {
+    out.by_address.push_back({address ? address->ToString() : std::string(), counts});
+  }
+}
+
+StatisticsBuilder::StatisticsBuilder(std::string_view domain, const DayRange& range,
+                                     const Catalogue& catalogue, std::string_view series_of)
+    : impl_(std::make_unique<Impl>(domain, range, catalogue, series_of)) {}
+StatisticsBuilder::~StatisticsBuilder() = default;
+
+void StatisticsBuilder::Add(const StoredReport& report) {
+  const DayNumber day = report.key.day;
+  const DayRange& range = impl_->out.range;
+  if (day < range.first || day > range.last || !CountsSomewhere(report.trust)) return;
+  auto& last = impl_->out.last_report_day;
+  last = std::max(last.value_or(day), day);
+  bool in_series = impl_->series_of.empty();
+  const uint32_t reporter = impl_->ReporterIndex(ReporterName(report));
+  const ReportMetadata& metadata = report.report.metadata;
+  DaySpread spread(metadata.begin, metadata.end, day, range);
+  for (const AggregateRecord& record : report.report.records) {
+    in_series |= impl_->AddRow(record, report, reporter, spread);
+  }
+  if (in_series) impl_->Day(day).reports++;
+}
+
+DomainStatistics StatisticsBuilder::Finish() {
+  Impl& impl = *impl_;
+  DomainStatistics& out = impl.out;
+  std::set<std::string> home_selectors;
+  out.sources.reserve(impl.sources.size());
+  for (auto& entry : impl.sources) {
+    SourceBuild& source = entry.second;
+    impl.FinishSource(source);
+    const bool signs_as_us = source.stats.by_rule[static_cast<size_t>(Rule::kOwnDkim)] > 0;
+    if (source.stats.service != nullptr || signs_as_us) {
+      home_selectors.insert(source.stats.own_selectors.begin(), source.stats.own_selectors.end());
+    }
+    out.sources.push_back(std::move(source.stats));
+  }
+  impl.sources.clear();
+  for (SourceStatistics& source : out.sources) source.kind = KindOf(source, home_selectors);
+  std::ranges::sort(out.sources, [](const SourceStatistics& a, const SourceStatistics& b) {
+    if (a.counts.messages != b.counts.messages) return a.counts.messages > b.counts.messages;
+    return a.id < b.id;
+  });
+  out.by_reporter = impl.by_reporter.Sorted();
+  out.by_header_from = impl.by_header_from.Sorted();
+  out.by_disposition = impl.by_disposition.Sorted();
+  impl.BreakDownByAddress();
+  out.selectors.assign(home_selectors.begin(), home_selectors.end());
+  return std::move(out);
+}
+
+const SourceStatistics* DomainStatistics::FindSource(std::string_view id) const {
+  const auto it = std::ranges::find(sources, id, &SourceStatistics::id);
+  return it == sources.end() ? nullptr : &*it;
+}
+
+size_t DomainStatistics::MemoryBytes() const {
+  size_t bytes = sizeof(*this) + days.size() * sizeof(DayStats) + reporters.size() * 64 +
+                 (by_reporter.size() + by_address.size() + by_header_from.size()) *
+                     (sizeof(BreakdownEntry) + 32);
+  for (const SourceStatistics& source : sources) {
+    bytes += sizeof(source) + source.reporters.size() * sizeof(uint32_t);
+    for (const AddressStats& address : source.addresses) {
+      bytes += sizeof(address) + address.reporters.capacity() * sizeof(uint32_t);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,129 @@
+// policyd/analysis/statistics.h
+// Everything that the reports of one domain say about a range of days, gathered in one pass:
+// sources with their addresses and days, the domain's days, and breakdowns. Pure.
+//
+// Exact: the counts of the sources add up to the total, as do those of the days, the addresses of
+// a source, and each breakdown. Reports of the classes UNVERIFIED and QUARANTINED count nowhere.
+//
+// Bounded: at most kMaxSources sources, kMaxAddresses addresses and kMaxKeys keys of a breakdown
+// are kept apart; what comes after them is counted in one that stands for the rest, so that the
+// sums stay exact whatever a hostile report holds.
+
+#ifndef DMARCATE_POLICYD_ANALYSIS_STATISTICS_H_
+#define DMARCATE_POLICYD_ANALYSIS_STATISTICS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/base/ip_address.h"
+#include "lib/base/time.h"
+#include "lib/store/report_store.h"
+#include "policyd/analysis/attribution.h"
+#include "policyd/analysis/catalogue.h"
+#include "policyd/analysis/counts.h"
+#include "policyd/analysis/spread.h"
+
+namespace dmarcate {
+
+inline constexpr size_t kMaxSources = 10'000;      // of one domain and range
+inline constexpr size_t kMaxAddresses = 500'000;   // over all its sources
+inline constexpr size_t kMaxKeys = 10'000;         // of one breakdown
+inline constexpr size_t kMaxReportersListed = 20;  // of one address
+inline constexpr size_t kMaxSelectorsKept = 16;    // of one source
+inline constexpr std::string_view kOverflowSourceId = "other-senders";
+inline constexpr std::string_view kOverflowKey = "(others)";
+
+enum class SourceKind : uint8_t { kSender, kForwarder, kUnknown };
+
+struct AddressStats {
+  std::optional<IpAddress> address;  // absent: none that could be read, or beyond kMaxAddresses
+  Counts counts;
+  DayNumber first_day = 0, last_day = 0;
+  std::vector<uint32_t> reporters;  // into DomainStatistics::reporters; at most kMaxReportersListed
+};
+
+struct DayStats {
+  DayNumber day = 0;
+  Counts counts;
+  int32_t reports = 0;     // whose midpoint lies in the day, empty ones included
+  bool estimated = false;  // part of it was spread
+};
+
+inline constexpr size_t kTrustClasses = 6;  // by the number of TrustClass
+inline constexpr size_t kReasonTypes = 8;   // by the number of ReasonType
+
+struct SourceStatistics {
+  std::string id;
+  SourceKind kind = SourceKind::kUnknown;
+  Rule rule = Rule::kAddress;  // the strongest that any row was attributed by
+  std::string value;           // what that rule saw
+  const MailService* service = nullptr;
+
+  Counts counts;
+  std::array<Counts, kTrustClasses> by_trust;
+  std::array<int64_t, kReasonTypes> overrides{};                   // messages
+  std::array<int64_t, kRuleCount> by_rule{};                       // messages
+  int64_t forwarded_by_override = 0, forwarded_by_broken_spf = 0;  // messages
+  int64_t own_signature = 0;               // messages that carry our own passing signature
+  std::vector<std::string> own_selectors;  // of those; sorted, at most kMaxSelectorsKept
+  bool own_selectors_known = true;         // false: more than that
+  std::vector<uint32_t> reporters;         // sorted
+  std::vector<AddressStats> addresses;     // most messages first
+  DayNumber first_day = 0, last_day = 0;
+};
+
+struct BreakdownEntry {
+  std::string key;
+  Counts counts;
+};
+
+struct DomainStatistics {
+  std::string domain;
+  DayRange range;
+  Counts total;
+  std::vector<SourceStatistics> sources;    // most messages first, then by id
+  std::vector<DayStats> days;               // every day of the range; of one source, if asked for
+  std::vector<std::string> reporters;       // organisations, by the index used above
+  std::vector<BreakdownEntry> by_reporter;  // each breakdown: most messages first, then by key
+  std::vector<BreakdownEntry> by_address;
+  std::vector<BreakdownEntry> by_header_from;
+  std::vector<BreakdownEntry>
+      by_disposition;  // "none", "quarantine", "reject", "pass", "unspecified"
+  std::array<Counts, kTrustClasses> by_trust;
+  std::optional<DayNumber> last_report_day;  // empty reports included
+  std::vector<std::string> selectors;        // our own, that passed; sorted, bounded
+
+  const SourceStatistics* FindSource(std::string_view id) const;
+  size_t MemoryBytes() const;  // estimated, for the cache
+};
+
+// Not thread-safe. Add() each report of the range once, in any order; then Finish().
+class StatisticsBuilder {
+ public:
+  // `catalogue` outlives the result. `series_of`: the days are those of this source alone, reports
+  // that do not name it left out; empty: of the domain.
+  StatisticsBuilder(std::string_view domain, const DayRange& range, const Catalogue& catalogue,
+                    std::string_view series_of = {});
+  ~StatisticsBuilder();
+  StatisticsBuilder(const StatisticsBuilder&) = delete;
+  StatisticsBuilder& operator=(const StatisticsBuilder&) = delete;
+
+  // `report.key.day` lies in the range; anything else is left out.
+  void Add(const StoredReport& report);
+  DomainStatistics Finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_ANALYSIS_STATISTICS_H_
