@@ -14,8 +14,8 @@ namespace {
 
 auto Identity(const StoredReport& report) {
   const ReportMetadata& metadata = report.report.metadata;
-  return std::tie(report.key.domain, report.reporter_key, metadata.report_id, metadata.begin,
-                  metadata.end);
+  return std::tie(report.key.domain, report.key.day, report.reporter_key, metadata.report_id,
+                  metadata.begin, metadata.end);
 }
 
 StoredReport WithoutRows(const StoredReport& report) {

@@ -1,0 +1,56 @@
+// lib/store/key_codec.h
+// The keys of both databases: bytes whose order is the order of what they name. docs/store.md shows
+// each with an example; the examples are the golden bytes of the test.
+
+#ifndef DMARCATE_LIB_STORE_KEY_CODEC_H_
+#define DMARCATE_LIB_STORE_KEY_CODEC_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lib/store/report_store.h"
+
+namespace dmarcate {
+
+// Keys are made of these. A text ends in 0x00; inside it 0x00 becomes 0x01 0x01 and 0x01 becomes
+// 0x01 0x02, so that any bytes may be a text and "a" stays before "a.b". Numbers are big endian.
+void AppendKeyText(std::string_view text, std::string* key);
+void AppendKeyNumber(uint64_t number, int bytes, std::string* key);
+// Cut one off the front of `key`; nullopt if there is none.
+std::optional<std::string> TakeKeyText(std::string_view* key);
+std::optional<uint64_t> TakeKeyNumber(std::string_view* key, int bytes);
+
+// The first key after all keys that begin with `prefix`, which is not empty and not all 0xff.
+std::string KeyAfterPrefix(std::string_view prefix);
+
+// Family "reports": domain, day (4, offset by 2^31), receipt (8), item (2).
+std::string ReportDbKey(const ReportKey& key);
+std::optional<ReportKey> ParseReportDbKey(std::string_view bytes);
+// Family "totals", and the prefix of a day in "reports": domain, day.
+std::string DayDbKey(std::string_view domain, DayNumber day);
+std::optional<std::pair<std::string, DayNumber>> ParseDayDbKey(std::string_view bytes);
+// The prefix of a domain in both.
+std::string DomainDbKey(std::string_view domain);
+
+// Family "default": one letter, then a receipt.
+inline constexpr char kReceiptTag = 'R';     // -> the receipt
+inline constexpr char kPendingTag = 'P';     // -> empty; accepted and not yet processed
+inline constexpr char kUnreadableTag = 'U';  // -> empty; has items that ListUnreadable shows
+std::string ReceiptDbKey(char tag, ReceiptId receipt);
+std::optional<ReceiptId> ParseReceiptDbKey(char tag, std::string_view bytes);
+inline constexpr std::string_view kFormatKey = "Mformat";        // -> version of the layout
+inline constexpr std::string_view kLastReceiptKey = "Mreceipt";  // -> the last receipt id given
+
+// Family "index": one letter, then the first 10 bytes of a SHA-256. No one can aim at 80 bits;
+// where a hit costs a read anyway, the whole hash is compared.
+inline constexpr size_t kIndexHashBytes = 10;
+std::string DocumentIndexKey(std::string_view document_sha256);
+std::string RawIndexKey(std::string_view raw_sha256);
+// Of (domain, day, reporter, report id, begin, end): report-quirks D2.
+std::string IdentityIndexKey(const StoredReport& report);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_STORE_KEY_CODEC_H_

@@ -1,0 +1,437 @@
+#include "lib/store/report_codec.h"
+
+#include <array>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "fmt/format.h"
+
+#include "lib/base/ip_address.h"
+#include "lib/base/status_macros.h"
+#include "lib/store/envelope.h"
+#include "lib/store/key_codec.h"
+#include "lib/store/wire.h"
+
+namespace dmarcate {
+namespace {
+
+// ---- The head ----
+
+// An optional enum as a number: 0 absent, else value + 1. Leaves room for 15 values in half a byte.
+template <typename E>
+uint8_t Pack(const std::optional<E>& value) {
+  return value ? static_cast<uint8_t>(static_cast<uint8_t>(*value) + 1) : 0;
+}
+template <typename E>
+std::optional<E> Unpack(WireReader& in, uint8_t packed, E last) {
+  if (packed == 0) return std::nullopt;
+  return in.Enum<E>(static_cast<uint8_t>(packed - 1), last);
+}
+constexpr uint8_t Halves(uint8_t low, uint8_t high) {
+  return static_cast<uint8_t>(low | high << 4);
+}
+constexpr uint8_t Low(uint8_t byte) { return byte & 15; }
+constexpr uint8_t High(uint8_t byte) { return byte >> 4; }
+
+constexpr uint8_t kHasPct = 1, kHasFo = 2, kDomainIsInKey = 4;
+
+void EncodePolicy(std::string_view key_domain, const PublishedPolicy& policy, WireWriter& out) {
+  out.Byte(Halves(Pack(policy.p), Pack(policy.sp)));
+  out.Byte(Halves(Pack(policy.np), Pack(policy.adkim)));
+  out.Byte(Halves(Pack(policy.aspf), Pack(policy.discovery_method)));
+  const bool in_key = policy.domain == key_domain;
+  out.Byte(Halves(Pack(policy.testing),
+                  static_cast<uint8_t>((policy.pct ? kHasPct : 0) | (policy.fo ? kHasFo : 0) |
+                                       (in_key ? kDomainIsInKey : 0))));
+  if (policy.pct) out.Zigzag(*policy.pct);
+  if (policy.fo) out.String(*policy.fo);
+  if (!in_key) out.String(policy.domain);
+  out.String(policy.p_raw);
+}
+
+void DecodePolicy(WireReader& in, std::string_view key_domain, PublishedPolicy* policy) {
+  uint8_t byte = in.Byte();
+  policy->p = Unpack(in, Low(byte), Policy::kReject);
+  policy->sp = Unpack(in, High(byte), Policy::kReject);
+  byte = in.Byte();
+  policy->np = Unpack(in, Low(byte), Policy::kReject);
+  policy->adkim = Unpack(in, High(byte), AlignmentMode::kStrict);
+  byte = in.Byte();
+  policy->aspf = Unpack(in, Low(byte), AlignmentMode::kStrict);
+  policy->discovery_method = Unpack(in, High(byte), DiscoveryMethod::kTreeWalk);
+  byte = in.Byte();
+  policy->testing.reset();
+  if (Low(byte) != 0) policy->testing = Low(byte) == 2;
+  policy->pct.reset();
+  policy->fo.reset();
+  if ((High(byte) & kHasPct) != 0) policy->pct = static_cast<int32_t>(in.Zigzag());
+  if ((High(byte) & kHasFo) != 0) policy->fo = in.String();
+  policy->domain = (High(byte) & kDomainIsInKey) != 0 ? key_domain : in.String();
+  policy->p_raw = in.String();
+}
+
+void EncodeHead(const StoredReport& stored, WireWriter& out) {
+  const AggregateReport& report = stored.report;
+  const ReportMetadata& metadata = report.metadata;
+  out.Byte(Halves(stored.current ? 1 : 0, static_cast<uint8_t>(stored.outcome)));
+  out.Byte(Halves(static_cast<uint8_t>(stored.trust), static_cast<uint8_t>(stored.channel)));
+  out.Byte(static_cast<uint8_t>(report.dialect));
+  out.Varint(report.records.size());
+  out.Varint(report.messages());
+  out.Varint(stored.repairs.size());
+  out.Zigzag(metadata.begin);
+  // Unsigned arithmetic wraps around, so any two numbers are given back.
+  out.Zigzag(static_cast<int64_t>(static_cast<uint64_t>(metadata.end) -
+                                  static_cast<uint64_t>(metadata.begin)));
+  out.Time(stored.received_time);
+  EncodePolicy(stored.key.domain, report.policy, out);
+  out.String(stored.reporter_key);
+  out.String(metadata.org_name);
+  out.String(metadata.email);
+  out.String(metadata.extra_contact_info);
+  out.String(report.version);
+  out.String(report.xml_namespace);
+  out.String(metadata.generator);
+  out.Varint(metadata.errors.size());
+  for (const std::string& error : metadata.errors) out.String(error);
+  // Last what never repeats, so that the compressor finds the rest in one piece.
+  out.String(metadata.report_id);
+  out.String(stored.document_sha256);
+}
+
+void DecodeTexts(WireReader& in, std::vector<std::string>* texts) {
+  texts->resize(in.Length(1));
+  for (std::string& text : *texts) text = in.String();
+}
+
+struct Counts {
+  uint64_t records = 0, repairs = 0;
+};
+
+Counts DecodeHead(WireReader& in, StoredReport* stored) {
+  AggregateReport& report = stored->report;
+  ReportMetadata& metadata = report.metadata;
+  uint8_t byte = in.Byte();
+  stored->current = Low(byte) == 1;
+  stored->outcome = in.Enum(High(byte), Outcome::kDuplicate);
+  byte = in.Byte();
+  stored->trust = in.Enum(Low(byte), TrustClass::kQuarantined);
+  stored->channel = in.Enum(High(byte), Channel::kImport);
+  report.dialect = in.Enum(in.Byte(), Dialect::kRfc9990);
+  Counts counts;
+  counts.records = in.Varint();
+  stored->message_count = in.Varint();
+  counts.repairs = in.Varint();
+  stored->record_count = static_cast<int64_t>(counts.records);
+  stored->repair_count = static_cast<int64_t>(counts.repairs);
+  metadata.begin = in.Zigzag();
+  metadata.end = static_cast<int64_t>(static_cast<uint64_t>(metadata.begin) +
+                                      static_cast<uint64_t>(in.Zigzag()));
+  stored->received_time = in.Time();
+  DecodePolicy(in, stored->key.domain, &report.policy);
+  stored->reporter_key = in.String();
+  metadata.org_name = in.String();
+  metadata.email = in.String();
+  metadata.extra_contact_info = in.String();
+  report.version = in.String();
+  report.xml_namespace = in.String();
+  metadata.generator = in.String();
+  DecodeTexts(in, &metadata.errors);
+  metadata.report_id = in.String();
+  stored->document_sha256 = in.String();
+  return counts;
+}
+
+// ---- The body ----
+
+// Each different text or shape once, in the order of first use. Views into the report.
+class Table {
+ public:
+  uint64_t IndexOf(std::string_view text) {
+    const auto [it, added] = indexes_.try_emplace(text, texts_.size());
+    if (added) texts_.push_back(text);
+    return it->second;
+  }
+  const std::vector<std::string_view>& texts() const { return texts_; }
+
+ private:
+  std::vector<std::string_view> texts_;
+  absl::flat_hash_map<std::string_view, uint64_t, StringHash, std::equal_to<>> indexes_;
+};
+
+// References to texts: 0 is the empty text, n the n-th of the table. An optional one: 0 absent, 1
+// the empty text, n + 1 the n-th.
+class ShapeWriter {
+ public:
+  ShapeWriter(Table& texts, std::string* out) : texts_(texts), out_(out) {}
+
+  void Write(const AggregateRecord& record) {
+    out_.Byte(static_cast<uint8_t>(static_cast<uint8_t>(record.disposition) |
+                                   static_cast<uint8_t>(record.dkim_aligned) << 3 |
+                                   static_cast<uint8_t>(record.spf_aligned) << 5));
+    Text(record.header_from);
+    OptionalText(record.envelope_from);
+    OptionalText(record.envelope_to);
+    out_.Varint(record.reasons.size());
+    for (const OverrideReason& reason : record.reasons) {
+      out_.Byte(static_cast<uint8_t>(reason.type));
+      Text(reason.comment);
+    }
+    out_.Varint(record.dkim.size());
+    for (const DkimAuth& dkim : record.dkim) {
+      out_.Byte(static_cast<uint8_t>(dkim.result));
+      Text(dkim.domain);
+      OptionalText(dkim.selector);
+      Text(dkim.human_result);
+    }
+    out_.Varint(record.spf.size());
+    for (const SpfAuth& spf : record.spf) {
+      out_.Byte(Halves(static_cast<uint8_t>(spf.result), static_cast<uint8_t>(spf.scope)));
+      OptionalText(spf.domain);
+      Text(spf.human_result);
+    }
+  }
+
+ private:
+  void Text(std::string_view text) { out_.Varint(text.empty() ? 0 : texts_.IndexOf(text) + 1); }
+  void OptionalText(const std::optional<std::string>& text) {
+    out_.Varint(!text ? 0 : text->empty() ? 1 : texts_.IndexOf(*text) + 2);
+  }
+
+  Table& texts_;
+  WireWriter out_;
+};
+
+class ShapeReader {
+ public:
+  ShapeReader(std::span<const std::string_view> texts, WireReader& in) : texts_(texts), in_(in) {}
+
+  // All but address and count.
+  void Read(AggregateRecord* record) {
+    const uint8_t results = in_.Byte();
+    record->disposition = in_.Enum(results & 7, Disposition::kPass);
+    record->dkim_aligned = in_.Enum(results >> 3 & 3, AlignedResult::kFail);
+    record->spf_aligned = in_.Enum(results >> 5, AlignedResult::kFail);
+    Text(&record->header_from);
+    OptionalText(&record->envelope_from);
+    OptionalText(&record->envelope_to);
+    record->reasons.resize(in_.Length(2));
+    for (OverrideReason& reason : record->reasons) {
+      reason.type = in_.Enum(in_.Byte(), ReasonType::kPolicyTestMode);
+      Text(&reason.comment);
+    }
+    record->dkim.resize(in_.Length(4));
+    for (DkimAuth& dkim : record->dkim) {
+      dkim.result = in_.Enum(in_.Byte(), AuthResult::kSoftfail);
+      Text(&dkim.domain);
+      OptionalText(&dkim.selector);
+      Text(&dkim.human_result);
+    }
+    record->spf.resize(in_.Length(3));
+    for (SpfAuth& spf : record->spf) {
+      const uint8_t byte = in_.Byte();
+      spf.result = in_.Enum(Low(byte), AuthResult::kSoftfail);
+      spf.scope = in_.Enum(High(byte), SpfScope::kHelo);
+      OptionalText(&spf.domain);
+      Text(&spf.human_result);
+    }
+  }
+
+ private:
+  std::string_view At(uint64_t reference) {
+    if (reference == 0) return {};
+    if (reference <= texts_.size()) return texts_[reference - 1];
+    in_.Fail();
+    return {};
+  }
+  void Text(std::string* out) { *out = At(in_.Varint()); }
+  void OptionalText(std::optional<std::string>* out) {
+    const uint64_t reference = in_.Varint();
+    if (reference == 0) {
+      out->reset();
+    } else if (*out) {
+      **out = At(reference - 1);  // keeps the memory
+    } else {
+      out->emplace(At(reference - 1));
+    }
+  }
+
+  std::span<const std::string_view> texts_;
+  WireReader& in_;
+};
+
+// The column of addresses: one family for all where that is so, else a family before each.
+enum class Addresses : uint8_t { kV4 = 0, kV6 = 1, kMixed = 2 };
+enum class Family : uint8_t { kNone = 0, kV4 = 1, kV6 = 2 };
+
+Family FamilyOf(const AggregateRecord& record) {
+  if (!record.source_ip) return Family::kNone;
+  return record.source_ip->is_v4() ? Family::kV4 : Family::kV6;
+}
+
+void EncodeAddresses(const std::vector<AggregateRecord>& records, WireWriter& out) {
+  const Family first = FamilyOf(records.front());
+  bool mixed = first == Family::kNone;
+  for (const AggregateRecord& record : records) mixed = mixed || FamilyOf(record) != first;
+  out.Byte(static_cast<uint8_t>(mixed                  ? Addresses::kMixed
+                                : first == Family::kV4 ? Addresses::kV4
+                                                       : Addresses::kV6));
+  if (mixed) {
+    for (const AggregateRecord& record : records) out.Byte(static_cast<uint8_t>(FamilyOf(record)));
+  }
+  for (const AggregateRecord& record : records) {
+    if (!record.source_ip) continue;
+    const auto& bytes = record.source_ip->bytes();
+    const std::string_view view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    out.Bytes(record.source_ip->is_v4() ? view.substr(12) : view);
+  }
+}
+
+void DecodeAddress(Family family, WireReader& in, std::optional<IpAddress>* address) {
+  if (family == Family::kNone) {
+    address->reset();
+    return;
+  }
+  std::array<uint8_t, 16> bytes{};
+  if (family == Family::kV4) bytes[10] = bytes[11] = 0xff;
+  const size_t begin = family == Family::kV4 ? 12 : 0;
+  const std::string_view view = in.Bytes(16 - begin);
+  for (size_t i = 0; i < view.size(); ++i) bytes[begin + i] = static_cast<uint8_t>(view[i]);
+  *address = IpAddress::FromBytes(bytes);
+}
+
+void DecodeAddresses(WireReader& in, std::vector<AggregateRecord>* records) {
+  const auto kind = in.Enum(in.Byte(), Addresses::kMixed);
+  if (kind != Addresses::kMixed) {
+    const Family family = kind == Addresses::kV4 ? Family::kV4 : Family::kV6;
+    for (AggregateRecord& record : *records) DecodeAddress(family, in, &record.source_ip);
+    return;
+  }
+  const std::string_view families = in.Bytes(records->size());
+  for (size_t i = 0; i < families.size(); ++i) {
+    const auto family = in.Enum(static_cast<uint8_t>(families[i]), Family::kV6);
+    DecodeAddress(family, in, &(*records)[i].source_ip);
+  }
+}
+
+void EncodeBody(const StoredReport& stored, WireWriter& out) {
+  for (const Repair& repair : stored.repairs) {
+    out.Byte(repair.material ? 1 : 0);
+    out.String(repair.code);
+    out.String(repair.path);
+    out.String(repair.raw);
+    out.String(repair.chosen);
+  }
+  out.Varint(stored.report.extensions.size());
+  for (const std::string& extension : stored.report.extensions) out.String(extension);
+
+  const std::vector<AggregateRecord>& records = stored.report.records;
+  if (records.empty()) return;
+  // Shapes are written one behind the other, a repeated one taken back.
+  Table texts;
+  std::string shapes;
+  absl::flat_hash_map<std::string, uint64_t> indexes;
+  std::vector<uint64_t> column;
+  column.reserve(records.size());
+  std::string shape;
+  for (const AggregateRecord& record : records) {
+    shape.clear();
+    ShapeWriter(texts, &shape).Write(record);
+    const auto [it, added] = indexes.try_emplace(shape, indexes.size());
+    if (added) shapes += shape;
+    column.push_back(it->second);
+  }
+  out.Varint(texts.texts().size());
+  for (const std::string_view text : texts.texts()) out.String(text);
+  out.Varint(indexes.size());
+  out.Bytes(shapes);
+  if (indexes.size() > 1) {
+    for (const uint64_t index : column) out.Varint(index);
+  }
+  for (const AggregateRecord& record : records) out.Varint(record.count);
+  EncodeAddresses(records, out);
+}
+
+void DecodeRecords(WireReader& in, uint64_t count, std::vector<AggregateRecord>* records) {
+  if (count == 0) {
+    records->clear();
+    return;
+  }
+  std::vector<std::string_view> texts(in.Length(1));
+  for (std::string_view& text : texts) text = in.String();
+  std::vector<AggregateRecord> shapes(in.Length(6));
+  ShapeReader reader(texts, in);
+  for (AggregateRecord& shape : shapes) reader.Read(&shape);
+  if (shapes.empty() || count > in.remaining()) {  // each record has at least its count
+    in.Fail();
+    return;
+  }
+  records->resize(count);
+  for (AggregateRecord& record : *records) {
+    const uint64_t index = shapes.size() > 1 ? in.Varint() : 0;
+    if (index >= shapes.size()) {
+      in.Fail();
+      return;
+    }
+    record = shapes[index];
+  }
+  for (AggregateRecord& record : *records) record.count = in.Varint();
+  DecodeAddresses(in, records);
+}
+
+void DecodeBody(WireReader& in, const Counts& counts, StoredReport* stored) {
+  if (counts.repairs > in.remaining()) {
+    in.Fail();
+    return;
+  }
+  stored->repairs.resize(counts.repairs);
+  for (Repair& repair : stored->repairs) {
+    repair.material = in.Byte() == 1;
+    repair.code = in.String();
+    repair.path = in.String();
+    repair.raw = in.String();
+    repair.chosen = in.String();
+  }
+  DecodeTexts(in, &stored->report.extensions);
+  DecodeRecords(in, counts.records, &stored->report.records);
+}
+
+}  // namespace
+
+std::string EncodeReport(const StoredReport& report) {
+  std::string payload;
+  payload.reserve(512 + report.report.records.size() * 8);
+  WireWriter out(&payload);
+  EncodeHead(report, out);
+  EncodeBody(report, out);
+  return Seal(ReportDbKey(report.key), kReportFormat, payload);
+}
+
+absl::Status DecodeReport(std::string_view db_key, std::string_view value, ReportParts parts,
+                          StoredReport* report) {
+  auto key = ParseReportDbKey(db_key);
+  if (!key) return MakeError(absl::StatusCode::kDataLoss, "reports store: a key does not decode");
+  report->key = *std::move(key);
+  const auto where = [report] {
+    return fmt::format("report {} of {}", report->key.ToId(), report->key.domain);
+  };
+  const auto payload = Unseal(db_key, kReportFormat, value);
+  if (!payload.ok()) return Annotate(payload.status(), where());
+  WireReader in(*payload);
+  const Counts counts = DecodeHead(in, report);
+  report->raw_sha256.clear();
+  if (parts == ReportParts::kAll) {
+    DecodeBody(in, counts, report);
+  } else {
+    report->repairs.clear();
+    report->report.extensions.clear();
+    report->report.records.clear();
+  }
+  if (in.ok() && (parts == ReportParts::kHead || in.AtEnd())) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kDataLoss, where() + ": the value does not decode");
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,37 @@
+// lib/store/report_codec.h
+// One aggregate report as one compact value, with every detail of the model: performance.md
+// section 8. A head that can be read alone, then texts (each once), shapes (all that records share
+// but address and count, each once), then the records as three columns. Byte by byte in
+// docs/store.md.
+
+#ifndef DMARCATE_LIB_STORE_REPORT_CODEC_H_
+#define DMARCATE_LIB_STORE_REPORT_CODEC_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+#include "lib/store/report_store.h"
+
+namespace dmarcate {
+
+inline constexpr uint8_t kReportFormat = 1;
+
+// The value under ReportDbKey(report.key). raw_sha256 is not in it: the receipt has it. Times are
+// kept to the microsecond.
+std::string EncodeReport(const StoredReport& report);
+
+// kHead leaves out records, repairs and extensions, and is several times as fast.
+enum class ReportParts : uint8_t { kHead, kAll };
+
+// Into `report`, whose memory is used again: a caller that reads many gives the same object each
+// time. The key is taken from `db_key`. The checksum is verified in either case.
+//   kDataLoss, kFailedPrecondition  as Unseal(); `report` holds nothing sensible then
+absl::Status DecodeReport(std::string_view db_key, std::string_view value, ReportParts parts,
+                          StoredReport* report);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_STORE_REPORT_CODEC_H_

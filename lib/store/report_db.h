@@ -1,0 +1,38 @@
+// lib/store/report_db.h
+// What writer and follower of the reports database share: its families, and reading single things.
+
+#ifndef DMARCATE_LIB_STORE_REPORT_DB_H_
+#define DMARCATE_LIB_STORE_REPORT_DB_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "lib/store/report_store.h"
+#include "lib/store/rocks_db.h"
+#include "lib/store/value_codec.h"
+
+namespace dmarcate {
+
+inline constexpr uint64_t kReportLayout = 1;  // under kFormatKey; docs/store.md: when to raise it
+
+enum ReportFamily : int { kMainFamily, kIndexFamily, kReportsFamily, kTotalsFamily, kRawFamily };
+std::vector<FamilySpec> ReportFamilies();  // in the order of the enum
+
+// kFailedPrecondition: a newer program wrote it. `layout` nullopt: a new database.
+absl::Status CheckLayout(std::optional<uint64_t> layout);
+
+// The number under `key`, if any.
+absl::StatusOr<std::optional<uint64_t>> ReadNumber(const RocksDb& db, std::string_view key);
+// nullopt: no such receipt.
+absl::StatusOr<std::optional<StoredReceipt>> ReadReceipt(const RocksDb& db, ReceiptId id);
+// kNotFound; kDataLoss if the bytes do not match their hash.
+absl::StatusOr<std::string> ReadRawBytes(const RocksDb& db, std::string_view raw_sha256);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_STORE_REPORT_DB_H_

@@ -1,0 +1,306 @@
+#include "lib/store/report_transaction.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "fmt/format.h"
+
+#include "lib/base/digest.h"
+#include "lib/base/status_macros.h"
+#include "lib/store/key_codec.h"
+#include "lib/store/report_codec.h"
+
+namespace dmarcate {
+namespace {
+
+// Where the report of `item` lies, if the receipt `id` gave one.
+std::optional<ReportKey> ReportOf(ReceiptId id, const ReceiptItem& item) {
+  if (item.outcome == Outcome::kDuplicate) return std::nullopt;
+  auto key = ReportKey::FromId(item.domain, item.report_name);
+  if (!key || key->receipt != id) return std::nullopt;
+  return key;
+}
+
+std::string DayKeyOf(const ReportKey& key) { return DayDbKey(key.domain, key.day); }
+
+}  // namespace
+
+ReportTransaction::ReportTransaction(const RocksDb& db, ReceiptId last_receipt,
+                                     const StringMap<DayTotals>& cache)
+    : db_(db), cache_(cache), changes_(ReportFamilies().size()), last_receipt_(last_receipt) {}
+
+absl::StatusOr<CommitResult> ReportTransaction::Run(CommitBatch batch) {
+  CommitResult result;
+  for (CommitBatch::Accepted& accepted : batch.accepted) {
+    DMARCATE_RETURN_IF_ERROR(Accept(std::move(accepted), &result));
+  }
+  for (CommitBatch::Processed& processed : batch.processed) {
+    DMARCATE_RETURN_IF_ERROR(Process(std::move(processed), &result));
+  }
+  if (!result.accepted.empty()) {
+    changes_.Put(kMainFamily, std::string(kLastReceiptKey),
+                 EncodeNumber(kLastReceiptKey, last_receipt_));
+  }
+  DMARCATE_RETURN_IF_ERROR(FinishTotals());
+  return result;
+}
+
+absl::Status ReportTransaction::Accept(CommitBatch::Accepted accepted, CommitResult* result) {
+  StoredReceipt stored{std::move(accepted.receipt), {}};
+  Receipt& receipt = stored.receipt;
+  if (receipt.id == 0) receipt.id = last_receipt_ + 1;
+  if (receipt.id <= last_receipt_) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     fmt::format("receipt {}: not above {}", receipt.id, last_receipt_));
+  }
+  last_receipt_ = receipt.id;
+  if (receipt.raw_sha256.empty()) receipt.raw_sha256 = Sha256(accepted.raw);
+  receipt.processed = false;
+  DMARCATE_ASSIGN_OR_RETURN(const auto known, Get(kRawFamily, receipt.raw_sha256));
+  if (!known) changes_.Put(kRawFamily, receipt.raw_sha256, std::move(accepted.raw));
+  const std::string key = ReceiptDbKey(kReceiptTag, receipt.id);
+  changes_.Put(kMainFamily, key, EncodeReceipt(key, stored));
+  changes_.Put(kMainFamily, ReceiptDbKey(kPendingTag, receipt.id), "");
+  result->accepted.push_back(receipt.id);
+  result->raw_known.push_back(known.has_value());
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::Process(CommitBatch::Processed processed, CommitResult* result) {
+  DMARCATE_RETURN_IF_ERROR(CheckProcessed(processed));
+  const ReceiptId id = processed.receipt;
+  DMARCATE_ASSIGN_OR_RETURN(auto stored, GetReceipt(id));
+  if (!stored) {
+    return MakeError(absl::StatusCode::kNotFound, fmt::format("receipt {}: unknown", id));
+  }
+  for (const ReceiptItem& item : stored->items) {
+    if (const auto key = ReportOf(id, item)) DMARCATE_RETURN_IF_ERROR(Remove(*key));
+  }
+  stored->items.clear();
+  bool unreadable = false;
+  const std::string receipt_key = ReceiptDbKey(kReceiptTag, id);
+  for (ProcessedItem& item : processed.items) {
+    const bool has_report = item.report.has_value();
+    if (has_report) DMARCATE_RETURN_IF_ERROR(Store(*std::move(item.report), &item.item));
+    unreadable = unreadable || IsUnreadable(item.item.outcome);
+    stored->items.push_back(std::move(item.item));
+    if (has_report && &item != &processed.items.back()) {
+      // The receipt says where its reports lie: a later item may be a copy of this one.
+      changes_.Put(kMainFamily, receipt_key, EncodeReceipt(receipt_key, *stored));
+    }
+  }
+  Receipt& receipt = stored->receipt;
+  receipt.processed = true;
+  receipt.subject = std::move(processed.subject);
+  receipt.from_domain = std::move(processed.from_domain);
+  changes_.Put(kMainFamily, receipt_key, EncodeReceipt(receipt_key, *stored));
+  changes_.Delete(kMainFamily, ReceiptDbKey(kPendingTag, id));
+  const std::string unreadable_key = ReceiptDbKey(kUnreadableTag, id);
+  if (unreadable) {
+    changes_.Put(kMainFamily, unreadable_key, "");
+  } else {
+    changes_.Delete(kMainFamily, unreadable_key);
+  }
+  const std::string raw_key = RawIndexKey(receipt.raw_sha256);
+  DMARCATE_ASSIGN_OR_RETURN(const auto raw_known, Get(kIndexFamily, raw_key));
+  if (!raw_known) changes_.Put(kIndexFamily, raw_key, EncodeRef(raw_key, {id, 0}));
+  result->processed.push_back(std::move(stored->items));
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
+  DMARCATE_ASSIGN_OR_RETURN(auto same, FindDocument(report.document_sha256));
+  if (!same) {
+    item->report_name = report.key.ToId();
+    item->domain = report.key.domain;
+    return Insert(std::move(report));
+  }
+  item->outcome = Outcome::kDuplicate;
+  item->report_name = same->key.ToId();
+  item->domain = same->key.domain;
+  if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
+  DMARCATE_RETURN_IF_ERROR(Remove(same->key));
+  same->trust = report.trust;
+  same->reporter_key = std::move(report.reporter_key);
+  return Insert(*std::move(same));
+}
+
+absl::Status ReportTransaction::Insert(StoredReport report) {
+  const std::string index_key = IdentityIndexKey(report);
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<Revision> revisions, GetRevisions(index_key));
+  std::optional<Revision> before;
+  if (!revisions.empty()) before = revisions[ElectCurrent(revisions)];
+  revisions.push_back({report.key.receipt, report.key.item, report.trust,
+                       static_cast<int64_t>(report.report.records.size())});
+  report.current = ElectCurrent(revisions) == revisions.size() - 1;
+  if (report.current) {
+    if (before) DMARCATE_RETURN_IF_ERROR(SetCurrent(report, *before, false));
+    DMARCATE_RETURN_IF_ERROR(Count(report, true));
+  }
+  changes_.Put(kIndexFamily, index_key, EncodeRevisions(index_key, revisions));
+  const std::string document_key = DocumentIndexKey(report.document_sha256);
+  changes_.Put(kIndexFamily, document_key,
+               EncodeRef(document_key, {report.key.receipt, report.key.item}));
+  changes_.Put(kReportsFamily, ReportDbKey(report.key), EncodeReport(report));
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::Remove(const ReportKey& key) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetReport(key));
+  if (!report) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("report {} of {}: its receipt names it, but it is not there",
+                                 key.ToId(), key.domain));
+  }
+  changes_.Delete(kReportsFamily, ReportDbKey(key));
+  changes_.Delete(kIndexFamily, DocumentIndexKey(report->document_sha256));
+  const std::string index_key = IdentityIndexKey(*report);
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<Revision> revisions, GetRevisions(index_key));
+  std::erase_if(revisions, [&key](const Revision& revision) {
+    return revision.receipt == key.receipt && revision.item == key.item;
+  });
+  if (report->current) {
+    DMARCATE_RETURN_IF_ERROR(Count(*report, false));
+    if (!revisions.empty()) {
+      DMARCATE_RETURN_IF_ERROR(SetCurrent(*report, revisions[ElectCurrent(revisions)], true));
+    }
+  }
+  if (revisions.empty()) {
+    changes_.Delete(kIndexFamily, index_key);
+  } else {
+    changes_.Put(kIndexFamily, index_key, EncodeRevisions(index_key, revisions));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::SetCurrent(const StoredReport& alike, const Revision& revision,
+                                           bool current) {
+  ReportKey key = alike.key;  // revisions share domain and day
+  key.receipt = revision.receipt;
+  key.item = revision.item;
+  DMARCATE_ASSIGN_OR_RETURN(auto report, GetReport(key));
+  if (!report || report->current == current) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("report {} of {}: the index of revisions does not fit it",
+                                 key.ToId(), key.domain));
+  }
+  report->current = current;
+  changes_.Put(kReportsFamily, ReportDbKey(key), EncodeReport(*report));
+  return Count(*report, current);
+}
+
+absl::Status ReportTransaction::Count(const StoredReport& report, bool add) {
+  const std::string day_key = DayKeyOf(report.key);
+  DMARCATE_ASSIGN_OR_RETURN(DayTotals * totals, TotalsOf(day_key, report.key.day));
+  DayTotals own;
+  AddToTotals(report.report, &own);
+  if (add) {
+    AddTotals(own, totals);
+  } else if (IsSaturated(*totals)) {
+    recount_.insert(day_key);
+  } else {
+    SubtractTotals(own, totals);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DayTotals*> ReportTransaction::TotalsOf(const std::string& day_key, DayNumber day) {
+  if (const auto found = totals_.find(day_key); found != totals_.end()) return &found->second;
+  if (const auto found = cache_.find(day_key); found != cache_.end()) {
+    return &totals_.emplace(day_key, found->second).first->second;
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, db_.Get(kTotalsFamily, day_key));
+  DayTotals totals;
+  if (value) {
+    DMARCATE_ASSIGN_OR_RETURN(totals, DecodeTotals(day_key, *value));
+  }
+  totals.day = day;
+  return &totals_.emplace(day_key, totals).first->second;
+}
+
+absl::Status ReportTransaction::FinishTotals() {
+  for (auto& [day_key, totals] : totals_) {
+    if (recount_.contains(day_key)) DMARCATE_RETURN_IF_ERROR(Recount(day_key, &totals));
+    if (totals.reports == 0) {
+      changes_.Delete(kTotalsFamily, day_key);
+    } else {
+      changes_.Put(kTotalsFamily, day_key, EncodeTotals(day_key, totals));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::Recount(const std::string& day_key, DayTotals* totals) const {
+  *totals = DayTotals{.day = totals->day};
+  StoredReport report;
+  const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+    DMARCATE_RETURN_IF_ERROR(DecodeReport(key, value, ReportParts::kAll, &report));
+    if (report.current) AddToTotals(report.report, totals);
+    return true;
+  };
+  for (const auto& [key, value] : changes_.families()[kReportsFamily]) {
+    if (key.starts_with(day_key) && value) DMARCATE_RETURN_IF_ERROR(add(key, *value).status());
+  }
+  return db_.Scan(kReportsFamily, day_key, KeyAfterPrefix(day_key), Direction::kForward,
+                  [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+                    if (changes_.Find(kReportsFamily, key) != nullptr) return true;
+                    return add(key, value);
+                  });
+}
+
+absl::StatusOr<std::optional<std::string>> ReportTransaction::Get(int family,
+                                                                  std::string_view key) const {
+  if (const auto* staged = changes_.Find(family, key)) return *staged;
+  return db_.Get(family, key);
+}
+
+absl::StatusOr<std::optional<StoredReceipt>> ReportTransaction::GetReceipt(ReceiptId id) const {
+  const std::string key = ReceiptDbKey(kReceiptTag, id);
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kMainFamily, key));
+  if (!value) return std::nullopt;
+  DMARCATE_ASSIGN_OR_RETURN(StoredReceipt receipt, DecodeReceipt(key, *value));
+  return receipt;
+}
+
+absl::StatusOr<std::optional<StoredReport>> ReportTransaction::GetReport(
+    const ReportKey& key) const {
+  const std::string db_key = ReportDbKey(key);
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kReportsFamily, db_key));
+  if (!value) return std::nullopt;
+  StoredReport report;
+  DMARCATE_RETURN_IF_ERROR(DecodeReport(db_key, *value, ReportParts::kAll, &report));
+  return report;
+}
+
+absl::StatusOr<std::vector<Revision>> ReportTransaction::GetRevisions(
+    const std::string& key) const {
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kIndexFamily, key));
+  if (!value) return std::vector<Revision>();
+  return DecodeRevisions(key, *value);
+}
+
+absl::StatusOr<std::optional<StoredReport>> ReportTransaction::FindDocument(
+    std::string_view document_sha256) const {
+  const std::string key = DocumentIndexKey(document_sha256);
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kIndexFamily, key));
+  if (!value) return std::nullopt;
+  DMARCATE_ASSIGN_OR_RETURN(const ReportRef ref, DecodeRef(key, *value));
+  DMARCATE_ASSIGN_OR_RETURN(const auto receipt, GetReceipt(ref.receipt));
+  if (receipt) {
+    for (const ReceiptItem& item : receipt->items) {
+      const auto report_key = ReportOf(ref.receipt, item);
+      if (!report_key || report_key->item != ref.item) continue;
+      DMARCATE_ASSIGN_OR_RETURN(auto report, GetReport(*report_key));
+      if (!report) break;
+      if (report->document_sha256 != document_sha256) return std::nullopt;
+      return report;
+    }
+  }
+  return MakeError(absl::StatusCode::kDataLoss,
+                   fmt::format("receipt {}: the index of documents names a report of it that is "
+                               "not there",
+                               ref.receipt));
+}
+
+}  // namespace dmarcate

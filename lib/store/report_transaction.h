@@ -1,0 +1,72 @@
+// lib/store/report_transaction.h
+// One CommitBatch on its way to the database: sees its own changes, decides duplicates and
+// revisions, moves the totals, and gives one WriteSet at the end. Nothing is written before that.
+
+#ifndef DMARCATE_LIB_STORE_REPORT_TRANSACTION_H_
+#define DMARCATE_LIB_STORE_REPORT_TRANSACTION_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "lib/base/text.h"
+#include "lib/store/report_db.h"
+#include "lib/store/report_rules.h"
+#include "lib/store/report_store.h"
+#include "lib/store/rocks_db.h"
+#include "lib/store/value_codec.h"
+
+namespace dmarcate {
+
+class ReportTransaction {
+ public:
+  // `last_receipt` is the highest id given; `cache` holds totals as they are in the database.
+  ReportTransaction(const RocksDb& db, ReceiptId last_receipt, const StringMap<DayTotals>& cache);
+
+  absl::StatusOr<CommitResult> Run(CommitBatch batch);
+
+  // After Run().
+  const WriteSet& changes() const { return changes_; }
+  ReceiptId last_receipt() const { return last_receipt_; }
+  // Totals that were touched, by DayDbKey, as they will be.
+  const StringMap<DayTotals>& totals() const { return totals_; }
+
+ private:
+  absl::Status Accept(CommitBatch::Accepted accepted, CommitResult* result);
+  absl::Status Process(CommitBatch::Processed processed, CommitResult* result);
+  absl::Status Store(StoredReport report, ReceiptItem* item);
+
+  // Take in and out whole reports, with indexes and totals.
+  absl::Status Insert(StoredReport report);
+  absl::Status Remove(const ReportKey& key);
+  // Which of `revisions` counts is about to change: adds the report to the totals or takes it out.
+  absl::Status SetCurrent(const StoredReport& alike, const Revision& revision, bool current);
+  absl::Status Count(const StoredReport& report, bool add);
+  absl::Status FinishTotals();
+  absl::Status Recount(const std::string& day_key, DayTotals* totals) const;
+
+  // With this transaction's changes.
+  absl::StatusOr<std::optional<std::string>> Get(int family, std::string_view key) const;
+  absl::StatusOr<std::optional<StoredReceipt>> GetReceipt(ReceiptId id) const;
+  absl::StatusOr<std::optional<StoredReport>> GetReport(const ReportKey& key) const;
+  absl::StatusOr<std::vector<Revision>> GetRevisions(const std::string& key) const;
+  // The stored report with this document, if any.
+  absl::StatusOr<std::optional<StoredReport>> FindDocument(std::string_view document_sha256) const;
+  absl::StatusOr<DayTotals*> TotalsOf(const std::string& day_key, DayNumber day);
+
+  const RocksDb& db_;
+  const StringMap<DayTotals>& cache_;
+  WriteSet changes_;
+  ReceiptId last_receipt_;
+  StringMap<DayTotals> totals_;
+  absl::flat_hash_set<std::string> recount_;  // days whose totals cannot be subtracted from
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_STORE_REPORT_TRANSACTION_H_

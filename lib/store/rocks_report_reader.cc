@@ -1,0 +1,206 @@
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "absl/time/clock.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/status_macros.h"
+#include "lib/store/key_codec.h"
+#include "lib/store/report_codec.h"
+#include "lib/store/report_db.h"
+#include "lib/store/report_rules.h"
+#include "lib/store/rocks_db.h"
+#include "lib/store/rocks_report_store.h"
+#include "lib/store/value_codec.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr auto kRetry = std::chrono::milliseconds(50);
+constexpr int kSequenceBits = 56;  // RocksDB's own limit
+
+// The keys of a domain's days [first, last], in "reports" and in "totals".
+struct DayRange {
+  DayRange(std::string_view domain, DayNumber first, DayNumber last)
+      : from(DayDbKey(domain, first)), to(KeyAfterPrefix(DayDbKey(domain, last))) {}
+  std::string from, to;
+};
+
+// kUnavailable: the primary is not there yet, or not complete.
+absl::StatusOr<std::shared_ptr<RocksDb>> TryFollow(const std::string& primary,
+                                                   const std::string& directory) {
+  DMARCATE_ASSIGN_OR_RETURN(auto db, RocksDb::Follow(primary, directory, ReportFamilies()));
+  DMARCATE_ASSIGN_OR_RETURN(const auto layout, ReadNumber(*db, kFormatKey));
+  if (!layout) return MakeError(absl::StatusCode::kUnavailable, primary + ": no layout yet");
+  DMARCATE_RETURN_IF_ERROR(Annotate(CheckLayout(layout), primary));
+  return std::shared_ptr<RocksDb>(std::move(db));
+}
+
+}  // namespace
+
+RocksReportReader::RocksReportReader(std::string primary, std::string directory,
+                                     std::shared_ptr<RocksDb> db)
+    : primary_(std::move(primary)), directory_(std::move(directory)), db_(std::move(db)) {
+  version_ = opened_ << kSequenceBits | db_->Sequence();
+}
+RocksReportReader::~RocksReportReader() = default;
+
+absl::StatusOr<std::unique_ptr<RocksReportReader>> RocksReportReader::Follow(
+    std::string primary, std::string directory, absl::Duration timeout) {
+  const SystemClock clock;
+  const absl::Duration deadline = clock.Monotonic() + timeout;
+  while (true) {
+    auto db = TryFollow(primary, directory);
+    if (db.ok()) {
+      return std::unique_ptr<RocksReportReader>(
+          new RocksReportReader(std::move(primary), std::move(directory), *std::move(db)));
+    }
+    if (!absl::IsUnavailable(db.status())) return db.status();
+    if (clock.Monotonic() >= deadline) {
+      return MakeError(absl::StatusCode::kDeadlineExceeded,
+                       fmt::format("reports store: {}", MessageOf(db.status())));
+    }
+    std::this_thread::sleep_for(kRetry);
+  }
+}
+
+std::shared_ptr<const RocksDb> RocksReportReader::db() const {
+  const std::lock_guard lock(db_mutex_);
+  return db_;
+}
+
+absl::Status RocksReportReader::CatchUp() {
+  const std::lock_guard lock(catch_up_mutex_);
+  if (const absl::Status status = db_->CatchUp(); !status.ok()) {
+    // As after a restore of the primary: begin anew. Reads go on with what they have.
+    auto again = TryFollow(primary_, directory_);
+    if (!again.ok()) return Annotate(again.status(), "reports store: cannot follow");
+    ++opened_;
+    const std::lock_guard db_lock(db_mutex_);
+    db_ = *std::move(again);
+  }
+  version_ = opened_ << kSequenceBits | db_->Sequence();
+  return absl::OkStatus();
+}
+
+absl::Status RocksReportReader::ForEachReport(
+    std::string_view domain, DayNumber first, DayNumber last,
+    const std::function<bool(const StoredReport&)>& visit) {
+  if (first > last) return absl::OkStatus();
+  const DayRange range(domain, first, last);
+  StoredReport report;
+  return db()->Scan(
+      kReportsFamily, range.from, range.to, Direction::kForward,
+      [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+        DMARCATE_RETURN_IF_ERROR(DecodeReport(key, value, ReportParts::kAll, &report));
+        return !report.current || visit(report);
+      });
+}
+
+absl::StatusOr<std::vector<DayTotals>> RocksReportReader::ReadTotals(std::string_view domain,
+                                                                     DayNumber first,
+                                                                     DayNumber last) {
+  std::vector<DayTotals> out;
+  if (first > last) return out;
+  const DayRange range(domain, first, last);
+  DMARCATE_RETURN_IF_ERROR(
+      db()->Scan(kTotalsFamily, range.from, range.to, Direction::kForward,
+                 [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+                   DMARCATE_ASSIGN_OR_RETURN(DayTotals totals, DecodeTotals(key, value));
+                   out.push_back(totals);
+                   return true;
+                 }));
+  return out;
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> RocksReportReader::ListDomains(
+    std::string_view after, size_t limit) {
+  // Totals are the smallest thing that each domain has, one a day: from domain to domain, each time
+  // the last day.
+  const auto db = this->db();
+  std::vector<std::pair<std::string, DayNumber>> out;
+  std::string from = after.empty() ? std::string(1, '\0') : KeyAfterPrefix(DomainDbKey(after));
+  const std::string end(1, '\xff');  // no UTF-8 begins with it
+  std::optional<std::pair<std::string, DayNumber>> found;
+  const auto take = [&found](std::string_view key, std::string_view) -> absl::StatusOr<bool> {
+    found = ParseDayDbKey(key);
+    if (found) return false;
+    return MakeError(absl::StatusCode::kDataLoss, "totals: a key does not decode");
+  };
+  while (out.size() < limit) {
+    found.reset();
+    DMARCATE_RETURN_IF_ERROR(db->Scan(kTotalsFamily, from, end, Direction::kForward, take));
+    if (!found) break;
+    const std::string prefix = DomainDbKey(found->first);
+    from = KeyAfterPrefix(prefix);
+    DMARCATE_RETURN_IF_ERROR(db->Scan(kTotalsFamily, prefix, from, Direction::kBackward, take));
+    out.push_back(*std::move(found));
+  }
+  return out;
+}
+
+absl::StatusOr<ReportReader::ReportPage> RocksReportReader::ListReports(
+    std::string_view domain, DayNumber first, DayNumber last, const std::optional<ReportKey>& from,
+    size_t limit) {
+  ReportPage page;
+  if (first > last) return page;
+  DayRange range(domain, first, last);
+  if (from && from->domain == domain) {
+    range.to = std::min(range.to, ReportDbKey(*from) + '\0');  // `from` itself too
+  }
+  if (range.from >= range.to) return page;
+  const auto db = this->db();
+  const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+    if (page.reports.size() >= limit) {
+      page.next = ParseReportDbKey(key);
+      return false;
+    }
+    StoredReport report;
+    DMARCATE_RETURN_IF_ERROR(DecodeReport(key, value, ReportParts::kHead, &report));
+    page.reports.push_back(std::move(report));
+    return true;
+  };
+  DMARCATE_RETURN_IF_ERROR(
+      db->Scan(kReportsFamily, range.from, range.to, Direction::kBackward, add));
+  for (StoredReport& report : page.reports) {
+    DMARCATE_ASSIGN_OR_RETURN(const auto receipt, ReadReceipt(*db, report.key.receipt));
+    if (receipt) report.raw_sha256 = receipt->receipt.raw_sha256;
+  }
+  return page;
+}
+
+absl::StatusOr<StoredReport> RocksReportReader::GetReport(const ReportKey& key) {
+  const auto db = this->db();
+  const std::string db_key = ReportDbKey(key);
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, db->Get(kReportsFamily, db_key));
+  if (!value) {
+    return MakeError(absl::StatusCode::kNotFound,
+                     fmt::format("report {} of {}: unknown", key.ToId(), key.domain));
+  }
+  StoredReport report;
+  DMARCATE_RETURN_IF_ERROR(DecodeReport(db_key, *value, ReportParts::kAll, &report));
+  DMARCATE_ASSIGN_OR_RETURN(const auto receipt, ReadReceipt(*db, key.receipt));
+  if (receipt) report.raw_sha256 = receipt->receipt.raw_sha256;
+  return report;
+}
+
+absl::StatusOr<std::string> RocksReportReader::ReadRaw(std::string_view raw_sha256) {
+  return ReadRawBytes(*db(), raw_sha256);
+}
+
+absl::StatusOr<std::vector<DayTotals>> RecountTotals(ReportReader& reader, std::string_view domain,
+                                                     DayNumber first, DayNumber last) {
+  std::vector<DayTotals> out;
+  DMARCATE_RETURN_IF_ERROR(
+      reader.ForEachReport(domain, first, last, [&out](const StoredReport& report) {
+        if (out.empty() || out.back().day != report.key.day) out.push_back({.day = report.key.day});
+        AddToTotals(report.report, &out.back());
+        return true;
+      }));
+  return out;
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,100 @@
+// lib/store/rocks_report_store.h
+// The reports store on RocksDB: one writer (ingestd), any number of followers in other processes
+// (policyd). Keys and values are documented in docs/store.md.
+
+#ifndef DMARCATE_LIB_STORE_ROCKS_REPORT_STORE_H_
+#define DMARCATE_LIB_STORE_ROCKS_REPORT_STORE_H_
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+
+#include "lib/base/text.h"
+#include "lib/store/report_store.h"
+
+namespace rocksdb {
+class Env;
+}  // namespace rocksdb
+
+namespace dmarcate {
+
+class RocksDb;
+
+class RocksReportWriter final : public ReportWriter {
+ public:
+  // Opens or creates the database in `directory`.
+  //   kFailedPrecondition  another process writes it, or a newer program wrote it
+  //   kDataLoss            its files are damaged
+  // `env`: see RocksDb::Open().
+  static absl::StatusOr<std::unique_ptr<RocksReportWriter>> Open(const std::string& directory,
+                                                                 rocksdb::Env* env = nullptr);
+  ~RocksReportWriter() override;
+
+  absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) override;
+  absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) override;
+  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
+      std::string_view raw_sha256) override;
+  absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
+  absl::StatusOr<ReceiptPage> ListUnreadable(ReceiptId before, size_t limit) override;
+
+  // Rewrites everything in its final form. Takes long; for maintenance and measurements.
+  absl::Status Compact();
+  // Bytes in files, by what they hold ("reports", "raw", ...).
+  std::vector<std::pair<std::string, uint64_t>> FileBytes() const;
+
+ private:
+  explicit RocksReportWriter(std::unique_ptr<RocksDb> db);
+
+  std::unique_ptr<RocksDb> db_;
+  std::mutex commit_mutex_;  // guards what follows; Commit() is called from one thread anyway
+  ReceiptId last_receipt_ = 0;
+  StringMap<DayTotals> totals_cache_;  // by DayDbKey; days that reports come for
+};
+
+class RocksReportReader final : public ReportReader {
+ public:
+  // Follows the database in `primary`, with `directory` (created) for the follower's own log. Waits
+  // up to `timeout` for the primary to be created; then kDeadlineExceeded.
+  static absl::StatusOr<std::unique_ptr<RocksReportReader>> Follow(std::string primary,
+                                                                   std::string directory,
+                                                                   absl::Duration timeout);
+  ~RocksReportReader() override;
+
+  absl::Status CatchUp() override;
+  uint64_t version() const override { return version_; }
+  absl::Status ForEachReport(std::string_view domain, DayNumber first, DayNumber last,
+                             const std::function<bool(const StoredReport&)>& visit) override;
+  absl::StatusOr<std::vector<DayTotals>> ReadTotals(std::string_view domain, DayNumber first,
+                                                    DayNumber last) override;
+  absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(std::string_view after,
+                                                                             size_t limit) override;
+  absl::StatusOr<ReportPage> ListReports(std::string_view domain, DayNumber first, DayNumber last,
+                                         const std::optional<ReportKey>& from,
+                                         size_t limit) override;
+  absl::StatusOr<StoredReport> GetReport(const ReportKey& key) override;
+  absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
+
+ private:
+  RocksReportReader(std::string primary, std::string directory, std::shared_ptr<RocksDb> db);
+  std::shared_ptr<const RocksDb> db() const;
+
+  const std::string primary_, directory_;
+  std::mutex catch_up_mutex_;  // one CatchUp() at a time
+  mutable std::mutex db_mutex_;
+  std::shared_ptr<RocksDb> db_;  // replaced when following fails
+  std::atomic<uint64_t> version_ = 0;
+  uint64_t opened_ = 1;  // part of the version, should a sequence number come again
+};
+
+// What ReadTotals() must say, added up from the reports themselves: for tests and for `verify`.
+absl::StatusOr<std::vector<DayTotals>> RecountTotals(ReportReader& reader, std::string_view domain,
+                                                     DayNumber first, DayNumber last);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_STORE_ROCKS_REPORT_STORE_H_

@@ -1,0 +1,130 @@
+#include <algorithm>
+#include <utility>
+
+#include "lib/base/status_macros.h"
+#include "lib/store/key_codec.h"
+#include "lib/store/report_db.h"
+#include "lib/store/report_transaction.h"
+#include "lib/store/rocks_db.h"
+#include "lib/store/rocks_report_store.h"
+#include "lib/store/value_codec.h"
+
+namespace dmarcate {
+namespace {
+
+// Domain-days whose totals stay in memory, some 200 bytes each. Reports of a day come together;
+// beyond this the cache starts anew, which costs one read a day.
+constexpr size_t kMaxCachedTotals = 8192;
+
+// Keys of one tag that name receipts in [first, before).
+absl::Status ScanReceipts(const RocksDb& db, char tag, ReceiptId first, ReceiptId before,
+                          Direction direction,
+                          const std::function<absl::StatusOr<bool>(ReceiptId)>& visit) {
+  const std::string to =
+      before == 0 ? KeyAfterPrefix(std::string(1, tag)) : ReceiptDbKey(tag, before);
+  return db.Scan(kMainFamily, ReceiptDbKey(tag, first), to, direction,
+                 [&](std::string_view key, std::string_view) -> absl::StatusOr<bool> {
+                   const auto id = ParseReceiptDbKey(tag, key);
+                   if (!id) {
+                     return MakeError(absl::StatusCode::kDataLoss,
+                                      "reports store: a key does not decode");
+                   }
+                   return visit(*id);
+                 });
+}
+
+absl::StatusOr<StoredReceipt> MustReadReceipt(const RocksDb& db, ReceiptId id) {
+  DMARCATE_ASSIGN_OR_RETURN(auto receipt, ReadReceipt(db, id));
+  if (receipt) return *std::move(receipt);
+  return MakeError(absl::StatusCode::kDataLoss,
+                   fmt::format("receipt {}: an index names it, but it is not there", id));
+}
+
+}  // namespace
+
+RocksReportWriter::RocksReportWriter(std::unique_ptr<RocksDb> db) : db_(std::move(db)) {}
+RocksReportWriter::~RocksReportWriter() = default;
+
+absl::StatusOr<std::unique_ptr<RocksReportWriter>> RocksReportWriter::Open(
+    const std::string& directory, rocksdb::Env* env) {
+  DMARCATE_ASSIGN_OR_RETURN(auto db, RocksDb::Open(directory, ReportFamilies(), env));
+  DMARCATE_ASSIGN_OR_RETURN(const auto layout, ReadNumber(*db, kFormatKey));
+  DMARCATE_RETURN_IF_ERROR(Annotate(CheckLayout(layout), directory));
+  if (!layout) {
+    WriteSet first(ReportFamilies().size());
+    first.Put(kMainFamily, std::string(kFormatKey), EncodeNumber(kFormatKey, kReportLayout));
+    DMARCATE_RETURN_IF_ERROR(db->Write(first, Sync::kYes));
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const auto last, ReadNumber(*db, kLastReceiptKey));
+  auto writer = std::unique_ptr<RocksReportWriter>(new RocksReportWriter(std::move(db)));
+  writer->last_receipt_ = last.value_or(0);
+  return writer;
+}
+
+absl::StatusOr<CommitResult> RocksReportWriter::Commit(CommitBatch batch, Sync sync) {
+  const std::lock_guard lock(commit_mutex_);
+  ReportTransaction transaction(*db_, last_receipt_, totals_cache_);
+  DMARCATE_ASSIGN_OR_RETURN(CommitResult result, transaction.Run(std::move(batch)));
+  DMARCATE_RETURN_IF_ERROR(db_->Write(transaction.changes(), sync));
+  last_receipt_ = transaction.last_receipt();
+  if (totals_cache_.size() + transaction.totals().size() > kMaxCachedTotals) totals_cache_.clear();
+  for (const auto& [day_key, totals] : transaction.totals()) {
+    totals_cache_.insert_or_assign(day_key, totals);
+  }
+  return result;
+}
+
+absl::StatusOr<std::vector<Receipt>> RocksReportWriter::Pending(size_t limit) {
+  std::vector<Receipt> out;
+  if (limit == 0) return out;
+  DMARCATE_RETURN_IF_ERROR(ScanReceipts(
+      *db_, kPendingTag, 0, 0, Direction::kForward, [&](ReceiptId id) -> absl::StatusOr<bool> {
+        DMARCATE_ASSIGN_OR_RETURN(StoredReceipt stored, MustReadReceipt(*db_, id));
+        if (!stored.receipt.processed) out.push_back(std::move(stored.receipt));
+        return out.size() < limit;
+      }));
+  return out;
+}
+
+absl::StatusOr<std::optional<std::vector<ReceiptItem>>> RocksReportWriter::FindByRaw(
+    std::string_view raw_sha256) {
+  const std::string key = RawIndexKey(raw_sha256);
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, db_->Get(kIndexFamily, key));
+  if (!value) return std::nullopt;
+  DMARCATE_ASSIGN_OR_RETURN(const ReportRef ref, DecodeRef(key, *value));
+  DMARCATE_ASSIGN_OR_RETURN(StoredReceipt stored, MustReadReceipt(*db_, ref.receipt));
+  if (stored.receipt.raw_sha256 != raw_sha256) return std::nullopt;
+  return std::move(stored.items);
+}
+
+absl::StatusOr<std::string> RocksReportWriter::ReadRaw(std::string_view raw_sha256) {
+  return ReadRawBytes(*db_, raw_sha256);
+}
+
+absl::StatusOr<ReportWriter::ReceiptPage> RocksReportWriter::ListUnreadable(ReceiptId before,
+                                                                            size_t limit) {
+  ReceiptPage page;
+  DMARCATE_RETURN_IF_ERROR(
+      ScanReceipts(*db_, kUnreadableTag, 0, before, Direction::kBackward,
+                   [&](ReceiptId id) -> absl::StatusOr<bool> {
+                     if (page.rows.size() >= limit) {
+                       page.next_before = page.rows.empty() ? before : page.rows.back().first.id;
+                       return false;
+                     }
+                     DMARCATE_ASSIGN_OR_RETURN(StoredReceipt stored, MustReadReceipt(*db_, id));
+                     for (ReceiptItem& item : stored.items) {
+                       if (!IsUnreadable(item.outcome)) continue;
+                       page.rows.emplace_back(stored.receipt, std::move(item));
+                     }
+                     return true;
+                   }));
+  return page;
+}
+
+absl::Status RocksReportWriter::Compact() { return db_->Compact(); }
+
+std::vector<std::pair<std::string, uint64_t>> RocksReportWriter::FileBytes() const {
+  return db_->FileBytes();
+}
+
+}  // namespace dmarcate

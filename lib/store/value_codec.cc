@@ -1,0 +1,210 @@
+#include "lib/store/value_codec.h"
+
+#include <optional>
+
+#include "fmt/format.h"
+
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/store/envelope.h"
+#include "lib/store/key_codec.h"
+#include "lib/store/wire.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr uint8_t kFormat = 1;  // of all values in this file
+
+absl::Status Finish(const WireReader& in, std::string_view key) {
+  if (in.AtEnd()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kDataLoss,
+                   fmt::format("stored value of key {}: does not decode", ToHex(key)));
+}
+
+absl::StatusOr<WireReader> Begin(std::string_view key, std::string_view value) {
+  auto payload = Unseal(key, kFormat, value);
+  if (!payload.ok()) return Annotate(payload.status(), fmt::format("key {}", ToHex(key)));
+  return WireReader(*payload);
+}
+
+// The id of a report is 27 bytes of text, and mostly names this very receipt: kept as its numbers.
+// First byte: 0 a text follows, 1 day, difference of receipts and item follow.
+void WriteReportName(const Receipt& receipt, const ReceiptItem& item, WireWriter& out) {
+  const auto key = ReportKey::FromId(item.domain, item.report_name);
+  out.Byte(key ? 1 : 0);
+  if (!key) {
+    out.String(item.report_name);
+    return;
+  }
+  out.Varint(static_cast<uint64_t>(key->day));
+  out.Zigzag(static_cast<int64_t>(receipt.id - key->receipt));
+  out.Varint(key->item);
+}
+
+std::string ReadReportName(const Receipt& receipt, WireReader& in) {
+  if (in.Byte() == 0) return std::string(in.String());
+  ReportKey key;
+  const uint64_t day = in.Varint();
+  key.day = static_cast<DayNumber>(day);
+  key.receipt = receipt.id - static_cast<uint64_t>(in.Zigzag());
+  const uint64_t item = in.Varint();
+  key.item = static_cast<uint16_t>(item);
+  if (day > kLastReportDay || item > UINT16_MAX) in.Fail();
+  return in.ok() ? key.ToId() : std::string();
+}
+
+constexpr uint8_t kProcessed = 1;
+
+}  // namespace
+
+std::string EncodeReceipt(std::string_view key, const StoredReceipt& stored) {
+  const Receipt& receipt = stored.receipt;
+  std::string payload;
+  WireWriter out(&payload);
+  out.Byte(static_cast<uint8_t>((receipt.processed ? kProcessed : 0) |
+                                static_cast<uint8_t>(receipt.channel) << 4));
+  out.Varint(static_cast<uint64_t>(receipt.size_bytes));
+  out.Time(receipt.received_time);
+  out.String(receipt.file_name);
+  out.String(receipt.subject);
+  out.String(receipt.from_domain);
+  out.Varint(stored.items.size());
+  for (const ReceiptItem& item : stored.items) {
+    out.Byte(static_cast<uint8_t>(item.outcome));
+    out.String(item.kind);
+    out.String(item.domain);
+    WriteReportName(receipt, item, out);
+    out.String(item.reason);
+    out.String(item.detail);
+    out.String(item.file_name);
+    out.Zigzag(item.records);
+    out.Zigzag(item.messages);
+    out.Zigzag(item.findings);
+  }
+  out.String(receipt.raw_sha256);
+  return Seal(key, kFormat, payload);
+}
+
+absl::StatusOr<StoredReceipt> DecodeReceipt(std::string_view key, std::string_view value) {
+  StoredReceipt stored;
+  Receipt& receipt = stored.receipt;
+  const auto id = ParseReceiptDbKey(kReceiptTag, key);
+  if (!id) return MakeError(absl::StatusCode::kDataLoss, "receipt: the key does not decode");
+  receipt.id = *id;
+  DMARCATE_ASSIGN_OR_RETURN(WireReader in, Begin(key, value));
+  const uint8_t flags = in.Byte();
+  receipt.processed = (flags & kProcessed) != 0;
+  receipt.channel = in.Enum(static_cast<uint8_t>(flags >> 4), Channel::kImport);
+  receipt.size_bytes = static_cast<int64_t>(in.Varint());
+  receipt.received_time = in.Time();
+  receipt.file_name = in.String();
+  receipt.subject = in.String();
+  receipt.from_domain = in.String();
+  stored.items.resize(in.Length(11));
+  for (ReceiptItem& item : stored.items) {
+    item.outcome = in.Enum(in.Byte(), Outcome::kDuplicate);
+    item.kind = in.String();
+    item.domain = in.String();
+    item.report_name = ReadReportName(receipt, in);
+    item.reason = in.String();
+    item.detail = in.String();
+    item.file_name = in.String();
+    item.records = in.Zigzag();
+    item.messages = in.Zigzag();
+    item.findings = in.Zigzag();
+  }
+  receipt.raw_sha256 = in.String();
+  DMARCATE_RETURN_IF_ERROR(Finish(in, key));
+  return stored;
+}
+
+std::string EncodeTotals(std::string_view key, const DayTotals& totals) {
+  std::string payload;
+  WireWriter out(&payload);
+  for (const uint64_t number :
+       {static_cast<uint64_t>(totals.reports), static_cast<uint64_t>(totals.records),
+        totals.messages, totals.dmarc_pass, totals.dkim_aligned, totals.spf_aligned,
+        totals.both_aligned, totals.disposition_none, totals.quarantine, totals.reject, totals.pass,
+        totals.disposition_unknown}) {
+    out.Varint(number);
+  }
+  return Seal(key, kFormat, payload);
+}
+
+absl::StatusOr<DayTotals> DecodeTotals(std::string_view key, std::string_view value) {
+  const auto place = ParseDayDbKey(key);
+  if (!place) return MakeError(absl::StatusCode::kDataLoss, "totals: the key does not decode");
+  DMARCATE_ASSIGN_OR_RETURN(WireReader in, Begin(key, value));
+  DayTotals totals;
+  totals.day = place->second;
+  totals.reports = static_cast<int64_t>(in.Varint());
+  totals.records = static_cast<int64_t>(in.Varint());
+  for (uint64_t* number :
+       {&totals.messages, &totals.dmarc_pass, &totals.dkim_aligned, &totals.spf_aligned,
+        &totals.both_aligned, &totals.disposition_none, &totals.quarantine, &totals.reject,
+        &totals.pass, &totals.disposition_unknown}) {
+    *number = in.Varint();
+  }
+  DMARCATE_RETURN_IF_ERROR(Finish(in, key));
+  return totals;
+}
+
+std::string EncodeRef(std::string_view key, const ReportRef& ref) {
+  std::string payload;
+  WireWriter out(&payload);
+  out.Varint(ref.receipt);
+  out.Varint(ref.item);
+  return Seal(key, kFormat, payload);
+}
+
+absl::StatusOr<ReportRef> DecodeRef(std::string_view key, std::string_view value) {
+  DMARCATE_ASSIGN_OR_RETURN(WireReader in, Begin(key, value));
+  ReportRef ref;
+  ref.receipt = in.Varint();
+  ref.item = static_cast<uint16_t>(in.Varint());
+  DMARCATE_RETURN_IF_ERROR(Finish(in, key));
+  return ref;
+}
+
+std::string EncodeRevisions(std::string_view key, const std::vector<Revision>& revisions) {
+  std::string payload;
+  WireWriter out(&payload);
+  for (const Revision& revision : revisions) {
+    out.Varint(revision.receipt);
+    out.Varint(revision.item);
+    out.Byte(static_cast<uint8_t>(revision.trust));
+    out.Varint(static_cast<uint64_t>(revision.records));
+  }
+  return Seal(key, kFormat, payload);
+}
+
+absl::StatusOr<std::vector<Revision>> DecodeRevisions(std::string_view key,
+                                                      std::string_view value) {
+  DMARCATE_ASSIGN_OR_RETURN(WireReader in, Begin(key, value));
+  std::vector<Revision> revisions;
+  while (in.ok() && !in.AtEnd()) {
+    Revision revision;
+    revision.receipt = in.Varint();
+    revision.item = static_cast<uint16_t>(in.Varint());
+    revision.trust = in.Enum(in.Byte(), TrustClass::kQuarantined);
+    revision.records = static_cast<int64_t>(in.Varint());
+    revisions.push_back(revision);
+  }
+  DMARCATE_RETURN_IF_ERROR(Finish(in, key));
+  return revisions;
+}
+
+std::string EncodeNumber(std::string_view key, uint64_t number) {
+  std::string payload;
+  WireWriter(&payload).Varint(number);
+  return Seal(key, kFormat, payload);
+}
+
+absl::StatusOr<uint64_t> DecodeNumber(std::string_view key, std::string_view value) {
+  DMARCATE_ASSIGN_OR_RETURN(WireReader in, Begin(key, value));
+  const uint64_t number = in.Varint();
+  DMARCATE_RETURN_IF_ERROR(Finish(in, key));
+  return number;
+}
+
+}  // namespace dmarcate

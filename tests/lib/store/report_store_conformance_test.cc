@@ -1,0 +1,507 @@
+// What every report store promises (report_store.h), run on the fake and on RocksDB with a
+// follower.
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fmt/format.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "lib/base/digest.h"
+#include "lib/store/fake_report_store.h"
+#include "lib/store/report_store.h"
+#include "lib/store/rocks_report_store.h"
+#include "tests/lib/store/store_testing.h"
+
+namespace dmarcate {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+using testing::SizeIs;
+
+constexpr char kDomain[] = "example.com";
+
+// One store with both its ends.
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual ReportWriter& writer() = 0;
+  virtual ReportReader& reader() = 0;
+};
+
+class FakeStore final : public Store {
+ public:
+  ReportWriter& writer() override { return store_; }
+  ReportReader& reader() override { return store_; }
+
+ private:
+  FakeReportStore store_;
+};
+
+class RocksStore final : public Store {
+ public:
+  RocksStore()
+      : writer_(*RocksReportWriter::Open(directory_.path("reports"))),
+        reader_(*RocksReportReader::Follow(directory_.path("reports"), directory_.path("follower"),
+                                           absl::Seconds(10))) {}
+  ReportWriter& writer() override { return *writer_; }
+  ReportReader& reader() override { return *reader_; }
+
+ private:
+  TempDir directory_;
+  std::unique_ptr<RocksReportWriter> writer_;
+  std::unique_ptr<RocksReportReader> reader_;
+};
+
+struct Param {
+  std::string name;
+  std::unique_ptr<Store> (*make)();
+};
+
+class ReportStoreTest : public testing::TestWithParam<Param> {
+ protected:
+  ReportWriter& writer() { return store_->writer(); }
+  ReportReader& reader() {
+    EXPECT_TRUE(store_->reader().CatchUp().ok());
+    return store_->reader();
+  }
+  CommitResult MustCommit(CommitBatch batch) {
+    auto result = writer().Commit(std::move(batch), Sync::kYes);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? *std::move(result) : CommitResult();
+  }
+  ReceiptId MustAccept(std::string raw) {
+    CommitBatch batch;
+    batch.accepted.push_back(Accept(std::move(raw)));
+    return MustCommit(std::move(batch)).accepted.at(0);
+  }
+  // The items that came of it.
+  std::vector<ReceiptItem> MustProcess(ReceiptId receipt, std::vector<StoredReport> reports) {
+    CommitBatch batch;
+    batch.processed.push_back(Process(receipt, std::move(reports)));
+    return MustCommit(std::move(batch)).processed.at(0);
+  }
+  ReceiptItem MustStore(StoredReport report) {
+    return MustProcess(MustAccept("raw " + std::to_string(++raw_)), {std::move(report)}).at(0);
+  }
+  std::vector<DayTotals> Totals(DayNumber first = 0, DayNumber last = kTestDay + 100) {
+    auto totals = reader().ReadTotals(kDomain, first, last);
+    EXPECT_TRUE(totals.ok()) << totals.status();
+    EXPECT_EQ(*totals, *RecountTotals(reader(), kDomain, first, last));
+    return *totals;
+  }
+  uint64_t Messages() {
+    uint64_t sum = 0;
+    for (const DayTotals& day : Totals()) sum += day.messages;
+    return sum;
+  }
+  std::vector<StoredReport> List() {
+    auto page = reader().ListReports(kDomain, 0, kTestDay + 100, std::nullopt, 1000);
+    EXPECT_TRUE(page.ok()) << page.status();
+    return page->reports;
+  }
+
+ private:
+  std::unique_ptr<Store> store_ = GetParam().make();
+  int raw_ = 0;
+};
+
+TEST_P(ReportStoreTest, AcceptedIsPendingUntilProcessed) {
+  CommitBatch batch;
+  batch.accepted.push_back(Accept("one"));
+  batch.accepted.push_back(Accept("two"));
+  const CommitResult result = MustCommit(std::move(batch));
+  EXPECT_THAT(result.accepted, ElementsAre(1, 2));
+  EXPECT_THAT(result.raw_known, ElementsAre(false, false));
+  auto pending = writer().Pending(10);
+  ASSERT_TRUE(pending.ok());
+  ASSERT_THAT(*pending, SizeIs(2));
+  EXPECT_EQ((*pending)[0].id, 1u);
+  EXPECT_EQ((*pending)[0].raw_sha256, Sha256("one"));
+  EXPECT_EQ((*pending)[0].size_bytes, 3);
+  EXPECT_EQ((*pending)[0].channel, Channel::kMaildir);
+  EXPECT_EQ((*pending)[0].file_name, "report.xml.gz");
+  EXPECT_EQ((*pending)[0].received_time, StartOfDay(kTestDay + 1));
+  EXPECT_FALSE((*pending)[0].processed);
+  EXPECT_THAT(*writer().Pending(1), SizeIs(1));
+  EXPECT_EQ(*writer().FindByRaw(Sha256("one")), std::nullopt);
+
+  MustProcess(1, {MakeReport(kDomain, kTestDay, "id", "doc", {3})});
+  ASSERT_THAT(*writer().Pending(10), SizeIs(1));
+  EXPECT_EQ((*writer().Pending(10))[0].id, 2u);
+  const auto items = *writer().FindByRaw(Sha256("one"));
+  ASSERT_TRUE(items.has_value());
+  ASSERT_THAT(*items, SizeIs(1));
+  EXPECT_EQ((*items)[0].outcome, Outcome::kAccepted);
+  EXPECT_EQ((*items)[0].kind, "aggregate");
+  EXPECT_EQ((*items)[0].domain, kDomain);
+  EXPECT_EQ((*items)[0].report_name, "20241004-0000000000000001-0");
+  EXPECT_EQ(*writer().FindByRaw(Sha256("three")), std::nullopt);
+}
+
+TEST_P(ReportStoreTest, RawBytesAreKeptOnce) {
+  std::string raw(100'000, 'x');
+  raw += std::string("\0\xff", 2);
+  EXPECT_EQ(MustAccept(raw), 1u);
+  CommitBatch batch;
+  batch.accepted.push_back(Accept(raw));
+  batch.accepted.push_back(Accept("other"));
+  batch.accepted.push_back(Accept("other"));
+  EXPECT_THAT(MustCommit(std::move(batch)).raw_known, ElementsAre(true, false, true));
+  EXPECT_EQ(*writer().ReadRaw(Sha256(raw)), raw);
+  EXPECT_EQ(*reader().ReadRaw(Sha256("other")), "other");
+  EXPECT_EQ(writer().ReadRaw(Sha256("unknown")).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(reader().ReadRaw(Sha256("unknown")).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_P(ReportStoreTest, RawThatDoesNotMatchItsHashIsDataLoss) {
+  CommitBatch batch;
+  batch.accepted.push_back(Accept("good"));
+  batch.accepted[0].raw = "bad";
+  MustCommit(std::move(batch));
+  EXPECT_EQ(writer().ReadRaw(Sha256("good")).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(reader().ReadRaw(Sha256("good")).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_P(ReportStoreTest, ComputesTheHashThatIsNotGiven) {
+  CommitBatch batch;
+  batch.accepted.push_back(Accept("text"));
+  batch.accepted[0].receipt.raw_sha256.clear();
+  MustCommit(std::move(batch));
+  EXPECT_EQ(*writer().ReadRaw(Sha256("text")), "text");
+}
+
+TEST_P(ReportStoreTest, ReceiptIdsOnlyGrow) {
+  CommitBatch batch;
+  batch.accepted.push_back(Accept("one"));
+  batch.accepted[0].receipt.id = 41;
+  EXPECT_THAT(MustCommit(batch).accepted, ElementsAre(41));
+  EXPECT_EQ(MustAccept("two"), 42u);
+  EXPECT_EQ(writer().Commit(batch, Sync::kYes).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(MustAccept("three"), 43u);
+}
+
+TEST_P(ReportStoreTest, GivesBackAllOfAReport) {
+  StoredReport report = MakeReport(kDomain, kTestDay, "id", "doc", {3, 4});
+  report.outcome = Outcome::kAcceptedMaterial;
+  report.repairs = {{"date_scaled", "report_metadata", "1", "2", true}};
+  report.report.extensions = {"x"};
+  const ReceiptItem item = MustStore(report);
+  const auto key = ReportKey::FromId(item.domain, item.report_name);
+  ASSERT_TRUE(key.has_value());
+  const auto got = reader().GetReport(*key);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->key, *key);
+  EXPECT_EQ(got->report, report.report);
+  EXPECT_EQ(got->repairs, report.repairs);
+  EXPECT_EQ(got->outcome, report.outcome);
+  EXPECT_EQ(got->trust, TrustClass::kImported);
+  EXPECT_EQ(got->reporter_key, "google.com");
+  EXPECT_EQ(got->document_sha256, Sha256("doc"));
+  EXPECT_EQ(got->raw_sha256, Sha256("raw 1"));
+  EXPECT_EQ(got->received_time, report.received_time);
+  EXPECT_EQ(got->channel, Channel::kMaildir);
+  EXPECT_TRUE(got->current);
+  EXPECT_EQ(got->record_count, 2);
+  EXPECT_EQ(got->message_count, 7u);
+  EXPECT_EQ(got->repair_count, 1);
+  ReportKey other = *key;
+  other.item = 7;
+  EXPECT_EQ(reader().GetReport(other).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_P(ReportStoreTest, SameDocumentIsADuplicate) {
+  const ReceiptItem first = MustStore(MakeReport(kDomain, kTestDay, "id", "doc", {3}));
+  const ReceiptItem second = MustStore(MakeReport(kDomain, kTestDay, "id", "doc", {3}));
+  EXPECT_EQ(second.outcome, Outcome::kDuplicate);
+  EXPECT_EQ(second.report_name, first.report_name);
+  EXPECT_EQ(Messages(), 3u);
+  EXPECT_THAT(List(), SizeIs(1));
+}
+
+TEST_P(ReportStoreTest, SameDocumentInOneReceiptAndInOneBatch) {
+  const StoredReport report = MakeReport(kDomain, kTestDay, "id", "doc", {3});
+  const ReceiptId a = MustAccept("a"), b = MustAccept("b");
+  CommitBatch batch;
+  batch.processed.push_back(Process(a, {report, report}));
+  batch.processed.push_back(Process(b, {report}));
+  const auto items = MustCommit(std::move(batch)).processed;
+  ASSERT_THAT(items, SizeIs(2));
+  EXPECT_EQ(items[0][0].outcome, Outcome::kAccepted);
+  EXPECT_EQ(items[0][1].outcome, Outcome::kDuplicate);
+  EXPECT_EQ(items[1][0].outcome, Outcome::kDuplicate);
+  EXPECT_EQ(items[1][0].report_name, items[0][0].report_name);
+  EXPECT_EQ(Messages(), 3u);
+}
+
+TEST_P(ReportStoreTest, AcceptedAndProcessedInOneBatch) {
+  CommitBatch batch;
+  batch.accepted.push_back(Accept("a"));
+  batch.accepted[0].receipt.id = 5;
+  batch.processed.push_back(Process(5, {MakeReport(kDomain, kTestDay, "id", "doc", {3})}));
+  MustCommit(std::move(batch));
+  EXPECT_THAT(*writer().Pending(10), IsEmpty());
+  EXPECT_EQ(Messages(), 3u);
+}
+
+TEST_P(ReportStoreTest, CopyWithMoreTrustLendsItToTheStoredReport) {
+  StoredReport report = MakeReport(kDomain, kTestDay, "id", "doc", {3});
+  report.trust = TrustClass::kUnverified;
+  report.reporter_key = "evil.example";
+  MustStore(report);
+  report.trust = TrustClass::kAnchored;
+  report.reporter_key = "google.com";
+  EXPECT_EQ(MustStore(report).outcome, Outcome::kDuplicate);
+  report.trust = TrustClass::kUnverified;
+  report.reporter_key = "evil.example";
+  EXPECT_EQ(MustStore(report).outcome, Outcome::kDuplicate);
+  ASSERT_THAT(List(), SizeIs(1));
+  EXPECT_EQ(List()[0].trust, TrustClass::kAnchored);
+  EXPECT_EQ(List()[0].reporter_key, "google.com");
+  EXPECT_EQ(Messages(), 3u);
+  // It is known under its new identity: a revision of it finds it.
+  StoredReport revision = MakeReport(kDomain, kTestDay, "id", "doc 2", {50, 50});
+  revision.trust = TrustClass::kUnverified;
+  MustStore(revision);
+  EXPECT_EQ(Messages(), 3u);
+}
+
+struct RevisionCase {
+  TrustClass first_trust, second_trust;
+  std::vector<uint64_t> first, second;
+  uint64_t want_messages;
+};
+TEST_P(ReportStoreTest, RevisionsAreBothKeptAndOneCounts) {
+  const RevisionCase cases[] = {
+      {TrustClass::kImported, TrustClass::kImported, {10}, {1, 1}, 2},
+      {TrustClass::kImported, TrustClass::kImported, {10}, {1}, 1},
+      {TrustClass::kImported, TrustClass::kImported, {10, 10}, {1}, 20},
+      {TrustClass::kAnchored, TrustClass::kImported, {10}, {1, 1}, 10},
+      {TrustClass::kUnverified, TrustClass::kImported, {10, 10}, {1}, 1},
+  };
+  DayNumber day = kTestDay;
+  for (const RevisionCase& c : cases) {
+    StoredReport first = MakeReport(kDomain, ++day, "id", fmt::format("first {}", day), c.first);
+    first.trust = c.first_trust;
+    StoredReport second = MakeReport(kDomain, day, "id", fmt::format("second {}", day), c.second);
+    second.trust = c.second_trust;
+    MustStore(first);
+    EXPECT_EQ(MustStore(second).outcome, Outcome::kAccepted);
+    const auto totals = Totals(day, day);
+    ASSERT_THAT(totals, SizeIs(1)) << day;
+    EXPECT_EQ(totals[0].messages, c.want_messages) << day;
+    EXPECT_EQ(totals[0].reports, 1) << day;
+    const auto page = reader().ListReports(kDomain, day, day, std::nullopt, 10);
+    ASSERT_THAT(page->reports, SizeIs(2));
+    EXPECT_NE(page->reports[0].current, page->reports[1].current);
+  }
+}
+
+TEST_P(ReportStoreTest, OtherReporterIntervalOrDomainIsAnotherReport) {
+  MustStore(MakeReport(kDomain, kTestDay, "id", "a", {1}));
+  StoredReport reporter = MakeReport(kDomain, kTestDay, "id", "b", {2});
+  reporter.reporter_key = "yahoo.com";
+  MustStore(reporter);
+  StoredReport interval = MakeReport(kDomain, kTestDay, "id", "c", {4});
+  interval.report.metadata.end += 1;
+  MustStore(interval);
+  MustStore(MakeReport(kDomain, kTestDay + 1, "id", "d", {8}));
+  MustStore(MakeReport("example.net", kTestDay, "id", "e", {16}));
+  EXPECT_EQ(Messages(), 15u);
+}
+
+TEST_P(ReportStoreTest, ProcessingAgainReplaces) {
+  const ReceiptId id = MustAccept("raw");
+  MustProcess(id, {MakeReport(kDomain, kTestDay, "id", "doc", {3}),
+                   MakeReport(kDomain, kTestDay + 1, "other", "doc 2", {4})});
+  EXPECT_EQ(Messages(), 7u);
+  MustProcess(id, {MakeReport(kDomain, kTestDay, "id", "doc", {3, 2})});
+  EXPECT_EQ(Messages(), 5u);
+  EXPECT_THAT(Totals(), SizeIs(1));
+  EXPECT_THAT(List(), SizeIs(1));
+  CommitBatch batch;
+  batch.processed.push_back(ProcessUnreadable(id, Outcome::kQuarantined, "xml"));
+  MustCommit(std::move(batch));
+  EXPECT_THAT(Totals(), IsEmpty());
+  EXPECT_THAT(List(), IsEmpty());
+  EXPECT_THAT(*reader().ListDomains("", 10), IsEmpty());
+  EXPECT_THAT(writer().ListUnreadable(0, 10)->rows, SizeIs(1));
+  // Its documents are forgotten with it.
+  EXPECT_EQ(MustStore(MakeReport(kDomain, kTestDay, "id", "doc", {3})).outcome, Outcome::kAccepted);
+  MustProcess(id, {});
+  EXPECT_THAT(writer().ListUnreadable(0, 10)->rows, IsEmpty());
+}
+
+TEST_P(ReportStoreTest, TheRevisionBeforeCountsAgainWhenTheCurrentOneGoes) {
+  MustStore(MakeReport(kDomain, kTestDay, "id", "doc", {3}));
+  const ReceiptId id = MustAccept("later");
+  MustProcess(id, {MakeReport(kDomain, kTestDay, "id", "doc 2", {1, 1})});
+  EXPECT_EQ(Messages(), 2u);
+  MustProcess(id, {});
+  EXPECT_EQ(Messages(), 3u);
+  ASSERT_THAT(List(), SizeIs(1));
+  EXPECT_TRUE(List()[0].current);
+}
+
+TEST_P(ReportStoreTest, CountsStopAtTheLargestNumberAndComeBack) {
+  const uint64_t huge = UINT64_MAX;
+  MustStore(MakeReport(kDomain, kTestDay, "a", "a", {5}));
+  const ReceiptId id = MustAccept("huge");
+  MustProcess(id, {MakeReport(kDomain, kTestDay, "b", "b", {huge, huge})});
+  EXPECT_EQ(Messages(), huge);
+  MustProcess(id, {MakeReport(kDomain, kTestDay, "c", "c", {1})});
+  EXPECT_EQ(Messages(), 6u);
+}
+
+TEST_P(ReportStoreTest, AWrongBatchWritesNothing) {
+  const ReceiptId id = MustAccept("raw");
+  const StoredReport good = MakeReport(kDomain, kTestDay, "id", "doc", {3});
+  const auto refused = [&](absl::StatusCode code, const std::function<void(CommitBatch&)>& spoil) {
+    CommitBatch batch;
+    batch.accepted.push_back(Accept("more"));
+    batch.processed.push_back(Process(id, {good}));
+    batch.processed.push_back(Process(id, {good}));
+    spoil(batch);
+    EXPECT_EQ(writer().Commit(std::move(batch), Sync::kYes).status().code(), code);
+  };
+  const auto last = [](CommitBatch& batch) -> StoredReport& {
+    return *batch.processed[1].items[0].report;
+  };
+  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+  refused(kInvalid, [&](CommitBatch& batch) { last(batch).key.receipt = 77; });
+  refused(kInvalid, [&](CommitBatch& batch) { last(batch).key.domain.clear(); });
+  refused(kInvalid, [&](CommitBatch& batch) { last(batch).key.day = -1; });
+  refused(kInvalid, [&](CommitBatch& batch) { last(batch).document_sha256 = "short"; });
+  refused(absl::StatusCode::kNotFound,
+          [&](CommitBatch& batch) { batch.processed[1] = Process(99, {good}); });
+  EXPECT_THAT(*writer().Pending(10), SizeIs(1));
+  EXPECT_EQ(*writer().FindByRaw(Sha256("raw")), std::nullopt);
+  EXPECT_THAT(Totals(), IsEmpty());
+  EXPECT_EQ(MustAccept("more"), id + 1);
+}
+
+TEST_P(ReportStoreTest, ListsUnreadableNewestFirstInPages) {
+  for (int i = 1; i <= 5; ++i) {
+    const ReceiptId id = MustAccept("raw " + std::to_string(i));
+    CommitBatch batch;
+    batch.processed.push_back(
+        i == 3 ? Process(id, {MakeReport(kDomain, kTestDay, "id", "doc", {3})})
+               : ProcessUnreadable(id, i == 4 ? Outcome::kOverLimit : Outcome::kNotAReport,
+                                   "reason " + std::to_string(i)));
+    MustCommit(std::move(batch));
+  }
+  const auto reasons = [](const ReportWriter::ReceiptPage& page) {
+    std::vector<std::string> out;
+    for (const auto& [receipt, item] : page.rows) out.push_back(item.reason);
+    return out;
+  };
+  auto page = writer().ListUnreadable(0, 2);
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(reasons(*page), ElementsAre("reason 5", "reason 4"));
+  EXPECT_EQ(page->rows[0].first.id, 5u);
+  EXPECT_TRUE(page->rows[0].first.processed);
+  EXPECT_EQ(page->next_before, 4u);
+  page = writer().ListUnreadable(page->next_before, 2);
+  EXPECT_THAT(reasons(*page), ElementsAre("reason 2", "reason 1"));
+  EXPECT_EQ(page->next_before, 0u);
+}
+
+TEST_P(ReportStoreTest, ReadersSeeDaysInOrderAndWithinBounds) {
+  for (const DayNumber day : {kTestDay + 2, kTestDay, kTestDay + 1}) {
+    MustStore(MakeReport(kDomain, day, "id", fmt::format("doc {}", day), {1}));
+  }
+  MustStore(MakeReport("example.co", kTestDay + 1, "id", "x", {100}));
+  MustStore(MakeReport("example.com.au", kTestDay + 1, "id", "y", {100}));
+  std::vector<DayNumber> days;
+  const auto visit = [&days](const StoredReport& report) {
+    days.push_back(report.key.day);
+    return days.size() < 2;
+  };
+  ASSERT_TRUE(reader().ForEachReport(kDomain, kTestDay, kTestDay + 9, visit).ok());
+  EXPECT_THAT(days, ElementsAre(kTestDay, kTestDay + 1));
+  EXPECT_THAT(Totals(kTestDay + 1, kTestDay + 1), SizeIs(1));
+  EXPECT_THAT(Totals(kTestDay + 1, kTestDay), IsEmpty());
+  EXPECT_THAT(*reader().ListDomains("", 10),
+              ElementsAre(Pair("example.co", kTestDay + 1), Pair(kDomain, kTestDay + 2),
+                          Pair("example.com.au", kTestDay + 1)));
+  EXPECT_THAT(*reader().ListDomains("example.co", 1), ElementsAre(Pair(kDomain, kTestDay + 2)));
+  EXPECT_THAT(*reader().ListDomains("f", 10), IsEmpty());
+}
+
+TEST_P(ReportStoreTest, ListReportsPagesNewestDayFirstWithoutRows) {
+  for (int i = 0; i < 5; ++i) {
+    StoredReport report =
+        MakeReport(kDomain, kTestDay + i / 2, std::to_string(i), std::to_string(i), {1, 2});
+    report.repairs = {{"code", "path", "raw", "chosen", false}};
+    MustStore(report);
+  }
+  std::vector<std::string> ids;
+  std::optional<ReportKey> from;
+  do {
+    const auto page = reader().ListReports(kDomain, kTestDay, kTestDay + 2, from, 2);
+    ASSERT_TRUE(page.ok()) << page.status();
+    ASSERT_LE(page->reports.size(), 2u);
+    for (const StoredReport& report : page->reports) {
+      ids.push_back(report.report.metadata.report_id);
+      EXPECT_THAT(report.report.records, IsEmpty());
+      EXPECT_THAT(report.repairs, IsEmpty());
+      EXPECT_EQ(report.record_count, 2);
+      EXPECT_EQ(report.message_count, 3u);
+      EXPECT_EQ(report.repair_count, 1);
+      EXPECT_EQ(report.raw_sha256.size(), 32u);
+    }
+    from = page->next;
+  } while (from);
+  EXPECT_THAT(ids, ElementsAre("4", "3", "2", "1", "0"));
+  EXPECT_THAT(reader().ListReports(kDomain, kTestDay + 1, kTestDay + 1, std::nullopt, 9)->reports,
+              SizeIs(2));
+}
+
+TEST_P(ReportStoreTest, AnyTextIsADomain) {
+  // Policy domains are claims by strangers.
+  for (const std::string& domain : {std::string("a\0b", 3), std::string("a\1b"), std::string("a"),
+                                    std::string(4096, 'x'), std::string("\xc3\xa4.example")}) {
+    MustStore(MakeReport(domain, kTestDay, "id", "doc " + domain, {1}));
+    const auto totals = reader().ReadTotals(domain, kTestDay, kTestDay);
+    ASSERT_THAT(*totals, SizeIs(1));
+    EXPECT_EQ((*totals)[0].messages, 1u);
+  }
+  const auto domains = *reader().ListDomains("", 10);
+  ASSERT_THAT(domains, SizeIs(5));
+  EXPECT_TRUE(std::ranges::is_sorted(domains));
+  EXPECT_EQ(domains[1].first, std::string("a\0b", 3));
+}
+
+TEST_P(ReportStoreTest, ReaderSeesNewThingsAfterCatchUpOnly) {
+  ReportReader& caught_up = reader();
+  const uint64_t before = caught_up.version();
+  ASSERT_TRUE(caught_up.CatchUp().ok());
+  EXPECT_EQ(caught_up.version(), before);
+  MustStore(MakeReport(kDomain, kTestDay, "id", "doc", {1}));
+  EXPECT_EQ(caught_up.version(), before);
+  EXPECT_THAT(*caught_up.ReadTotals(kDomain, 0, kTestDay), IsEmpty());
+  ASSERT_TRUE(caught_up.CatchUp().ok());
+  EXPECT_NE(caught_up.version(), before);
+  EXPECT_THAT(*caught_up.ReadTotals(kDomain, 0, kTestDay), SizeIs(1));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ReportStoreTest,
+                         testing::Values(Param{"Fake",
+                                               +[]() -> std::unique_ptr<Store> {
+                                                 return std::make_unique<FakeStore>();
+                                               }},
+                                         Param{"RocksDb",
+                                               +[]() -> std::unique_ptr<Store> {
+                                                 return std::make_unique<RocksStore>();
+                                               }}),
+                         [](const auto& each) { return each.param.name; });
+
+}  // namespace
+}  // namespace dmarcate
