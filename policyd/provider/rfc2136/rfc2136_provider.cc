@@ -1,0 +1,122 @@
+#include "policyd/provider/rfc2136/rfc2136_provider.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "lib/base/status_macros.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr absl::Duration kTimeout = absl::Seconds(10);
+
+std::vector<DomainName> Sorted(std::vector<DomainName> zones) {
+  std::ranges::sort(zones);
+  return zones;
+}
+
+// A read changes nothing: a timeout is one more kind of unavailable.
+absl::Status ReadError(const absl::Status& status) {
+  if (status.code() == absl::StatusCode::kDeadlineExceeded) {
+    return MakeError(absl::StatusCode::kUnavailable, MessageOf(status));
+  }
+  return status;
+}
+
+}  // namespace
+
+Rfc2136Provider::Rfc2136Provider(const ServerAddress& server, TsigKey key,
+                                 std::vector<DomainName> zones)
+    : client_(server, std::move(key), kTimeout), zones_(Sorted(std::move(zones))) {}
+
+absl::Status Rfc2136Provider::CheckZone(const DomainName& zone) const {
+  if (std::ranges::find(zones_, zone) != zones_.end()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kNotFound,
+                   fmt::format("zone {}: not among the zones of this key", zone.text()));
+}
+
+absl::StatusOr<DomainName> Rfc2136Provider::FindZone(const DomainName& owner) {
+  for (DomainName candidate = owner; !candidate.IsRoot(); candidate = candidate.Parent()) {
+    if (CheckZone(candidate).ok()) return candidate;
+  }
+  return MakeError(absl::StatusCode::kNotFound,
+                   fmt::format("no zone of this key holds {}", owner.text()));
+}
+
+absl::StatusOr<RrSet> Rfc2136Provider::ReadRrSet(const DomainName& zone, const DomainName& owner) {
+  DMARCATE_RETURN_IF_ERROR(CheckZone(zone));
+  absl::StatusOr<DnsAnswer> answer = client_.Read(owner);
+  if (!answer.ok()) {
+    return Annotate(ReadError(answer.status()), fmt::format("zone {}", zone.text()));
+  }
+  if (!answer->cname_chain.empty()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     fmt::format("zone {}: {} is a CNAME to {}", zone.text(), owner.text(),
+                                 answer->cname_chain.front().text()));
+  }
+  if (answer->txt.empty()) return RrSet{};
+  return RrSet{std::move(answer->txt), answer->ttl_seconds};
+}
+
+absl::Status Rfc2136Provider::Apply(const DomainName& zone, const RrSetChange& change) {
+  DMARCATE_RETURN_IF_ERROR(CheckZone(zone));
+  const std::string context = fmt::format("zone {}", zone.text());
+  TxtRrSetUpdate update;
+  update.zone = zone;
+  update.owner = change.owner;
+  update.before = change.before;
+  update.after = change.after;
+  update.ttl_seconds = change.ttl_seconds;
+  const absl::Status sent = client_.Apply(update);
+  if (!sent.ok() && sent.code() != absl::StatusCode::kAborted) return Annotate(sent, context);
+
+  // Conflict: perhaps because it stands there already. Success: NOERROR does not mean changed (RFC
+  // 2136 section 3.4.2.2).
+  const absl::StatusOr<RrSet> now = ReadRrSet(zone, change.owner);
+  if (now.ok() && SameTexts(now->records, change.after)) return absl::OkStatus();
+  if (!sent.ok()) return Annotate(sent, context);
+  if (now.ok()) {
+    return MakeError(
+        absl::StatusCode::kUnknown,
+        fmt::format("{}: accepted, but {} does not hold it", context, change.owner.text()));
+  }
+  if (now.status().code() == absl::StatusCode::kFailedPrecondition) return now.status();
+  return MakeError(absl::StatusCode::kUnknown,
+                   fmt::format("{}: accepted, then: {}", context, MessageOf(now.status())));
+}
+
+// An UPDATE whose prerequisite cannot hold changes nothing, and is answered by NXRRSET if, and only
+// if, the key was accepted.
+ProviderTest Rfc2136Provider::Test() {
+  ProviderTest test;
+  if (zones_.empty()) {
+    test.message = "no zones are configured; name those that the key may update";
+    return test;
+  }
+  for (const DomainName& zone : zones_) {
+    const absl::StatusOr<DomainName> owner = zone.Child("_dmarcate-key-test");
+    if (!owner.ok()) continue;
+    TxtRrSetUpdate update;
+    update.zone = zone;
+    update.owner = *owner;
+    update.before = update.after = {MakeTxtRecord("this record never exists")};
+    const absl::Status status = client_.Apply(update);
+    if (status.code() == absl::StatusCode::kAborted) {
+      test.zones.push_back(zone);
+      continue;
+    }
+    test.message = fmt::format("zone {}: {}", zone.text(), MessageOf(status));
+    if (status.code() == absl::StatusCode::kPermissionDenied) {
+      test.state = ProviderTest::State::kCredentialRefused;
+    } else if (status.code() == absl::StatusCode::kUnavailable ||
+               status.code() == absl::StatusCode::kUnknown) {
+      test.state = ProviderTest::State::kUnreachable;
+    }
+    return test;
+  }
+  test.state = ProviderTest::State::kWorking;
+  test.message = fmt::format("the server accepts the key for {} zones", test.zones.size());
+  return test;
+}
+
+}  // namespace dmarcate
