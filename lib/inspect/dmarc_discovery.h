@@ -49,9 +49,8 @@ struct DmarcDiscovery {
   std::vector<ReportDestination> destinations;  // rua, then ruf
 };
 
-// Asks at most 8 names (RFC 9989 section 4.10), two more for the existence of the name, and one per
-// outside host, at most 10.
-//   any error of the resolver  the outcome is undetermined; no policy may be concluded
+// Asks at most 8 names (RFC 9989 section 4.10), the name itself, one per outside host of rua and
+// ruf, at most 10, and at most 8 for a host below the Organizational Domain.
 //   (section 5.3.6)
 absl::StatusOr<DmarcDiscovery> DiscoverDmarc(const DomainName& author_domain, Resolver& resolver);
 

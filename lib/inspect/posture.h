@@ -37,7 +37,9 @@ struct RecordView {
   // An error: the zone or its servers were not found. Not asked: kUnknown.
   absl::StatusOr<AuthoritativeAnswer> servers = absl::UnknownError("not asked");
   bool servers_asked = false;
-  bool consistent = true;                // all servers that answered say the same
+  bool consistent = true;  // all servers that answered say the same
+  // False while the resolver serves something else than the servers, as caches do for a TTL.
+  bool resolver_agrees = true;
   std::vector<std::string> unreachable;  // "ns1.example.net 192.0.2.53:53: timeout"
 };
 

@@ -45,20 +45,23 @@ enum class SpfDangling : uint8_t {
 std::string_view ToString(SpfDangling dangling);  // "NXDOMAIN"
 
 struct SpfNode {
-  std::string term;  // as written; of the root "v=spf1 ..." is in `record_text`
+  std::string term;  // as written; empty for the root
   SpfQualifier qualifier = SpfQualifier::kPass;
   SpfKind kind = SpfKind::kAll;  // meaningless for the root
-  std::string target;            // the name asked; with macros as written, then never asked
-  int lookup_cost = 0;           // this term and all below it
-  int void_lookups = 0;          // this term and all below it; the worse of IPv4 and IPv6 clients
-  bool complete = true;          // nothing below failed or was cut
-  std::string error;  // empty, or what receivers (permerror) or we (look-up) stumble over
+  std::string target;            // the name asked; with macros as written, and then never asked
+  // This term and all below it, none matching. A target with macros counts as 1: what it costs
+  // depends on client and sender.
+  int lookup_cost = 0;
+  int void_lookups = 0;       // this term and all below it, for a client with an IPv4 address
+  int void_lookups_ipv6 = 0;  // for one with an IPv6 address
+  bool complete = true;       // nothing below failed or was cut
+  std::string error;          // why receivers say permerror, or why we know nothing
   SpfDangling dangling = SpfDangling::kNo;
-  bool reached = true;       // false after `all`: receivers never get there
+  bool reached = true;       // false after `all`: receivers never get there, so it costs nothing
+  bool dynamic = false;      // what it matches depends on client or sender: macros, ptr; or exists
   std::string record_text;   // root, include, redirect: the SPF record found there
-  uint32_t ttl_seconds = 0;  // of that record
-  // What this term adds to the set that passes: for ip4, ip6, a and mx. An include holds nothing by
-  // itself, its children do.
+  uint32_t ttl_seconds = 0;  // of the records found
+  // What the term itself matches: ip4, ip6, a, mx, and all. An include has none, its children do.
   std::vector<IpNetwork> networks;
   std::vector<SpfNode> children;
 };
@@ -67,14 +70,17 @@ struct SpfTree {
   DomainName domain;
   SpfNode root;
   int lookup_count = 0;
-  int void_lookup_count = 0;
-  // Addresses that get pass, those in several branches counted once. Terms with macros, ptr and
-  // exists are not counted; `has_dynamic_terms` says that there are some.
+  // Terms whose every query found nothing (RFC 7208 section 4.6.4 counts terms).
+  int void_lookup_count = 0;       // for a client with an IPv4 address
+  int void_lookup_count_ipv6 = 0;  // names without AAAA count here
+  // Addresses that get pass, those in several branches counted once; exceptions ("-ip4:...") are
+  // not subtracted. What dynamic terms match is not counted.
   int64_t ipv4_address_count = 0;
   bool has_dynamic_terms = false;
+  bool has_loop = false;  // an include leads back to itself; lookup_count is then over the limit
   bool complete = true;
-  std::string incomplete_reason;           // the first failed look-up or the budget that ran out
-  std::vector<std::string> widest_ranges;  // at most 5, widest first
+  std::string incomplete_reason;           // the first failed look-up, or the budget that ran out
+  std::vector<std::string> widest_ranges;  // at most 5, widest first, IPv4 before IPv6
   int query_count = 0;                     // DNS questions really asked
   std::vector<LintFinding> findings;       // those that need the tree: limits, dangling, too wide
 
@@ -101,7 +107,7 @@ absl::StatusOr<SpfTree> ExpandSpfText(const DomainName& domain, std::string_view
 enum class SpfCoverage : uint8_t { kInside, kOutside, kUnknown };
 SpfCoverage Covers(const SpfTree& tree, const IpAddress& address);
 
-// All networks that pass below `node`, in order, with what they were excluded from left aside.
+// All networks that pass by `node` and what is below it, in order; exceptions are not subtracted.
 std::vector<IpNetwork> PassNetworks(const SpfNode& node);
 
 }  // namespace dmarcate

@@ -102,10 +102,10 @@ std::string ValueOf(char letter, const SpfMacroValues& values) {
 
 std::string Transform(const std::string& value, const SpfMacroPiece& piece) {
   if (piece.keep == 0 && !piece.reverse && piece.delimiters.empty()) return value;
-  const std::string_view delimiters = piece.delimiters.empty() ? "." : piece.delimiters;
+  const std::string delimiters = piece.delimiters.empty() ? "." : piece.delimiters;
   std::vector<std::string> parts(1);
   for (const char c : value) {
-    if (delimiters.find(c) != std::string_view::npos) {
+    if (delimiters.find(c) != std::string::npos) {
       parts.emplace_back();
     } else {
       parts.back().push_back(c);
