@@ -1,0 +1,222 @@
+#include "lib/dns/ldns_authoritative_resolver.h"
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "lib/base/status_macros.h"
+#include "lib/dns/alias.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr int kAttempts = 3;
+
+// Calls work(0) to work(count - 1), at most `in_parallel` at once, and returns when all are done.
+void ForEachInParallel(size_t count, size_t in_parallel, const std::function<void(size_t)>& work) {
+  std::atomic<size_t> next = 0;
+  const auto run = [&] {
+    for (size_t i = next++; i < count; i = next++) work(i);
+  };
+  std::vector<std::jthread> threads;  // joined at the end of the scope
+  for (size_t i = 1; i < std::min(count, in_parallel); ++i) threads.emplace_back(run);
+  run();
+}
+
+// Of one name server: its addresses, or why there are none.
+struct Addresses {
+  std::vector<IpAddress> addresses;
+  absl::Status error;
+};
+
+Addresses ResolveServer(Resolver& resolver, const DomainName& name_server) {
+  Addresses out;
+  for (const RrType type : {RrType::kA, RrType::kAaaa}) {
+    const auto answer = resolver.Lookup(name_server, type);
+    if (!answer.ok()) {
+      out.error = answer.status();
+      continue;
+    }
+    for (const std::string& text : answer->texts) {
+      if (const auto address = IpAddress::Parse(text)) out.addresses.push_back(*address);
+    }
+  }
+  if (out.addresses.empty() && out.error.ok()) {
+    out.error = MakeError(absl::StatusCode::kUnavailable,
+                          fmt::format("name server {} has no address", name_server.text()));
+  }
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LdnsAuthoritativeResolver>> LdnsAuthoritativeResolver::Create(
+    const DnsConfig& config, Resolver& resolver, uint16_t port) {
+  std::vector<Stub> stubs;
+  for (const DnsConfig::Stub& stub : config.stubs) {
+    DMARCATE_ASSIGN_OR_RETURN(std::vector<ServerAddress> servers,
+                              ParseServerAddresses(stub.servers));
+    stubs.push_back({stub.zone, std::move(servers)});
+  }
+  std::ranges::stable_sort(stubs, std::greater<>(),
+                           [](const Stub& stub) { return stub.zone.label_count(); });
+  return std::unique_ptr<LdnsAuthoritativeResolver>(
+      new LdnsAuthoritativeResolver(std::move(stubs), config, resolver, port));
+}
+
+LdnsAuthoritativeResolver::LdnsAuthoritativeResolver(std::vector<Stub> stubs,
+                                                     const DnsConfig& config, Resolver& resolver,
+                                                     uint16_t port)
+    : stubs_(std::move(stubs)),
+      timeout_(config.timeout),
+      deadline_(config.deadline),
+      resolver_(resolver),
+      port_(port) {}
+
+absl::StatusOr<AuthoritativeAnswer> LdnsAuthoritativeResolver::LookupAll(const DomainName& owner,
+                                                                         RrType type,
+                                                                         bool over_tcp) {
+  const NetDeadline deadline = NetDeadlineAfter(deadline_);
+  Question question{owner, type, Recursion::kNone,
+                    over_tcp ? Transport::kTcp : Transport::kUdpThenTcp};
+  std::vector<DomainName> chain;
+  while (true) {
+    DMARCATE_ASSIGN_OR_RETURN(Round round, AskAll(question, deadline));
+    if (!round.alias_unresolved) {
+      for (ServerAnswer& server : round.answer.servers) {
+        if (!server.answer.ok()) continue;
+        auto& aliases = server.answer->cname_chain;
+        aliases.insert(aliases.begin(), chain.begin(), chain.end());
+        if (aliases.size() > kMaxAliases) {
+          return MakeError(absl::StatusCode::kResourceExhausted,
+                           fmt::format("{}: more than {} aliases", owner.text(), kMaxAliases));
+        }
+      }
+      return std::move(round.answer);
+    }
+    // All that answered agree on where the alias leads: the target's zone has the records.
+    const auto first = round.answer.First();
+    for (const DomainName& alias : first->cname_chain) {
+      DMARCATE_RETURN_IF_ERROR(AppendAlias(owner, alias, chain));
+    }
+    question.name = chain.back();
+  }
+}
+
+absl::StatusOr<DomainName> LdnsAuthoritativeResolver::FindZone(const DomainName& owner) {
+  for (DomainName candidate = owner; !candidate.IsRoot(); candidate = candidate.Parent()) {
+    const auto soa = resolver_.Lookup(candidate, RrType::kSoa);
+    if (!soa.ok()) {
+      return Annotate(soa.status(), fmt::format("zone of {} not found", owner.text()));
+    }
+    // An alias is never an apex (RFC 1034 section 3.6.2): the SOA is that of its target.
+    if (soa->outcome == DnsOutcome::kRecords && soa->cname_chain.empty()) return candidate;
+  }
+  return MakeError(absl::StatusCode::kUnavailable,
+                   fmt::format("zone of {} not found", owner.text()));
+}
+
+absl::StatusOr<LdnsAuthoritativeResolver::ZoneServers> LdnsAuthoritativeResolver::FindServers(
+    const DomainName& owner) {
+  ZoneServers out;
+  for (const Stub& stub : stubs_) {
+    if (!owner.IsAtOrBelow(stub.zone)) continue;
+    out.zone = stub.zone;
+    for (const ServerAddress& server : stub.servers) out.targets.push_back({DomainName(), server});
+    return out;
+  }
+  DMARCATE_ASSIGN_OR_RETURN(out.zone, FindZone(owner));
+  auto name_servers = resolver_.Lookup(out.zone, RrType::kNs);
+  if (!name_servers.ok()) {
+    return Annotate(name_servers.status(), fmt::format("servers of {}", out.zone.text()));
+  }
+  std::vector<std::string> names = std::move(name_servers->texts);
+  std::ranges::sort(names);
+  if (names.size() > kMaxNameServers) names.resize(kMaxNameServers);
+  std::vector<DomainName> parsed;
+  for (const std::string& name : names) {
+    if (auto one = DomainName::Parse(name); one.ok()) parsed.push_back(*std::move(one));
+  }
+  std::vector<Addresses> found(parsed.size());
+  ForEachInParallel(parsed.size(), kInParallel,
+                    [&](size_t i) { found[i] = ResolveServer(resolver_, parsed[i]); });
+  std::vector<Target> unreachable;
+  for (size_t i = 0; i < parsed.size(); ++i) {
+    for (const IpAddress& address : found[i].addresses) {
+      if (out.targets.size() + unreachable.size() == kMaxAddresses) break;
+      const Target target{parsed[i], {address, port_}};
+      (HasRoute(target.address) ? out.targets : unreachable).push_back(target);
+    }
+    if (found[i].addresses.empty()) {
+      out.unresolved.push_back({parsed[i], std::string(), found[i].error});
+    }
+  }
+  if (out.targets.empty()) out.targets = std::move(unreachable);
+  if (out.targets.empty()) {
+    return out.unresolved.empty()
+               ? MakeError(absl::StatusCode::kUnavailable,
+                           fmt::format("zone {} has no name servers", out.zone.text()))
+               : Annotate(out.unresolved.front().answer.status(),
+                          fmt::format("servers of {}", out.zone.text()));
+  }
+  return out;
+}
+
+absl::StatusOr<Response> LdnsAuthoritativeResolver::AskOne(const Target& target,
+                                                           const Question& question,
+                                                           NetDeadline deadline) const {
+  absl::StatusOr<Response> response = absl::DeadlineExceededError("no time left");
+  for (int attempt = 0; attempt < kAttempts && !IsOver(deadline); ++attempt) {
+    Question now = question;
+    // Where UDP is lost for good (a firewall, fragments), TCP may get through.
+    if (attempt == kAttempts - 1) now.transport = Transport::kTcp;
+    response = AskServer(target.address, now, NetDeadlineWithin(deadline, timeout_));
+    if (response.status().code() != absl::StatusCode::kDeadlineExceeded) break;
+  }
+  return response;
+}
+
+absl::StatusOr<LdnsAuthoritativeResolver::Round> LdnsAuthoritativeResolver::AskAll(
+    const Question& question, NetDeadline deadline) {
+  DMARCATE_ASSIGN_OR_RETURN(ZoneServers servers, FindServers(question.name));
+  const size_t count = servers.targets.size();
+  std::vector<std::optional<absl::StatusOr<Response>>> responses(count);
+  ForEachInParallel(count, kInParallel, [&](size_t i) {
+    responses[i] = AskOne(servers.targets[i], question, deadline);
+  });
+
+  Round round;
+  round.answer.zone = servers.zone;
+  round.answer.servers = std::move(servers.unresolved);
+  const DnsAnswer* alias = nullptr;
+  bool all_aliases = true;
+  for (const auto& response : responses) {
+    if (!response->ok()) continue;
+    const Response& one = **response;
+    all_aliases = all_aliases && one.alias_unresolved &&
+                  (alias == nullptr || alias->cname_chain == one.answer.cname_chain);
+    alias = &one.answer;
+  }
+  round.alias_unresolved = alias != nullptr && all_aliases;
+  for (size_t i = 0; i < count; ++i) {
+    ServerAnswer server{servers.targets[i].name_server, servers.targets[i].address.ToString()};
+    absl::StatusOr<Response>& response = *responses[i];
+    if (!response.ok()) {
+      server.answer = response.status();
+    } else if (response->alias_unresolved && !round.alias_unresolved) {
+      server.answer =
+          MakeError(absl::StatusCode::kUnavailable,
+                    fmt::format("{}: alias to {} at this server, not at others",
+                                question.name.text(), response->answer.cname_chain.back().text()));
+    } else {
+      server.answer = std::move(response->answer);
+    }
+    round.answer.servers.push_back(std::move(server));
+  }
+  return round;
+}
+
+}  // namespace dmarcate
