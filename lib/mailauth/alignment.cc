@@ -38,18 +38,18 @@ DomainName OrganizationalDomain(const DomainName& start, const std::vector<WalkR
   return shortest;
 }
 
-bool IsAligned(AlignmentMode mode, const DomainName& author_domain,
+bool IsAligned(DmarcAlignmentMode mode, const DomainName& author_domain,
                const DomainName& author_organizational_domain, const DomainName& identifier,
                const DomainName& identifier_organizational_domain) {
   if (author_domain == identifier) return true;
-  return mode == AlignmentMode::kRelaxed &&
+  return mode == DmarcAlignmentMode::kRelaxed &&
          author_organizational_domain == identifier_organizational_domain;
 }
 
-bool IsAligned(AlignmentMode mode, const DomainName& author_domain, const DomainName& identifier,
-               const PublicSuffixList& list) {
+bool IsAligned(DmarcAlignmentMode mode, const DomainName& author_domain,
+               const DomainName& identifier, const PublicSuffixList& list) {
   if (author_domain == identifier) return true;
-  return mode == AlignmentMode::kRelaxed &&
+  return mode == DmarcAlignmentMode::kRelaxed &&
          list.OrganizationalDomain(author_domain) == list.OrganizationalDomain(identifier);
 }
 

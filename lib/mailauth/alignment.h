@@ -37,12 +37,12 @@ struct WalkRecord {
 DomainName OrganizationalDomain(const DomainName& start, const std::vector<WalkRecord>& found);
 
 // RFC 9989 section 4.4 with the two Organizational Domains as input.
-bool IsAligned(AlignmentMode mode, const DomainName& author_domain,
+bool IsAligned(DmarcAlignmentMode mode, const DomainName& author_domain,
                const DomainName& author_organizational_domain, const DomainName& identifier,
                const DomainName& identifier_organizational_domain);
 // The same by public suffix list (RFC 7489 section 3.1).
-bool IsAligned(AlignmentMode mode, const DomainName& author_domain, const DomainName& identifier,
-               const PublicSuffixList& list);
+bool IsAligned(DmarcAlignmentMode mode, const DomainName& author_domain,
+               const DomainName& identifier, const PublicSuffixList& list);
 
 }  // namespace dmarcate
 

@@ -43,9 +43,9 @@ std::optional<T> ParseNumber(std::string_view text, T limit) {
   return value;
 }
 
-std::optional<AlignmentMode> ParseMode(std::string_view value) {
-  if (EqualsIgnoreCase(value, "r")) return AlignmentMode::kRelaxed;
-  if (EqualsIgnoreCase(value, "s")) return AlignmentMode::kStrict;
+std::optional<DmarcAlignmentMode> ParseMode(std::string_view value) {
+  if (EqualsIgnoreCase(value, "r")) return DmarcAlignmentMode::kRelaxed;
+  if (EqualsIgnoreCase(value, "s")) return DmarcAlignmentMode::kStrict;
   return std::nullopt;
 }
 

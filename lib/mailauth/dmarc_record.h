@@ -25,7 +25,7 @@ std::string_view ToString(DmarcPolicy policy);                       // "quarant
 std::optional<DmarcPolicy> ParseDmarcPolicy(std::string_view text);  // case-insensitive
 
 enum class DmarcStandard : uint8_t { kRfc9989, kRfc7489 };
-enum class AlignmentMode : uint8_t { kRelaxed, kStrict };
+enum class DmarcAlignmentMode : uint8_t { kRelaxed, kStrict };
 
 // Whom a policy is asked for (RFC 9989 section 4.10.1).
 enum class DmarcSubject : uint8_t {
@@ -75,8 +75,8 @@ struct DmarcVerdict {
   DmarcPolicy p = DmarcPolicy::kNone;
   std::optional<DmarcPolicy> sp;
   std::optional<DmarcPolicy> np;  // RFC 9989
-  AlignmentMode adkim = AlignmentMode::kRelaxed;
-  AlignmentMode aspf = AlignmentMode::kRelaxed;
+  DmarcAlignmentMode adkim = DmarcAlignmentMode::kRelaxed;
+  DmarcAlignmentMode aspf = DmarcAlignmentMode::kRelaxed;
   bool testing = false;  // t=y, RFC 9989
   char psd = 'u';        // y, n or u, RFC 9989
   int pct = 100;         // RFC 7489

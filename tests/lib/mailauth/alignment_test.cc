@@ -101,17 +101,17 @@ TEST(PublicSuffixList, RefusesWhatHoldsNoRule) {
 
 TEST(IsAligned, StrictAndRelaxed) {
   const auto list = ParsePublicSuffixList(kRules).value();
-  const auto aligned = [&](AlignmentMode mode, std::string_view a, std::string_view b) {
+  const auto aligned = [&](DmarcAlignmentMode mode, std::string_view a, std::string_view b) {
     return IsAligned(mode, Name(a), Name(b), *list);
   };
-  EXPECT_TRUE(aligned(AlignmentMode::kRelaxed, "example.com", "bounce.example.com"));
-  EXPECT_FALSE(aligned(AlignmentMode::kStrict, "example.com", "bounce.example.com"));
-  EXPECT_TRUE(aligned(AlignmentMode::kStrict, "Example.com", "example.com"));
-  EXPECT_FALSE(aligned(AlignmentMode::kRelaxed, "example.com", "example.co.uk"));
-  EXPECT_TRUE(IsAligned(AlignmentMode::kRelaxed, Name("a.x.com"), Name("x.com"), Name("b.x.com"),
-                        Name("x.com")));
-  EXPECT_FALSE(IsAligned(AlignmentMode::kStrict, Name("a.x.com"), Name("x.com"), Name("b.x.com"),
-                         Name("x.com")));
+  EXPECT_TRUE(aligned(DmarcAlignmentMode::kRelaxed, "example.com", "bounce.example.com"));
+  EXPECT_FALSE(aligned(DmarcAlignmentMode::kStrict, "example.com", "bounce.example.com"));
+  EXPECT_TRUE(aligned(DmarcAlignmentMode::kStrict, "Example.com", "example.com"));
+  EXPECT_FALSE(aligned(DmarcAlignmentMode::kRelaxed, "example.com", "example.co.uk"));
+  EXPECT_TRUE(IsAligned(DmarcAlignmentMode::kRelaxed, Name("a.x.com"), Name("x.com"),
+                        Name("b.x.com"), Name("x.com")));
+  EXPECT_FALSE(IsAligned(DmarcAlignmentMode::kStrict, Name("a.x.com"), Name("x.com"),
+                         Name("b.x.com"), Name("x.com")));
 }
 
 TEST(PslCorpus, PassesTheListsOwnTests) {
@@ -151,8 +151,8 @@ TEST(AlignmentCorpus, AgreesWithOthers) {
     };
     const auto a = parse(line["a"]);
     const auto b = parse(line["b"]);
-    const AlignmentMode mode =
-        line["mode"] == "s" ? AlignmentMode::kStrict : AlignmentMode::kRelaxed;
+    const DmarcAlignmentMode mode =
+        line["mode"] == "s" ? DmarcAlignmentMode::kStrict : DmarcAlignmentMode::kRelaxed;
     EXPECT_EQ(a.ok() && b.ok() && IsAligned(mode, *a, *b, *list), line["aligned"]) << line;
   }
 }

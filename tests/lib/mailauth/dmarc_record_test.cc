@@ -220,7 +220,9 @@ INSTANTIATE_TEST_SUITE_P(All, DmarcLintTest, testing::ValuesIn(kLints),
 
 // What the corpus calls effective, rebuilt from a verdict.
 json EffectiveOf(const DmarcVerdict& verdict) {
-  const auto mode = [](AlignmentMode m) { return m == AlignmentMode::kStrict ? "s" : "r"; };
+  const auto mode = [](DmarcAlignmentMode m) {
+    return m == DmarcAlignmentMode::kStrict ? "s" : "r";
+  };
   const auto uris = [](const std::vector<DmarcUri>& list) {
     json out = json::array();
     for (const DmarcUri& uri : list) out.push_back(uri.uri);
