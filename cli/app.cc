@@ -1,0 +1,246 @@
+#include "cli/app.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+
+#include "absl/time/clock.h"
+#include "fmt/format.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "nlohmann/json.hpp"
+#include <CLI/CLI.hpp>
+#include <grpcpp/grpcpp.h>
+
+#include "lib/base/file.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+
+namespace dmarcate::cli {
+namespace {
+
+constexpr size_t kTokenLimitBytes = 4096;
+
+std::string FromEnvironment(const char* name, const std::string& fallback) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? fallback : std::string(value);
+}
+
+int ExitCodeOf(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::OK:
+      return kDone;
+    case grpc::StatusCode::INVALID_ARGUMENT:
+    case grpc::StatusCode::OUT_OF_RANGE:
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return kUsage;
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::PERMISSION_DENIED:
+      return kNotAllowed;
+    case grpc::StatusCode::NOT_FOUND:
+      return kNotFound;
+    case grpc::StatusCode::FAILED_PRECONDITION:
+      return kRefused;
+    case grpc::StatusCode::ABORTED:
+    case grpc::StatusCode::ALREADY_EXISTS:
+      return kChangedUnderneath;
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return kUnavailable;
+    default:
+      return kFailed;
+  }
+}
+
+// The next thing to do, by reason: the line on which the eye rests.
+std::vector<std::string> NextSteps(std::string_view reason) {
+  static const std::map<std::string, std::vector<std::string>, std::less<>> kSteps = {
+      {"TOKEN_MISSING",
+       {"name the file with your token: --token-file FILE or DMARCATE_TOKEN_FILE"}},
+      {"TOKEN_INVALID", {"check the file that --token-file or DMARCATE_TOKEN_FILE names"}},
+      {"SOURCE_EVIDENCE_CHANGED", {"look again: dmarcate sources explain SOURCE --domain DOMAIN"}},
+      {"STALE_PLAN", {"plan anew: dmarcate changes plan DOMAIN"}},
+      {"PLAN_EXPIRED", {"plan anew: dmarcate changes plan DOMAIN"}},
+      {"PLAN_DIGEST_MISMATCH", {"look again: dmarcate changes show CHANGE"}},
+      {"ETAG_MISMATCH", {"somebody else changed it; read it again and repeat"}},
+      {"CHANGE_IN_PROGRESS", {"wait for the running change: dmarcate changes list DOMAIN"}},
+      {"GUARD_REFUSED", {"see the guards: dmarcate changes show CHANGE"}},
+      {"ROLLBACK_BLOCKED", {"see what is live: dmarcate records show DOMAIN"}},
+      {"NO_PROVIDER",
+       {"dmarcate providers add NAME ..., then dmarcate domains update DOMAIN --provider NAME"}},
+      {"DNS_UNAVAILABLE", {"see who does not answer: dmarcate records show DOMAIN"}},
+      {"RESOURCE_NOT_FOUND",
+       {"list what there is: dmarcate domains list, dmarcate sources list DOMAIN"}},
+      {"SHUTTING_DOWN", {"try again in a moment"}},
+      {"STARTING", {"try again in a moment"}},
+  };
+  const auto found = kSteps.find(reason);
+  return found == kSteps.end() ? std::vector<std::string>() : found->second;
+}
+
+}  // namespace
+
+struct App::Options {
+  std::string server =
+      FromEnvironment("DMARCATE_SERVER", "unix:/run/dmarcate/policyd/policyd.sock");
+  std::string ingest_server =
+      FromEnvironment("DMARCATE_INGEST_SERVER", "unix:/run/dmarcate/ingestd/ingestd.sock");
+  std::string token_file = FromEnvironment("DMARCATE_TOKEN_FILE", "");
+  std::string ingest_token_file = FromEnvironment("DMARCATE_INGEST_TOKEN_FILE", "");
+  std::string ca_file = FromEnvironment("DMARCATE_CA_FILE", "");
+  Format format = Format::kTable;
+  bool yes = false;
+};
+
+App::App(CLI::App* root) : options_(std::make_unique<Options>()) {
+  static const std::map<std::string, Format> kFormats = {
+      {"table", Format::kTable}, {"wide", Format::kWide}, {"json", Format::kJson},
+      {"jsonl", Format::kJsonl}, {"yaml", Format::kYaml}, {"csv", Format::kCsv},
+      {"name", Format::kName}};
+  root->add_option("--server", options_->server,
+                   "policyd: unix:PATH or HOST:PORT (DMARCATE_SERVER)")
+      ->capture_default_str();
+  root->add_option("--ingest-server", options_->ingest_server,
+                   "ingestd: unix:PATH or HOST:PORT (DMARCATE_INGEST_SERVER)")
+      ->capture_default_str();
+  root->add_option("--token-file", options_->token_file,
+                   "file with the bearer token for policyd (DMARCATE_TOKEN_FILE)");
+  root->add_option("--ingest-token-file", options_->ingest_token_file,
+                   "file with the bearer token for ingestd (DMARCATE_INGEST_TOKEN_FILE)");
+  root->add_option(
+      "--ca-file", options_->ca_file,
+      "certificates to trust for TLS (DMARCATE_CA_FILE); without it TCP is loopback only");
+  root->add_option("-o,--output", options_->format, "table, wide, json, jsonl, yaml, csv or name")
+      ->transform(CLI::CheckedTransformer(kFormats, CLI::ignore_case).description(""))
+      ->type_name("FORMAT");
+  root->add_flag("-y,--yes", options_->yes, "answer yes; never overrides a guard");
+}
+
+App::~App() = default;
+
+Format App::format() const { return options_->format; }
+
+std::shared_ptr<grpc::Channel> App::Connect(const std::string& endpoint) const {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(16 << 20);
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (!options_->ca_file.empty()) {
+    grpc::SslCredentialsOptions ssl;
+    const auto pem = ReadFile(options_->ca_file, 1 << 20);
+    if (pem.ok()) ssl.pem_root_certs = *pem;
+    credentials = grpc::SslCredentials(ssl);
+  }
+  return grpc::CreateCustomChannel(endpoint, credentials, arguments);
+}
+
+std::shared_ptr<grpc::Channel> App::policyd() {
+  if (!policyd_) policyd_ = Connect(options_->server);
+  return policyd_;
+}
+
+std::shared_ptr<grpc::Channel> App::ingestd() {
+  if (!ingestd_) ingestd_ = Connect(options_->ingest_server);
+  return ingestd_;
+}
+
+void App::Prepare(grpc::ClientContext* context, Daemon daemon, absl::Duration timeout) {
+  context->set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  const std::string& path =
+      daemon == Daemon::kPolicyd ? options_->token_file : options_->ingest_token_file;
+  if (path.empty()) return;
+  const auto token = ReadFile(path, kTokenLimitBytes);
+  if (!token.ok()) {
+    Note(fmt::format("token not read: {}", MessageOf(token.status())));
+    return;
+  }
+  context->AddMetadata("authorization", fmt::format("Bearer {}", TrimAscii(*token)));
+}
+
+int App::Fail(int exit_code, std::string_view reason, std::string_view what, std::string_view why,
+              const std::vector<std::string>& next) const {
+  std::fflush(stdout);
+  if (format() == Format::kJson || format() == Format::kJsonl) {
+    const nlohmann::ordered_json object = {{"message_type", "exit_error"},
+                                           {"code", exit_code},
+                                           {"reason", reason},
+                                           {"message", fmt::format("{}: {}", what, why)},
+                                           {"help", next}};
+    fmt::print(stderr, "{}\n",
+               object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace));
+    return exit_code;
+  }
+  fmt::print(stderr, "error: {}: {}\n", what, EscapeForTerminal(why));
+  for (size_t i = 0; i < next.size(); ++i) {
+    fmt::print(stderr, "{}{}\n", i == 0 ? "try:  " : "      ", next[i]);
+  }
+  if (!reason.empty()) fmt::print(stderr, "code: {}\n", reason);
+  return exit_code;
+}
+
+int App::Fail(std::string_view what, const grpc::Status& status) const {
+  std::string reason;
+  google::rpc::Status rich;
+  google::rpc::ErrorInfo info;
+  if (rich.ParseFromString(status.error_details())) {
+    for (const auto& detail : rich.details()) {
+      if (detail.UnpackTo(&info)) reason = info.reason();
+    }
+  }
+  std::string why = status.error_message();
+  for (const auto& [key, value] : info.metadata()) {
+    if (format() == Format::kTable || format() == Format::kWide) {
+      why += fmt::format(" ({}: {})", key, value);
+    }
+  }
+  std::vector<std::string> next = NextSteps(reason);
+  if (reason.empty() && status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    reason = "SERVER_UNREACHABLE";
+    next = {fmt::format(
+        "is the daemon running, and is this its address? --server {} --ingest-server {}",
+        options_->server, options_->ingest_server)};
+  }
+  return Fail(ExitCodeOf(status.error_code()), reason, what, why, next);
+}
+
+int App::Fail(std::string_view what, const absl::Status& status) const {
+  return Fail(ExitCodeOf(static_cast<grpc::StatusCode>(status.code())), "", what,
+              MessageOf(status));
+}
+
+void App::Note(std::string_view text) const { fmt::print(stderr, "{}\n", EscapeForTerminal(text)); }
+
+bool App::Confirm(Confirmation level, std::string_view question) const {
+  if (options_->yes) return true;
+  if (!StderrIsTerminal() || isatty(STDIN_FILENO) != 1) {
+    Note(fmt::format("{}: not a terminal; pass --yes to go on", question));
+    return false;
+  }
+  fmt::print(stderr, "{}{} [y/N] ", level == Confirmation::kSerious ? "careful: " : "", question);
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "yes";
+}
+
+void App::OnSelected(CLI::App* command, std::function<int()> run) {
+  command->callback([this, run = std::move(run)] { run_ = run; });
+}
+
+int App::Run() { return run_ ? run_() : kUsage; }
+
+std::string DomainResource(std::string_view domain) {
+  return domain.starts_with("domains/") ? std::string(domain) : fmt::format("domains/{}", domain);
+}
+
+std::string ChildResource(std::string_view id, std::string_view collection,
+                          std::string_view domain) {
+  if (id.starts_with("domains/")) return std::string(id);
+  if (domain.empty()) return {};
+  return fmt::format("{}/{}/{}", DomainResource(domain), collection, id);
+}
+
+std::string_view LastSegment(std::string_view name) {
+  return name.substr(name.find_last_of('/') + 1);
+}
+
+}  // namespace dmarcate::cli

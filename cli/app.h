@@ -1,0 +1,108 @@
+// cli/app.h
+// What every command works with: the global options, the channels to the daemons, and how a failure
+// is told. Commands hold no policy: each is one RPC (or one of the offline libraries) and a table.
+
+#ifndef DMARCATE_CLI_APP_H_
+#define DMARCATE_CLI_APP_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+#include "cli/output.h"
+
+namespace CLI {
+class App;
+}
+namespace grpc {
+class Channel;
+class ClientContext;
+class Status;
+}  // namespace grpc
+
+namespace dmarcate::cli {
+
+// docs/cli.md lists them; they are stable.
+enum ExitCode : int {
+  kDone = 0,
+  kFailed = 1,
+  kUsage = 2,
+  kDifferences = 3,
+  kNotAllowed = 4,
+  kNotFound = 5,
+  kRefused = 6,
+  kChangedUnderneath = 7,
+  kUnavailable = 8,
+  kPartFailed = 9,
+  kNotVerified = 10,
+  kStillRunning = 11,
+};
+
+enum class Confirmation : uint8_t { kMild, kSerious };
+
+class App {
+ public:
+  // Adds the global options to `root`.
+  explicit App(CLI::App* root);
+  ~App();
+
+  Format format() const;
+  // Channels are made on first use. `endpoint` forms: "unix:/path", "address:port".
+  std::shared_ptr<grpc::Channel> policyd();
+  std::shared_ptr<grpc::Channel> ingestd();
+  // Deadline and credentials for one call. `daemon` is the one that the call goes to.
+  enum class Daemon : uint8_t { kPolicyd, kIngestd };
+  void Prepare(grpc::ClientContext* context, Daemon daemon, absl::Duration timeout);
+
+  // Tells what failed in the four-part shape (what, why, what was left untouched, next) on stderr,
+  // with -o json as one object in the last line, and gives the exit code.
+  int Fail(std::string_view what, const grpc::Status& status) const;
+  int Fail(std::string_view what, const absl::Status& status) const;
+  int Fail(int exit_code, std::string_view reason, std::string_view what, std::string_view why,
+           const std::vector<std::string>& next = {}) const;
+
+  // A note for a person on stderr.
+  void Note(std::string_view text) const;
+  // Asks on a terminal; elsewhere --yes is needed. True: go on.
+  bool Confirm(Confirmation level, std::string_view question) const;
+
+  // A command registers what is to be run once the command line is known to be right.
+  void OnSelected(CLI::App* command, std::function<int()> run);
+  int Run();
+
+ private:
+  struct Options;
+  std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint) const;
+  std::unique_ptr<Options> options_;
+  std::shared_ptr<grpc::Channel> policyd_, ingestd_;
+  std::function<int()> run_;
+};
+
+// "example.com" or "domains/example.com" to the resource name.
+std::string DomainResource(std::string_view domain);
+// "sendgrid" with a domain, or the whole resource name. Empty if the domain is missing.
+std::string ChildResource(std::string_view id, std::string_view collection,
+                          std::string_view domain);
+// What stands after the last slash.
+std::string_view LastSegment(std::string_view name);
+
+// One for each command group; each adds itself to `root`.
+void AddDomains(CLI::App* root, App* app);
+void AddSources(CLI::App* root, App* app);
+void AddStats(CLI::App* root, App* app);
+void AddRecords(CLI::App* root, App* app);
+void AddChanges(CLI::App* root, App* app);
+void AddReports(CLI::App* root, App* app);
+void AddProviders(CLI::App* root, App* app);
+void AddParse(CLI::App* root, App* app);
+void AddCheck(CLI::App* root, App* app);
+
+}  // namespace dmarcate::cli
+
+#endif  // DMARCATE_CLI_APP_H_

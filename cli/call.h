@@ -1,0 +1,52 @@
+// cli/call.h
+// One unary call with deadline and credentials. For .cc files of commands only: it brings in gRPC.
+
+#ifndef DMARCATE_CLI_CALL_H_
+#define DMARCATE_CLI_CALL_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include "cli/app.h"
+
+namespace dmarcate::cli {
+
+inline constexpr absl::Duration kCallTimeout = absl::Seconds(30);
+
+template <typename Stub, typename Request, typename Response>
+grpc::Status Call(App* app, Stub& stub,
+                  grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                  const Request& request, Response* response,
+                  App::Daemon daemon = App::Daemon::kPolicyd,
+                  absl::Duration timeout = kCallTimeout) {
+  grpc::ClientContext context;
+  app->Prepare(&context, daemon, timeout);
+  return (stub.*method)(&context, request, response);
+}
+
+// Where a list was cut.
+template <typename Response>
+void NoteNextPage(const App& app, const Response& response) {
+  if (!response.next_page_token().empty()) {
+    app.Note("there is more: --page-token " + response.next_page_token());
+  }
+}
+
+// --limit and --page-token.
+struct PageOptions {
+  int limit = 0;
+  std::string token;
+  template <typename Command>
+  void Add(Command* command) {
+    command->add_option("--limit", limit, "at most so many, up to 1000; default 50");
+    command->add_option("--page-token", token, "go on where a list ended");
+  }
+  template <typename Request>
+  void Fill(Request* request) const {
+    request->set_page_size(limit);
+    request->set_page_token(token);
+  }
+};
+
+}  // namespace dmarcate::cli
+
+#endif  // DMARCATE_CLI_CALL_H_

@@ -1,0 +1,141 @@
+// dmarcate domains: put domains under management, list them, bind them to a DNS provider.
+
+#include <CLI/CLI.hpp>
+
+#include "cli/app.h"
+#include "cli/call.h"
+#include "cli/messages.h"
+#include "dmarcate/v1/domain.grpc.pb.h"
+
+namespace dmarcate::cli {
+namespace {
+
+using Stub = v1::DomainService::Stub;
+
+Table DomainTable(const google::protobuf::RepeatedPtrField<v1::Domain>& domains) {
+  std::vector<Column> columns = {
+      {"DOMAIN"}, {"PROVIDER"}, {"SOURCES", Align::kRight}, {"PENDING", Align::kRight}};
+  for (Column& column : CountColumns()) columns.push_back(std::move(column));
+  columns.push_back({"REPORT_MAILBOX", Align::kLeft, true});
+  columns.push_back({"LAST_REPORT"});
+  Table table(std::move(columns));
+  for (const v1::Domain& domain : domains) {
+    std::vector<std::string> cells = {
+        std::string(LastSegment(domain.name())),
+        domain.dns_provider().empty() ? "-" : std::string(LastSegment(domain.dns_provider())),
+        std::to_string(domain.summary().source_count()),
+        std::to_string(domain.summary().pending_source_count())};
+    AppendCounts(domain.summary().counts(), &cells);
+    cells.push_back(domain.report_mailbox());
+    cells.push_back(Text(domain.summary().last_report_date()));
+    table.Add(domain.name(), std::move(cells));
+  }
+  return table;
+}
+
+template <typename Response>
+int PrintOne(const App& app, const Response& response) {
+  google::protobuf::RepeatedPtrField<v1::Domain> one;
+  *one.Add() = response.domain();
+  Print(app.format(), response.domain(), "", DomainTable(one));
+  return kDone;
+}
+
+struct Options {
+  std::string domain, provider, mailbox;
+  PageOptions page;
+  bool dry_run = false;
+};
+
+std::string ProviderResource(const std::string& provider) {
+  return provider.empty() || provider.starts_with("dnsProviders/") ? provider
+                                                                   : "dnsProviders/" + provider;
+}
+
+}  // namespace
+
+void AddDomains(CLI::App* root, App* app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* group = root->add_subcommand("domains", "domains under management")->alias("domain");
+  group->require_subcommand(1);
+
+  CLI::App* add = group->add_subcommand("add", "put a domain under management; changes no DNS");
+  add->footer(
+      "Examples:\n  dmarcate domains add example.com\n"
+      "  dmarcate domains add example.com --provider main --report-mailbox r@reports.example");
+  add->add_option("DOMAIN", options->domain)->required();
+  add->add_option("--provider", options->provider, "DNS provider that may write its zone");
+  add->add_option("--report-mailbox", options->mailbox, "address that changes add to rua=");
+  add->add_flag("--dry-run", options->dry_run, "check only");
+  app->OnSelected(add, [app, options] {
+    v1::CreateDomainRequest request;
+    request.set_domain_id(options->domain);
+    request.mutable_domain()->set_dns_provider(ProviderResource(options->provider));
+    request.mutable_domain()->set_report_mailbox(options->mailbox);
+    request.set_validate_only(options->dry_run);
+    v1::CreateDomainResponse response;
+    const auto stub = v1::DomainService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::CreateDomain, request, &response);
+    if (!status.ok()) return app->Fail("domain not added", status);
+    return PrintOne(*app, response);
+  });
+
+  CLI::App* update = group->add_subcommand("update", "change the provider or the report mailbox");
+  update->add_option("DOMAIN", options->domain)->required();
+  CLI::Option* provider =
+      update->add_option("--provider", options->provider, "DNS provider; '' for none");
+  CLI::Option* mailbox =
+      update->add_option("--report-mailbox", options->mailbox, "address for rua=; '' for none");
+  update->add_flag("--dry-run", options->dry_run, "check only");
+  app->OnSelected(update, [app, options, provider, mailbox] {
+    const auto stub = v1::DomainService::NewStub(app->policyd());
+    v1::GetDomainRequest get;
+    get.set_name(DomainResource(options->domain));
+    v1::GetDomainResponse current;
+    grpc::Status status = Call(app, *stub, &Stub::GetDomain, get, &current);
+    if (!status.ok()) return app->Fail("domain not read", status);
+    v1::UpdateDomainRequest request;
+    *request.mutable_domain() = current.domain();
+    if (provider->count() > 0) {
+      request.mutable_domain()->set_dns_provider(ProviderResource(options->provider));
+      request.mutable_update_mask()->add_paths("dns_provider");
+    }
+    if (mailbox->count() > 0) {
+      request.mutable_domain()->set_report_mailbox(options->mailbox);
+      request.mutable_update_mask()->add_paths("report_mailbox");
+    }
+    request.set_validate_only(options->dry_run);
+    v1::UpdateDomainResponse response;
+    status = Call(app, *stub, &Stub::UpdateDomain, request, &response);
+    if (!status.ok()) return app->Fail("domain not changed", status);
+    return PrintOne(*app, response);
+  });
+
+  CLI::App* get = group->add_subcommand("get", "one domain");
+  get->add_option("DOMAIN", options->domain)->required();
+  app->OnSelected(get, [app, options] {
+    v1::GetDomainRequest request;
+    request.set_name(DomainResource(options->domain));
+    v1::GetDomainResponse response;
+    const auto stub = v1::DomainService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::GetDomain, request, &response);
+    if (!status.ok()) return app->Fail("domain not read", status);
+    return PrintOne(*app, response);
+  });
+
+  CLI::App* list = group->add_subcommand("list", "all domains");
+  options->page.Add(list);
+  app->OnSelected(list, [app, options] {
+    v1::ListDomainsRequest request;
+    options->page.Fill(&request);
+    v1::ListDomainsResponse response;
+    const auto stub = v1::DomainService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::ListDomains, request, &response);
+    if (!status.ok()) return app->Fail("domains not listed", status);
+    Print(app->format(), response, "domains", DomainTable(response.domains()));
+    NoteNextPage(*app, response);
+    return static_cast<int>(kDone);
+  });
+}
+
+}  // namespace dmarcate::cli

@@ -1,0 +1,84 @@
+// dmarcate: the command line of Dmarcate. Every command that talks to a daemon is one RPC; `parse`
+// and `check` need none.
+
+#include <csignal>
+
+#include "fmt/format.h"
+#include <CLI/CLI.hpp>
+
+#include "cli/app.h"
+#include "lib/base/text.h"
+#include "lib/base/version.h"
+
+namespace {
+
+constexpr char kFooter[] =
+    "Examples:\n"
+    "  dmarcate check example.com                what is live, is it right (no daemon)\n"
+    "  dmarcate parse report.xml.gz              any report to a table (no daemon)\n"
+    "  dmarcate domains add example.com          put a domain under management\n"
+    "  dmarcate sources list example.com         who sends as this domain\n"
+    "  dmarcate changes plan example.com         what would be written\n"
+    "\n"
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 differences, 4 not allowed, 5 not found, 6 refused "
+    "by a guard,\n"
+    "7 changed underneath, 8 unavailable, 9 part failed, 10 written but not verified, 11 still "
+    "running.";
+
+std::vector<std::string> Subcommands(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  return names;
+}
+
+// The deepest command that the line reached.
+const CLI::App* Selected(const CLI::App& root) {
+  const CLI::App* at = &root;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  return at;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_DFL);
+  CLI::App root("Dmarcate: from p=none to p=reject without losing a legitimate mail.", "dmarcate");
+  root.footer(kFooter);
+  root.set_version_flag("--version", std::string("dmarcate ") + dmarcate::kVersion);
+  root.require_subcommand(1);
+  root.fallthrough();
+  dmarcate::cli::App app(&root);
+  dmarcate::cli::AddDomains(&root, &app);
+  dmarcate::cli::AddSources(&root, &app);
+  dmarcate::cli::AddStats(&root, &app);
+  dmarcate::cli::AddRecords(&root, &app);
+  dmarcate::cli::AddChanges(&root, &app);
+  dmarcate::cli::AddReports(&root, &app);
+  dmarcate::cli::AddProviders(&root, &app);
+  // dmarcate::cli::AddParse(&root, &app);
+  // dmarcate::cli::AddCheck(&root, &app);
+  try {  // CLI11 reports by exceptions; they end here
+    root.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return root.exit(success);
+  } catch (const CLI::ParseError& error) {
+    const CLI::App* at = Selected(root);
+    fmt::print(stderr, "error: {}: {}\n",
+               at->get_display_name().empty() ? "dmarcate" : at->get_name(),
+               dmarcate::EscapeForTerminal(error.what()));
+    // What was typed where a command was expected, for "did you mean".
+    for (int i = 1; i < argc; ++i) {
+      const std::string word = argv[i];
+      if (word.starts_with("-") || at->get_name() == word) continue;
+      const std::string nearest = dmarcate::Nearest(word, Subcommands(*at));
+      if (!nearest.empty() && nearest != word) {
+        fmt::print(stderr, "did you mean '{}'?\n", nearest);
+        break;
+      }
+    }
+    fmt::print(stderr, "try:  dmarcate {}--help\n",
+               at == &root ? std::string() : at->get_name() + " ");
+    return dmarcate::cli::kUsage;
+  }
+  return app.Run();
+}

@@ -1,0 +1,82 @@
+#include "cli/messages.h"
+
+#include "absl/time/clock.h"
+#include "fmt/format.h"
+#include <CLI/CLI.hpp>
+
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/base/time.h"
+
+namespace dmarcate::cli {
+namespace {
+
+void SetDate(DayNumber day, v1::Date* out) {
+  const absl::CivilDay civil = ToCivil(day);
+  out->set_year(static_cast<int32_t>(civil.year()));
+  out->set_month(civil.month());
+  out->set_day(civil.day());
+}
+
+}  // namespace
+
+std::string Text(const v1::Date& date) {
+  if (date.year() == 0) return "-";
+  return fmt::format("{:04}-{:02}-{:02}", date.year(), date.month(), date.day());
+}
+
+std::string Text(const google::protobuf::Timestamp& time) {
+  if (time.seconds() == 0) return "-";
+  return FormatRfc3339(absl::FromUnixSeconds(time.seconds()));
+}
+
+std::string EnumText(std::string_view value_name, std::string_view prefix) {
+  if (value_name.starts_with(prefix)) value_name.remove_prefix(prefix.size());
+  return AsciiLower(value_name);
+}
+
+void DateRangeOptions::Add(CLI::App* command) {
+  command->add_option("--from", from, "first UTC day, YYYY-MM-DD");
+  command->add_option("--to", to, "last UTC day, YYYY-MM-DD; default today");
+  command->add_option("--days", days, "so many days up to the last one; default 30")
+      ->check(CLI::Range(1, 3660))
+      ->excludes("--from");
+}
+
+absl::Status DateRangeOptions::Fill(v1::DateRange* range) const {
+  DayNumber last = DayOf(absl::Now());
+  if (!to.empty()) {
+    DMARCATE_ASSIGN_OR_RETURN(last, ParseDay(to));
+    SetDate(last, range->mutable_last_date());
+  }
+  if (!from.empty()) {
+    DMARCATE_ASSIGN_OR_RETURN(const DayNumber first, ParseDay(from));
+    SetDate(first, range->mutable_first_date());
+  } else if (days > 0) {
+    SetDate(last - days + 1, range->mutable_first_date());
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Column> CountColumns() {
+  return {{"MESSAGES", Align::kRight},       {"PASS", Align::kRight},
+          {"DKIM", Align::kRight},           {"SPF", Align::kRight},
+          {"DKIM_RAW", Align::kRight, true}, {"SPF_RAW", Align::kRight, true},
+          {"NONE", Align::kRight, true},     {"QUARANTINE", Align::kRight, true},
+          {"REJECT", Align::kRight, true}};
+}
+
+void AppendCounts(const v1::MessageCounts& counts, std::vector<std::string>* cells) {
+  const int64_t n = counts.message_count();
+  cells->push_back(FormatCount(n));
+  cells->push_back(FormatRate(counts.dmarc_pass_count(), n));
+  cells->push_back(FormatRate(counts.dkim_aligned_count(), n));
+  cells->push_back(FormatRate(counts.spf_aligned_count(), n));
+  cells->push_back(FormatRate(counts.dkim_pass_count(), n));
+  cells->push_back(FormatRate(counts.spf_pass_count(), n));
+  cells->push_back(FormatCount(counts.disposition_none_count()));
+  cells->push_back(FormatCount(counts.quarantine_count()));
+  cells->push_back(FormatCount(counts.reject_count()));
+}
+
+}  // namespace dmarcate::cli

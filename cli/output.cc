@@ -1,0 +1,215 @@
+#include "cli/output.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "fmt/format.h"
+#include "nlohmann/json.hpp"
+#include <google/protobuf/message.h>
+#include <google/protobuf/util/json_util.h>
+#include <yaml-cpp/yaml.h>
+
+#include "lib/base/text.h"
+
+namespace dmarcate::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Code points, which is near enough to columns for the scripts that reports contain.
+size_t Width(std::string_view text) {
+  return static_cast<size_t>(
+      std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+bool IsNumber(std::string_view cell) {
+  size_t digits = 0;
+  for (size_t i = 0; i < cell.size(); ++i) {
+    const char c = cell[i];
+    if (c >= '0' && c <= '9') {
+      ++digits;
+    } else if (!(c == '.' || (c == '-' && i == 0))) {
+      return false;
+    }
+  }
+  return digits > 0;
+}
+
+void EmitYaml(const Json& value, YAML::Emitter& out) {
+  switch (value.type()) {
+    case Json::value_t::object:
+      out << YAML::BeginMap;
+      for (const auto& [key, item] : value.items()) {
+        out << YAML::Key << key << YAML::Value;
+        EmitYaml(item, out);
+      }
+      out << YAML::EndMap;
+      break;
+    case Json::value_t::array:
+      if (value.empty()) out << YAML::Flow;
+      out << YAML::BeginSeq;
+      for (const auto& item : value) EmitYaml(item, out);
+      out << YAML::EndSeq;
+      break;
+    case Json::value_t::string:
+      out << YAML::DoubleQuoted << value.get<std::string>();
+      break;
+    case Json::value_t::boolean:
+      out << value.get<bool>();
+      break;
+    case Json::value_t::null:
+      out << YAML::Null;
+      break;
+    default:
+      out << value.dump();
+      break;
+  }
+}
+
+}  // namespace
+
+void Table::Add(std::string name, std::vector<std::string> cells) {
+  cells.resize(columns_.size());
+  rows_.push_back({std::move(name), std::move(cells)});
+}
+
+std::string Table::Render(Format format) const {
+  std::string out;
+  if (format == Format::kName) {
+    for (const Row& row : rows_) out += EscapeForTerminal(row.name) + "\n";
+    return out;
+  }
+  if (format == Format::kCsv) {
+    std::vector<std::string> fields;
+    for (const Column& column : columns_) fields.push_back(CsvField(AsciiLower(column.title)));
+    out += Join(fields, ",") + "\r\n";
+    for (const Row& row : rows_) {
+      fields.clear();
+      for (const std::string& cell : row.cells) fields.push_back(CsvField(cell));
+      out += Join(fields, ",") + "\r\n";
+    }
+    return out;
+  }
+  std::vector<size_t> shown;
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (format == Format::kWide || !columns_[i].wide_only) shown.push_back(i);
+  }
+  std::vector<std::vector<std::string>> lines(1);
+  for (const size_t i : shown) lines[0].push_back(columns_[i].title);
+  for (const Row& row : rows_) {
+    lines.emplace_back();
+    for (const size_t i : shown) lines.back().push_back(EscapeForTerminal(row.cells[i]));
+  }
+  std::vector<size_t> widths(shown.size(), 0);
+  for (const auto& line : lines) {
+    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], Width(line[i]));
+  }
+  for (const auto& line : lines) {
+    std::string text;
+    for (size_t i = 0; i < line.size(); ++i) {
+      const std::string padding(widths[i] - Width(line[i]), ' ');
+      if (i > 0) text += "  ";
+      text += columns_[shown[i]].align == Align::kRight ? padding + line[i] : line[i] + padding;
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    out += text + "\n";
+  }
+  return out;
+}
+
+std::string CsvField(std::string_view cell) {
+  std::string text;
+  constexpr std::string_view kFormula = "=+-@\t\r";
+  // The full-width forms of = + - @, which some spreadsheets fold.
+  constexpr std::string_view kWideForms[] = {"\xEF\xBC\x9D", "\xEF\xBC\x8B", "\xEF\xBC\x8D",
+                                             "\xEF\xBC\xA0"};
+  const bool formula =
+      !cell.empty() && !IsNumber(cell) &&
+      (kFormula.find(cell[0]) != std::string_view::npos || cell[0] == '\0' ||
+       std::ranges::any_of(kWideForms, [&](std::string_view f) { return cell.starts_with(f); }));
+  if (formula) text += '\'';
+  text += cell;
+  std::erase(text, '\0');
+  if (text.find_first_of(",\"\r\n'\t") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
+std::string ToJson(const google::protobuf::Message& message, bool pretty) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.always_print_primitive_fields = true;
+  options.preserve_proto_field_names = true;
+  std::string text;
+  if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return "{}";
+  if (!pretty) return text;
+  return Json::parse(text).dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string JsonToYaml(const std::string& json) {
+  const Json value = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded()) return "{}";
+  YAML::Emitter out;
+  EmitYaml(value, out);
+  return out.c_str();
+}
+
+std::string ToYaml(const google::protobuf::Message& message) {
+  return JsonToYaml(ToJson(message, false));
+}
+
+void Print(Format format, const google::protobuf::Message& message, std::string_view items,
+           const Table& table) {
+  std::string out;
+  switch (format) {
+    case Format::kJson:
+      out = ToJson(message, true) + "\n";
+      break;
+    case Format::kYaml:
+      out = ToYaml(message) + "\n";
+      break;
+    case Format::kJsonl: {
+      const Json whole = Json::parse(ToJson(message, false));
+      if (items.empty()) {
+        out = whole.dump() + "\n";
+      } else {
+        for (const Json& item : whole.at(std::string(items))) out += item.dump() + "\n";
+      }
+      break;
+    }
+    case Format::kTable:
+    case Format::kWide:
+    case Format::kCsv:
+    case Format::kName:
+      out = table.Render(format);
+      break;
+  }
+  std::fwrite(out.data(), 1, out.size(), stdout);
+}
+
+std::string FormatCount(int64_t count) {
+  std::string digits = std::to_string(count);
+  if (!StdoutIsTerminal()) return digits;
+  for (int at = static_cast<int>(digits.size()) - 3; at > (count < 0 ? 1 : 0); at -= 3) {
+    digits.insert(static_cast<size_t>(at), ",");
+  }
+  return digits;
+}
+
+std::string FormatRate(int64_t part, int64_t whole) {
+  if (whole <= 0) return "-";
+  if (whole < 20) return fmt::format("{}/{}", part, whole);
+  // Rounded down, so that 100.0% means all of them.
+  const int64_t permille = part * 1000 / whole;
+  return fmt::format("{}.{}%", permille / 10, permille % 10);
+}
+
+bool StdoutIsTerminal() { return isatty(STDOUT_FILENO) == 1; }
+bool StderrIsTerminal() { return isatty(STDERR_FILENO) == 1; }
+
+}  // namespace dmarcate::cli

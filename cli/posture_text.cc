@@ -1,0 +1,133 @@
+#include "cli/posture_text.h"
+
+#include "fmt/format.h"
+
+#include "cli/app.h"
+#include "cli/messages.h"
+#include "lib/base/text.h"
+
+namespace dmarcate::cli {
+namespace {
+
+std::string VerdictText(v1::Verdict verdict) {
+  return EnumText(v1::Verdict_Name(verdict), "VERDICT_");
+}
+std::string TypeText(v1::RecordType type) {
+  std::string text = v1::RecordType_Name(type);
+  return text.substr(std::string_view("RECORD_TYPE_").size());
+}
+std::string OutcomeText(v1::LookupOutcome outcome) {
+  return EnumText(v1::LookupOutcome_Name(outcome), "LOOKUP_OUTCOME_");
+}
+std::string SeverityText(v1::Severity severity) {
+  return EnumText(v1::Severity_Name(severity), "SEVERITY_");
+}
+
+void DrawNode(const v1::SpfNode& node, const std::string& indent, std::string* out) {
+  for (int i = 0; i < node.children_size(); ++i) {
+    const v1::SpfNode& child = node.children(i);
+    const bool last = i + 1 == node.children_size();
+    std::string notes;
+    if (child.lookup_cost() > 0) {
+      notes +=
+          fmt::format("  [{} look-up{}]", child.lookup_cost(), child.lookup_cost() == 1 ? "" : "s");
+    }
+    if (child.void_lookup()) notes += "  void";
+    if (!child.error().empty()) notes += "  error: " + EscapeForTerminal(child.error());
+    *out += fmt::format("{}{} {}{}\n", indent, last ? "`--" : "|--",
+                        EscapeForTerminal(child.term()), notes);
+    DrawNode(child, indent + (last ? "    " : "|   "), out);
+  }
+}
+
+}  // namespace
+
+std::string PostureText(const v1::InspectRecordsResponse& response) {
+  std::string out;
+  for (const v1::LiveRecord& record : response.records()) {
+    out += fmt::format("{:<8}{:<6}{}", VerdictText(record.verdict()), TypeText(record.type()),
+                       EscapeForTerminal(record.owner_name()));
+    if (record.outcome() != v1::LOOKUP_OUTCOME_RECORDS) {
+      out += fmt::format("  ({})", OutcomeText(record.outcome()));
+    }
+    out += "\n";
+    if (!record.record().empty()) {
+      out += fmt::format("        {}\n", EscapeForTerminal(record.record()));
+    } else {
+      for (const std::string& value : record.values()) {
+        out += fmt::format("        {}\n", EscapeForTerminal(value));
+      }
+    }
+    if (!record.verdict_reason().empty()) {
+      out += fmt::format("        {}\n", EscapeForTerminal(record.verdict_reason()));
+    }
+    for (const std::string& target : record.cname_chain()) {
+      out += fmt::format("        by CNAME to {}\n", EscapeForTerminal(target));
+    }
+    for (const v1::LintFinding& finding : record.findings()) {
+      out += fmt::format("        {} {}: {}\n", SeverityText(finding.severity()), finding.code(),
+                         EscapeForTerminal(finding.message()));
+      if (!finding.fix_hint().empty()) {
+        out += fmt::format("          fix: {}\n", EscapeForTerminal(finding.fix_hint()));
+      }
+    }
+    for (const v1::ServerView& server : record.servers()) {
+      const bool answered = server.error().empty();
+      out += fmt::format(
+          "        {} {} {}{}\n", answered ? "ok" : "--", server.address(),
+          EscapeForTerminal(server.name_server()),
+          answered ? (record.consistent()
+                          ? std::string()
+                          : "  " + EscapeForTerminal(Join(
+                                       {server.values().begin(), server.values().end()}, " | ")))
+                   : "  " + EscapeForTerminal(server.error()));
+    }
+  }
+  if (!response.consistent()) out += "the authoritative servers disagree\n";
+  return out;
+}
+
+Table PostureTable(const v1::InspectRecordsResponse& response) {
+  Table table({{"TYPE"}, {"OWNER"}, {"VERDICT"}, {"OUTCOME"}, {"RECORD"}, {"REASON"}});
+  for (const v1::LiveRecord& record : response.records()) {
+    table.Add(record.owner_name(),
+              {TypeText(record.type()), record.owner_name(), VerdictText(record.verdict()),
+               OutcomeText(record.outcome()), record.record(), record.verdict_reason()});
+  }
+  return table;
+}
+
+Table FindingsTable(const google::protobuf::RepeatedPtrField<v1::LintFinding>& findings) {
+  Table table({{"SEVERITY"},
+               {"CODE"},
+               {"PATH"},
+               {"MESSAGE"},
+               {"FIX", Align::kLeft, true},
+               {"REFERENCE", Align::kLeft, true}});
+  for (const v1::LintFinding& finding : findings) {
+    table.Add(finding.code(), {SeverityText(finding.severity()), finding.code(), finding.path(),
+                               finding.message(), finding.fix_hint(), finding.reference()});
+  }
+  return table;
+}
+
+std::string SpfTreeText(const v1::SpfTree& tree) {
+  std::string out = fmt::format("{}\n", EscapeForTerminal(tree.root().term()));
+  DrawNode(tree.root(), "", &out);
+  out += fmt::format("{}{} of {} look-ups, {} of {} void, {} IPv4 addresses\n",
+                     tree.complete() ? "" : "at least ", tree.lookup_count(), tree.lookup_limit(),
+                     tree.void_lookup_count(), tree.void_lookup_limit(),
+                     FormatCount(tree.ipv4_address_count()));
+  return out;
+}
+
+int PostureExitCode(const v1::InspectRecordsResponse& response) {
+  int code = kDone;
+  for (const v1::LiveRecord& record : response.records()) {
+    if (record.verdict() == v1::VERDICT_FAIL) return kDifferences;
+    if (record.verdict() == v1::VERDICT_UNKNOWN) code = kUnavailable;
+  }
+  return code;
+}
+
+}  // namespace dmarcate::cli

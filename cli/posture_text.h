@@ -1,0 +1,27 @@
+// cli/posture_text.h
+// The posture of a domain as text, the same for `records show` (from policyd) and `check`
+// (offline).
+
+#ifndef DMARCATE_CLI_POSTURE_TEXT_H_
+#define DMARCATE_CLI_POSTURE_TEXT_H_
+
+#include <string>
+
+#include "cli/output.h"
+#include "dmarcate/v1/record.pb.h"
+
+namespace dmarcate::cli {
+
+// Records with verdict, findings and every server's view, for people.
+std::string PostureText(const v1::InspectRecordsResponse& response);
+// One row a record, for csv and name.
+Table PostureTable(const v1::InspectRecordsResponse& response);
+Table FindingsTable(const google::protobuf::RepeatedPtrField<v1::LintFinding>& findings);
+// The tree drawn as a tree, with the cost of each branch.
+std::string SpfTreeText(const v1::SpfTree& tree);
+// 0 if no record fails, 3 if one does, 8 if one is unknown and none fails.
+int PostureExitCode(const v1::InspectRecordsResponse& response);
+
+}  // namespace dmarcate::cli
+
+#endif  // DMARCATE_CLI_POSTURE_TEXT_H_

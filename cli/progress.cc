@@ -1,0 +1,83 @@
+#include "cli/progress.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/time/clock.h"
+#include "fmt/format.h"
+
+#include "cli/output.h"
+
+namespace dmarcate::cli {
+namespace {
+
+constexpr int kBarWidth = 24;
+constexpr absl::Duration kRedraw = absl::Milliseconds(100);
+constexpr absl::Duration kPlainLine = absl::Seconds(10);
+
+std::string Bytes(int64_t bytes) {
+  if (bytes < 10'000) return fmt::format("{} B", bytes);
+  if (bytes < 10'000'000) return fmt::format("{} kB", bytes / 1000);
+  return fmt::format("{} MB", bytes / 1'000'000);
+}
+
+}  // namespace
+
+Progress::Progress(std::string verb, int64_t total_bytes, int64_t total_items)
+    : verb_(std::move(verb)),
+      total_bytes_(total_bytes),
+      total_items_(total_items),
+      terminal_(StderrIsTerminal()),
+      start_(absl::Now()) {}
+
+Progress::~Progress() { Finish(); }
+
+std::string Progress::Line(absl::Time now) const {
+  const double seconds = std::max(absl::ToDoubleSeconds(now - start_), 0.001);
+  const auto rate = static_cast<int64_t>(static_cast<double>(items_) / seconds);
+  std::string line = fmt::format("{} {}/{}", verb_, items_, total_items_);
+  if (total_bytes_ > 0) {
+    const int64_t percent = bytes_ * 100 / total_bytes_;
+    if (terminal_) {
+      const auto filled = static_cast<size_t>(percent * kBarWidth / 100);
+      line = fmt::format("{} [{:<{}}] {:>3}%  {}/{}", verb_, std::string(filled, '#'), kBarWidth,
+                         percent, items_, total_items_);
+    }
+    line += fmt::format("  {}", Bytes(bytes_));
+    if (bytes_ > 0 && bytes_ < total_bytes_) {
+      const auto left = static_cast<int64_t>(seconds * static_cast<double>(total_bytes_ - bytes_) /
+                                             static_cast<double>(bytes_));
+      line += fmt::format("  {} s left", left);
+    }
+  }
+  return line + fmt::format("  {}/s  {}", rate, counts_);
+}
+
+void Progress::Update(int64_t bytes, int64_t items, const std::string& counts) {
+  bytes_ = bytes;
+  items_ = items;
+  counts_ = counts;
+  const absl::Time now = absl::Now();
+  if (terminal_) {
+    if (now - drawn_ < kRedraw) return;
+    fmt::print(stderr, "\r\033[K{}", Line(now));
+  } else {
+    const int64_t percent = total_bytes_ > 0 ? bytes_ * 100 / total_bytes_ : 0;
+    if (drawn_ == absl::InfinitePast()) drawn_ = start_;
+    if (now - drawn_ < kPlainLine && percent < drawn_percent_ + 10) return;
+    drawn_percent_ = percent / 10 * 10;
+    fmt::print(stderr, "{}\n", Line(now));
+  }
+  std::fflush(stderr);
+  drawn_ = now;
+}
+
+void Progress::Finish() {
+  if (finished_) return;
+  finished_ = true;
+  if (terminal_) {
+    fmt::print(stderr, "\r\033[K{}\n", Line(absl::Now()));
+  }
+}
+
+}  // namespace dmarcate::cli

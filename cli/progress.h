@@ -1,0 +1,40 @@
+// cli/progress.h
+// Progress on stderr: one redrawn line on a terminal, a plain line each ten seconds or ten percent
+// elsewhere.
+
+#ifndef DMARCATE_CLI_PROGRESS_H_
+#define DMARCATE_CLI_PROGRESS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace dmarcate::cli {
+
+// Not thread-safe.
+class Progress {
+ public:
+  // `total_bytes` and `total_items` 0: unknown.
+  Progress(std::string verb, int64_t total_bytes, int64_t total_items);
+  ~Progress();
+  void Update(int64_t bytes, int64_t items, const std::string& counts);
+  // Ends the line.
+  void Finish();
+
+ private:
+  std::string Line(absl::Time now) const;
+  const std::string verb_;
+  const int64_t total_bytes_, total_items_;
+  const bool terminal_;
+  const absl::Time start_;
+  absl::Time drawn_ = absl::InfinitePast();
+  int64_t drawn_percent_ = 0;
+  int64_t bytes_ = 0, items_ = 0;
+  std::string counts_;
+  bool finished_ = false;
+};
+
+}  // namespace dmarcate::cli
+
+#endif  // DMARCATE_CLI_PROGRESS_H_

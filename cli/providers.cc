@@ -1,0 +1,157 @@
+// dmarcate providers: accounts at DNS hosts.
+
+#include "fmt/format.h"
+#include <CLI/CLI.hpp>
+
+#include "cli/app.h"
+#include "cli/call.h"
+#include "cli/messages.h"
+#include "dmarcate/v1/provider.grpc.pb.h"
+#include "lib/base/text.h"
+
+namespace dmarcate::cli {
+namespace {
+
+using Stub = v1::ProviderService::Stub;
+
+std::string ClassText(v1::ProviderClass provider_class) {
+  return std::string(1, v1::ProviderClass_Name(provider_class).back());
+}
+
+Table ProviderTable(const google::protobuf::RepeatedPtrField<v1::DnsProvider>& providers) {
+  Table table({{"PROVIDER"}, {"TYPE"}, {"CLASS"}, {"ENDPOINT"}, {"ZONES"}});
+  for (const v1::DnsProvider& provider : providers) {
+    const bool powerdns = provider.has_powerdns();
+    table.Add(provider.name(),
+              {std::string(LastSegment(provider.name())), powerdns ? "powerdns" : "rfc2136",
+               ClassText(provider.provider_class()),
+               powerdns ? provider.powerdns().api_url() : provider.rfc2136().server(),
+               Join({provider.rfc2136().zones().begin(), provider.rfc2136().zones().end()}, " ")});
+  }
+  return table;
+}
+
+struct Options {
+  std::string name, type, api_url, server_id, server, key_name, algorithm, secret;
+  std::vector<std::string> zones;
+  bool dry_run = false;
+  PageOptions page;
+};
+
+int Test(App* app, const Options& options) {
+  v1::TestDnsProviderRequest request;
+  request.set_name(options.name.starts_with("dnsProviders/") ? options.name
+                                                             : "dnsProviders/" + options.name);
+  const auto stub = v1::ProviderService::NewStub(app->policyd());
+  grpc::ClientContext context;
+  app->Prepare(&context, App::Daemon::kPolicyd, kCallTimeout);
+  const auto reader = stub->TestDnsProvider(&context, request);
+  v1::TestDnsProviderResponse event, last;
+  while (reader->Read(&event)) {
+    if (event.has_result()) {
+      last = event;
+    } else {
+      app->Note(event.progress());
+    }
+  }
+  const grpc::Status status = reader->Finish();
+  if (!status.ok()) return app->Fail("provider not tested", status);
+  const v1::DnsProviderTestResult& result = last.result();
+  Table table({{"STATE"}, {"CLASS"}, {"ZONES"}, {"MESSAGE"}});
+  table.Add(request.name(),
+            {EnumText(v1::DnsProviderTestResult::State_Name(result.state()), "STATE_"),
+             ClassText(result.provider_class()),
+             Join({result.zones().begin(), result.zones().end()}, " "), result.message()});
+  Print(app->format(), result, "", table);
+  if (app->format() == Format::kTable) {
+    for (const std::string& warning : result.warnings()) app->Note("warning: " + warning);
+  }
+  switch (result.state()) {
+    case v1::DnsProviderTestResult::STATE_WORKING:
+      return kDone;
+    case v1::DnsProviderTestResult::STATE_CREDENTIAL_REFUSED:
+      return kNotAllowed;
+    case v1::DnsProviderTestResult::STATE_UNREACHABLE:
+      return kUnavailable;
+    default:
+      return kRefused;
+  }
+}
+
+}  // namespace
+
+void AddProviders(CLI::App* root, App* app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* group = root->add_subcommand("providers", "accounts at DNS hosts")->alias("provider");
+  group->require_subcommand(1);
+
+  CLI::App* add =
+      group->add_subcommand("add", "register an account; the secret stays in a file on the server");
+  add->add_option("NAME", options->name, "1 to 63 of a-z, 0-9, -")->required();
+  add->add_option("--type", options->type, "powerdns or rfc2136")
+      ->required()
+      ->check(CLI::IsMember({"powerdns", "rfc2136"}));
+  add->add_option("--secret", options->secret,
+                  "name of a file in policyd's secrets directory: API key, or TSIG key in base64")
+      ->required();
+  add->add_option("--api-url", options->api_url, "powerdns: http://127.0.0.1:8081");
+  add->add_option("--server-id", options->server_id, "powerdns: default localhost");
+  add->add_option("--address", options->server, "rfc2136: ADDRESS:PORT of the primary");
+  add->add_option("--zone", options->zones, "rfc2136: zones that the key may update")
+      ->delimiter(',');
+  add->add_option("--key-name", options->key_name, "rfc2136: name of the TSIG key");
+  add->add_option("--algorithm", options->algorithm, "rfc2136: default hmac-sha256");
+  add->add_flag("--dry-run", options->dry_run, "check only");
+  add->footer(
+      "Examples:\n"
+      "  dmarcate providers add main --type powerdns --api-url http://127.0.0.1:8081 --secret "
+      "pdns-key\n"
+      "  dmarcate providers add bind --type rfc2136 --address 192.0.2.53:53 --zone example.com \\\n"
+      "      --key-name dmarcate. --secret tsig-key");
+  app->OnSelected(add, [app, options] {
+    v1::CreateDnsProviderRequest request;
+    request.set_dns_provider_id(options->name);
+    request.set_validate_only(options->dry_run);
+    if (options->type == "powerdns") {
+      auto* config = request.mutable_dns_provider()->mutable_powerdns();
+      config->set_api_url(options->api_url);
+      config->set_server_id(options->server_id);
+      config->set_secret(options->secret);
+    } else {
+      auto* config = request.mutable_dns_provider()->mutable_rfc2136();
+      config->set_server(options->server);
+      for (const std::string& zone : options->zones) config->add_zones(zone);
+      config->set_key_name(options->key_name);
+      config->set_algorithm(options->algorithm);
+      config->set_secret(options->secret);
+    }
+    v1::CreateDnsProviderResponse response;
+    const auto stub = v1::ProviderService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::CreateDnsProvider, request, &response);
+    if (!status.ok()) return app->Fail("provider not added", status);
+    google::protobuf::RepeatedPtrField<v1::DnsProvider> one;
+    *one.Add() = response.dns_provider();
+    Print(app->format(), response.dns_provider(), "", ProviderTable(one));
+    return static_cast<int>(kDone);
+  });
+
+  CLI::App* test = group->add_subcommand("test", "try the credential; writes nothing");
+  test->add_option("NAME", options->name)->required();
+  app->OnSelected(test, [app, options] { return Test(app, *options); });
+
+  CLI::App* list = group->add_subcommand("list", "all providers");
+  options->page.Add(list);
+  app->OnSelected(list, [app, options] {
+    v1::ListDnsProvidersRequest request;
+    options->page.Fill(&request);
+    v1::ListDnsProvidersResponse response;
+    const auto stub = v1::ProviderService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::ListDnsProviders, request, &response);
+    if (!status.ok()) return app->Fail("providers not listed", status);
+    Print(app->format(), response, "dns_providers", ProviderTable(response.dns_providers()));
+    NoteNextPage(*app, response);
+    return static_cast<int>(kDone);
+  });
+}
+
+}  // namespace dmarcate::cli

@@ -1,0 +1,97 @@
+// dmarcate records: what the live DNS says, seen by policyd.
+
+#include "fmt/format.h"
+#include <CLI/CLI.hpp>
+
+#include "cli/app.h"
+#include "cli/call.h"
+#include "cli/posture_text.h"
+#include "dmarcate/v1/record.grpc.pb.h"
+
+namespace dmarcate::cli {
+namespace {
+
+using Stub = v1::RecordService::Stub;
+
+struct Options {
+  std::string domain, text;
+  std::vector<std::string> selectors;
+};
+
+bool ForPeople(const App& app) {
+  return app.format() == Format::kTable || app.format() == Format::kWide;
+}
+
+}  // namespace
+
+void AddRecords(CLI::App* root, App* app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* group = root->add_subcommand("records", "what the live DNS says")->alias("record");
+  group->require_subcommand(1);
+
+  CLI::App* show =
+      group->add_subcommand("show", "SPF, DMARC, DKIM and MX, every server side by side");
+  show->add_option("DOMAIN", options->domain)->required();
+  show->add_option("--selector", options->selectors, "DKIM selectors beside those seen in reports");
+  app->OnSelected(show, [app, options] {
+    v1::InspectRecordsRequest request;
+    request.set_parent(DomainResource(options->domain));
+    for (const std::string& selector : options->selectors) request.add_dkim_selectors(selector);
+    v1::InspectRecordsResponse response;
+    const auto stub = v1::RecordService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::InspectRecords, request, &response);
+    if (!status.ok()) return app->Fail("records not read", status);
+    if (ForPeople(*app)) {
+      fmt::print("{}", PostureText(response));
+    } else {
+      Print(app->format(), response, "records", PostureTable(response));
+    }
+    return static_cast<int>(kDone);
+  });
+
+  CLI::App* lint =
+      group->add_subcommand("lint", "findings about the live records, or about a text");
+  lint->add_option("DOMAIN", options->domain);
+  lint->add_option("--text", options->text, "lint this record instead: 'v=spf1 ... -all'");
+  lint->footer("Exit code 3 if there is an error or a warning.");
+  app->OnSelected(lint, [app, options] {
+    v1::LintRecordsRequest request;
+    if (!options->text.empty()) {
+      request.set_text(options->text);
+    } else if (!options->domain.empty()) {
+      request.set_parent(DomainResource(options->domain));
+    } else {
+      return app->Fail(kUsage, "", "nothing to lint", "name a DOMAIN or pass --text RECORD");
+    }
+    v1::LintRecordsResponse response;
+    const auto stub = v1::RecordService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::LintRecords, request, &response);
+    if (!status.ok()) return app->Fail("records not linted", status);
+    Print(app->format(), response, "findings", FindingsTable(response.findings()));
+    for (const v1::LintFinding& finding : response.findings()) {
+      if (finding.severity() != v1::SEVERITY_INFO) return static_cast<int>(kDifferences);
+    }
+    return static_cast<int>(kDone);
+  });
+
+  CLI::App* tree = group->add_subcommand("tree", "the SPF record through its includes, with costs");
+  tree->add_option("DOMAIN", options->domain)->required();
+  tree->add_option("--text", options->text, "expand this record as if it were live");
+  app->OnSelected(tree, [app, options] {
+    v1::ExpandSpfRequest request;
+    request.set_parent(DomainResource(options->domain));
+    request.set_text(options->text);
+    v1::ExpandSpfResponse response;
+    const auto stub = v1::RecordService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::ExpandSpf, request, &response);
+    if (!status.ok()) return app->Fail("SPF not expanded", status);
+    if (ForPeople(*app)) {
+      fmt::print("{}", SpfTreeText(response.tree()));
+    } else {
+      Print(app->format(), response, "", Table({}));
+    }
+    return static_cast<int>(kDone);
+  });
+}
+
+}  // namespace dmarcate::cli

@@ -1,0 +1,106 @@
+#include "cli/report_text.h"
+
+#include "fmt/format.h"
+
+#include "cli/app.h"
+#include "cli/messages.h"
+#include "lib/base/text.h"
+
+namespace dmarcate::cli {
+namespace {
+
+std::string PolicyText(v1::PolicyKind policy) {
+  return policy == v1::POLICY_KIND_UNSPECIFIED
+             ? "-"
+             : EnumText(v1::PolicyKind_Name(policy), "POLICY_KIND_");
+}
+
+std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
+
+std::string DkimText(const v1::AggregateRecord& record) {
+  std::vector<std::string> parts;
+  for (const v1::DkimAuthResult& dkim : record.dkim()) {
+    parts.push_back(fmt::format("{}={}", dkim.domain().value(), OrDash(dkim.result())));
+  }
+  return Join(parts, " ");
+}
+
+std::string SpfText(const v1::AggregateRecord& record) {
+  std::vector<std::string> parts;
+  for (const v1::SpfAuthResult& spf : record.spf()) {
+    parts.push_back(fmt::format("{}={}", OrDash(spf.domain().value()), OrDash(spf.result())));
+  }
+  return Join(parts, " ");
+}
+
+}  // namespace
+
+Table RecordTable(const v1::AggregateReport& report) {
+  Table table({{"ADDRESS"},
+               {"MESSAGES", Align::kRight},
+               {"DISPOSITION"},
+               {"DKIM"},
+               {"SPF"},
+               {"HEADER_FROM"},
+               {"ENVELOPE_FROM", Align::kLeft, true},
+               {"DKIM_RESULTS", Align::kLeft, true},
+               {"SPF_RESULTS", Align::kLeft, true},
+               {"REASONS", Align::kLeft, true}});
+  for (const v1::AggregateRecord& record : report.records()) {
+    std::vector<std::string> reasons;
+    for (const v1::OverrideReason& reason : record.reasons()) reasons.push_back(reason.type());
+    table.Add(record.source_address(),
+              {OrDash(record.source_address()), FormatCount(record.message_count()),
+               OrDash(record.disposition()), OrDash(record.dkim_aligned()),
+               OrDash(record.spf_aligned()), record.header_from().value(),
+               record.has_envelope_from() ? record.envelope_from().value() : "-", DkimText(record),
+               SpfText(record), Join(reasons, " ")});
+  }
+  return table;
+}
+
+Table ReportTable(const google::protobuf::RepeatedPtrField<v1::AggregateReport>& reports) {
+  Table table({{"REPORT"},
+               {"DAY"},
+               {"ORGANIZATION"},
+               {"RECORDS", Align::kRight},
+               {"MESSAGES", Align::kRight},
+               {"P"},
+               {"FINDINGS", Align::kRight},
+               {"TRUST", Align::kLeft, true},
+               {"CHANNEL", Align::kLeft, true},
+               {"REPORT_ID", Align::kLeft, true},
+               {"RECEIVED", Align::kLeft, true}});
+  for (const v1::AggregateReport& report : reports) {
+    table.Add(report.name(),
+              {std::string(LastSegment(report.name())), Text(report.date()),
+               report.organization().value(), std::to_string(report.record_count()),
+               FormatCount(report.message_count()), PolicyText(report.published_policy().p()),
+               std::to_string(report.finding_count()),
+               EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"), report.channel(),
+               report.report_id().value(), Text(report.receive_time())});
+  }
+  return table;
+}
+
+std::string ReportText(const v1::AggregateReport& report) {
+  const v1::PublishedPolicy& policy = report.published_policy();
+  std::string out = fmt::format(
+      "{} about {}\nreport  {}\nperiod  {} to {} (day {})\npolicy  p={} sp={} np={} adkim={} "
+      "aspf={}\n"
+      "counts  {} records, {} messages\n",
+      EscapeForTerminal(report.organization().value()), EscapeForTerminal(policy.domain()),
+      EscapeForTerminal(report.report_id().value()), Text(report.period().start_time()),
+      Text(report.period().end_time()), Text(report.date()), PolicyText(policy.p()),
+      PolicyText(policy.sp()), PolicyText(policy.np()), OrDash(policy.adkim()),
+      OrDash(policy.aspf()), report.record_count(), FormatCount(report.message_count()));
+  for (const v1::ParseFinding& finding : report.findings()) {
+    out += fmt::format("repair  {} at {}: '{}' read as '{}'{}\n", finding.code(), finding.path(),
+                       EscapeForTerminal(finding.raw().value()),
+                       EscapeForTerminal(finding.chosen().value()),
+                       finding.material() ? " (material)" : "");
+  }
+  return out + RecordTable(report).Render(Format::kTable);
+}
+
+}  // namespace dmarcate::cli

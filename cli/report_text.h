@@ -1,0 +1,23 @@
+// cli/report_text.h
+// An aggregate report as tables, the same for `reports get` (stored) and `parse` (a file).
+
+#ifndef DMARCATE_CLI_REPORT_TEXT_H_
+#define DMARCATE_CLI_REPORT_TEXT_H_
+
+#include <string>
+
+#include "cli/output.h"
+#include "dmarcate/v1/report.pb.h"
+
+namespace dmarcate::cli {
+
+// Head, records and findings, for people.
+std::string ReportText(const v1::AggregateReport& report);
+// One row a record.
+Table RecordTable(const v1::AggregateReport& report);
+// One row a report.
+Table ReportTable(const google::protobuf::RepeatedPtrField<v1::AggregateReport>& reports);
+
+}  // namespace dmarcate::cli
+
+#endif  // DMARCATE_CLI_REPORT_TEXT_H_

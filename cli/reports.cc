@@ -1,0 +1,160 @@
+// dmarcate reports: hand reports in, look at what is stored, fetch the bytes as received.
+
+#include <cstdio>
+
+#include "fmt/format.h"
+#include <CLI/CLI.hpp>
+
+#include "cli/app.h"
+#include "cli/call.h"
+#include "cli/import.h"
+#include "cli/messages.h"
+#include "cli/report_text.h"
+#include "dmarcate/v1/intake.grpc.pb.h"
+#include "dmarcate/v1/report.grpc.pb.h"
+
+namespace dmarcate::cli {
+namespace {
+
+using Stub = v1::ReportService::Stub;
+
+struct Options {
+  std::string domain, report;
+  std::vector<std::string> paths;
+  PageOptions page;
+  DateRangeOptions range;
+};
+
+int Get(App* app, const std::string& name) {
+  const auto stub = v1::ReportService::NewStub(app->policyd());
+  v1::GetAggregateReportRequest request;
+  request.set_name(name);
+  v1::AggregateReport report;
+  do {  // records come in pages
+    v1::GetAggregateReportResponse response;
+    const grpc::Status status = Call(app, *stub, &Stub::GetAggregateReport, request, &response);
+    if (!status.ok()) return app->Fail("report not read", status);
+    if (report.name().empty()) {
+      report = response.aggregate_report();
+    } else {
+      report.mutable_records()->MergeFrom(response.aggregate_report().records());
+    }
+    request.set_record_page_token(response.next_record_page_token());
+  } while (!request.record_page_token().empty());
+  if (app->format() == Format::kTable) {
+    fmt::print("{}", ReportText(report));
+  } else {
+    Print(app->format(), report, "", RecordTable(report));
+  }
+  return kDone;
+}
+
+int Raw(App* app, const std::string& name) {
+  const auto stub = v1::ReportService::NewStub(app->policyd());
+  v1::DownloadReportRequest request;
+  request.set_name(name);
+  grpc::ClientContext context;
+  app->Prepare(&context, App::Daemon::kPolicyd, absl::Minutes(2));
+  const auto reader = stub->DownloadReport(&context, request);
+  v1::DownloadReportResponse response;
+  while (reader->Read(&response)) {
+    std::fwrite(response.chunk().data(), 1, response.chunk().size(), stdout);
+  }
+  const grpc::Status status = reader->Finish();
+  return status.ok() ? static_cast<int>(kDone) : app->Fail("report not read", status);
+}
+
+int ListQuarantine(App* app, const PageOptions& page) {
+  v1::ListQuarantinedMessagesRequest request;
+  page.Fill(&request);
+  v1::ListQuarantinedMessagesResponse response;
+  const auto stub = v1::IntakeService::NewStub(app->ingestd());
+  const grpc::Status status = Call(app, *stub, &v1::IntakeService::Stub::ListQuarantinedMessages,
+                                   request, &response, App::Daemon::kIngestd);
+  if (!status.ok()) return app->Fail("quarantine not listed", status);
+  Table table({{"MESSAGE"},
+               {"OUTCOME"},
+               {"REASON"},
+               {"SIZE", Align::kRight},
+               {"RECEIVED"},
+               {"FILE"},
+               {"DETAIL", Align::kLeft, true},
+               {"SUBJECT", Align::kLeft, true}});
+  for (const v1::QuarantinedMessage& message : response.quarantined_messages()) {
+    table.Add(message.name(),
+              {std::string(LastSegment(message.name())),
+               EnumText(v1::ItemOutcome_Name(message.outcome()), "ITEM_OUTCOME_"), message.reason(),
+               std::to_string(message.size_bytes()), Text(message.receive_time()),
+               message.file_name().value(), message.detail(), message.subject().value()});
+  }
+  Print(app->format(), response, "quarantined_messages", table);
+  NoteNextPage(*app, response);
+  return kDone;
+}
+
+}  // namespace
+
+void AddReports(CLI::App* root, App* app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* group =
+      root->add_subcommand("reports", "reports as received and as read")->alias("report");
+  group->require_subcommand(1);
+
+  CLI::App* import =
+      group->add_subcommand("import", "hand in files and folders: mail, archives, XML");
+  import->add_option("PATH", options->paths, "files, folders or Maildirs; - for standard input")
+      ->required();
+  import->footer(
+      "Running it again adds nothing: what is stored is recognised by its content.\n"
+      "Examples:\n  dmarcate reports import ~/Maildir/.dmarc\n"
+      "  dmarcate reports import report.xml.gz");
+  app->OnSelected(import, [app, options] { return ImportReports(app, options->paths); });
+
+  CLI::App* list = group->add_subcommand("list", "stored reports of a domain, newest day first");
+  list->add_option("DOMAIN", options->domain)->required();
+  options->page.Add(list);
+  options->range.Add(list);
+  app->OnSelected(list, [app, options] {
+    v1::ListAggregateReportsRequest request;
+    request.set_parent(DomainResource(options->domain));
+    options->page.Fill(&request);
+    if (const auto status = options->range.Fill(request.mutable_date_range()); !status.ok()) {
+      return app->Fail("reports not listed", status);
+    }
+    v1::ListAggregateReportsResponse response;
+    const auto stub = v1::ReportService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::ListAggregateReports, request, &response);
+    if (!status.ok()) return app->Fail("reports not listed", status);
+    Print(app->format(), response, "aggregate_reports", ReportTable(response.aggregate_reports()));
+    NoteNextPage(*app, response);
+    return static_cast<int>(kDone);
+  });
+
+  const auto one = [&options](CLI::App* command) {
+    command->add_option("REPORT", options->report, "report id or resource name")->required();
+    command->add_option("--domain", options->domain, "domain of the report");
+  };
+  const auto selected = [app, options](int (*run)(App*, const std::string&)) {
+    return [app, options, run] {
+      const std::string name = ChildResource(options->report, "aggregateReports", options->domain);
+      if (name.empty()) {
+        return app->Fail(kUsage, "", "which domain?", "a short report id needs --domain");
+      }
+      return run(app, name);
+    };
+  };
+  CLI::App* get = group->add_subcommand("get", "one report with its records and repairs");
+  one(get);
+  app->OnSelected(get, selected(&Get));
+  CLI::App* raw = group->add_subcommand("raw", "the bytes as received, to standard output");
+  one(raw);
+  app->OnSelected(raw, selected(&Raw));
+
+  CLI::App* quarantine = group->add_subcommand("quarantine", "what could not be read as a report");
+  quarantine->require_subcommand(1);
+  CLI::App* quarantined = quarantine->add_subcommand("list", "with the reason, newest first");
+  options->page.Add(quarantined);
+  app->OnSelected(quarantined, [app, options] { return ListQuarantine(app, options->page); });
+}
+
+}  // namespace dmarcate::cli

@@ -1,0 +1,329 @@
+// dmarcate sources: who sends as a domain, and what was decided about it.
+
+#include "fmt/format.h"
+#include <CLI/CLI.hpp>
+
+#include "cli/app.h"
+#include "cli/call.h"
+#include "cli/messages.h"
+#include "dmarcate/v1/source.grpc.pb.h"
+#include "lib/base/text.h"
+
+namespace dmarcate::cli {
+namespace {
+
+using Stub = v1::SourceService::Stub;
+
+std::string StateText(v1::Source::State state) {
+  return EnumText(v1::Source::State_Name(state), "STATE_");
+}
+
+Table SourceTable(const google::protobuf::RepeatedPtrField<v1::Source>& sources) {
+  std::vector<Column> columns = {{"SOURCE"}, {"STATE"}, {"KIND"}};
+  for (Column& column : CountColumns()) columns.push_back(std::move(column));
+  columns.push_back({"ADDRESSES", Align::kRight});
+  columns.push_back({"REPORTERS", Align::kRight, true});
+  columns.push_back({"EVIDENCE", Align::kLeft, true});
+  columns.push_back({"SPF_TERM", Align::kLeft, true});
+  columns.push_back({"LAST_SEEN"});
+  Table table(std::move(columns));
+  for (const v1::Source& source : sources) {
+    std::vector<std::string> cells = {std::string(LastSegment(source.name())),
+                                      StateText(source.state()),
+                                      EnumText(v1::Source::Kind_Name(source.kind()), "KIND_")};
+    AppendCounts(source.stats().counts(), &cells);
+    cells.push_back(std::to_string(source.stats().address_count()));
+    cells.push_back(std::to_string(source.stats().reporter_count()));
+    cells.push_back(
+        fmt::format("{}={}", EnumText(v1::Identity::Kind_Name(source.identity().kind()), "KIND_"),
+                    source.identity().value()));
+    cells.push_back(source.proposed_spf_term());
+    cells.push_back(Text(source.last_seen_date()));
+    table.Add(source.name(), std::move(cells));
+  }
+  return table;
+}
+
+Table OneSource(const v1::Source& source) {
+  google::protobuf::RepeatedPtrField<v1::Source> one;
+  *one.Add() = source;
+  return SourceTable(one);
+}
+
+std::string PreviewText(std::string_view title, const v1::ChangePreview& preview) {
+  std::string out = fmt::format("{}: {} of 10 look-ups now, {} then\n", title,
+                                preview.lookups_before(), preview.lookups_after());
+  if (preview.before() == preview.after()) return out + "  no change to SPF\n";
+  out += fmt::format("  - {}\n  + {}\n", EscapeForTerminal(preview.before()),
+                     EscapeForTerminal(preview.after()));
+  return out;
+}
+
+std::string ExplainText(const v1::ExplainSourceResponse& response) {
+  std::string out = OneSource(response.source()).Render(Format::kTable);
+  out += "\nwhy:\n";
+  for (const auto& item : response.evidence()) {
+    out += fmt::format("  {:<11} {} [{}]\n", item.verdict(), EscapeForTerminal(item.claim()),
+                       EscapeForTerminal(item.checked_against()));
+  }
+  for (const auto& warning : response.warnings()) out += fmt::format("warning: {}\n", warning);
+  out += fmt::format("\nadvice: {}\n", EscapeForTerminal(response.advice()));
+  if (response.has_if_approved()) out += PreviewText("if approved", response.if_approved());
+  if (response.has_if_rejected()) out += PreviewText("if rejected", response.if_rejected());
+  if (!response.preview_error().empty()) {
+    out += fmt::format("no preview: {}\n", EscapeForTerminal(response.preview_error()));
+  }
+  out += fmt::format("p=reject would have refused {} of its {} messages\n",
+                     FormatCount(response.would_be_refused_count()),
+                     FormatCount(response.source().stats().counts().message_count()));
+  return out;
+}
+
+struct Options {
+  std::string domain, note, etag, include;
+  std::vector<std::string> sources, states, ranges;
+  bool dkim_only = false, already_authorized = false, dry_run = false;
+  PageOptions page;
+  DateRangeOptions range;
+};
+
+std::string ResourceOf(const Options& options, const std::string& source) {
+  return ChildResource(source, "sources", options.domain);
+}
+
+int MissingDomain(const App& app) {
+  return app.Fail(kUsage, "", "which domain?", "a short source name needs --domain");
+}
+
+// The etag that the user passed, or that of the evidence as it is now.
+grpc::Status EvidenceEtag(App* app, Stub& stub, const Options& options, const std::string& name,
+                          std::string* etag) {
+  *etag = options.etag;
+  if (!etag->empty()) return grpc::Status::OK;
+  v1::GetSourceRequest request;
+  request.set_name(name);
+  v1::GetSourceResponse response;
+  const grpc::Status status = Call(app, stub, &Stub::GetSource, request, &response);
+  if (status.ok()) *etag = response.source().evidence_etag();
+  return status;
+}
+
+// Approve, reject and reset differ only in the message: `fill` sets what is special.
+template <typename Request, typename Response, typename Fill>
+int Decide(App* app, const Options& options, std::string_view verb,
+           grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+           Fill fill) {
+  const auto stub = v1::SourceService::NewStub(app->policyd());
+  Response all;  // the last answer, for JSON of one
+  google::protobuf::RepeatedPtrField<v1::Source> decided;
+  int failed = 0, code = kDone;
+  for (const std::string& source : options.sources) {
+    const std::string name = ResourceOf(options, source);
+    if (name.empty()) return MissingDomain(*app);
+    Request request;
+    request.set_name(name);
+    request.set_note(options.note);
+    request.set_validate_only(options.dry_run);
+    std::string etag;
+    grpc::Status status = EvidenceEtag(app, *stub, options, name, &etag);
+    if (status.ok()) {
+      request.set_evidence_etag(etag);
+      fill(&request);
+      status = Call(app, *stub, method, request, &all);
+    }
+    if (!status.ok()) {
+      ++failed;
+      code = app->Fail(fmt::format("{} not {}", name, verb), status);
+      continue;
+    }
+    *decided.Add() = all.source();
+  }
+  if (decided.size() == 1) {
+    Print(app->format(), decided[0], "", SourceTable(decided));
+  } else if (!decided.empty()) {
+    v1::ListSourcesResponse list;
+    *list.mutable_sources() = decided;
+    Print(app->format(), list, "sources", SourceTable(decided));
+  }
+  if (failed > 0 && !decided.empty()) return kPartFailed;
+  if (failed == 0 && app->format() == Format::kTable) {
+    app->Note(fmt::format("{}; nothing was written to DNS. next: dmarcate changes plan {}", verb,
+                          options.domain.empty() ? "DOMAIN" : options.domain));
+  }
+  return code;
+}
+
+void AddDecisions(CLI::App* group, App* app, const std::shared_ptr<Options>& options) {
+  const auto common = [&options](CLI::App* command) {
+    command->add_option("SOURCE", options->sources, "source ids or resource names")->required();
+    command->add_option("--domain", options->domain, "domain of the sources");
+    command->add_option("--note", options->note, "why; kept with the decision");
+    command->add_option("--etag", options->etag,
+                        "evidence_etag that was seen; default: as it is now");
+    command->add_flag("--dry-run", options->dry_run, "check only");
+  };
+  CLI::App* approve =
+      group->add_subcommand("approve", "let sources into the next plan; writes no DNS");
+  common(approve);
+  approve->add_option("--spf-include", options->include, "authorise by include:NAME");
+  approve->add_option("--spf-addresses", options->ranges, "authorise by address ranges")
+      ->delimiter(',');
+  approve->add_flag("--dkim-only", options->dkim_only, "add nothing to SPF");
+  approve->add_flag("--already-authorized", options->already_authorized,
+                    "the live SPF record covers it");
+  approve->footer(
+      "Examples:\n  dmarcate sources approve sendgrid --domain example.com\n"
+      "  dmarcate sources approve ip-192-0-2-10 --domain example.com "
+      "--spf-addresses 192.0.2.10");
+  app->OnSelected(approve, [app, options] {
+    return Decide(
+        app, *options, "approved", &Stub::ApproveSource,
+        [&options](v1::ApproveSourceRequest* request) {
+          if (!options->include.empty()) {
+            request->mutable_authorization()->mutable_spf_include()->set_domain(options->include);
+          } else if (!options->ranges.empty()) {
+            for (const std::string& range : options->ranges) {
+              request->mutable_authorization()->mutable_spf_addresses()->add_ranges(range);
+            }
+          } else if (options->dkim_only) {
+            request->mutable_authorization()->mutable_dkim_only();
+          } else if (options->already_authorized) {
+            request->mutable_authorization()->mutable_already_authorized();
+          }
+        });
+  });
+
+  CLI::App* reject = group->add_subcommand("reject", "mark sources as not ours; writes no DNS");
+  common(reject);
+  app->OnSelected(reject, [app, options] {
+    return Decide(app, *options, "rejected", &Stub::RejectSource, [](v1::RejectSourceRequest*) {});
+  });
+
+  CLI::App* reset = group->add_subcommand("reset", "take decisions back");
+  common(reset);
+  app->OnSelected(reset, [app, options] {
+    return Decide(app, *options, "reset", &Stub::ResetSource, [](v1::ResetSourceRequest*) {});
+  });
+}
+
+}  // namespace
+
+void AddSources(CLI::App* root, App* app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* group = root->add_subcommand("sources", "who sends as a domain")->alias("source");
+  group->require_subcommand(1);
+
+  CLI::App* list = group->add_subcommand("list", "sources of a domain, largest first");
+  list->add_option("DOMAIN", options->domain)->required();
+  list->add_option("--state", options->states, "pending, approved, rejected")
+      ->check(CLI::IsMember({"pending", "approved", "rejected"}));
+  options->page.Add(list);
+  options->range.Add(list);
+  list->footer(
+      "Examples:\n  dmarcate sources list example.com --days 90\n"
+      "  dmarcate sources list example.com --state pending -o csv");
+  app->OnSelected(list, [app, options] {
+    v1::ListSourcesRequest request;
+    request.set_parent(DomainResource(options->domain));
+    options->page.Fill(&request);
+    if (const auto status = options->range.Fill(request.mutable_date_range()); !status.ok()) {
+      return app->Fail("sources not listed", status);
+    }
+    for (const std::string& state : options->states) {
+      request.add_states(state == "pending"    ? v1::Source::STATE_PENDING
+                         : state == "approved" ? v1::Source::STATE_APPROVED
+                                               : v1::Source::STATE_REJECTED);
+    }
+    v1::ListSourcesResponse response;
+    const auto stub = v1::SourceService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::ListSources, request, &response);
+    if (!status.ok()) return app->Fail("sources not listed", status);
+    Print(app->format(), response, "sources", SourceTable(response.sources()));
+    NoteNextPage(*app, response);
+    return static_cast<int>(kDone);
+  });
+
+  const auto one = [&options](CLI::App* command) {
+    command->add_option("SOURCE", options->sources, "source id or resource name")
+        ->required()
+        ->expected(1);
+    command->add_option("--domain", options->domain, "domain of the source");
+    options->range.Add(command);
+  };
+  CLI::App* get = group->add_subcommand("get", "one source");
+  one(get);
+  app->OnSelected(get, [app, options] {
+    v1::GetSourceRequest request;
+    request.set_name(ResourceOf(*options, options->sources.front()));
+    if (request.name().empty()) return MissingDomain(*app);
+    if (const auto status = options->range.Fill(request.mutable_date_range()); !status.ok()) {
+      return app->Fail("source not read", status);
+    }
+    v1::GetSourceResponse response;
+    const auto stub = v1::SourceService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::GetSource, request, &response);
+    if (!status.ok()) return app->Fail("source not read", status);
+    Print(app->format(), response.source(), "", OneSource(response.source()));
+    return static_cast<int>(kDone);
+  });
+
+  CLI::App* explain =
+      group->add_subcommand("explain", "why it is what it is, what approving would change");
+  one(explain);
+  app->OnSelected(explain, [app, options] {
+    v1::ExplainSourceRequest request;
+    request.set_name(ResourceOf(*options, options->sources.front()));
+    if (request.name().empty()) return MissingDomain(*app);
+    if (const auto status = options->range.Fill(request.mutable_date_range()); !status.ok()) {
+      return app->Fail("source not explained", status);
+    }
+    v1::ExplainSourceResponse response;
+    const auto stub = v1::SourceService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::ExplainSource, request, &response);
+    if (!status.ok()) return app->Fail("source not explained", status);
+    if (app->format() == Format::kTable || app->format() == Format::kWide) {
+      fmt::print("{}", ExplainText(response));
+    } else {
+      Print(app->format(), response, "", OneSource(response.source()));
+    }
+    return static_cast<int>(kDone);
+  });
+
+  CLI::App* ips = group->add_subcommand("ips", "addresses of a source, largest first");
+  one(ips);
+  options->page.Add(ips);
+  app->OnSelected(ips, [app, options] {
+    v1::ListSourceAddressesRequest request;
+    request.set_parent(ResourceOf(*options, options->sources.front()));
+    if (request.parent().empty()) return MissingDomain(*app);
+    options->page.Fill(&request);
+    if (const auto status = options->range.Fill(request.mutable_date_range()); !status.ok()) {
+      return app->Fail("addresses not listed", status);
+    }
+    v1::ListSourceAddressesResponse response;
+    const auto stub = v1::SourceService::NewStub(app->policyd());
+    const grpc::Status status = Call(app, *stub, &Stub::ListSourceAddresses, request, &response);
+    if (!status.ok()) return app->Fail("addresses not listed", status);
+    std::vector<Column> columns = {{"ADDRESS"}};
+    for (Column& column : CountColumns()) columns.push_back(std::move(column));
+    columns.push_back({"REPORTERS", Align::kLeft, true});
+    columns.push_back({"FIRST_SEEN", Align::kLeft, true});
+    columns.push_back({"LAST_SEEN"});
+    Table table(std::move(columns));
+    for (const v1::SourceAddress& address : response.addresses()) {
+      std::vector<std::string> cells = {address.address().empty() ? "(none)" : address.address()};
+      AppendCounts(address.counts(), &cells);
+      cells.push_back(Join({address.reporters().begin(), address.reporters().end()}, " "));
+      cells.push_back(Text(address.first_seen_date()));
+      cells.push_back(Text(address.last_seen_date()));
+      table.Add(address.address(), std::move(cells));
+    }
+    Print(app->format(), response, "addresses", table);
+    NoteNextPage(*app, response);
+    return static_cast<int>(kDone);
+  });
+
+  AddDecisions(group, app, options);
+}
+
+}  // namespace dmarcate::cli

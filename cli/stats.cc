@@ -1,0 +1,105 @@
+// dmarcate stats: counts by day, or by one dimension.
+
+#include <CLI/CLI.hpp>
+
+#include "cli/app.h"
+#include "cli/call.h"
+#include "cli/messages.h"
+#include "dmarcate/v1/stats.grpc.pb.h"
+
+namespace dmarcate::cli {
+namespace {
+
+using Stub = v1::StatsService::Stub;
+
+struct Options {
+  std::string domain, source;
+  v1::BreakdownDimension dimension = v1::BREAKDOWN_DIMENSION_UNSPECIFIED;
+  PageOptions page;
+  DateRangeOptions range;
+};
+
+int Breakdown(App* app, const Options& options) {
+  v1::QueryBreakdownRequest request;
+  request.set_parent(DomainResource(options.domain));
+  request.set_dimension(options.dimension);
+  options.page.Fill(&request);
+  if (const auto status = options.range.Fill(request.mutable_date_range()); !status.ok()) {
+    return app->Fail("no statistics", status);
+  }
+  v1::QueryBreakdownResponse response;
+  const auto stub = v1::StatsService::NewStub(app->policyd());
+  const grpc::Status status = Call(app, *stub, &Stub::QueryBreakdown, request, &response);
+  if (!status.ok()) return app->Fail("no statistics", status);
+  std::vector<Column> columns = {{"KEY"}};
+  for (Column& column : CountColumns()) columns.push_back(std::move(column));
+  Table table(std::move(columns));
+  for (const v1::BreakdownRow& row : response.rows()) {
+    std::vector<std::string> cells = {row.key()};
+    AppendCounts(row.counts(), &cells);
+    table.Add(row.key(), std::move(cells));
+  }
+  Print(app->format(), response, "rows", table);
+  NoteNextPage(*app, response);
+  return kDone;
+}
+
+int TimeSeries(App* app, const Options& options) {
+  v1::QueryTimeSeriesRequest request;
+  request.set_parent(options.source.empty()
+                         ? DomainResource(options.domain)
+                         : ChildResource(options.source, "sources", options.domain));
+  if (const auto status = options.range.Fill(request.mutable_date_range()); !status.ok()) {
+    return app->Fail("no statistics", status);
+  }
+  v1::QueryTimeSeriesResponse response;
+  const auto stub = v1::StatsService::NewStub(app->policyd());
+  const grpc::Status status = Call(app, *stub, &Stub::QueryTimeSeries, request, &response);
+  if (!status.ok()) return app->Fail("no statistics", status);
+  std::vector<Column> columns = {{"DAY"}};
+  for (Column& column : CountColumns()) columns.push_back(std::move(column));
+  columns.push_back({"REPORTS", Align::kRight});
+  columns.push_back({"ESTIMATED", Align::kLeft, true});
+  Table table(std::move(columns));
+  for (const v1::TimeSeriesPoint& point : response.points()) {
+    std::vector<std::string> cells = {Text(point.date())};
+    AppendCounts(point.counts(), &cells);
+    cells.push_back(std::to_string(point.report_count()));
+    cells.push_back(point.estimated() ? "yes" : "");
+    table.Add(Text(point.date()), std::move(cells));
+  }
+  Print(app->format(), response, "points", table);
+  return kDone;
+}
+
+}  // namespace
+
+void AddStats(CLI::App* root, App* app) {
+  auto options = std::make_shared<Options>();
+  static const std::map<std::string, v1::BreakdownDimension> kDimensions = {
+      {"source", v1::BREAKDOWN_DIMENSION_SOURCE},
+      {"address", v1::BREAKDOWN_DIMENSION_ADDRESS},
+      {"reporter", v1::BREAKDOWN_DIMENSION_REPORTER},
+      {"header-from", v1::BREAKDOWN_DIMENSION_HEADER_FROM},
+      {"disposition", v1::BREAKDOWN_DIMENSION_DISPOSITION},
+      {"trust", v1::BREAKDOWN_DIMENSION_TRUST}};
+  CLI::App* stats = root->add_subcommand("stats", "messages by UTC day, or by one dimension");
+  stats->add_option("DOMAIN", options->domain)->required();
+  stats->add_option("--source", options->source, "only this source (by day)");
+  stats
+      ->add_option("--by", options->dimension,
+                   "source, address, reporter, header-from, disposition or trust; default: by day")
+      ->transform(CLI::CheckedTransformer(kDimensions, CLI::ignore_case).description(""))
+      ->excludes("--source");
+  options->page.Add(stats);
+  options->range.Add(stats);
+  stats->footer(
+      "Examples:\n  dmarcate stats example.com --days 7\n"
+      "  dmarcate stats example.com --by reporter -o csv");
+  app->OnSelected(stats, [app, options] {
+    return options->dimension == v1::BREAKDOWN_DIMENSION_UNSPECIFIED ? TimeSeries(app, *options)
+                                                                     : Breakdown(app, *options);
+  });
+}
+
+}  // namespace dmarcate::cli

@@ -1,0 +1,151 @@
+#include "cli/output.h"
+
+#include "nlohmann/json.hpp"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/app.h"
+#include "cli/posture_text.h"
+#include "dmarcate/v1/source.pb.h"
+
+namespace dmarcate::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+struct CsvCase {
+  std::string name, cell, want;
+};
+const CsvCase kCsvCases[] = {
+    {"PlainStays", "sendgrid", "sendgrid"},
+    {"CommaIsQuoted", "a,b", "\"a,b\""},
+    {"QuoteIsDoubled", "a\"b", "\"a\"\"b\""},
+    {"LineBreakIsQuoted", "a\nb", "\"a\nb\""},
+    {"EqualsIsNoFormula", "=1+1", "\"'=1+1\""},
+    {"PlusIsNoFormula", "+cmd", "\"'+cmd\""},
+    {"AtIsNoFormula", "@SUM(A1)", "\"'@SUM(A1)\""},
+    {"MinusTextIsNoFormula", "-cmd", "\"'-cmd\""},
+    {"TabIsNoFormula", "\tx", "\"'\tx\""},
+    {"CarriageReturnIsNoFormula", "\rx", "\"'\rx\""},
+    {"WideEqualsIsNoFormula", "\xEF\xBC\x9Dx", "\"'\xEF\xBC\x9Dx\""},
+    {"NegativeNumberStaysANumber", "-12.5", "-12.5"},
+    {"NulIsDropped", std::string("a\0b", 3), "ab"},
+};
+class CsvTest : public testing::TestWithParam<CsvCase> {};
+TEST_P(CsvTest, Case) { EXPECT_EQ(CsvField(GetParam().cell), GetParam().want); }
+INSTANTIATE_TEST_SUITE_P(All, CsvTest, testing::ValuesIn(kCsvCases),
+                         [](const auto& each) { return each.param.name; });
+
+Table TwoColumns() {
+  Table table({{"SOURCE"}, {"MESSAGES", Align::kRight}, {"EVIDENCE", Align::kLeft, true}});
+  table.Add("domains/example.com/sources/a", {"a", "7", "dkim"});
+  table.Add("domains/example.com/sources/bb", {"bb\x1b[31m", "1200", "spf"});
+  return table;
+}
+
+TEST(Table, AlignsAndLeavesWideColumnsOut) {
+  EXPECT_EQ(TwoColumns().Render(Format::kTable),
+            "SOURCE      MESSAGES\n"
+            "a                  7\n"
+            "bb\\x1b[31m      1200\n");
+}
+
+TEST(Table, WideHasAllColumnsAndNameHasNamesOnly) {
+  EXPECT_THAT(TwoColumns().Render(Format::kWide), HasSubstr("EVIDENCE"));
+  EXPECT_EQ(TwoColumns().Render(Format::kName),
+            "domains/example.com/sources/a\ndomains/example.com/sources/bb\n");
+}
+
+TEST(Table, CsvHasAllColumnsUnescapedBytesQuoted) {
+  EXPECT_EQ(TwoColumns().Render(Format::kCsv),
+            "source,messages,evidence\r\na,7,dkim\r\nbb\x1b[31m,1200,spf\r\n");
+}
+
+TEST(Json, IsTheProtoMappingWithTheFieldNamesOfTheProto) {
+  v1::ListSourcesResponse response;
+  v1::Source* source = response.add_sources();
+  source->set_name("domains/example.com/sources/a");
+  source->set_state(v1::Source::STATE_PENDING);
+  source->mutable_stats()->mutable_counts()->set_message_count(7);
+  const auto json = nlohmann::json::parse(ToJson(response, true));
+  EXPECT_EQ(json["sources"][0]["state"], "STATE_PENDING");
+  EXPECT_EQ(json["sources"][0]["stats"]["counts"]["message_count"], "7");
+  EXPECT_EQ(json["next_page_token"], "");
+}
+
+TEST(Yaml, QuotesTextThatLooksLikeAnotherType) {
+  const std::string yaml = JsonToYaml(R"({"a":"no","b":["1"],"c":[],"d":true,"e":null})");
+  EXPECT_THAT(yaml, HasSubstr("a: \"no\""));
+  EXPECT_THAT(yaml, HasSubstr("- \"1\""));
+  EXPECT_THAT(yaml, HasSubstr("c: []"));
+  EXPECT_THAT(yaml, HasSubstr("d: true"));
+  EXPECT_THAT(yaml, HasSubstr("e: ~"));
+  EXPECT_EQ(JsonToYaml("not json"), "{}");
+}
+
+TEST(Rate, NeedsADenominatorAndEnoughOfIt) {
+  EXPECT_EQ(FormatRate(0, 0), "-");
+  EXPECT_EQ(FormatRate(3, 7), "3/7");
+  EXPECT_EQ(FormatRate(999, 1000), "99.9%");
+  EXPECT_EQ(FormatRate(9999, 10000), "99.9%");  // 100.0% means all of them
+  EXPECT_EQ(FormatRate(1000, 1000), "100.0%");
+}
+
+TEST(Resource, ShortNamesNeedTheDomain) {
+  EXPECT_EQ(ChildResource("a", "sources", "example.com"), "domains/example.com/sources/a");
+  EXPECT_EQ(ChildResource("a", "sources", "domains/example.com"), "domains/example.com/sources/a");
+  EXPECT_EQ(ChildResource("domains/x.example/sources/a", "sources", ""),
+            "domains/x.example/sources/a");
+  EXPECT_EQ(ChildResource("a", "sources", ""), "");
+}
+
+TEST(Posture, HostileRecordsArePrintedAsEscapes) {
+  v1::InspectRecordsResponse response;
+  response.set_consistent(false);
+  v1::LiveRecord* record = response.add_records();
+  record->set_type(v1::RECORD_TYPE_SPF);
+  record->set_owner_name("example.com");
+  record->set_outcome(v1::LOOKUP_OUTCOME_RECORDS);
+  record->set_record("v=spf1 \x1b]0;owned\x07 -all");
+  record->set_verdict(v1::VERDICT_FAIL);
+  v1::ServerView* server = record->add_servers();
+  server->set_address("192.0.2.53:53");
+  server->set_error("timeout");
+  const std::string text = PostureText(response);
+  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(text, HasSubstr("\\x1b]0;owned\\x07"));
+  EXPECT_THAT(text, HasSubstr("-- 192.0.2.53:53"));
+  EXPECT_THAT(text, HasSubstr("the authoritative servers disagree"));
+  EXPECT_EQ(PostureExitCode(response), kDifferences);
+}
+
+TEST(Posture, UnknownIsNeverDone) {
+  v1::InspectRecordsResponse response;
+  response.add_records()->set_verdict(v1::VERDICT_PASS);
+  EXPECT_EQ(PostureExitCode(response), kDone);
+  response.add_records()->set_verdict(v1::VERDICT_UNKNOWN);
+  EXPECT_EQ(PostureExitCode(response), kUnavailable);
+}
+
+TEST(SpfTree, IsDrawnWithCosts) {
+  v1::SpfTree tree;
+  tree.mutable_root()->set_term("example.com");
+  v1::SpfNode* include = tree.mutable_root()->add_children();
+  include->set_term("include:a.example");
+  include->set_lookup_cost(2);
+  include->add_children()->set_term("mx");
+  tree.mutable_root()->add_children()->set_term("-all");
+  tree.set_lookup_count(2);
+  tree.set_lookup_limit(10);
+  tree.set_void_lookup_limit(2);
+  EXPECT_EQ(SpfTreeText(tree),
+            "example.com\n"
+            "|-- include:a.example  [2 look-ups]\n"
+            "|   `-- mx\n"
+            "`-- -all\n"
+            "at least 2 of 10 look-ups, 0 of 2 void, 0 IPv4 addresses\n");
+}
+
+}  // namespace
+}  // namespace dmarcate::cli
