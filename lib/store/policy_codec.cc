@@ -1,0 +1,358 @@
+#include "lib/store/policy_codec.h"
+
+#include <limits>
+#include <map>
+#include <vector>
+
+#include "fmt/format.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+
+#include "dmarcate/storage/v1/policy.pb.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/store/envelope.h"
+
+namespace dmarcate {
+namespace {
+
+namespace pb = storage::v1;
+
+constexpr uint8_t kFormat = 1;
+
+std::string SealMessage(std::string_view key, const google::protobuf::MessageLite& message) {
+  std::string payload;
+  {
+    google::protobuf::io::StringOutputStream stream(&payload);
+    google::protobuf::io::CodedOutputStream out(&stream);
+    out.SetSerializationDeterministic(true);                  // maps by key
+    static_cast<void>(message.SerializeToCodedStream(&out));  // fails above 2 GiB only
+  }
+  return Seal(key, kFormat, payload);
+}
+
+absl::Status DoesNotDecode(std::string_view key) {
+  return MakeError(absl::StatusCode::kDataLoss,
+                   fmt::format("policy store: the value of key {} does not decode", ToHex(key)));
+}
+
+absl::Status UnsealMessage(std::string_view key, std::string_view value,
+                           google::protobuf::MessageLite* message) {
+  const auto payload = Unseal(key, kFormat, value);
+  if (!payload.ok()) {
+    return Annotate(payload.status(), fmt::format("policy store: key {}", ToHex(key)));
+  }
+  if (!message->ParseFromArray(payload->data(), static_cast<int>(payload->size()))) {
+    return DoesNotDecode(key);
+  }
+  return absl::OkStatus();
+}
+
+int64_t Micros(absl::Time time) { return absl::ToUnixMicros(time); }
+absl::Time FromMicros(int64_t micros) {
+  if (micros == std::numeric_limits<int64_t>::min()) return absl::InfinitePast();
+  if (micros == std::numeric_limits<int64_t>::max()) return absl::InfiniteFuture();
+  return absl::FromUnixMicros(micros);
+}
+
+// An enum whose numbers are 1 to `last`; false for others.
+template <typename E>
+bool FromNumber(uint32_t number, E last, E* out) {
+  *out = static_cast<E>(number);
+  return number >= 1 && number <= static_cast<uint32_t>(last);
+}
+
+template <typename Repeated>
+void PutTexts(const std::vector<std::string>& from, Repeated* to) {
+  for (const std::string& text : from) to->Add()->assign(text);
+}
+template <typename Repeated>
+std::vector<std::string> Texts(const Repeated& from) {
+  return {from.begin(), from.end()};
+}
+template <typename Map>
+void PutMap(const std::map<std::string, std::string>& from, Map* to) {
+  for (const auto& [name, text] : from) (*to)[name] = text;
+}
+template <typename Map>
+std::map<std::string, std::string> FromMap(const Map& from) {
+  return {from.begin(), from.end()};
+}
+
+template <typename Repeated>
+void PutManaged(const std::vector<ManagedTerm>& from, Repeated* to) {
+  for (const ManagedTerm& term : from) {
+    auto* out = to->Add();
+    out->set_term(term.term);
+    out->set_source_id(term.source_id);
+  }
+}
+template <typename Repeated>
+std::vector<ManagedTerm> Managed(const Repeated& from) {
+  std::vector<ManagedTerm> out;
+  for (const auto& term : from) out.push_back({term.term(), term.source_id()});
+  return out;
+}
+
+void PutRecordChange(const RecordChangeRecord& from, pb::RecordChange* to) {
+  to->set_zone(from.zone);
+  to->set_owner_name(from.owner_name);
+  to->set_type(from.type);
+  PutTexts(from.before, to->mutable_before());
+  PutTexts(from.after, to->mutable_after());
+  to->set_ttl_before(from.ttl_before);
+  to->set_ttl_after(from.ttl_after);
+  for (const TermChangeRecord& term : from.term_changes) {
+    pb::TermChange* out = to->add_term_changes();
+    out->set_action(static_cast<uint32_t>(term.action));
+    out->set_term(term.term);
+    out->set_before(term.before);
+    out->set_source_id(term.source_id);
+    out->set_lookup_cost(term.lookup_cost);
+  }
+  PutTexts(from.untouched, to->mutable_untouched());
+  to->set_lookups_before(from.lookups_before);
+  to->set_lookups_after(from.lookups_after);
+}
+
+bool GetRecordChange(const pb::RecordChange& from, RecordChangeRecord* to) {
+  to->zone = from.zone();
+  to->owner_name = from.owner_name();
+  to->type = from.type();
+  to->before = Texts(from.before());
+  to->after = Texts(from.after());
+  to->ttl_before = from.ttl_before();
+  to->ttl_after = from.ttl_after();
+  bool known = true;
+  for (const pb::TermChange& term : from.term_changes()) {
+    TermChangeRecord& out = to->term_changes.emplace_back();
+    known = FromNumber(term.action(), TermAction::kModify, &out.action) && known;
+    out.term = term.term();
+    out.before = term.before();
+    out.source_id = term.source_id();
+    out.lookup_cost = term.lookup_cost();
+  }
+  to->untouched = Texts(from.untouched());
+  to->lookups_before = from.lookups_before();
+  to->lookups_after = from.lookups_after();
+  return known;
+}
+
+}  // namespace
+
+std::string EncodeRecord(std::string_view key, const DomainRecord& record) {
+  pb::Domain out;
+  out.set_revision(record.revision);
+  out.set_name(record.name);
+  out.set_uid(record.uid);
+  out.set_create_time_us(Micros(record.create_time));
+  out.set_update_time_us(Micros(record.update_time));
+  out.set_dns_provider(record.dns_provider);
+  out.set_report_mailbox(record.report_mailbox);
+  PutManaged(record.managed_terms, out.mutable_managed_terms());
+  return SealMessage(key, out);
+}
+
+absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRecord* record) {
+  pb::Domain in;
+  DMARCATE_RETURN_IF_ERROR(UnsealMessage(key, value, &in));
+  record->revision = in.revision();
+  record->name = in.name();
+  record->uid = in.uid();
+  record->create_time = FromMicros(in.create_time_us());
+  record->update_time = FromMicros(in.update_time_us());
+  record->dns_provider = in.dns_provider();
+  record->report_mailbox = in.report_mailbox();
+  record->managed_terms = Managed(in.managed_terms());
+  return absl::OkStatus();
+}
+
+std::string EncodeRecord(std::string_view key, const SourceDecision& record) {
+  pb::SourceDecision out;
+  out.set_revision(record.revision);
+  out.set_domain(record.domain);
+  out.set_source_id(record.source_id);
+  out.set_state(static_cast<uint32_t>(record.state));
+  out.set_decided_by(record.decided_by);
+  out.set_note(record.note);
+  out.set_evidence_etag(record.evidence_etag);
+  out.set_decide_time_us(Micros(record.decide_time));
+  pb::Authorization* authorization = out.mutable_authorization();
+  authorization->set_kind(static_cast<uint32_t>(record.authorization.kind));
+  authorization->set_include_domain(record.authorization.include_domain);
+  PutTexts(record.authorization.ranges, authorization->mutable_ranges());
+  return SealMessage(key, out);
+}
+
+absl::Status DecodeRecord(std::string_view key, std::string_view value, SourceDecision* record) {
+  pb::SourceDecision in;
+  DMARCATE_RETURN_IF_ERROR(UnsealMessage(key, value, &in));
+  record->revision = in.revision();
+  record->domain = in.domain();
+  record->source_id = in.source_id();
+  record->decided_by = in.decided_by();
+  record->note = in.note();
+  record->evidence_etag = in.evidence_etag();
+  record->decide_time = FromMicros(in.decide_time_us());
+  using Kind = AuthorizationSpec::Kind;
+  const uint32_t kind = in.authorization().kind();
+  record->authorization.kind = static_cast<Kind>(kind);
+  record->authorization.include_domain = in.authorization().include_domain();
+  record->authorization.ranges = Texts(in.authorization().ranges());
+  if (!FromNumber(in.state(), SourceState::kRejected, &record->state) ||
+      kind > static_cast<uint32_t>(Kind::kAlreadyAuthorized)) {
+    return DoesNotDecode(key);
+  }
+  return absl::OkStatus();
+}
+
+std::string EncodeRecord(std::string_view key, const DnsProviderRecord& record) {
+  pb::DnsProvider out;
+  out.set_revision(record.revision);
+  out.set_id(record.id);
+  out.set_type(record.type);
+  PutMap(record.settings, out.mutable_settings());
+  PutTexts(record.zones, out.mutable_zones());
+  out.set_secret_name(record.secret_name);
+  out.set_create_time_us(Micros(record.create_time));
+  return SealMessage(key, out);
+}
+
+absl::Status DecodeRecord(std::string_view key, std::string_view value, DnsProviderRecord* record) {
+  pb::DnsProvider in;
+  DMARCATE_RETURN_IF_ERROR(UnsealMessage(key, value, &in));
+  record->revision = in.revision();
+  record->id = in.id();
+  record->type = in.type();
+  record->settings = FromMap(in.settings());
+  record->zones = Texts(in.zones());
+  record->secret_name = in.secret_name();
+  record->create_time = FromMicros(in.create_time_us());
+  return absl::OkStatus();
+}
+
+std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
+  pb::Change out;
+  out.set_revision(record.revision);
+  out.set_domain(record.domain);
+  out.set_id(record.id);
+  out.set_state(static_cast<uint32_t>(record.state));
+  out.mutable_intent()->set_spf_from_decisions(record.intent.spf_from_decisions);
+  out.mutable_intent()->set_dmarc_report_address(record.intent.dmarc_report_address);
+  out.mutable_intent()->set_rollback_of(record.intent.rollback_of);
+  for (const RecordChangeRecord& change : record.record_changes) {
+    PutRecordChange(change, out.add_record_changes());
+  }
+  PutManaged(record.managed_before, out.mutable_managed_before());
+  PutManaged(record.managed_after, out.mutable_managed_after());
+  out.set_plan_digest(record.plan_digest);
+  for (const GuardRecord& guard : record.guards) {
+    pb::Guard* to = out.add_guards();
+    to->set_code(guard.code);
+    to->set_verdict(static_cast<uint32_t>(guard.verdict));
+    to->set_message(guard.message);
+    PutMap(guard.metadata, to->mutable_metadata());
+  }
+  out.set_dns_provider(record.dns_provider);
+  out.set_provider_class(record.provider_class);
+  for (const StepRecord& step : record.steps) {
+    pb::Step* to = out.add_steps();
+    to->set_step(step.step);
+    to->set_detail(step.detail);
+    to->set_time_us(Micros(step.time));
+  }
+  for (const VerificationRecord& verification : record.verifications) {
+    pb::Verification* to = out.add_verifications();
+    to->set_name_server(verification.name_server);
+    to->set_address(verification.address);
+    to->set_owner_name(verification.owner_name);
+    to->set_detail(verification.detail);
+    to->set_verified(verification.verified);
+    to->set_time_us(Micros(verification.time));
+  }
+  out.set_requested_by(record.requested_by);
+  out.set_applied_by(record.applied_by);
+  out.set_create_time_us(Micros(record.create_time));
+  if (record.apply_time != absl::InfinitePast()) out.set_apply_time_us(Micros(record.apply_time));
+  if (record.end_time != absl::InfinitePast()) out.set_end_time_us(Micros(record.end_time));
+  out.set_plan_expire_time_us(Micros(record.plan_expire_time));
+  out.set_rollback_of(record.rollback_of);
+  out.set_rolled_back_by(record.rolled_back_by);
+  out.set_error_reason(record.error_reason);
+  out.set_error_message(record.error_message);
+  PutMap(record.error_metadata, out.mutable_error_metadata());
+  return SealMessage(key, out);
+}
+
+absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRecord* record) {
+  pb::Change in;
+  DMARCATE_RETURN_IF_ERROR(UnsealMessage(key, value, &in));
+  *record = ChangeRecord();
+  record->revision = in.revision();
+  record->domain = in.domain();
+  record->id = in.id();
+  bool known = FromNumber(in.state(), ChangeState::kNeedsAttention, &record->state);
+  record->intent.spf_from_decisions = in.intent().spf_from_decisions();
+  record->intent.dmarc_report_address = in.intent().dmarc_report_address();
+  record->intent.rollback_of = in.intent().rollback_of();
+  for (const pb::RecordChange& change : in.record_changes()) {
+    known = GetRecordChange(change, &record->record_changes.emplace_back()) && known;
+  }
+  record->managed_before = Managed(in.managed_before());
+  record->managed_after = Managed(in.managed_after());
+  record->plan_digest = in.plan_digest();
+  for (const pb::Guard& guard : in.guards()) {
+    GuardRecord& to = record->guards.emplace_back();
+    to.code = guard.code();
+    known = FromNumber(guard.verdict(), GuardVerdict::kRefuse, &to.verdict) && known;
+    to.message = guard.message();
+    to.metadata = FromMap(guard.metadata());
+  }
+  record->dns_provider = in.dns_provider();
+  record->provider_class = static_cast<uint8_t>(in.provider_class());
+  for (const pb::Step& step : in.steps()) {
+    record->steps.push_back({step.step(), step.detail(), FromMicros(step.time_us())});
+  }
+  for (const pb::Verification& verification : in.verifications()) {
+    record->verifications.push_back({verification.name_server(), verification.address(),
+                                     verification.owner_name(), verification.detail(),
+                                     verification.verified(), FromMicros(verification.time_us())});
+  }
+  record->requested_by = in.requested_by();
+  record->applied_by = in.applied_by();
+  record->create_time = FromMicros(in.create_time_us());
+  if (in.has_apply_time_us()) record->apply_time = FromMicros(in.apply_time_us());
+  if (in.has_end_time_us()) record->end_time = FromMicros(in.end_time_us());
+  record->plan_expire_time = FromMicros(in.plan_expire_time_us());
+  record->rollback_of = in.rollback_of();
+  record->rolled_back_by = in.rolled_back_by();
+  record->error_reason = in.error_reason();
+  record->error_message = in.error_message();
+  record->error_metadata = FromMap(in.error_metadata());
+  return known ? absl::OkStatus() : DoesNotDecode(key);
+}
+
+std::string EncodeRecord(std::string_view key, const RequestRecord& record) {
+  pb::Request out;
+  out.set_caller(record.caller);
+  out.set_request_id(record.request_id);
+  out.set_method(record.method);
+  out.set_body_sha256(record.body_sha256);
+  out.set_response(record.response);
+  out.set_time_us(Micros(record.time));
+  return SealMessage(key, out);
+}
+
+absl::Status DecodeRecord(std::string_view key, std::string_view value, RequestRecord* record) {
+  pb::Request in;
+  DMARCATE_RETURN_IF_ERROR(UnsealMessage(key, value, &in));
+  record->caller = in.caller();
+  record->request_id = in.request_id();
+  record->method = in.method();
+  record->body_sha256 = in.body_sha256();
+  record->response = in.response();
+  record->time = FromMicros(in.time_us());
+  return absl::OkStatus();
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,33 @@
+// lib/store/policy_codec.h
+// The values of the policy database: each record as a message of dmarcate.storage.v1, sealed with
+// its key (envelope.h). Equal records, equal bytes. Times are kept to the microsecond.
+//
+// Decoding: kDataLoss, kFailedPrecondition as Unseal().
+
+#ifndef DMARCATE_LIB_STORE_POLICY_CODEC_H_
+#define DMARCATE_LIB_STORE_POLICY_CODEC_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+#include "lib/store/policy_store.h"
+
+namespace dmarcate {
+
+std::string EncodeRecord(std::string_view key, const DomainRecord& record);
+std::string EncodeRecord(std::string_view key, const SourceDecision& record);
+std::string EncodeRecord(std::string_view key, const DnsProviderRecord& record);
+std::string EncodeRecord(std::string_view key, const ChangeRecord& record);
+std::string EncodeRecord(std::string_view key, const RequestRecord& record);
+
+absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, SourceDecision* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, DnsProviderRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, RequestRecord* record);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_STORE_POLICY_CODEC_H_

@@ -1,0 +1,72 @@
+#include "lib/store/policy_keys.h"
+
+#include "lib/store/key_codec.h"
+
+namespace dmarcate::policy_keys {
+namespace {
+
+std::string Key(char tag, std::string_view first) {
+  std::string key(1, tag);
+  AppendKeyText(first, &key);
+  return key;
+}
+
+std::string Key(char tag, std::string_view first, std::string_view second) {
+  std::string key = Key(tag, first);
+  AppendKeyText(second, &key);
+  return key;
+}
+
+std::string TimeKey(absl::Time time) {
+  std::string key(1, kRequestTimeTag);
+  // Signed numbers sort as unsigned ones once the sign bit is turned over.
+  AppendKeyNumber(static_cast<uint64_t>(absl::ToUnixMicros(time)) ^ (uint64_t{1} << 63), 8, &key);
+  return key;
+}
+
+std::optional<std::pair<std::string, std::string>> TakeTwo(std::string_view key) {
+  auto first = TakeKeyText(&key);
+  auto second = TakeKeyText(&key);
+  if (!first || !second || !key.empty()) return std::nullopt;
+  return std::pair(*std::move(first), *std::move(second));
+}
+
+}  // namespace
+
+std::string Tag(char tag) { return std::string(1, tag); }
+std::string Domain(std::string_view name) { return Key(kDomainTag, name); }
+std::string Decisions(std::string_view domain) { return Key(kDecisionTag, domain); }
+std::string Decision(std::string_view domain, std::string_view source_id) {
+  return Key(kDecisionTag, domain, source_id);
+}
+std::string Provider(std::string_view id) { return Key(kProviderTag, id); }
+std::string Changes(std::string_view domain) { return Key(kChangeTag, domain); }
+std::string Change(std::string_view domain, std::string_view id) {
+  return Key(kChangeTag, domain, id);
+}
+std::string ChangeId(std::string_view id, std::string_view domain) {
+  return Key(kChangeIdTag, id, domain);
+}
+std::string OpenChange(std::string_view id, std::string_view domain) {
+  return Key(kOpenTag, id, domain);
+}
+std::optional<std::pair<std::string, std::string>> ParseChangeId(std::string_view key) {
+  if (key.empty()) return std::nullopt;
+  return TakeTwo(key.substr(1));
+}
+std::string Request(std::string_view caller, std::string_view request_id) {
+  return Key(kRequestTag, caller, request_id);
+}
+std::string RequestTime(absl::Time time, std::string_view caller, std::string_view request_id) {
+  std::string key = TimeKey(time);
+  AppendKeyText(caller, &key);
+  AppendKeyText(request_id, &key);
+  return key;
+}
+std::string RequestsUntil(absl::Time time) { return TimeKey(time + absl::Microseconds(1)); }
+std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_view key) {
+  if (key.size() < 9) return std::nullopt;
+  return TakeTwo(key.substr(9));
+}
+
+}  // namespace dmarcate::policy_keys

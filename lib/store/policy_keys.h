@@ -1,0 +1,41 @@
+// lib/store/policy_keys.h
+// The keys of the policy database: one letter, then what names the record (key_codec.h).
+
+#ifndef DMARCATE_LIB_STORE_POLICY_KEYS_H_
+#define DMARCATE_LIB_STORE_POLICY_KEYS_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/time/time.h"
+
+namespace dmarcate::policy_keys {
+
+inline constexpr std::string_view kFormat = "Mformat";  // -> version of the layout
+inline constexpr char kDomainTag = 'D', kDecisionTag = 'S', kProviderTag = 'P', kChangeTag = 'C',
+                      kChangeIdTag = 'N', kOpenTag = 'O', kRequestTag = 'Q', kRequestTimeTag = 'T';
+
+std::string Tag(char tag);
+std::string Domain(std::string_view name);
+std::string Decisions(std::string_view domain);  // prefix of a domain's
+std::string Decision(std::string_view domain, std::string_view source_id);
+std::string Provider(std::string_view id);
+std::string Changes(std::string_view domain);  // prefix of a domain's
+std::string Change(std::string_view domain, std::string_view id);
+// -> empty. All changes by id, and those that a restart has to resume.
+std::string ChangeId(std::string_view id, std::string_view domain);
+std::string OpenChange(std::string_view id, std::string_view domain);
+// (id, domain) of a key with either tag.
+std::optional<std::pair<std::string, std::string>> ParseChangeId(std::string_view key);
+std::string Request(std::string_view caller, std::string_view request_id);
+// -> empty. Requests by time.
+std::string RequestTime(absl::Time time, std::string_view caller, std::string_view request_id);
+std::string RequestsUntil(absl::Time time);  // after the keys of `time` and before
+// (caller, request id)
+std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_view key);
+
+}  // namespace dmarcate::policy_keys
+
+#endif  // DMARCATE_LIB_STORE_POLICY_KEYS_H_

@@ -1,0 +1,71 @@
+// lib/store/rocks_policy_store.h
+// The policy store on RocksDB. Keys and values are documented in docs/store.md.
+
+#ifndef DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
+#define DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "lib/store/policy_store.h"
+
+namespace rocksdb {
+class Env;
+}  // namespace rocksdb
+
+namespace dmarcate {
+
+class RocksDb;
+class WriteSet;
+
+class RocksPolicyStore final : public PolicyStore {
+ public:
+  // Opens or creates the database in `directory`.
+  //   kFailedPrecondition  another process has it open, or a newer program wrote it
+  //   kDataLoss            its files are damaged
+  // `env`: see RocksDb::Open().
+  static absl::StatusOr<std::unique_ptr<RocksPolicyStore>> Open(const std::string& directory,
+                                                                rocksdb::Env* env = nullptr);
+  ~RocksPolicyStore() override;
+
+  absl::StatusOr<DomainRecord> GetDomain(std::string_view name) override;
+  absl::StatusOr<std::vector<DomainRecord>> ListDomains(std::string_view after,
+                                                        size_t limit) override;
+  absl::StatusOr<DomainRecord> PutDomain(DomainRecord record) override;
+  absl::StatusOr<SourceDecision> GetDecision(std::string_view domain,
+                                             std::string_view source_id) override;
+  absl::StatusOr<std::vector<SourceDecision>> ListDecisions(std::string_view domain) override;
+  absl::StatusOr<SourceDecision> PutDecision(SourceDecision record) override;
+  absl::StatusOr<DnsProviderRecord> GetProvider(std::string_view id) override;
+  absl::StatusOr<std::vector<DnsProviderRecord>> ListProviders(std::string_view after,
+                                                               size_t limit) override;
+  absl::StatusOr<DnsProviderRecord> PutProvider(DnsProviderRecord record) override;
+  absl::StatusOr<ChangeRecord> GetChange(std::string_view domain, std::string_view id) override;
+  absl::StatusOr<std::vector<ChangeRecord>> ListChanges(std::string_view domain,
+                                                        std::string_view before,
+                                                        size_t limit) override;
+  absl::StatusOr<ChangeRecord> PutChange(ChangeRecord record) override;
+  absl::StatusOr<std::vector<ChangeRecord>> OpenChanges() override;
+  absl::Status PutChangeAndDomain(ChangeRecord change, DomainRecord domain) override;
+  absl::StatusOr<std::optional<RequestRecord>> FindRequest(std::string_view caller,
+                                                           std::string_view request_id) override;
+  absl::Status PutRequest(RequestRecord record) override;
+
+ private:
+  explicit RocksPolicyStore(std::unique_ptr<RocksDb> db);
+
+  // Check the revision, raise it and add to `changes` what is to be written.
+  absl::Status Stage(DomainRecord* record, WriteSet* changes) const;
+  absl::Status Stage(ChangeRecord* record, WriteSet* changes) const;
+  // Deletes requests that are older than the lifetime at `now`, some at a time.
+  absl::Status StageForgetting(absl::Time now, WriteSet* changes) const;
+  absl::Status Write(const WriteSet& changes);
+
+  std::unique_ptr<RocksDb> db_;
+  std::mutex put_mutex_;  // from reading a revision to having written the next
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
