@@ -101,7 +101,7 @@ bool DocumentReader::ReadCutFrame(const Token& root, const CutReport& cut,
   const std::string open(text_.substr(root.begin, root.end - root.begin));
   const std::string close = fmt::format("</{}>", qualified);
   if (Load(tree_, open + cut.frame + close)) {
-    const bool damaged = !cut.closed;
+    const bool damaged = !cut.closed || !cut.unclosed.empty() || !error_.empty();
     return reader.ReadFrame(tree_.first_child(), damaged ? Source::kDamaged : Source::kWellFormed);
   }
   const std::string mended = MendPiece(cut.frame, reader.log());
@@ -176,7 +176,7 @@ ParsedAggregate DocumentReader::ReadPiecesOf(const Token& root, const CutReport&
   }
   if (reader.refused()) return reader.Finish();
   if (!cut.closed) {
-    reader.log().Add("root_unclosed", "", error_, "",
+    reader.log().Add("root_unclosed", "", "", "",
                      cut.tail_cut ? Effect::kMaterial : Effect::kCosmetic);
   }
   for (const int64_t ordinal : cut.unclosed) {

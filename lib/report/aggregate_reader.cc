@@ -179,9 +179,15 @@ std::string AggregateReader::DomainOf(pugi::xml_node leaf, Element element, std:
     note("domain_from_address", envelope ? Effect::kCosmetic : Effect::kMaterial);
   }
   if (domain.idna) note("domain_to_ascii", Effect::kCosmetic);
-  // Domains of signatures are often no host names and are kept without a word (A14).
-  if (domain.invalid && element != Element::kDomain) note("domain_invalid", Effect::kCosmetic);
+  if (domain.invalid) {
+    note("domain_invalid", element == Element::kDomain ? Effect::kMaterial : Effect::kCosmetic);
+  }
   return std::move(domain.text);
+}
+
+std::string AggregateReader::SignatureDomainOf(pugi::xml_node leaf, std::string_view path) {
+  const std::string_view text = TextOf(leaf, Element::kDomain, path);
+  return text.empty() ? "" : ReadDomainText(text, OddDomain::kKeep).text;
 }
 
 void AggregateReader::ReadNamespace(pugi::xml_node root) {

@@ -58,6 +58,7 @@ class AggregateReader {
   // Texts. TextOf returns a view into the tree or into scratch_: valid until the next call.
   std::string_view TextOf(pugi::xml_node leaf, Element element, std::string_view path);
   std::string DomainOf(pugi::xml_node leaf, Element element, std::string_view path);
+  std::string SignatureDomainOf(pugi::xml_node leaf, std::string_view path);
   // For an element that is no part of the grammar where it stands: notes its name and measures its
   // depth.
   void Skip(pugi::xml_node node);

@@ -14,6 +14,20 @@ bool IsAscii(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return static_cast<signed char>(c) >= 0; });
 }
 
+// "joe@x, ann@y" becomes "*@x, *@y".
+std::string WithoutLocalParts(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '@') {
+      const size_t begin = out.find_last_of(kListSeparators);
+      out.resize(begin == std::string::npos ? 0 : begin + 1);
+      out += '*';
+    }
+    out += c;
+  }
+  return out;
+}
+
 std::string_view Without(std::string_view text, char open, char close) {
   if (text.size() >= 2 && text.front() == open && text.back() == close) {
     return TrimAscii(text.substr(1, text.size() - 2));
@@ -45,7 +59,7 @@ bool IsAtOrBelowText(std::string_view domain, std::string_view ancestor) {
          domain[domain.size() - ancestor.size() - 1] == '.';
 }
 
-DomainText ReadDomainText(std::string_view raw) {
+DomainText ReadDomainText(std::string_view raw, OddDomain odd) {
   DomainText domain;
   if (IsHostName(raw)) {  // nearly always
     domain.text = raw;
@@ -53,12 +67,18 @@ DomainText ReadDomainText(std::string_view raw) {
   }
   std::string_view text = Without(raw, '<', '>');
   domain.from_address = text.size() != raw.size();
-  if (const size_t cut = text.find_first_of(kListSeparators); cut != std::string_view::npos) {
+  const size_t cut = text.find_first_of(kListSeparators);
+  if (odd == OddDomain::kRead && cut != std::string_view::npos) {
     domain.several = true;
     text = Without(text.substr(0, cut), '<', '>');
   }
   if (const size_t at = text.rfind('@'); at != std::string_view::npos) {
     domain.from_address = true;
+    if (cut != std::string_view::npos && odd == OddDomain::kKeep) {
+      domain.text = WithoutLocalParts(AsciiLower(text));
+      domain.invalid = true;
+      return domain;
+    }
     text.remove_prefix(at + 1);
   }
   if (text.size() > 1 && text.ends_with('.')) text.remove_suffix(1);

@@ -18,8 +18,12 @@ struct DomainText {
   bool invalid = false;       // is no host name
 };
 
+// What a list of names or an address means. kKeep: of signatures and SPF (A14), where odd names are
+// a fact about the sender; only local parts are replaced by "*".
+enum class OddDomain { kRead, kKeep };
+
 // `raw` is trimmed, valid UTF-8.
-DomainText ReadDomainText(std::string_view raw);
+DomainText ReadDomainText(std::string_view raw, OddDomain odd = OddDomain::kRead);
 
 // Letters, digits, hyphens and underscores in labels of 1 to 63, at most 253 octets; lower case.
 bool IsHostName(std::string_view text);

@@ -168,7 +168,8 @@ inline int32_t MidpointDay(int64_t begin, int64_t end) {
   return static_cast<int32_t>(middle >= 0 ? middle / 86400 : (middle - 86399) / 86400);
 }
 
-// RFC 8460. Counts and texts only; detail comes with the intake of TLS reports.
+// RFC 8460. Counts and texts only; detail comes with the intake of TLS reports. Domains and host
+// names keep the letters and dots they were sent with; types are lower case.
 struct TlsReport {
   std::string organization_name, report_id, contact_info;
   std::string begin_text, end_text;

@@ -104,7 +104,7 @@ void AggregateReader::ReadDkim(pugi::xml_node node, AggregateRecord& record) {
   ForEachChild(node, kPath, 0, [&](Element element, pugi::xml_node child) {
     switch (element) {
       case Element::kDomain:
-        auth.domain = DomainOf(child, element, "auth_results/dkim/domain");
+        auth.domain = SignatureDomainOf(child, "auth_results/dkim/domain");
         return true;
       case Element::kSelector:
         if (const auto text = TextOf(child, element, "auth_results/dkim/selector"); !text.empty()) {
@@ -144,7 +144,7 @@ void AggregateReader::ReadSpf(pugi::xml_node node, AggregateRecord& record) {
   ForEachChild(node, "auth_results/spf", 0, [&](Element element, pugi::xml_node child) {
     switch (element) {
       case Element::kDomain: {
-        std::string domain = DomainOf(child, element, "auth_results/spf/domain");
+        std::string domain = SignatureDomainOf(child, "auth_results/spf/domain");
         if (!domain.empty()) auth.domain = std::move(domain);  // A6
         return true;
       }

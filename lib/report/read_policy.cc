@@ -85,10 +85,6 @@ void AggregateReader::ReadPolicyPublished(pugi::xml_node node) {
     switch (element) {
       case Element::kDomain:
         policy.domain = DomainOf(child, element, "policy_published/domain");
-        if (!policy.domain.empty() && !IsHostName(policy.domain)) {
-          log_.Add("domain_invalid", "policy_published/domain", policy.domain, policy.domain,
-                   Effect::kMaterial);
-        }
         return true;
       case Element::kP:
         policy.p = ReadPolicyWord(child, element, "policy_published/p");

@@ -60,7 +60,7 @@ std::optional<ReportFileName> ReadReportFileName(std::string_view file_name) {
     return std::nullopt;
   }
   result.receiver = AsciiLower(TrimAscii(fields[0]));
-  result.domain = ReadDomainText(TrimAscii(fields[1])).text;
+  result.domain = ReadDomainText(TrimAscii(fields[1]), OddDomain::kKeep).text;
   if (!IsHostName(result.domain)) return std::nullopt;
   if (!result.receiver.empty() && !IsHostName(result.receiver)) return std::nullopt;
   return result;

@@ -17,6 +17,7 @@
 namespace dmarcate {
 
 struct TlsLimits {
+  size_t document_bytes = 4 << 20;  // a tree of JSON takes many times its text
   int json_depth = 32;
   size_t policies = 10'000;
   size_t failure_details = 100'000;  // of one report; more are dropped, with a repair
@@ -31,8 +32,9 @@ struct ParsedTlsReport {
   std::optional<TlsReport> report;
   std::vector<Repair> repairs;
   int64_t repairs_dropped = 0;
-  // For kQuarantined, kOverLimit, kNotAReport: "empty_payload", "json_not_well_formed",
-  // "json_too_deep", "not_a_tls_report", "too_many_policies"; and a sentence with the position.
+  // kQuarantined: "empty_payload", "json_not_well_formed"; kOverLimit: "document_too_large",
+  // "json_too_deep", "too_many_policies"; kNotAReport: "not_a_tls_report". And a sentence with the
+  // position and the limit.
   std::string reason;
   std::string detail;
 };

@@ -1,0 +1,301 @@
+#include "lib/report/tls.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "lib/base/text.h"
+#include "lib/report/date_text.h"
+#include "lib/report/json_bounds.h"
+#include "lib/report/repair_log.h"
+#include "lib/report/value_text.h"
+
+namespace dmarcate {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+std::string_view WithoutMark(std::string_view text) {
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  return TrimAscii(text);
+}
+
+// The member `name` of `object`, or null for anything that is not there.
+const json& Member(const json& object, std::string_view name) {
+  static const json kNull;
+  if (!object.is_object()) return kNull;
+  const auto it = object.find(name);
+  return it == object.end() ? kNull : *it;
+}
+
+class TlsReader {
+ public:
+  explicit TlsReader(const TlsLimits& limits) : limits_(limits), log_(limits.repairs) {}
+
+  ParsedTlsReport Read(std::string_view document);
+
+ private:
+  ParsedTlsReport Refused(Outcome outcome, std::string_view reason, std::string detail);
+  bool ReadReport(const json& root);
+  void ReadDates(const json& range);
+  TlsReport::PolicyResult ReadPolicyResult(const json& entry, const std::string& path);
+  void ReadFailures(const json& details, const std::string& path, TlsReport::PolicyResult& result);
+  std::string Text(const json& value, std::string_view path);
+  std::vector<std::string> TextList(const json& value, std::string_view path);
+  void AppendList(const json& value, std::string_view path, std::vector<std::string>& list);
+  uint64_t Count(const json& value, std::string_view path);
+
+  const TlsLimits& limits_;
+  RepairLog log_;
+  TlsReport report_;
+  size_t failure_details_ = 0;
+};
+
+ParsedTlsReport TlsReader::Refused(Outcome outcome, std::string_view reason, std::string detail) {
+  ParsedTlsReport result;
+  result.outcome = outcome;
+  result.reason = reason;
+  result.detail = std::move(detail);
+  result.repairs_dropped = log_.dropped();
+  result.repairs = log_.Take();
+  return result;
+}
+
+std::string TlsReader::Text(const json& value, std::string_view path) {
+  std::string text;
+  if (value.is_string()) {
+    text = TrimAscii(value.get_ref<const std::string&>());
+  } else if (value.is_number()) {
+    text = value.dump();
+  } else if (!value.is_null()) {
+    log_.Add("text_expected", path, value.type_name(), "", Effect::kCosmetic);
+  }
+  if (text.size() > limits_.stored_text_bytes) {
+    log_.Add("text_cut", path, text, "", Effect::kCosmetic);
+    text = CutUtf8(text, limits_.stored_text_bytes);
+  }
+  return text;
+}
+
+// An array, one string, or an array inside a string.
+void TlsReader::AppendList(const json& value, std::string_view path,
+                           std::vector<std::string>& list) {
+  if (value.is_null()) return;
+  if (list.size() >= limits_.strings) {
+    log_.Add("list_cut", path, "", "", Effect::kCosmetic);
+    return;
+  }
+  if (std::string text = Text(value, path); !text.empty()) list.push_back(std::move(text));
+}
+
+std::vector<std::string> TlsReader::TextList(const json& value, std::string_view path) {
+  std::vector<std::string> list;
+  const json* source = &value;
+  json inner;
+  if (value.is_string()) {
+    const std::string& text = value.get_ref<const std::string&>();
+    const JsonBounds bounds = FindJsonBounds(text, limits_.json_depth);
+    if (TrimAscii(text).starts_with('[') && !bounds.too_deep) {
+      inner = json::parse(text, nullptr, /*allow_exceptions=*/false);
+      if (inner.is_array()) {
+        log_.Add("json_in_text", path, text, "", Effect::kCosmetic);
+        source = &inner;
+      }
+    }
+  }
+  if (!source->is_array()) {
+    AppendList(*source, path, list);
+    return list;
+  }
+  for (const json& element : *source) {
+    AppendList(element, path, list);
+    if (list.size() >= limits_.strings) break;
+  }
+  if (source->size() > limits_.strings) {
+    log_.Add("list_cut", path, fmt::format("{}", source->size()),
+             fmt::format("{}", limits_.strings), Effect::kCosmetic);
+  }
+  return list;
+}
+
+// Absent counts are 0; a number in a string is one.
+uint64_t TlsReader::Count(const json& value, std::string_view path) {
+  if (value.is_null()) return 0;
+  if (value.is_number_unsigned()) return value.get<uint64_t>();
+  const std::string text = Text(value, path);
+  const CountText count = ReadCountText(text);
+  const bool readable = count.form == CountForm::kPlain || count.form == CountForm::kFolded;
+  if (!value.is_string() || count.form != CountForm::kPlain) {
+    log_.Add(readable ? "count_folded" : "count_invalid", path, text,
+             fmt::format("{}", count.value), Effect::kMaterial);
+  } else {
+    log_.Add("count_text", path, text, text, Effect::kCosmetic);
+  }
+  return count.value;
+}
+
+void TlsReader::ReadDates(const json& range) {
+  const auto read = [&](std::string_view name, std::string& text, int64_t& seconds) {
+    const std::string path = fmt::format("date-range/{}", name);
+    text = Text(Member(range, name), path);
+    const auto value = ReadDateText(text);
+    // Not the norm here, but as clear: seconds since 1970.
+    const auto number = value.has_value() ? std::nullopt : ReadDate(text, DateEdge::kBegin);
+    if (number.has_value()) log_.Add("date_number", path, text, "", Effect::kMaterial);
+    if (!value.has_value() && !number.has_value()) {
+      log_.Add("date_missing", path, text, "", Effect::kMaterial);
+    }
+    seconds = value.has_value() ? *value : number.has_value() ? number->seconds : 0;
+  };
+  read("start-datetime", report_.begin_text, report_.begin);
+  read("end-datetime", report_.end_text, report_.end);
+  if (report_.begin > report_.end && report_.end != 0) {
+    std::swap(report_.begin, report_.end);
+    log_.Add("date_swapped", "date-range", report_.begin_text + ".." + report_.end_text, "",
+             Effect::kMaterial);
+  }
+}
+
+void TlsReader::ReadFailures(const json& details, const std::string& path,
+                             TlsReport::PolicyResult& result) {
+  const json single = details.is_object() ? json::array({details}) : json();
+  const json& list = details.is_object() ? single : details;
+  if (!list.is_array()) return;
+  for (const json& entry : list) {
+    if (failure_details_ >= limits_.failure_details) {
+      log_.Add("failure_details_cut", path, "", fmt::format("{}", limits_.failure_details),
+               Effect::kMaterial);
+      return;
+    }
+    if (!entry.is_object()) {
+      log_.Add("failure_detail_unreadable", path, entry.type_name(), "", Effect::kMaterial);
+      continue;
+    }
+    ++failure_details_;
+    TlsReport::FailureDetail& detail = result.failures.emplace_back();
+    detail.result_type = AsciiLower(Text(Member(entry, "result-type"), path + "/result-type"));
+    detail.sending_mta_ip = Text(Member(entry, "sending-mta-ip"), path + "/sending-mta-ip");
+    detail.receiving_mx_hostname =
+        Text(Member(entry, "receiving-mx-hostname"), path + "/receiving-mx-hostname");
+    detail.receiving_ip = Text(Member(entry, "receiving-ip"), path + "/receiving-ip");
+    detail.reason_code = Text(Member(entry, "failure-reason-code"), path + "/failure-reason-code");
+    detail.failed_sessions =
+        Count(Member(entry, "failed-session-count"), path + "/failed-session-count");
+  }
+}
+
+TlsReport::PolicyResult TlsReader::ReadPolicyResult(const json& entry, const std::string& path) {
+  TlsReport::PolicyResult result;
+  const json& policy = Member(entry, "policy");
+  if (!policy.is_object()) log_.Add("policy_missing", path + "/policy", "", "", Effect::kMaterial);
+  result.policy_type = AsciiLower(Text(Member(policy, "policy-type"), path + "/policy-type"));
+  result.policy_domain = Text(Member(policy, "policy-domain"), path + "/policy-domain");
+  if (policy.is_object() && result.policy_domain.empty()) {
+    log_.Add("policy_domain_missing", path + "/policy-domain", "", "", Effect::kMaterial);
+  }
+  result.policy_strings = TextList(Member(policy, "policy-string"), path + "/policy-string");
+  const json& hosts = Member(policy, "mx-host");
+  result.mx_hosts =
+      TextList(hosts.is_null() ? Member(policy, "mx-host-pattern") : hosts, path + "/mx-host");
+  for (std::string& host : result.mx_hosts) {  // a line of the policy instead of its value
+    if (StartsWithIgnoreCase(host, "mx:")) host = TrimAscii(std::string_view(host).substr(3));
+  }
+  const json& summary = Member(entry, "summary");
+  result.successful_sessions = Count(Member(summary, "total-successful-session-count"),
+                                     path + "/total-successful-session-count");
+  result.failed_sessions =
+      Count(Member(summary, "total-failure-session-count"), path + "/total-failure-session-count");
+  ReadFailures(Member(entry, "failure-details"), path + "/failure-details", result);
+  return result;
+}
+
+bool TlsReader::ReadReport(const json& root) {
+  // What makes it a TLS report and no other JSON: at least two of the words only it has.
+  int known = 0;
+  for (const char* name : {"organization-name", "date-range", "report-id", "policies"}) {
+    known += root.contains(name) ? 1 : 0;
+  }
+  if (known < 2) return false;
+  report_.organization_name = Text(Member(root, "organization-name"), "organization-name");
+  report_.report_id = Text(Member(root, "report-id"), "report-id");
+  report_.contact_info = Text(Member(root, "contact-info"), "contact-info");
+  ReadDates(Member(root, "date-range"));
+  const json& policies = Member(root, "policies");
+  if (!policies.is_array()) {
+    if (!policies.is_null()) {
+      log_.Add("policies_unreadable", "policies", policies.type_name(), "", Effect::kMaterial);
+    }
+    return true;
+  }
+  int ordinal = 0;
+  for (const json& entry : policies) {
+    const std::string path = fmt::format("policies[{}]", ++ordinal);
+    if (entry.is_object()) {
+      report_.policies.push_back(ReadPolicyResult(entry, path));
+    } else {
+      log_.Add("policy_unreadable", path, entry.type_name(), "", Effect::kMaterial);
+    }
+  }
+  return true;
+}
+
+ParsedTlsReport TlsReader::Read(std::string_view document) {
+  const std::string_view text = WithoutMark(document);
+  if (text.empty()) return Refused(Outcome::kQuarantined, "empty_payload", "no bytes");
+  if (!text.starts_with('{')) {
+    return Refused(Outcome::kNotAReport, "not_a_tls_report", "no JSON object");
+  }
+  if (text.size() > limits_.document_bytes) {
+    return Refused(Outcome::kOverLimit, "document_too_large",
+                   fmt::format("{} bytes of JSON, limit {}", text.size(), limits_.document_bytes));
+  }
+  const JsonBounds bounds = FindJsonBounds(text, limits_.json_depth);
+  if (bounds.too_deep) {
+    return Refused(Outcome::kOverLimit, "json_too_deep",
+                   fmt::format("nested deeper than {} at byte {}", limits_.json_depth, bounds.end));
+  }
+  std::string source(text.substr(0, bounds.end));
+  if (bounds.end < text.size()) {
+    log_.Add("trailing_garbage", "", text.substr(bounds.end), "", Effect::kCosmetic);
+  }
+  if (!IsValidUtf8(source)) {
+    source = ToValidUtf8(source);
+    log_.Add("bad_bytes", "", "", "U+FFFD", Effect::kCosmetic);
+  }
+  const json root = json::parse(source, nullptr, /*allow_exceptions=*/false);
+  if (!root.is_object()) {
+    return Refused(Outcome::kQuarantined, "json_not_well_formed",
+                   bounds.closed
+                       ? "syntax error inside the object"
+                       : fmt::format("the object is not closed within {} bytes", text.size()));
+  }
+  const json& policies = Member(root, "policies");
+  if (policies.is_array() && policies.size() > limits_.policies) {
+    return Refused(Outcome::kOverLimit, "too_many_policies",
+                   fmt::format("{} policies, limit {}", policies.size(), limits_.policies));
+  }
+  if (!ReadReport(root)) {
+    return Refused(Outcome::kNotAReport, "not_a_tls_report",
+                   "the object has none of the members of RFC 8460");
+  }
+  ParsedTlsReport result;
+  result.outcome = log_.outcome();
+  result.report = std::move(report_);
+  result.repairs_dropped = log_.dropped();
+  result.repairs = log_.Take();
+  return result;
+}
+
+}  // namespace
+
+bool LooksLikeTlsReport(std::string_view text) { return WithoutMark(text).starts_with('{'); }
+
+ParsedTlsReport ParseTlsReport(std::string_view document, const TlsLimits& limits) {
+  return TlsReader(limits).Read(document);
+}
+
+}  // namespace dmarcate
