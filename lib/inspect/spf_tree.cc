@@ -101,6 +101,7 @@ class Expander {
 
   void ExpandTerm(const DomainName& domain, const SpfTerm& term, SpfNode& node) {
     node.lookup_cost = term.costs_lookup() ? 1 : 0;
+    if (UsesMacro(term.domain_spec, 'p')) ++node.lookup_cost;  // as ptr does, section 4.6.4
     if (term.kind == SpfKind::kAll) {
       node.networks = {*IpNetwork::Parse("0.0.0.0/0"), *IpNetwork::Parse("::/0")};
       return;
@@ -126,7 +127,7 @@ class Expander {
       case SpfKind::kRedirect:
         return FollowRecord(*name, node);
       case SpfKind::kA:
-        return ExpandA(*name, term, node);
+        return AddAddresses(*name, term, node);
       case SpfKind::kMx:
         return ExpandMx(*name, term, node);
       default:
@@ -181,27 +182,20 @@ class Expander {
     node.void_lookups_ipv6 += ipv6 ? 1 : 0;
   }
 
-  struct Families {
-    bool ipv4 = false;
-    bool ipv6 = false;
-  };
-  // Adds the networks around the addresses of `name` and says which families it has.
-  Families AddAddresses(const DomainName& name, const SpfTerm& term, SpfNode& node) {
-    Families families;
+  // Adds the networks around the addresses of `name`. A receiver asks for one family, its client's.
+  void AddAddresses(const DomainName& name, const SpfTerm& term, SpfNode& node) {
     for (const RrType type : {RrType::kA, RrType::kAaaa}) {
       const bool ipv4 = type == RrType::kA;
       const auto answer = Lookup(name, type);
       if (!answer.ok()) {
         Cut(node, name, answer.status());
-        // Not known to be void.
-        (ipv4 ? families.ipv4 : families.ipv6) = true;
         continue;
       }
       node.ttl_seconds = answer->ttl_seconds;
+      if (answer->texts.empty()) CountVoid(node, ipv4, !ipv4);
       for (const std::string& text : answer->texts) {
         const auto address = IpAddress::Parse(text);
         if (!address.has_value() || address->is_v4() != ipv4) continue;
-        (ipv4 ? families.ipv4 : families.ipv6) = true;
         if (node.networks.size() >= kMaxAddresses) {
           Cut(node, fmt::format("more than {} addresses", kMaxAddresses));
           break;
@@ -210,18 +204,12 @@ class Expander {
         node.networks.push_back({address->Masked(length), length});
       }
     }
-    return families;
-  }
-
-  void ExpandA(const DomainName& name, const SpfTerm& term, SpfNode& node) {
-    const Families families = AddAddresses(name, term, node);
-    CountVoid(node, !families.ipv4, !families.ipv6);
   }
 
   void ExpandMx(const DomainName& name, const SpfTerm& term, SpfNode& node) {
     const auto answer = Lookup(name, RrType::kMx);
     if (!answer.ok()) return Cut(node, name, answer.status());
-    Families families;
+    if (answer->mx.empty()) CountVoid(node, /*ipv4=*/true, /*ipv6=*/true);
     std::set<DomainName> exchanges;
     for (const MxRecord& mx : answer->mx) {
       if (!mx.exchange.IsRoot()) exchanges.insert(mx.exchange);
@@ -231,12 +219,7 @@ class Expander {
                                exchanges.size(), kMaxExchanges);
       return;
     }
-    for (const DomainName& exchange : exchanges) {
-      const Families one = AddAddresses(exchange, term, node);
-      families.ipv4 |= one.ipv4;
-      families.ipv6 |= one.ipv6;
-    }
-    CountVoid(node, !families.ipv4, !families.ipv6);
+    for (const DomainName& exchange : exchanges) AddAddresses(exchange, term, node);
   }
 
   void ExpandExists(const DomainName& name, SpfNode& node) {

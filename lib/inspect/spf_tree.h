@@ -70,7 +70,7 @@ struct SpfTree {
   DomainName domain;
   SpfNode root;
   int lookup_count = 0;
-  // Terms whose every query found nothing (RFC 7208 section 4.6.4 counts terms).
+  // Queries that find nothing (RFC 7208 section 4.6.4), in the worst case as for look-ups.
   int void_lookup_count = 0;       // for a client with an IPv4 address
   int void_lookup_count_ipv6 = 0;  // names without AAAA count here
   // Addresses that get pass, those in several branches counted once; exceptions ("-ip4:...") are

@@ -66,7 +66,7 @@ std::string IpForMacro(const IpAddress& ip) {
   std::string out;
   for (const char c : hex) {
     if (!out.empty()) out.push_back('.');
-    out.push_back(c);
+    out.push_back(c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c);  // as the RFC's examples do
   }
   return out;
 }
@@ -178,6 +178,11 @@ std::string ExpandMacros(const std::vector<SpfMacroPiece>& pieces, const SpfMacr
     out += piece.url_escape ? UrlEscape(value) : value;
   }
   return out;
+}
+
+bool UsesMacro(std::string_view text, char letter) {
+  const auto pieces = ParseMacroString(text, SpfMacroUse::kExplanation);
+  return pieces.ok() && std::ranges::find(*pieces, letter, &SpfMacroPiece::letter) != pieces->end();
 }
 
 std::string FitDomain(std::string name) {

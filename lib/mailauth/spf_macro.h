@@ -49,6 +49,9 @@ struct SpfMacroValues {
 };
 std::string ExpandMacros(const std::vector<SpfMacroPiece>& pieces, const SpfMacroValues& values);
 
+// Whether the macro-string has the macro `letter` (lower case). False if it does not parse.
+bool UsesMacro(std::string_view text, char letter);
+
 // A name over 253 octets loses labels from the left (section 7.3); one trailing dot is stripped.
 std::string FitDomain(std::string name);
 

@@ -69,7 +69,7 @@ TEST_F(SpfTreeTest, EveryKindOfTermCosts) {
   EXPECT_EQ(tree.lookup_count, 7);
   EXPECT_TRUE(tree.has_dynamic_terms);
   EXPECT_EQ(tree.void_lookup_count, 0);
-  EXPECT_EQ(tree.void_lookup_count_ipv6, 3);  // a, mx and the mx behind redirect
+  EXPECT_EQ(tree.void_lookup_count_ipv6, 5);  // a, and twice the two exchanges
   EXPECT_THAT(Codes(tree), ElementsAre("SPF_VOID_LIMIT"));
   EXPECT_EQ(tree.findings[0].severity, Severity::kInfo);
   EXPECT_EQ(tree.ipv4_address_count, 256);
@@ -246,6 +246,10 @@ TEST_F(SpfTreeTest, MacrosOfTheDomainAreFollowed) {
   EXPECT_EQ(include.children[1].target, "host.example.com");
   EXPECT_EQ(tree.lookup_count, 3);
   EXPECT_TRUE(tree.complete);
+}
+
+TEST_F(SpfTreeTest, TheValidatedNameCostsAsPtrDoes) {
+  EXPECT_EQ(Expand("v=spf1 exists:%{p}.x.test -all").lookup_count, 2);
 }
 
 TEST_F(SpfTreeTest, APlannedRecordIsCountedBeforeItIsLive) {

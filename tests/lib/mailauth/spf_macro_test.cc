@@ -62,7 +62,7 @@ TEST(ExpandMacros, FollowsSection74) {
 TEST(ExpandMacros, WritesIpv6AsNibbles) {
   const auto pieces = ParseMacroString("%{ir}.%{v}._spf.%{d2}", SpfMacroUse::kDomainSpec).value();
   EXPECT_EQ(ExpandMacros(pieces, Example("2001:db8::cb01")),
-            "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com");
+            "1.0.B.C.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2.ip6._spf.example.com");
 }
 
 TEST(FitDomain, LosesLabelsFromTheLeft) {
