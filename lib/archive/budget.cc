@@ -44,4 +44,16 @@ absl::Status ArchiveBudget::ChargeMember() {
   return absl::OkStatus();
 }
 
+absl::Status BoundedBuffer::Add(std::string_view piece, int64_t stream_in, ArchiveBudget& budget) {
+  size_ += static_cast<int64_t>(piece.size());
+  DMARCATE_RETURN_IF_ERROR(
+      budget.ChargeOutput(static_cast<int64_t>(piece.size()), stream_in, size_));
+  if (overflowed()) {
+    std::string().swap(data_);
+  } else {
+    data_.append(piece);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace dmarcate

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 
@@ -57,6 +58,25 @@ class ArchiveBudget {
   int64_t inflated_ = 0;
   int members_ = 0;
   std::string reason_;
+};
+
+// Keeps the output of one stream as long as it is small. Of a large one it keeps the count only: a
+// bomb that a limit stops at 100 MiB has then cost kKeptBytes, and what passes all limits is
+// inflated a second time.
+class BoundedBuffer {
+ public:
+  static constexpr int64_t kKeptBytes = 16 << 20;
+
+  // Charges `budget` with `piece` and returns what it says; `stream_in` as there.
+  absl::Status Add(std::string_view piece, int64_t stream_in, ArchiveBudget& budget);
+  bool overflowed() const { return size_ > kKeptBytes; }
+  int64_t size() const { return size_; }
+  // All of it, unless overflowed().
+  std::string Take() { return std::move(data_); }
+
+ private:
+  std::string data_;
+  int64_t size_ = 0;
 };
 
 }  // namespace dmarcate

@@ -83,6 +83,48 @@ Damage DamageOf(const z_stream& stream) {
              : Damage::kCorrupt;
 }
 
+// Inflates `compressed`, hands each piece to `take` together with the number of compressed bytes
+// consumed, and describes the stream in `result`. An error is `take`'s, or kInvalidArgument where
+// there is no stream.
+template <typename Take>
+absl::Status Inflate(std::string_view compressed, Gunzipped* result, Take take) {
+  Inflater inflater;
+  if (!inflater.ok()) return MakeError(absl::StatusCode::kUnavailable, "zlib: out of memory");
+  z_stream& stream = inflater.stream;
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));  // never written
+  stream.avail_in =
+      static_cast<uInt>(compressed.size());  // EnterArchive bounds it well below 4 GiB
+  std::array<char, kBufferBytes> buffer;     // NOLINT: written by inflate before it is read
+  bool anything = false;
+  while (true) {
+    stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
+    stream.avail_out = kBufferBytes;
+    const int code = inflate(&stream, Z_NO_FLUSH);
+    const size_t produced = kBufferBytes - stream.avail_out;
+    anything = anything || produced > 0;
+    DMARCATE_RETURN_IF_ERROR(take(std::string_view(buffer.data(), produced),
+                                  static_cast<int64_t>(compressed.size() - stream.avail_in)));
+    if (code == Z_STREAM_END) {
+      ++result->members;
+      const std::string_view rest = compressed.substr(compressed.size() - stream.avail_in);
+      if (!LooksLikeGzip(rest)) {
+        result->trailing_bytes = static_cast<int64_t>(rest.size());
+        return absl::OkStatus();
+      }
+      inflateReset(&stream);
+    } else if (code == Z_BUF_ERROR || (code == Z_OK && stream.avail_in == 0 && produced == 0)) {
+      result->damage = Damage::kTruncated;
+      return absl::OkStatus();
+    } else if (code != Z_OK) {  // Z_DATA_ERROR, Z_NEED_DICT, Z_MEM_ERROR
+      result->damage = DamageOf(stream);
+      if (anything || result->members > 0 || result->damage == Damage::kBadChecksum) {
+        return absl::OkStatus();
+      }
+      return MakeError(absl::StatusCode::kInvalidArgument, "not a gzip or zlib stream");
+    }
+  }
+}
+
 }  // namespace
 
 bool LooksLikeGzip(std::string_view bytes) { return bytes.substr(0, 3) == "\x1F\x8B\x08"; }
@@ -94,55 +136,30 @@ bool LooksLikeZlib(std::string_view bytes) {
 
 absl::StatusOr<Gunzipped> Gunzip(std::string_view compressed, ArchiveBudget& budget) {
   DMARCATE_RETURN_IF_ERROR(budget.EnterArchive(static_cast<int64_t>(compressed.size())));
-  Gunzipped result;
   if (auto small = InflateSmallMember(compressed, budget)) {
     const auto size = static_cast<int64_t>(small->size());
     DMARCATE_RETURN_IF_ERROR(
         budget.ChargeOutput(size, static_cast<int64_t>(compressed.size()), size));
-    result.data = *std::move(small);
-    result.members = 1;
+    return Gunzipped{.data = *std::move(small), .members = 1};
+  }
+  Gunzipped result;
+  BoundedBuffer buffer;
+  DMARCATE_RETURN_IF_ERROR(Inflate(compressed, &result, [&](std::string_view piece, int64_t in) {
+    return buffer.Add(piece, in, budget);
+  }));
+  if (!buffer.overflowed()) {
+    result.data = buffer.Take();
     return result;
   }
-
-  Inflater inflater;
-  if (!inflater.ok()) return MakeError(absl::StatusCode::kUnavailable, "zlib: out of memory");
-  z_stream& stream = inflater.stream;
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));  // never written
-  stream.avail_in =
-      static_cast<uInt>(compressed.size());  // EnterArchive bounds it well below 4 GiB
-  // Pages of the reservation cost nothing until they are written.
-  result.data.reserve(
-      static_cast<size_t>(std::clamp<int64_t>(ClaimedSize(compressed), 0, budget.bytes_left())));
-  std::array<char, kBufferBytes> buffer;  // NOLINT: written by inflate before it is read
-  while (true) {
-    stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
-    stream.avail_out = kBufferBytes;
-    const int code = inflate(&stream, Z_NO_FLUSH);
-    const size_t produced = kBufferBytes - stream.avail_out;
-    const auto consumed = static_cast<int64_t>(compressed.size() - stream.avail_in);
-    DMARCATE_RETURN_IF_ERROR(
-        budget.ChargeOutput(static_cast<int64_t>(produced), consumed,
-                            static_cast<int64_t>(result.data.size() + produced)));
-    result.data.append(buffer.data(), produced);
-    if (code == Z_STREAM_END) {
-      ++result.members;
-      const std::string_view rest = compressed.substr(compressed.size() - stream.avail_in);
-      if (!LooksLikeGzip(rest)) {
-        result.trailing_bytes = static_cast<int64_t>(rest.size());
-        return result;
-      }
-      inflateReset(&stream);
-    } else if (code == Z_BUF_ERROR || (code == Z_OK && stream.avail_in == 0 && produced == 0)) {
-      result.damage = Damage::kTruncated;
-      break;
-    } else if (code != Z_OK) {  // Z_DATA_ERROR, Z_NEED_DICT, Z_MEM_ERROR
-      result.damage = DamageOf(stream);
-      break;
-    }
-  }
-  if (result.data.empty() && result.members == 0 && result.damage == Damage::kCorrupt) {
-    return MakeError(absl::StatusCode::kInvalidArgument, "not a gzip or zlib stream");
-  }
+  // Within every limit, but too large to have been kept on trust: once more, into a buffer of its
+  // size.
+  const auto size = static_cast<size_t>(buffer.size());
+  result = {};
+  result.data.reserve(size);
+  DMARCATE_RETURN_IF_ERROR(Inflate(compressed, &result, [&](std::string_view piece, int64_t) {
+    result.data.append(piece);
+    return absl::OkStatus();
+  }));
   return result;
 }
 

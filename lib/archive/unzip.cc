@@ -87,6 +87,25 @@ Damage DamageOf(zip_file_t* file) {
   }
 }
 
+// Hands entry `index` to `take` piece by piece and notes in `member` what is wrong with it. An
+// error is `take`'s.
+template <typename Take>
+absl::Status Inflate(zip_t* zip, zip_uint64_t index, ZipMember& member, Take take) {
+  const ZipFile file(zip_fopen_index(zip, index, 0));
+  if (file == nullptr) {
+    member.status =
+        MakeError(absl::StatusCode::kDataLoss, fmt::format("zip: member: {}", zip_strerror(zip)));
+    return absl::OkStatus();
+  }
+  std::array<char, kBufferBytes> buffer;  // NOLINT: written by zip_fread before it is read
+  while (true) {
+    const zip_int64_t read = zip_fread(file.get(), buffer.data(), buffer.size());
+    if (read < 0) member.damage = DamageOf(file.get());
+    if (read <= 0) return absl::OkStatus();
+    DMARCATE_RETURN_IF_ERROR(take(std::string_view(buffer.data(), static_cast<size_t>(read))));
+  }
+}
+
 // Fills `member` from entry `index`. An error is the budget's.
 absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
                         int64_t compressed_bytes, ArchiveBudget& budget, ZipMember& member) {
@@ -99,27 +118,21 @@ absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
                               fmt::format("zip: compression method {}", stat.comp_method));
     return absl::OkStatus();
   }
-  const ZipFile file(zip_fopen_index(zip, index, 0));
-  if (file == nullptr) {
-    member.status =
-        MakeError(absl::StatusCode::kDataLoss, fmt::format("zip: member: {}", zip_strerror(zip)));
-    return absl::OkStatus();
-  }
-  member.data.reserve(static_cast<size_t>(std::clamp<int64_t>(
-      static_cast<int64_t>(std::min<zip_uint64_t>(stat.size, INT64_MAX)), 0,
-      std::max<int64_t>(0, std::min(budget.free_bytes(), budget.bytes_left())))));
-  std::array<char, kBufferBytes> buffer;  // NOLINT: written by zip_fread before it is read
-  while (true) {
-    const zip_int64_t read = zip_fread(file.get(), buffer.data(), buffer.size());
-    if (read < 0) {
-      member.damage = DamageOf(file.get());
-      break;
-    }
-    if (read == 0) break;
+  BoundedBuffer kept;
+  DMARCATE_RETURN_IF_ERROR(Inflate(zip, index, member, [&](std::string_view piece) {
     // The member cannot have consumed more than the directory gives it, nor more than there is.
-    DMARCATE_RETURN_IF_ERROR(budget.ChargeOutput(read, compressed_bytes,
-                                                 static_cast<int64_t>(member.data.size()) + read));
-    member.data.append(buffer.data(), static_cast<size_t>(read));
+    return kept.Add(piece, compressed_bytes, budget);
+  }));
+  if (!member.status.ok()) return absl::OkStatus();
+  if (kept.overflowed()) {
+    // Within every limit, but too large to have been kept on trust: once more, into its size.
+    member.data.reserve(static_cast<size_t>(kept.size()));
+    DMARCATE_RETURN_IF_ERROR(Inflate(zip, index, member, [&](std::string_view piece) {
+      member.data.append(piece);
+      return absl::OkStatus();
+    }));
+  } else {
+    member.data = kept.Take();
   }
   member.size_lied = member.data.size() != stat.size;
   if (member.data.empty() && member.damage == Damage::kCorrupt) {

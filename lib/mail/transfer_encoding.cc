@@ -67,6 +67,21 @@ DecodedBody DecodeBase64Lenient(std::string_view text) {
   int letters = 0;
   int pads = 0;
   for (size_t i = 0; i < text.size(); ++i) {
+    // Four letters at a quantum's beginning are nearly all there is.
+    while (letters == 0 && pads == 0 && i + 4 <= text.size()) {
+      const int quantum =
+          (ValueOf(text[i]) | ValueOf(text[i + 1]) | ValueOf(text[i + 2]) | ValueOf(text[i + 3]));
+      if (quantum < 0) break;
+      const uint32_t word = static_cast<uint32_t>(ValueOf(text[i])) << 18 |
+                            static_cast<uint32_t>(ValueOf(text[i + 1])) << 12 |
+                            static_cast<uint32_t>(ValueOf(text[i + 2])) << 6 |
+                            static_cast<uint32_t>(ValueOf(text[i + 3]));
+      const std::array<char, 3> octets = {static_cast<char>(word >> 16),
+                                          static_cast<char>(word >> 8), static_cast<char>(word)};
+      out.data.append(octets.data(), octets.size());
+      i += 4;
+    }
+    if (i >= text.size()) break;
     const int8_t value = ValueOf(text[i]);
     if (value == kBlank) continue;
     if (value == kOther) {

@@ -119,6 +119,23 @@ TEST(GunzipLimits, AnHonestRatioPassesAtAnySize) {
   EXPECT_EQ(got->data, text);
 }
 
+TEST(GunzipLimits, WhatIsTooLargeToKeepOnTrustIsWhole) {
+  std::string text;
+  uint32_t state = 1;
+  while (text.size() < static_cast<size_t>(BoundedBuffer::kKeptBytes) + (1u << 20)) {
+    state = state * 1664525 + 1013904223;
+    text += std::to_string(state);
+    text.append(60, ' ');
+  }
+  ArchiveBudget budget(ArchiveLimits{});
+  const auto got = Gunzip(GzipOf(text) + "tail", budget);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_TRUE(got->data == text);
+  EXPECT_EQ(got->members, 1);
+  EXPECT_EQ(got->trailing_bytes, 4);
+  EXPECT_EQ(budget.inflated(), static_cast<int64_t>(text.size()));
+}
+
 TEST(GunzipLimits, CompressedSize) {
   ArchiveBudget budget({.compressed_part_bytes = 10});
   EXPECT_EQ(Gunzip(GzipOf("hello"), budget).status().code(), absl::StatusCode::kResourceExhausted);

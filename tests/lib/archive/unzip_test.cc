@@ -90,6 +90,20 @@ TEST(Unzip, ClaimedSizeIsNoLimitAndNoTruth) {
   }
 }
 
+TEST(Unzip, WhatIsTooLargeToKeepOnTrustIsWhole) {
+  std::string text;
+  uint32_t state = 1;
+  while (text.size() < static_cast<size_t>(BoundedBuffer::kKeptBytes) + (1u << 20)) {
+    state = state * 1664525 + 1013904223;
+    text += std::to_string(state);
+    text.append(60, ' ');
+  }
+  const Result got = UnzipAll(ZipOf({{.name = "a.xml", .data = text, .claimed_crc = 1}}));
+  ASSERT_EQ(got.members.size(), 1u);
+  EXPECT_TRUE(got.members[0].data == text);
+  EXPECT_EQ(got.members[0].damage, Damage::kBadChecksum);
+}
+
 TEST(Unzip, Z11_EncryptedAndForeignMethodsAreNamedNotRead) {
   const Result got = UnzipAll(ZipOf({{.name = "secret", .data = "alpha", .encrypted = true},
                                      {.name = "lzma", .data = "alpha", .method = 14},

@@ -1,0 +1,117 @@
+#include "lib/unpack/sniff.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "lib/archive/gunzip.h"
+#include "lib/archive/unzip.h"
+#include "lib/base/text.h"
+#include "lib/mail/mail.h"
+#include "lib/mail/mbox.h"
+#include "lib/mail/transfer_encoding.h"
+#include "lib/report/failure.h"
+
+namespace dmarcate {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+constexpr size_t kTagWindowBytes = 4096;
+
+constexpr std::array kUnsupportedCompression = {
+    "\xFD"
+    "7zXZ\0"sv,
+    "7z\xBC\xAF\x27\x1C"sv,
+    "Rar!\x1A\x07"sv,
+    "\x28\xB5\x2F\xFD"sv,  // zstd
+    "\x1F\x9D"sv,          // compress
+};
+
+bool IsBzip2(std::string_view bytes) {
+  return bytes.starts_with("BZh") && bytes.size() > 10 && bytes.substr(4, 6) == "1AY&SY";
+}
+
+// The first `limit` characters without byte order mark and leading blanks. NULs go as well: in
+// UTF-16 they are every other octet, elsewhere they are noise. A view into `bytes` where it can be,
+// else into `*room`.
+std::string_view HeadText(std::string_view bytes, size_t limit, std::string* room) {
+  for (const std::string_view mark : {"\xEF\xBB\xBF"sv, "\xFF\xFE"sv, "\xFE\xFF"sv}) {
+    if (bytes.starts_with(mark)) {
+      bytes.remove_prefix(mark.size());
+      break;
+    }
+  }
+  const bool wide = bytes.substr(0, 64).find('\0') != std::string_view::npos;
+  std::string_view head = bytes.substr(0, wide ? 2 * limit : limit);
+  if (head.find('\0') != std::string_view::npos) {
+    *room = head;
+    std::erase(*room, '\0');
+    head = *room;
+  }
+  return head.substr(std::min(head.find_first_not_of(" \t\r\n\v\f"), head.size()));
+}
+
+bool IsBlank(std::string_view bytes) {
+  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
+  return bytes.find_first_not_of(" \t\r\n\v\f\0"sv) == std::string_view::npos;
+}
+
+bool IsHtml(std::string_view text) {
+  return StartsWithIgnoreCase(text, "<!doctype html") || StartsWithIgnoreCase(text, "<html");
+}
+
+// Whether `text` has a tag with the local name "feedback" that begins with `open`, "<" or "</".
+bool HasTag(std::string_view text, std::string_view open) {
+  constexpr std::string_view kName = "feedback";
+  for (size_t at = text.find(open); at != std::string_view::npos; at = text.find(open, at + 1)) {
+    std::string_view name = text.substr(at + open.size());
+    name = name.substr(0, name.find_first_of(" \t\r\n/>"));
+    const size_t colon = name.find(':');
+    if (colon != std::string_view::npos) name.remove_prefix(colon + 1);
+    if (EqualsIgnoreCase(name, kName)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool HasFeedbackTag(std::string_view bytes) {
+  std::string room;
+  return HasTag(HeadText(bytes, kTagWindowBytes, &room), "<");
+}
+
+bool EndsWithFeedbackTag(std::string_view bytes) {
+  std::string tail(
+      bytes.substr(bytes.size() - std::min<size_t>(bytes.size(), 2 * kTagWindowBytes)));
+  std::erase(tail, '\0');
+  return HasTag(tail, "</");
+}
+
+Content SniffContent(std::string_view bytes) {
+  if (IsBlank(bytes) || TrimAscii(bytes) == "unused") return Content::kEmpty;
+  if (LooksLikeGzip(bytes)) return Content::kGzip;
+  if (LooksLikeZip(bytes)) return Content::kZip;
+  if (bytes.starts_with("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")) return Content::kOle;
+  if (bytes.starts_with("\x78\x9F\x3E\x22")) return Content::kTnef;
+  if (LooksLikeZlib(bytes)) return Content::kZlib;
+  if (IsBzip2(bytes) || std::ranges::any_of(kUnsupportedCompression, [&](std::string_view magic) {
+        return bytes.starts_with(magic);
+      })) {
+    return Content::kUnsupportedCompression;
+  }
+  std::string room;
+  const std::string_view head = HeadText(bytes, kTagWindowBytes, &room);
+  if (head.starts_with('<')) {
+    return IsHtml(head) && !HasTag(head, "<") ? Content::kOther : Content::kXml;
+  }
+  if (head.starts_with('{')) return Content::kJson;
+  if (LooksLikeMbox(bytes)) return Content::kMbox;
+  if (LooksLikeMail(bytes)) return Content::kMail;
+  if (LooksLikeFeedbackReport(bytes)) return Content::kFeedback;
+  if (HasTag(head, "<")) return Content::kXml;
+  if (LooksLikeBase64(bytes)) return Content::kBase64;
+  return Content::kOther;
+}
+
+}  // namespace dmarcate
