@@ -125,7 +125,7 @@ TEST(GunzipLimits, WhatIsTooLargeToKeepOnTrustIsWhole) {
   while (text.size() < static_cast<size_t>(BoundedBuffer::kKeptBytes) + (1u << 20)) {
     state = state * 1664525 + 1013904223;
     text += std::to_string(state);
-    text.append(60, ' ');
+    text.append(600, ' ');
   }
   ArchiveBudget budget(ArchiveLimits{});
   const auto got = Gunzip(GzipOf(text) + "tail", budget);

@@ -1,10 +1,9 @@
 #include "lib/mail/mime_scan.h"
 
+#include <ctime>
 #include <string>
 #include <vector>
 
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include <gtest/gtest.h>
 
 namespace dmarcate {
@@ -190,13 +189,13 @@ TEST(ScanMailLimits, HostileShapesTakeOnePass) {
   while (folds.size() < (20u << 20)) folds += "\n x";
   for (const std::string& mail : {dashes, near_misses, folds, Multiparts(100'000),
                                   EnclosedMessages(100'000), FlatParts(500'000)}) {
-    const absl::Time begin = absl::Now();
+    const std::clock_t begin = std::clock();
     ScanMail(mail, {});
-    EXPECT_LT(absl::Now() - begin, absl::Seconds(1));
+    EXPECT_LT(std::clock() - begin, CLOCKS_PER_SEC);
   }
-  const absl::Time begin = absl::Now();
+  const std::clock_t begin = std::clock();
   ScanMail(FlatParts(500'000), wide);
-  EXPECT_LT(absl::Now() - begin, absl::Seconds(20));
+  EXPECT_LT(std::clock() - begin, 10 * CLOCKS_PER_SEC);
 }
 
 }  // namespace
