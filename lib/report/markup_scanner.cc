@@ -57,13 +57,15 @@ std::optional<Token> MarkupScanner::TagAt(size_t begin) const {
   return std::nullopt;
 }
 
-Token MarkupScanner::SectionAt(size_t begin, TokenKind kind, size_t opening,
-                               std::string_view closing) const {
+std::optional<Token> MarkupScanner::SectionAt(size_t begin, TokenKind kind, size_t opening,
+                                              std::string_view closing, bool& endless) const {
+  if (endless) return std::nullopt;
   Token token{.kind = kind, .begin = begin};
   const size_t end = text_.find(closing, begin + opening);
   token.terminated = end != std::string_view::npos;
   token.end = token.terminated ? end + closing.size() : text_.size();
-  return token;
+  endless = !token.terminated && unterminated_ == Unterminated::kIsText;
+  return endless ? std::nullopt : std::optional(token);
 }
 
 // <!DOCTYPE ...>, with an internal subset in brackets perhaps.
@@ -100,23 +102,29 @@ Token MarkupScanner::InstructionAt(size_t begin) const {
   return token;
 }
 
+std::optional<Token> MarkupScanner::MarkupAt(size_t begin) {
+  const std::string_view rest = text_.substr(begin);
+  if (rest.size() < 2) return std::nullopt;
+  if (rest[1] == '?') return InstructionAt(begin);
+  if (rest[1] != '!') return TagAt(begin);
+  if (rest.starts_with("<!--")) {
+    return SectionAt(begin, TokenKind::kComment, 4, "-->", endless_comments_);
+  }
+  if (rest.starts_with("<![CDATA[")) {
+    return SectionAt(begin, TokenKind::kCdata, 9, "]]>", endless_cdata_);
+  }
+  // Only before the root.
+  const bool declaration =
+      unterminated_ == Unterminated::kHidesRest &&
+      (StartsWithIgnoreCase(rest, "<!DOCTYPE") || StartsWithIgnoreCase(rest, "<!ENTITY"));
+  return declaration ? std::optional(DeclarationAt(begin)) : std::nullopt;
+}
+
 std::optional<Token> MarkupScanner::Next() {
   while (position_ < text_.size()) {
     const size_t begin = text_.find('<', position_);
-    if (begin == std::string_view::npos || begin + 1 >= text_.size()) break;
-    std::optional<Token> token;
-    const std::string_view rest = text_.substr(begin);
-    if (rest.starts_with("<!--")) {
-      token = SectionAt(begin, TokenKind::kComment, 4, "-->");
-    } else if (rest.starts_with("<![CDATA[")) {
-      token = SectionAt(begin, TokenKind::kCdata, 9, "]]>");
-    } else if (StartsWithIgnoreCase(rest, "<!DOCTYPE") || StartsWithIgnoreCase(rest, "<!ENTITY")) {
-      token = DeclarationAt(begin);
-    } else if (rest[1] == '?') {
-      token = InstructionAt(begin);
-    } else {
-      token = TagAt(begin);
-    }
+    if (begin == std::string_view::npos) break;
+    std::optional<Token> token = MarkupAt(begin);
     position_ = token.has_value() ? token->end : begin + 1;
     if (token.has_value()) return token;
   }

@@ -22,26 +22,36 @@ struct Token {
   bool terminated = true;   // false: the end was missing, `end` is a guess
 };
 
+// What a comment, CDATA section or DOCTYPE without an end is. In a text that was cut off it hides
+// what follows, which is no evidence then; in one that is whole the opening characters are text
+// like any other.
+enum class Unterminated { kHidesRest, kIsText };
+
 // Linear over the whole text. Views point into the text, which must outlive the scanner.
 class MarkupScanner {
  public:
-  explicit MarkupScanner(std::string_view text, size_t position = 0)
-      : text_(text), position_(position) {}
+  explicit MarkupScanner(std::string_view text, size_t position = 0,
+                         Unterminated unterminated = Unterminated::kHidesRest)
+      : text_(text), position_(position), unterminated_(unterminated) {}
 
-  // The next tag or other markup; nullopt at the end. A comment or CDATA section without an end
-  // reaches to the end of the text: what it hides is no evidence.
+  // The next tag or other markup; nullopt at the end.
   std::optional<Token> Next();
   size_t position() const { return position_; }
   void set_position(size_t position) { position_ = position; }
 
  private:
+  std::optional<Token> MarkupAt(size_t begin);
   std::optional<Token> TagAt(size_t begin) const;
   Token DeclarationAt(size_t begin) const;
   Token InstructionAt(size_t begin) const;
-  Token SectionAt(size_t begin, TokenKind kind, size_t opening, std::string_view closing) const;
+  std::optional<Token> SectionAt(size_t begin, TokenKind kind, size_t opening,
+                                 std::string_view closing, bool& endless) const;
 
   std::string_view text_;
   size_t position_;
+  Unterminated unterminated_;
+  bool endless_comments_ = false;  // one had no end, so later ones have none
+  bool endless_cdata_ = false;
 };
 
 }  // namespace dmarcate

@@ -37,7 +37,8 @@ Element NaturalParent(Element element) {
 
 class Mender {
  public:
-  Mender(std::string_view text, RepairLog& log) : text_(text), scanner_(text), log_(log) {}
+  Mender(std::string_view text, RepairLog& log)
+      : text_(text), scanner_(text, 0, Unterminated::kIsText), log_(log) {}
 
   std::string Mend();
 
@@ -128,7 +129,7 @@ void Mender::TakeLeaf(const Token& start, Element element) {
   const std::string_view content = text_.substr(start.end, end - start.end);
   out_.append("<").append(start.name).append(">");
   bool escaped = false;
-  MarkupScanner inside(content);
+  MarkupScanner inside(content, 0, Unterminated::kIsText);
   size_t done = 0;
   while (const std::optional<Token> token = inside.Next()) {
     if (token->kind != TokenKind::kCdata && token->kind != TokenKind::kComment) continue;

@@ -4,6 +4,7 @@
 
 #include "lib/base/text.h"
 #include "lib/report/element.h"
+#include "lib/report/root_finder.h"
 
 namespace dmarcate {
 namespace {
@@ -17,7 +18,14 @@ constexpr int kVainSearches = 16;
 class Cutter {
  public:
   Cutter(std::string_view text, const Token& root, const CutLimits& limits)
-      : text_(text), root_(root), limits_(limits), scanner_(text, root.end), gap_(root.end) {}
+      : text_(text),
+        root_(root),
+        limits_(limits),
+        scanner_(text, root.end,
+                 // A text that was cut off has no end of the root.
+                 LastRootEnd(text, root.end) == std::string_view::npos ? Unterminated::kHidesRest
+                                                                       : Unterminated::kIsText),
+        gap_(root.end) {}
 
   CutReport Cut();
 
@@ -27,7 +35,8 @@ class Cutter {
   void FlushGap(size_t end);
   void CutRecord(const Token& start);
   void SkipForeign(const Token& start);
-  void EndWithoutRootEnd();
+  // `end`: what follows is hidden by a comment without an end.
+  void EndWithoutRootEnd(size_t end);
 
   std::string_view text_;
   const Token& root_;
@@ -117,15 +126,15 @@ void Cutter::SkipForeign(const Token& start) {
 }
 
 // What is left is whole elements and, at its end, perhaps the beginning of a tag.
-void Cutter::EndWithoutRootEnd() {
-  size_t end = text_.size();
-  const size_t tag = text_.rfind('<');
+void Cutter::EndWithoutRootEnd(size_t end) {
+  const std::string_view rest = text_.substr(0, end);
+  const size_t tag = rest.rfind('<');
   if (tag != std::string_view::npos && tag >= gap_ &&
-      text_.find('>', tag) == std::string_view::npos) {
+      rest.find('>', tag) == std::string_view::npos) {
     std::string root_end = "</";
     if (!root_.prefix.empty()) root_end.append(root_.prefix).append(":");
     root_end += root_.name;
-    const std::string_view tail = TrimAscii(text_.substr(tag));
+    const std::string_view tail = TrimAscii(rest.substr(tag));
     cut_.tail_cut = !std::string_view(root_end).starts_with(tail);
     end = tag;
   }
@@ -137,10 +146,14 @@ CutReport Cutter::Cut() {
   while (!cut_.too_many_records && !cut_.frame_too_large) {
     const std::optional<Token> token = scanner_.Next();
     if (!token.has_value()) {
-      EndWithoutRootEnd();
+      EndWithoutRootEnd(text_.size());
       break;
     }
     const bool start = token->kind == TokenKind::kStart;
+    if (!token->terminated && token->kind != TokenKind::kInstruction) {
+      EndWithoutRootEnd(token->begin);
+      break;
+    }
     if (!start && token->kind != TokenKind::kEmpty && token->kind != TokenKind::kEnd) continue;
     if (IsRoot(*token)) {
       FlushGap(token->begin);
