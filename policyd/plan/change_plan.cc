@@ -44,6 +44,18 @@ void Append(std::vector<GuardRecord>& guards, std::vector<GuardRecord> more) {
   std::ranges::move(more, std::back_inserter(guards));
 }
 
+// What a domain published before may come back, whatever it costs: an operator who goes back must
+// not be held up by a vendor's record that grew meanwhile. Losing what is others' stays refused.
+void RelaxForRollback(std::vector<GuardRecord>& guards) {
+  for (GuardRecord& guard : guards) {
+    const bool is_cost =
+        guard.code == guard_code::kSpfLookupLimit || guard.code == guard_code::kSpfVoidLimit ||
+        guard.code == guard_code::kDanglingInclude || guard.code == guard_code::kSpfPlusAll ||
+        guard.code == guard_code::kTxtTooLarge;
+    if (is_cost && guard.verdict == GuardVerdict::kRefuse) guard.verdict = GuardVerdict::kWarn;
+  }
+}
+
 struct Images {
   DomainName owner;
   std::vector<TxtRecord> before, after;
@@ -117,6 +129,7 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
         break;
     }
   }
+  if (direction == DmarcDirection::kRollback) RelaxForRollback(guards);
   return guards;
 }
 

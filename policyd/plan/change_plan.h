@@ -23,6 +23,7 @@ struct SpfMeasures {
 
 // Every guard that follows from the images alone, independent of how they came about: run when a
 // plan is made and again right before it is written. `measures` are needed if an RRset holds SPF.
+// In a rollback the guards about cost (look-ups, size, +all) only warn.
 //   kDataLoss  the images do not parse
 absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
                                                      const std::optional<SpfMeasures>& measures);

@@ -96,7 +96,8 @@ std::vector<GuardRecord> GuardDmarcText(const std::vector<std::string>& before,
   guards.push_back(TagTexts(*old_record, true) == TagTexts(*new_record, true)
                        ? Pass(guard_code::kDmarcPolicyChanged, "the policy stays as it is")
                        : Refuse(guard_code::kDmarcPolicyChanged, "the policy would change",
-                                {{"before", old_text}, {"after", new_text}}));
+                                {{"before", EscapeForTerminal(old_text)},
+                                 {"after", EscapeForTerminal(new_text)}}));
   std::vector<std::string> smaller = RuaTexts(forward ? *old_record : *new_record);
   std::vector<std::string> larger = RuaTexts(forward ? *new_record : *old_record);
   std::ranges::sort(smaller);
@@ -106,7 +107,8 @@ std::vector<GuardRecord> GuardDmarcText(const std::vector<std::string>& before,
   guards.push_back(kept ? Pass(guard_code::kDmarcTagLoss, "all other tags and addresses stay")
                         : Refuse(guard_code::kDmarcTagLoss,
                                  "a tag or report address of others would vanish or change",
-                                 {{"before", old_text}, {"after", new_text}}));
+                                 {{"before", EscapeForTerminal(old_text)},
+                                  {"after", EscapeForTerminal(new_text)}}));
   return guards;
 }
 

@@ -71,12 +71,12 @@ std::vector<TermChangeRecord> DiffTags(const DmarcRecord* before, const DmarcRec
   for (const DmarcTag& tag : after.tags()) {
     const DmarcTag* old = before == nullptr ? nullptr : before->Find(tag.name);
     TermChangeRecord change;
-    change.term = std::string(TrimAscii(tag.text));
+    change.term = EscapeForTerminal(TrimAscii(tag.text));
     if (old == nullptr) {
       change.action = TermAction::kAdd;
     } else if (old->text != tag.text) {
       change.action = TermAction::kModify;
-      change.before = std::string(TrimAscii(old->text));
+      change.before = EscapeForTerminal(TrimAscii(old->text));
     }
     changes.push_back(std::move(change));
   }

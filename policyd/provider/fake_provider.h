@@ -30,7 +30,7 @@ class FakeDnsProvider final : public DnsProvider {
     kDuring,  // kApply: between comparing and writing; the hook runs there. With a status that is
               // not OK, or without a hook, the write does not happen. kRead: the last record is
               // missing
-    kAfter,  // it happens, and then
+    kAfter,   // it happens, and then
   };
   struct Fault {
     Call call = Call::kApply;

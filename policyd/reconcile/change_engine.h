@@ -55,7 +55,7 @@ struct ChangeWorld {
 struct ChangeEngineOptions {
   absl::Duration plan_lifetime = absl::Minutes(30);
   absl::Duration read_deadline = absl::Seconds(15);      // all tries of one read
-  absl::Duration settle_deadline = absl::Seconds(30);    // reading back after an unknown outcome
+  absl::Duration settle_deadline = absl::Seconds(10);    // reading back after an unknown outcome
   absl::Duration verify_deadline = absl::Seconds(60);    // all servers must show it by then
   absl::Duration first_pause = absl::Milliseconds(200);  // between two looks; doubles up to
   absl::Duration longest_pause = absl::Seconds(5);

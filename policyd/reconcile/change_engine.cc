@@ -1,0 +1,374 @@
+#include "policyd/reconcile/change_engine.h"
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "lib/base/log.h"
+#include "lib/base/status_macros.h"
+#include "policyd/reconcile/lease_table.h"
+#include "policyd/reconcile/live_reader.h"
+#include "policyd/reconcile/planner.h"
+#include "policyd/reconcile/reason.h"
+#include "policyd/reconcile/transaction.h"
+
+namespace dmarcate {
+namespace {
+
+absl::Status NotFound(std::string_view what) {
+  return MakeReasonedError(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND",
+                           fmt::format("{} does not exist", what));
+}
+
+absl::Status WrongState(const ChangeRecord& change, std::string_view why) {
+  return MakeReasonedError(absl::StatusCode::kFailedPrecondition, "CHANGE_STATE",
+                           fmt::format("change {}: {}", change.id, why));
+}
+
+absl::Status CheckRevisionShown(const ChangeRecord& change, uint64_t revision) {
+  if (change.revision == revision) return absl::OkStatus();
+  return MakeReasonedError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                           fmt::format("change {} is not what was shown any more", change.id));
+}
+
+absl::Status ShuttingDown() {
+  return MakeReasonedError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "policyd is stopping");
+}
+
+// What a change that ended tells the one who applied it.
+absl::StatusOr<ChangeRecord> Outcome(ChangeRecord change) {
+  if (change.state == ChangeState::kFailed && change.error_reason == "STALE_PLAN") {
+    return MakeReasonedError(absl::StatusCode::kAborted, change.error_reason, change.error_message,
+                             change.error_metadata);
+  }
+  return change;
+}
+
+}  // namespace
+
+class ChangeEngine::Impl {
+ public:
+  Impl(const ChangeWorld& world, const ChangeEngineOptions& options);
+  ~Impl() { Stop(); }
+
+  absl::StatusOr<ChangeRecord> Plan(std::string_view domain, const ChangeIntent& intent,
+                                    std::string_view principal, RunMode mode);
+  absl::StatusOr<ChangeRecord> Apply(const ApplyRequest& request, absl::Duration wait);
+  absl::StatusOr<ChangeRecord> Rollback(const RollbackRequest& request, absl::Duration wait);
+  absl::Status Resume();
+  void Stop();
+  void WaitIdle();
+
+ private:
+  // One transaction, waiting or running. Guarded by mutex_.
+  struct Run {
+    std::string digest;
+    bool done = false;
+    absl::StatusOr<ChangeRecord> result = absl::UnknownError("not run");
+  };
+  using Key = std::pair<std::string, std::string>;  // domain, change
+  using Work = std::function<absl::StatusOr<ChangeRecord>()>;
+
+  absl::StatusOr<ChangeRecord> GetChange(std::string_view domain, std::string_view id);
+  absl::StatusOr<DomainRecord> GetDomain(std::string_view name);
+  absl::Status CheckAppliable(const ChangeRecord& change, RunMode mode);
+  absl::Status CheckOnly(const ChangeRecord& change);
+  // Hands `change` to a worker, under a lease; joins it if it is with one already.
+  absl::StatusOr<std::shared_ptr<Run>> Start(const ChangeRecord& change, Work work);
+  absl::StatusOr<ChangeRecord> Await(const std::shared_ptr<Run>& run, const ChangeRecord& change,
+                                     absl::Duration wait);
+  absl::StatusOr<ChangeRecord> RunFresh(const ChangeRecord& change, const std::string& principal);
+  absl::StatusOr<ChangeRecord> RunAgain(const ChangeRecord& change);
+  void WorkerLoop();
+  bool IsStopping();
+
+  const ChangeWorld world_;
+  const ChangeEngineOptions options_;
+  const LiveReader reader_{world_, options_};
+  const Planner planner_{world_, options_, reader_};
+  LeaseTable leases_;
+
+  std::mutex mutex_;
+  std::condition_variable work_changed_;  // queue_ or stopping_
+  std::condition_variable run_ended_;
+  std::map<Key, std::shared_ptr<Run>> runs_;
+  std::deque<std::function<void()>> queue_;
+  bool stopping_ = false;
+  std::vector<std::thread> workers_;
+};
+
+ChangeEngine::Impl::Impl(const ChangeWorld& world, const ChangeEngineOptions& options)
+    : world_(world), options_(options) {
+  for (size_t i = 0; i < options_.max_running; ++i) {
+    workers_.emplace_back([this] { WorkerLoop(); });
+  }
+}
+
+void ChangeEngine::Impl::WorkerLoop() {
+  while (true) {
+    std::function<void()> work;
+    {
+      std::unique_lock lock(mutex_);
+      work_changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      work = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    work();
+  }
+}
+
+void ChangeEngine::Impl::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(stopping_, true)) return;
+    work_changed_.notify_all();
+  }
+  // What waits gives up at once; what is queued does not begin. Both stay in the journal.
+  world_.pacer.Stop();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+bool ChangeEngine::Impl::IsStopping() {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+void ChangeEngine::Impl::WaitIdle() {
+  std::unique_lock lock(mutex_);
+  run_ended_.wait(lock, [&] { return runs_.empty(); });
+}
+
+absl::StatusOr<ChangeRecord> ChangeEngine::Impl::GetChange(std::string_view domain,
+                                                           std::string_view id) {
+  absl::StatusOr<ChangeRecord> change = world_.store.GetChange(domain, id);
+  if (change.status().code() == absl::StatusCode::kNotFound) {
+    return NotFound(fmt::format("domains/{}/changes/{}", domain, id));
+  }
+  return change;
+}
+
+absl::StatusOr<DomainRecord> ChangeEngine::Impl::GetDomain(std::string_view name) {
+  absl::StatusOr<DomainRecord> domain = world_.store.GetDomain(name);
+  if (domain.status().code() == absl::StatusCode::kNotFound) {
+    return NotFound(fmt::format("domains/{}", name));
+  }
+  return domain;
+}
+
+absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Plan(std::string_view domain,
+                                                      const ChangeIntent& intent,
+                                                      std::string_view principal, RunMode mode) {
+  DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, GetDomain(domain));
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change, planner_.Plan(record, intent, principal));
+  if (mode == RunMode::kValidateOnly) return change;
+  if (change.state != ChangeState::kSucceeded || change.managed_after == record.managed_terms) {
+    return world_.store.PutChange(std::move(change));
+  }
+  // Nothing to write, yet the book of what is ours is wrong: somebody took a term out.
+  record.managed_terms = change.managed_after;
+  DMARCATE_RETURN_IF_ERROR(world_.store.PutChangeAndDomain(change, record));
+  return GetChange(change.domain, change.id);
+}
+
+absl::Status ChangeEngine::Impl::CheckAppliable(const ChangeRecord& change, RunMode mode) {
+  switch (change.state) {
+    case ChangeState::kPlanned:
+      break;
+    case ChangeState::kRefused:
+      for (const GuardRecord& guard : change.guards) {
+        if (guard.verdict == GuardVerdict::kRefuse) return GuardRefused(guard);
+      }
+      return WrongState(change, "it was refused");
+    case ChangeState::kExpired:
+      return MakeReasonedError(absl::StatusCode::kFailedPrecondition, "PLAN_EXPIRED",
+                               "the plan has expired; plan again");
+    case ChangeState::kFailed:
+      if (change.error_reason == "STALE_PLAN") return Outcome(change).status();
+      return WrongState(change, "it has failed; plan again");
+    default:
+      return WrongState(change, "it cannot be applied any more; plan again");
+  }
+  if (world_.clock.Now() <= change.plan_expire_time) return absl::OkStatus();
+  if (mode == RunMode::kExecute) {
+    ChangeRecord expired = change;
+    expired.state = ChangeState::kExpired;
+    expired.end_time = world_.clock.Now();
+    DMARCATE_RETURN_IF_ERROR(world_.store.PutChange(std::move(expired)).status());
+  }
+  return MakeReasonedError(absl::StatusCode::kFailedPrecondition, "PLAN_EXPIRED",
+                           "the plan has expired; plan again");
+}
+
+absl::Status ChangeEngine::Impl::CheckOnly(const ChangeRecord& change) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord domain, GetDomain(change.domain));
+  DMARCATE_ASSIGN_OR_RETURN(const std::shared_ptr<DnsProvider> provider,
+                            planner_.OpenProvider(change.dns_provider));
+  return planner_.Check(change, domain, *provider);
+}
+
+absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Apply(const ApplyRequest& request,
+                                                       absl::Duration wait) {
+  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord change, GetChange(request.domain, request.id));
+  if (change.plan_digest != request.plan_digest) {
+    return MakeReasonedError(absl::StatusCode::kAborted, "PLAN_DIGEST_MISMATCH",
+                             "the plan that was shown is not that of this change",
+                             {{"plan_digest", change.plan_digest}});
+  }
+  if (change.state == ChangeState::kSucceeded) return change;
+  std::shared_ptr<Run> running;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = runs_.find({change.domain, change.id});
+    if (found != runs_.end()) running = found->second;
+  }
+  if (running != nullptr) return Await(running, change, wait);
+  if (!IsEndState(change.state) && change.state != ChangeState::kPlanned) return change;  // resumes
+  DMARCATE_RETURN_IF_ERROR(CheckAppliable(change, request.mode));
+  DMARCATE_RETURN_IF_ERROR(CheckRevisionShown(change, request.revision));
+  if (request.mode == RunMode::kValidateOnly) {
+    DMARCATE_RETURN_IF_ERROR(CheckOnly(change));
+    return change;
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const std::shared_ptr<Run> run,
+                            Start(change, [this, change, principal = request.principal] {
+                              return RunFresh(change, principal);
+                            }));
+  return Await(run, change, wait);
+}
+
+absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Rollback(const RollbackRequest& request,
+                                                          absl::Duration wait) {
+  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord change, GetChange(request.domain, request.id));
+  if (!change.rolled_back_by.empty()) return GetChange(request.domain, change.rolled_back_by);
+  if (change.state != ChangeState::kSucceeded && change.state != ChangeState::kNeedsAttention) {
+    return WrongState(change, "only a change that was applied can be rolled back");
+  }
+  if (change.record_changes.empty()) return WrongState(change, "it has written nothing");
+  DMARCATE_RETURN_IF_ERROR(CheckRevisionShown(change, request.revision));
+  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord domain, GetDomain(request.domain));
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord rollback,
+                            planner_.PlanRollbackOf(change, domain, request.principal));
+  if (request.mode == RunMode::kValidateOnly) return rollback;
+  DMARCATE_ASSIGN_OR_RETURN(rollback, world_.store.PutChange(std::move(rollback)));
+  DMARCATE_RETURN_IF_ERROR(CheckAppliable(rollback, request.mode));
+  DMARCATE_ASSIGN_OR_RETURN(const std::shared_ptr<Run> run,
+                            Start(rollback, [this, rollback, principal = request.principal] {
+                              return RunFresh(rollback, principal);
+                            }));
+  return Await(run, rollback, wait);
+}
+
+absl::StatusOr<std::shared_ptr<ChangeEngine::Impl::Run>> ChangeEngine::Impl::Start(
+    const ChangeRecord& change, Work work) {
+  // An open change that nobody runs (its store or provider failed it) still owns what it wrote to.
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> open, world_.store.OpenChanges());
+  for (const ChangeRecord& other : open) {
+    if (other.id != change.id && Overlap(other, change)) {
+      return ChangeInProgress(fmt::format("domains/{}/changes/{}", other.domain, other.id));
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return ShuttingDown();
+  const Key key{change.domain, change.id};
+  if (const auto found = runs_.find(key); found != runs_.end()) return found->second;
+  if (runs_.size() >= options_.max_running + options_.max_waiting) {
+    return MakeReasonedError(absl::StatusCode::kResourceExhausted, "RATE_LIMITED",
+                             fmt::format("{} changes are waiting; try again later", runs_.size()));
+  }
+  DMARCATE_RETURN_IF_ERROR(leases_.Acquire(change));
+  auto run = std::make_shared<Run>();
+  run->digest = change.plan_digest;
+  runs_[key] = run;
+  queue_.push_back([this, key, run, change, work = std::move(work)] {
+    absl::StatusOr<ChangeRecord> result = ShuttingDown();
+    if (!IsStopping()) result = work();
+    leases_.Release(change);
+    const std::lock_guard run_lock(mutex_);
+    run->result = std::move(result);
+    run->done = true;
+    runs_.erase(key);
+    run_ended_.notify_all();
+  });
+  work_changed_.notify_one();
+  return run;
+}
+
+absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Await(const std::shared_ptr<Run>& run,
+                                                       const ChangeRecord& change,
+                                                       absl::Duration wait) {
+  {
+    std::unique_lock lock(mutex_);
+    const auto ended = [&] { return run->done; };
+    if (wait == absl::InfiniteDuration()) {
+      run_ended_.wait(lock, ended);
+    } else {
+      run_ended_.wait_for(lock, absl::ToChronoNanoseconds(wait), ended);
+    }
+    if (run->done) return run->result;
+  }
+  return GetChange(change.domain, change.id);  // the state reached; it goes on
+}
+
+absl::StatusOr<ChangeRecord> ChangeEngine::Impl::RunFresh(const ChangeRecord& change,
+                                                          const std::string& principal) {
+  // Between the caller's check and the lease another run may have come and gone.
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord now, GetChange(change.domain, change.id));
+  if (now.state == ChangeState::kSucceeded) return now;
+  DMARCATE_RETURN_IF_ERROR(CheckAppliable(now, RunMode::kExecute));
+  Transaction transaction(world_, options_, reader_, planner_, std::move(now));
+  DMARCATE_RETURN_IF_ERROR(transaction.Begin(principal));
+  return Outcome(transaction.change());
+}
+
+absl::StatusOr<ChangeRecord> ChangeEngine::Impl::RunAgain(const ChangeRecord& change) {
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord now, GetChange(change.domain, change.id));
+  Transaction transaction(world_, options_, reader_, planner_, std::move(now));
+  if (const absl::Status status = transaction.Resume(); !status.ok()) {
+    LogWarn("change_not_resumed",
+            {{"domain", change.domain}, {"change", change.id}, {"error", status}});
+    return status;
+  }
+  return Outcome(transaction.change());
+}
+
+absl::Status ChangeEngine::Impl::Resume() {
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> open, world_.store.OpenChanges());
+  absl::Status first_error;
+  for (const ChangeRecord& change : open) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (runs_.contains({change.domain, change.id})) continue;
+    }
+    const auto run = Start(change, [this, change] { return RunAgain(change); });
+    first_error.Update(run.status());
+  }
+  return first_error;
+}
+
+ChangeEngine::ChangeEngine(const ChangeWorld& world, const ChangeEngineOptions& options)
+    : impl_(std::make_unique<Impl>(world, options)) {}
+ChangeEngine::~ChangeEngine() = default;
+
+absl::StatusOr<ChangeRecord> ChangeEngine::Plan(std::string_view domain, const ChangeIntent& intent,
+                                                std::string_view principal, RunMode mode) {
+  return impl_->Plan(domain, intent, principal, mode);
+}
+absl::StatusOr<ChangeRecord> ChangeEngine::Apply(const ApplyRequest& request, absl::Duration wait) {
+  return impl_->Apply(request, wait);
+}
+absl::StatusOr<ChangeRecord> ChangeEngine::Rollback(const RollbackRequest& request,
+                                                    absl::Duration wait) {
+  return impl_->Rollback(request, wait);
+}
+absl::Status ChangeEngine::Resume() { return impl_->Resume(); }
+void ChangeEngine::Stop() { impl_->Stop(); }
+void ChangeEngine::WaitIdle() { impl_->WaitIdle(); }
+
+}  // namespace dmarcate

@@ -1,0 +1,106 @@
+#include "policyd/reconcile/live_reader.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "lib/base/status_macros.h"
+#include "lib/inspect/spf_tree.h"
+#include "policyd/reconcile/reason.h"
+
+namespace dmarcate {
+
+absl::Status ProviderReason(const absl::Status& status) {
+  if (status.ok() || ErrorReasonOf(status).has_value()) return status;
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kUnknown:
+      return MakeReasonedError(absl::StatusCode::kUnavailable, "PROVIDER_UNAVAILABLE",
+                               MessageOf(status));
+    case absl::StatusCode::kPermissionDenied:
+      return MakeReasonedError(absl::StatusCode::kFailedPrecondition, "PROVIDER_CREDENTIAL",
+                               MessageOf(status));
+    case absl::StatusCode::kNotFound:
+      return MakeReasonedError(absl::StatusCode::kFailedPrecondition, "ZONE_NOT_BOUND",
+                               MessageOf(status));
+    default:
+      return MakeReasonedError(absl::StatusCode::kFailedPrecondition, "PROVIDER_REJECTED",
+                               MessageOf(status));
+  }
+}
+
+absl::Status LiveReader::Repeat(const std::function<absl::Status()>& read) const {
+  const absl::Duration end = world_.clock.Monotonic() + options_.read_deadline;
+  absl::Duration pause = options_.first_pause;
+  while (true) {
+    absl::Status status = read();
+    const bool again = status.code() == absl::StatusCode::kUnavailable ||
+                       status.code() == absl::StatusCode::kDeadlineExceeded;
+    if (!again || world_.clock.Monotonic() + pause > end) return status;
+    if (!world_.pacer.Wait(pause)) {
+      return MakeReasonedError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                               "policyd is stopping");
+    }
+    pause = std::min(pause * 2, options_.longest_pause);
+  }
+}
+
+absl::StatusOr<RrSet> LiveReader::ReadProvider(DnsProvider& provider, const DomainName& zone,
+                                               const DomainName& owner) const {
+  RrSet rrset;
+  const absl::Status status = Repeat([&] {
+    absl::StatusOr<RrSet> read = provider.ReadRrSet(zone, owner);
+    if (read.ok()) rrset = *std::move(read);
+    return read.status();
+  });
+  if (!status.ok()) return ProviderReason(status);
+  return rrset;
+}
+
+absl::StatusOr<AuthoritativeAnswer> LiveReader::ReadServers(const DomainName& owner) const {
+  AuthoritativeAnswer answer;
+  const absl::Status status = Repeat([&] {
+    absl::StatusOr<AuthoritativeAnswer> read =
+        world_.authoritative.LookupAll(owner, RrType::kTxt, /*over_tcp=*/true);
+    if (read.ok()) answer = *std::move(read);
+    return read.status();
+  });
+  if (!status.ok()) {
+    if (ErrorReasonOf(status).has_value()) return status;
+    return MakeReasonedError(absl::StatusCode::kUnavailable, "DNS_UNAVAILABLE",
+                             fmt::format("servers of {}: {}", owner.text(), MessageOf(status)));
+  }
+  return answer;
+}
+
+absl::StatusOr<LiveRrSet> LiveReader::Read(DnsProvider& provider, const DomainName& owner) const {
+  DomainName zone;
+  const absl::Status found = Repeat([&] {
+    absl::StatusOr<DomainName> read = provider.FindZone(owner);
+    if (read.ok()) zone = *std::move(read);
+    return read.status();
+  });
+  if (!found.ok()) return ProviderReason(found);
+  DMARCATE_ASSIGN_OR_RETURN(RrSet rrset, ReadProvider(provider, zone, owner));
+  DMARCATE_ASSIGN_OR_RETURN(AuthoritativeAnswer servers, ReadServers(owner));
+  return LiveRrSet{{zone, owner, std::move(rrset.records), rrset.ttl_seconds}, std::move(servers)};
+}
+
+SpfMeasure LiveReader::Measure(const DomainName& domain, std::string_view spf_text) const {
+  if (spf_text.empty()) return {};
+  std::optional<SpfTree> last;
+  const absl::Status status = Repeat([&]() -> absl::Status {
+    absl::StatusOr<SpfTree> tree = ExpandSpfText(domain, spf_text, world_.resolver, world_.clock);
+    if (!tree.ok()) return tree.status();
+    last = *std::move(tree);
+    if (last->complete) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kUnavailable, last->incomplete_reason);
+  });
+  if (last.has_value()) return MeasureOf(*last);
+  SpfMeasure measure;
+  measure.complete = false;
+  measure.incomplete_reason = std::string(MessageOf(status));
+  return measure;
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,55 @@
+// policyd/reconcile/live_reader.h
+// Gathers what is live: what the provider keeps, what every authoritative server says (over TCP),
+// and what an SPF record costs to evaluate. Reads are repeated within a deadline; they change
+// nothing.
+
+#ifndef DMARCATE_POLICYD_RECONCILE_LIVE_READER_H_
+#define DMARCATE_POLICYD_RECONCILE_LIVE_READER_H_
+
+#include <functional>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "lib/mailauth/domain_name.h"
+#include "policyd/plan/spf_plan.h"
+#include "policyd/plan/txt_image.h"
+#include "policyd/provider/provider.h"
+#include "policyd/reconcile/change_engine.h"
+
+namespace dmarcate {
+
+struct LiveRrSet {
+  TxtImage image;               // the provider's
+  AuthoritativeAnswer servers;  // everybody's
+};
+
+// Thread-safe. Errors carry their reason: PROVIDER_UNAVAILABLE, PROVIDER_CREDENTIAL,
+// PROVIDER_REJECTED, ZONE_NOT_BOUND, DNS_UNAVAILABLE, SHUTTING_DOWN.
+class LiveReader {
+ public:
+  LiveReader(const ChangeWorld& world, const ChangeEngineOptions& options)
+      : world_(world), options_(options) {}
+
+  absl::StatusOr<LiveRrSet> Read(DnsProvider& provider, const DomainName& owner) const;
+  absl::StatusOr<RrSet> ReadProvider(DnsProvider& provider, const DomainName& zone,
+                                     const DomainName& owner) const;
+  absl::StatusOr<AuthoritativeAnswer> ReadServers(const DomainName& owner) const;
+  // An empty text costs nothing. What could not be counted is in the measure, and is no error.
+  SpfMeasure Measure(const DomainName& domain, std::string_view spf_text) const;
+
+ private:
+  // Repeats `read` while it is kUnavailable or kDeadlineExceeded.
+  absl::Status Repeat(const std::function<absl::Status()>& read) const;
+
+  const ChangeWorld& world_;
+  const ChangeEngineOptions& options_;
+};
+
+// A provider's error as the API tells it.
+absl::Status ProviderReason(const absl::Status& status);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_RECONCILE_LIVE_READER_H_

@@ -1,0 +1,330 @@
+#include "policyd/reconcile/planner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "lib/base/random.h"
+#include "lib/base/status_macros.h"
+#include "lib/inspect/dmarc_discovery.h"
+#include "lib/mailauth/spf_record.h"
+#include "policyd/plan/guard.h"
+#include "policyd/plan/zone_guard.h"
+#include "policyd/reconcile/reason.h"
+
+namespace dmarcate {
+
+struct Planner::Draft {
+  DomainName domain;
+  // In the order of writing, in which every prefix is safe: who may receive reports first, then who
+  // shall, and SPF, which depends on neither, last.
+  std::optional<RecordChangeRecord> authorization, dmarc, spf;
+  std::vector<ManagedTerm> managed_after;
+  std::vector<GuardRecord> guards;
+};
+
+namespace {
+
+void Append(std::vector<GuardRecord>& guards, std::vector<GuardRecord> more) {
+  std::ranges::move(more, std::back_inserter(guards));
+}
+
+std::vector<ApprovedSource> ApprovedOf(const std::vector<SourceDecision>& decisions) {
+  std::vector<ApprovedSource> approved;
+  for (const SourceDecision& decision : decisions) {
+    if (decision.state != SourceState::kApproved) continue;
+    ApprovedSource source{decision.source_id, {}};
+    const AuthorizationSpec& how = decision.authorization;
+    if (how.kind == AuthorizationSpec::Kind::kSpfInclude) {
+      source.terms.push_back(fmt::format("include:{}", how.include_domain));
+    } else if (how.kind == AuthorizationSpec::Kind::kSpfAddresses) {
+      for (const std::string& range : how.ranges) {
+        const bool v6 = range.find(':') != std::string::npos;
+        source.terms.push_back(fmt::format("{}:{}", v6 ? "ip6" : "ip4", range));
+      }
+    }
+    approved.push_back(std::move(source));
+  }
+  return approved;
+}
+
+// Both sides of a difference, for the metadata of an error.
+std::map<std::string, std::string> Difference(const RecordChangeRecord& record,
+                                              const std::vector<std::string>& expected,
+                                              const std::vector<std::string>& found) {
+  const auto show = [](const std::vector<std::string>& records) {
+    return records.empty() ? std::string("(no TXT record)") : Join(records, "\n");
+  };
+  return {{"owner", record.owner_name}, {"expected", show(expected)}, {"found", show(found)}};
+}
+
+std::vector<std::string> Sorted(std::vector<std::string> texts) {
+  std::ranges::sort(texts);
+  return texts;
+}
+
+absl::StatusOr<DomainName> StoredName(std::string_view text) {
+  absl::StatusOr<DomainName> name = DomainName::Parse(text);
+  if (!name.ok()) return MakeError(absl::StatusCode::kDataLoss, MessageOf(name.status()));
+  return name;
+}
+
+}  // namespace
+
+absl::Status GuardRefused(const GuardRecord& guard) {
+  std::map<std::string, std::string> metadata = guard.metadata;
+  metadata["guard"] = guard.code;
+  return MakeReasonedError(absl::StatusCode::kFailedPrecondition, "GUARD_REFUSED",
+                           fmt::format("{}: {}", guard.code, guard.message), metadata);
+}
+
+absl::StatusOr<std::shared_ptr<DnsProvider>> Planner::OpenProvider(
+    std::string_view provider_id) const {
+  const auto no_provider = [](std::string_view why) {
+    return MakeReasonedError(absl::StatusCode::kFailedPrecondition, "NO_PROVIDER", why);
+  };
+  if (provider_id.empty()) return no_provider("the domain has no DNS provider");
+  const absl::StatusOr<DnsProviderRecord> record = world_.store.GetProvider(provider_id);
+  if (record.status().code() == absl::StatusCode::kNotFound) {
+    return no_provider(fmt::format("dnsProviders/{} does not exist", provider_id));
+  }
+  if (!record.ok()) return record.status();
+  absl::StatusOr<std::shared_ptr<DnsProvider>> provider = world_.providers.Open(*record);
+  if (provider.ok()) return provider;
+  return MakeReasonedError(
+      absl::StatusCode::kFailedPrecondition, "PROVIDER_CREDENTIAL",
+      fmt::format("dnsProviders/{}: {}", provider_id, MessageOf(provider.status())));
+}
+
+absl::Status Planner::DraftSpf(const DomainRecord& domain, DnsProvider& provider,
+                               Draft& draft) const {
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<SourceDecision> decisions,
+                            world_.store.ListDecisions(domain.name));
+  DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, draft.domain));
+  const absl::StatusOr<SpfPlan> plan = PlanSpf(draft.domain, TextsOf(live.image.records),
+                                               domain.managed_terms, ApprovedOf(decisions));
+  if (!plan.ok()) {
+    return MakeReasonedError(absl::StatusCode::kInvalidArgument, "SPF_TERM_FORBIDDEN",
+                             MessageOf(plan.status()));
+  }
+  Append(draft.guards, GuardZone(live.image, live.servers));
+  Append(draft.guards, plan->guards);
+  draft.managed_after = plan->managed_after;
+  if (plan->after != plan->before) {
+    draft.spf = ReplaceText(live.image, plan->before, plan->after);
+    draft.spf->term_changes = plan->term_changes;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ReportHostFacts> Planner::GatherReportHost(const DomainRecord& domain,
+                                                          DnsProvider& provider,
+                                                          Draft& draft) const {
+  ReportHostFacts facts;
+  DMARCATE_ASSIGN_OR_RETURN(facts.host, HostOfMailbox(domain.report_mailbox));
+  facts.needed = world_.suffixes.OrganizationalDomain(facts.host) !=
+                 world_.suffixes.OrganizationalDomain(draft.domain);
+  if (!facts.needed) return facts;
+  const absl::StatusOr<DomainName> owner = AuthorizationOwner(draft.domain, facts.host);
+  if (!owner.ok()) return facts;
+  const absl::StatusOr<DnsAnswer> seen = world_.resolver.Lookup(*owner, RrType::kTxt);
+  if (seen.ok()) {
+    facts.authorized = std::ranges::any_of(
+        seen->txt, [](const TxtRecord& record) { return IsReportAuthorization(record.Joined()); });
+  }
+  if (facts.authorized) return facts;
+  // Ours is only what is managed here and bound to the same account: nobody's credential writes
+  // into the zone of a domain that was not put under management.
+  for (DomainName name = facts.host; !name.IsRoot(); name = name.Parent()) {
+    const absl::StatusOr<DomainRecord> managed = world_.store.GetDomain(name.text());
+    if (!managed.ok() || managed->dns_provider != domain.dns_provider) continue;
+    DMARCATE_ASSIGN_OR_RETURN(LiveRrSet live, reader_.Read(provider, *owner));
+    facts.authorized = std::ranges::any_of(live.image.records, [](const TxtRecord& record) {
+      return IsReportAuthorization(record.Joined());
+    });
+    if (!facts.authorized) {
+      Append(draft.guards, GuardZone(live.image, live.servers));
+      facts.ours = std::move(live.image);
+    }
+    break;
+  }
+  return facts;
+}
+
+absl::Status Planner::DraftDmarc(const DomainRecord& domain, DnsProvider& provider,
+                                 Draft& draft) const {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, draft.domain.Child("_dmarc"));
+  DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, owner));
+  const std::vector<std::string> texts = TextsOf(live.image.records);
+  std::optional<InheritedDmarc> inherited;
+  if (SelectDmarc(texts).outcome == DmarcSelection::Outcome::kNone) {
+    const absl::StatusOr<DmarcDiscovery> found = DiscoverDmarc(draft.domain, world_.resolver);
+    if (!found.ok()) {
+      return MakeReasonedError(absl::StatusCode::kUnavailable, "DNS_UNAVAILABLE",
+                               fmt::format("policy that {} inherits: {}", draft.domain.text(),
+                                           MessageOf(found.status())));
+    }
+    if (found->record.has_value() && found->policy_domain.has_value() &&
+        *found->policy_domain != draft.domain) {
+      const auto asked = [&](DmarcStandard standard) {
+        return found->record->Verdict(standard).Requested(found->subject);
+      };
+      inherited = InheritedDmarc{*found->policy_domain, std::max(asked(DmarcStandard::kRfc9989),
+                                                                 asked(DmarcStandard::kRfc7489))};
+    }
+  }
+  const absl::StatusOr<DmarcPlan> plan =
+      PlanDmarcRua(draft.domain, texts, domain.report_mailbox, inherited);
+  if (!plan.ok()) {
+    return MakeReasonedError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
+                             MessageOf(plan.status()), {{"field", "report_mailbox"}});
+  }
+  Append(draft.guards, GuardZone(live.image, live.servers));
+  Append(draft.guards, plan->guards);
+  if (plan->after != plan->before) {
+    draft.dmarc = ReplaceText(live.image, plan->before, plan->after);
+    draft.dmarc->term_changes = plan->tag_changes;
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const ReportHostFacts facts, GatherReportHost(domain, provider, draft));
+  AuthorizationPlan authorization = PlanReportAuthorization(draft.domain, facts);
+  Append(draft.guards, std::move(authorization.guards));
+  draft.authorization = std::move(authorization.change);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<SpfMeasures>> Planner::MeasureBoth(const ChangeRecord& change) const {
+  DMARCATE_ASSIGN_OR_RETURN(const std::optional<SpfTexts> texts, SpfTextsOf(change));
+  if (!texts.has_value()) return std::nullopt;
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, StoredName(change.domain));
+  return SpfMeasures{reader_.Measure(domain, texts->before), reader_.Measure(domain, texts->after)};
+}
+
+absl::StatusOr<std::vector<GuardRecord>> Planner::Judge(const ChangeRecord& change) const {
+  DMARCATE_ASSIGN_OR_RETURN(const std::optional<SpfMeasures> measures, MeasureBoth(change));
+  return JudgeChange(change, measures);
+}
+
+void Planner::Stamp(std::string_view principal, ChangeRecord& change) const {
+  change.create_time = world_.clock.Now();
+  change.plan_expire_time = change.create_time + options_.plan_lifetime;
+  change.id = MakeSortableId(change.create_time, world_.random);
+  change.requested_by = std::string(principal);
+  change.plan_digest = PlanDigest(change);
+}
+
+absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeIntent intent,
+                                           std::string_view principal) const {
+  if (!intent.spf_from_decisions && !intent.dmarc_report_address) {
+    intent.spf_from_decisions = true;
+    intent.dmarc_report_address = !domain.report_mailbox.empty();
+  }
+  if (intent.dmarc_report_address && domain.report_mailbox.empty()) {
+    return MakeReasonedError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
+                             fmt::format("{} has no report mailbox", domain.name),
+                             {{"field", "intent.dmarc_report_address"}});
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const std::shared_ptr<DnsProvider> provider,
+                            OpenProvider(domain.dns_provider));
+  Draft draft;
+  DMARCATE_ASSIGN_OR_RETURN(draft.domain, StoredName(domain.name));
+  draft.managed_after = domain.managed_terms;
+  if (intent.dmarc_report_address) {
+    DMARCATE_RETURN_IF_ERROR(DraftDmarc(domain, *provider, draft));
+  }
+  if (intent.spf_from_decisions) {
+    DMARCATE_RETURN_IF_ERROR(DraftSpf(domain, *provider, draft));
+  }
+
+  ChangeRecord change;
+  change.domain = domain.name;
+  change.intent = intent;
+  change.dns_provider = domain.dns_provider;
+  change.provider_class = static_cast<uint8_t>(provider->provider_class());
+  change.managed_before = domain.managed_terms;
+  change.managed_after = draft.managed_after;
+  change.guards = draft.guards;
+  for (std::optional<RecordChangeRecord>* record :
+       {&draft.authorization, &draft.dmarc, &draft.spf}) {
+    if (record->has_value()) change.record_changes.push_back(**std::move(record));
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const std::optional<SpfMeasures> measures, MeasureBoth(change));
+  if (measures.has_value()) {
+    RecordChangeRecord& spf = change.record_changes.back();
+    spf.lookups_before = measures->before.lookups;
+    spf.lookups_after = measures->after.lookups;
+    FillCosts(measures->before, measures->after, spf.term_changes);
+  }
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, JudgeChange(change, measures));
+  Append(change.guards, std::move(judged));
+
+  Stamp(principal, change);
+  if (FindRefusal(change.guards) != nullptr) {
+    change.state = ChangeState::kRefused;
+    change.managed_after = change.managed_before;
+    change.end_time = change.create_time;
+  } else if (change.record_changes.empty()) {
+    change.state = ChangeState::kSucceeded;
+    change.end_time = change.create_time;
+  }
+  return change;
+}
+
+absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
+                                                     const DomainRecord& domain,
+                                                     std::string_view principal) const {
+  DMARCATE_ASSIGN_OR_RETURN(const std::shared_ptr<DnsProvider> provider,
+                            OpenProvider(change.dns_provider));
+  ChangeRecord rollback = PlanRollback(change, domain.managed_terms);
+  rollback.provider_class = static_cast<uint8_t>(provider->provider_class());
+  for (RecordChangeRecord& record : rollback.record_changes) {
+    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record.owner_name));
+    DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(*provider, owner));
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> ours, FromPresentations(record.before));
+    if (!SameTexts(live.image.records, ours)) {
+      return MakeReasonedError(
+          absl::StatusCode::kFailedPrecondition, "ROLLBACK_BLOCKED",
+          fmt::format("{} no longer holds what the change wrote", record.owner_name),
+          Difference(record, record.before, ToPresentations(live.image.records)));
+    }
+    // A host may cut strings its own way; a prerequisite wants them as they are kept.
+    record.before = ToPresentations(live.image.records);
+    Append(rollback.guards, GuardZone(live.image, live.servers));
+  }
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, Judge(rollback));
+  Append(rollback.guards, std::move(judged));
+  Stamp(principal, rollback);
+  if (FindRefusal(rollback.guards) != nullptr) {
+    rollback.state = ChangeState::kRefused;
+    rollback.end_time = rollback.create_time;
+  }
+  return rollback;
+}
+
+absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& domain,
+                            DnsProvider& provider) const {
+  std::vector<GuardRecord> guards;
+  bool has_spf = false;
+  for (const RecordChangeRecord& record : change.record_changes) {
+    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record.owner_name));
+    has_spf = has_spf || RoleOf(owner) == RecordRole::kSpf;
+    DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, owner));
+    const std::vector<std::string> found = ToPresentations(live.image.records);
+    if (live.image.zone.text() != record.zone || Sorted(found) != Sorted(record.before)) {
+      return MakeReasonedError(
+          absl::StatusCode::kAborted, "STALE_PLAN",
+          fmt::format("{} is not what the plan was made from; plan again", record.owner_name),
+          Difference(record, record.before, found));
+    }
+    Append(guards, GuardZone(live.image, live.servers));
+  }
+  if (has_spf && domain.managed_terms != change.managed_before) {
+    return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
+                             "another change has changed which terms are managed; plan again",
+                             {{"owner", change.domain}});
+  }
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, Judge(change));
+  Append(guards, std::move(judged));
+  if (const GuardRecord* refusal = FindRefusal(guards)) return GuardRefused(*refusal);
+  return absl::OkStatus();
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,69 @@
+// policyd/reconcile/planner.h
+// Gathers for a plan, and lets policyd/plan decide. Writes nothing, neither store nor zone.
+
+#ifndef DMARCATE_POLICYD_RECONCILE_PLANNER_H_
+#define DMARCATE_POLICYD_RECONCILE_PLANNER_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "lib/mailauth/domain_name.h"
+#include "policyd/plan/change_plan.h"
+#include "policyd/plan/dmarc_plan.h"
+#include "policyd/reconcile/change_engine.h"
+#include "policyd/reconcile/live_reader.h"
+
+namespace dmarcate {
+
+// Thread-safe.
+class Planner {
+ public:
+  Planner(const ChangeWorld& world, const ChangeEngineOptions& options, const LiveReader& reader)
+      : world_(world), options_(options), reader_(reader) {}
+
+  // As ChangeEngine::Plan, revision 0.
+  absl::StatusOr<ChangeRecord> Plan(const DomainRecord& domain, ChangeIntent intent,
+                                    std::string_view principal) const;
+  // The change that undoes `change`, if the zone holds what that wrote.
+  //   kFailedPrecondition ROLLBACK_BLOCKED  with both images
+  absl::StatusOr<ChangeRecord> PlanRollbackOf(const ChangeRecord& change,
+                                              const DomainRecord& domain,
+                                              std::string_view principal) const;
+
+  // The provider that the domain is bound to.
+  absl::StatusOr<std::shared_ptr<DnsProvider>> OpenProvider(std::string_view provider_id) const;
+
+  // The guards again over live data, and whether the zone still holds what `change` was made from:
+  // what a plan must pass right before it is written.
+  //   kAborted STALE_PLAN, kFailedPrecondition GUARD_REFUSED, or a read's error
+  absl::Status Check(const ChangeRecord& change, const DomainRecord& domain,
+                     DnsProvider& provider) const;
+  // Only the guards that need no zone: for what is left to write after a restart.
+  absl::StatusOr<std::vector<GuardRecord>> Judge(const ChangeRecord& change) const;
+
+ private:
+  struct Draft;
+  absl::Status DraftSpf(const DomainRecord& domain, DnsProvider& provider, Draft& draft) const;
+  absl::Status DraftDmarc(const DomainRecord& domain, DnsProvider& provider, Draft& draft) const;
+  absl::StatusOr<ReportHostFacts> GatherReportHost(const DomainRecord& domain,
+                                                   DnsProvider& provider, Draft& draft) const;
+  absl::StatusOr<std::optional<SpfMeasures>> MeasureBoth(const ChangeRecord& change) const;
+  void Stamp(std::string_view principal, ChangeRecord& change) const;
+
+  const ChangeWorld& world_;
+  const ChangeEngineOptions& options_;
+  const LiveReader& reader_;
+};
+
+// GUARD_REFUSED with the guard's code, message and numbers.
+absl::Status GuardRefused(const GuardRecord& guard);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_RECONCILE_PLANNER_H_

@@ -1,0 +1,419 @@
+#include "policyd/reconcile/transaction.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "lib/base/log.h"
+#include "lib/base/status_macros.h"
+#include "lib/mailauth/spf_record.h"
+#include "policyd/plan/guard.h"
+#include "policyd/plan/txt_image.h"
+#include "policyd/reconcile/reason.h"
+
+namespace dmarcate {
+namespace {
+
+// Marks in the details of steps: what goes back is told from what goes forward.
+constexpr std::string_view kForward = "";
+constexpr std::string_view kBack = " (back)";
+
+std::string Detail(const Transition& transition, std::string_view mark) {
+  return fmt::format("{}{}", transition.owner.text(), mark);
+}
+
+bool IsRollback(const ChangeRecord& change) { return !change.intent.rollback_of.empty(); }
+
+// Terms that may be in the record by our hand, whatever became of the write. One that is not there
+// is dropped by the next plan; one that is there and not known as ours could never be removed.
+std::vector<ManagedTerm> Union(const std::vector<ManagedTerm>& a,
+                               const std::vector<ManagedTerm>& b) {
+  std::vector<ManagedTerm> all = a;
+  for (const ManagedTerm& term : b) {
+    if (std::ranges::find(all, term) == all.end()) all.push_back(term);
+  }
+  return all;
+}
+
+bool HasSpf(const std::vector<Transition>& transitions) {
+  return std::ranges::any_of(transitions, [](const Transition& transition) {
+    return RoleOf(transition.owner) == RecordRole::kSpf;
+  });
+}
+
+}  // namespace
+
+absl::Status Transaction::OpenAndParse() {
+  transitions_.clear();
+  for (const RecordChangeRecord& record : change().record_changes) {
+    DMARCATE_ASSIGN_OR_RETURN(Transition transition, TransitionOf(record));
+    transitions_.push_back(std::move(transition));
+  }
+  DMARCATE_ASSIGN_OR_RETURN(provider_, planner_.OpenProvider(change().dns_provider));
+  return absl::OkStatus();
+}
+
+absl::Status Transaction::Begin(std::string_view principal) {
+  DMARCATE_RETURN_IF_ERROR(OpenAndParse());
+  journal_.Step(step::kLeased, fmt::format("revision {}", change().revision));
+  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord domain, world_.store.GetDomain(change().domain));
+  if (domain.dns_provider != change().dns_provider) {
+    return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
+                             "the domain is bound to another provider now; plan again");
+  }
+  const absl::Status checked = planner_.Check(change(), domain, *provider_);
+  if (const auto reason = ErrorReasonOf(checked); reason && reason->code == "STALE_PLAN") {
+    journal_.change().error_metadata = reason->metadata;
+    DMARCATE_RETURN_IF_ERROR(Fail(reason->code, MessageOf(checked)));
+  }
+  if (!checked.ok()) return checked;
+  journal_.Step(step::kRead, "");
+  journal_.Step(step::kCompared, "");
+  journal_.Step(step::kLinted, "");
+  journal_.change().state = ChangeState::kApplying;
+  journal_.change().applied_by = std::string(principal);
+  journal_.change().apply_time = world_.clock.Now();
+  journal_.Step(step::kJournaled, "");
+  DMARCATE_RETURN_IF_ERROR(journal_.Save());
+  return Forward();
+}
+
+absl::Status Transaction::Resume() {
+  DMARCATE_RETURN_IF_ERROR(OpenAndParse());
+  switch (change().state) {
+    case ChangeState::kApplying: {
+      DMARCATE_ASSIGN_OR_RETURN(const bool go_on, Survey());
+      return go_on ? Forward() : absl::OkStatus();
+    }
+    case ChangeState::kVerifying:
+      return Verify();
+    case ChangeState::kRollingBack:
+      return RollBack();
+    default:
+      return absl::OkStatus();
+  }
+}
+
+absl::StatusOr<bool> Transaction::Survey() {
+  bool missing = false;
+  bool foreign = false;
+  for (const Transition& transition : transitions_) {
+    DMARCATE_ASSIGN_OR_RETURN(const RrSet now,
+                              reader_.ReadProvider(*provider_, transition.zone, transition.owner));
+    const std::string owner = transition.owner.text();
+    switch (Compare(transition, now.records)) {
+      case Content::kTo:
+        if (journal_.HasStep(step::kWriting, owner)) journal_.Step(step::kReadBack, owner);
+        break;
+      case Content::kFrom:
+        missing = true;
+        break;
+      case Content::kThird:
+        if (journal_.HasStep(step::kWriting, owner)) {
+          DMARCATE_RETURN_IF_ERROR(NeedAttention(
+              "VERIFY_CONFLICT", fmt::format("{} holds neither what was there nor what the change "
+                                             "writes",
+                                             owner)));
+          return false;
+        }
+        foreign = true;
+        break;
+    }
+  }
+  // From here on nothing is forced: what is written stays correct, or goes back.
+  std::string reason;
+  std::string message;
+  if (foreign) {
+    reason = "STALE_PLAN";
+    message = "somebody else changed a record before it was written";
+  } else if (missing) {
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<GuardRecord> guards, planner_.Judge(change()));
+    if (const GuardRecord* refusal = FindRefusal(guards)) {
+      reason = refusal->code;
+      message = refusal->message;
+    } else if (!AnyHoldsNew() && world_.clock.Now() > change().plan_expire_time) {
+      reason = "PLAN_EXPIRED";
+      message = "interrupted before the first write, and the plan has expired meanwhile";
+    }
+  }
+  if (reason.empty()) return true;
+  DMARCATE_RETURN_IF_ERROR(AnyHoldsNew() ? TurnBack(reason, message) : Fail(reason, message));
+  return false;
+}
+
+absl::Status Transaction::Forward() {
+  for (const Transition& transition : transitions_) {
+    if (HoldsNew(transition)) continue;
+    switch (WriteOne(transition, kForward)) {
+      case Written::kYes:
+        break;
+      case Written::kNo:
+        return AnyHoldsNew() ? TurnBack(reason_, message_) : Fail(reason_, message_);
+      case Written::kAttention:
+        return NeedAttention(reason_, message_);
+      case Written::kLater:
+        return MakeError(absl::StatusCode::kUnavailable, message_);
+    }
+  }
+  journal_.change().state = ChangeState::kVerifying;
+  journal_.Step(step::kVerifying, "");
+  DMARCATE_RETURN_IF_ERROR(journal_.Save());
+  return Verify();
+}
+
+Transaction::Written Transaction::WriteOne(const Transition& transition, std::string_view mark) {
+  const absl::Duration end = world_.clock.Monotonic() + options_.read_deadline;
+  absl::Duration pause = options_.first_pause;
+  bool repeated = false;
+  // A first try of unknown outcome may still arrive: then nothing is certain.
+  const auto refused = [&](std::string_view reason) {
+    reason_ = repeated ? "WRITE_OUTCOME_UNKNOWN" : std::string(reason);
+    return repeated ? Written::kAttention : Written::kNo;
+  };
+  while (true) {
+    // Ahead of the write, and the fence: who lost the lease cannot save.
+    journal_.Step(step::kWriting, Detail(transition, mark));
+    if (const absl::Status saved = journal_.Save(); !saved.ok()) {
+      message_ = std::string(MessageOf(saved));
+      return Written::kLater;
+    }
+    const absl::Status applied = provider_->Apply(
+        transition.zone, {transition.owner, transition.from, transition.to, transition.ttl_to});
+    message_ = std::string(MessageOf(applied));
+    switch (applied.code()) {
+      case absl::StatusCode::kOk:
+      case absl::StatusCode::kUnknown:
+      case absl::StatusCode::kDeadlineExceeded:
+      case absl::StatusCode::kDataLoss:
+      case absl::StatusCode::kAborted:
+        break;  // what the zone holds decides
+      case absl::StatusCode::kUnavailable:
+        if (world_.clock.Monotonic() + pause > end) return refused("PROVIDER_UNAVAILABLE");
+        if (!world_.pacer.Wait(pause)) return Written::kLater;
+        pause = std::min(pause * 2, options_.longest_pause);
+        continue;
+      case absl::StatusCode::kPermissionDenied:
+        return refused("PROVIDER_CREDENTIAL");
+      default:
+        return refused("PROVIDER_REJECTED");
+    }
+    if (!applied.ok()) journal_.Step(step::kUnknown, EscapeForTerminal(message_));
+    const Written settled = Settle(transition, mark);
+    if (settled != Written::kNo) {
+      // Refused because the zone holds something else: that is no write of ours.
+      const bool conflict =
+          settled == Written::kAttention && applied.code() == absl::StatusCode::kAborted;
+      return conflict ? refused("STALE_PLAN") : settled;
+    }
+    if (std::exchange(repeated, true)) {
+      reason_ = "WRITE_OUTCOME_UNKNOWN";
+      message_ =
+          fmt::format("{} still holds what was there, after two tries: {}", transition.owner.text(),
+                      message_.empty() ? "the provider reported success" : message_);
+      return Written::kAttention;
+    }
+  }
+}
+
+// Reads until the provider shows the new records. kNo: it kept showing the old ones.
+Transaction::Written Transaction::Settle(const Transition& transition, std::string_view mark) {
+  const absl::Duration end = world_.clock.Monotonic() + options_.settle_deadline;
+  absl::Duration pause = options_.first_pause;
+  while (true) {
+    const absl::StatusOr<RrSet> now =
+        reader_.ReadProvider(*provider_, transition.zone, transition.owner);
+    if (now.ok()) {
+      switch (Compare(transition, now->records)) {
+        case Content::kTo:
+          journal_.Step(step::kReadBack, Detail(transition, mark));
+          return Written::kYes;
+        case Content::kThird:
+          reason_ = "VERIFY_CONFLICT";
+          message_ = fmt::format("{} holds neither what was there nor what the change writes",
+                                 transition.owner.text());
+          journal_.change().error_metadata = {
+              {"owner", transition.owner.text()},
+              {"expected", Join(ToPresentations(transition.from), "\n")},
+              {"found", Join(ToPresentations(now->records), "\n")}};
+          return Written::kAttention;
+        case Content::kFrom:
+          break;
+      }
+    } else if (const auto why = ErrorReasonOf(now.status()); why && why->code == "SHUTTING_DOWN") {
+      return Written::kLater;
+    }
+    if (world_.clock.Monotonic() + pause > end) {
+      if (now.ok()) return Written::kNo;
+      reason_ = "WRITE_OUTCOME_UNKNOWN";
+      message_ = std::string(MessageOf(now.status()));
+      return Written::kAttention;
+    }
+    if (!world_.pacer.Wait(pause)) return Written::kLater;
+    pause = std::min(pause * 2, options_.longest_pause);
+  }
+}
+
+absl::Status Transaction::Verify() {
+  const Verification result =
+      VerifyServers(world_, options_, transitions_, [&](std::vector<VerificationRecord> records) {
+        journal_.change().verifications = std::move(records);
+        return journal_.Save();
+      });
+  switch (result.outcome) {
+    case Verification::Outcome::kVerified:
+      break;
+    case Verification::Outcome::kTimeout:
+      return NeedAttention("VERIFY_TIMEOUT", result.message);
+    case Verification::Outcome::kConflict:
+      return NeedAttention("VERIFY_CONFLICT", result.message);
+    case Verification::Outcome::kStopped:
+      return MakeError(absl::StatusCode::kUnavailable, result.message);
+  }
+  if (std::string broken = JudgeLive(); !broken.empty()) {
+    // Going back from going back would only swap one evil for another.
+    if (IsRollback(change())) return NeedAttention(reason_, broken);
+    return TurnBack(reason_, broken);
+  }
+  return Succeed();
+}
+
+std::string Transaction::JudgeLive() {
+  for (const Transition& transition : transitions_) {
+    const absl::StatusOr<DnsAnswer> seen = world_.resolver.Lookup(transition.owner, RrType::kTxt);
+    if (seen.status().code() == absl::StatusCode::kDataLoss) {
+      reason_ = "DNSSEC_BOGUS";
+      return fmt::format("{}: {}", transition.owner.text(), MessageOf(seen.status()));
+    }
+    if (RoleOf(transition.owner) != RecordRole::kSpf || IsRollback(change())) continue;
+    const std::vector<std::string> texts = TextsOf(transition.to);
+    const SpfSelection selection = SelectSpf(texts);
+    if (selection.indexes.empty()) continue;
+    const SpfMeasure measure = reader_.Measure(transition.owner, texts[selection.indexes.front()]);
+    // What could not be counted proves nothing against the record.
+    if (!measure.complete && measure.lookups <= kMaxSpfLookups) continue;
+    const std::vector<GuardRecord> guards = GuardSpfCost({}, measure);
+    if (const GuardRecord* refusal = FindRefusal(guards)) {
+      reason_ = refusal->code;
+      return refusal->message;
+    }
+  }
+  return "";
+}
+
+absl::Status Transaction::RollBack() {
+  for (auto it = transitions_.rbegin(); it != transitions_.rend(); ++it) {
+    const Transition& transition = *it;
+    if (!HoldsNew(transition)) continue;  // never ours
+    const Transition back = Reverse(transition);
+    const absl::StatusOr<RrSet> now =
+        reader_.ReadProvider(*provider_, transition.zone, transition.owner);
+    if (!now.ok()) return now.status();  // stays open: never forgotten
+    const Content content = Compare(back, now->records);
+    if (content == Content::kTo) continue;
+    if (content == Content::kThird) {
+      return NeedAttention("ROLLBACK_BLOCKED",
+                           fmt::format("{} no longer holds what the change wrote; not touched",
+                                       transition.owner.text()));
+    }
+    switch (WriteOne(back, kBack)) {
+      case Written::kYes:
+        break;
+      case Written::kNo:
+        if (reason_ == "PROVIDER_UNAVAILABLE" || reason_ == "PROVIDER_CREDENTIAL") {
+          return MakeError(absl::StatusCode::kUnavailable, message_);
+        }
+        return NeedAttention("ROLLBACK_BLOCKED", message_);
+      case Written::kAttention:
+        return NeedAttention("ROLLBACK_BLOCKED", message_);
+      case Written::kLater:
+        return MakeError(absl::StatusCode::kUnavailable, message_);
+    }
+  }
+  std::vector<Transition> back;
+  for (const Transition& transition : transitions_) {
+    if (HoldsNew(transition)) back.push_back(Reverse(transition));
+  }
+  const Verification result =
+      VerifyServers(world_, options_, back, [&](std::vector<VerificationRecord> records) {
+        journal_.change().verifications = std::move(records);
+        return journal_.Save();
+      });
+  switch (result.outcome) {
+    case Verification::Outcome::kVerified:
+      break;
+    case Verification::Outcome::kTimeout:
+      return NeedAttention("VERIFY_TIMEOUT", fmt::format("going back: {}", result.message));
+    case Verification::Outcome::kConflict:
+      return NeedAttention("VERIFY_CONFLICT", fmt::format("going back: {}", result.message));
+    case Verification::Outcome::kStopped:
+      return MakeError(absl::StatusCode::kUnavailable, result.message);
+  }
+  journal_.change().state = ChangeState::kRolledBack;
+  journal_.change().end_time = world_.clock.Now();
+  return journal_.Save();
+}
+
+bool Transaction::HoldsNew(const Transition& transition) const {
+  return journal_.HasStep(step::kReadBack, transition.owner.text());
+}
+
+bool Transaction::AnyHoldsNew() const {
+  return std::ranges::any_of(transitions_,
+                             [&](const Transition& transition) { return HoldsNew(transition); });
+}
+
+void Transaction::SetError(std::string_view reason, std::string_view message) {
+  journal_.change().error_reason = std::string(reason);
+  journal_.change().error_message = EscapeForTerminal(message);
+}
+
+// The change that this one undoes is marked first: killed in between, this one is still open and
+// does both again.
+absl::Status Transaction::MarkOriginal() {
+  if (!IsRollback(change())) return absl::OkStatus();
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord original,
+                            world_.store.GetChange(change().domain, change().intent.rollback_of));
+  if (original.rolled_back_by == change().id) return absl::OkStatus();
+  original.state = ChangeState::kRolledBack;
+  original.rolled_back_by = change().id;
+  return world_.store.PutChange(std::move(original)).status();
+}
+
+absl::Status Transaction::Succeed() {
+  DMARCATE_RETURN_IF_ERROR(MarkOriginal());
+  journal_.change().state = ChangeState::kSucceeded;
+  journal_.change().end_time = world_.clock.Now();
+  if (!HasSpf(transitions_)) return journal_.Save();
+  return journal_.SaveWithTerms(change().managed_after);
+}
+
+absl::Status Transaction::Fail(std::string_view reason, std::string_view message) {
+  SetError(reason, message);
+  journal_.change().state = ChangeState::kFailed;
+  journal_.change().end_time = world_.clock.Now();
+  return journal_.Save();
+}
+
+absl::Status Transaction::NeedAttention(std::string_view reason, std::string_view message) {
+  SetError(reason, message);
+  journal_.change().state = ChangeState::kNeedsAttention;
+  journal_.change().end_time = world_.clock.Now();
+  LogError("change_needs_attention", {{"domain", change().domain},
+                                      {"change", change().id},
+                                      {"reason", change().error_reason},
+                                      {"message", change().error_message}});
+  if (!HasSpf(transitions_)) return journal_.Save();
+  return journal_.SaveWithTerms(Union(change().managed_before, change().managed_after));
+}
+
+absl::Status Transaction::TurnBack(std::string_view reason, std::string_view message) {
+  SetError(reason, message);
+  journal_.change().state = ChangeState::kRollingBack;
+  LogWarn("change_rolling_back", {{"domain", change().domain},
+                                  {"change", change().id},
+                                  {"reason", change().error_reason},
+                                  {"message", change().error_message}});
+  DMARCATE_RETURN_IF_ERROR(journal_.Save());
+  return RollBack();
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,88 @@
+// policyd/reconcile/transaction.h
+// One run of one change, from its plan or from where a journal left it, to an end state. What the
+// zone holds decides every step: a write that got no clear answer is read back, never repeated
+// blindly.
+
+#ifndef DMARCATE_POLICYD_RECONCILE_TRANSACTION_H_
+#define DMARCATE_POLICYD_RECONCILE_TRANSACTION_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "policyd/provider/provider.h"
+#include "policyd/reconcile/change_engine.h"
+#include "policyd/reconcile/journal.h"
+#include "policyd/reconcile/live_reader.h"
+#include "policyd/reconcile/planner.h"
+#include "policyd/reconcile/verifier.h"
+
+namespace dmarcate {
+
+// Runs on one thread; the caller holds the lease.
+class Transaction {
+ public:
+  Transaction(const ChangeWorld& world, const ChangeEngineOptions& options,
+              const LiveReader& reader, const Planner& planner, ChangeRecord change)
+      : world_(world),
+        options_(options),
+        reader_(reader),
+        planner_(planner),
+        journal_(world.store, world.clock, std::move(change)) {}
+
+  // From kPlanned. An error: nothing was written, and the change is as it was, or kFailed when its
+  // plan can never be applied any more (STALE_PLAN).
+  absl::Status Begin(std::string_view principal);
+  // From kApplying, kVerifying or kRollingBack, as a restart finds them. An error, or no end state:
+  // the journal keeps the work for the next time.
+  absl::Status Resume();
+
+  const ChangeRecord& change() const { return journal_.change(); }
+
+ private:
+  // How one RRset's write ended.
+  enum class Written : uint8_t {
+    kYes,
+    kNo,         // for certain; `reason_` and `message_` say why
+    kAttention,  // not known, or a third value: a person must look
+    kLater,      // policyd is stopping, or the provider is down: stay in the journal
+  };
+
+  absl::Status OpenAndParse();
+  absl::Status Forward();
+  absl::Status Verify();
+  absl::Status RollBack();
+
+  Written WriteOne(const Transition& transition, std::string_view mark);
+  Written Settle(const Transition& transition, std::string_view mark);
+  // After a restart: notes what is written already. False: `*end` is to be returned.
+  absl::StatusOr<bool> Survey();
+  // Empty, or why receivers fail on what is live now.
+  std::string JudgeLive();
+
+  absl::Status Succeed();
+  absl::Status Fail(std::string_view reason, std::string_view message);
+  absl::Status NeedAttention(std::string_view reason, std::string_view message);
+  absl::Status TurnBack(std::string_view reason, std::string_view message);
+  absl::Status MarkOriginal();
+  bool HoldsNew(const Transition& transition) const;  // this change wrote it
+  bool AnyHoldsNew() const;
+  void SetError(std::string_view reason, std::string_view message);
+
+  const ChangeWorld& world_;
+  const ChangeEngineOptions& options_;
+  const LiveReader& reader_;
+  const Planner& planner_;
+  Journal journal_;
+  std::shared_ptr<DnsProvider> provider_;
+  std::vector<Transition> transitions_;  // in the order of writing
+  std::string reason_, message_;         // of Written::kNo and kAttention
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_RECONCILE_TRANSACTION_H_

@@ -1,0 +1,54 @@
+// policyd/reconcile/verifier.h
+// A write counts when every authoritative server shows it, never because a call returned 200.
+
+#ifndef DMARCATE_POLICYD_RECONCILE_VERIFIER_H_
+#define DMARCATE_POLICYD_RECONCILE_VERIFIER_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "lib/mailauth/domain_name.h"
+#include "policyd/reconcile/change_engine.h"
+
+namespace dmarcate {
+
+// One RRset on its way from one image to another.
+struct Transition {
+  DomainName zone, owner;
+  std::vector<TxtRecord> from, to;
+  uint32_t ttl_from = 0, ttl_to = 0;
+};
+//   kDataLoss  the stored images do not parse
+absl::StatusOr<Transition> TransitionOf(const RecordChangeRecord& record);
+Transition Reverse(const Transition& transition);
+
+// What a name holds, compared with a transition.
+enum class Content : uint8_t { kFrom, kTo, kThird };
+Content Compare(const Transition& transition, const std::vector<TxtRecord>& records);
+
+struct Verification {
+  enum class Outcome : uint8_t {
+    kVerified,
+    kTimeout,   // some servers still show the old records, or nothing
+    kConflict,  // a server shows a third value
+    kStopped,   // policyd is stopping
+  };
+  Outcome outcome = Outcome::kTimeout;
+  std::string message;  // which server, and what it said
+};
+
+// Asks all servers of each transition over TCP, again and again, until every name server shows `to`
+// (at an alias of addresses: every address that answers, and one at least) or the deadline has
+// passed. `on_progress` gets the state of every server each time more of them agree.
+Verification VerifyServers(
+    const ChangeWorld& world, const ChangeEngineOptions& options,
+    const std::vector<Transition>& transitions,
+    const std::function<absl::Status(std::vector<VerificationRecord>)>& on_progress);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_RECONCILE_VERIFIER_H_
