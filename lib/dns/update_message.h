@@ -27,7 +27,7 @@ absl::StatusOr<SignedMessage> BuildUpdate(const TxtRrSetUpdate& update, const Ts
 // Whether `reply` can be the answer: QR, opcode UPDATE, our id. Its question may be missing.
 bool IsReplyToUpdate(const SignedMessage& request, std::string_view reply);
 
-// What the answer proves, as DnsUpdateClient::Apply documents it.
+// What the answer proves, as DnsUpdateClient::Apply documents it. `reply` is what IsReplyToUpdate took.
 absl::Status InterpretUpdateReply(const SignedMessage& request, const TsigKey& key,
                                   std::string_view reply);
 
