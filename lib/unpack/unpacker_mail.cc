@@ -9,6 +9,7 @@
 #include "lib/base/text.h"
 #include "lib/mail/mbox.h"
 #include "lib/report/failure.h"
+#include "lib/unpack/plain_notice.h"
 #include "lib/unpack/unpacker.h"
 
 namespace dmarcate {
@@ -38,10 +39,9 @@ bool IsHeadersOnly(const MailLeaf& leaf) {
          leaf.content_type == "message/rfc822-headers" || leaf.content_type == "message/rfc822";
 }
 
-// The labels under which a feedback part has been seen (report-quirks section 15).
+// Other labels under which a feedback part has been seen (report-quirks section 15).
 bool MayBeFeedback(const MailLeaf& leaf) {
-  return leaf.content_type == "message/feedback-report" || StartsWith(leaf.content_type, "text/") ||
-         leaf.content_type == "application/octet-stream";
+  return StartsWith(leaf.content_type, "text/") || leaf.content_type == "application/octet-stream";
 }
 
 // The header section of the mail that the feedback part `feedback` is about, decoded; empty if the
@@ -134,10 +134,19 @@ void Unpacker::VisitMail(const std::string& bytes, Layer layer) {
     inside.file_name = leaf.file_name;
     inside.content_type = leaf.content_type;
     DecodedBody decoded = DecodeBody(leaf.body, leaf.encoding);
-    if (MayBeFeedback(leaf) && LooksLikeFeedbackReport(decoded.data)) {
+    if (leaf.content_type == "message/feedback-report" ||
+        (MayBeFeedback(leaf) && LooksLikeFeedbackReport(decoded.data))) {
       complaint_depth = depth;
       VisitFeedback(decoded.data, OriginalHeaders(mail, i), std::move(inside));
       continue;
+    }
+    if (inside.origin == Origin::kBody) {
+      if (const auto fields = FieldsOfPlainNotice(decoded.data)) {
+        complaint_depth = depth;
+        inside.AddRepair("feedback_plain_text", "", "its lines, read as fields", /*material=*/true);
+        VisitFeedback(*fields, OriginalHeaders(mail, i), std::move(inside));
+        continue;
+      }
     }
     VisitLeaf(leaf, std::move(decoded), std::move(inside));
   }

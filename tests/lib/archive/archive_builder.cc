@@ -2,9 +2,7 @@
 
 #include <zlib.h>
 
-#include <algorithm>
 #include <array>
-#include <functional>
 
 namespace dmarcate {
 namespace {
@@ -13,35 +11,22 @@ constexpr int kGzip = 15 + 16;
 constexpr int kZlib = 15;
 constexpr int kRaw = -15;
 
-// Deflates what `next` hands out until it hands out nothing.
-std::string Deflate(const std::function<std::string_view()>& next, int window_bits) {
+// `last` is Z_FINISH, or Z_FULL_FLUSH for a piece that others may follow.
+std::string DeflateAll(std::string_view data, int window_bits, int last = Z_FINISH) {
   z_stream stream{};
-  deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY);
+  deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
+  stream.avail_in = static_cast<uInt>(data.size());
   std::string out;
   std::array<char, 65536> buffer{};
-  for (int code = Z_OK; code != Z_STREAM_END;) {
-    const std::string_view in = next();
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
-    stream.avail_in = static_cast<uInt>(in.size());
-    do {
-      stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
-      stream.avail_out = buffer.size();
-      code = deflate(&stream, in.empty() ? Z_FINISH : Z_NO_FLUSH);
-      out.append(buffer.data(), buffer.size() - stream.avail_out);
-    } while (stream.avail_out == 0);
-  }
+  do {
+    stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
+    stream.avail_out = buffer.size();
+    deflate(&stream, last);
+    out.append(buffer.data(), buffer.size() - stream.avail_out);
+  } while (stream.avail_out == 0);
   deflateEnd(&stream);
   return out;
-}
-
-std::string DeflateAll(std::string_view data, int window_bits) {
-  return Deflate(
-      [&] {
-        const std::string_view all = data;
-        data = {};
-        return all;
-      },
-      window_bits);
 }
 
 void Put16(std::string* out, uint32_t value) {
@@ -59,14 +44,25 @@ std::string GzipOf(std::string_view data) { return DeflateAll(data, kGzip); }
 std::string ZlibOf(std::string_view data) { return DeflateAll(data, kZlib); }
 
 std::string GzipOfZeros(uint64_t size) {
+  // One MiB is compressed once, up to a point where the stream can be repeated.
   const std::string zeros(1 << 20, '\0');
-  return Deflate(
-      [&]() -> std::string_view {
-        const uint64_t piece = std::min<uint64_t>(size, zeros.size());
-        size -= piece;
-        return std::string_view(zeros).substr(0, piece);
-      },
-      kGzip);
+  const std::string piece = DeflateAll(zeros, kRaw, Z_FULL_FLUSH);
+  const auto crc_of = [&](uint64_t bytes) {
+    return crc32(0, reinterpret_cast<const Bytef*>(zeros.data()), static_cast<uInt>(bytes));
+  };
+  const uLong piece_crc = crc_of(zeros.size());
+  std::string out("\x1F\x8B\x08\0\0\0\0\0\0\x03", 10);
+  uLong crc = 0;
+  uint64_t left = size;
+  for (; left >= zeros.size(); left -= zeros.size()) {
+    out += piece;
+    crc = crc32_combine(crc, piece_crc, static_cast<z_off_t>(zeros.size()));
+  }
+  out += DeflateAll(std::string_view(zeros).substr(0, left), kRaw);
+  crc = crc32_combine(crc, crc_of(left), static_cast<z_off_t>(left));
+  Put32(&out, static_cast<uint32_t>(crc));
+  Put32(&out, static_cast<uint32_t>(size));
+  return out;
 }
 
 std::string ZipOf(const std::vector<ZipEntry>& entries, const ZipOptions& options) {

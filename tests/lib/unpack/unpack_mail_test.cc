@@ -189,6 +189,16 @@ std::vector<Case> Cases() {
       {"FeedbackTypedAsText",
        Report("feedback-report", "Content-Type: text/plain\n\n" + SampleFeedback(), original),
        {"failure accepted [mail/arf] example.com"}},
+      {"FeedbackLabelledButUnreadable",
+       Report("feedback-report", "Content-Type: message/feedback-report\n\nhello", original),
+       {"unknown not_a_report not_a_failure_report [mail/arf]"}},
+      {"FeedbackAsPlainNotice",
+       LeafMail("Content-Type: text/plain",
+                "A message claiming to be from you has failed the published DMARC policy\n"
+                "for your domain.\n\n  Sender Domain: example.com\n"
+                "  Sender IP Address: 192.0.2.1\n  Received Date: Mon, 01 Dec 2025 12:00:00 +0000\n"
+                "  SPF Alignment: no\n  DKIM Alignment: no\n  DMARC Results: Reject\n"),
+       {"failure material [mail/arf] example.com {feedback_plain_text}"}},
       {"FeedbackOfAnotherType",
        Report("feedback-report",
               "Content-Type: message/feedback-report\n\nFeedback-Type: abuse\nVersion: 1\n",
