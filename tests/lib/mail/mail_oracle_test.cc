@@ -76,12 +76,23 @@ std::vector<Leaf> ByScan(const std::string& bytes) {
   return out;
 }
 
+// Where we read on purpose what GMime does not: a multipart without parts is a leaf (M6),
+// "ContentType:" is a Content-Type (M7), a slashless type has parameters (M2),
+// and the octets of an unpadded quantum of base64 are kept (M14).
+bool IsKnownToDiffer(const std::string& file) {
+  for (const char* name : {"/m02-", "/m06-", "/m07-", "/m14-"}) {
+    if (file.find(name) != std::string::npos) return true;
+  }
+  return false;
+}
+
 std::vector<std::string> MailFiles() {
   std::vector<std::string> out;
   for (const std::string root : {"../shared/corpora/reports", "tests/data/unpack"}) {
     if (!std::filesystem::exists(root)) continue;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
-      if (entry.path().extension() == ".eml") out.push_back(entry.path().string());
+      const std::string file = entry.path().string();
+      if (file.ends_with(".eml") && !IsKnownToDiffer(file)) out.push_back(file);
     }
   }
   std::ranges::sort(out);
