@@ -55,8 +55,8 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddChanges(&root, &app);
   dmarcate::cli::AddReports(&root, &app);
   dmarcate::cli::AddProviders(&root, &app);
-  // dmarcate::cli::AddParse(&root, &app);
-  // dmarcate::cli::AddCheck(&root, &app);
+  dmarcate::cli::AddParse(&root, &app);
+  dmarcate::cli::AddCheck(&root, &app);
   try {  // CLI11 reports by exceptions; they end here
     root.parse(argc, argv);
   } catch (const CLI::Success& success) {

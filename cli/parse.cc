@@ -1,0 +1,293 @@
+// dmarcate parse: any report, in any wrapping, to a table, JSON or CSV. Needs no daemon.
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "absl/time/clock.h"
+#include "fmt/format.h"
+#include "nlohmann/json.hpp"
+#include <CLI/CLI.hpp>
+
+#include "cli/app.h"
+#include "cli/report_text.h"
+#include "lib/base/file.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/base/time.h"
+#include "lib/unpack/unpack.h"
+#include "lib/view/report_view.h"
+
+namespace dmarcate::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kFileLimitBytes = 512 << 20;
+
+std::string OutcomeText(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kAccepted:
+      return "accepted";
+    case Outcome::kAcceptedCosmetic:
+      return "accepted_cosmetic";
+    case Outcome::kAcceptedMaterial:
+      return "accepted_material";
+    case Outcome::kQuarantined:
+      return "quarantined";
+    case Outcome::kOverLimit:
+      return "over_limit";
+    case Outcome::kNotAReport:
+      return "not_a_report";
+    case Outcome::kDuplicate:
+      return "duplicate";
+  }
+  return "quarantined";
+}
+
+bool IsReport(const UnpackedReport& report) {
+  return report.aggregate.has_value() || report.tls.has_value() || report.failure.has_value();
+}
+
+std::string KindText(const UnpackedReport& report) {
+  if (!IsReport(report) && report.outcome != Outcome::kDuplicate) return "invalid";
+  switch (report.kind) {
+    case ReportKind::kAggregate:
+      return "aggregate";
+    case ReportKind::kFailure:
+      return "failure";
+    case ReportKind::kTls:
+      return "tlsrpt";
+    case ReportKind::kUnknown:
+      break;
+  }
+  return "invalid";
+}
+
+// The keys and their meaning are a contract: one object for each contained report.
+Json Summary(const std::string& file, const UnpackedReport& report) {
+  Json out = {{"file", file},
+              {"kind", KindText(report)},
+              {"outcome", OutcomeText(report.outcome)},
+              {"error", report.reason.empty() ? Json() : Json(report.reason)},
+              {"org_name", nullptr},
+              {"report_id", nullptr},
+              {"begin", nullptr},
+              {"end", nullptr},
+              {"domain", nullptr},
+              {"p", nullptr},
+              {"records", nullptr},
+              {"messages", nullptr}};
+  if (report.aggregate) {
+    const AggregateReport& aggregate = *report.aggregate;
+    out["org_name"] = aggregate.metadata.org_name;
+    out["report_id"] = aggregate.metadata.report_id;
+    out["begin"] = aggregate.metadata.begin;
+    out["end"] = aggregate.metadata.end;
+    out["domain"] = aggregate.policy.domain;
+    if (aggregate.policy.p || !aggregate.policy.p_raw.empty()) out["p"] = aggregate.policy.p_raw;
+    out["records"] = aggregate.records.size();
+    out["messages"] = aggregate.messages();
+  } else if (report.tls) {
+    uint64_t sessions = 0;
+    for (const auto& policy : report.tls->policies) {
+      sessions += policy.successful_sessions + policy.failed_sessions;
+    }
+    out["org_name"] = report.tls->organization_name;
+    out["report_id"] = report.tls->report_id;
+    out["begin"] = report.tls->begin;
+    out["end"] = report.tls->end;
+    if (!report.tls->policies.empty()) out["domain"] = report.tls->policies.front().policy_domain;
+    out["records"] = report.tls->policies.size();
+    out["messages"] = sessions;
+  } else if (report.failure) {
+    out["domain"] = report.failure->reported_domain;
+    out["records"] = 1;
+    out["messages"] = report.failure->incidents;
+  }
+  return out;
+}
+
+v1::AggregateReport ToApi(const UnpackedReport& report) {
+  v1::AggregateReport out;
+  ToMessage(*report.aggregate, &out);
+  for (const AggregateRecord& record : report.aggregate->records) {
+    ToMessage(record, out.add_records());
+  }
+  for (const Repair& repair : report.repairs) ToMessage(repair, out.add_findings());
+  out.set_finding_count(static_cast<int32_t>(report.repairs.size()));
+  out.set_outcome(ToMessage(report.outcome));
+  out.set_content_sha256(ToHex(report.document_sha256));
+  return out;
+}
+
+// The summary with the whole content below "report".
+Json Whole(const std::string& file, const UnpackedReport& report) {
+  Json out = Summary(file, report);
+  out["detail"] = report.detail;
+  out["container"] = report.container;
+  if (report.aggregate) {
+    out["report"] = Json::parse(ToJson(ToApi(report), false));
+  } else if (report.tls) {
+    Json policies = Json::array();
+    for (const auto& policy : report.tls->policies) {
+      Json failures = Json::array();
+      for (const auto& failure : policy.failures) {
+        failures.push_back({{"result_type", failure.result_type},
+                            {"sending_mta_ip", failure.sending_mta_ip},
+                            {"receiving_mx_hostname", failure.receiving_mx_hostname},
+                            {"failed_session_count", failure.failed_sessions}});
+      }
+      policies.push_back({{"policy_type", policy.policy_type},
+                          {"policy_domain", policy.policy_domain},
+                          {"mx_hosts", policy.mx_hosts},
+                          {"successful_session_count", policy.successful_sessions},
+                          {"failed_session_count", policy.failed_sessions},
+                          {"failure_details", failures}});
+    }
+    out["report"] = {{"organization_name", report.tls->organization_name}, {"policies", policies}};
+  } else if (report.failure) {
+    const FailureReport& failure = *report.failure;
+    out["report"] = {{"feedback_type", failure.feedback_type},
+                     {"auth_failure", failure.auth_failure},
+                     {"reported_domain", failure.reported_domain},
+                     {"source_ip", failure.source_ip},
+                     {"arrival_date", failure.arrival_date},
+                     {"delivery_result", failure.delivery_result},
+                     {"dkim_domain", failure.dkim_domain},
+                     {"dkim_selector", failure.dkim_selector},
+                     {"incidents", failure.incidents}};
+  }
+  return out;
+}
+
+std::string ForPeople(const std::string& file, const UnpackedReport& report) {
+  std::string out = fmt::format("{}: ", EscapeForTerminal(file));
+  if (report.aggregate) {
+    return out + ReportText(ToApi(report)) + "\n";
+  }
+  if (report.tls) {
+    out += fmt::format(
+        "TLS report of {}, {} to {}\n", EscapeForTerminal(report.tls->organization_name),
+        EscapeForTerminal(report.tls->begin_text), EscapeForTerminal(report.tls->end_text));
+    for (const auto& policy : report.tls->policies) {
+      out +=
+          fmt::format("  {} {}: {} sessions, {} failed\n", EscapeForTerminal(policy.policy_domain),
+                      EscapeForTerminal(policy.policy_type),
+                      policy.successful_sessions + policy.failed_sessions, policy.failed_sessions);
+    }
+    return out;
+  }
+  if (report.failure) {
+    return out + fmt::format("failure report about {}, from {}, {}\n",
+                             EscapeForTerminal(report.failure->reported_domain),
+                             EscapeForTerminal(report.failure->source_ip),
+                             EscapeForTerminal(Join(report.failure->auth_failure, ",")));
+  }
+  return out + fmt::format("{}: {}{}{}\n", OutcomeText(report.outcome), report.reason,
+                           report.detail.empty() ? "" : ": ", EscapeForTerminal(report.detail));
+}
+
+std::string CellOf(const Json& value) {
+  if (value.is_null()) return "";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+Table SummaryTable(const std::vector<Json>& objects) {
+  Table table({{"FILE"},
+               {"KIND"},
+               {"OUTCOME"},
+               {"ERROR"},
+               {"ORG_NAME"},
+               {"REPORT_ID", Align::kLeft, true},
+               {"BEGIN", Align::kRight, true},
+               {"END", Align::kRight, true},
+               {"DOMAIN"},
+               {"P"},
+               {"RECORDS", Align::kRight},
+               {"MESSAGES", Align::kRight}});
+  for (const Json& object : objects) {
+    std::vector<std::string> cells;
+    for (const char* key : {"file", "kind", "outcome", "error", "org_name", "report_id", "begin",
+                            "end", "domain", "p", "records", "messages"}) {
+      cells.push_back(CellOf(object.at(key)));
+    }
+    table.Add(CellOf(object.at("file")), std::move(cells));
+  }
+  return table;
+}
+
+struct Options {
+  std::vector<std::string> files;
+  bool summary = false;
+};
+
+absl::StatusOr<std::string> Load(const std::string& file) {
+  if (file != "-") return ReadFile(file, kFileLimitBytes);
+  std::string text;
+  char buffer[65536];
+  do {
+    std::cin.read(buffer, sizeof buffer);
+    text.append(buffer, static_cast<size_t>(std::cin.gcount()));
+  } while (std::cin && text.size() <= kFileLimitBytes);
+  return text;
+}
+
+int Parse(App* app, const Options& options) {
+  const Format format = app->format();
+  std::vector<Json> objects;
+  int good = 0, bad = 0;
+  for (const std::string& file : options.files) {
+    auto content = Load(file);
+    if (!content.ok()) {
+      app->Note(fmt::format("not read: {}", MessageOf(content.status())));
+      ++bad;
+      continue;
+    }
+    const UnpackHints hints = {file == "-" ? "" : std::filesystem::path(file).filename().string(),
+                               absl::Now()};
+    const Unpacked unpacked = Unpack(*std::move(content), hints, UnpackLimits());
+    for (const UnpackedReport& report : unpacked.reports) {
+      ++(IsReport(report) || report.outcome == Outcome::kDuplicate ? good : bad);
+      if (format == Format::kJsonl) {  // as it goes: there may be very many files
+        fmt::print("{}\n", (options.summary ? Summary(file, report) : Whole(file, report))
+                               .dump(-1, ' ', false, Json::error_handler_t::replace));
+      } else if (options.summary || format == Format::kName) {
+        objects.push_back(Summary(file, report));
+      } else if (format == Format::kJson || format == Format::kYaml) {
+        objects.push_back(Whole(file, report));
+      } else if (format == Format::kCsv) {
+        if (report.aggregate) fmt::print("{}", RecordTable(ToApi(report)).Render(format));
+      } else {
+        fmt::print("{}", ForPeople(file, report));
+      }
+    }
+  }
+  if (format == Format::kJson || format == Format::kYaml) {
+    const Json list = {{"items", objects}};
+    fmt::print("{}\n", format == Format::kJson
+                           ? list.dump(2, ' ', false, Json::error_handler_t::replace)
+                           : JsonToYaml(list.dump()));
+  } else if (!objects.empty()) {
+    fmt::print("{}", SummaryTable(objects).Render(format));
+  }
+  if (bad == 0) return kDone;
+  return good > 0 ? kPartFailed : kFailed;
+}
+
+}  // namespace
+
+void AddParse(CLI::App* root, App* app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* parse = root->add_subcommand("parse", "read reports from files; needs no daemon");
+  parse->add_option("FILE", options->files, "mail, gzip, zip, XML or JSON; - for standard input")
+      ->required();
+  parse->add_flag("--summary", options->summary, "one line or object for each contained report");
+  parse->footer(
+      "Exit codes: 0 all read, 9 some could not be read, 1 none could.\n"
+      "Examples:\n  dmarcate parse google.com\\!example.com\\!1.zip\n"
+      "  dmarcate parse --summary -o jsonl mails/*.eml");
+  app->OnSelected(parse, [app, options] { return Parse(app, *options); });
+}
+
+}  // namespace dmarcate::cli
