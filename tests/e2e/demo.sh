@@ -7,7 +7,7 @@
 #   demo.sh --check    makes the journey by itself; exit 0 only if every step shows what it must
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-bin=$PWD/build/bin
+bin=${DMARCATE_BIN:-$PWD/build/bin}
 PATH=$bin:$PATH:/usr/sbin:/sbin
 mode=${1:-}
 [ -z "$mode" ] || [ "$mode" = --check ] || { echo "usage: $0 [--check]" >&2; exit 2; }
