@@ -83,9 +83,9 @@ std::vector<std::string> NextSteps(std::string_view reason) {
 
 struct App::Options {
   std::string server =
-      FromEnvironment("DMARCATE_SERVER", "unix:/run/dmarcate/policyd/policyd.sock");
+      FromEnvironment("DMARCATE_SERVER", "unix:/run/dmarcate/policyd/socket");
   std::string ingest_server =
-      FromEnvironment("DMARCATE_INGEST_SERVER", "unix:/run/dmarcate/ingestd/ingestd.sock");
+      FromEnvironment("DMARCATE_INGEST_SERVER", "unix:/run/dmarcate/ingestd/socket");
   std::string token_file = FromEnvironment("DMARCATE_TOKEN_FILE", "");
   std::string ingest_token_file = FromEnvironment("DMARCATE_INGEST_TOKEN_FILE", "");
   std::string ca_file = FromEnvironment("DMARCATE_CA_FILE", "");

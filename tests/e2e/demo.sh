@@ -153,17 +153,17 @@ start_daemons() {
   (umask 077 && printf '%s\n' "$1" >"$work/secrets/pdns-key")
   cat >"$work/ingestd.toml" <<CONF
 [listen]
-socket = "$work/ingestd/ingestd.sock"
+socket = "$work/ingestd/socket"
 token_file = "$work/ingestd/token"
 [store]
 directory = "$work/ingestd/reports"
-[maildir]
-paths = ["$work/data/maildir"]
+[[maildir]]
+path = "$work/data/maildir"
 CONF
   {
     cat <<CONF
 [listen]
-socket = "$work/policyd/policyd.sock"
+socket = "$work/policyd/socket"
 token_file = "$work/policyd/token"
 [store]
 directory = "$work/policyd/policy"
@@ -182,8 +182,8 @@ CONF
   pids+=($!)
   policyd --config "$work/policyd.toml" >"$work/policyd.log" 2>&1 &
   pids+=($!)
-  export DMARCATE_SERVER=unix:$work/policyd/policyd.sock
-  export DMARCATE_INGEST_SERVER=unix:$work/ingestd/ingestd.sock
+  export DMARCATE_SERVER=unix:$work/policyd/socket
+  export DMARCATE_INGEST_SERVER=unix:$work/ingestd/socket
   within 30 dmarcate domains list || fail "policyd did not start"
   within 30 dmarcate reports quarantine list || fail "ingestd did not start"
 }

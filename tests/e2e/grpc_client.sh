@@ -33,14 +33,14 @@ port=$((20000 + RANDOM % 40000))
 mkdir -m 700 "$work/ingestd" "$work/policyd" "$work/secrets"
 cat >"$work/ingestd.toml" <<CONF
 [listen]
-socket = "$work/ingestd/ingestd.sock"
+socket = "$work/ingestd/socket"
 token_file = "$work/ingestd/token"
 [store]
 directory = "$work/ingestd/reports"
 CONF
 cat >"$work/policyd.toml" <<CONF
 [listen]
-socket = "$work/policyd/policyd.sock"
+socket = "$work/policyd/socket"
 tcp = "127.0.0.1:$port"
 insecure_loopback = true
 token_file = "$work/policyd/token"
@@ -77,7 +77,7 @@ grep -qi unauthenticated "$work/refused" || fail "refused for another reason: $(
 echo "ok: without the token: unauthenticated"
 
 "$bin/demo_data" --out "$work/data" --days 20
-DMARCATE_INGEST_SERVER=unix:$work/ingestd/ingestd.sock "$bin/dmarcate" reports import "$work/data/maildir/new"
+DMARCATE_INGEST_SERVER=unix:$work/ingestd/socket "$bin/dmarcate" reports import "$work/data/maildir/new"
 call DomainService/CreateDomain '{"domainId": "harbor.example"}' >/dev/null
 
 has_sources() { call SourceService/ListSources '{"parent": "domains/harbor.example"}' 2>/dev/null | jq -e '.sources | length >= 4'; }
