@@ -1,5 +1,7 @@
 #include "lib/mail/header.h"
 
+#include <algorithm>
+
 #include "lib/base/text.h"
 
 namespace dmarcate {
@@ -52,11 +54,14 @@ std::optional<HeaderField> HeaderReader::Next() {
 }
 
 std::string UnfoldValue(std::string_view value) {
+  value = TrimAscii(value).substr(0, kMaxValueBytes);
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7F'; };
+  if (std::ranges::none_of(value, is_control)) return std::string(value);
   std::string out;
-  value = TrimAscii(value);
-  for (const char c : value.substr(0, kMaxValueBytes)) {
+  out.reserve(value.size());
+  for (const char c : value) {
     if (c == '\r' || c == '\n') continue;
-    out.push_back(static_cast<unsigned char>(c) < ' ' || c == '\x7F' ? ' ' : c);
+    out.push_back(is_control(c) ? ' ' : c);
   }
   return out;
 }

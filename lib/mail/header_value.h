@@ -20,6 +20,7 @@ struct ContentType {
   std::string boundary;
   std::string report_type;  // lower case
   std::string name;
+  friend bool operator==(const ContentType&, const ContentType&) = default;
 };
 
 // An unreadable value ("application-x-gzip") is application/octet-stream: content decides.

@@ -12,7 +12,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/text.h"
-#include "lib/mail/header_value.h"
+#include "lib/mail/gmime_value.h"
 #include "lib/mail/mime_scan.h"
 
 namespace dmarcate {
@@ -58,7 +58,7 @@ void Collect(GMimeObject* object, std::vector<Leaf>* out) {
 }
 
 std::vector<Leaf> ByGmime(const std::string& bytes) {
-  ParseContentType("text/plain");  // initialises GMime
+  GmimeParseContentType("text/plain");  // initialises GMime
   const GObjectPtr<GMimeStream> stream(
       g_mime_stream_mem_new_with_buffer(bytes.data(), bytes.size()));
   const GObjectPtr<GMimeParser> parser(g_mime_parser_new_with_stream(stream.get()));
