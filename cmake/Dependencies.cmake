@@ -43,5 +43,8 @@ add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wimpli
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports moved-from std::string and optional members as maybe uninitialized (PR 105562).
   add_compile_options(-Wno-maybe-uninitialized -Wno-restrict -Wno-dangling-pointer)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # clang warns inside libstdc++ 12: its stable_sort calls std::get_temporary_buffer.
+  add_compile_options(-Wno-deprecated-declarations)
 endif()
 add_compile_definitions(SPDLOG_FMT_EXTERNAL)
