@@ -1,8 +1,11 @@
 #include "lib/inspect/posture_judge.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "lib/base/status_macros.h"
+#include "lib/mailauth/syntax_error.h"
 
 namespace dmarcate {
 namespace {
@@ -39,6 +42,40 @@ LintFinding MakeFinding(std::string_view code, Severity severity, std::string_vi
   finding.fix_hint = std::move(fix_hint);
   finding.rfc_section = std::move(rfc_section);
   return finding;
+}
+
+LintFinding MultipleFinding(std::string_view code, std::string_view path, size_t count,
+                            std::string_view what, std::string_view outcome,
+                            std::string rfc_section) {
+  auto finding = MakeFinding(code, Severity::kError, path,
+                             fmt::format("there are {} {} records, so {}", count, what, outcome),
+                             "Merge them into one record.", std::move(rfc_section));
+  finding.metadata["count"] = std::to_string(count);
+  return finding;
+}
+
+LintFinding SyntaxFinding(std::string_view code, std::string_view path, const absl::Status& status,
+                          std::string_view outcome, std::string rfc_section) {
+  auto finding = MakeFinding(code, Severity::kError, path,
+                             fmt::format("{}, so {}", MessageOf(status), outcome),
+                             "Correct the record.", std::move(rfc_section));
+  finding.position = PositionOf(status);
+  return finding;
+}
+
+std::vector<std::string> TextsOf(const RecordView& view) {
+  std::vector<std::string> texts;
+  if (!view.resolver.ok()) return texts;
+  for (const TxtRecord& txt : view.resolver->txt) texts.push_back(txt.Joined());
+  return texts;
+}
+
+bool DoesNotExist(const RecordView& view) {
+  return view.resolver.ok() && view.resolver->outcome == DnsOutcome::kNxDomain;
+}
+
+void Append(std::vector<LintFinding>& to, std::vector<LintFinding> from) {
+  std::ranges::move(from, std::back_inserter(to));
 }
 
 std::vector<LintFinding> LintView(const RecordView& view, std::string_view path) {

@@ -4,10 +4,12 @@
 #ifndef DMARCATE_LIB_INSPECT_POSTURE_JUDGE_H_
 #define DMARCATE_LIB_INSPECT_POSTURE_JUDGE_H_
 
-#include <optional>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "absl/status/status.h"
 
 #include "lib/inspect/posture.h"
 
@@ -15,6 +17,19 @@ namespace dmarcate {
 
 LintFinding MakeFinding(std::string_view code, Severity severity, std::string_view path,
                         std::string message, std::string fix_hint, std::string rfc_section);
+
+// Several records where one is allowed: "there are 2 SPF records, so <outcome>".
+LintFinding MultipleFinding(std::string_view code, std::string_view path, size_t count,
+                            std::string_view what, std::string_view outcome,
+                            std::string rfc_section);
+// A record that does not parse: "<status>, so <outcome>", with its position.
+LintFinding SyntaxFinding(std::string_view code, std::string_view path, const absl::Status& status,
+                          std::string_view outcome, std::string rfc_section);
+
+// The resolver's TXT records, each joined; none if it failed.
+std::vector<std::string> TextsOf(const RecordView& view);
+bool DoesNotExist(const RecordView& view);  // NXDOMAIN
+void Append(std::vector<LintFinding>& to, std::vector<LintFinding> from);
 
 // Findings that any record can have: bogus, servers that disagree or are silent, an alias.
 std::vector<LintFinding> LintView(const RecordView& view, std::string_view path);

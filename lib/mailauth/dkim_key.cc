@@ -14,6 +14,7 @@
 #include "lib/base/digest.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/mailauth/chars.h"
 #include "lib/mailauth/syntax_error.h"
 
 namespace dmarcate {
@@ -36,13 +37,12 @@ using PkeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using BignumPtr = std::unique_ptr<BIGNUM, Freer<BN_free>>;
 
 // Folding white space of RFC 6376 section 2.8.
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool IsNameChar(char c) { return IsAlpha(c) || (c >= '0' && c <= '9') || c == '_'; }
+bool IsFoldingBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool IsNameChar(char c) { return IsAlpha(c) || IsDigit(c) || c == '_'; }
 
 std::string_view Trim(std::string_view text) {
-  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
+  while (!text.empty() && IsFoldingBlank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && IsFoldingBlank(text.back())) text.remove_suffix(1);
   return text;
 }
 
@@ -81,8 +81,8 @@ absl::StatusOr<Tags> ParseTags(std::string_view text) {
       return SyntaxError(begin, fmt::format("dkim key: {} is no tag", Quoted(Trim(segment))));
     }
     const std::string_view value = Trim(segment.substr(equals + 1));
-    const bool value_ok =
-        std::ranges::all_of(value, [](char c) { return IsBlank(c) || (c > ' ' && c < 0x7f); });
+    const bool value_ok = std::ranges::all_of(
+        value, [](char c) { return IsFoldingBlank(c) || (c > ' ' && c < 0x7f); });
     if (!value_ok) {
       return SyntaxError(begin, fmt::format("dkim key: tag {} has characters that are not "
                                             "printable ASCII",
@@ -153,7 +153,8 @@ absl::Status ReadKey(DkimKey& key) {
 
 absl::Status ReadPublicKey(std::string_view value, DkimKey& key) {
   std::string base64;
-  std::ranges::copy_if(value, std::back_inserter(base64), [](char c) { return !IsBlank(c); });
+  std::ranges::copy_if(value, std::back_inserter(base64),
+                       [](char c) { return !IsFoldingBlank(c); });
   if (base64.empty()) {
     key.revoked = true;
     return absl::OkStatus();

@@ -9,14 +9,11 @@
 #include "fmt/format.h"
 
 #include "lib/base/text.h"
+#include "lib/mailauth/chars.h"
 #include "lib/mailauth/syntax_error.h"
 
 namespace dmarcate {
 namespace {
-
-bool IsBlank(char c) { return c == ' ' || c == '\t'; }
-bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 constexpr std::array<std::string_view, 10> kTags9989 = {"p", "sp",  "np", "adkim", "aspf",
                                                         "t", "psd", "fo", "rua",   "ruf"};
@@ -26,12 +23,6 @@ constexpr std::array<std::string_view, 10> kTags7489 = {"p",   "sp",  "adkim", "
 bool IsKnown(std::string_view name, DmarcStandard standard) {
   const auto& known = standard == DmarcStandard::kRfc9989 ? kTags9989 : kTags7489;
   return std::ranges::find(known, name) != known.end();
-}
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
-  return text;
 }
 
 template <typename T>
@@ -53,7 +44,7 @@ std::optional<DmarcAlignmentMode> ParseMode(std::string_view value) {
 bool IsFailureOptions(std::string_view value, DmarcStandard standard) {
   std::set<char> seen;
   for (std::string_view item : Split(value, ':')) {
-    if (standard == DmarcStandard::kRfc7489) item = Trim(item);
+    if (standard == DmarcStandard::kRfc7489) item = TrimBlanks(item);
     if (item.size() != 1) return false;
     const char option = AsciiLower(item[0]);
     if (std::string_view("01ds").find(option) == std::string_view::npos) return false;
@@ -67,7 +58,7 @@ bool IsFailureOptions(std::string_view value, DmarcStandard standard) {
 bool IsReportFormats(std::string_view value) {
   const auto items = Split(value, ':');
   return std::ranges::any_of(
-      items, [](std::string_view item) { return EqualsIgnoreCase(Trim(item), "afrf"); });
+      items, [](std::string_view item) { return EqualsIgnoreCase(TrimBlanks(item), "afrf"); });
 }
 
 class Reader {
@@ -97,7 +88,7 @@ class Reader {
     const bool name_ok =
         standard_ == DmarcStandard::kRfc7489 || std::ranges::all_of(tag.name, IsAlpha);
     if (!tag.well_formed || !name_ok) {
-      verdict_.dropped.emplace_back(Trim(tag.text));
+      verdict_.dropped.emplace_back(TrimBlanks(tag.text));
       bad_policy_ |= standard_ == DmarcStandard::kRfc9989 ? IsPolicyTag(tag.name)
                                                           : tag.name == "p" || tag.name == "sp";
       return;
@@ -185,6 +176,12 @@ class Reader {
 };
 
 }  // namespace
+
+bool IsDmarcTagValue(std::string_view value) {
+  return !value.empty() && std::ranges::all_of(value, [](char c) {
+    return IsBlank(c) || (c >= ' ' && c < 0x7f && c != ';');
+  });
+}
 
 size_t DmarcVersionLength(std::string_view text, DmarcStandard standard) {
   constexpr std::string_view kVersion = "DMARC1";

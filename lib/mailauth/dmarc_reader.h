@@ -15,6 +15,9 @@ namespace dmarcate {
 // text is no DMARC record by `standard`.
 size_t DmarcVersionLength(std::string_view text, DmarcStandard standard);
 
+// Printable ASCII without semicolon, blanks included; not empty (RFC 9989 section 4.8).
+bool IsDmarcTagValue(std::string_view value);
+
 // `tags`: all but the version and the empty text behind a last semicolon.
 DmarcVerdict ReadDmarcTags(const std::vector<DmarcTag>& tags, DmarcStandard standard);
 

@@ -6,6 +6,7 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/mailauth/chars.h"
 #include "lib/mailauth/dmarc_record.h"
 #include "lib/mailauth/syntax_error.h"
 
@@ -13,17 +14,6 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kMaxUris = 100;  // a record of 64 KiB could name thousands; nobody sends to them
-
-bool IsBlank(char c) { return c == ' ' || c == '\t'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool IsHex(char c) { return IsDigit(c) || (AsciiLower(c) >= 'a' && AsciiLower(c) <= 'f'); }
-
-std::string_view TrimBlanks(std::string_view text) {
-  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 // Unreserved and reserved characters of RFC 3986, but for ',', ';' and '!', which the list needs.
 bool IsUriChar(char c) {
@@ -77,7 +67,8 @@ absl::Status CheckUri(std::string_view uri) {
   if (colon + 1 == uri.size()) return bad("nothing follows the scheme");
   for (size_t i = 0; i < uri.size(); ++i) {
     if (!IsUriChar(uri[i])) return bad("it has a character that must be percent-encoded");
-    if (uri[i] == '%' && !(i + 2 < uri.size() && IsHex(uri[i + 1]) && IsHex(uri[i + 2]))) {
+    if (uri[i] == '%' &&
+        !(i + 2 < uri.size() && IsHexDigit(uri[i + 1]) && IsHexDigit(uri[i + 2]))) {
       return bad("'%' is not followed by two hex digits");
     }
   }

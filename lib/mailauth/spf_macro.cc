@@ -4,6 +4,7 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/mailauth/chars.h"
 #include "lib/mailauth/syntax_error.h"
 
 namespace dmarcate {
@@ -12,8 +13,6 @@ namespace {
 constexpr std::string_view kDelimiters = ".-+,/_=";
 constexpr int kMaxParts = 128;  // no name has more labels; larger numbers mean the same
 constexpr size_t kMaxNameOctets = 253;
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // "%{" has been read; `text` begins behind it. Fills `piece` and returns the octets used, "}"
 // included.

@@ -17,7 +17,8 @@ constexpr size_t kQuotedOctets = 60;
 absl::Status SyntaxError(size_t position, std::string_view message) {
   absl::Status status = MakeError(absl::StatusCode::kInvalidArgument,
                                   fmt::format("position {}: {}", position, message));
-  status.SetPayload(kPositionPayload, absl::Cord(std::to_string(position)));
+  // Cord's template constructor for std::string is mangled differently by g++ and clang.
+  status.SetPayload(kPositionPayload, absl::Cord(ToAbsl(std::to_string(position))));
   return status;
 }
 
