@@ -197,6 +197,12 @@ absl::StatusCode ToAbslCode(grpc::StatusCode code) {
 }  // namespace
 
 std::string_view ReasonName(Reason reason) { return RowOf(reason).name; }
+std::optional<Reason> ReasonFromName(std::string_view name) {
+  for (const ReasonRow& row : kReasons) {
+    if (row.name == name) return row.reason;
+  }
+  return std::nullopt;
+}
 grpc::StatusCode CodeOf(Reason reason) { return RowOf(reason).code; }
 
 grpc::Status MakeRpcError(const RpcError& error) {
@@ -229,9 +235,8 @@ grpc::Status ToRpcError(const absl::Status& status, Reason fallback) {
     google::rpc::ErrorInfo info;
     if (info.ParseFromString(std::string(*payload))) {
       error.metadata.insert(info.metadata().begin(), info.metadata().end());
-      for (const ReasonRow& row : kReasons) {
-        if (row.name != info.reason()) continue;
-        error.reason = row.reason;
+      if (const auto reason = ReasonFromName(info.reason())) {
+        error.reason = *reason;
         return MakeRpcError(error);
       }
     }

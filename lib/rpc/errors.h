@@ -107,6 +107,8 @@ enum class Reason : uint8_t {
 };
 
 std::string_view ReasonName(Reason reason);  // "ETAG_MISMATCH"
+// For reasons that arrive as text from below the services. nullopt: not in the list.
+std::optional<Reason> ReasonFromName(std::string_view name);
 grpc::StatusCode CodeOf(Reason reason);
 
 struct FieldViolation {

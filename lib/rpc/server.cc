@@ -130,6 +130,12 @@ GrpcServer::GrpcServer(CallHost& host, std::unique_ptr<grpc::Server> server, int
 
 GrpcServer::~GrpcServer() { Drain(absl::ZeroDuration()); }
 
+void GrpcServer::SetHealth(const std::string& part, Serving serving) {
+  if (auto* health = server_->GetHealthCheckService(); health != nullptr) {
+    health->SetServingStatus(part, serving == Serving::kYes);
+  }
+}
+
 void GrpcServer::Drain(absl::Duration limit) {
   host_.StartDraining();
   if (auto* health = server_->GetHealthCheckService(); health != nullptr) {

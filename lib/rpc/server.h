@@ -6,6 +6,7 @@
 #define DMARCATE_LIB_RPC_SERVER_H_
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -39,6 +40,11 @@ class GrpcServer {
   // Then waits for handlers that outlived their calls, so that services may be destroyed
   // afterwards.
   void Drain(absl::Duration limit);
+
+  // Health of one part beside that of the whole ("" and the services): "reports". A part that was
+  // never named is unknown. Thread-safe.
+  enum class Serving : bool { kNo, kYes };
+  void SetHealth(const std::string& part, Serving serving);
 
   int port() const { return port_; }  // of TCP; 0: none
 
