@@ -210,7 +210,8 @@ Attribution Attribute(const AggregateRecord& record, std::string_view domain,
   ForwardHint hint = ForwardHint::kNone;
   if (std::ranges::any_of(record.reasons, SaysForwarded)) {
     hint = ForwardHint::kOverride;
-  } else if (own_signature && clues.own_envelope.empty() && clues.envelope_service == nullptr) {
+  } else if (own_signature && !record.spf.empty() && clues.own_envelope.empty() &&
+             clues.envelope_service == nullptr) {
     hint = ForwardHint::kBrokenSpf;
   }
 

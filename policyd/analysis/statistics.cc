@@ -48,6 +48,13 @@ std::string_view ReporterName(const StoredReport& report) {
   return name.empty() ? std::string_view(report.reporter_key) : std::string_view(name);
 }
 
+void SortEntries(std::vector<BreakdownEntry>& entries) {
+  std::ranges::sort(entries, [](const BreakdownEntry& a, const BreakdownEntry& b) {
+    if (a.counts.messages != b.counts.messages) return a.counts.messages > b.counts.messages;
+    return a.key < b.key;
+  });
+}
+
 // Sums by a key that strangers choose.
 class KeyedCounts {
  public:
@@ -63,10 +70,7 @@ class KeyedCounts {
     std::vector<BreakdownEntry> entries;
     entries.reserve(sums_.size());
     for (auto& [key, counts] : sums_) entries.push_back({key, counts});
-    std::ranges::sort(entries, [](const BreakdownEntry& a, const BreakdownEntry& b) {
-      if (a.counts.messages != b.counts.messages) return a.counts.messages > b.counts.messages;
-      return a.key < b.key;
-    });
+    SortEntries(entries);
     return entries;
   }
 
@@ -279,15 +283,11 @@ void StatisticsBuilder::Impl::BreakDownByAddress() {
   for (const SourceStatistics& source : out.sources) {
     for (const AddressStats& address : source.addresses) sums[address.address].Add(address.counts);
   }
-  std::vector<std::pair<std::optional<IpAddress>, Counts>> sorted(sums.begin(), sums.end());
-  std::ranges::sort(sorted, [](const auto& a, const auto& b) {
-    if (a.second.messages != b.second.messages) return a.second.messages > b.second.messages;
-    return a.first < b.first;
-  });
-  out.by_address.reserve(sorted.size());
-  for (const auto& [address, counts] : sorted) {
+  out.by_address.reserve(sums.size());
+  for (const auto& [address, counts] : sums) {
     out.by_address.push_back({address ? address->ToString() : std::string(), counts});
   }
+  SortEntries(out.by_address);
 }
 
 StatisticsBuilder::StatisticsBuilder(std::string_view domain, const DayRange& range,

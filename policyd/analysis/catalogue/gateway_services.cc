@@ -89,15 +89,6 @@ std::vector<MailService> GatewayServices() {
           .url = "https://docs.sophos.com/central/customer/help/en-us/ManageYourProducts/"
                  "EmailSecurity/",
       },
-      {
-          .id = "exclaimer",
-          .name = "Exclaimer",
-          .kind = ServiceKind::kGateway,  // the include differs by region
-          .spf_alignment = SpfAlignment::kByInclude,
-          .setup = "Let the mailbox service sign after the signature was added, and publish the "
-                   "include of your region.",
-          .url = "https://support.exclaimer.com/",
-      },
   };
 }
 
