@@ -1,0 +1,94 @@
+#include "policyd/service/analysis_cache.h"
+
+#include <utility>
+
+#include "lib/base/status_macros.h"
+#include "lib/rpc/errors.h"
+
+namespace dmarcate {
+namespace {
+
+absl::Status Cancelled() {
+  return ReasonError(Reason::kDeadline, "the caller is gone or its time is up");
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(
+    const Call& call, std::string_view domain, const DayRange& range, std::string_view source) {
+  DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
+  const Key key{std::string(domain), range.first, range.last, std::string(source)};
+  {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      const uint64_t version = reader->version();
+      if (const auto it = index_.find(key); it != index_.end() && it->second->version == version) {
+        entries_.splice(entries_.begin(), entries_, it->second);
+        return it->second->statistics;
+      }
+      if (running_.size() < kMaxComputations && running_.insert(key).second) break;
+      const auto until = absl::ToChronoTime(call.deadline());
+      if (finished_.wait_until(lock, until) == std::cv_status::timeout || call.cancelled()) {
+        return Cancelled();
+      }
+    }
+    ++computations_;
+  }
+  // Read before the reports: what is committed meanwhile makes the next caller compute again.
+  const uint64_t version = reader->version();
+  absl::StatusOr<std::shared_ptr<const DomainStatistics>> result = Compute(call, *reader, key);
+  {
+    const std::lock_guard lock(mutex_);
+    running_.erase(key);
+    if (result.ok()) Keep(key, version, *result);
+  }
+  finished_.notify_all();
+  return result;
+}
+
+absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(const Call& call,
+                                                                               ReportReader& reader,
+                                                                               const Key& key) {
+  const auto& [domain, first, last, source] = key;
+  StatisticsBuilder builder(domain, DayRange{first, last}, catalogue_, source);
+  bool cancelled = false;
+  DMARCATE_RETURN_IF_ERROR(
+      reader.ForEachReport(domain, first, last, [&](const StoredReport& report) {
+        cancelled = call.cancelled();
+        if (!cancelled) builder.Add(report);
+        return !cancelled;
+      }));
+  if (cancelled) return Cancelled();
+  return std::make_shared<const DomainStatistics>(builder.Finish());
+}
+
+void AnalysisCache::Keep(const Key& key, uint64_t version,
+                         std::shared_ptr<const DomainStatistics> statistics) {
+  if (const auto it = index_.find(key); it != index_.end()) {
+    bytes_ -= it->second->bytes;
+    entries_.erase(it->second);
+    index_.erase(it);
+  }
+  const size_t size = statistics->MemoryBytes();
+  if (size > limit_bytes_ / 2) return;  // would throw out everything else
+  entries_.push_front({key, version, size, std::move(statistics)});
+  index_[key] = entries_.begin();
+  bytes_ += size;
+  while (bytes_ > limit_bytes_) {
+    bytes_ -= entries_.back().bytes;
+    index_.erase(entries_.back().key);
+    entries_.pop_back();
+  }
+}
+
+uint64_t AnalysisCache::computations() const {
+  const std::lock_guard lock(mutex_);
+  return computations_;
+}
+
+size_t AnalysisCache::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,80 @@
+// policyd/service/analysis_cache.h
+// Statistics of a domain and range of days, computed when asked for and kept for as long as the
+// reports store holds the same. Bounded by bytes; the least recently used goes first. One
+// computation at a time for each key, kMaxComputations in all: who asks meanwhile waits.
+
+#ifndef DMARCATE_POLICYD_SERVICE_ANALYSIS_CACHE_H_
+#define DMARCATE_POLICYD_SERVICE_ANALYSIS_CACHE_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "absl/status/statusor.h"
+
+#include "lib/rpc/call.h"
+#include "policyd/analysis/statistics.h"
+#include "policyd/service/report_follower.h"
+
+namespace dmarcate {
+
+inline constexpr size_t kAnalysisCacheBytes = 128 << 20;
+inline constexpr size_t kMaxComputations = 2;  // at once; each may take much memory
+
+// Thread-safe.
+class AnalysisCache {
+ public:
+  AnalysisCache(const ReportFollower& reports, const Catalogue& catalogue,
+                size_t limit_bytes = kAnalysisCacheBytes)
+      : reports_(reports), catalogue_(catalogue), limit_bytes_(limit_bytes) {}
+
+  // `source`: the days are those of this source alone; empty: of the domain. Stops early when the
+  // call is cancelled.
+  //   kUnavailable STARTING  as ReportFollower::Reader    kDeadlineExceeded  cancelled
+  absl::StatusOr<std::shared_ptr<const DomainStatistics>> Get(const Call& call,
+                                                              std::string_view domain,
+                                                              const DayRange& range,
+                                                              std::string_view source = {});
+  const Catalogue& catalogue() const { return catalogue_; }
+  // How often reports have been read, and what is kept; for tests and metrics.
+  uint64_t computations() const;
+  size_t bytes() const;
+
+ private:
+  using Key = std::tuple<std::string, DayNumber, DayNumber, std::string>;
+  struct Entry {
+    Key key;
+    uint64_t version = 0;
+    size_t bytes = 0;
+    std::shared_ptr<const DomainStatistics> statistics;
+  };
+
+  absl::StatusOr<std::shared_ptr<const DomainStatistics>> Compute(const Call& call,
+                                                                  ReportReader& reader,
+                                                                  const Key& key);
+  void Keep(const Key& key, uint64_t version, std::shared_ptr<const DomainStatistics> statistics);
+
+  const ReportFollower& reports_;
+  const Catalogue& catalogue_;
+  const size_t limit_bytes_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable finished_;
+  std::list<Entry> entries_;  // the last used first
+  std::map<Key, std::list<Entry>::iterator> index_;
+  std::set<Key> running_;
+  size_t bytes_ = 0;
+  uint64_t computations_ = 0;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_SERVICE_ANALYSIS_CACHE_H_

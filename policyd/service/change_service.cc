@@ -1,0 +1,177 @@
+#include "policyd/service/change_service.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dmarcate/v1/change.grpc.pb.h"
+#include "lib/base/status_macros.h"
+#include "lib/rpc/errors.h"
+#include "lib/rpc/unary.h"
+#include "policyd/service/change_view.h"
+#include "policyd/service/convert.h"
+#include "policyd/service/names.h"
+
+namespace dmarcate {
+namespace {
+
+// The answer has to be on its way before the caller's deadline; the transaction goes on.
+constexpr absl::Duration kAnswerMargin = absl::Seconds(1);
+constexpr std::string_view kAllDomains = "domains/-";
+
+RunMode ModeOf(bool validate_only) {
+  return validate_only ? RunMode::kValidateOnly : RunMode::kExecute;
+}
+
+class ChangeServiceImpl final : public v1::ChangeService::CallbackService {
+ public:
+  ChangeServiceImpl(const ServiceParts& parts, ChangeEngine& engine)
+      : parts_(parts), engine_(engine) {}
+
+  grpc::ServerUnaryReactor* CreateChange(grpc::CallbackServerContext* context,
+                                         const v1::CreateChangeRequest* request,
+                                         v1::CreateChangeResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Mutate(parts_, call, "CreateChange", in, out,
+                                             [&] { return Create(call, in, out); }));
+                      });
+  }
+  grpc::ServerUnaryReactor* GetChange(grpc::CallbackServerContext* context,
+                                      const v1::GetChangeRequest* request,
+                                      v1::GetChangeResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call&, const auto& in, auto* out) { return ToGrpc(Get(in, out)); });
+  }
+  grpc::ServerUnaryReactor* ListChanges(grpc::CallbackServerContext* context,
+                                        const v1::ListChangesRequest* request,
+                                        v1::ListChangesResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(List(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* ApplyChange(grpc::CallbackServerContext* context,
+                                        const v1::ApplyChangeRequest* request,
+                                        v1::ApplyChangeResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Mutate(parts_, call, "ApplyChange", in, out,
+                                             [&] { return Apply(call, in, out); }));
+                      });
+  }
+  grpc::ServerUnaryReactor* RollbackChange(grpc::CallbackServerContext* context,
+                                           const v1::RollbackChangeRequest* request,
+                                           v1::RollbackChangeResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Mutate(parts_, call, "RollbackChange", in, out,
+                                             [&] { return Rollback(call, in, out); }));
+                      });
+  }
+
+ private:
+  absl::Status Create(const Call& call, const v1::CreateChangeRequest& in,
+                      v1::CreateChangeResponse* out);
+  absl::Status Get(const v1::GetChangeRequest& in, v1::GetChangeResponse* out);
+  absl::Status List(const Call& call, const v1::ListChangesRequest& in,
+                    v1::ListChangesResponse* out);
+  absl::Status Apply(const Call& call, const v1::ApplyChangeRequest& in,
+                     v1::ApplyChangeResponse* out);
+  absl::Status Rollback(const Call& call, const v1::RollbackChangeRequest& in,
+                        v1::RollbackChangeResponse* out);
+
+  v1::Change Show(const ChangeRecord& record) const {
+    return ToMessage(record, parts_.clock.Now());
+  }
+  static absl::Duration Patience(const Call& call) {
+    return std::max(call.deadline() - absl::Now() - kAnswerMargin, absl::ZeroDuration());
+  }
+
+  const ServiceParts& parts_;
+  ChangeEngine& engine_;
+};
+
+absl::Status ChangeServiceImpl::Create(const Call& call, const v1::CreateChangeRequest& in,
+                                       v1::CreateChangeResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
+  if (!in.intent().rollback_of().empty()) {
+    return FieldError("intent.rollback_of", "a rollback is made by RollbackChange");
+  }
+  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
+  const ChangeIntent intent{.spf_from_decisions = in.intent().spf_from_decisions(),
+                            .dmarc_report_address = in.intent().dmarc_report_address()};
+  DMARCATE_ASSIGN_OR_RETURN(
+      const ChangeRecord record,
+      engine_.Plan(domain, intent, call.principal().name, ModeOf(in.validate_only())));
+  *out->mutable_change() = Show(record);
+  return absl::OkStatus();
+}
+
+absl::Status ChangeServiceImpl::Get(const v1::GetChangeRequest& in, v1::GetChangeResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child, ParseDomainChild(in.name(), kChanges, "name"));
+  absl::StatusOr<ChangeRecord> record = parts_.policies.GetChange(child.domain, child.id);
+  if (record.status().code() == absl::StatusCode::kNotFound) return NotFound(in.name());
+  DMARCATE_RETURN_IF_ERROR(record.status());
+  *out->mutable_change() = Show(*record);
+  return absl::OkStatus();
+}
+
+absl::Status ChangeServiceImpl::List(const Call& call, const v1::ListChangesRequest& in,
+                                     v1::ListChangesResponse* out) {
+  std::string domain = "-";
+  if (in.parent() != kAllDomains) {
+    DMARCATE_ASSIGN_OR_RETURN(domain, ParseDomainResource(in.parent(), "parent"));
+    DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
+  const std::string scope = PageScope("ListChanges", call.principal().name, in);
+  DMARCATE_ASSIGN_OR_RETURN(const std::string before, parts_.pages.Read(scope, in.page_token()));
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<ChangeRecord> records,
+                            parts_.policies.ListChanges(domain, before, page_size + 1));
+  const bool more = records.size() > page_size;
+  if (more) records.resize(page_size);
+  for (const ChangeRecord& record : records) *out->add_changes() = Show(record);
+  if (more) out->set_next_page_token(parts_.pages.Make(scope, records.back().id));
+  return absl::OkStatus();
+}
+
+absl::Status ChangeServiceImpl::Apply(const Call& call, const v1::ApplyChangeRequest& in,
+                                      v1::ApplyChangeResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child, ParseDomainChild(in.name(), kChanges, "name"));
+  DMARCATE_ASSIGN_OR_RETURN(const uint64_t revision, ReadEtag(in.etag()));
+  if (in.plan_digest().empty()) return FieldRequired("plan_digest");
+  const ApplyRequest request{.domain = child.domain,
+                             .id = child.id,
+                             .plan_digest = in.plan_digest(),
+                             .revision = revision,
+                             .principal = call.principal().name,
+                             .mode = ModeOf(in.validate_only())};
+  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record, engine_.Apply(request, Patience(call)));
+  *out->mutable_change() = Show(record);
+  return absl::OkStatus();
+}
+
+absl::Status ChangeServiceImpl::Rollback(const Call& call, const v1::RollbackChangeRequest& in,
+                                         v1::RollbackChangeResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child, ParseDomainChild(in.name(), kChanges, "name"));
+  DMARCATE_ASSIGN_OR_RETURN(const uint64_t revision, ReadEtag(in.etag()));
+  const RollbackRequest request{.domain = child.domain,
+                                .id = child.id,
+                                .revision = revision,
+                                .principal = call.principal().name,
+                                .mode = ModeOf(in.validate_only())};
+  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record, engine_.Rollback(request, Patience(call)));
+  *out->mutable_change() = Show(record);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeChangeService(const ServiceParts& parts, ChangeEngine& engine) {
+  return std::make_unique<ChangeServiceImpl>(parts, engine);
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,19 @@
+// policyd/service/change_view.h
+// A Change of the API: the plan, and what became of it.
+
+#ifndef DMARCATE_POLICYD_SERVICE_CHANGE_VIEW_H_
+#define DMARCATE_POLICYD_SERVICE_CHANGE_VIEW_H_
+
+#include "absl/time/time.h"
+
+#include "dmarcate/v1/change.pb.h"
+#include "lib/store/policy_store.h"
+
+namespace dmarcate {
+
+// A plan whose time is up is shown as STATE_EXPIRED, whatever is stored.
+v1::Change ToMessage(const ChangeRecord& record, absl::Time now);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_SERVICE_CHANGE_VIEW_H_

@@ -1,0 +1,290 @@
+#include "policyd/service/domain_service.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fmt/format.h"
+#include <idn2.h>
+
+#include "dmarcate/v1/domain.grpc.pb.h"
+#include "lib/base/log.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/mailauth/domain_name.h"
+#include "lib/rpc/errors.h"
+#include "lib/rpc/unary.h"
+#include "policyd/plan/dmarc_plan.h"
+#include "policyd/service/convert.h"
+#include "policyd/service/names.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kMaxMailboxOctets = 254;  // RFC 5321 section 4.5.3.1.3, without < and >
+constexpr size_t kStoreBatch = 1000;
+
+std::string UnicodeName(const std::string& domain) {
+  char* text = nullptr;
+  if (idn2_to_unicode_8z8z(domain.c_str(), &text, 0) != IDN2_OK) return domain;
+  std::string out = text;
+  idn2_free(text);
+  return out;
+}
+
+class DomainServiceImpl final : public v1::DomainService::CallbackService {
+ public:
+  DomainServiceImpl(const ServiceParts& parts, const PublicSuffixList& suffixes)
+      : parts_(parts), suffixes_(suffixes) {}
+
+  grpc::ServerUnaryReactor* ListDomains(grpc::CallbackServerContext* context,
+                                        const v1::ListDomainsRequest* request,
+                                        v1::ListDomainsResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(List(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* GetDomain(grpc::CallbackServerContext* context,
+                                      const v1::GetDomainRequest* request,
+                                      v1::GetDomainResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call& call, const auto& in, auto* out) { return ToGrpc(Get(call, in, out)); });
+  }
+  grpc::ServerUnaryReactor* CreateDomain(grpc::CallbackServerContext* context,
+                                         const v1::CreateDomainRequest* request,
+                                         v1::CreateDomainResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Mutate(parts_, call, "CreateDomain", in, out,
+                                             [&] { return Create(call, in, out); }));
+                      });
+  }
+  grpc::ServerUnaryReactor* UpdateDomain(grpc::CallbackServerContext* context,
+                                         const v1::UpdateDomainRequest* request,
+                                         v1::UpdateDomainResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Mutate(parts_, call, "UpdateDomain", in, out,
+                                             [&] { return Update(call, in, out); }));
+                      });
+  }
+
+ private:
+  absl::Status List(const Call& call, const v1::ListDomainsRequest& in,
+                    v1::ListDomainsResponse* out);
+  absl::Status Get(const Call& call, const v1::GetDomainRequest& in, v1::GetDomainResponse* out);
+  absl::Status Create(const Call& call, const v1::CreateDomainRequest& in,
+                      v1::CreateDomainResponse* out);
+  absl::Status Update(const Call& call, const v1::UpdateDomainRequest& in,
+                      v1::UpdateDomainResponse* out);
+
+  absl::StatusOr<DomainName> ReadNewName(const std::string& id) const;
+  absl::StatusOr<std::string> ReadProvider(const std::string& name) const;
+  // The record as a message, with what the reports said; without it while the reports store is not
+  // there.
+  v1::Domain Show(const Call& call, const DomainRecord& record) const;
+
+  const ServiceParts& parts_;
+  const PublicSuffixList& suffixes_;
+};
+
+absl::StatusOr<std::string> ReadMailbox(const std::string& mailbox) {
+  if (mailbox.empty()) return std::string();
+  if (mailbox.size() > kMaxMailboxOctets || !MailtoUri(mailbox).ok()) {
+    return FieldError("domain.report_mailbox",
+                      fmt::format("\"{}\" is no mail address",
+                                  EscapeForTerminal(std::string_view(mailbox).substr(0, 300))));
+  }
+  return mailbox;
+}
+
+absl::StatusOr<DomainName> DomainServiceImpl::ReadNewName(const std::string& id) const {
+  if (id.empty()) return FieldRequired("domain_id");
+  absl::StatusOr<DomainName> name = DomainName::Parse(id);
+  if (!name.ok() || name->IsRoot()) {
+    return ReasonError(Reason::kDomainNameInvalid,
+                       fmt::format("domain_id: {}",
+                                   name.ok() ? "the root is no domain" : MessageOf(name.status())),
+                       {{"field", "domain_id"}});
+  }
+  if (suffixes_.IsPublicSuffix(*name)) {
+    return ReasonError(
+        Reason::kDomainIsPublicSuffix,
+        fmt::format("domain_id: {} is a public suffix: others register names below it",
+                    name->text()),
+        {{"field", "domain_id"}, {"domain", name->text()}});
+  }
+  return name;
+}
+
+absl::StatusOr<std::string> DomainServiceImpl::ReadProvider(const std::string& name) const {
+  if (name.empty()) return std::string();
+  DMARCATE_ASSIGN_OR_RETURN(const std::string id,
+                            ParseProviderResource(name, "domain.dns_provider"));
+  const absl::Status found = parts_.policies.GetProvider(id).status();
+  if (found.code() == absl::StatusCode::kNotFound) {
+    return FieldError("domain.dns_provider", fmt::format("there is no {}", name));
+  }
+  DMARCATE_RETURN_IF_ERROR(found);
+  return id;
+}
+
+v1::Domain DomainServiceImpl::Show(const Call& call, const DomainRecord& record) const {
+  v1::Domain out;
+  out.set_name(DomainResource(record.name));
+  out.set_uid(record.uid);
+  out.set_etag(MakeEtag(record.revision));
+  *out.mutable_create_time() = ToTimestamp(record.create_time);
+  *out.mutable_update_time() = ToTimestamp(record.update_time);
+  out.set_unicode_name(UnicodeName(record.name));
+  if (!record.dns_provider.empty()) out.set_dns_provider(ProviderResource(record.dns_provider));
+  out.set_report_mailbox(record.report_mailbox);
+
+  const auto statistics = parts_.analysis.Get(call, record.name, DefaultRange(parts_.clock));
+  if (!statistics.ok()) return out;
+  v1::DomainSummary* summary = out.mutable_summary();
+  *summary->mutable_counts() = ToMessage((*statistics)->total);
+  const std::vector<SourceStatistics>& sources = (*statistics)->sources;
+  summary->set_source_count(static_cast<int32_t>(sources.size()));
+  const auto decisions = parts_.policies.ListDecisions(record.name);
+  std::vector<std::string> decided;
+  if (decisions.ok()) {
+    for (const SourceDecision& decision : *decisions) {
+      if (decision.state != SourceState::kPending) decided.push_back(decision.source_id);
+    }
+    std::ranges::sort(decided);
+  }
+  summary->set_pending_source_count(static_cast<int32_t>(
+      std::ranges::count_if(sources, [&decided](const SourceStatistics& source) {
+        return !std::ranges::binary_search(decided, source.id);
+      })));
+  if ((*statistics)->last_report_day) {
+    *summary->mutable_last_report_date() = ToMessage(*(*statistics)->last_report_day);
+  }
+  return out;
+}
+
+absl::Status DomainServiceImpl::List(const Call& call, const v1::ListDomainsRequest& in,
+                                     v1::ListDomainsResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
+  const std::string scope = PageScope("ListDomains", call.principal().name, in);
+  DMARCATE_ASSIGN_OR_RETURN(const std::string after, parts_.pages.Read(scope, in.page_token()));
+  // The store lists by name; newest first is by time. Domains are few thousands at most, and their
+  // records small.
+  std::vector<DomainRecord> records;
+  for (std::string from;;) {
+    DMARCATE_ASSIGN_OR_RETURN(std::vector<DomainRecord> batch,
+                              parts_.policies.ListDomains(from, kStoreBatch));
+    const bool last = batch.size() < kStoreBatch;
+    if (!batch.empty()) from = batch.back().name;
+    std::ranges::move(batch, std::back_inserter(records));
+    if (last) break;
+  }
+  const auto place = [](const DomainRecord& record) {  // sorts newest first, then by name
+    return fmt::format("{:020}{}", INT64_MAX - absl::ToUnixMicros(record.create_time), record.name);
+  };
+  std::ranges::sort(records, {}, place);
+  std::string last;
+  for (const DomainRecord& record : records) {
+    const std::string here = place(record);
+    if (!after.empty() && here <= after) continue;
+    if (static_cast<size_t>(out->domains_size()) == page_size) {
+      out->set_next_page_token(parts_.pages.Make(scope, last));
+      break;
+    }
+    *out->add_domains() = Show(call, record);
+    last = here;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DomainServiceImpl::Get(const Call& call, const v1::GetDomainRequest& in,
+                                    v1::GetDomainResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.name(), "name"));
+  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord record, FindDomain(parts_.policies, domain));
+  *out->mutable_domain() = Show(call, record);
+  return absl::OkStatus();
+}
+
+absl::Status DomainServiceImpl::Create(const Call& call, const v1::CreateDomainRequest& in,
+                                       v1::CreateDomainResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName name, ReadNewName(in.domain_id()));
+  DomainRecord record;
+  record.name = name.text();
+  record.uid = MakeSortableId(parts_.clock.Now(), parts_.random);
+  record.create_time = record.update_time = parts_.clock.Now();
+  DMARCATE_ASSIGN_OR_RETURN(record.dns_provider, ReadProvider(in.domain().dns_provider()));
+  DMARCATE_ASSIGN_OR_RETURN(record.report_mailbox, ReadMailbox(in.domain().report_mailbox()));
+
+  const absl::Status known = parts_.policies.GetDomain(record.name).status();
+  const auto exists = [&record] {
+    return ReasonError(Reason::kResourceExists,
+                       fmt::format("{} is managed already", DomainResource(record.name)),
+                       {{"resource", DomainResource(record.name)}});
+  };
+  if (known.ok()) return exists();
+  if (known.code() != absl::StatusCode::kNotFound) return known;
+  if (in.validate_only()) {
+    record.revision = 1;
+  } else {
+    absl::StatusOr<DomainRecord> stored = parts_.policies.PutDomain(record);
+    if (stored.status().code() == absl::StatusCode::kAlreadyExists) return exists();
+    DMARCATE_ASSIGN_OR_RETURN(record, std::move(stored));
+    LogInfo("domain_created", {{"domain", record.name}, {"by", call.principal().name}});
+  }
+  *out->mutable_domain() = Show(call, record);
+  return absl::OkStatus();
+}
+
+absl::Status DomainServiceImpl::Update(const Call& call, const v1::UpdateDomainRequest& in,
+                                       v1::UpdateDomainResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string domain,
+                            ParseDomainResource(in.domain().name(), "domain.name"));
+  if (in.update_mask().paths().empty()) {
+    return ReasonError(Reason::kUpdateMaskRequired,
+                       "update_mask: required; name \"dns_provider\" or \"report_mailbox\"",
+                       {{"field", "update_mask"}});
+  }
+  DMARCATE_RETURN_IF_ERROR(ReadEtag(in.domain().etag()).status());
+  DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, FindDomain(parts_.policies, domain));
+  DMARCATE_RETURN_IF_ERROR(CheckEtag(in.domain().etag(), record.revision));
+  // Known, output only: named by clients that send back all they got, and without effect (AIP-161).
+  const std::vector<std::string> kOutputOnly = {
+      "name", "uid", "etag", "create_time", "update_time", "unicode_name", "summary"};
+  for (const std::string& path : in.update_mask().paths()) {
+    if (path == "dns_provider") {
+      DMARCATE_ASSIGN_OR_RETURN(record.dns_provider, ReadProvider(in.domain().dns_provider()));
+    } else if (path == "report_mailbox") {
+      DMARCATE_ASSIGN_OR_RETURN(record.report_mailbox, ReadMailbox(in.domain().report_mailbox()));
+    } else if (std::ranges::find(kOutputOnly, path) == kOutputOnly.end()) {
+      const std::string near = Nearest(path, {"dns_provider", "report_mailbox"});
+      return ReasonError(Reason::kUpdateMaskInvalid,
+                         fmt::format("update_mask: there is no \"{}\"{}", EscapeForTerminal(path),
+                                     near.empty() ? "" : fmt::format("; \"{}\"?", near)),
+                         {{"field", "update_mask"}, {"path", path.substr(0, 100)}});
+    }
+  }
+  record.update_time = parts_.clock.Now();
+  if (!in.validate_only()) {
+    absl::StatusOr<DomainRecord> stored = parts_.policies.PutDomain(record);
+    if (stored.status().code() == absl::StatusCode::kAborted) {
+      return WithReason(stored.status(), Reason::kEtagMismatch);
+    }
+    DMARCATE_ASSIGN_OR_RETURN(record, std::move(stored));
+    LogInfo("domain_updated", {{"domain", record.name}, {"by", call.principal().name}});
+  }
+  *out->mutable_domain() = Show(call, record);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeDomainService(const ServiceParts& parts,
+                                                 const PublicSuffixList& suffixes) {
+  return std::make_unique<DomainServiceImpl>(parts, suffixes);
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,287 @@
+#include "policyd/service/record_service.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fmt/format.h"
+
+#include "dmarcate/v1/record.grpc.pb.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/inspect/posture.h"
+#include "lib/inspect/spf_tree.h"
+#include "lib/mailauth/dkim_key.h"
+#include "lib/mailauth/dmarc_record.h"
+#include "lib/mailauth/domain_name.h"
+#include "lib/mailauth/spf_record.h"
+#include "lib/rpc/errors.h"
+#include "lib/rpc/unary.h"
+#include "lib/view/posture_view.h"
+#include "policyd/service/convert.h"
+#include "policyd/service/names.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kMaxRecordOctets = 64 << 10;
+constexpr size_t kMaxSelectors = 50;  // InspectDomain looks at no more
+
+// Within the time of a call: a tree that was cut, and says so, beats none.
+SpfTreeBudget MakeBudget() {
+  SpfTreeBudget budget;
+  budget.max_time = kReadLimit - absl::Seconds(2);
+  return budget;
+}
+PostureOptions MakeOptions() {
+  PostureOptions options;
+  options.spf_budget = MakeBudget();
+  return options;
+}
+
+absl::StatusOr<DomainName> ReadDomain(const std::string& parent) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(parent, "parent"));
+  return DomainName::Parse(domain);
+}
+
+bool IsSelector(const std::string& selector) {
+  const auto name = DomainName::Parse(selector);
+  return name.ok() && !name->IsRoot();
+}
+
+// Nothing at all could be learned: every record asked for ended in an error.
+bool LearnedNothing(const v1::InspectRecordsResponse& response) {
+  return !response.records().empty() &&
+         std::ranges::all_of(response.records(), [](const v1::LiveRecord& record) {
+           return record.outcome() != v1::LOOKUP_OUTCOME_RECORDS &&
+                  record.outcome() != v1::LOOKUP_OUTCOME_NODATA &&
+                  record.outcome() != v1::LOOKUP_OUTCOME_NXDOMAIN &&
+                  std::ranges::none_of(record.servers(), [](const v1::ServerView& server) {
+                    return server.error().empty();
+                  });
+         });
+}
+
+// The look-ups of expanding failed, or the record is void: which of the two decides who has to act.
+absl::Status ExpansionError(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return WithReason(status, Reason::kRecordSyntax);
+    case absl::StatusCode::kNotFound:
+      return WithReason(status, Reason::kResourceNotFound);
+    case absl::StatusCode::kFailedPrecondition:
+      return WithReason(status, Reason::kSpfMultiple);
+    default:
+      return WithReason(MakeError(absl::StatusCode::kUnavailable, MessageOf(status)),
+                        Reason::kDnsUnavailable);
+  }
+}
+
+// A record that does not parse is one finding.
+template <typename Record, typename LintParsed>
+std::vector<LintFinding> LintParsedOr(const absl::StatusOr<Record>& record, std::string_view code,
+                                      std::string_view path, LintParsed&& lint) {
+  if (record.ok()) return lint(*record);
+  return {{.code = std::string(code),
+           .severity = Severity::kError,
+           .path = std::string(path),
+           .message = std::string(MessageOf(record.status()))}};
+}
+
+// By the version tag. A DKIM key may lack its own (RFC 6376 section 3.6.1): then `p=` tells.
+absl::StatusOr<std::vector<LintFinding>> LintByVersion(const std::string& text) {
+  const std::string_view trimmed = TrimAscii(text);
+  if (StartsWithIgnoreCase(trimmed, "v=spf1")) {
+    return LintParsedOr(ParseSpf(text), lint_code::kSpfSyntax, "spf",
+                        [](const SpfRecord& record) { return LintSpf(record); });
+  }
+  if (StartsWithIgnoreCase(trimmed, "v=dmarc")) {
+    return LintParsedOr(ParseDmarc(text), lint_code::kDmarcSyntax, "dmarc",
+                        [](const DmarcRecord& record) { return LintDmarc(record); });
+  }
+  if (StartsWithIgnoreCase(trimmed, "v=dkim1") || trimmed.find("p=") != std::string_view::npos) {
+    return LintParsedOr(ParseDkimKey(text), lint_code::kDkimSyntax, "dkim",
+                        [](const DkimKey& key) { return LintDkimKey(key, "dkim"); });
+  }
+  return ReasonError(Reason::kRecordSyntax,
+                     "text: none of \"v=spf1\", \"v=DMARC1\" and \"v=DKIM1\" begins it",
+                     {{"field", "text"}});
+}
+
+class RecordServiceImpl final : public v1::RecordService::CallbackService {
+ public:
+  RecordServiceImpl(const ServiceParts& parts, Resolver& resolver,
+                    AuthoritativeResolver& authoritative)
+      : parts_(parts), resolver_(resolver), authoritative_(authoritative) {}
+
+  grpc::ServerUnaryReactor* InspectRecords(grpc::CallbackServerContext* context,
+                                           const v1::InspectRecordsRequest* request,
+                                           v1::InspectRecordsResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Inspect(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* LintRecords(grpc::CallbackServerContext* context,
+                                        const v1::LintRecordsRequest* request,
+                                        v1::LintRecordsResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Lint(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* ExpandSpf(grpc::CallbackServerContext* context,
+                                      const v1::ExpandSpfRequest* request,
+                                      v1::ExpandSpfResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call&, const auto& in, auto* out) { return ToGrpc(Expand(in, out)); });
+  }
+
+ private:
+  absl::Status Inspect(const Call& call, const v1::InspectRecordsRequest& in,
+                       v1::InspectRecordsResponse* out);
+  absl::Status Lint(const Call& call, const v1::LintRecordsRequest& in,
+                    v1::LintRecordsResponse* out);
+  absl::Status LintText(const std::string& text, v1::LintRecordsResponse* out);
+  absl::Status Expand(const v1::ExpandSpfRequest& in, v1::ExpandSpfResponse* out);
+  // `named`, then those that reports of the last 30 days name, each once.
+  std::vector<std::string> Selectors(const Call& call, const DomainName& domain,
+                                     std::vector<std::string> named);
+
+  const ServiceParts& parts_;
+  Resolver& resolver_;
+  AuthoritativeResolver& authoritative_;
+};
+
+std::vector<std::string> RecordServiceImpl::Selectors(const Call& call, const DomainName& domain,
+                                                      std::vector<std::string> named) {
+  // A domain that nobody manages has no statistics here; and without reports the named ones do.
+  if (!parts_.policies.GetDomain(domain.text()).ok()) return named;
+  const auto statistics = parts_.analysis.Get(call, domain.text(), DefaultRange(parts_.clock));
+  if (!statistics.ok()) return named;
+  for (const std::string& selector : (*statistics)->selectors) {
+    if (named.size() == kMaxSelectors) break;
+    if (IsSelector(selector) && std::ranges::find(named, selector) == named.end()) {
+      named.push_back(selector);
+    }
+  }
+  return named;
+}
+
+absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecordsRequest& in,
+                                        v1::InspectRecordsResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, ReadDomain(in.parent()));
+  std::vector<v1::RecordType> types;
+  for (const int type : in.types()) {
+    if (!v1::RecordType_IsValid(type) || type == v1::RECORD_TYPE_UNSPECIFIED) {
+      return FieldError("types", "unknown record type");
+    }
+    types.push_back(static_cast<v1::RecordType>(type));
+  }
+  std::vector<std::string> named(in.dkim_selectors().begin(), in.dkim_selectors().end());
+  if (named.size() > kMaxSelectors) {
+    return FieldError("dkim_selectors",
+                      fmt::format("{} selectors, limit {}", named.size(), kMaxSelectors));
+  }
+  for (const std::string& selector : named) {
+    if (!IsSelector(selector)) {
+      return FieldError("dkim_selectors", fmt::format("\"{}\" is no selector",
+                                                      EscapeForTerminal(selector.substr(0, 100))));
+    }
+  }
+  const auto wanted = [&types](v1::RecordType type) {
+    return types.empty() || std::ranges::find(types, type) != types.end();
+  };
+  PostureOptions options = MakeOptions();
+  if (wanted(v1::RECORD_TYPE_DKIM)) options.selectors = Selectors(call, domain, std::move(named));
+  // Only what was asked for is looked up.
+  Posture posture;
+  if (types.empty()) {
+    posture = InspectDomain(domain, resolver_, authoritative_, parts_.clock, options);
+    ToMessage(posture, types, out);
+  } else {
+    if (wanted(v1::RECORD_TYPE_SPF)) {
+      ToMessage(InspectSpf(domain, resolver_, authoritative_, parts_.clock, options),
+                out->add_records());
+    }
+    if (wanted(v1::RECORD_TYPE_DMARC)) {
+      ToMessage(InspectDmarc(domain, resolver_, authoritative_, options), out->add_records());
+    }
+    for (const std::string& selector : options.selectors) {
+      ToMessage(InspectDkim(domain, selector, resolver_, authoritative_, options),
+                out->add_records());
+    }
+    if (wanted(v1::RECORD_TYPE_MX)) {
+      ToMessage(InspectMx(domain, resolver_, authoritative_, options), out->add_records());
+    }
+    out->set_consistent(std::ranges::all_of(
+        out->records(), [](const v1::LiveRecord& record) { return record.consistent(); }));
+    *out->mutable_read_time() = ToTimestamp(parts_.clock.Now());
+  }
+  if (LearnedNothing(*out)) {
+    return ReasonError(Reason::kDnsUnavailable,
+                       fmt::format("{}: neither the resolver nor any server answered: {}",
+                                   domain.text(), out->records(0).error()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RecordServiceImpl::LintText(const std::string& text, v1::LintRecordsResponse* out) {
+  if (text.size() > kMaxRecordOctets) {
+    return ReasonError(Reason::kFieldTooLong,
+                       fmt::format("text: {} octets, limit {}", text.size(), kMaxRecordOctets),
+                       {{"field", "text"}});
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<LintFinding> findings, LintByVersion(text));
+  for (const LintFinding& finding : findings) ToMessage(finding, out->add_findings());
+  return absl::OkStatus();
+}
+
+absl::Status RecordServiceImpl::Lint(const Call& call, const v1::LintRecordsRequest& in,
+                                     v1::LintRecordsResponse* out) {
+  switch (in.target_case()) {
+    case v1::LintRecordsRequest::kText:
+      return LintText(in.text(), out);
+    case v1::LintRecordsRequest::kParent: {
+      DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, ReadDomain(in.parent()));
+      PostureOptions options = MakeOptions();
+      options.selectors = Selectors(call, domain, {});
+      const Posture posture =
+          InspectDomain(domain, resolver_, authoritative_, parts_.clock, options);
+      for (const LintFinding& finding : posture.AllFindings()) {
+        ToMessage(finding, out->add_findings());
+      }
+      return absl::OkStatus();
+    }
+    case v1::LintRecordsRequest::TARGET_NOT_SET:
+      break;
+  }
+  return FieldRequired("target");
+}
+
+absl::Status RecordServiceImpl::Expand(const v1::ExpandSpfRequest& in, v1::ExpandSpfResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, ReadDomain(in.parent()));
+  if (in.text().size() > kMaxRecordOctets) {
+    return ReasonError(Reason::kFieldTooLong,
+                       fmt::format("text: {} octets, limit {}", in.text().size(), kMaxRecordOctets),
+                       {{"field", "text"}});
+  }
+  const SpfTreeBudget budget = MakeBudget();
+  const absl::StatusOr<SpfTree> tree =
+      in.text().empty() ? dmarcate::ExpandSpf(domain, resolver_, parts_.clock, budget)
+                        : ExpandSpfText(domain, in.text(), resolver_, parts_.clock, budget);
+  if (!tree.ok()) return ExpansionError(tree.status());
+  ToMessage(*tree, out->mutable_tree());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeRecordService(const ServiceParts& parts, Resolver& resolver,
+                                                 AuthoritativeResolver& authoritative) {
+  return std::make_unique<RecordServiceImpl>(parts, resolver, authoritative);
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,166 @@
+#include "policyd/service/report_service.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "fmt/format.h"
+
+#include "dmarcate/v1/report.grpc.pb.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/rpc/errors.h"
+#include "lib/rpc/server_stream.h"
+#include "lib/rpc/unary.h"
+#include "lib/view/report_view.h"
+#include "policyd/service/convert.h"
+#include "policyd/service/names.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kRecordsPerPage = 1000;
+constexpr size_t kChunkBytes = 256 << 10;
+
+std::string_view ChannelName(Channel channel) {
+  switch (channel) {
+    case Channel::kMaildir:
+      return "maildir";
+    case Channel::kUpload:
+      return "upload";
+    case Channel::kImport:
+      return "import";
+    case Channel::kUnspecified:
+      break;
+  }
+  return "";
+}
+
+// All but records and findings.
+void Fill(const StoredReport& stored, v1::AggregateReport* out) {
+  ToMessage(stored.report, out);
+  out->set_name(DomainChildResource(stored.key.domain, kAggregateReports, stored.key.ToId()));
+  out->set_content_sha256(ToHex(stored.document_sha256));
+  *out->mutable_date() = ToMessage(stored.key.day);
+  out->set_trust(ToMessage(stored.trust));
+  out->set_outcome(ToMessage(stored.outcome));
+  *out->mutable_receive_time() = ToTimestamp(stored.received_time);
+  out->set_channel(std::string(ChannelName(stored.channel)));
+  out->set_finding_count(static_cast<int32_t>(stored.repairs.size()));
+}
+
+class ReportServiceImpl final : public v1::ReportService::CallbackService {
+ public:
+  ReportServiceImpl(const ServiceParts& parts, const ReportFollower& reports)
+      : parts_(parts), reports_(reports) {}
+
+  grpc::ServerUnaryReactor* ListAggregateReports(
+      grpc::CallbackServerContext* context, const v1::ListAggregateReportsRequest* request,
+      v1::ListAggregateReportsResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(List(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* GetAggregateReport(grpc::CallbackServerContext* context,
+                                               const v1::GetAggregateReportRequest* request,
+                                               v1::GetAggregateReportResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call& call, const auto& in, auto* out) { return ToGrpc(Get(call, in, out)); });
+  }
+  grpc::ServerWriteReactor<v1::DownloadReportResponse>* DownloadReport(
+      grpc::CallbackServerContext* context, const v1::DownloadReportRequest* request) override {
+    return ServeStream<v1::DownloadReportRequest, v1::DownloadReportResponse>(
+        parts_.host, context, request,
+        [this](const Call&, const auto& in, auto& writer) { return ToGrpc(Download(in, writer)); });
+  }
+
+ private:
+  absl::Status List(const Call& call, const v1::ListAggregateReportsRequest& in,
+                    v1::ListAggregateReportsResponse* out);
+  absl::Status Get(const Call& call, const v1::GetAggregateReportRequest& in,
+                   v1::GetAggregateReportResponse* out);
+  absl::Status Download(const v1::DownloadReportRequest& in,
+                        StreamWriter<v1::DownloadReportResponse>& writer);
+  absl::StatusOr<StoredReport> Find(const std::string& name);
+
+  const ServiceParts& parts_;
+  const ReportFollower& reports_;
+};
+
+absl::StatusOr<StoredReport> ReportServiceImpl::Find(const std::string& name) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child,
+                            ParseDomainChild(name, kAggregateReports, "name"));
+  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, child.domain).status());
+  const std::optional<ReportKey> key = ReportKey::FromId(child.domain, child.id);
+  if (!key) return NotFound(name);
+  DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
+  absl::StatusOr<StoredReport> stored = reader->GetReport(*key);
+  if (stored.status().code() == absl::StatusCode::kNotFound) return NotFound(name);
+  return stored;
+}
+
+absl::Status ReportServiceImpl::List(const Call& call, const v1::ListAggregateReportsRequest& in,
+                                     v1::ListAggregateReportsResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
+  DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
+  const std::string scope = PageScope("ListAggregateReports", call.principal().name, in);
+  DMARCATE_ASSIGN_OR_RETURN(const std::string place, parts_.pages.Read(scope, in.page_token()));
+  DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
+  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
+  std::optional<ReportKey> from;
+  if (!place.empty()) from = ReportKey::FromId(domain, place);
+  DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
+  DMARCATE_ASSIGN_OR_RETURN(const ReportReader::ReportPage page,
+                            reader->ListReports(domain, range.first, range.last, from, page_size));
+  for (const StoredReport& stored : page.reports) Fill(stored, out->add_aggregate_reports());
+  if (page.next) out->set_next_page_token(parts_.pages.Make(scope, page.next->ToId()));
+  return absl::OkStatus();
+}
+
+absl::Status ReportServiceImpl::Get(const Call& call, const v1::GetAggregateReportRequest& in,
+                                    v1::GetAggregateReportResponse* out) {
+  const std::string scope = PageScope("GetAggregateReport", call.principal().name, in);
+  DMARCATE_ASSIGN_OR_RETURN(const std::string place,
+                            parts_.pages.Read(scope, in.record_page_token()));
+  size_t first = 0;
+  if (!place.empty()) std::from_chars(place.data(), place.data() + place.size(), first);
+  DMARCATE_ASSIGN_OR_RETURN(const StoredReport stored, Find(in.name()));
+  v1::AggregateReport* report = out->mutable_aggregate_report();
+  Fill(stored, report);
+  const std::vector<AggregateRecord>& records = stored.report.records;
+  const size_t end = std::min(records.size(), first + kRecordsPerPage);
+  for (size_t i = first; i < end; ++i) ToMessage(records[i], report->add_records());
+  if (end < records.size()) {
+    out->set_next_record_page_token(parts_.pages.Make(scope, fmt::format("{}", end)));
+  }
+  if (first == 0) {
+    for (const Repair& repair : stored.repairs) ToMessage(repair, report->add_findings());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReportServiceImpl::Download(const v1::DownloadReportRequest& in,
+                                         StreamWriter<v1::DownloadReportResponse>& writer) {
+  DMARCATE_ASSIGN_OR_RETURN(const StoredReport stored, Find(in.name()));
+  DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
+  DMARCATE_ASSIGN_OR_RETURN(const std::string raw, reader->ReadRaw(stored.raw_sha256));
+  for (size_t at = 0; at < raw.size(); at += kChunkBytes) {
+    v1::DownloadReportResponse response;
+    response.set_chunk(raw.substr(at, kChunkBytes));
+    if (!writer.Write(response)) break;  // nobody listens
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeReportService(const ServiceParts& parts,
+                                                 const ReportFollower& reports) {
+  return std::make_unique<ReportServiceImpl>(parts, reports);
+}
+
+}  // namespace dmarcate

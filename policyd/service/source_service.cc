@@ -1,0 +1,272 @@
+#include "policyd/service/source_service.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dmarcate/v1/source.grpc.pb.h"
+#include "lib/base/status_macros.h"
+#include "lib/rpc/unary.h"
+#include "policyd/analysis/advice.h"
+#include "policyd/service/convert.h"
+#include "policyd/service/names.h"
+#include "policyd/service/place.h"
+#include "policyd/service/source_desk.h"
+#include "policyd/service/source_view.h"
+#include "policyd/service/spf_preview.h"
+
+namespace dmarcate {
+namespace {
+
+class SourceServiceImpl final : public v1::SourceService::CallbackService {
+ public:
+  SourceServiceImpl(const ServiceParts& parts, Resolver& resolver)
+      : parts_(parts), resolver_(resolver), desk_(parts, resolver) {}
+
+  grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
+                                        const v1::ListSourcesRequest* request,
+                                        v1::ListSourcesResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(List(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* GetSource(grpc::CallbackServerContext* context,
+                                      const v1::GetSourceRequest* request,
+                                      v1::GetSourceResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call& call, const auto& in, auto* out) { return ToGrpc(Get(call, in, out)); });
+  }
+  grpc::ServerUnaryReactor* ExplainSource(grpc::CallbackServerContext* context,
+                                          const v1::ExplainSourceRequest* request,
+                                          v1::ExplainSourceResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Explain(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* ApproveSource(grpc::CallbackServerContext* context,
+                                          const v1::ApproveSourceRequest* request,
+                                          v1::ApproveSourceResponse* response) override {
+    return ServeDecision(SourceState::kApproved, "ApproveSource", context, request, response);
+  }
+  grpc::ServerUnaryReactor* RejectSource(grpc::CallbackServerContext* context,
+                                         const v1::RejectSourceRequest* request,
+                                         v1::RejectSourceResponse* response) override {
+    return ServeDecision(SourceState::kRejected, "RejectSource", context, request, response);
+  }
+  grpc::ServerUnaryReactor* ResetSource(grpc::CallbackServerContext* context,
+                                        const v1::ResetSourceRequest* request,
+                                        v1::ResetSourceResponse* response) override {
+    return ServeDecision(SourceState::kPending, "ResetSource", context, request, response);
+  }
+  grpc::ServerUnaryReactor* ListSourceAddresses(
+      grpc::CallbackServerContext* context, const v1::ListSourceAddressesRequest* request,
+      v1::ListSourceAddressesResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(ListAddresses(call, in, out));
+                      });
+  }
+
+ private:
+  absl::Status List(const Call& call, const v1::ListSourcesRequest& in,
+                    v1::ListSourcesResponse* out);
+  absl::Status Get(const Call& call, const v1::GetSourceRequest& in, v1::GetSourceResponse* out);
+  absl::Status Explain(const Call& call, const v1::ExplainSourceRequest& in,
+                       v1::ExplainSourceResponse* out);
+  void Preview(const SourceCase& found, const AuthorizationSpec& proposal,
+               v1::ExplainSourceResponse* out);
+  absl::Status ListAddresses(const Call& call, const v1::ListSourceAddressesRequest& in,
+                             v1::ListSourceAddressesResponse* out);
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* ServeDecision(SourceState state, std::string_view method,
+                                          grpc::CallbackServerContext* context,
+                                          const Request* request, Response* response);
+
+  const ServiceParts& parts_;
+  Resolver& resolver_;
+  SourceDesk desk_;
+};
+
+absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequest& in,
+                                     v1::ListSourcesResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
+  DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
+  const std::string scope = PageScope("ListSources", call.principal().name, in);
+  DMARCATE_ASSIGN_OR_RETURN(const std::optional<Place> after,
+                            ReadPlace(parts_.pages, scope, in.page_token()));
+  DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
+  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
+  DMARCATE_ASSIGN_OR_RETURN(const auto statistics, parts_.analysis.Get(call, domain, range));
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<SourceDecision> decided,
+                            parts_.policies.ListDecisions(domain));
+  std::map<std::string, SourceDecision, std::less<>> decisions;
+  for (SourceDecision& decision : decided) {
+    std::string id = decision.source_id;
+    decisions.emplace(std::move(id), std::move(decision));
+  }
+
+  *out->mutable_total() = ToMessage(statistics->total);
+  // False: the page is full.
+  const auto show = [&](const SourceStatistics& source) {
+    if (after && !after->IsBefore(source.counts.messages, source.id)) return true;
+    const auto it = decisions.find(source.id);
+    const std::optional<SourceDecision> decision =
+        it == decisions.end() ? std::nullopt : std::optional(it->second);
+    const int state = static_cast<int>(decision ? decision->state : SourceState::kPending);
+    if (!in.states().empty() && std::ranges::find(in.states(), state) == in.states().end()) {
+      return true;
+    }
+    if (static_cast<size_t>(out->sources_size()) == page_size) {
+      const v1::Source& last = out->sources(out->sources_size() - 1);
+      const std::string id = last.name().substr(last.name().rfind('/') + 1);
+      out->set_next_page_token(
+          parts_.pages.Make(scope, Place{last.stats().counts().message_count(), id}.ToString()));
+      return false;
+    }
+    *out->add_sources() = MakeSource(source, *statistics, decision);
+    return true;
+  };
+  for (const SourceStatistics& source : statistics->sources) {
+    if (!show(source)) return absl::OkStatus();
+  }
+  // Approved or rejected, and silent in these days: they do not vanish from the list.
+  for (const auto& [id, decision] : decisions) {
+    if (decision.state == SourceState::kPending || statistics->FindSource(id) != nullptr) continue;
+    if (!show(SilentSource(id, parts_.analysis.catalogue()))) return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SourceServiceImpl::Get(const Call& call, const v1::GetSourceRequest& in,
+                                    v1::GetSourceResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
+  DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.name(), range));
+  *out->mutable_source() = found.ToMessage();
+  return absl::OkStatus();
+}
+
+absl::Status SourceServiceImpl::Explain(const Call& call, const v1::ExplainSourceRequest& in,
+                                        v1::ExplainSourceResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
+  DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.name(), range));
+  *out->mutable_source() = found.ToMessage();
+  out->set_evidence_etag(out->source().evidence_etag());
+  for (const Evidence& item : EvidenceFor(*found.source, *found.statistics)) {
+    v1::EvidenceItem* message = out->add_evidence();
+    message->set_claim(item.claim);
+    message->set_checked_against(item.checked_against);
+    message->set_verdict(item.verdict);
+    message->set_message_count(item.messages);
+  }
+  for (const std::string& code : WarningsFor(*found.source)) out->add_warnings(code);
+  const Advice advice = Advise(*found.source, found.domain.name);
+  if (advice.proposal.kind != AuthorizationSpec::Kind::kUnspecified) {
+    *out->mutable_proposed_authorization() = ToMessage(advice.proposal);
+  }
+  out->set_advice(advice.sentence);
+  out->set_would_be_refused_count(found.source->counts.messages - found.source->counts.dmarc_pass);
+  Preview(found, advice.proposal, out);
+  return absl::OkStatus();
+}
+
+void SourceServiceImpl::Preview(const SourceCase& found, const AuthorizationSpec& proposal,
+                                v1::ExplainSourceResponse* out) {
+  const auto run = [&]() -> absl::Status {
+    DMARCATE_ASSIGN_OR_RETURN(std::vector<SourceDecision> decisions,
+                              parts_.policies.ListDecisions(found.domain.name));
+    SpfPreviewer previewer(found.domain, std::move(decisions), resolver_, parts_.clock);
+    DMARCATE_RETURN_IF_ERROR(previewer.ReadLive());
+    SourceDecision decision;
+    decision.source_id = found.source->id;
+    decision.state = SourceState::kApproved;
+    // What somebody decided already is what approving means.
+    decision.authorization = found.decision && found.decision->state == SourceState::kApproved
+                                 ? found.decision->authorization
+                                 : proposal;
+    DMARCATE_ASSIGN_OR_RETURN(*out->mutable_if_approved(), previewer.If(decision));
+    decision.state = SourceState::kRejected;
+    DMARCATE_ASSIGN_OR_RETURN(*out->mutable_if_rejected(), previewer.If(decision));
+    return absl::OkStatus();
+  };
+  if (const absl::Status status = run(); !status.ok()) {
+    out->clear_if_approved();
+    out->clear_if_rejected();
+    out->set_preview_error(std::string(MessageOf(status)));
+  }
+}
+
+absl::Status SourceServiceImpl::ListAddresses(const Call& call,
+                                              const v1::ListSourceAddressesRequest& in,
+                                              v1::ListSourceAddressesResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
+  const std::string scope = PageScope("ListSourceAddresses", call.principal().name, in);
+  DMARCATE_ASSIGN_OR_RETURN(const std::optional<Place> after,
+                            ReadPlace(parts_.pages, scope, in.page_token()));
+  DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
+  DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.parent(), range));
+  // The sort key of statistics.cc is the address itself; as text it sorts by its bytes here.
+  const auto key = [](const AddressStats& stats) {
+    if (!stats.address) return std::string();
+    const auto& bytes = stats.address->bytes();
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  const AddressStats* last = nullptr;
+  for (const AddressStats& stats : found.source->addresses) {
+    if (after && !after->IsBefore(stats.counts.messages, key(stats))) continue;
+    if (static_cast<size_t>(out->addresses_size()) == page_size) {
+      out->set_next_page_token(
+          parts_.pages.Make(scope, Place{last->counts.messages, key(*last)}.ToString()));
+      break;
+    }
+    last = &stats;
+    v1::SourceAddress* message = out->add_addresses();
+    if (stats.address) message->set_address(stats.address->ToString());
+    *message->mutable_counts() = ToMessage(stats.counts);
+    *message->mutable_first_seen_date() = ToMessage(stats.first_day);
+    *message->mutable_last_seen_date() = ToMessage(stats.last_day);
+    for (const uint32_t reporter : stats.reporters) {
+      message->add_reporters(found.statistics->reporters[reporter]);
+    }
+  }
+  return absl::OkStatus();
+}
+
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* SourceServiceImpl::ServeDecision(SourceState state,
+                                                           std::string_view method,
+                                                           grpc::CallbackServerContext* context,
+                                                           const Request* request,
+                                                           Response* response) {
+  const auto decide = [this, state](const Call& call, const Request& in,
+                                    Response* out) -> absl::Status {
+    DecisionRequest decision{.name = in.name(),
+                             .evidence_etag = in.evidence_etag(),
+                             .note = in.note(),
+                             .state = state,
+                             .validate_only = in.validate_only()};
+    if constexpr (requires { in.authorization(); }) {
+      if (in.has_authorization()) decision.authorization = &in.authorization();
+    }
+    DMARCATE_ASSIGN_OR_RETURN(*out->mutable_source(), desk_.Decide(call, decision));
+    return absl::OkStatus();
+  };
+  return ServeUnary(
+      parts_.host, CallKind::kMutation, context, request, response,
+      [this, method, decide](const Call& call, const Request& in, Response* out) {
+        return ToGrpc(Mutate(parts_, call, method, in, out, [&] { return decide(call, in, out); }));
+      });
+}
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeSourceService(const ServiceParts& parts, Resolver& resolver) {
+  return std::make_unique<SourceServiceImpl>(parts, resolver);
+}
+
+}  // namespace dmarcate

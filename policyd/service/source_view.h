@@ -1,0 +1,30 @@
+// policyd/service/source_view.h
+// A Source of the API: what the reports say about it, and what people decided.
+
+#ifndef DMARCATE_POLICYD_SERVICE_SOURCE_VIEW_H_
+#define DMARCATE_POLICYD_SERVICE_SOURCE_VIEW_H_
+
+#include <optional>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+#include "dmarcate/v1/source.pb.h"
+#include "lib/store/policy_store.h"
+#include "policyd/analysis/statistics.h"
+
+namespace dmarcate {
+
+// `statistics` are those of `source`, which may be a silent one. A decision that was taken back is
+// shown too: it says who did it.
+v1::Source MakeSource(const SourceStatistics& source, const DomainStatistics& statistics,
+                      const std::optional<SourceDecision>& decision);
+
+// A source without mail in the range that somebody decided about: what its id alone says.
+SourceStatistics SilentSource(std::string_view id, const Catalogue& catalogue);
+
+v1::Authorization ToMessage(const AuthorizationSpec& spec);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_SERVICE_SOURCE_VIEW_H_

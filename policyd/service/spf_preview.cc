@@ -1,0 +1,90 @@
+#include "policyd/service/spf_preview.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "fmt/format.h"
+
+#include "lib/base/ip_address.h"
+#include "lib/base/status_macros.h"
+#include "lib/inspect/spf_tree.h"
+#include "lib/mailauth/domain_name.h"
+#include "policyd/plan/spf_plan.h"
+
+namespace dmarcate {
+namespace {
+
+// What SPF has to say for an approval.
+std::vector<std::string> TermsOf(const AuthorizationSpec& spec) {
+  std::vector<std::string> terms;
+  if (spec.kind == AuthorizationSpec::Kind::kSpfInclude) {
+    terms.push_back(fmt::format("include:{}", spec.include_domain));
+  } else if (spec.kind == AuthorizationSpec::Kind::kSpfAddresses) {
+    for (const std::string& range : spec.ranges) {
+      const auto network = IpNetwork::Parse(range);
+      const bool v4 = network && network->address.is_v4();
+      terms.push_back(fmt::format("{}:{}", v4 ? "ip4" : "ip6", range));
+    }
+  }
+  return terms;
+}
+
+absl::StatusOr<SpfMeasure> Measure(const DomainName& domain, const std::string& text,
+                                   Resolver& resolver, const Clock& clock) {
+  if (text.empty()) return SpfMeasure{};
+  DMARCATE_ASSIGN_OR_RETURN(const SpfTree tree, ExpandSpfText(domain, text, resolver, clock));
+  return MeasureOf(tree);
+}
+
+}  // namespace
+
+v1::TermChange ToMessage(const TermChangeRecord& change) {
+  v1::TermChange out;
+  out.set_action(static_cast<v1::TermChange::Action>(change.action));  // numbered alike
+  out.set_term(change.term);
+  out.set_before(change.before);
+  out.set_source(change.source_id);
+  out.set_lookup_cost(change.lookup_cost);
+  return out;
+}
+static_assert(static_cast<int>(TermAction::kKeep) == v1::TermChange::ACTION_KEEP &&
+              static_cast<int>(TermAction::kAdd) == v1::TermChange::ACTION_ADD &&
+              static_cast<int>(TermAction::kRemove) == v1::TermChange::ACTION_REMOVE &&
+              static_cast<int>(TermAction::kModify) == v1::TermChange::ACTION_MODIFY);
+
+absl::Status SpfPreviewer::ReadLive() {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName name, DomainName::Parse(domain_.name));
+  DMARCATE_ASSIGN_OR_RETURN(const DnsAnswer answer, resolver_.Lookup(name, RrType::kTxt));
+  live_.clear();
+  for (const TxtRecord& record : answer.txt) live_.push_back(record.Joined());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::ChangePreview> SpfPreviewer::If(const SourceDecision& decision) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName name, DomainName::Parse(domain_.name));
+  std::vector<ApprovedSource> approved;
+  const auto add = [&approved](const SourceDecision& one) {
+    if (one.state != SourceState::kApproved) return;
+    approved.push_back({one.source_id, TermsOf(one.authorization)});
+  };
+  for (const SourceDecision& other : decisions_) {
+    if (other.source_id != decision.source_id) add(other);
+  }
+  add(decision);
+  DMARCATE_ASSIGN_OR_RETURN(SpfPlan plan,
+                            PlanSpf(name, live_, domain_.managed_terms, std::move(approved)));
+  DMARCATE_ASSIGN_OR_RETURN(const SpfMeasure before, Measure(name, plan.before, resolver_, clock_));
+  DMARCATE_ASSIGN_OR_RETURN(const SpfMeasure after, Measure(name, plan.after, resolver_, clock_));
+  FillCosts(before, after, plan.term_changes);
+  v1::ChangePreview preview;
+  preview.set_before(plan.before);
+  preview.set_after(plan.after);
+  for (const TermChangeRecord& change : plan.term_changes) {
+    *preview.add_term_changes() = ToMessage(change);
+  }
+  preview.set_lookups_before(before.lookups);
+  preview.set_lookups_after(after.lookups);
+  return preview;
+}
+
+}  // namespace dmarcate
