@@ -1,0 +1,73 @@
+#include "policyd/config.h"
+
+#include <utility>
+#include <vector>
+
+#include "fmt/format.h"
+
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/base/toml_config.h"
+#include "lib/dns/config.h"
+
+namespace dmarcate {
+namespace {
+
+template <typename T>
+T OneOf(TomlConfig& file, std::string_view key, std::string_view fallback,
+        const std::vector<std::pair<std::string, T>>& choices) {
+  const std::string text = file.String(key, fallback);
+  std::vector<std::string> known;
+  for (const auto& [name, value] : choices) {
+    if (name == text) return value;
+    known.push_back(name);
+  }
+  file.Reject(key,
+              fmt::format("\"{}\", want one of {}", EscapeForTerminal(text), Join(known, ", ")));
+  return choices.front().second;
+}
+
+std::string Directory(TomlConfig& file, std::string_view key, std::string_view fallback) {
+  std::string path = file.String(key, fallback);
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (!path.starts_with('/')) file.Reject(key, "want an absolute path");
+  return path;
+}
+
+absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
+  PolicydConfig out;
+  out.listen = ReadListenConfig(file, {.unix_socket = "/run/dmarcate/policyd.sock",
+                                       .token_file = "/var/lib/dmarcate/policyd/token"});
+  out.store_directory = Directory(file, "store.directory", "/var/lib/dmarcate/policy");
+  out.reports_directory = Directory(file, "reports.directory", "/var/lib/dmarcate/reports");
+  out.secrets_directory = Directory(file, "secrets.directory", "/etc/dmarcate/secrets");
+  if (out.store_directory == out.reports_directory) {
+    file.Reject("reports.directory", "is store.directory too; each database needs its own");
+  }
+  out.public_suffix_file = file.String("public_suffix_file", "");
+  out.dns = LoadDnsConfig(file);
+  out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));
+  out.log_format = OneOf<LogFormat>(file, "log.format", "logfmt",
+                                    {{"logfmt", LogFormat::kLogfmt}, {"json", LogFormat::kJson}});
+  out.log_level = OneOf<LogLevel>(file, "log.level", "info",
+                                  {{"debug", LogLevel::kDebug},
+                                   {"info", LogLevel::kInfo},
+                                   {"warn", LogLevel::kWarn},
+                                   {"error", LogLevel::kError}});
+  DMARCATE_RETURN_IF_ERROR(file.Finish());
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<PolicydConfig> LoadPolicydConfig(const std::string& path) {
+  DMARCATE_ASSIGN_OR_RETURN(TomlConfig file, TomlConfig::ParseFile(path));
+  return Read(std::move(file));
+}
+
+absl::StatusOr<PolicydConfig> ParsePolicydConfig(std::string_view text, std::string_view origin) {
+  DMARCATE_ASSIGN_OR_RETURN(TomlConfig file, TomlConfig::Parse(text, origin));
+  return Read(std::move(file));
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,40 @@
+// policyd/config.h
+// policyd's configuration file: strict TOML, every key with a default. deploy/ holds a commented
+// sample.
+
+#ifndef DMARCATE_POLICYD_CONFIG_H_
+#define DMARCATE_POLICYD_CONFIG_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "lib/base/log.h"
+#include "lib/dns/resolver.h"
+#include "lib/rpc/listen_config.h"
+
+namespace dmarcate {
+
+struct PolicydConfig {
+  ListenConfig listen;                        // [listen]
+  std::string store_directory;                // store.directory: decisions, changes, providers
+  std::string reports_directory;              // reports.directory: ingestd's store, read only
+  std::string secrets_directory;              // secrets.directory: one file for each DNS credential
+  std::string public_suffix_file;             // empty: the list compiled into libpsl
+  DnsConfig dns;                              // [dns]
+  absl::Duration drain_limit;                 // shutdown.limit
+  LogFormat log_format = LogFormat::kLogfmt;  // log.format
+  LogLevel log_level = LogLevel::kInfo;       // log.level
+};
+
+//   kNotFound, kPermissionDenied  the file
+//   kInvalidArgument              its content; an unknown key comes with the nearest known one
+absl::StatusOr<PolicydConfig> LoadPolicydConfig(const std::string& path);
+// `origin` is named in errors.
+absl::StatusOr<PolicydConfig> ParsePolicydConfig(std::string_view text, std::string_view origin);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_CONFIG_H_

@@ -1,0 +1,170 @@
+// policyd/main.cc
+// Builds policyd's object graph: stores and the DNS -> analysis and change engine -> services.
+// Nothing here branches on policy.
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "fmt/format.h"
+#include "grpcpp/impl/service_type.h"
+
+#include "CLI/CLI.hpp"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/base/random.h"
+#include "lib/base/status_macros.h"
+#include "lib/dns/ldns_authoritative_resolver.h"
+#include "lib/dns/ldns_resolver.h"
+#include "lib/http/curl_transport.h"
+#include "lib/mailauth/public_suffix_list.h"
+#include "lib/rpc/server.h"
+#include "lib/rpc/signals.h"
+#include "lib/store/rocks_policy_store.h"
+#include "lib/store/rocks_report_store.h"
+#include "policyd/analysis/catalogue.h"
+#include "policyd/config.h"
+#include "policyd/provider/factory.h"
+#include "policyd/provider/secret_source.h"
+#include "policyd/reconcile/change_engine.h"
+#include "policyd/reconcile/pacer.h"
+#include "policyd/service/analysis_cache.h"
+#include "policyd/service/change_service.h"
+#include "policyd/service/domain_service.h"
+#include "policyd/service/handler.h"
+#include "policyd/service/paging.h"
+#include "policyd/service/provider_service.h"
+#include "policyd/service/record_service.h"
+#include "policyd/service/report_follower.h"
+#include "policyd/service/report_service.h"
+#include "policyd/service/request_memory.h"
+#include "policyd/service/source_service.h"
+#include "policyd/service/stats_service.h"
+#include "policyd/service/ticker.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kSuffixFileLimitBytes = 8 << 20;
+// A handler may wait for the DNS, or half a minute for a change to be verified.
+constexpr size_t kHandlerThreads = 16;
+constexpr size_t kHandlerQueue = 64;
+// How often changes that stopped half-way (a provider was down) are taken up again.
+constexpr absl::Duration kResumeInterval = absl::Seconds(30);
+
+absl::StatusOr<std::unique_ptr<PublicSuffixList>> LoadSuffixes(const std::string& path) {
+  if (path.empty()) return BuiltinPublicSuffixList();
+  DMARCATE_ASSIGN_OR_RETURN(const std::string data, ReadFile(path, kSuffixFileLimitBytes));
+  return ParsePublicSuffixList(data);
+}
+
+absl::Status MakeDirectories(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(std::filesystem::path(directory).parent_path(), error);
+  if (mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) return ErrnoError(errno, directory);
+  return absl::OkStatus();
+}
+
+absl::Status Run(const PolicydConfig& config) {
+  SystemClock clock;
+  SystemRandom random;
+  DMARCATE_ASSIGN_OR_RETURN(const auto suffixes, LoadSuffixes(config.public_suffix_file));
+  DMARCATE_RETURN_IF_ERROR(MakeDirectories(config.store_directory));
+  DMARCATE_ASSIGN_OR_RETURN(const auto policies, RocksPolicyStore::Open(config.store_directory));
+  ReportFollower reports([&config]() -> absl::StatusOr<std::unique_ptr<ReportReader>> {
+    return RocksReportReader::Follow(config.reports_directory, config.store_directory + ".follower",
+                                     absl::ZeroDuration());
+  });
+  DMARCATE_ASSIGN_OR_RETURN(const auto resolver, LdnsResolver::Create(config.dns, clock));
+  DMARCATE_ASSIGN_OR_RETURN(const auto authoritative,
+                            LdnsAuthoritativeResolver::Create(config.dns, *resolver));
+  CurlTransport http;
+  DirectorySecretSource secrets(config.secrets_directory);
+  RealProviderFactory providers(http, secrets);
+  SystemPacer pacer;
+  ChangeEngine engine(
+      {*policies, providers, *resolver, *authoritative, *suffixes, clock, random, pacer});
+
+  DMARCATE_RETURN_IF_ERROR(
+      MakeDirectories(std::filesystem::path(config.listen.token_file).parent_path()));
+  DMARCATE_ASSIGN_OR_RETURN(const Secret token, ReadOrMakeToken(config.listen.token_file, random));
+  const Authenticator authenticator(token, config.listen.local_trust);
+  WorkerPool workers(kHandlerThreads, kHandlerQueue);
+  CallHost host(authenticator, workers);
+  AnalysisCache analysis(reports, Catalogue::Default());
+  RequestMemory requests(*policies, clock);
+  const PageTokens pages(clock, random);
+  const ServiceParts parts{host, clock, random, *policies, analysis, requests, pages};
+  const std::unique_ptr<grpc::Service> services[] = {
+      MakeDomainService(parts, *suffixes),
+      MakeSourceService(parts, *resolver),
+      MakeStatsService(parts),
+      MakeRecordService(parts, *resolver, *authoritative),
+      MakeChangeService(parts, engine),
+      MakeReportService(parts, reports),
+      MakeProviderService(parts, providers),
+  };
+  std::vector<grpc::Service*> served;
+  for (const auto& service : services) served.push_back(service.get());
+  DMARCATE_ASSIGN_OR_RETURN(const auto server, GrpcServer::Start(config.listen, host, served));
+  server->SetHealth("reports", GrpcServer::Serving::kNo);
+  reports.CallWhenReady([&server] { server->SetHealth("reports", GrpcServer::Serving::kYes); });
+  Ticker follow(kFollowInterval, [&reports] { reports.Tick().IgnoreError(); });
+  Ticker resume(kResumeInterval, [&engine] {
+    if (const absl::Status status = engine.Resume(); !status.ok()) {
+      LogError("resume_failed", {{"error", status}});
+    }
+  });
+  LogInfo("started", {{"socket", config.listen.unix_socket},
+                      {"port", server->port()},
+                      {"store", config.store_directory},
+                      {"reports", config.reports_directory}});
+  WaitForSignal();
+
+  LogInfo("stopping", {});
+  resume.Stop();
+  host.StartDraining();
+  engine.Stop();  // calls that wait for a change are answered with the step it has reached
+  server->Drain(config.drain_limit);
+  follow.Stop();
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Shows who sends as your domains, and writes the records that follow from it.");
+  std::string path = "/etc/dmarcate/policyd.toml";
+  bool check = false;
+  app.add_option("--config", path, "configuration file")->capture_default_str();
+  app.add_flag("--check", check, "read the configuration, say whether it is right, and end");
+  CLI11_PARSE(app, argc, argv);
+
+  BlockSignals();
+  const absl::StatusOr<PolicydConfig> config = LoadPolicydConfig(path);
+  if (!config.ok()) {
+    fmt::print(stderr, "policyd: {}\n", MessageOf(config.status()));
+    return 1;
+  }
+  if (check) {
+    fmt::print("{}: ok\n", path);
+    return 0;
+  }
+  ConfigureLog(config->log_format, config->log_level);
+  if (const absl::Status status = Run(*config); !status.ok()) {
+    LogError("failed", {{"error", status}});
+    fmt::print(stderr, "policyd: {}\n", MessageOf(status));
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace dmarcate
+
+int main(int argc, char** argv) { return dmarcate::Main(argc, argv); }
