@@ -4,18 +4,10 @@
 #include <string>
 #include <utility>
 
-#include "lib/base/random.h"
 #include "lib/base/status_macros.h"
 
 namespace dmarcate {
 namespace {
-
-uint16_t RandomId() {
-  SystemRandom random;
-  const std::string bytes = random.Bytes(2);
-  return static_cast<uint16_t>(static_cast<unsigned char>(bytes[0]) << 8 |
-                               static_cast<unsigned char>(bytes[1]));
-}
 
 absl::StatusOr<Response> ExchangeOnce(const ServerAddress& server, const Question& question,
                                       const QueryOptions& options, NetDeadline deadline) {

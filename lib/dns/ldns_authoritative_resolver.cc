@@ -61,8 +61,8 @@ absl::StatusOr<std::unique_ptr<LdnsAuthoritativeResolver>> LdnsAuthoritativeReso
                               ParseServerAddresses(stub.servers));
     stubs.push_back({stub.zone, std::move(servers)});
   }
-  std::ranges::stable_sort(stubs, std::greater<>(),
-                           [](const Stub& stub) { return stub.zone.label_count(); });
+  std::ranges::sort(stubs, std::greater<>(),
+                    [](const Stub& stub) { return stub.zone.label_count(); });
   return std::unique_ptr<LdnsAuthoritativeResolver>(
       new LdnsAuthoritativeResolver(std::move(stubs), config, resolver, port));
 }

@@ -31,8 +31,8 @@ absl::StatusOr<std::unique_ptr<LdnsResolver>> LdnsResolver::Create(const DnsConf
       groups.push_back({stub.zone, std::move(servers), Recursion::kNone, Group::Trust::kNever});
     }
     // Deepest first, so that the first that holds a name is the right one.
-    std::ranges::stable_sort(groups, std::greater<>(),
-                             [](const Group& group) { return group.zone.label_count(); });
+    std::ranges::sort(groups, std::greater<>(),
+                      [](const Group& group) { return group.zone.label_count(); });
     root.servers = ParseResolvConf(
         ReadFile("/etc/resolv.conf", kResolvConfLimitBytes).value_or(std::string()));
     root.trust = Group::Trust::kLoopbackOnly;
@@ -118,11 +118,14 @@ absl::StatusOr<Response> LdnsResolver::Ask(const DomainName& name, RrType type,
 
 std::vector<ServerAddress> LdnsResolver::InOrder(const Group& group) {
   const absl::Duration now = clock_.Monotonic();
-  std::vector<ServerAddress> servers = group.servers;
   const std::lock_guard lock(mutex_);
   std::erase_if(penalised_until_, [now](const auto& entry) { return entry.second <= now; });
-  std::ranges::stable_partition(
-      servers, [this](const ServerAddress& server) { return !penalised_until_.contains(server); });
+  std::vector<ServerAddress> servers;
+  std::vector<ServerAddress> penalised;
+  for (const ServerAddress& server : group.servers) {
+    (penalised_until_.contains(server) ? penalised : servers).push_back(server);
+  }
+  servers.insert(servers.end(), penalised.begin(), penalised.end());
   return servers;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lib/base/ip_address.h"
+#include "lib/base/random.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/dns/alias.h"
@@ -190,6 +191,13 @@ std::string RcodeName(int rcode) {
     default:
       return fmt::format("RCODE{}", rcode);
   }
+}
+
+uint16_t RandomId() {
+  SystemRandom random;
+  const std::string bytes = random.Bytes(2);
+  return static_cast<uint16_t>(static_cast<unsigned char>(bytes[0]) << 8 |
+                               static_cast<unsigned char>(bytes[1]));
 }
 
 std::string BuildQuery(const DomainName& name, RrType type, const QueryOptions& options,

@@ -42,6 +42,9 @@ enum Rcode : int {
 };
 std::string RcodeName(int rcode);  // "SERVFAIL"; "RCODE23" if it has none
 
+// For a message's id: from the system's random source, since a forger has to guess it.
+uint16_t RandomId();
+
 struct QueryOptions {
   Recursion recursion =
       Recursion::kDesired;  // with it DO and AD are set: we want to know of DNSSEC

@@ -5,11 +5,12 @@
 
 #include "absl/time/clock.h"
 
-#include "lib/base/random.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/dns/client.h"
 #include "lib/dns/exchange.h"
+#include "lib/dns/message.h"
+#include "lib/dns/tsig.h"
 #include "lib/dns/update_message.h"
 
 namespace dmarcate {
@@ -66,15 +67,21 @@ absl::StatusOr<TsigKey> MakeTsigKey(std::string_view name, std::string_view algo
 }
 
 absl::Status DnsUpdateClient::Apply(const TxtRrSetUpdate& update) {
-  const std::lock_guard lock(mutex_);
   const std::string context = fmt::format("{} at {}", update.owner.text(), server_.ToString());
-  SystemRandom random;
-  const std::string id = random.Bytes(2);
-  const auto message = BuildUpdate(update, key_,
-                                   static_cast<uint16_t>(static_cast<unsigned char>(id[0]) << 8 |
-                                                         static_cast<unsigned char>(id[1])),
-                                   absl::Now());
+  const auto message = BuildUpdate(update, key_, RandomId(), absl::Now());
   if (!message.ok()) return Annotate(message.status(), context);
+  return Send(*message, context);
+}
+
+absl::Status DnsUpdateClient::CheckKey(const DomainName& zone) {
+  const std::string context = fmt::format("zone {} at {}", zone.text(), server_.ToString());
+  const auto message = BuildEmptyUpdate(zone, key_, RandomId(), absl::Now());
+  if (!message.ok()) return Annotate(message.status(), context);
+  return Send(*message, context);
+}
+
+absl::Status DnsUpdateClient::Send(const SignedMessage& message, const std::string& context) {
+  const std::lock_guard lock(mutex_);
   const NetDeadline deadline = NetDeadlineAfter(timeout_);
   auto connection = TcpConnection::Open(server_, deadline);
   if (!connection.ok()) {
@@ -88,12 +95,12 @@ absl::Status DnsUpdateClient::Apply(const TxtRrSetUpdate& update) {
         absl::StatusCode::kUnknown,
         fmt::format("{}: {} after sending, outcome unknown", context, MessageOf(status)));
   };
-  if (const auto sent = connection->Send(message->wire, deadline); !sent.ok()) return unknown(sent);
+  if (const auto sent = connection->Send(message.wire, deadline); !sent.ok()) return unknown(sent);
   for (int i = 0; i < kMaxReplies; ++i) {
     const auto reply = connection->Receive(deadline);
     if (!reply.ok()) return unknown(reply.status());
-    if (!IsReplyToUpdate(*message, *reply)) continue;
-    return Annotate(InterpretUpdateReply(*message, key_, *reply), context);
+    if (!IsReplyToUpdate(message, *reply)) continue;
+    return Annotate(InterpretUpdateReply(message, key_, *reply), context);
   }
   return unknown(absl::UnavailableError("no answer of ours"));
 }

@@ -48,6 +48,8 @@ struct TxtRrSetUpdate {
   uint32_t ttl_seconds = 3600;  // of the whole RRset afterwards (RFC 2181 section 5.2)
 };
 
+struct SignedMessage;  // tsig.h
+
 // One server and one key. Thread-safe; updates go one after another, since a server may refuse a
 // Time Signed older than the last one it saw of the key (RFC 8945 section 5.2.3).
 class DnsUpdateClient {
@@ -71,6 +73,11 @@ class DnsUpdateClient {
   //                        then: equal to `after`, done; equal to `before`, send again
   absl::Status Apply(const TxtRrSetUpdate& update);
 
+  // Whether the server knows the key and takes updates of the zone with it: sends an UPDATE that
+  // says nothing and changes nothing. Which names the key may change is for Apply to find out.
+  // Errors as Apply.
+  absl::Status CheckKey(const DomainName& zone);
+
   // The RRset as this server has it now: over TCP, without recursion, AA required. An alias is not
   // followed; then cname_chain is not empty and there are no records. Errors as Resolver has them.
   absl::StatusOr<DnsAnswer> Read(const DomainName& owner);
@@ -78,6 +85,7 @@ class DnsUpdateClient {
   const ServerAddress& server() const { return server_; }
 
  private:
+  absl::Status Send(const SignedMessage& message, const std::string& context);
   const ServerAddress server_;
   const TsigKey key_;
   const absl::Duration timeout_;

@@ -79,7 +79,21 @@ absl::Status CheckRecords(const std::vector<TxtRecord>& records, size_t& bytes) 
   return absl::OkStatus();
 }
 
-// Opcode and rcode as a status; the one place for it.
+absl::StatusOr<SignedMessage> Sign(const DomainName& zone, const LdnsRrs& prerequisites,
+                                   const LdnsRrs& updates, const TsigKey& key, uint16_t id,
+                                   absl::Time now) {
+  const LdnsPacket packet(OrThrow(ldns_update_pkt_new(
+      NameRdf(zone).release(), LDNS_RR_CLASS_IN, prerequisites.get(), updates.get(), nullptr)));
+  ldns_pkt_set_id(packet.get(), id);
+  ldns_pkt_set_rd(packet.get(), false);  // ldns sets it; here it is Z, which must be zero
+  uint8_t* wire = nullptr;
+  size_t size = 0;
+  if (ldns_pkt2wire(&wire, packet.get(), &size) != LDNS_STATUS_OK) throw std::bad_alloc();
+  const std::unique_ptr<uint8_t, Freer<std::free>> owned(wire);
+  return SignMessage(std::string(reinterpret_cast<const char*>(wire), size), key, now);
+}
+
+// The one place where the rcode of an update becomes a status.
 absl::Status RcodeStatus(int rcode, std::string_view remark) {
   const std::string message = fmt::format("update: {}{}", RcodeName(rcode), remark);
   switch (rcode) {
@@ -130,16 +144,13 @@ absl::StatusOr<SignedMessage> BuildUpdate(const TxtRrSetUpdate& update, const Ts
   for (const TxtRecord& record : update.after) {  // 2.5.1
     Push(updates, FullTxt(update.owner, record, update.ttl_seconds));
   }
-  const LdnsPacket packet(
-      OrThrow(ldns_update_pkt_new(NameRdf(update.zone).release(), LDNS_RR_CLASS_IN,
-                                  prerequisites.get(), updates.get(), nullptr)));
-  ldns_pkt_set_id(packet.get(), id);
-  ldns_pkt_set_rd(packet.get(), false);  // ldns sets it; here it is Z, which must be zero
-  uint8_t* wire = nullptr;
-  size_t size = 0;
-  if (ldns_pkt2wire(&wire, packet.get(), &size) != LDNS_STATUS_OK) throw std::bad_alloc();
-  const std::unique_ptr<uint8_t, Freer<std::free>> owned(wire);
-  return SignMessage(std::string(reinterpret_cast<const char*>(wire), size), key, now);
+  return Sign(update.zone, prerequisites, updates, key, id, now);
+}
+
+absl::StatusOr<SignedMessage> BuildEmptyUpdate(const DomainName& zone, const TsigKey& key,
+                                               uint16_t id, absl::Time now) {
+  const LdnsRrs nothing(OrThrow(ldns_rr_list_new()));
+  return Sign(zone, nothing, nothing, key, id, now);
 }
 
 bool IsReplyToUpdate(const SignedMessage& request, std::string_view reply) {

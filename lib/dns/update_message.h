@@ -24,10 +24,15 @@ inline constexpr size_t kMaxUpdateBytes = 60'000;
 absl::StatusOr<SignedMessage> BuildUpdate(const TxtRrSetUpdate& update, const TsigKey& key,
                                           uint16_t id, absl::Time now);
 
+// One with nothing in it but the zone.
+absl::StatusOr<SignedMessage> BuildEmptyUpdate(const DomainName& zone, const TsigKey& key,
+                                               uint16_t id, absl::Time now);
+
 // Whether `reply` can be the answer: QR, opcode UPDATE, our id. Its question may be missing.
 bool IsReplyToUpdate(const SignedMessage& request, std::string_view reply);
 
-// What the answer proves, as DnsUpdateClient::Apply documents it. `reply` is what IsReplyToUpdate took.
+// What the answer proves, as DnsUpdateClient::Apply documents it. `reply` is what IsReplyToUpdate
+// took.
 absl::Status InterpretUpdateReply(const SignedMessage& request, const TsigKey& key,
                                   std::string_view reply);
 

@@ -133,6 +133,15 @@ TEST_P(RealUpdate, WrongKeysAreDenied) {
   EXPECT_THAT(Read("_dmarc.example.test"), ElementsAre(kNone));
 }
 
+TEST_P(RealUpdate, CheckingTheKeyChangesNothing) {
+  EXPECT_THAT(client_->CheckKey(Name("example.test")), IsOk()) << server_->log();
+  TestTsigKey wrong = key_;
+  wrong.secret_base64 = "HxAeHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE=";
+  EXPECT_THAT(MakeClient(wrong)->CheckKey(Name("example.test")),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+  EXPECT_THAT(Read("_dmarc.example.test"), ElementsAre(kNone));
+}
+
 TEST_P(RealUpdate, AZoneThatIsNotThereIsAnError) {
   const absl::Status status =
       client_->Apply({Name("other.test"), Name("_dmarc.other.test"), {}, {kNone}, 120});
