@@ -1,10 +1,12 @@
 #include "lib/archive/unzip.h"
 
+#include <libdeflate.h>
 #include <zip.h>
 
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "fmt/format.h"
@@ -17,6 +19,7 @@ namespace {
 
 constexpr size_t kBufferBytes = 64 * 1024;
 constexpr size_t kMaxNameBytes = 512;
+constexpr zip_uint64_t kMaxExpansion = 1032;  // of deflate: a claim above this is a lie
 // Entries of a directory, junk included. libzip reads the whole directory on opening, some hundred
 // bytes an entry, so their number is bounded before it sees the archive.
 constexpr int kMaxDirectoryEntries = 1024;
@@ -31,6 +34,7 @@ struct Freer {
 };
 using ZipArchive = std::unique_ptr<zip_t, Freer<zip_discard>>;  // we read; zip_close would write
 using ZipFile = std::unique_ptr<zip_file_t, Freer<zip_fclose>>;
+using Decompressor = std::unique_ptr<libdeflate_decompressor, Freer<libdeflate_free_decompressor>>;
 
 struct ZipError {
   zip_error_t error;
@@ -106,6 +110,35 @@ absl::Status Inflate(zip_t* zip, zip_uint64_t index, ZipMember& member, Take tak
   }
 }
 
+// The usual member: sound, deflated, small enough that no ratio applies. libdeflate reads it two to
+// three times as fast as zlib but only into a buffer of known size. nullopt: anything else, which
+// the streaming reader then judges from the start.
+std::optional<std::string> InflateSmallMember(zip_t* zip, zip_uint64_t index,
+                                              const zip_stat_t& stat, const ArchiveBudget& budget) {
+  const int64_t room = std::min(budget.free_bytes(), budget.bytes_left());
+  const bool small = stat.comp_method == ZIP_CM_DEFLATE && room > 0 && stat.size > 0 &&
+                     stat.size <= static_cast<zip_uint64_t>(room) &&
+                     stat.size <= stat.comp_size * kMaxExpansion &&
+                     stat.comp_size <= stat.size + kBufferBytes;
+  if (!small) return std::nullopt;
+  const ZipFile file(zip_fopen_index(zip, index, ZIP_FL_COMPRESSED));
+  std::string packed(stat.comp_size, '\0');
+  if (file == nullptr || zip_fread(file.get(), packed.data(), packed.size()) !=
+                             static_cast<zip_int64_t>(packed.size())) {
+    return std::nullopt;
+  }
+  thread_local const Decompressor decompressor(libdeflate_alloc_decompressor());
+  if (decompressor == nullptr) return std::nullopt;
+  std::string out(stat.size, '\0');
+  // Without a place for the actual size, anything but exactly stat.size bytes is a failure.
+  if (libdeflate_deflate_decompress(decompressor.get(), packed.data(), packed.size(), out.data(),
+                                    out.size(), nullptr) != LIBDEFLATE_SUCCESS ||
+      libdeflate_crc32(0, out.data(), out.size()) != stat.crc) {
+    return std::nullopt;
+  }
+  return out;
+}
+
 // Fills `member` from entry `index`. An error is the budget's.
 absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
                         int64_t compressed_bytes, ArchiveBudget& budget, ZipMember& member) {
@@ -117,6 +150,11 @@ absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
     member.status = MakeError(absl::StatusCode::kUnimplemented,
                               fmt::format("zip: compression method {}", stat.comp_method));
     return absl::OkStatus();
+  }
+  if (auto data = InflateSmallMember(zip, index, stat, budget)) {
+    member.data = *std::move(data);
+    return budget.ChargeOutput(static_cast<int64_t>(member.data.size()), compressed_bytes,
+                               static_cast<int64_t>(member.data.size()));
   }
   BoundedBuffer kept;
   DMARCATE_RETURN_IF_ERROR(Inflate(zip, index, member, [&](std::string_view piece) {

@@ -1,6 +1,7 @@
 #include "lib/unpack/unpacker.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -48,6 +49,17 @@ bool IsLabelledCompressed(const Layer& layer) {
 bool IsLabelledOutlook(const Layer& layer) {
   return layer.origin == Origin::kInput || layer.content_type == "application/vnd.ms-outlook" ||
          AsciiLower(layer.file_name).ends_with(".msg");
+}
+
+// True if the file name's extension promises no report. Without a name or an extension anything may
+// come.
+bool IsNamedAsSomethingElse(const Layer& layer) {
+  const size_t dot = layer.file_name.rfind('.');
+  if (dot == std::string::npos) return false;
+  const std::string extension = AsciiLower(std::string_view(layer.file_name).substr(dot + 1));
+  constexpr std::array<std::string_view, 5> kPromising = {"xml", "gz", "zip", "json", "eml"};
+  return extension.find(' ') == std::string::npos &&
+         std::ranges::find(kPromising, extension) == kPromising.end();
 }
 
 std::string_view RepairCode(Damage damage) {
@@ -296,9 +308,9 @@ void Unpacker::VisitJson(std::string document, Layer layer) {
 }
 
 void Unpacker::VisitEmpty(Layer layer) {
-  // An empty text beside an attachment is the usual case; an empty archive or file is not.
-  if (layer.origin == Origin::kBody) return;
   if (!layer.damage.empty()) return VisitOther(std::move(layer));
+  // An empty text beside an attachment is the usual case; an empty report is not.
+  if (layer.origin == Origin::kBody || IsNamedAsSomethingElse(layer)) return;
   Refuse(Outcome::kQuarantined, "empty_payload", "the payload holds nothing to read",
          std::move(layer));
 }

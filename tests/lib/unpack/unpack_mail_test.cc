@@ -1,7 +1,9 @@
 // Mail around reports: report-quirks section 2, and feedback reports (section 15).
 
+#include <atomic>
 #include <cctype>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "fmt/format.h"
@@ -246,6 +248,21 @@ TEST(UnpackMail, M9_TheAttachmentsNameIsKept) {
   const Unpacked got = Unpack(MixedMail({part}), {}, {});
   ASSERT_EQ(got.reports.size(), 1u);
   EXPECT_EQ(got.reports[0].file_name, "r!example.com!1!2.xml.gz");
+}
+
+TEST(UnpackMail, ThreadsDoNotDisturbEachOther) {
+  const std::vector<Case> cases = Cases();
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong = 0;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&cases, &wrong] {
+      for (const Case& test : cases) {
+        if (UnpackLines(test.input) != test.want) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(UnpackMail, TheFeedbackMailsOwnAttachmentsAreNotReports) {
