@@ -1,6 +1,7 @@
 // dmarcate parse: any report, in any wrapping, to a table, JSON or CSV. Needs no daemon.
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <iostream>
 
@@ -64,6 +65,38 @@ std::string KindText(const UnpackedReport& report) {
   return "invalid";
 }
 
+const Repair* FindRepair(const UnpackedReport& report, std::string_view code) {
+  const auto found = std::ranges::find(report.repairs, code, &Repair::code);
+  return found == report.repairs.end() ? nullptr : &*found;
+}
+
+// "100..200" as two numbers.
+bool ReadInterval(std::string_view text, int64_t* begin, int64_t* end) {
+  const size_t dots = text.find("..");
+  if (dots == std::string_view::npos) return false;
+  const std::string_view first = text.substr(0, dots), second = text.substr(dots + 2);
+  const auto whole = [](std::string_view digits, int64_t* out) {
+    const auto [at, error] = std::from_chars(digits.data(), digits.data() + digits.size(), *out);
+    return error == std::errc() && at == digits.data() + digits.size();
+  };
+  return whole(first, begin) && whole(second, end);
+}
+
+// A summary says what is written, also where the reader placed the report elsewhere or filled a
+// gap.
+void PutAsWritten(const UnpackedReport& report, Json* out) {
+  if (FindRepair(report, "org_missing") != nullptr) (*out)["org_name"] = "";
+  if (FindRepair(report, "report_id_missing") != nullptr) (*out)["report_id"] = "";
+  for (const char* code : {"date_implausible", "date_swapped"}) {
+    int64_t begin = 0, end = 0;
+    const Repair* repair = FindRepair(report, code);
+    if (repair != nullptr && ReadInterval(repair->raw, &begin, &end)) {
+      (*out)["begin"] = begin;
+      (*out)["end"] = end;
+    }
+  }
+}
+
 // The keys and their meaning are a contract: one object for each contained report.
 Json Summary(const std::string& file, const UnpackedReport& report) {
   Json out = {{"file", file},
@@ -88,6 +121,7 @@ Json Summary(const std::string& file, const UnpackedReport& report) {
     if (aggregate.policy.p || !aggregate.policy.p_raw.empty()) out["p"] = aggregate.policy.p_raw;
     out["records"] = aggregate.records.size();
     out["messages"] = aggregate.messages();
+    PutAsWritten(report, &out);
   } else if (report.tls) {
     uint64_t sessions = 0;
     for (const auto& policy : report.tls->policies) {
