@@ -20,6 +20,7 @@ namespace {
 // what a hostile document can cost beyond itself. Honest reports are smaller: 99 % are below 110
 // KiB.
 constexpr size_t kPieceBytes = 2 << 20;
+constexpr size_t kTypicalRecordBytes = 600;  // of XML; the model of one takes half of that
 constexpr size_t kRoots = 64;  // S17; more reports in one document than that are nobody's
 
 using Results = std::vector<ParsedAggregate>;
@@ -30,7 +31,7 @@ pugi::xml_parse_result Load(pugi::xml_document& tree, std::string_view text) {
 }
 
 bool IsElement(pugi::xml_node node, Element element) {
-  return node.type() == pugi::node_element && ElementOf(LocalName(node.name())) == element;
+  return node.type() == pugi::node_element && ElementOf(node.name()) == element;
 }
 
 ParsedAggregate Refused(RepairLog log, Outcome outcome, std::string_view reason,
@@ -85,6 +86,7 @@ Results DocumentReader::ReadWhole(size_t begin, size_t end, const RepairLog& log
     AggregateReader reader(hints_, limits_, results.empty() ? log : RepairLog(limits_.repairs));
     if (reader.ReadFrame(root, Source::kWellFormed)) {
       int64_t ordinal = 0;
+      reader.ReserveRecords((end - begin) / kTypicalRecordBytes);
       for (pugi::xml_node node = root.first_child(); node; node = node.next_sibling()) {
         if (IsElement(node, Element::kRecord) && !reader.ReadRecord(node, ++ordinal)) break;
       }
@@ -185,7 +187,10 @@ ParsedAggregate DocumentReader::ReadPiecesOf(const Token& root, const CutReport&
   }
   reader.log().set_record(0);
   for (const std::string& name : cut.foreign) reader.NoteExtension(name);
-  if (ReadCutFrame(root, cut, reader)) ReadSlices(cut.records, reader);
+  if (ReadCutFrame(root, cut, reader)) {
+    reader.ReserveRecords(cut.records.size());
+    ReadSlices(cut.records, reader);
+  }
   ParsedAggregate result = reader.Finish();
   if (result.reason == "xml_not_well_formed" && !error_.empty()) {
     result.detail = fmt::format("{}; {}", error_, result.detail);

@@ -24,7 +24,7 @@ int DepthOf(pugi::xml_node node) {
   bool root = false;
   for (; node && node.type() == pugi::node_element; node = node.parent()) {
     ++depth;
-    root = ElementOf(LocalName(node.name())) == Element::kFeedback;
+    root = ElementOf(node.name()) == Element::kFeedback;
   }
   return root ? depth : depth + 1;
 }

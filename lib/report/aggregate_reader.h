@@ -43,6 +43,8 @@ class AggregateReader {
   bool ReadFrame(pugi::xml_node root, Source source);
   bool has_metadata() const { return has_metadata_; }
 
+  // So many records are coming, as far as one can tell.
+  void ReserveRecords(size_t records) { report_.records.reserve(records); }
   // `ordinal` counts from 1 in document order. False: a limit was passed.
   bool ReadRecord(pugi::xml_node record, int64_t ordinal);
 
@@ -133,7 +135,7 @@ void AggregateReader::ForEachChild(pugi::xml_node parent, std::string_view path,
       continue;
     }
     const std::string_view name = child.name();
-    const Element element = ElementOf(LocalName(name));
+    const Element element = ElementOf(name);
     const uint64_t bit = Bit(element);
     if (element != Element::kUnknown && (seen & bit & ~repeatable) != 0) {
       NoteRepeated(element, path, name);

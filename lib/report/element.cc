@@ -8,6 +8,8 @@
 namespace dmarcate {
 namespace {
 
+constexpr size_t kLongestName = 18;
+
 // By length first: most names differ there, and a report has a dozen of them in every record.
 Element ExactElement(std::string_view n) {
   switch (n.size()) {
@@ -101,11 +103,13 @@ std::string_view LocalName(std::string_view qualified) {
   return colon == std::string_view::npos ? qualified : qualified.substr(colon + 1);
 }
 
-Element ElementOf(std::string_view local_name) {
-  const Element exact = ExactElement(local_name);
-  if (exact != Element::kUnknown || local_name.size() > 18) return exact;
-  const bool upper = std::ranges::any_of(local_name, [](char c) { return c >= 'A' && c <= 'Z'; });
-  return upper ? ExactElement(AsciiLower(local_name)) : exact;
+Element ElementOf(std::string_view qualified) {
+  const Element exact = ExactElement(qualified);
+  if (exact != Element::kUnknown) return exact;
+  const std::string_view local = LocalName(qualified);
+  const bool upper = std::ranges::any_of(local, [](char c) { return c >= 'A' && c <= 'Z'; });
+  if (upper && local.size() <= kLongestName) return ExactElement(AsciiLower(local));
+  return local.size() < qualified.size() ? ExactElement(local) : exact;
 }
 
 ElementShape ShapeOf(Element element) {

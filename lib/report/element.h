@@ -62,8 +62,8 @@ enum class Element : uint8_t {
 // The name without its prefix. Prefixes and namespaces never decide (report-quirks G7).
 std::string_view LocalName(std::string_view qualified);
 
-// By the local name; one that matches only without regard to case counts too.
-Element ElementOf(std::string_view local_name);
+// By the local name of `qualified`; one that matches only without regard to case counts too.
+Element ElementOf(std::string_view qualified);
 
 // The shape of an element where the grammar leaves no doubt. `dkim` and `spf` are texts in
 // policy_evaluated and containers in auth_results, `reason` is a container that some fill with

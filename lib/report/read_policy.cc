@@ -128,7 +128,7 @@ void AggregateReader::NotePolicyRepeated(pugi::xml_node node) {
     if (child.type() != pugi::node_element || raw.size() > 256) continue;
     const std::string_view value = TrimAscii(child.value());
     raw.append(raw.empty() ? "" : " ").append(child.name()).append("=").append(value);
-    if (ElementOf(LocalName(child.name())) == Element::kDomain) domain = ReadDomainText(value).text;
+    if (ElementOf(child.name()) == Element::kDomain) domain = ReadDomainText(value).text;
   }
   const bool other = !domain.empty() && domain != report_.policy.domain;
   log_.Add("policy_repeated", "policy_published", raw, "the first",

@@ -1,5 +1,7 @@
 #include "lib/report/record_cutter.h"
 
+#include <string.h>  // memmem
+
 #include <algorithm>
 
 #include "lib/base/text.h"
@@ -13,7 +15,14 @@ constexpr size_t kKeptNames = 32;
 constexpr size_t kKeptUnclosed = 100;
 // How often the end of an unknown element is looked for in vain: each time costs the rest of the
 // text.
-constexpr int kVainSearches = 16;
+constexpr int kVainSearches = 4;
+
+// string_view::find stops at every '<'; memmem does not.
+size_t Find(std::string_view text, std::string_view word, size_t from) {
+  const void* const at = memmem(text.data() + from, text.size() - from, word.data(), word.size());
+  return at == nullptr ? std::string_view::npos
+                       : static_cast<size_t>(static_cast<const char*>(at) - text.data());
+}
 
 class Cutter {
  public:
@@ -34,6 +43,9 @@ class Cutter {
   // Adds the text since the last record to the frame.
   void FlushGap(size_t end);
   void CutRecord(const Token& start);
+  // The end of the record whose content begins at `begin`, where nothing in it needs a closer look;
+  // npos else.
+  size_t PlainRecordEnd(size_t begin) const;
   void SkipForeign(const Token& start);
   // `end`: what follows is hidden by a comment without an end.
   void EndWithoutRootEnd(size_t end);
@@ -58,6 +70,19 @@ void Cutter::FlushGap(size_t end) {
   cut_.frame += gap;
 }
 
+size_t Cutter::PlainRecordEnd(size_t begin) const {
+  const size_t word = Find(text_, "record", begin);
+  constexpr size_t kWord = 6;
+  if (word == std::string_view::npos || word + kWord >= text_.size()) return std::string_view::npos;
+  const std::string_view content = text_.substr(begin, word - begin);
+  if (!content.ends_with("</") || text_[word + kWord] != '>' ||
+      Find(content, "<!", 0) != std::string_view::npos ||
+      Find(content, "eedback", 0) != std::string_view::npos) {
+    return std::string_view::npos;
+  }
+  return word + kWord + 1;
+}
+
 void Cutter::CutRecord(const Token& start) {
   FlushGap(start.begin);
   block_ = Element::kUnknown;
@@ -69,6 +94,12 @@ void Cutter::CutRecord(const Token& start) {
   gap_ = start.end;
   if (start.kind == TokenKind::kEmpty) {
     cut_.records.push_back({start.begin, start.end, ordinal});
+    return;
+  }
+  if (const size_t end = PlainRecordEnd(start.end); end != std::string_view::npos) {
+    cut_.records.push_back({start.begin, end, ordinal});
+    gap_ = end;
+    scanner_.set_position(end);
     return;
   }
   while (const std::optional<Token> token = scanner_.Next()) {

@@ -9,6 +9,7 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kGarbageBytes = 1024;      // X4: the first '<' must stand within these
+constexpr size_t kEndTagBytes = 256;        // of the root's end tag, blanks included
 constexpr size_t kPrologBytes = 64 * 1024;  // and the root within these
 
 // A DOCTYPE without declarations of entities is skipped; "<!ENTITY" anywhere in it is refused, and
@@ -61,11 +62,12 @@ size_t LastRootEnd(std::string_view text, size_t from) {
   while (at > from) {
     at = text.rfind("</", at - 1);
     if (at == std::string_view::npos || at < from) break;
-    MarkupScanner scanner(text.substr(0, std::min(text.size(), at + 256)), at);
+    const std::string_view after = text.substr(at + 2, kEndTagBytes);
+    const std::string_view name = after.substr(0, after.find_first_of("<> \t\r\n"));
+    if (!EqualsIgnoreCase(LocalName(name), "feedback")) continue;
+    MarkupScanner scanner(text.substr(0, std::min(text.size(), at + kEndTagBytes)), at);
     const std::optional<Token> token = scanner.Next();
-    if (token.has_value() && token->begin == at && EqualsIgnoreCase(token->name, "feedback")) {
-      return token->end;
-    }
+    if (token.has_value() && token->begin == at) return token->end;
   }
   return std::string_view::npos;
 }

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lib/report/aggregate.h"
+#include "lib/report/tls.h"
 #include "tests/testing/test_data.h"
 
 namespace dmarcate {
@@ -83,6 +84,39 @@ TEST(CorpusTest, AggregateReportsGiveTheExpectedFigures) {
     EXPECT_EQ(pass, want["dmarc_pass_messages"]);
   }
   EXPECT_GT(files, 400);
+}
+
+TEST(CorpusTest, TlsReportsGiveTheExpectedFigures) {
+  DMARCATE_CORPUS_OR_SKIP(corpus, "reports");
+  int files = 0;
+  for (const json& want : Expectations(corpus)) {
+    if (want["kind"] != "tlsrpt" || want["container"] != json::array({"json"})) continue;
+    const std::string file = want["file"];
+    SCOPED_TRACE(file);
+    ++files;
+    const ParsedTlsReport parsed = ParseTlsReport(ReadWholeFile(corpus + "/" + file), {});
+    ASSERT_TRUE(parsed.report.has_value()) << parsed.detail;
+    const TlsReport& got = *parsed.report;
+    EXPECT_EQ(got.organization_name, want["org_name"]);
+    EXPECT_EQ(got.report_id, want["report_id"]);
+    EXPECT_EQ(got.begin, want["begin"]);
+    EXPECT_EQ(got.end, want["end"]);
+    EXPECT_EQ(got.begin_text, want["begin_text"]);
+    EXPECT_EQ(got.end_text, want["end_text"]);
+    EXPECT_EQ(got.policies.size(), want["records"]);
+    ASSERT_FALSE(got.policies.empty());
+    EXPECT_EQ(got.policies[0].policy_domain, want["domain"]);
+    uint64_t good = 0, bad = 0, details = 0;
+    for (const TlsReport::PolicyResult& policy : got.policies) {
+      good += policy.successful_sessions;
+      bad += policy.failed_sessions;
+      details += policy.failures.size();
+    }
+    EXPECT_EQ(good, want["successful_sessions"]);
+    EXPECT_EQ(bad, want["failed_sessions"]);
+    EXPECT_EQ(details, want["failure_details"]);
+  }
+  EXPECT_GT(files, 5);
 }
 
 // SOURCES.md: a reader that salvages them passes as long as it says so.

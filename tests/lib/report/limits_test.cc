@@ -1,0 +1,153 @@
+// Every limit of the aggregate reader, in documents read whole and in pieces; and hostile documents
+// that must end soon.
+#include <gtest/gtest.h>
+
+#include "lib/base/text.h"
+#include "tests/lib/report/quirk_case.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kMiB = 1 << 20;
+
+std::string Repeated(std::string_view text, size_t times) {
+  std::string out;
+  out.reserve(text.size() * times);
+  for (size_t i = 0; i < times; ++i) out += text;
+  return out;
+}
+
+// `xml` before the first record.
+std::string InFrame(std::string_view xml) {
+  return Changed(" <record>", std::string(xml) + " <record>");
+}
+
+TEST(LimitsTest, Records) {
+  AggregateLimits limits;
+  limits.records = 2;
+  EXPECT_EQ(ParseOne(GoodReport(), Hints(), limits).outcome, Outcome::kAccepted);
+  limits.records = 1;
+  for (const std::string& document : {GoodReport(), Replaced(GoodReport(), "</feedback>", ""),
+                                      Changed("<row>", "<row></row><row>")}) {
+    const ParsedAggregate got = ParseOne(document, Hints(), limits);
+    EXPECT_EQ(got.outcome, Outcome::kOverLimit);
+    EXPECT_EQ(got.reason, "too_many_records");
+    EXPECT_EQ(got.detail, "more than 1 records");
+    EXPECT_FALSE(got.report.has_value());
+  }
+}
+
+TEST(LimitsTest, Depth) {
+  // feedback, extension and 30 more are 32 deep.
+  const auto nested = [](size_t depth) {
+    return "<extension>" + Repeated("<a>", depth) + Repeated("</a>", depth) + "</extension>";
+  };
+  EXPECT_EQ(ParseOne(InFrame(nested(30))).outcome, Outcome::kAccepted);
+  for (const std::string& document :
+       {InFrame(nested(31)), InFrame(nested(100'000)),
+        Replaced(InFrame(nested(31)), "</feedback>", ""),  // in pieces
+        Changed("<row>", nested(31) + "<row>"),            // in a record
+        Changed("Receiver", Repeated("<a>", 31) + Repeated("</a>", 31))}) {
+    const ParsedAggregate got = ParseOne(document);
+    EXPECT_EQ(got.outcome, Outcome::kOverLimit) << document.substr(0, 200);
+    EXPECT_EQ(got.reason, "xml_too_deep");
+  }
+}
+
+TEST(LimitsTest, StoredText) {
+  AggregateLimits limits;
+  limits.stored_text_bytes = 10;
+  EXPECT_EQ(ParseOne(Changed("Receiver", "0123456789"), Hints(), limits).repairs[0].path,
+            "report_metadata/email");
+  // The cut is between characters.
+  const ParsedAggregate got = ParseOne(Changed("Receiver", "012345678\u00fc"), Hints(), limits);
+  ASSERT_TRUE(got.report.has_value());
+  EXPECT_EQ(got.report->metadata.org_name, "012345678");
+  EXPECT_EQ(got.repairs[0].code, "text_cut");
+}
+
+TEST(LimitsTest, RepairsAreCountedBeyondTheLimit) {
+  AggregateLimits limits;
+  limits.repairs = 3;
+  const ParsedAggregate got =
+      ParseOne(Changed("<pct>", Repeated("1<pct/>", 9) + "<pct>"), Hints(), limits);
+  EXPECT_EQ(got.repairs.size(), 3u);
+  EXPECT_EQ(got.repairs_dropped, 9 + 9 - 3);
+  // One that was not kept still weighs.
+  limits.repairs = 0;
+  EXPECT_EQ(ParseOne(Changed(">2</count>", ">-2</count>"), Hints(), limits).outcome,
+            Outcome::kAcceptedMaterial);
+}
+
+TEST(LimitsTest, RawTextOfARepairIsCut) {
+  const ParsedAggregate got = ParseOne(Changed("192.0.2.1<", Repeated("\u00fc", 1000) + "<"));
+  EXPECT_EQ(got.repairs[0].code, "ip_unreadable");
+  EXPECT_EQ(got.repairs[0].raw.size(), 256u);
+  EXPECT_TRUE(IsValidUtf8(got.repairs[0].raw));
+}
+
+TEST(LimitsTest, ExtensionNamesAreCapped) {
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += "<x" + std::to_string(i) + "/>";
+  const ParsedAggregate got = ParseOne(Changed("<pct>", many + "<pct>"));
+  EXPECT_EQ(got.report->extensions.size(), 32u);
+}
+
+TEST(LimitsTest, FrameOfALargeDocument) {
+  const ParsedAggregate got = ParseOne(Changed("Receiver", std::string(3 * kMiB, 'x')));
+  EXPECT_EQ(got.outcome, Outcome::kOverLimit);
+  EXPECT_EQ(got.reason, "frame_too_large");
+}
+
+TEST(LimitsTest, ARecordTooLargeForATreeIsLeftOut) {
+  const ParsedAggregate got = ParseOne(Changed("192.0.2.1<", std::string(3 * kMiB, '1') + "<"));
+  ASSERT_TRUE(got.report.has_value());
+  EXPECT_EQ(got.outcome, Outcome::kAcceptedMaterial);
+  EXPECT_EQ(got.repairs[0].code, "record_too_large");
+  ASSERT_EQ(got.report->records.size(), 1u);
+  EXPECT_EQ(got.report->records[0].source_ip->ToString(), "192.0.2.2");
+}
+
+// Quadratic work over one of these would take minutes.
+TEST(LimitsTest, HostilePatternsEndSoon) {
+  constexpr size_t kTimes = 200'000;
+  const std::string head = GoodReport().substr(0, GoodReport().find(" <record>"));
+  for (const std::string_view pattern : {"<a>",
+                                         "</a>",
+                                         "<a",
+                                         "<",
+                                         "</",
+                                         "<a/>",
+                                         "<domain>",
+                                         "<p><sp>",
+                                         "<record>",
+                                         "</record>",
+                                         "<record/>",
+                                         "<record><row>",
+                                         "<!--",
+                                         "<![CDATA[",
+                                         "<!--<![CDATA[",
+                                         "<?",
+                                         "<!DOCTYPE [",
+                                         "<feedback>",
+                                         "</feedback>",
+                                         "<x:y>",
+                                         "<extension>",
+                                         "&",
+                                         "&amp",
+                                         "<a b='",
+                                         "\0<",
+                                         "\xFF",
+                                         "<dkim><domain>",
+                                         "<record><dkim></record>"}) {
+    for (const std::string& document :
+         {Repeated(pattern, kTimes), "<feedback>" + Repeated(pattern, kTimes),
+          head + Repeated(pattern, kTimes),
+          head + "<record>" + Repeated(pattern, kTimes) + "</record></feedback>"}) {
+      EXPECT_FALSE(ParseAggregate(document, Hints(), {}).empty());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dmarcate
