@@ -132,7 +132,8 @@ class DestinationChecker {
       const auto record = ParseDmarc(txt.Joined());
       if (!record.ok()) continue;
       for (const DmarcUri& uri : record->Verdict(DmarcStandard::kRfc9989).rua) {
-        if (uri.host != host.text()) return ReportAuthorization::kUnauthorized;
+        const auto other = DomainName::Parse(uri.host);
+        if (!other.ok() || *other != host) return ReportAuthorization::kUnauthorized;
       }
     }
     return authorized ? ReportAuthorization::kAuthorized : ReportAuthorization::kUnauthorized;

@@ -45,11 +45,12 @@ std::string_view ToString(DmarcReading reading);  // "treated-as-p-none"
 
 // One report address.
 struct DmarcUri {
-  std::string text;     // as written, blanks around it stripped, size suffix included
-  std::string uri;      // without the suffix
-  std::string scheme;   // lower case: "mailto"
-  std::string mailbox;  // mailto only: "reports@example.net", percent-decoded; else empty
-  std::string host;     // lower case, of the mailbox or the authority; empty if there is none
+  std::string text;    // as written, blanks around it stripped, size suffix included
+  std::string uri;     // without the suffix
+  std::string scheme;  // lower case: "mailto"
+  std::string
+      mailbox;       // mailto only: "reports@example.net", percent-decoded: any octets; else empty
+  std::string host;  // lower case, of the mailbox or the authority; empty if there is none
   std::optional<std::string> size_suffix;  // "10m"; RFC 7489 only
 
   friend bool operator==(const DmarcUri&, const DmarcUri&) = default;
