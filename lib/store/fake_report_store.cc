@@ -63,6 +63,7 @@ absl::Status FakeReportStore::Accept(std::vector<CommitBatch::Accepted>& accepte
     state.last_receipt = receipt.id;
     if (receipt.raw_sha256.empty()) receipt.raw_sha256 = Sha256(item.raw);
     receipt.processed = false;
+    state.first_receipt.emplace(receipt.raw_sha256, receipt.id);
     result.accepted.push_back(receipt.id);
     result.raw_known.push_back(!state.raw.emplace(receipt.raw_sha256, std::move(item.raw)).second);
     state.receipts[receipt.id] = {std::move(receipt), {}};
@@ -99,7 +100,6 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
   receipt.processed = true;
   receipt.subject = std::move(processed.subject);
   receipt.from_domain = std::move(processed.from_domain);
-  state.processed_raw.emplace(receipt.raw_sha256, receipt.id);
   result.processed.push_back(items);
   return absl::OkStatus();
 }
@@ -155,9 +155,11 @@ absl::StatusOr<std::vector<Receipt>> FakeReportStore::Pending(size_t limit) {
 absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FakeReportStore::FindByRaw(
     std::string_view raw_sha256) {
   const std::lock_guard lock(mutex_);
-  const auto found = written_.processed_raw.find(raw_sha256);
-  if (found == written_.processed_raw.end()) return std::nullopt;
-  return written_.receipts.at(found->second).second;
+  const auto found = written_.first_receipt.find(raw_sha256);
+  if (found == written_.first_receipt.end()) return std::nullopt;
+  const auto& [receipt, items] = written_.receipts.at(found->second);
+  if (!receipt.processed) return std::nullopt;
+  return items;
 }
 
 absl::StatusOr<std::string> FakeReportStore::ReadRaw(std::string_view raw_sha256) {

@@ -46,7 +46,7 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
     ReceiptId last_receipt = 0;
     std::map<ReceiptId, std::pair<Receipt, std::vector<ReceiptItem>>> receipts;
     std::map<std::string, std::string, std::less<>> raw;          // by hash
-    std::map<std::string, ReceiptId, std::less<>> processed_raw;  // the first receipt of it
+    std::map<std::string, ReceiptId, std::less<>> first_receipt;  // of each raw
     std::map<ReportKey, StoredReport> reports;
   };
 

@@ -122,7 +122,13 @@ std::string DocumentIndexKey(std::string_view document_sha256) {
   return IndexKey('d', document_sha256);
 }
 
-std::string RawIndexKey(std::string_view raw_sha256) { return IndexKey('r', raw_sha256); }
+std::string RawHashKey(std::string_view raw_sha256) { return IndexKey('H', raw_sha256); }
+
+std::string RawDbKey(ReceiptId receipt) {
+  std::string key;
+  AppendKeyNumber(receipt, 8, &key);
+  return key;
+}
 
 std::string IdentityIndexKey(const StoredReport& report) {
   const ReportMetadata& metadata = report.report.metadata;

@@ -39,15 +39,27 @@ inline constexpr char kReceiptTag = 'R';     // -> the receipt
 inline constexpr char kPendingTag = 'P';     // -> empty; accepted and not yet processed
 inline constexpr char kUnreadableTag = 'U';  // -> empty; has items that ListUnreadable shows
 std::string ReceiptDbKey(char tag, ReceiptId receipt);
+// "H" and the first 10 bytes of the hash -> the receipt that brought these raw bytes first.
+std::string RawHashKey(std::string_view raw_sha256);
 std::optional<ReceiptId> ParseReceiptDbKey(char tag, std::string_view bytes);
 inline constexpr std::string_view kFormatKey = "Mformat";        // -> version of the layout
 inline constexpr std::string_view kLastReceiptKey = "Mreceipt";  // -> the last receipt id given
+
+// Family "raw": the receipt that brought the bytes first. Ascending, so that they are written once
+// and files of them are never merged.
+std::string RawDbKey(ReceiptId receipt);
+
+// In every family -> the number of the last commit. A follower whose families disagree does not see
+// all of them: RocksDB keeps an older state of a family if a file of it cannot be read. No domain
+// begins with 0xff, which is not UTF-8, and no number of a receipt.
+inline constexpr std::string_view kCommitKey =
+    "\xff"
+    "commit";
 
 // Family "index": one letter, then the first 10 bytes of a SHA-256. No one can aim at 80 bits;
 // where a hit costs a read anyway, the whole hash is compared.
 inline constexpr size_t kIndexHashBytes = 10;
 std::string DocumentIndexKey(std::string_view document_sha256);
-std::string RawIndexKey(std::string_view raw_sha256);
 // Of (domain, day, reporter, report id, begin, end): report-quirks D2.
 std::string IdentityIndexKey(const StoredReport& report);
 

@@ -1,6 +1,7 @@
 #include "lib/store/report_codec.h"
 
 #include <array>
+#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -86,7 +87,8 @@ void EncodeHead(const StoredReport& stored, WireWriter& out) {
   // Unsigned arithmetic wraps around, so any two numbers are given back.
   out.Zigzag(static_cast<int64_t>(static_cast<uint64_t>(metadata.end) -
                                   static_cast<uint64_t>(metadata.begin)));
-  out.Time(stored.received_time);
+  out.Zigzag(static_cast<int64_t>(static_cast<uint64_t>(absl::ToUnixSeconds(stored.received_time)) -
+                                  static_cast<uint64_t>(metadata.end)));
   EncodePolicy(stored.key.domain, report.policy, out);
   out.String(stored.reporter_key);
   out.String(metadata.org_name);
@@ -100,6 +102,13 @@ void EncodeHead(const StoredReport& stored, WireWriter& out) {
   // Last what never repeats, so that the compressor finds the rest in one piece.
   out.String(metadata.report_id);
   out.String(stored.document_sha256);
+}
+
+// As absl::ToUnixSeconds() gives them: the extremes are the infinities.
+absl::Time FromSeconds(int64_t seconds) {
+  if (seconds == std::numeric_limits<int64_t>::min()) return absl::InfinitePast();
+  if (seconds == std::numeric_limits<int64_t>::max()) return absl::InfiniteFuture();
+  return absl::FromUnixSeconds(seconds);
 }
 
 void DecodeTexts(WireReader& in, std::vector<std::string>* texts) {
@@ -130,7 +139,8 @@ Counts DecodeHead(WireReader& in, StoredReport* stored) {
   metadata.begin = in.Zigzag();
   metadata.end = static_cast<int64_t>(static_cast<uint64_t>(metadata.begin) +
                                       static_cast<uint64_t>(in.Zigzag()));
-  stored->received_time = in.Time();
+  stored->received_time = FromSeconds(static_cast<int64_t>(static_cast<uint64_t>(metadata.end) +
+                                                           static_cast<uint64_t>(in.Zigzag())));
   DecodePolicy(in, stored->key.domain, &report.policy);
   stored->reporter_key = in.String();
   metadata.org_name = in.String();
@@ -147,9 +157,11 @@ Counts DecodeHead(WireReader& in, StoredReport* stored) {
 
 // ---- The body ----
 
-// Each different text or shape once, in the order of first use. Views into the report.
+// Each different text once, in the order of first use; the first is the policy domain, which is in
+// the key. Views into the report.
 class Table {
  public:
+  explicit Table(std::string_view domain) { IndexOf(domain); }
   uint64_t IndexOf(std::string_view text) {
     const auto [it, added] = indexes_.try_emplace(text, texts_.size());
     if (added) texts_.push_back(text);
@@ -331,7 +343,7 @@ void EncodeBody(const StoredReport& stored, WireWriter& out) {
   const std::vector<AggregateRecord>& records = stored.report.records;
   if (records.empty()) return;
   // Shapes are written one behind the other, a repeated one taken back.
-  Table texts;
+  Table texts(stored.key.domain);
   std::string shapes;
   absl::flat_hash_map<std::string, uint64_t> indexes;
   std::vector<uint64_t> column;
@@ -340,12 +352,12 @@ void EncodeBody(const StoredReport& stored, WireWriter& out) {
   for (const AggregateRecord& record : records) {
     shape.clear();
     ShapeWriter(texts, &shape).Write(record);
-    const auto [it, added] = indexes.try_emplace(shape, indexes.size());
+    const auto [it, added] = indexes.try_emplace(shape, indexes.size() + 1);
     if (added) shapes += shape;
-    column.push_back(it->second);
+    column.push_back(added ? 0 : it->second);  // new ones come in order
   }
-  out.Varint(texts.texts().size());
-  for (const std::string_view text : texts.texts()) out.String(text);
+  out.Varint(texts.texts().size() - 1);
+  for (const std::string_view text : std::span(texts.texts()).subspan(1)) out.String(text);
   out.Varint(indexes.size());
   out.Bytes(shapes);
   if (indexes.size() > 1) {
@@ -355,13 +367,15 @@ void EncodeBody(const StoredReport& stored, WireWriter& out) {
   EncodeAddresses(records, out);
 }
 
-void DecodeRecords(WireReader& in, uint64_t count, std::vector<AggregateRecord>* records) {
+void DecodeRecords(WireReader& in, std::string_view domain, uint64_t count,
+                   std::vector<AggregateRecord>* records) {
   if (count == 0) {
     records->clear();
     return;
   }
-  std::vector<std::string_view> texts(in.Length(1));
-  for (std::string_view& text : texts) text = in.String();
+  std::vector<std::string_view> texts(in.Length(1) + 1);
+  texts[0] = domain;
+  for (std::string_view& text : std::span(texts).subspan(1)) text = in.String();
   std::vector<AggregateRecord> shapes(in.Length(6));
   ShapeReader reader(texts, in);
   for (AggregateRecord& shape : shapes) reader.Read(&shape);
@@ -370,8 +384,13 @@ void DecodeRecords(WireReader& in, uint64_t count, std::vector<AggregateRecord>*
     return;
   }
   records->resize(count);
+  uint64_t next = 0;
   for (AggregateRecord& record : *records) {
-    const uint64_t index = shapes.size() > 1 ? in.Varint() : 0;
+    uint64_t index = 0;
+    if (shapes.size() > 1) {
+      const uint64_t code = in.Varint();
+      index = code == 0 ? next++ : code - 1;
+    }
     if (index >= shapes.size()) {
       in.Fail();
       return;
@@ -396,7 +415,7 @@ void DecodeBody(WireReader& in, const Counts& counts, StoredReport* stored) {
     repair.chosen = in.String();
   }
   DecodeTexts(in, &stored->report.extensions);
-  DecodeRecords(in, counts.records, &stored->report.records);
+  DecodeRecords(in, stored->key.domain, counts.records, &stored->report.records);
 }
 
 }  // namespace

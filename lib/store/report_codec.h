@@ -19,8 +19,8 @@ namespace dmarcate {
 
 inline constexpr uint8_t kReportFormat = 1;
 
-// The value under ReportDbKey(report.key). raw_sha256 is not in it: the receipt has it. Times are
-// kept to the microsecond.
+// The value under ReportDbKey(report.key). raw_sha256 is not in it: the receipt has it. The
+// time of receipt is kept to the second.
 std::string EncodeReport(const StoredReport& report);
 
 // kHead leaves out records, repairs and extensions, and is several times as fast.

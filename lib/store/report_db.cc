@@ -1,5 +1,7 @@
 #include "lib/store/report_db.h"
 
+#include <utility>
+
 #include "fmt/format.h"
 
 #include "lib/base/digest.h"
@@ -10,11 +12,11 @@
 namespace dmarcate {
 
 std::vector<FamilySpec> ReportFamilies() {
-  return {{"default", FamilyKind::kSmall},
+  return {{"default", FamilyKind::kLookup},
           {"index", FamilyKind::kLookup},
           {"reports", FamilyKind::kPacked},
           {"totals", FamilyKind::kSmall},
-          {"raw", FamilyKind::kBlob}};
+          {"raw", FamilyKind::kBulk}};
 }
 
 absl::Status CheckLayout(std::optional<uint64_t> layout) {
@@ -24,11 +26,34 @@ absl::Status CheckLayout(std::optional<uint64_t> layout) {
                                kReportLayout));
 }
 
-absl::StatusOr<std::optional<uint64_t>> ReadNumber(const RocksDb& db, std::string_view key) {
-  DMARCATE_ASSIGN_OR_RETURN(const auto value, db.Get(kMainFamily, key));
+absl::StatusOr<std::optional<uint64_t>> ReadNumber(const RocksDb& db, ReportFamily family,
+                                                   std::string_view key) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, db.Get(family, key));
   if (!value) return std::nullopt;
   DMARCATE_ASSIGN_OR_RETURN(const uint64_t number, DecodeNumber(key, *value));
   return number;
+}
+
+void StampCommit(uint64_t commit, WriteSet* changes) {
+  for (int family = kMainFamily; family <= kRawFamily; ++family) {
+    changes->Put(family, std::string(kCommitKey), EncodeNumber(kCommitKey, commit));
+  }
+}
+
+absl::StatusOr<uint64_t> ReadCommit(const RocksDb& db) {
+  std::optional<uint64_t> commit;
+  for (const ReportFamily family :
+       {kMainFamily, kIndexFamily, kReportsFamily, kTotalsFamily, kRawFamily}) {
+    DMARCATE_ASSIGN_OR_RETURN(const auto number, ReadNumber(db, family, kCommitKey));
+    if (!number || (commit && *commit != *number)) {
+      return MakeError(absl::StatusCode::kUnavailable,
+                       fmt::format("reports store: family \"{}\" is not of the same commit as the "
+                                   "others; a file may be damaged",
+                                   ReportFamilies()[family].name));
+    }
+    commit = number;
+  }
+  return *commit;
 }
 
 absl::StatusOr<std::optional<StoredReceipt>> ReadReceipt(const RocksDb& db, ReceiptId id) {
@@ -39,17 +64,32 @@ absl::StatusOr<std::optional<StoredReceipt>> ReadReceipt(const RocksDb& db, Rece
   return receipt;
 }
 
+absl::StatusOr<std::optional<StoredReceipt>> FindRaw(const RocksDb& db,
+                                                     std::string_view raw_sha256) {
+  const std::string key = RawHashKey(raw_sha256);
+  DMARCATE_ASSIGN_OR_RETURN(const auto id, ReadNumber(db, kMainFamily, key));
+  if (!id) return std::nullopt;
+  DMARCATE_ASSIGN_OR_RETURN(auto receipt, ReadReceipt(db, *id));
+  if (!receipt) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("receipt {}: raw bytes name it, but it is not there", *id));
+  }
+  if (receipt->receipt.raw_sha256 != raw_sha256) return std::nullopt;  // they share 80 bits
+  return receipt;
+}
+
 absl::StatusOr<std::string> ReadRawBytes(const RocksDb& db, std::string_view raw_sha256) {
-  DMARCATE_ASSIGN_OR_RETURN(auto value, db.Get(kRawFamily, raw_sha256));
-  if (!value) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto first, FindRaw(db, raw_sha256));
+  if (!first) {
     return MakeError(absl::StatusCode::kNotFound,
                      fmt::format("raw {}: unknown", ToHex(raw_sha256)));
   }
-  if (Sha256(*value) != raw_sha256) {
+  DMARCATE_ASSIGN_OR_RETURN(auto bytes, db.Get(kRawFamily, RawDbKey(first->receipt.id)));
+  if (!bytes || Sha256(*bytes) != raw_sha256) {
     return MakeError(absl::StatusCode::kDataLoss,
                      fmt::format("raw {}: the bytes do not match their hash", ToHex(raw_sha256)));
   }
-  return *std::move(value);
+  return *std::move(bytes);
 }
 
 }  // namespace dmarcate

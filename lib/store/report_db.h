@@ -27,9 +27,17 @@ std::vector<FamilySpec> ReportFamilies();  // in the order of the enum
 absl::Status CheckLayout(std::optional<uint64_t> layout);
 
 // The number under `key`, if any.
-absl::StatusOr<std::optional<uint64_t>> ReadNumber(const RocksDb& db, std::string_view key);
+absl::StatusOr<std::optional<uint64_t>> ReadNumber(const RocksDb& db, ReportFamily family,
+                                                   std::string_view key);
+// Puts the number of the commit into every family.
+void StampCommit(uint64_t commit, WriteSet* changes);
+// kUnavailable: the families are of different commits, or there is none yet.
+absl::StatusOr<uint64_t> ReadCommit(const RocksDb& db);
 // nullopt: no such receipt.
 absl::StatusOr<std::optional<StoredReceipt>> ReadReceipt(const RocksDb& db, ReceiptId id);
+// The receipt that brought the bytes first. nullopt: they are not there.
+absl::StatusOr<std::optional<StoredReceipt>> FindRaw(const RocksDb& db,
+                                                     std::string_view raw_sha256);
 // kNotFound; kDataLoss if the bytes do not match their hash.
 absl::StatusOr<std::string> ReadRawBytes(const RocksDb& db, std::string_view raw_sha256);
 

@@ -86,7 +86,7 @@ struct StoredReport {
   std::string reporter_key;     // report-quirks D1: who reports, for identity and statistics
   std::string document_sha256;  // 32 bytes
   std::string raw_sha256;       // 32 bytes
-  absl::Time received_time;
+  absl::Time received_time;     // kept to the second; the receipt has it to the microsecond
   Channel channel = Channel::kUnspecified;
   bool current = true;  // false: a revision that another one supersedes (D4)
   // Filled by the store, ignored on writing; known also where the records are not loaded.
@@ -159,7 +159,8 @@ class ReportWriter {
   virtual absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) = 0;
   // Accepted and not yet processed, oldest first: the work after a restart.
   virtual absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) = 0;
-  // Whether these bytes were received and processed before; nullopt: never seen or still pending.
+  // What became of these bytes when they were received first; nullopt: never seen, or that receipt
+  // is still pending.
   virtual absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) = 0;
   // kNotFound; kDataLoss if the bytes do not match their hash.

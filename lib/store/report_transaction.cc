@@ -57,8 +57,12 @@ absl::Status ReportTransaction::Accept(CommitBatch::Accepted accepted, CommitRes
   last_receipt_ = receipt.id;
   if (receipt.raw_sha256.empty()) receipt.raw_sha256 = Sha256(accepted.raw);
   receipt.processed = false;
-  DMARCATE_ASSIGN_OR_RETURN(const auto known, Get(kRawFamily, receipt.raw_sha256));
-  if (!known) changes_.Put(kRawFamily, receipt.raw_sha256, std::move(accepted.raw));
+  const std::string raw_key = RawHashKey(receipt.raw_sha256);
+  DMARCATE_ASSIGN_OR_RETURN(const auto known, Get(kMainFamily, raw_key));
+  if (!known) {
+    changes_.Put(kMainFamily, raw_key, EncodeNumber(raw_key, receipt.id));
+    changes_.Put(kRawFamily, RawDbKey(receipt.id), std::move(accepted.raw));
+  }
   const std::string key = ReceiptDbKey(kReceiptTag, receipt.id);
   changes_.Put(kMainFamily, key, EncodeReceipt(key, stored));
   changes_.Put(kMainFamily, ReceiptDbKey(kPendingTag, receipt.id), "");
@@ -102,9 +106,6 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
   } else {
     changes_.Delete(kMainFamily, unreadable_key);
   }
-  const std::string raw_key = RawIndexKey(receipt.raw_sha256);
-  DMARCATE_ASSIGN_OR_RETURN(const auto raw_known, Get(kIndexFamily, raw_key));
-  if (!raw_known) changes_.Put(kIndexFamily, raw_key, EncodeRef(raw_key, {id, 0}));
   result->processed.push_back(std::move(stored->items));
   return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
@@ -31,7 +32,7 @@ class ReportTransaction {
   absl::StatusOr<CommitResult> Run(CommitBatch batch);
 
   // After Run().
-  const WriteSet& changes() const { return changes_; }
+  WriteSet TakeChanges() { return std::move(changes_); }
   ReceiptId last_receipt() const { return last_receipt_; }
   // Totals that were touched, by DayDbKey, as they will be.
   const StringMap<DayTotals>& totals() const { return totals_; }

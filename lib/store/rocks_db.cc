@@ -76,17 +76,17 @@ rocksdb::ColumnFamilyOptions FamilyOptions(FamilyKind kind,
       table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
       break;
     case FamilyKind::kPacked:
+      // Measured on generated reports: 10.7 bytes a record with blocks of 64 KiB and level 12, 9.8
+      // with these; reading them back is no slower.
       options.write_buffer_size = 2 * kWriteBufferBytes;
-      table.block_size = 64 << 10;
+      options.bottommost_compression_opts.level = 15;
+      table.block_size = 128 << 10;
       break;
-    case FamilyKind::kBlob:
-      table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    case FamilyKind::kBulk:
+      // Not RocksDB's blob files: a follower of 7.8.3 crashes when it reads one (its version set
+      // keeps references to strings that are gone, and makes cache keys of them; seen 2026-11).
       options.write_buffer_size = 2 * kWriteBufferBytes;
-      options.enable_blob_files = true;
-      options.min_blob_size = 256;
-      options.blob_file_size = 64 * kMiB;
-      options.blob_compression_type = rocksdb::kZSTD;
-      options.enable_blob_garbage_collection = true;
+      options.target_file_size_base = 64 * kMiB;
       break;
   }
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
@@ -262,12 +262,10 @@ absl::Status RocksDb::Compact() {
 std::vector<std::pair<std::string, uint64_t>> RocksDb::FileBytes() const {
   std::vector<std::pair<std::string, uint64_t>> out;
   for (size_t i = 0; i < impl_->handles.size(); ++i) {
-    uint64_t tables = 0, blobs = 0;
+    uint64_t bytes = 0;
     impl_->db->GetIntProperty(impl_->handles[i], rocksdb::DB::Properties::kTotalSstFilesSize,
-                              &tables);
-    impl_->db->GetIntProperty(impl_->handles[i], rocksdb::DB::Properties::kTotalBlobFileSize,
-                              &blobs);
-    out.emplace_back(impl_->families[i].name, tables + blobs);
+                              &bytes);
+    out.emplace_back(impl_->families[i].name, bytes);
   }
   return out;
 }

@@ -35,7 +35,7 @@ enum class FamilyKind : uint8_t {
   kSmall,   // small values, read by key and by range
   kLookup,  // small values, mostly asked for in vain: a filter in memory answers
   kPacked,  // read by range: large blocks, strong compression
-  kBlob,    // large values in files of their own, which compaction does not rewrite
+  kBulk,    // large values under ascending keys: compaction moves whole files
 };
 struct FamilySpec {
   std::string name;  // the first one of a database is "default"
@@ -101,7 +101,7 @@ class RocksDb {
 
   // Rewrites everything in its final form. For maintenance and measurements.
   absl::Status Compact();
-  // Of table and blob files, by family, with their names.
+  // Of table files, by family, with their names.
   std::vector<std::pair<std::string, uint64_t>> FileBytes() const;
 
  private:

@@ -33,9 +33,10 @@ struct DayRange {
 absl::StatusOr<std::shared_ptr<RocksDb>> TryFollow(const std::string& primary,
                                                    const std::string& directory) {
   DMARCATE_ASSIGN_OR_RETURN(auto db, RocksDb::Follow(primary, directory, ReportFamilies()));
-  DMARCATE_ASSIGN_OR_RETURN(const auto layout, ReadNumber(*db, kFormatKey));
+  DMARCATE_ASSIGN_OR_RETURN(const auto layout, ReadNumber(*db, kMainFamily, kFormatKey));
   if (!layout) return MakeError(absl::StatusCode::kUnavailable, primary + ": no layout yet");
   DMARCATE_RETURN_IF_ERROR(Annotate(CheckLayout(layout), primary));
+  DMARCATE_RETURN_IF_ERROR(ReadCommit(*db).status());
   return std::shared_ptr<RocksDb>(std::move(db));
 }
 
@@ -67,22 +68,31 @@ absl::StatusOr<std::unique_ptr<RocksReportReader>> RocksReportReader::Follow(
   }
 }
 
-std::shared_ptr<const RocksDb> RocksReportReader::db() const {
+absl::StatusOr<std::shared_ptr<const RocksDb>> RocksReportReader::db() const {
   const std::lock_guard lock(db_mutex_);
-  return db_;
+  if (!broken_.ok()) return broken_;
+  return std::shared_ptr<const RocksDb>(db_);
 }
 
 absl::Status RocksReportReader::CatchUp() {
   const std::lock_guard lock(catch_up_mutex_);
-  if (const absl::Status status = db_->CatchUp(); !status.ok()) {
-    // As after a restore of the primary: begin anew. Reads go on with what they have.
-    auto again = TryFollow(primary_, directory_);
-    if (!again.ok()) return Annotate(again.status(), "reports store: cannot follow");
-    ++opened_;
-    const std::lock_guard db_lock(db_mutex_);
-    db_ = *std::move(again);
-  }
-  version_ = opened_ << kSequenceBits | db_->Sequence();
+  const absl::Status status = CatchUpOrBeginAnew();
+  if (status.ok()) version_ = opened_ << kSequenceBits | db_->Sequence();
+  const std::lock_guard db_lock(db_mutex_);
+  broken_ = status;
+  return status;
+}
+
+absl::Status RocksReportReader::CatchUpOrBeginAnew() {
+  absl::Status status = db_->CatchUp();
+  if (status.ok()) status = ReadCommit(*db_).status();
+  if (status.ok()) return status;
+  // As after a restore of the primary, or where the primary deleted what was just to be read.
+  auto again = TryFollow(primary_, directory_);
+  if (!again.ok()) return Annotate(again.status(), "cannot follow");
+  ++opened_;
+  const std::lock_guard lock(db_mutex_);
+  db_ = *std::move(again);
   return absl::OkStatus();
 }
 
@@ -92,12 +102,12 @@ absl::Status RocksReportReader::ForEachReport(
   if (first > last) return absl::OkStatus();
   const DayRange range(domain, first, last);
   StoredReport report;
-  return db()->Scan(
-      kReportsFamily, range.from, range.to, Direction::kForward,
-      [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-        DMARCATE_RETURN_IF_ERROR(DecodeReport(key, value, ReportParts::kAll, &report));
-        return !report.current || visit(report);
-      });
+  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
+  return db->Scan(kReportsFamily, range.from, range.to, Direction::kForward,
+                  [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+                    DMARCATE_RETURN_IF_ERROR(DecodeReport(key, value, ReportParts::kAll, &report));
+                    return !report.current || visit(report);
+                  });
 }
 
 absl::StatusOr<std::vector<DayTotals>> RocksReportReader::ReadTotals(std::string_view domain,
@@ -106,13 +116,14 @@ absl::StatusOr<std::vector<DayTotals>> RocksReportReader::ReadTotals(std::string
   std::vector<DayTotals> out;
   if (first > last) return out;
   const DayRange range(domain, first, last);
+  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   DMARCATE_RETURN_IF_ERROR(
-      db()->Scan(kTotalsFamily, range.from, range.to, Direction::kForward,
-                 [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-                   DMARCATE_ASSIGN_OR_RETURN(DayTotals totals, DecodeTotals(key, value));
-                   out.push_back(totals);
-                   return true;
-                 }));
+      db->Scan(kTotalsFamily, range.from, range.to, Direction::kForward,
+               [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+                 DMARCATE_ASSIGN_OR_RETURN(DayTotals totals, DecodeTotals(key, value));
+                 out.push_back(totals);
+                 return true;
+               }));
   return out;
 }
 
@@ -120,7 +131,7 @@ absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> RocksReportReader
     std::string_view after, size_t limit) {
   // Totals are the smallest thing that each domain has, one a day: from domain to domain, each time
   // the last day.
-  const auto db = this->db();
+  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   std::vector<std::pair<std::string, DayNumber>> out;
   std::string from = after.empty() ? std::string(1, '\0') : KeyAfterPrefix(DomainDbKey(after));
   const std::string end(1, '\xff');  // no UTF-8 begins with it
@@ -152,7 +163,7 @@ absl::StatusOr<ReportReader::ReportPage> RocksReportReader::ListReports(
     range.to = std::min(range.to, ReportDbKey(*from) + '\0');  // `from` itself too
   }
   if (range.from >= range.to) return page;
-  const auto db = this->db();
+  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
     if (page.reports.size() >= limit) {
       page.next = ParseReportDbKey(key);
@@ -173,7 +184,7 @@ absl::StatusOr<ReportReader::ReportPage> RocksReportReader::ListReports(
 }
 
 absl::StatusOr<StoredReport> RocksReportReader::GetReport(const ReportKey& key) {
-  const auto db = this->db();
+  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   const std::string db_key = ReportDbKey(key);
   DMARCATE_ASSIGN_OR_RETURN(const auto value, db->Get(kReportsFamily, db_key));
   if (!value) {
@@ -188,7 +199,8 @@ absl::StatusOr<StoredReport> RocksReportReader::GetReport(const ReportKey& key) 
 }
 
 absl::StatusOr<std::string> RocksReportReader::ReadRaw(std::string_view raw_sha256) {
-  return ReadRawBytes(*db(), raw_sha256);
+  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
+  return ReadRawBytes(*db, raw_sha256);
 }
 
 absl::StatusOr<std::vector<DayTotals>> RecountTotals(ReportReader& reader, std::string_view domain,

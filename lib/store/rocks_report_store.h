@@ -53,6 +53,7 @@ class RocksReportWriter final : public ReportWriter {
   std::unique_ptr<RocksDb> db_;
   std::mutex commit_mutex_;  // guards what follows; Commit() is called from one thread anyway
   ReceiptId last_receipt_ = 0;
+  uint64_t commit_ = 0;
   StringMap<DayTotals> totals_cache_;  // by DayDbKey; days that reports come for
 };
 
@@ -65,6 +66,8 @@ class RocksReportReader final : public ReportReader {
                                                                    absl::Duration timeout);
   ~RocksReportReader() override;
 
+  // kUnavailable, kDataLoss: what the follower has fits together no longer, so reads fail too until
+  // a later CatchUp() succeeds.
   absl::Status CatchUp() override;
   uint64_t version() const override { return version_; }
   absl::Status ForEachReport(std::string_view domain, DayNumber first, DayNumber last,
@@ -81,12 +84,15 @@ class RocksReportReader final : public ReportReader {
 
  private:
   RocksReportReader(std::string primary, std::string directory, std::shared_ptr<RocksDb> db);
-  std::shared_ptr<const RocksDb> db() const;
+  // kUnavailable since a CatchUp() failed.
+  absl::StatusOr<std::shared_ptr<const RocksDb>> db() const;
+  absl::Status CatchUpOrBeginAnew();
 
   const std::string primary_, directory_;
   std::mutex catch_up_mutex_;  // one CatchUp() at a time
   mutable std::mutex db_mutex_;
   std::shared_ptr<RocksDb> db_;  // replaced when following fails
+  absl::Status broken_;          // of the last CatchUp()
   std::atomic<uint64_t> version_ = 0;
   uint64_t opened_ = 1;  // part of the version, should a sequence number come again
 };

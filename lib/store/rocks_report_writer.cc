@@ -48,16 +48,23 @@ RocksReportWriter::~RocksReportWriter() = default;
 absl::StatusOr<std::unique_ptr<RocksReportWriter>> RocksReportWriter::Open(
     const std::string& directory, rocksdb::Env* env) {
   DMARCATE_ASSIGN_OR_RETURN(auto db, RocksDb::Open(directory, ReportFamilies(), env));
-  DMARCATE_ASSIGN_OR_RETURN(const auto layout, ReadNumber(*db, kFormatKey));
+  DMARCATE_ASSIGN_OR_RETURN(const auto layout, ReadNumber(*db, kMainFamily, kFormatKey));
   DMARCATE_RETURN_IF_ERROR(Annotate(CheckLayout(layout), directory));
   if (!layout) {
     WriteSet first(ReportFamilies().size());
     first.Put(kMainFamily, std::string(kFormatKey), EncodeNumber(kFormatKey, kReportLayout));
+    StampCommit(0, &first);
     DMARCATE_RETURN_IF_ERROR(db->Write(first, Sync::kYes));
   }
-  DMARCATE_ASSIGN_OR_RETURN(const auto last, ReadNumber(*db, kLastReceiptKey));
+  DMARCATE_ASSIGN_OR_RETURN(const auto last, ReadNumber(*db, kMainFamily, kLastReceiptKey));
+  const auto commit = ReadCommit(*db);
+  if (!commit.ok()) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("{}: {}", directory, MessageOf(commit.status())));
+  }
   auto writer = std::unique_ptr<RocksReportWriter>(new RocksReportWriter(std::move(db)));
   writer->last_receipt_ = last.value_or(0);
+  writer->commit_ = *commit;
   return writer;
 }
 
@@ -65,7 +72,10 @@ absl::StatusOr<CommitResult> RocksReportWriter::Commit(CommitBatch batch, Sync s
   const std::lock_guard lock(commit_mutex_);
   ReportTransaction transaction(*db_, last_receipt_, totals_cache_);
   DMARCATE_ASSIGN_OR_RETURN(CommitResult result, transaction.Run(std::move(batch)));
-  DMARCATE_RETURN_IF_ERROR(db_->Write(transaction.changes(), sync));
+  WriteSet changes = transaction.TakeChanges();
+  StampCommit(commit_ + 1, &changes);
+  DMARCATE_RETURN_IF_ERROR(db_->Write(changes, sync));
+  ++commit_;
   last_receipt_ = transaction.last_receipt();
   if (totals_cache_.size() + transaction.totals().size() > kMaxCachedTotals) totals_cache_.clear();
   for (const auto& [day_key, totals] : transaction.totals()) {
@@ -88,13 +98,9 @@ absl::StatusOr<std::vector<Receipt>> RocksReportWriter::Pending(size_t limit) {
 
 absl::StatusOr<std::optional<std::vector<ReceiptItem>>> RocksReportWriter::FindByRaw(
     std::string_view raw_sha256) {
-  const std::string key = RawIndexKey(raw_sha256);
-  DMARCATE_ASSIGN_OR_RETURN(const auto value, db_->Get(kIndexFamily, key));
-  if (!value) return std::nullopt;
-  DMARCATE_ASSIGN_OR_RETURN(const ReportRef ref, DecodeRef(key, *value));
-  DMARCATE_ASSIGN_OR_RETURN(StoredReceipt stored, MustReadReceipt(*db_, ref.receipt));
-  if (stored.receipt.raw_sha256 != raw_sha256) return std::nullopt;
-  return std::move(stored.items);
+  DMARCATE_ASSIGN_OR_RETURN(auto first, FindRaw(*db_, raw_sha256));
+  if (!first || !first->receipt.processed) return std::nullopt;
+  return std::move(first->items);
 }
 
 absl::StatusOr<std::string> RocksReportWriter::ReadRaw(std::string_view raw_sha256) {

@@ -28,8 +28,7 @@ absl::StatusOr<StoredReceipt> DecodeReceipt(std::string_view key, std::string_vi
 std::string EncodeTotals(std::string_view key, const DayTotals& totals);
 absl::StatusOr<DayTotals> DecodeTotals(std::string_view key, std::string_view value);
 
-// Where a report lies; its receipt knows domain and day. For the indexes of documents and raw bytes
-// (item 0 there).
+// Where a report lies; its receipt knows domain and day.
 struct ReportRef {
   ReceiptId receipt = 0;
   uint16_t item = 0;

@@ -1,0 +1,227 @@
+// What only the RocksDB store can show: opening again, following live, equality with the fake.
+
+#include "lib/store/rocks_report_store.h"
+
+#include <atomic>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "lib/base/digest.h"
+#include "lib/store/fake_report_store.h"
+#include "lib/store/key_codec.h"
+#include "lib/store/report_db.h"
+#include "lib/store/rocks_db.h"
+#include "lib/store/rocks_policy_store.h"
+#include "lib/store/value_codec.h"
+#include "tests/lib/store/store_testing.h"
+
+namespace dmarcate {
+namespace {
+
+using testing::SizeIs;
+
+constexpr char kDomain[] = "example.com";
+
+std::unique_ptr<RocksReportReader> Follow(const TempDir& directory) {
+  auto reader = RocksReportReader::Follow(directory.path("reports"), directory.path("follower"),
+                                          absl::Seconds(20));
+  EXPECT_TRUE(reader.ok()) << reader.status();
+  return *std::move(reader);
+}
+
+TEST(RocksReportStore, OpensAgainWithEverything) {
+  const TempDir directory;
+  std::string before;
+  {
+    auto writer = *RocksReportWriter::Open(directory.path("reports"));
+    for (const uint64_t count : {1, 2, 3}) {
+      const std::string text = std::to_string(count);
+      ASSERT_TRUE(AcceptAndProcess(*writer, text,
+                                   {MakeReport(kDomain, kTestDay, text, "doc " + text, {count})})
+                      .ok());
+    }
+    CommitBatch batch;
+    batch.accepted.push_back(Accept("pending"));
+    ASSERT_TRUE(writer->Commit(std::move(batch), Sync::kYes).ok());
+    before = *Dump(*Follow(directory));
+  }
+  auto writer = *RocksReportWriter::Open(directory.path("reports"));
+  EXPECT_EQ(*Dump(*Follow(directory)), before);
+  ASSERT_THAT(*writer->Pending(10), SizeIs(1));
+  EXPECT_EQ((*writer->Pending(10))[0].id, 4u);
+  // The index of documents and the totals are read from the disk now.
+  const auto id = AcceptAndProcess(*writer, "again",
+                                   {MakeReport(kDomain, kTestDay, "3", "doc 3", {3}),
+                                    MakeReport(kDomain, kTestDay, "4", "doc 4", {4})});
+  ASSERT_TRUE(id.ok()) << id.status();
+  EXPECT_EQ(*id, 5u);
+  auto reader = Follow(directory);
+  EXPECT_EQ(reader->ReadTotals(kDomain, 0, kTestDay)->at(0).messages, 10u);
+  ASSERT_TRUE(writer->Compact().ok());
+  ASSERT_TRUE(reader->CatchUp().ok());
+  EXPECT_EQ(reader->ReadTotals(kDomain, 0, kTestDay)->at(0).messages, 10u);
+  EXPECT_EQ(*reader->ReadRaw(Sha256("again")), "again");
+}
+
+TEST(RocksReportStore, OneWriterOnly) {
+  const TempDir directory;
+  auto writer = *RocksReportWriter::Open(directory.path("reports"));
+  EXPECT_EQ(RocksReportWriter::Open(directory.path("reports")).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  auto policy = *RocksPolicyStore::Open(directory.path("policy"));
+  EXPECT_EQ(RocksPolicyStore::Open(directory.path("policy")).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(RocksReportStore, ANewerLayoutIsRefused) {
+  const TempDir directory;
+  {
+    auto writer = *RocksReportWriter::Open(directory.path("reports"));
+  }
+  {
+    auto db = *RocksDb::Open(directory.path("reports"), ReportFamilies());
+    WriteSet changes(ReportFamilies().size());
+    changes.Put(kMainFamily, std::string(kFormatKey), EncodeNumber(kFormatKey, kReportLayout + 1));
+    ASSERT_TRUE(db->Write(changes, Sync::kYes).ok());
+  }
+  const auto writer = RocksReportWriter::Open(directory.path("reports"));
+  EXPECT_EQ(writer.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(writer.status().message().find("layout 2"), absl::string_view::npos);
+  EXPECT_EQ(RocksReportReader::Follow(directory.path("reports"), directory.path("follower"),
+                                      absl::Seconds(1))
+                .status()
+                .code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(RocksReportStore, FollowerWaitsForTheWriterUntilItsDeadline) {
+  const TempDir directory;
+  EXPECT_EQ(RocksReportReader::Follow(directory.path("reports"), directory.path("follower"),
+                                      absl::Milliseconds(1))
+                .status()
+                .code(),
+            absl::StatusCode::kDeadlineExceeded);
+  std::unique_ptr<RocksReportReader> reader;
+  std::jthread follower([&] { reader = Follow(directory); });
+  auto writer = *RocksReportWriter::Open(directory.path("reports"));
+  follower.join();
+  EXPECT_NE(reader, nullptr);
+}
+
+// The follower's answers agree with each other at every moment, while the writer writes, flushes
+// and revises.
+TEST(RocksReportStore, FollowsAWriterLive) {
+  const TempDir directory;
+  auto writer = *RocksReportWriter::Open(directory.path("reports"));
+  auto reader = Follow(directory);
+  constexpr int kReports = 300;
+  std::atomic<bool> done = false;
+  std::jthread writing([&] {
+    for (int i = 1; i <= kReports; ++i) {
+      // Every third one is a revision that replaces the one before.
+      const int first = i % 3 == 0 ? i - 1 : i;
+      EXPECT_TRUE(AcceptAndProcess(*writer, std::string(20'000, 'x') + std::to_string(i),
+                                   {MakeReport(kDomain, kTestDay + first % 5, std::to_string(first),
+                                               std::to_string(i), {1, 1})})
+                      .ok());
+      if (i % 100 == 0) {
+        EXPECT_TRUE(writer->Compact().ok());
+      }
+    }
+    done = true;
+  });
+  uint64_t version = reader->version();
+  int seen = 0;
+  while (true) {
+    const bool last = done;
+    ASSERT_TRUE(reader->CatchUp().ok());
+    const auto totals = reader->ReadTotals(kDomain, 0, kTestDay + 9);
+    ASSERT_TRUE(totals.ok()) << totals.status();
+    ASSERT_EQ(*totals, *RecountTotals(*reader, kDomain, 0, kTestDay + 9));
+    if (reader->version() != version) ++seen;
+    version = reader->version();
+    if (last) break;
+  }
+  EXPECT_GT(seen, 0);
+  uint64_t reports = 0;
+  const auto totals = *reader->ReadTotals(kDomain, 0, kTestDay + 9);
+  for (const DayTotals& day : totals) {
+    reports += static_cast<uint64_t>(day.reports);
+  }
+  EXPECT_EQ(reports, static_cast<uint64_t>(kReports - kReports / 3));
+  EXPECT_EQ(*reader->ReadRaw(Sha256(std::string(20'000, 'x') + "300")),
+            std::string(20'000, 'x') + "300");
+}
+
+// The fake recounts and searches for everything; RocksDB has indexes, caches and totals. After any
+// history both say the same.
+TEST(RocksReportStore, EqualsTheFakeAfterAnyHistory) {
+  for (const unsigned seed : {1u, 2u, 3u}) {
+    SCOPED_TRACE(seed);
+    const TempDir directory;
+    auto writer = *RocksReportWriter::Open(directory.path("reports"));
+    FakeReportStore fake;
+    std::mt19937_64 random(seed);
+    ReceiptId last = 0;
+    for (int step = 0; step < 120; ++step) {
+      CommitBatch batch;
+      for (uint64_t n = random() % 3; n > 0; --n) {
+        batch.accepted.push_back(Accept("raw " + std::to_string(random() % 40)));
+      }
+      const ReceiptId known = last;
+      last += batch.accepted.size();
+      for (uint64_t n = known == 0 ? 0 : random() % 4; n > 0; --n) {
+        const ReceiptId id = 1 + random() % known;  // some are processed again
+        if (random() % 8 == 0) {
+          batch.processed.push_back(ProcessUnreadable(id, Outcome::kQuarantined, "x"));
+          continue;
+        }
+        std::vector<StoredReport> reports;
+        for (uint64_t m = random() % 3; m > 0; --m) {
+          reports.push_back(RandomReport(random));
+          reports.back().received_time = absl::FromUnixSeconds(1'700'000'000);
+        }
+        batch.processed.push_back(Process(id, std::move(reports)));
+      }
+      const auto want = fake.Commit(batch, Sync::kNo);
+      const auto got = writer->Commit(batch, Sync::kNo);
+      ASSERT_TRUE(want.ok() && got.ok()) << want.status() << got.status();
+      EXPECT_EQ(got->accepted, want->accepted);
+      EXPECT_EQ(got->raw_known, want->raw_known);
+      ASSERT_EQ(got->processed.size(), want->processed.size());
+      for (size_t i = 0; i < got->processed.size(); ++i) {
+        for (size_t j = 0; j < got->processed[i].size(); ++j) {
+          EXPECT_EQ(got->processed[i][j].outcome, want->processed[i][j].outcome);
+          EXPECT_EQ(got->processed[i][j].report_name, want->processed[i][j].report_name);
+        }
+      }
+      if (step % 40 == 39) {  // the caches too
+        writer.reset();
+        writer = *RocksReportWriter::Open(directory.path("reports"));
+      }
+    }
+    auto reader = Follow(directory);
+    ASSERT_TRUE(fake.CatchUp().ok());
+    const auto want = Dump(fake), got = Dump(*reader);
+    ASSERT_TRUE(want.ok() && got.ok()) << want.status() << got.status();
+    EXPECT_EQ(*got, *want);
+    EXPECT_GT(want->size(), 2000u);
+    EXPECT_EQ(writer->Pending(1000)->size(), fake.Pending(1000)->size());
+    EXPECT_EQ(writer->ListUnreadable(0, 1000)->rows.size(),
+              fake.ListUnreadable(0, 1000)->rows.size());
+    for (int i = 0; i < 40; ++i) {
+      const std::string hash = Sha256("raw " + std::to_string(i));
+      EXPECT_EQ((*writer->FindByRaw(hash)).has_value(), (*fake.FindByRaw(hash)).has_value()) << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dmarcate
