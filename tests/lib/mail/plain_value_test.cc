@@ -2,7 +2,6 @@
 
 #include "lib/mail/plain_value.h"
 
-#include <filesystem>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -11,7 +10,8 @@
 #include "lib/base/text.h"
 #include "lib/mail/gmime_value.h"
 #include "lib/mail/header.h"
-#include "lib/mail/mime_scan.h"
+#include "tests/lib/mail/generated_mail.h"
+#include "tests/testing/test_data.h"
 
 namespace dmarcate {
 namespace {
@@ -79,12 +79,13 @@ int Compare(const std::string& bytes, const std::string& file) {
 }
 
 TEST(PlainValue, GmimeReadsTheSameInEveryMail) {
+  const testing_support::TempDir directory;
+  if (HaveReportGenerator()) GenerateReports(directory, 200);
   int plain_values = 0;
-  for (const std::string root : {"../shared/corpora/reports", "tests/data/unpack"}) {
-    if (!std::filesystem::exists(root)) continue;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
-      const std::string file = entry.path().string();
-      if (!file.ends_with(".eml")) continue;
+  for (const std::string& root :
+       {std::string("tests/data/unpack"), testing_support::CorpusPath("reports").value_or(""),
+        directory.path()}) {
+    for (const std::string& file : FilesBelow(root, ".eml")) {
       const auto bytes = ReadFile(file, 25 << 20);
       ASSERT_TRUE(bytes.ok()) << bytes.status();
       plain_values += Compare(*bytes, file);

@@ -1,10 +1,7 @@
 // Mail written by ../shared/tools/gen_reports.py against the totals it kept (truth.json). Runs
 // where the generator and python3 are.
 
-#include <algorithm>
 #include <array>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
 #include <string>
@@ -13,22 +10,18 @@
 #include "nlohmann/json.hpp"
 #include <gtest/gtest.h>
 
-#include "lib/base/file.h"
-#include "lib/base/text.h"
 #include "lib/base/time.h"
+#include "tests/lib/mail/generated_mail.h"
 #include "tests/lib/unpack/samples.h"
-#include "tests/testing/process.h"
 #include "tests/testing/temp_dir.h"
+#include "tests/testing/test_data.h"
 
 namespace dmarcate {
 namespace {
 
 using nlohmann::json;
-using testing_support::FindProgram;
-using testing_support::RunCommand;
+using testing_support::ReadWholeFile;
 using testing_support::TempDir;
-
-constexpr char kGenerator[] = "../shared/tools/gen_reports.py";
 
 // In the order of truth.json: records, messages, dkim, spf, dmarc, none, quarantine, reject, pass.
 using Counters = std::array<uint64_t, 9>;
@@ -79,25 +72,14 @@ Unpacked UnpackBytes(std::string bytes, std::string_view file_name) {
   return Unpack(std::move(bytes), hints, {});
 }
 
-json Generate(const TempDir& directory, std::vector<std::string> more) {
-  std::vector<std::string> argv = {"python3",   kGenerator, "--out",    directory.path(),
-                                   "--reports", "300",      "--kind",   "mix",
-                                   "--seed",    "20261124", "--format", "eml,attachments,mbox"};
-  argv.insert(argv.end(), more.begin(), more.end());
-  const auto result = RunCommand(argv, absl::Seconds(60));
-  EXPECT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result.ok() ? result->exit_code : -1, 0) << (result.ok() ? result->output : "");
-  std::ifstream in(directory.File("truth.json"));
-  return json::parse(in, nullptr, /*allow_exceptions=*/false);
+json Generate(const TempDir& directory, const std::vector<std::string>& more) {
+  GenerateReports(directory, 300, more);
+  return json::parse(ReadWholeFile(directory.File("truth.json")), nullptr,
+                     /*allow_exceptions=*/false);
 }
 
-std::vector<std::filesystem::path> FilesIn(const std::string& directory) {
-  std::vector<std::filesystem::path> out;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    out.push_back(entry.path());
-  }
-  std::ranges::sort(out);
-  return out;
+Unpacked UnpackFile(const std::string& path) {
+  return UnpackBytes(ReadWholeFile(path), path.substr(path.rfind('/') + 1));
 }
 
 void ExpectTruth(const Totals& totals, const json& truth) {
@@ -119,22 +101,15 @@ void ExpectTruth(const Totals& totals, const json& truth) {
   EXPECT_EQ(days, totals.by_domain_day.size());
 }
 
-bool HaveGenerator() {
-  return std::filesystem::exists(kGenerator) && !FindProgram("python3").empty();
-}
-
 TEST(Generated, TotalsOfMailEqualTheTruth) {
-  if (!HaveGenerator()) GTEST_SKIP() << "no generator here";
+  if (!HaveReportGenerator()) GTEST_SKIP() << "no generator here";
   for (const std::string ends : {"", "--crlf"}) {
     const TempDir directory;
     const json truth =
         Generate(directory, ends.empty() ? std::vector<std::string>{} : std::vector{ends});
     Totals totals;
-    for (const auto& path : FilesIn(directory.File("eml"))) {
-      auto bytes = ReadFile(path.string(), 25 << 20);
-      ASSERT_TRUE(bytes.ok()) << bytes.status();
-      Take(path.filename().string(), UnpackBytes(*std::move(bytes), path.filename().string()),
-           &totals);
+    for (const std::string& path : FilesBelow(directory.File("eml"), ".eml")) {
+      Take(path, UnpackFile(path), &totals);
     }
     EXPECT_EQ(totals.trouble, std::vector<std::string>{});
     ExpectTruth(totals, truth);
@@ -145,22 +120,17 @@ TEST(Generated, TotalsOfMailEqualTheTruth) {
 }
 
 TEST(Generated, TotalsOfAttachmentsAndOfTheMailboxEqualTheTruth) {
-  if (!HaveGenerator()) GTEST_SKIP() << "no generator here";
+  if (!HaveReportGenerator()) GTEST_SKIP() << "no generator here";
   const TempDir directory;
   const json truth = Generate(directory, {"--duplicates", "0.05"});
   Totals totals;
-  for (const auto& path : FilesIn(directory.File("attachments"))) {
-    auto bytes = ReadFile(path.string(), 25 << 20);
-    ASSERT_TRUE(bytes.ok()) << bytes.status();
-    Take(path.filename().string(), UnpackBytes(*std::move(bytes), path.filename().string()),
-         &totals);
+  for (const std::string& path : FilesBelow(directory.File("attachments"), "")) {
+    Take(path, UnpackFile(path), &totals);
   }
   EXPECT_EQ(totals.trouble, std::vector<std::string>{});
   ExpectTruth(totals, truth);
 
-  auto mbox = ReadFile(directory.File("reports.mbox"), 25 << 20);
-  ASSERT_TRUE(mbox.ok()) << mbox.status();
-  Unpacked unpacked = UnpackBytes(*std::move(mbox), "reports.mbox");
+  Unpacked unpacked = UnpackFile(directory.File("reports.mbox"));
   std::erase_if(unpacked.reports,
                 [](const UnpackedReport& report) { return report.outcome == Outcome::kDuplicate; });
   Totals of_mbox;
@@ -170,15 +140,13 @@ TEST(Generated, TotalsOfAttachmentsAndOfTheMailboxEqualTheTruth) {
 }
 
 TEST(Generated, BrokenReportsAreNeverClean) {
-  if (!HaveGenerator()) GTEST_SKIP() << "no generator here";
+  if (!HaveReportGenerator()) GTEST_SKIP() << "no generator here";
   const TempDir directory;
   const json truth = Generate(directory, {"--broken", "0.3"});
   int checked = 0;
   for (const json& broken : truth["broken"]) {
     const std::string name = broken[0].get<std::string>() + ".eml";
-    auto bytes = ReadFile(directory.File("eml/" + name), 25 << 20);
-    ASSERT_TRUE(bytes.ok()) << bytes.status();
-    for (const UnpackedReport& report : UnpackBytes(*std::move(bytes), name).reports) {
+    for (const UnpackedReport& report : UnpackFile(directory.File("eml/" + name)).reports) {
       ++checked;
       EXPECT_NE(report.outcome, Outcome::kAccepted) << name << " " << broken[1];
     }
