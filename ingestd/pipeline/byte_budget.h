@@ -1,0 +1,69 @@
+// ingestd/pipeline/byte_budget.h
+// Bounds the memory of everything that was received and is not finished, in bytes. Whoever receives
+// reserves first, in order of asking; so a full queue slows senders down instead of growing.
+
+#ifndef DMARCATE_INGESTD_PIPELINE_BYTE_BUDGET_H_
+#define DMARCATE_INGESTD_PIPELINE_BYTE_BUDGET_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <utility>
+
+#include "absl/time/time.h"
+
+namespace dmarcate {
+
+// Thread-safe. Outlives its reservations.
+class ByteBudget {
+ public:
+  // Bytes that are set aside until this object goes. Move-only.
+  class Reservation {
+   public:
+    Reservation() = default;
+    Reservation(Reservation&& other) noexcept
+        : budget_(std::exchange(other.budget_, nullptr)), bytes_(other.bytes_) {}
+    Reservation& operator=(Reservation&& other) noexcept;
+    ~Reservation() { Release(); }
+    bool valid() const { return budget_ != nullptr; }
+    void Release();
+
+   private:
+    friend class ByteBudget;
+    Reservation(ByteBudget* budget, int64_t bytes) : budget_(budget), bytes_(bytes) {}
+    ByteBudget* budget_ = nullptr;
+    int64_t bytes_ = 0;
+  };
+
+  explicit ByteBudget(int64_t total_bytes) : total_bytes_(total_bytes) {}
+  ByteBudget(const ByteBudget&) = delete;
+  ByteBudget& operator=(const ByteBudget&) = delete;
+
+  // Calls `ready` once, at once or when `bytes` are free, then on the thread that freed them. What
+  // is larger than the whole waits until nothing else is out. After Close() the reservation is not
+  // valid().
+  void Acquire(int64_t bytes, std::function<void(Reservation)> ready);
+  // The same for a thread that can wait. Not valid() at the deadline or after Close().
+  Reservation AcquireBefore(int64_t bytes, absl::Time deadline);
+  // Nobody waits any longer.
+  void Close();
+  int64_t used_bytes() const;
+
+ private:
+  struct Waiter {
+    int64_t bytes = 0;
+    std::function<void(Reservation)> ready;
+  };
+  void Release(int64_t bytes);
+
+  const int64_t total_bytes_;
+  mutable std::mutex mutex_;
+  int64_t used_bytes_ = 0;
+  bool closed_ = false;
+  std::deque<Waiter> waiters_;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_INGESTD_PIPELINE_BYTE_BUDGET_H_

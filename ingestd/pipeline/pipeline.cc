@@ -1,0 +1,308 @@
+#include "ingestd/pipeline/pipeline.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "fmt/format.h"
+
+#include "ingestd/pipeline/convert.h"
+#include "lib/base/log.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/store/report_rules.h"
+
+namespace dmarcate {
+namespace {
+
+// After these the store takes no more writes until it is opened again.
+bool IsFatal(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kUnavailable ||
+         status.code() == absl::StatusCode::kResourceExhausted ||
+         status.code() == absl::StatusCode::kFailedPrecondition;
+}
+
+int64_t RowsOf(const CommitBatch::Processed& processed) {
+  int64_t rows = 1;
+  for (const ProcessedItem& item : processed.items) {
+    if (item.report) rows += static_cast<int64_t>(item.report->report.records.size());
+  }
+  return rows;
+}
+
+absl::Status StoppingError() {
+  return MakeError(absl::StatusCode::kUnavailable, "the daemon is shutting down");
+}
+
+}  // namespace
+
+Pipeline::Pipeline(ReportWriter& store, const PublicSuffixList& suffixes,
+                   const CrashJournal& crashes, Parser parser,
+                   std::function<void(const absl::Status&)> on_failure, PipelineOptions options)
+    : store_(store),
+      suffixes_(suffixes),
+      crashes_(crashes),
+      parser_(std::move(parser)),
+      on_failure_(std::move(on_failure)),
+      options_(options) {}
+
+Pipeline::~Pipeline() { Stop(absl::ZeroDuration()); }
+
+absl::Status Pipeline::Start() {
+  // Bounded: what can be pending went through the budget before.
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<Receipt> pending,
+                            store_.Pending(std::numeric_limits<size_t>::max()));
+  if (!pending.empty()) LogInfo("resumed", {{"receipts", pending.size()}});
+  for (Receipt& receipt : pending) {
+    Parsing task;
+    task.receipt = std::move(receipt);
+    task.read = [](const auto&) {};
+    parsing_.push_back(std::move(task));
+  }
+  threads_.emplace_back([this] { WriteLoop(); });
+  for (int i = 0; i < options_.parse_threads; ++i) threads_.emplace_back([this] { ParseLoop(); });
+  return absl::OkStatus();
+}
+
+void Pipeline::Stop(absl::Duration limit) {
+  {
+    std::unique_lock lock(mutex_);
+    closed_ = true;
+    idle_.wait_for(lock, absl::ToChronoNanoseconds(limit),
+                   [this] { return threads_.empty() || IdleLocked(); });
+    stopping_ = true;
+  }
+  write_ready_.notify_all();
+  parse_ready_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  // Durable and pending: the next start reads them.
+  for (Parsing& task : std::exchange(parsing_, {})) task.read(StoppingError());
+  for (Committing& task : std::exchange(committing_, {})) task.read(StoppingError());
+}
+
+bool Pipeline::IdleLocked() const {
+  return accepting_.empty() && parsing_.empty() && committing_.empty() && in_work_ == 0;
+}
+
+absl::StatusOr<std::optional<std::vector<ReceiptItem>>> Pipeline::FindKnown(
+    std::string_view sha256) {
+  DMARCATE_ASSIGN_OR_RETURN(auto items, store_.FindByRaw(sha256));
+  if (items.has_value()) items = AsSeenBefore(*std::move(items));
+  return items;
+}
+
+void Pipeline::Submit(Delivery delivery, DurableCallback durable, ReadCallback read) {
+  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> known = FindKnown(delivery.sha256);
+  absl::Status refused = known.status();
+  if (refused.ok() && !known->has_value()) {
+    const std::lock_guard lock(mutex_);
+    refused = closed_ ? StoppingError() : failure_;
+    if (refused.ok()) {
+      accepting_.push_back({std::move(delivery), std::move(durable), std::move(read)});
+      write_ready_.notify_one();
+      return;
+    }
+  }
+  durable(refused);
+  if (!refused.ok()) {
+    read(refused);
+  } else {
+    read(**std::move(known));
+  }
+}
+
+void Pipeline::WriteLoop() {
+  Group group;
+  while (TakeGroup(&group)) {
+    Commit(std::move(group));
+    group = Group();
+    const std::lock_guard lock(mutex_);
+    in_work_ = in_work_ - 1;
+    if (IdleLocked()) idle_.notify_all();
+  }
+}
+
+// Whatever waits, up to the limits of a group. False at the end.
+bool Pipeline::TakeGroup(Group* group) {
+  std::unique_lock lock(mutex_);
+  write_ready_.wait(lock,
+                    [this] { return stopping_ || !accepting_.empty() || !committing_.empty(); });
+  if (accepting_.empty() && committing_.empty()) return false;
+  int64_t bytes = 0, rows = 0;
+  while (!committing_.empty() && rows < options_.group_rows) {
+    const bool alone = committing_.front().company == Company::kAlone;
+    if (alone && !group->committing.empty()) break;
+    rows += committing_.front().rows;
+    committing_rows_ -= committing_.front().rows;
+    group->committing.push_back(std::move(committing_.front()));
+    committing_.pop_front();
+    if (alone) {
+      ++in_work_;
+      return true;
+    }
+  }
+  while (!accepting_.empty() && group->accepting.size() < options_.group_items &&
+         bytes < options_.group_bytes) {
+    bytes += static_cast<int64_t>(accepting_.front().delivery.content.size());
+    group->accepting.push_back(std::move(accepting_.front()));
+    accepting_.pop_front();
+  }
+  ++in_work_;
+  parse_ready_.notify_all();  // some may wait for rows to go
+  return true;
+}
+
+void Pipeline::Commit(Group group) {
+  CommitBatch batch;
+  for (Accepting& item : group.accepting) {
+    Delivery& delivery = item.delivery;
+    CommitBatch::Accepted& accepted = batch.accepted.emplace_back();
+    accepted.receipt.raw_sha256 = delivery.sha256;
+    accepted.receipt.size_bytes = static_cast<int64_t>(delivery.content.size());
+    accepted.receipt.received_time = delivery.received_time;
+    accepted.receipt.channel = delivery.channel;
+    accepted.receipt.file_name = delivery.file_name;
+    if (accepted.receipt.size_bytes <= options_.keep_bytes) {
+      accepted.raw = delivery.content;
+    } else {
+      accepted.raw = std::exchange(delivery.content, std::string());
+    }
+  }
+  for (Committing& item : group.committing) batch.processed.push_back(std::move(item.processed));
+  std::vector<Receipt> receipts;
+  for (const CommitBatch::Accepted& accepted : batch.accepted) receipts.push_back(accepted.receipt);
+  const Sync sync = batch.accepted.empty() ? Sync::kNo : Sync::kYes;
+  const absl::StatusOr<CommitResult> result = store_.Commit(std::move(batch), sync);
+  if (!result.ok()) {
+    Fail(std::move(group), result.status());
+    return;
+  }
+  for (size_t i = 0; i < receipts.size(); ++i) receipts[i].id = result->accepted[i];
+  {
+    const std::lock_guard lock(mutex_);
+    for (size_t i = 0; i < receipts.size(); ++i) {
+      Parsing task;
+      task.receipt = std::move(receipts[i]);
+      task.content = std::move(group.accepting[i].delivery.content);
+      task.reservation = std::move(group.accepting[i].delivery.reservation);
+      task.read = std::move(group.accepting[i].read);
+      parsing_.push_back(std::move(task));
+    }
+  }
+  Finish(std::move(group), *result);
+  parse_ready_.notify_all();
+}
+
+void Pipeline::Finish(Group group, const CommitResult& result) {
+  for (const Accepting& item : group.accepting) item.durable(absl::OkStatus());
+  for (size_t i = 0; i < group.committing.size(); ++i) {
+    group.committing[i].reservation.Release();
+    group.committing[i].read(result.processed[i]);
+  }
+}
+
+// Nothing of the group was written.
+void Pipeline::Fail(Group group, const absl::Status& error) {
+  LogError("commit_failed", {{"error", error},
+                             {"accepting", group.accepting.size()},
+                             {"committing", group.committing.size()}});
+  const bool fatal = IsFatal(error);
+  bool first = false;
+  if (fatal) {
+    const std::lock_guard lock(mutex_);
+    first = failure_.ok();
+    failure_ = error;
+  }
+  for (Accepting& item : group.accepting) {
+    item.durable(error);
+    item.read(error);
+  }
+  for (Committing& item : group.committing) {
+    if (fatal) {
+      item.read(error);  // its receipt stays pending
+      continue;
+    }
+    if (item.company == Company::kAlone) {
+      // This very report is what the store cannot take.
+      CommitBatch batch;
+      batch.processed.push_back(
+          ToQuarantined(item.receipt, "store_refused", std::string(MessageOf(error))));
+      auto result = store_.Commit(std::move(batch), Sync::kNo);
+      if (result.ok()) {
+        item.read(std::move(result->processed[0]));
+      } else {
+        item.read(result.status());
+      }
+      continue;
+    }
+    Parsing again;
+    again.receipt = std::move(item.receipt);
+    again.reservation = std::move(item.reservation);
+    again.read = std::move(item.read);
+    again.company = Company::kAlone;
+    const std::lock_guard lock(mutex_);
+    parsing_.push_back(std::move(again));
+  }
+  parse_ready_.notify_all();
+  if (first) on_failure_(error);
+}
+
+void Pipeline::ParseLoop() {
+  while (true) {
+    Parsing task;
+    {
+      std::unique_lock lock(mutex_);
+      parse_ready_.wait(lock, [this] {
+        return stopping_ || (!parsing_.empty() && committing_rows_ < options_.group_rows);
+      });
+      if (stopping_) return;
+      task = std::move(parsing_.front());
+      parsing_.pop_front();
+      ++in_work_;
+    }
+    Committing parsed = Parse(std::move(task));
+    {
+      const std::lock_guard lock(mutex_);
+      committing_rows_ += parsed.rows;
+      committing_.push_back(std::move(parsed));
+      --in_work_;
+    }
+    write_ready_.notify_one();
+  }
+}
+
+Pipeline::Committing Pipeline::Parse(Parsing task) const {
+  Committing out;
+  out.reservation = std::move(task.reservation);
+  out.read = std::move(task.read);
+  out.company = task.company;
+  const Receipt& receipt = task.receipt;
+  if (crashes_.Crashes(receipt.raw_sha256) >= kCrashesUntilParked) {
+    LogError("parked", {{"receipt", receipt.id}, {"sha256", ToHex(receipt.raw_sha256)}});
+    out.processed = ToQuarantined(receipt, "parser_crashed",
+                                  fmt::format("reading it ended the daemon {} times; parked",
+                                              crashes_.Crashes(receipt.raw_sha256)));
+  } else {
+    absl::StatusOr<std::string> content = std::move(task.content);
+    if (content->empty()) content = store_.ReadRaw(receipt.raw_sha256);
+    if (!content.ok()) {
+      LogError("raw_unreadable", {{"receipt", receipt.id}, {"error", content.status()}});
+      out.processed =
+          ToQuarantined(receipt, "raw_unreadable", std::string(MessageOf(content.status())));
+    } else {
+      const CrashJournal::Scope scope(receipt.raw_sha256);
+      out.processed = ToProcessed(
+          receipt, parser_(*std::move(content), {receipt.file_name, receipt.received_time}),
+          suffixes_);
+      if (const absl::Status fits = CheckProcessed(out.processed); !fits.ok()) {
+        out.processed = ToQuarantined(receipt, "store_refused", std::string(MessageOf(fits)));
+      }
+    }
+  }
+  out.rows = RowsOf(out.processed);
+  out.receipt = std::move(task.receipt);
+  return out;
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,144 @@
+// ingestd/pipeline/pipeline.h
+// From received bytes to counted rows, in the order that loses nothing (safety.md section 2.1):
+//
+//   Submit -> [accept queue] -> writer: raw bytes, WAL synced -> `durable` -> [parse queue] ->
+//   parsers
+//          -> [commit queue] -> writer: rows, totals, receipt done -> `read`
+//
+// One writer thread commits whatever waits, of both kinds, as one batch with one WAL sync; groups
+// form by themselves under load and there is no timer. Rows alone are not synced: after a power
+// failure their receipt is still pending and is read again, with the same result.
+//
+// Memory is bounded by the reservations that come with the deliveries and by the rows that wait.
+
+#ifndef DMARCATE_INGESTD_PIPELINE_PIPELINE_H_
+#define DMARCATE_INGESTD_PIPELINE_PIPELINE_H_
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "ingestd/pipeline/byte_budget.h"
+#include "ingestd/pipeline/crash_journal.h"
+#include "lib/mailauth/alignment.h"
+#include "lib/store/report_store.h"
+#include "lib/unpack/unpack.h"
+
+namespace dmarcate {
+
+// What an intake hands over.
+struct Delivery {
+  std::string content;
+  std::string sha256;     // 32 bytes, of `content`
+  std::string file_name;  // valid UTF-8, at most 255 bytes
+  Channel channel = Channel::kUnspecified;
+  absl::Time received_time;
+  ByteBudget::Reservation reservation;  // kept until the delivery is read
+};
+// Called once: the bytes are on disk (OK), or nothing was kept and the sender must keep them. Now
+// the sender may be told. May be called within Submit(); else on the writer thread: do not block.
+using DurableCallback = std::function<void(const absl::Status&)>;
+// Called once, after `durable`, with what was found in the bytes. An error does not mean that the
+// bytes are lost: durable ones are read after the next start.
+using ReadCallback = std::function<void(const absl::StatusOr<std::vector<ReceiptItem>>&)>;
+// lib/unpack, or a fake. Thread-safe.
+using Parser = std::function<Unpacked(std::string, const UnpackHints&)>;
+
+struct PipelineOptions {
+  int parse_threads = 2;
+  size_t group_items = 512;       // at most so many deliveries in one commit,
+  int64_t group_bytes = 4 << 20;  // and so many bytes, or one
+  int64_t group_rows = 20'000;    // rows that wait before parsers pause
+  // Larger content is not kept in memory while it waits to be parsed but read back from the store.
+  int64_t keep_bytes = 256 << 10;
+};
+
+// Thread-safe but for Start() and Stop().
+class Pipeline {
+ public:
+  // What is given by reference outlives the pipeline. `on_failure` is called once, on the writer
+  // thread, when the store stops taking writes: from then on only a restart helps.
+  Pipeline(ReportWriter& store, const PublicSuffixList& suffixes, const CrashJournal& crashes,
+           Parser parser, std::function<void(const absl::Status&)> on_failure,
+           PipelineOptions options);
+  ~Pipeline();
+
+  // Queues what was accepted before and not read yet, and starts the threads.
+  absl::Status Start();
+  // Finishes what is in work, for at most `limit`; what then is left stays pending in the store.
+  void Stop(absl::Duration limit);
+
+  void Submit(Delivery delivery, DurableCallback durable, ReadCallback read);
+  // What came of these bytes, if they were received and read before.
+  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindKnown(std::string_view sha256);
+
+ private:
+  struct Accepting {
+    Delivery delivery;
+    DurableCallback durable;
+    ReadCallback read;
+  };
+  enum class Company { kGroup, kAlone };  // kAlone: after a group with it failed to commit
+  struct Parsing {
+    Receipt receipt;
+    std::string content;  // empty: read it from the store
+    ByteBudget::Reservation reservation;
+    ReadCallback read;
+    Company company = Company::kGroup;
+  };
+  struct Committing {
+    Receipt receipt;
+    CommitBatch::Processed processed;
+    int64_t rows = 0;
+    ByteBudget::Reservation reservation;
+    ReadCallback read;
+    Company company = Company::kGroup;
+  };
+  struct Group {
+    std::vector<Accepting> accepting;
+    std::vector<Committing> committing;
+  };
+
+  void WriteLoop();
+  void ParseLoop();
+  bool TakeGroup(Group* group);
+  void Commit(Group group);
+  void Finish(Group group, const CommitResult& result);
+  void Fail(Group group, const absl::Status& error);
+  Committing Parse(Parsing task) const;
+  bool IdleLocked() const;
+
+  ReportWriter& store_;
+  const PublicSuffixList& suffixes_;
+  const CrashJournal& crashes_;
+  const Parser parser_;
+  const std::function<void(const absl::Status&)> on_failure_;
+  const PipelineOptions options_;
+
+  std::mutex mutex_;
+  std::condition_variable write_ready_, parse_ready_, idle_;
+  std::deque<Accepting> accepting_;
+  std::deque<Parsing> parsing_;
+  std::deque<Committing> committing_;
+  int64_t committing_rows_ = 0;
+  size_t in_work_ = 0;     // taken from a queue and not in the next one yet
+  bool closed_ = false;    // nothing new
+  bool stopping_ = false;  // threads end
+  absl::Status failure_;   // of the store; sticky
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_INGESTD_PIPELINE_PIPELINE_H_

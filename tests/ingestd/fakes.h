@@ -1,0 +1,69 @@
+// tests/ingestd/fakes.h
+// A parser of two-word reports and a store whose commits a test can hold, count and fail.
+
+#ifndef DMARCATE_TESTS_INGESTD_FAKES_H_
+#define DMARCATE_TESTS_INGESTD_FAKES_H_
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ingestd/pipeline/pipeline.h"
+#include "lib/store/fake_report_store.h"
+#include "lib/unpack/unpack.h"
+
+namespace dmarcate::ingest_testing {
+
+// "report DOMAIN ID" is an aggregate report with one row of one message; anything else is
+// quarantined.
+Unpacked FakeUnpack(std::string content, const UnpackHints& hints);
+
+Delivery MakeDelivery(std::string content);
+
+// Delegates to a FakeReportStore. Thread-safe.
+class ObservedStore final : public ReportWriter {
+ public:
+  struct Seen {
+    size_t accepted = 0, processed = 0;
+    Sync sync = Sync::kNo;
+  };
+  // Commits wait until Release().
+  void Hold();
+  void Release();
+  void AwaitHeld();  // until a commit waits
+  std::vector<Seen> seen() const;
+  // Commits for which `predicate` holds fail with `error` and write nothing.
+  void FailIf(std::function<bool(const CommitBatch&)> predicate, absl::Status error);
+  FakeReportStore& fake() { return fake_; }
+
+  absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) override;
+  absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) override {
+    return fake_.Pending(limit);
+  }
+  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
+      std::string_view raw_sha256) override {
+    return fake_.FindByRaw(raw_sha256);
+  }
+  absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override {
+    return fake_.ReadRaw(raw_sha256);
+  }
+  absl::StatusOr<ReceiptPage> ListUnreadable(ReceiptId before, size_t limit) override {
+    return fake_.ListUnreadable(before, limit);
+  }
+
+ private:
+  FakeReportStore fake_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool held_ = false, waiting_ = false;
+  std::vector<Seen> seen_;
+  std::function<bool(const CommitBatch&)> fails_;
+  absl::Status error_;
+};
+
+}  // namespace dmarcate::ingest_testing
+
+#endif  // DMARCATE_TESTS_INGESTD_FAKES_H_

@@ -1,0 +1,298 @@
+#include "ingestd/pipeline/pipeline.h"
+
+#include <filesystem>
+#include <future>
+#include <memory>
+
+#include "fmt/format.h"
+#include "gtest/gtest.h"
+
+#include "ingestd/pipeline/convert.h"
+#include "lib/base/digest.h"
+#include "lib/base/file.h"
+#include "lib/base/text.h"
+#include "lib/mailauth/public_suffix_list.h"
+#include "tests/ingestd/fakes.h"
+#include "tests/testing/temp_dir.h"
+
+namespace dmarcate {
+namespace {
+
+using ingest_testing::FakeUnpack;
+using ingest_testing::MakeDelivery;
+using ingest_testing::ObservedStore;
+using Result = absl::StatusOr<std::vector<ReceiptItem>>;
+
+// What a sender hears.
+struct Heard {
+  std::promise<absl::Status> durable;
+  std::promise<Result> read;
+  std::future<absl::Status> durable_future = durable.get_future();
+  std::future<Result> read_future = read.get_future();
+  bool Silent() const {
+    return durable_future.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
+  }
+};
+
+class PipelineTest : public testing::Test {
+ protected:
+  void Open() {
+    auto crashes = CrashJournal::Open(directory_.File("crashes"));
+    ASSERT_TRUE(crashes.ok()) << crashes.status();
+    crashes_ = *std::move(crashes);
+    pipeline_ = std::make_unique<Pipeline>(
+        store_, *suffixes_, *crashes_, parser_,
+        [this](const absl::Status& status) { failure_.set_value(status); }, options_);
+  }
+  void Start() {
+    Open();
+    ASSERT_TRUE(pipeline_->Start().ok());
+  }
+  std::shared_ptr<Heard> Submit(Delivery delivery) {
+    auto heard = std::make_shared<Heard>();
+    pipeline_->Submit(
+        std::move(delivery), [heard](const absl::Status& s) { heard->durable.set_value(s); },
+        [heard](const Result& r) { heard->read.set_value(r); });
+    return heard;
+  }
+  std::shared_ptr<Heard> Submit(std::string content) {
+    return Submit(MakeDelivery(std::move(content)));
+  }
+  size_t Reports(std::string_view domain) {
+    EXPECT_TRUE(store_.fake().CatchUp().ok());
+    size_t count = 0;
+    EXPECT_TRUE(store_.fake()
+                    .ForEachReport(domain, 0, 100'000,
+                                   [&](const StoredReport&) {
+                                     ++count;
+                                     return true;
+                                   })
+                    .ok());
+    return count;
+  }
+
+  testing_support::TempDir directory_;
+  std::unique_ptr<PublicSuffixList> suffixes_ = BuiltinPublicSuffixList();
+  ObservedStore store_;
+  std::unique_ptr<CrashJournal> crashes_;
+  Parser parser_ = FakeUnpack;
+  PipelineOptions options_;
+  std::promise<absl::Status> failure_;
+  std::unique_ptr<Pipeline> pipeline_;
+};
+
+TEST_F(PipelineTest, AReportIsDurableThenReadThenCounted) {
+  Start();
+  const auto heard = Submit("report a.test 1");
+  EXPECT_TRUE(heard->durable_future.get().ok());
+  const Result items = heard->read_future.get();
+  ASSERT_TRUE(items.ok()) << items.status();
+  ASSERT_EQ(items->size(), 1u);
+  EXPECT_EQ((*items)[0].outcome, Outcome::kAccepted);
+  EXPECT_EQ((*items)[0].domain, "a.test");
+  EXPECT_EQ(Reports("a.test"), 1u);
+  const auto key = ReportKey::FromId("a.test", (*items)[0].report_name);
+  ASSERT_TRUE(key.has_value());
+  const auto stored = store_.fake().GetReport(*key);
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(stored->trust, TrustClass::kImported);
+  EXPECT_EQ(stored->reporter_key, "reporter.test");
+  EXPECT_EQ(stored->raw_sha256, Sha256("report a.test 1"));
+}
+
+TEST_F(PipelineTest, NothingIsAcknowledgedBeforeTheCommit) {
+  Start();
+  store_.Hold();
+  const auto heard = Submit("report a.test 1");
+  store_.AwaitHeld();
+  EXPECT_TRUE(heard->Silent());
+  store_.Release();
+  EXPECT_TRUE(heard->durable_future.get().ok());
+}
+
+TEST_F(PipelineTest, AFailedCommitIsAnErrorToTheSenderAndEndsWriting) {
+  Start();
+  store_.FailIf([](const CommitBatch&) { return true; }, absl::UnavailableError("disk"));
+  const auto heard = Submit("report a.test 1");
+  EXPECT_EQ(heard->durable_future.get().code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(heard->read_future.get().ok());
+  EXPECT_EQ(failure_.get_future().get().code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(Submit("report a.test 2")->durable_future.get().ok());
+  EXPECT_EQ(Reports("a.test"), 0u);
+}
+
+TEST_F(PipelineTest, WhatWaitsIsCommittedAsOneSyncedGroup) {
+  options_.parse_threads = 1;
+  Start();
+  store_.Hold();
+  std::vector<std::shared_ptr<Heard>> heard = {Submit("report a.test 0")};
+  store_.AwaitHeld();
+  for (int i = 1; i <= 100; ++i) heard.push_back(Submit(fmt::format("report a.test {}", i)));
+  store_.Release();
+  for (const auto& each : heard) EXPECT_TRUE(each->durable_future.get().ok());
+  const auto seen = store_.seen();
+  ASSERT_GE(seen.size(), 2u);
+  EXPECT_EQ(seen[0].accepted, 1u);
+  EXPECT_EQ(seen[1].accepted, 100u);
+  EXPECT_EQ(seen[1].sync, Sync::kYes);
+  for (const auto& each : heard) EXPECT_TRUE(each->read_future.get().ok());
+  EXPECT_EQ(Reports("a.test"), 101u);
+}
+
+TEST_F(PipelineTest, AGroupHasLimits) {
+  options_.group_items = 10;
+  Start();
+  store_.Hold();
+  std::vector<std::shared_ptr<Heard>> heard = {Submit("report a.test 0")};
+  store_.AwaitHeld();
+  for (int i = 1; i <= 25; ++i) heard.push_back(Submit(fmt::format("report a.test {}", i)));
+  store_.Release();
+  for (const auto& each : heard) EXPECT_TRUE(each->read_future.get().ok());
+  for (const auto& seen : store_.seen()) EXPECT_LE(seen.accepted, 10u);
+}
+
+TEST_F(PipelineTest, LargeContentIsReadBackFromTheStore) {
+  options_.keep_bytes = 4;
+  Start();
+  EXPECT_TRUE(Submit("report a.test 1")->read_future.get().ok());
+  EXPECT_EQ(Reports("a.test"), 1u);
+}
+
+TEST_F(PipelineTest, TheSameBytesAgainAreADuplicateAndNoNewReceipt) {
+  Start();
+  const Result first = Submit("report a.test 1")->read_future.get();
+  const size_t commits = store_.seen().size();
+  const auto heard = Submit("report a.test 1");
+  EXPECT_TRUE(heard->durable_future.get().ok());
+  const Result second = heard->read_future.get();
+  ASSERT_TRUE(second.ok());
+  EXPECT_EQ((*second)[0].outcome, Outcome::kDuplicate);
+  EXPECT_EQ((*second)[0].report_name, (*first)[0].report_name);
+  EXPECT_EQ(store_.seen().size(), commits);
+}
+
+TEST_F(PipelineTest, WhatCannotBeReadIsKeptAndListed) {
+  Start();
+  const Result items = Submit("gibberish")->read_future.get();
+  ASSERT_TRUE(items.ok());
+  EXPECT_EQ((*items)[0].outcome, Outcome::kQuarantined);
+  const auto page = store_.ListUnreadable(0, 10);
+  ASSERT_EQ(page->rows.size(), 1u);
+  EXPECT_EQ(*store_.ReadRaw(page->rows[0].first.raw_sha256), "gibberish");
+}
+
+TEST_F(PipelineTest, PendingReceiptsAreReadAtTheNextStart) {
+  CommitBatch batch;
+  for (const char* content : {"report a.test 1", "report a.test 2"}) {
+    CommitBatch::Accepted& accepted = batch.accepted.emplace_back();
+    accepted.raw = content;
+    accepted.receipt.raw_sha256 = Sha256(content);
+  }
+  ASSERT_TRUE(store_.fake().Commit(std::move(batch), Sync::kYes).ok());
+  Start();
+  pipeline_->Stop(absl::Seconds(20));
+  EXPECT_EQ(Reports("a.test"), 2u);
+  EXPECT_TRUE(store_.Pending(10)->empty());
+}
+
+TEST_F(PipelineTest, StopFinishesWhatWasAcceptedAndTakesNothingNew) {
+  Start();
+  std::vector<std::shared_ptr<Heard>> heard;
+  for (int i = 0; i < 50; ++i) heard.push_back(Submit(fmt::format("report a.test {}", i)));
+  pipeline_->Stop(absl::Seconds(20));
+  for (const auto& each : heard) EXPECT_TRUE(each->read_future.get().ok());
+  EXPECT_EQ(Reports("a.test"), 50u);
+  EXPECT_EQ(Submit("report a.test x")->durable_future.get().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(PipelineTest, StopWithoutPatienceLosesNothingDurable) {
+  options_.parse_threads = 1;
+  std::promise<void> release;
+  std::shared_future<void> released = release.get_future().share();
+  parser_ = [released](std::string content, const UnpackHints& hints) {
+    released.wait();
+    return FakeUnpack(std::move(content), hints);
+  };
+  Start();
+  std::vector<std::shared_ptr<Heard>> heard;
+  for (int i = 0; i < 5; ++i) heard.push_back(Submit(fmt::format("report a.test {}", i)));
+  for (const auto& each : heard) EXPECT_TRUE(each->durable_future.get().ok());
+  auto stopped = std::async(std::launch::async, [&] { pipeline_->Stop(absl::ZeroDuration()); });
+  release.set_value();
+  stopped.get();
+  for (const auto& each : heard) each->read_future.wait();  // each hears something
+  parser_ = FakeUnpack;
+  pipeline_.reset();
+  crashes_.reset();
+  Start();
+  pipeline_->Stop(absl::Seconds(20));
+  EXPECT_EQ(Reports("a.test"), 5u);
+}
+
+// A value that the store cannot read must not take others down with it.
+TEST_F(PipelineTest, OneReportThatTheStoreRefusesDoesNotStopItsGroup) {
+  store_.FailIf(
+      [](const CommitBatch& batch) {
+        for (const auto& processed : batch.processed) {
+          for (const auto& item : processed.items) {
+            if (item.report && item.report->key.domain == "bad.test") return true;
+          }
+        }
+        return false;
+      },
+      absl::DataLossError("a stored value does not decode"));
+  Start();
+  store_.Hold();
+  std::vector<std::shared_ptr<Heard>> good;
+  good.push_back(Submit("report a.test 0"));
+  store_.AwaitHeld();
+  const auto bad = Submit("report bad.test 1");
+  for (int i = 1; i < 10; ++i) good.push_back(Submit(fmt::format("report a.test {}", i)));
+  store_.Release();
+  const Result refused = bad->read_future.get();
+  ASSERT_TRUE(refused.ok()) << refused.status();
+  EXPECT_EQ((*refused)[0].outcome, Outcome::kQuarantined);
+  EXPECT_EQ((*refused)[0].reason, "store_refused");
+  for (const auto& each : good) each->read_future.wait();
+  pipeline_->Stop(absl::Seconds(20));
+  // A sender whose accept shared the failed commit hears of it and sends again; nobody else does.
+  size_t durable = 0;
+  for (const auto& each : good) durable += each->durable_future.get().ok() ? 1 : 0;
+  EXPECT_EQ(Reports("a.test"), durable);
+  EXPECT_GE(durable, 1u);
+}
+
+TEST_F(PipelineTest, BytesThatCrashedTwiceAreParked) {
+  const std::string line = ToHex(Sha256("report a.test 1")) + "\n";
+  ASSERT_TRUE(WriteFileAtomically(directory_.File("crashes"), line + line, 0600).ok());
+  parser_ = [](std::string content, const UnpackHints& hints) {
+    EXPECT_NE(content, "report a.test 1") << "parsed again";
+    return FakeUnpack(std::move(content), hints);
+  };
+  Start();
+  const Result parked = Submit("report a.test 1")->read_future.get();
+  ASSERT_TRUE(parked.ok());
+  EXPECT_EQ((*parked)[0].reason, "parser_crashed");
+  EXPECT_EQ((*Submit("report a.test 2")->read_future.get())[0].outcome, Outcome::kAccepted);
+}
+
+TEST_F(PipelineTest, BytesThatCrashedOnceGetAnotherChance) {
+  ASSERT_TRUE(
+      WriteFileAtomically(directory_.File("crashes"), ToHex(Sha256("report a.test 1")) + "\n", 0600)
+          .ok());
+  Start();
+  EXPECT_EQ((*Submit("report a.test 1")->read_future.get())[0].outcome, Outcome::kAccepted);
+}
+
+TEST_F(PipelineTest, TheReservationIsGivenBackOnceRead) {
+  ByteBudget budget(100);
+  Start();
+  Delivery delivery = MakeDelivery("report a.test 1");
+  delivery.reservation = budget.AcquireBefore(50, absl::InfiniteFuture());
+  EXPECT_EQ(budget.used_bytes(), 50);
+  EXPECT_TRUE(Submit(std::move(delivery))->read_future.get().ok());
+  EXPECT_EQ(budget.used_bytes(), 0);
+}
+
+}  // namespace
+}  // namespace dmarcate
