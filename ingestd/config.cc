@@ -1,0 +1,115 @@
+#include "ingestd/config.h"
+
+#include <algorithm>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "fmt/format.h"
+
+#include "lib/base/status_macros.h"
+#include "lib/base/toml_config.h"
+#include "lib/mailauth/public_suffix_list.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr int64_t kMiB = 1 << 20;
+
+int64_t BytesWithin(TomlConfig& file, std::string_view key, int64_t fallback, int64_t minimum,
+                    int64_t maximum) {
+  const int64_t bytes = file.Bytes(key, fallback);
+  if (bytes < minimum || bytes > maximum) {
+    file.Reject(key, fmt::format("{} bytes, want {} to {}", bytes, minimum, maximum));
+  }
+  return bytes;
+}
+
+// The upper bounds are what report-quirks section 17 thinks an operator may want.
+UnpackLimits ReadLimits(TomlConfig& file) {
+  UnpackLimits out;
+  out.message_bytes = BytesWithin(file, "limits.message", out.message_bytes, 64 << 10, 50 * kMiB);
+  out.compressed_part_bytes =
+      BytesWithin(file, "limits.compressed_part", out.compressed_part_bytes, 64 << 10, 50 * kMiB);
+  out.inflated_bytes =
+      BytesWithin(file, "limits.inflated", out.inflated_bytes, 1 * kMiB, 512 * kMiB);
+  out.ratio = file.Int("limits.ratio", out.ratio, 10, 1100);
+  out.archive_members =
+      static_cast<int>(file.Int("limits.archive_members", out.archive_members, 1, 64));
+  out.mime_parts = static_cast<int>(file.Int("limits.mime_parts", out.mime_parts, 1, 1000));
+  out.aggregate.records = file.Int("limits.records", out.aggregate.records, 1, int64_t{5'000'000});
+  return out;
+}
+
+std::vector<std::string> ReadMaildirs(TomlConfig& file) {
+  std::vector<std::string> out;
+  for (TomlConfig* table : file.Tables("maildir")) {
+    std::string path = table->String("path", "");
+    while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+    if (!path.starts_with('/')) {
+      table->Reject("path", "want the absolute path of a Maildir");
+    } else if (std::ranges::find(out, path) != out.end()) {
+      table->Reject("path", fmt::format("{} is there twice", path));
+    }
+    out.push_back(std::move(path));
+  }
+  return out;
+}
+
+template <typename T>
+T OneOf(TomlConfig& file, std::string_view key, std::string_view fallback,
+        const std::vector<std::pair<std::string, T>>& choices) {
+  const std::string text = file.String(key, fallback);
+  std::vector<std::string> known;
+  for (const auto& [name, value] : choices) {
+    if (name == text) return value;
+    known.push_back(name);
+  }
+  file.Reject(key, fmt::format("'{}', want one of: {}", text, Join(known, ", ")));
+  return choices.front().second;
+}
+
+absl::StatusOr<IngestConfig> Read(TomlConfig file) {
+  IngestConfig out;
+  out.listen = ReadListenConfig(file, {.unix_socket = "/run/dmarcate/ingestd/socket",
+                                       .token_file = "/var/lib/dmarcate/ingestd/token"});
+  out.store_directory = file.String("store.directory", "/var/lib/dmarcate/reports");
+  if (!out.store_directory.starts_with('/')) {
+    file.Reject("store.directory", "want an absolute path");
+  }
+  out.watermarks.import_percent = static_cast<int>(
+      file.Int("store.import_watermark_percent", out.watermarks.import_percent, 1, 100));
+  out.watermarks.intake_percent =
+      static_cast<int>(file.Int("store.watermark_percent", out.watermarks.intake_percent, 1, 100));
+  out.maildirs = ReadMaildirs(file);
+  out.public_suffix_file = file.String("public_suffix_file", "");
+  out.limits = ReadLimits(file);
+  const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
+  out.pipeline.parse_threads =
+      static_cast<int>(file.Int("pipeline.parse_threads", std::min<int64_t>(cores, 8), 1, 64));
+  out.queue_bytes = BytesWithin(file, "pipeline.queue", 16 * kMiB, 1 * kMiB, 4096 * kMiB);
+  out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));
+  out.log_format = OneOf<LogFormat>(file, "log.format", "logfmt",
+                                    {{"logfmt", LogFormat::kLogfmt}, {"json", LogFormat::kJson}});
+  out.log_level = OneOf<LogLevel>(file, "log.level", "info",
+                                  {{"debug", LogLevel::kDebug},
+                                   {"info", LogLevel::kInfo},
+                                   {"warn", LogLevel::kWarn},
+                                   {"error", LogLevel::kError}});
+  DMARCATE_RETURN_IF_ERROR(file.Finish());
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<IngestConfig> LoadIngestConfig(const std::string& path) {
+  DMARCATE_ASSIGN_OR_RETURN(TomlConfig file, TomlConfig::ParseFile(path));
+  return Read(std::move(file));
+}
+
+absl::StatusOr<IngestConfig> ParseIngestConfig(std::string_view text, std::string_view origin) {
+  DMARCATE_ASSIGN_OR_RETURN(TomlConfig file, TomlConfig::Parse(text, origin));
+  return Read(std::move(file));
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,44 @@
+// ingestd/config.h
+// ingestd's configuration file: strict TOML, every key with a default. deploy/ holds a commented
+// sample.
+
+#ifndef DMARCATE_INGESTD_CONFIG_H_
+#define DMARCATE_INGESTD_CONFIG_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "ingestd/intake/storage_gauge.h"
+#include "ingestd/pipeline/pipeline.h"
+#include "lib/base/log.h"
+#include "lib/rpc/listen_config.h"
+#include "lib/unpack/unpack.h"
+
+namespace dmarcate {
+
+struct IngestConfig {
+  ListenConfig listen;                // [listen]
+  std::string store_directory;        // store.directory: the database and what belongs to it
+  Watermarks watermarks;              // store.import_watermark_percent, store.watermark_percent
+  std::vector<std::string> maildirs;  // [[maildir]] path
+  std::string public_suffix_file;     // empty: the list compiled into libpsl
+  UnpackLimits limits;                // [limits]
+  PipelineOptions pipeline;           // pipeline.parse_threads
+  int64_t queue_bytes = 0;            // pipeline.queue: received and not finished
+  absl::Duration drain_limit;         // shutdown.limit
+  LogFormat log_format = LogFormat::kLogfmt;  // log.format
+  LogLevel log_level = LogLevel::kInfo;       // log.level
+};
+
+//   kNotFound, kPermissionDenied  the file      kInvalidArgument  its content, with the nearest
+//   known key
+absl::StatusOr<IngestConfig> LoadIngestConfig(const std::string& path);
+// `origin` is named in errors.
+absl::StatusOr<IngestConfig> ParseIngestConfig(std::string_view text, std::string_view origin);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_INGESTD_CONFIG_H_

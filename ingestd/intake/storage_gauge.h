@@ -1,0 +1,46 @@
+// ingestd/intake/storage_gauge.h
+// How full the store's file system is, and who is refused when (safety.md D3): never half-accept.
+
+#ifndef DMARCATE_INGESTD_INTAKE_STORAGE_GAUGE_H_
+#define DMARCATE_INGESTD_INTAKE_STORAGE_GAUGE_H_
+
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+
+#include "lib/base/clock.h"
+#include "lib/store/report_store.h"
+
+namespace dmarcate {
+
+struct Watermarks {
+  int import_percent = 85;  // bulk import
+  int intake_percent = 92;  // everything
+};
+
+// Thread-safe.
+class StorageGauge {
+ public:
+  // `used_percent` measures; it is asked at most once a second.
+  StorageGauge(const Clock& clock, Watermarks watermarks, std::function<int()> used_percent);
+  // kResourceExhausted with the figures in the message.
+  absl::Status Admit(Channel channel);
+
+ private:
+  const Clock& clock_;
+  const Watermarks watermarks_;
+  const std::function<int()> measure_;
+  std::mutex mutex_;
+  absl::Duration measured_at_ = -absl::InfiniteDuration();
+  int percent_ = 0;
+};
+
+// Of the file system that holds `path`, as an unprivileged process may fill it; 0 if it cannot be
+// asked.
+int UsedPercent(const std::string& path);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_INGESTD_INTAKE_STORAGE_GAUGE_H_

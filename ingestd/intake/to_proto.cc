@@ -1,0 +1,114 @@
+#include "ingestd/intake/to_proto.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "ingestd/pipeline/convert.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/rpc/errors.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kTextLimitBytes = 255;
+
+template <typename To>
+To Narrow(int64_t value) {
+  return static_cast<To>(std::clamp<int64_t>(value, 0, std::numeric_limits<To>::max()));
+}
+
+}  // namespace
+
+v1::ItemOutcome ToProtoOutcome(const ReceiptItem& item) {
+  switch (item.outcome) {
+    case Outcome::kAccepted:
+    case Outcome::kAcceptedCosmetic:
+    case Outcome::kAcceptedMaterial:
+      return item.kind == "aggregate" ? v1::ITEM_OUTCOME_STORED : v1::ITEM_OUTCOME_UNSUPPORTED;
+    case Outcome::kQuarantined:
+      return v1::ITEM_OUTCOME_QUARANTINED;
+    case Outcome::kOverLimit:
+      return v1::ITEM_OUTCOME_OVER_LIMIT;
+    case Outcome::kNotAReport:
+      return v1::ITEM_OUTCOME_NOT_A_REPORT;
+    case Outcome::kDuplicate:
+      return item.kind == "aggregate" ? v1::ITEM_OUTCOME_DUPLICATE : v1::ITEM_OUTCOME_UNSUPPORTED;
+  }
+  return v1::ITEM_OUTCOME_UNSPECIFIED;
+}
+
+v1::UntrustedText ToUntrusted(std::string_view text) {
+  v1::UntrustedText out;
+  out.set_truncated(text.size() > kTextLimitBytes);
+  const std::string_view cut = text.substr(0, kTextLimitBytes);
+  out.set_value(ToValidUtf8(cut));
+  out.set_altered(out.value() != cut);
+  return out;
+}
+
+std::string CleanFileName(std::string_view name) {
+  return ToValidUtf8(name.substr(0, kTextLimitBytes));
+}
+
+v1::SubmittedItem ToProto(const ReceiptItem& item) {
+  v1::SubmittedItem out;
+  out.set_outcome(ToProtoOutcome(item));
+  if (!item.report_name.empty()) {
+    out.set_aggregate_report("domains/" + item.domain + "/aggregateReports/" + item.report_name);
+  }
+  out.set_reason(item.reason);
+  out.set_detail(item.detail);
+  out.set_domain(item.domain);
+  out.set_record_count(Narrow<int32_t>(item.records));
+  out.set_message_count(item.messages);
+  out.set_finding_count(Narrow<int32_t>(item.findings));
+  if (!item.file_name.empty()) *out.mutable_file_name() = ToUntrusted(item.file_name);
+  return out;
+}
+
+v1::SubmittedItem RefusedItem(v1::ItemOutcome outcome, std::string_view reason,
+                              std::string_view detail) {
+  v1::SubmittedItem out;
+  out.set_outcome(outcome);
+  out.set_reason(std::string(reason));
+  out.set_detail(std::string(detail));
+  return out;
+}
+
+std::string_view ChannelName(Channel channel) {
+  switch (channel) {
+    case Channel::kMaildir:
+      return "maildir";
+    case Channel::kUpload:
+      return "upload";
+    case Channel::kImport:
+      return "import";
+    case Channel::kUnspecified:
+      break;
+  }
+  return "";
+}
+
+grpc::Status ToIntakeError(const absl::Status& status) {
+  RpcError error;
+  error.message = std::string(MessageOf(status));
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+      error.reason = Reason::kShuttingDown;
+      error.retry_after = absl::Seconds(5);
+      break;
+    case absl::StatusCode::kResourceExhausted:
+      error.reason = Reason::kStorageWatermark;
+      error.retry_after = absl::Minutes(1);
+      break;
+    case absl::StatusCode::kFailedPrecondition:
+      error.reason = Reason::kStoreReadOnly;
+      break;
+    default:
+      return ToRpcError(status, Reason::kStoreUnavailable);
+  }
+  return MakeRpcError(error);
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,164 @@
+// ingestd/main.cc
+// Builds ingestd's object graph: intakes -> pipeline -> reports store. Nothing here branches on
+// policy.
+
+#include <malloc.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "fmt/format.h"
+
+#include "CLI/CLI.hpp"
+#include "ingestd/config.h"
+#include "ingestd/intake/maildir.h"
+#include "ingestd/intake/service.h"
+#include "ingestd/pipeline/crash_journal.h"
+#include "ingestd/pipeline/pipeline.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/base/random.h"
+#include "lib/base/status_macros.h"
+#include "lib/mailauth/public_suffix_list.h"
+#include "lib/rpc/server.h"
+#include "lib/rpc/signals.h"
+#include "lib/store/rocks_report_store.h"
+#include "lib/unpack/unpack.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kSuffixFileLimitBytes = 8 << 20;
+// Each waits for the answer to one call that holds up to 3 MiB.
+constexpr size_t kHandlerThreads = 8;
+constexpr size_t kHandlerQueue = 16;
+
+absl::StatusOr<std::unique_ptr<PublicSuffixList>> LoadSuffixes(const std::string& path) {
+  if (path.empty()) return BuiltinPublicSuffixList();
+  DMARCATE_ASSIGN_OR_RETURN(const std::string data, ReadFile(path, kSuffixFileLimitBytes));
+  return ParsePublicSuffixList(data);
+}
+
+absl::Status MakeDirectories(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(std::filesystem::path(directory).parent_path(), error);
+  if (mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) return ErrnoError(errno, directory);
+  return absl::OkStatus();
+}
+
+// The store's last word, for the exit code.
+class Failure {
+ public:
+  void Set(const absl::Status& status) {
+    {
+      const std::lock_guard lock(mutex_);
+      status_ = status;
+    }
+    kill(getpid(), SIGTERM);  // drain and end; only a new start can write again (safety.md D2)
+  }
+  absl::Status status() const {
+    const std::lock_guard lock(mutex_);
+    return status_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  absl::Status status_;
+};
+
+absl::Status Run(const IngestConfig& config) {
+  SystemClock clock;
+  SystemRandom random;
+  Failure failure;
+  DMARCATE_ASSIGN_OR_RETURN(const auto suffixes, LoadSuffixes(config.public_suffix_file));
+  DMARCATE_RETURN_IF_ERROR(MakeDirectories(config.store_directory));
+  DMARCATE_ASSIGN_OR_RETURN(const auto store, RocksReportWriter::Open(config.store_directory));
+  DMARCATE_ASSIGN_OR_RETURN(const auto crashes,
+                            CrashJournal::Open(config.store_directory + ".crashes"));
+  DMARCATE_RETURN_IF_ERROR(
+      MakeDirectories(std::filesystem::path(config.listen.token_file).parent_path()));
+  DMARCATE_ASSIGN_OR_RETURN(const Secret token, ReadOrMakeToken(config.listen.token_file, random));
+  const Authenticator authenticator(token, config.listen.local_trust);
+  WorkerPool workers(kHandlerThreads, kHandlerQueue);
+  CallHost host(authenticator, workers);
+  ByteBudget budget(config.queue_bytes);
+  StorageGauge gauge(clock, config.watermarks,
+                     [&config] { return UsedPercent(config.store_directory); });
+  Pipeline pipeline(
+      *store, *suffixes, *crashes,
+      [&config](std::string content, const UnpackHints& hints) {
+        return Unpack(std::move(content), hints, config.limits);
+      },
+      [&failure](const absl::Status& status) { failure.Set(status); }, config.pipeline);
+  IntakeService intake({host, pipeline, budget, gauge, *store, config.limits.message_bytes});
+
+  DMARCATE_RETURN_IF_ERROR(pipeline.Start());
+  DMARCATE_ASSIGN_OR_RETURN(
+      const auto maildirs,
+      MaildirWatcher::Start(config.maildirs, config.limits.message_bytes, pipeline, budget, gauge));
+  DMARCATE_ASSIGN_OR_RETURN(const auto server,
+                            GrpcServer::Start(config.listen, host, {intake.service()}));
+  LogInfo("started", {{"socket", config.listen.unix_socket},
+                      {"port", server->port()},
+                      {"store", config.store_directory},
+                      {"maildirs", config.maildirs.size()}});
+  WaitForSignal();
+
+  LogInfo("stopping", {});
+  maildirs->Stop();
+  host.StartDraining();
+  intake.EndImports();
+  server->Drain(config.drain_limit);
+  pipeline.Stop(config.drain_limit);
+  return failure.status();
+}
+
+// Large buffers come and go with every large mail. glibc by default moves the size from which it
+// gives such memory back at once up to 32 MiB, and keeps eight arenas per core: then the peak stays
+// for good.
+void BoundTheHeap() {
+  mallopt(M_MMAP_THRESHOLD, 512 << 10);
+  mallopt(M_TRIM_THRESHOLD, 2 << 20);
+  mallopt(M_ARENA_MAX, 4);
+}
+
+int Main(int argc, char** argv) {
+  BoundTheHeap();
+  CLI::App app("Receives DMARC reports, keeps them and counts them.");
+  std::string path = "/etc/dmarcate/ingestd.toml";
+  bool check = false;
+  app.add_option("--config", path, "configuration file")->capture_default_str();
+  app.add_flag("--check", check, "read the configuration, say whether it is right, and end");
+  CLI11_PARSE(app, argc, argv);
+
+  BlockSignals();
+  const absl::StatusOr<IngestConfig> config = LoadIngestConfig(path);
+  if (!config.ok()) {
+    fmt::print(stderr, "ingestd: {}\n", MessageOf(config.status()));
+    return 1;
+  }
+  if (check) {
+    fmt::print("{}: ok\n", path);
+    return 0;
+  }
+  ConfigureLog(config->log_format, config->log_level);
+  if (const absl::Status status = Run(*config); !status.ok()) {
+    LogError("failed", {{"error", status}});
+    fmt::print(stderr, "ingestd: {}\n", MessageOf(status));
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace dmarcate
+
+int main(int argc, char** argv) { return dmarcate::Main(argc, argv); }

@@ -1,0 +1,100 @@
+#include "ingestd/config.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "lib/base/status_macros.h"
+
+namespace dmarcate {
+namespace {
+
+TEST(IngestConfig, AnEmptyFileIsAWorkingConfiguration) {
+  const auto config = ParseIngestConfig("", "ingestd.toml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->listen.unix_socket, "/run/dmarcate/ingestd/socket");
+  EXPECT_TRUE(config->listen.tcp.empty());
+  EXPECT_EQ(config->limits.message_bytes, 25 << 20);
+  EXPECT_EQ(config->drain_limit, absl::Seconds(20));
+}
+
+TEST(IngestConfig, EveryKeyIsRead) {
+  const auto config = ParseIngestConfig(R"(
+public_suffix_file = "/psl"
+[listen]
+socket = "/s/socket"
+tcp = "127.0.0.1:8461"
+insecure_loopback = true
+token_file = "/t"
+trust_local_socket = false
+[store]
+directory = "/d"
+import_watermark_percent = 70
+watermark_percent = 80
+[[maildir]]
+path = "/m/one/"
+[[maildir]]
+path = "/m/two"
+[limits]
+message = "1MiB"
+compressed_part = "512KiB"
+inflated = "2MiB"
+ratio = 50
+archive_members = 2
+mime_parts = 3
+records = 100
+[pipeline]
+parse_threads = 3
+queue = "2MiB"
+[shutdown]
+limit = "5s"
+[log]
+format = "json"
+level = "warn"
+)",
+                                        "ingestd.toml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->public_suffix_file, "/psl");
+  EXPECT_EQ(config->listen.tcp, "127.0.0.1:8461");
+  EXPECT_EQ(config->listen.local_trust, LocalSocketTrust::kTokenRequired);
+  EXPECT_EQ(config->store_directory, "/d");
+  EXPECT_EQ(config->watermarks.import_percent, 70);
+  EXPECT_EQ(config->watermarks.intake_percent, 80);
+  EXPECT_THAT(config->maildirs, testing::ElementsAre("/m/one", "/m/two"));
+  EXPECT_EQ(config->limits.message_bytes, 1 << 20);
+  EXPECT_EQ(config->limits.compressed_part_bytes, 512 << 10);
+  EXPECT_EQ(config->limits.inflated_bytes, 2 << 20);
+  EXPECT_EQ(config->limits.ratio, 50);
+  EXPECT_EQ(config->limits.archive_members, 2);
+  EXPECT_EQ(config->limits.mime_parts, 3);
+  EXPECT_EQ(config->limits.aggregate.records, 100);
+  EXPECT_EQ(config->pipeline.parse_threads, 3);
+  EXPECT_EQ(config->queue_bytes, 2 << 20);
+  EXPECT_EQ(config->drain_limit, absl::Seconds(5));
+  EXPECT_EQ(config->log_format, LogFormat::kJson);
+  EXPECT_EQ(config->log_level, LogLevel::kWarn);
+}
+
+struct Case {
+  std::string name, text, want;  // part of the message
+};
+const Case kCases[] = {
+    {"UnknownKey", "[store]\ndirektory = \"/d\"\n", "directory"},
+    {"RelativeStore", "[store]\ndirectory = \"d\"\n", "absolute"},
+    {"RelativeMaildir", "[[maildir]]\npath = \"m\"\n", "absolute"},
+    {"MaildirTwice", "[[maildir]]\npath = \"/m\"\n[[maildir]]\npath = \"/m/\"\n", "twice"},
+    {"LogFormat", "[log]\nformat = \"xml\"\n", "logfmt, json"},
+    {"OpenTcp", "[listen]\ntcp = \"0.0.0.0:1\"\n", "tls_certificate"},
+    {"HugeMessage", "[limits]\nmessage = \"1GiB\"\n", "want"},
+    {"NoToml", "store = ", "ingestd.toml"},
+};
+class IngestConfigTest : public testing::TestWithParam<Case> {};
+TEST_P(IngestConfigTest, IsRefusedWithAHint) {
+  const auto config = ParseIngestConfig(GetParam().text, "ingestd.toml");
+  ASSERT_EQ(config.status().code(), absl::StatusCode::kInvalidArgument) << config.status();
+  EXPECT_THAT(std::string(MessageOf(config.status())), testing::HasSubstr(GetParam().want));
+}
+INSTANTIATE_TEST_SUITE_P(All, IngestConfigTest, testing::ValuesIn(kCases),
+                         [](const auto& instance) { return instance.param.name; });
+
+}  // namespace
+}  // namespace dmarcate

@@ -1,0 +1,240 @@
+// ingestd as a whole: its door, its service, its end.
+
+#include "tests/ingestd/daemon.h"
+
+#include <csignal>
+
+#include "fmt/format.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "dmarcate/v1/intake.grpc.pb.h"
+#include "lib/base/digest.h"
+#include "lib/base/text.h"
+#include "lib/rpc/errors.h"
+#include "tests/lib/rpc/method_probe.h"
+
+namespace dmarcate {
+namespace {
+
+using ingest_testing::Daemon;
+using ingest_testing::Import;
+using ingest_testing::ImportItem;
+using ingest_testing::MakeReportXml;
+using ingest_testing::Submit;
+
+class DaemonTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const absl::Status started = daemon_.Start({"mail"});
+    ASSERT_TRUE(started.ok()) << started;
+  }
+  v1::ListQuarantinedMessagesResponse List(int page_size, const std::string& token,
+                                           grpc::Status* status = nullptr) {
+    grpc::ClientContext context;
+    v1::ListQuarantinedMessagesRequest request;
+    request.set_page_size(page_size);
+    request.set_page_token(token);
+    v1::ListQuarantinedMessagesResponse response;
+    const grpc::Status got = v1::IntakeService::NewStub(daemon_.channel())
+                                 ->ListQuarantinedMessages(&context, request, &response);
+    if (status != nullptr) *status = got;
+    if (status == nullptr) {
+      EXPECT_TRUE(got.ok()) << got.error_message();
+    }
+    return response;
+  }
+  // Sends `frames` as they are and returns results and end of the stream.
+  std::pair<std::vector<v1::ItemResult>, grpc::Status> Stream(
+      const std::vector<v1::ImportReportsRequest>& frames) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(30)));
+    const auto stub = v1::IntakeService::NewStub(daemon_.channel());
+    const auto stream = stub->ImportReports(&context);
+    for (const auto& frame : frames) stream->Write(frame);
+    stream->WritesDone();
+    std::vector<v1::ItemResult> results;
+    v1::ImportReportsResponse response;
+    while (stream->Read(&response)) results.push_back(response.result());
+    return {results, stream->Finish()};
+  }
+  Daemon daemon_;
+};
+
+v1::ImportReportsRequest Start(int64_t id, int64_t size, const std::string& sha256 = "") {
+  v1::ImportReportsRequest out;
+  out.mutable_start()->set_item_id(id);
+  out.mutable_start()->set_size_bytes(size);
+  out.mutable_start()->set_sha256(sha256);
+  return out;
+}
+v1::ImportReportsRequest Chunk(const std::string& bytes) {
+  v1::ImportReportsRequest out;
+  out.set_chunk(bytes);
+  return out;
+}
+v1::ImportReportsRequest End() {
+  v1::ImportReportsRequest out;
+  out.mutable_end();
+  return out;
+}
+
+TEST_F(DaemonTest, EveryMethodAuthenticates) {
+  EXPECT_EQ(rpc_testing::ExpectEveryMethodAuthenticates(daemon_.tcp_channel()), 3u);
+  EXPECT_TRUE(rpc_testing::CallMethod(daemon_.tcp_channel(),
+                                      "/dmarcate.v1.IntakeService/ListQuarantinedMessages",
+                                      daemon_.token())
+                  .ok());
+}
+
+TEST_F(DaemonTest, ASubmittedReportIsStoredOnce) {
+  const std::string xml = MakeReportXml("example.test", "r1", {3, 4});
+  v1::SubmitReportResponse first, second;
+  ASSERT_TRUE(Submit(daemon_.channel(), xml, &first).ok());
+  ASSERT_EQ(first.items_size(), 1);
+  EXPECT_EQ(first.items(0).outcome(), v1::ITEM_OUTCOME_STORED) << first.DebugString();
+  EXPECT_EQ(first.items(0).message_count(), 7);
+  EXPECT_EQ(first.items(0).record_count(), 2);
+  EXPECT_THAT(first.items(0).aggregate_report(),
+              testing::StartsWith("domains/example.test/aggregateReports/20260101-"));
+  EXPECT_EQ(first.content_sha256(), Sha256Hex(xml));
+  ASSERT_TRUE(Submit(daemon_.channel(), xml, &second).ok());
+  EXPECT_EQ(second.items(0).outcome(), v1::ITEM_OUTCOME_DUPLICATE);
+  EXPECT_EQ(second.items(0).aggregate_report(), first.items(0).aggregate_report());
+}
+
+TEST_F(DaemonTest, WrongRequestsAreExplained) {
+  v1::SubmitReportResponse response;
+  EXPECT_EQ(ExtractError(Submit(daemon_.channel(), "", &response)).reason, "FIELD_REQUIRED");
+  EXPECT_EQ(
+      ExtractError(Submit(daemon_.channel(), std::string((3 << 20) + 1, 'x'), &response)).reason,
+      "MESSAGE_TOO_LARGE");
+  grpc::Status status;
+  List(-1, "", &status);
+  EXPECT_EQ(ExtractError(status).reason, "PAGE_SIZE_NEGATIVE");
+  for (const std::string token : {"x", "cTA=", "aGVsbG8=", "cXp6"}) {
+    List(0, token, &status);
+    EXPECT_EQ(ExtractError(status).reason, "PAGE_TOKEN_INVALID") << token;
+  }
+}
+
+TEST_F(DaemonTest, WhatCannotBeReadIsListedPageByPage) {
+  v1::SubmitReportResponse response;
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(Submit(daemon_.channel(), fmt::format("hello {}", i), &response).ok());
+    EXPECT_NE(response.items(0).outcome(), v1::ITEM_OUTCOME_STORED);
+  }
+  std::vector<std::string> hashes;
+  std::string token;
+  do {
+    const auto page = List(2, token);
+    EXPECT_LE(page.quarantined_messages_size(), 2);
+    for (const auto& message : page.quarantined_messages()) {
+      hashes.push_back(message.content_sha256());
+      EXPECT_FALSE(message.reason().empty());
+      EXPECT_EQ(message.channel(), "upload");
+    }
+    token = page.next_page_token();
+  } while (!token.empty());
+  std::vector<std::string> want;
+  for (int i = 4; i >= 0; --i) want.push_back(Sha256Hex(fmt::format("hello {}", i)));
+  EXPECT_EQ(hashes, want);
+}
+
+TEST_F(DaemonTest, ImportAnswersEachItem) {
+  const std::string a = MakeReportXml("a.test", "1", {1}), b = MakeReportXml("b.test", "1", {1});
+  std::vector<v1::ImportReportsRequest> frames = {
+      Start(1, static_cast<int64_t>(a.size()), Sha256(a)), Chunk(a.substr(0, 10)),
+      Chunk(a.substr(10)), End(),
+      // Announced with another size or hash: nothing is kept.
+      Start(2, static_cast<int64_t>(a.size()) + 1), Chunk(a), End(), Start(3, 10), Chunk(a),
+      Chunk(a), End(), Start(4, static_cast<int64_t>(b.size()), Sha256(a + "x")), Chunk(b), End(),
+      Start(5, 20, "short"), Chunk("x"), End(), Start(6, int64_t{1} << 40), Chunk("x"), End(),
+      // A bad item does not end the stream.
+      Start(7, static_cast<int64_t>(b.size())), Chunk(b), End()};
+  const auto [results, status] = Stream(frames);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  std::map<int64_t, v1::ItemOutcome> outcomes;
+  for (const auto& result : results) outcomes[result.item_id()] = result.items(0).outcome();
+  EXPECT_THAT(outcomes, testing::ElementsAre(testing::Pair(1, v1::ITEM_OUTCOME_STORED),
+                                             testing::Pair(2, v1::ITEM_OUTCOME_INVALID),
+                                             testing::Pair(3, v1::ITEM_OUTCOME_INVALID),
+                                             testing::Pair(4, v1::ITEM_OUTCOME_INVALID),
+                                             testing::Pair(5, v1::ITEM_OUTCOME_INVALID),
+                                             testing::Pair(6, v1::ITEM_OUTCOME_OVER_LIMIT),
+                                             testing::Pair(7, v1::ITEM_OUTCOME_STORED)));
+  // Known bytes need not be sent.
+  const auto [again, second] =
+      Stream({Start(8, static_cast<int64_t>(a.size()), Sha256(a)), Start(9, 1), Chunk("x"), End()});
+  EXPECT_TRUE(second.ok());
+  ASSERT_EQ(again.size(), 2u);
+  EXPECT_EQ(again[0].items(0).outcome(), v1::ITEM_OUTCOME_DUPLICATE);
+}
+
+TEST_F(DaemonTest, ABrokenOrderOfFramesEndsTheStream) {
+  const std::vector<std::vector<v1::ImportReportsRequest>> orders = {
+      {Chunk("x")},
+      {End()},
+      {v1::ImportReportsRequest()},
+      {Start(1, 10), Start(2, 10)},
+      {Start(1, 10), Chunk("half")},
+      {Start(1, 1 << 20), Chunk(std::string((256 << 10) + 1, 'x'))},
+  };
+  for (const auto& frames : orders) {
+    EXPECT_EQ(ExtractError(Stream(frames).second).reason, "STREAM_PROTOCOL");
+  }
+}
+
+TEST_F(DaemonTest, MailInAMaildirIsCounted) {
+  const std::string xml = MakeReportXml("mail.test", "m", {5});
+  const std::string temporary = daemon_.directory().Write("mail/tmp/1.host", xml);
+  ASSERT_EQ(rename(temporary.c_str(), daemon_.directory().File("mail/new/1.host").c_str()), 0);
+  const auto reader = daemon_.Reader();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  EXPECT_TRUE(testing_support::WaitUntil([&] {
+    if (!(*reader)->CatchUp().ok()) return false;
+    const auto totals = (*reader)->ReadTotals("mail.test", 0, 30'000);
+    return totals.ok() && totals->size() == 1 && totals->front().messages == 5;
+  }));
+}
+
+TEST_F(DaemonTest, SigtermAnswersWhatIsInWorkAndEnds) {
+  grpc::ClientContext context;
+  const auto stub = v1::IntakeService::NewStub(daemon_.channel());
+  const auto stream = stub->ImportReports(&context);
+  const std::string xml = MakeReportXml("a.test", "1", {1});
+  stream->Write(Start(1, static_cast<int64_t>(xml.size())));
+  stream->Write(Chunk(xml));
+  stream->Write(End());
+  v1::ImportReportsResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(daemon_.Stop(), 0) << daemon_.log();
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(ExtractError(stream->Finish()).reason, "SHUTTING_DOWN");
+}
+
+TEST_F(DaemonTest, ASecondDaemonOnTheSameStoreDoesNotStart) {
+  const auto second = testing_support::RunCommand(
+      {std::string(getenv("DMARCATE_BIN") ? getenv("DMARCATE_BIN") : "build/bin") + "/ingestd",
+       "--config", daemon_.directory().File("ingestd.toml")});
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->exit_code, 1) << second->output;
+  EXPECT_TRUE(daemon_.Running());
+}
+
+TEST(DaemonConfig, CheckSaysWhetherTheFileIsRight) {
+  const testing_support::TempDir directory;
+  const std::string binary =
+      std::string(getenv("DMARCATE_BIN") ? getenv("DMARCATE_BIN") : "build/bin") + "/ingestd";
+  const auto check = [&](const std::string& text) {
+    return *testing_support::RunCommand(
+        {binary, "--check", "--config", directory.Write("c.toml", text)});
+  };
+  EXPECT_EQ(check("[store]\ndirectory = \"/nowhere\"\n").exit_code, 0);
+  const auto wrong = check("[store]\ndirektory = \"/nowhere\"\n");
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.output, testing::HasSubstr("store.directory"));
+}
+
+}  // namespace
+}  // namespace dmarcate

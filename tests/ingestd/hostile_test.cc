@@ -1,0 +1,122 @@
+// A7 through the daemon: hostile input is refused with a reason, within 64 MiB above idle, and the
+// daemon goes on serving. lib/unpack's own tests have many more inputs.
+
+#include <random>
+
+#include "fmt/format.h"
+#include "gtest/gtest.h"
+
+#include "lib/base/digest.h"
+#include "tests/ingestd/daemon.h"
+#include "tests/lib/archive/archive_builder.h"
+
+namespace dmarcate {
+namespace {
+
+using ingest_testing::Daemon;
+using ingest_testing::Import;
+using ingest_testing::ImportItem;
+using ingest_testing::MakeReportXml;
+using ingest_testing::Submit;
+
+constexpr int64_t kAllowedKib = 64 << 10;
+
+std::string Mail(const std::string& type, const std::string& body) {
+  return fmt::format(
+      "From: reports@reporter.test\r\nTo: r@example.test\r\nSubject: Report Domain: "
+      "example.test\r\n"
+      "MIME-Version: 1.0\r\nContent-Type: {}\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n",
+      type, Base64Encode(body));
+}
+
+std::string DeepMime(int depth) {
+  std::string out = "From: a@b.test\r\nMIME-Version: 1.0\r\n";
+  for (int i = 0; i < depth; ++i) {
+    out += fmt::format("Content-Type: multipart/mixed; boundary=b{0}\r\n\r\n--b{0}\r\n", i);
+  }
+  return out + "Content-Type: text/plain\r\n\r\nhello\r\n";
+}
+
+std::string Entities() {
+  std::string out = "<?xml version=\"1.0\"?><!DOCTYPE feedback [<!ENTITY a0 \"ha\">";
+  for (int i = 1; i < 30; ++i) out += fmt::format("<!ENTITY a{} \"&a{};&a{};\">", i, i - 1, i - 1);
+  return out +
+         "]><feedback><report_metadata><org_name>&a29;</org_name></report_metadata></feedback>";
+}
+
+std::string Nested(int depth) {
+  std::string out = "<feedback>";
+  for (int i = 0; i < depth; ++i) out += "<a>";
+  return out;
+}
+
+struct Hostile {
+  std::string name, content;
+};
+
+std::vector<Hostile> HostileInputs() {
+  const std::string report = MakeReportXml("example.test", "r", std::vector<int>(200, 1));
+  std::string noise(1 << 20, '\0');
+  std::mt19937 random(7);
+  for (char& c : noise) c = static_cast<char>(random());
+  std::string many_rows = "<feedback>";
+  while (many_rows.size() < (2 << 20)) many_rows += "<record></record>";
+  return {
+      {"gzip bomb", GzipOfZeros(uint64_t{512} << 20)},
+      {"gzip bomb in mail", Mail("application/gzip", GzipOfZeros(uint64_t{256} << 20))},
+      {"zip bomb", ZipOf({{"r.xml", std::string(120 << 20, ' ')}})},
+      {"zip in zip bomb", ZipOf({{"a.zip", ZipOf({{"r.xml", std::string(110 << 20, ' ')}})}})},
+      {"truncated gzip", GzipOf(noise).substr(0, 500'000)},
+      {"truncated zip", ZipOf({{"r.xml", report}}).substr(0, 400)},
+      {"truncated xml", report.substr(0, report.find("<policy_published>"))},
+      {"entities", Entities()},
+      {"external entity",
+       "<!DOCTYPE feedback [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><feedback>&x;</feedback>"},
+      {"deep xml", Nested(100'000)},
+      {"deep mime", DeepMime(50'000)},
+      {"rows without end", many_rows},
+      {"noise", noise},
+      {"zeros", std::string(3 << 20, '\0')},
+  };
+}
+
+TEST(HostileInput, IsRefusedWithinTheMemoryBoundAndTheDaemonGoesOn) {
+  const std::vector<Hostile> inputs = HostileInputs();
+  Daemon daemon;
+  const absl::Status started = daemon.Start();
+  ASSERT_TRUE(started.ok()) << started;
+  v1::SubmitReportResponse response;
+  ASSERT_TRUE(Submit(daemon.channel(), MakeReportXml("first.test", "1", {1}), &response).ok());
+  ASSERT_EQ(response.items(0).outcome(), v1::ITEM_OUTCOME_STORED);
+  daemon.ForgetPeak();
+  const int64_t idle_kib = daemon.PeakKib();
+  for (const Hostile& input : inputs) {
+    response.Clear();
+    const grpc::Status status = Submit(daemon.channel(), input.content, &response);
+    ASSERT_TRUE(status.ok()) << input.name << ": " << status.error_message();
+    ASSERT_GE(response.items_size(), 1) << input.name;
+    for (const auto& item : response.items()) {
+      EXPECT_NE(item.outcome(), v1::ITEM_OUTCOME_STORED) << input.name;
+      EXPECT_FALSE(item.reason().empty()) << input.name;
+      EXPECT_FALSE(item.detail().empty()) << input.name << ": " << item.reason();
+    }
+    EXPECT_LE(daemon.PeakKib() - idle_kib, kAllowedKib) << "after " << input.name;
+  }
+  // What passes SubmitReport's 3 MiB comes as an import.
+  const std::vector<ImportItem> large = {{"deep.eml", DeepMime(100'000)}};
+  int answered = 0;
+  EXPECT_TRUE(Import(daemon.channel(), large, [&](const v1::ItemResult& result) {
+                ++answered;
+                EXPECT_NE(result.items(0).outcome(), v1::ITEM_OUTCOME_STORED);
+                EXPECT_FALSE(result.items(0).reason().empty());
+              }).ok());
+  EXPECT_EQ(answered, 1);
+  fmt::print("idle {} MiB, peak {} MiB\n", idle_kib / 1024, daemon.PeakKib() / 1024);
+  EXPECT_LE(daemon.PeakKib() - idle_kib, kAllowedKib);
+  ASSERT_TRUE(Submit(daemon.channel(), MakeReportXml("last.test", "1", {1}), &response).ok());
+  EXPECT_EQ(response.items(0).outcome(), v1::ITEM_OUTCOME_STORED);
+  EXPECT_EQ(daemon.Stop(), 0) << daemon.log();
+}
+
+}  // namespace
+}  // namespace dmarcate
