@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "lib/base/text.h"
 #include "lib/inspect/posture.h"
 #include "lib/inspect/posture_judge.h"
 
@@ -28,11 +29,27 @@ void LintSize(const RecordView& view, std::string_view path, std::vector<LintFin
   findings.push_back(std::move(finding));
 }
 
+// Character-strings are joined without a blank (RFC 7208 section 3.3). A record that would parse
+// with one was cut between two terms.
+void LintGluedStrings(const RecordView& view, std::vector<LintFinding>& findings) {
+  for (const TxtRecord& txt : view.resolver->txt) {
+    if (txt.strings.size() < 2 || ParseSpf(txt.Joined()).ok()) continue;
+    if (!ParseSpf(Join(txt.strings, " ")).ok()) continue;
+    findings.push_back(
+        MakeFinding(lint_code::kSpfStringLength, Severity::kError, "spf",
+                    "the record is cut into strings between two terms without a blank, so "
+                    "receivers read the two as one",
+                    "End each string but the last with a blank.", "RFC 7208 section 3.3"));
+    return;
+  }
+}
+
 void JudgeSpfText(const DomainName& domain, Resolver& resolver, const Clock& clock,
                   const PostureOptions& options, SpfPosture& spf) {
   auto& findings = spf.judgement.findings;
   auto record = ParseSpf(spf.text);
   if (!record.ok()) {
+    LintGluedStrings(spf.view, findings);
     findings.push_back(SyntaxFinding(lint_code::kSpfSyntax, "spf", record.status(),
                                      "receivers say permerror", "RFC 7208 section 4.6"));
     return;
@@ -67,6 +84,7 @@ SpfPosture InspectSpf(const DomainName& domain, Resolver& resolver,
     spf.ttl_seconds = spf.view.resolver->ttl_seconds;
     switch (selection.outcome) {
       case SpfSelection::Outcome::kNone:
+        LintGluedStrings(spf.view, findings);
         findings.push_back(
             MakeFinding(lint_code::kSpfMissing, Severity::kError, "spf",
                         DoesNotExist(spf.view) ? fmt::format("{} does not exist", domain.text())

@@ -104,6 +104,18 @@ TEST_F(PostureTest, BrokenRecordsNameThePosition) {
   EXPECT_EQ(posture.spf.judgement.verdict, Verdict::kFail);
 }
 
+TEST_F(PostureTest, GluedStringsAreExplained) {
+  options_.server_views = ServerViews::kSkip;
+  dns_.SetTxtRecords(domain_, {{{"v=spf1 ip4:192.0.2.1", "ip4:192.0.2.2 -all"}}});
+  EXPECT_THAT(Codes(Inspect().spf.judgement.findings),
+              ElementsAre("SPF_STRING_LENGTH", "SPF_SYNTAX"));
+  dns_.SetTxtRecords(domain_, {{{"v=spf1", "mx -all"}}});
+  EXPECT_THAT(Codes(Inspect().spf.judgement.findings),
+              ElementsAre("SPF_STRING_LENGTH", "SPF_MISSING"));
+  dns_.SetTxtRecords(domain_, {{{"v=spf1 ip4:192.0", ".2.1 -all"}}});
+  EXPECT_THAT(Codes(Inspect().spf.judgement.findings), IsEmpty());
+}
+
 TEST_F(PostureTest, UnknownIsNeitherPassNorAbsent) {
   dns_.Fail(domain_, RrType::kTxt, absl::DeadlineExceededError("nobody answered"));
   const Posture posture = Inspect();
