@@ -37,8 +37,8 @@ struct UnpackLimits {  // DESIGN section 5
 };
 
 struct UnpackHints {
-  std::string file_name;  // of the input itself, if known
-  absl::Time received_time;
+  std::string file_name;     // of the input itself, if known
+  absl::Time received_time;  // required: dates over 48 hours after it are implausible
 };
 
 // One report found, or one reason why there is none. The aggregate's outcome and repairs include
@@ -50,10 +50,20 @@ struct UnpackedReport {
   std::optional<TlsReport> tls;
   std::optional<FailureReport> failure;
   std::vector<Repair> repairs;
-  std::string reason;  // stable code, for the outcomes that are no report
+  // Stable code, for the outcomes that are no report. Beside those of the parsers (lib/report):
+  //   kOverLimit    message_too_large, compressed_too_large, inflated_too_large, ratio_too_high,
+  //                 too_many_members, zip_directory_too_large, zip_overlap, archive_too_deep,
+  //                 mime_too_deep, too_many_parts, too_many_enclosed_messages, header_too_large,
+  //                 too_many_messages
+  //   kQuarantined  empty_payload, empty_archive, compression_unsupported, container_unsupported,
+  //                 gzip_truncated, gzip_corrupt, gzip_crc, zip_truncated, zip_corrupt, zip_crc
+  //   kNotAReport   no_report_found, bounce
+  //   kDuplicate    duplicate_in_input
+  std::string reason;
   std::string detail;  // a sentence: what, where, the limit
-  std::string
-      document_sha256;  // 32 raw bytes, of the decompressed document; empty if none was reached
+  // 32 raw bytes, of the decompressed document; empty if none was reached. Of several reports in
+  // one document (S17) the second and later have digests derived from it, so that each has its own.
+  std::string document_sha256;
   int64_t document_bytes = 0;
   std::vector<std::string> container;  // layers, outermost first: "mail", "zip", "xml"
   std::string file_name;               // of the attachment or member, as sent; for display only
