@@ -32,10 +32,11 @@ struct Addresses {
   absl::Status error;
 };
 
-Addresses ResolveServer(Resolver& resolver, const DomainName& name_server) {
+Addresses ResolveServer(Resolver& resolver, const DomainName& name_server, NetDeadline deadline) {
   Addresses out;
   for (const RrType type : {RrType::kA, RrType::kAaaa}) {
-    const auto answer = resolver.Lookup(name_server, type);
+    const auto answer = IsOver(deadline) ? absl::DeadlineExceededError("no time left")
+                                         : resolver.Lookup(name_server, type);
     if (!answer.ok()) {
       out.error = answer.status();
       continue;
@@ -106,8 +107,13 @@ absl::StatusOr<AuthoritativeAnswer> LdnsAuthoritativeResolver::LookupAll(const D
   }
 }
 
-absl::StatusOr<DomainName> LdnsAuthoritativeResolver::FindZone(const DomainName& owner) {
+absl::StatusOr<DomainName> LdnsAuthoritativeResolver::FindZone(const DomainName& owner,
+                                                               NetDeadline deadline) {
   for (DomainName candidate = owner; !candidate.IsRoot(); candidate = candidate.Parent()) {
+    if (IsOver(deadline)) {
+      return MakeError(absl::StatusCode::kDeadlineExceeded,
+                       fmt::format("zone of {} not found in time", owner.text()));
+    }
     const auto soa = resolver_.Lookup(candidate, RrType::kSoa);
     if (!soa.ok()) {
       return Annotate(soa.status(), fmt::format("zone of {} not found", owner.text()));
@@ -120,7 +126,7 @@ absl::StatusOr<DomainName> LdnsAuthoritativeResolver::FindZone(const DomainName&
 }
 
 absl::StatusOr<LdnsAuthoritativeResolver::ZoneServers> LdnsAuthoritativeResolver::FindServers(
-    const DomainName& owner) {
+    const DomainName& owner, NetDeadline deadline) {
   ZoneServers out;
   for (const Stub& stub : stubs_) {
     if (!owner.IsAtOrBelow(stub.zone)) continue;
@@ -128,7 +134,7 @@ absl::StatusOr<LdnsAuthoritativeResolver::ZoneServers> LdnsAuthoritativeResolver
     for (const ServerAddress& server : stub.servers) out.targets.push_back({DomainName(), server});
     return out;
   }
-  DMARCATE_ASSIGN_OR_RETURN(out.zone, FindZone(owner));
+  DMARCATE_ASSIGN_OR_RETURN(out.zone, FindZone(owner, deadline));
   auto name_servers = resolver_.Lookup(out.zone, RrType::kNs);
   if (!name_servers.ok()) {
     return Annotate(name_servers.status(), fmt::format("servers of {}", out.zone.text()));
@@ -142,7 +148,7 @@ absl::StatusOr<LdnsAuthoritativeResolver::ZoneServers> LdnsAuthoritativeResolver
   }
   std::vector<Addresses> found(parsed.size());
   ForEachInParallel(parsed.size(), kInParallel,
-                    [&](size_t i) { found[i] = ResolveServer(resolver_, parsed[i]); });
+                    [&](size_t i) { found[i] = ResolveServer(resolver_, parsed[i], deadline); });
   std::vector<Target> unreachable;
   for (size_t i = 0; i < parsed.size(); ++i) {
     for (const IpAddress& address : found[i].addresses) {
@@ -181,7 +187,7 @@ absl::StatusOr<Response> LdnsAuthoritativeResolver::AskOne(const Target& target,
 
 absl::StatusOr<LdnsAuthoritativeResolver::Round> LdnsAuthoritativeResolver::AskAll(
     const Question& question, NetDeadline deadline) {
-  DMARCATE_ASSIGN_OR_RETURN(ZoneServers servers, FindServers(question.name));
+  DMARCATE_ASSIGN_OR_RETURN(ZoneServers servers, FindServers(question.name, deadline));
   const size_t count = servers.targets.size();
   std::vector<std::optional<absl::StatusOr<Response>>> responses(count);
   ForEachInParallel(count, kInParallel, [&](size_t i) {

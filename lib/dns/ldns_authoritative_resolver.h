@@ -58,8 +58,8 @@ class LdnsAuthoritativeResolver final : public AuthoritativeResolver {
   LdnsAuthoritativeResolver(std::vector<Stub> stubs, const DnsConfig& config, Resolver& resolver,
                             uint16_t port);
 
-  absl::StatusOr<DomainName> FindZone(const DomainName& owner);
-  absl::StatusOr<ZoneServers> FindServers(const DomainName& owner);
+  absl::StatusOr<DomainName> FindZone(const DomainName& owner, NetDeadline deadline);
+  absl::StatusOr<ZoneServers> FindServers(const DomainName& owner, NetDeadline deadline);
   absl::StatusOr<Response> AskOne(const Target& target, const Question& question,
                                   NetDeadline deadline) const;
   absl::StatusOr<Round> AskAll(const Question& question, NetDeadline deadline);

@@ -321,6 +321,13 @@ TEST_F(AuthoritativeTest, AnUnknownZoneCutIsAnError) {
   EXPECT_THAT(Lookup("b.example.test"), StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
+TEST_F(AuthoritativeTest, TheDeadlineEndsTheSearchForTheZone) {
+  config_.deadline = absl::ZeroDuration();
+  EXPECT_THAT(Lookup("_dmarc.example.test"),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("in time")));
+  EXPECT_THAT(dns_.queries(), IsEmpty());
+}
+
 TEST_F(AuthoritativeTest, ADelegatedOwnerIsItsOwnZone) {
   dns_.SetTexts(Name("_dmarc.example.test"), RrType::kSoa, {"ns hostmaster 1 1 1 1 60"});
   dns_.SetTexts(Name("_dmarc.example.test"), RrType::kNs, {"ns1.example.test"});
