@@ -82,8 +82,7 @@ std::vector<std::string> NextSteps(std::string_view reason) {
 }  // namespace
 
 struct App::Options {
-  std::string server =
-      FromEnvironment("DMARCATE_SERVER", "unix:/run/dmarcate/policyd/socket");
+  std::string server = FromEnvironment("DMARCATE_SERVER", "unix:/run/dmarcate/policyd/socket");
   std::string ingest_server =
       FromEnvironment("DMARCATE_INGEST_SERVER", "unix:/run/dmarcate/ingestd/socket");
   std::string token_file = FromEnvironment("DMARCATE_TOKEN_FILE", "");
@@ -158,19 +157,32 @@ void App::Prepare(grpc::ClientContext* context, Daemon daemon, absl::Duration ti
 }
 
 int App::Fail(int exit_code, std::string_view reason, std::string_view what, std::string_view why,
-              const std::vector<std::string>& next) const {
+              const std::vector<std::string>& next,
+              const std::map<std::string, std::string>& details) const {
   std::fflush(stdout);
   if (format() == Format::kJson || format() == Format::kJsonl) {
     const nlohmann::ordered_json object = {{"message_type", "exit_error"},
                                            {"code", exit_code},
                                            {"reason", reason},
                                            {"message", fmt::format("{}: {}", what, why)},
+                                           {"metadata", details},
                                            {"help", next}};
     fmt::print(stderr, "{}\n",
                object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace));
     return exit_code;
   }
   fmt::print(stderr, "error: {}: {}\n", what, EscapeForTerminal(why));
+  for (const auto& [key, value] : details) {
+    const auto lines = Split(value, '\n');
+    if (lines.size() == 1) {
+      fmt::print(stderr, "  {}: {}\n", key, EscapeForTerminal(value));
+      continue;
+    }
+    fmt::print(stderr, "  {}:\n", key);
+    for (const std::string_view line : lines) {
+      fmt::print(stderr, "    {}\n", EscapeForTerminal(line));
+    }
+  }
   for (size_t i = 0; i < next.size(); ++i) {
     fmt::print(stderr, "{}{}\n", i == 0 ? "try:  " : "      ", next[i]);
   }
@@ -187,12 +199,7 @@ int App::Fail(std::string_view what, const grpc::Status& status) const {
       if (detail.UnpackTo(&info)) reason = info.reason();
     }
   }
-  std::string why = status.error_message();
-  for (const auto& [key, value] : info.metadata()) {
-    if (format() == Format::kTable || format() == Format::kWide) {
-      why += fmt::format(" ({}: {})", key, value);
-    }
-  }
+  std::map<std::string, std::string> details(info.metadata().begin(), info.metadata().end());
   std::vector<std::string> next = NextSteps(reason);
   if (reason.empty() && status.error_code() == grpc::StatusCode::UNAVAILABLE) {
     reason = "SERVER_UNREACHABLE";
@@ -200,7 +207,7 @@ int App::Fail(std::string_view what, const grpc::Status& status) const {
         "is the daemon running, and is this its address? --server {} --ingest-server {}",
         options_->server, options_->ingest_server)};
   }
-  return Fail(ExitCodeOf(status.error_code()), reason, what, why, next);
+  return Fail(ExitCodeOf(status.error_code()), reason, what, status.error_message(), next, details);
 }
 
 int App::Fail(std::string_view what, const absl::Status& status) const {

@@ -64,8 +64,10 @@ class App {
   // with -o json as one object in the last line, and gives the exit code.
   int Fail(std::string_view what, const grpc::Status& status) const;
   int Fail(std::string_view what, const absl::Status& status) const;
+  // `details` are the numbers and names of the message, one line each.
   int Fail(int exit_code, std::string_view reason, std::string_view what, std::string_view why,
-           const std::vector<std::string>& next = {}) const;
+           const std::vector<std::string>& next = {},
+           const std::map<std::string, std::string>& details = {}) const;
 
   // A note for a person on stderr.
   void Note(std::string_view text) const;

@@ -73,7 +73,10 @@ std::string RecordChangeText(const v1::RecordChange& record) {
     out += fmt::format("  {} {}", Mark(term.action()), EscapeForTerminal(term.term()));
     if (!term.before().empty()) out += fmt::format("  (was {})", EscapeForTerminal(term.before()));
     if (!term.source().empty()) out += fmt::format("  for {}", LastSegment(term.source()));
-    if (term.lookup_cost() > 0) out += fmt::format("  [{} look-ups]", term.lookup_cost());
+    if (term.lookup_cost() > 0) {
+      out +=
+          fmt::format("  [{} look-up{}]", term.lookup_cost(), term.lookup_cost() == 1 ? "" : "s");
+    }
     out += "\n";
   }
   for (const std::string& value : record.untouched()) {
@@ -82,6 +85,25 @@ std::string RecordChangeText(const v1::RecordChange& record) {
   if (record.lookups_before() != 0 || record.lookups_after() != 0) {
     out += fmt::format("  look-ups: {} before, {} after, limit 10\n", record.lookups_before(),
                        record.lookups_after());
+  }
+  return out;
+}
+
+// What happened, without the records themselves.
+std::string ProgressText(const v1::Change& change) {
+  std::string out;
+  for (const v1::Step& step : change.steps()) {
+    out += fmt::format("step {:<10} {} {}\n", step.step(), Text(step.time()),
+                       EscapeForTerminal(step.detail()));
+  }
+  for (const v1::ServerVerification& server : change.verifications()) {
+    out += fmt::format("{} {} {}{}\n", server.verified() ? "verified" : "not yet ",
+                       server.address(), EscapeForTerminal(server.owner_name()),
+                       server.detail().empty() ? "" : "  " + EscapeForTerminal(server.detail()));
+  }
+  if (change.has_error()) {
+    out += fmt::format("{}: {}\n", change.error().reason(),
+                       EscapeForTerminal(change.error().message()));
   }
   return out;
 }
@@ -96,19 +118,7 @@ std::string ChangeText(const v1::Change& change) {
                        guard.result() == v1::GuardResult::RESULT_REFUSE ? "refused" : "warning",
                        guard.code(), EscapeForTerminal(guard.message()));
   }
-  for (const v1::Step& step : change.steps()) {
-    out += fmt::format("step {:<10} {} {}\n", step.step(), Text(step.time()),
-                       EscapeForTerminal(step.detail()));
-  }
-  for (const v1::ServerVerification& server : change.verifications()) {
-    out += fmt::format("{} {} {}{}\n", server.verified() ? "verified" : "not yet ",
-                       server.address(), EscapeForTerminal(server.owner_name()),
-                       server.detail().empty() ? "" : "  " + EscapeForTerminal(server.detail()));
-  }
-  if (change.has_error()) {
-    out += fmt::format("{}: {}\n", change.error().reason(),
-                       EscapeForTerminal(change.error().message()));
-  }
+  out += ProgressText(change);
   if (change.state() == v1::Change::STATE_PLANNED) {
     out += fmt::format("digest {}\nexpires {}\n", change.plan_digest(),
                        Text(change.plan_expire_time()));
@@ -178,9 +188,8 @@ int Apply(App* app, const Options& options) {
   v1::Change change;
   grpc::Status status = Get(app, *stub, options, &change);
   if (!status.ok()) return app->Fail("change not read", status);
-  if (change.state() == v1::Change::STATE_PLANNED && app->format() == Format::kTable) {
-    fmt::print(stderr, "{}", ChangeText(change));
-  }
+  const bool shown = change.state() == v1::Change::STATE_PLANNED && app->format() == Format::kTable;
+  if (shown) fmt::print(stderr, "{}", ChangeText(change));
   if (change.state() == v1::Change::STATE_PLANNED && !options.dry_run &&
       !app->Confirm(Removes(change) ? Confirmation::kSerious : Confirmation::kMild,
                     "write this to the DNS?")) {
@@ -195,7 +204,12 @@ int Apply(App* app, const Options& options) {
   status = Call(app, *stub, &Stub::ApplyChange, request, &response, App::Daemon::kPolicyd,
                 kApplyTimeout);
   if (!status.ok()) return app->Fail("change not applied", status);
-  Show(*app, response.change());
+  if (shown) {  // the records have been printed with the question
+    fmt::print("{}  {}\n{}", response.change().name(), StateText(response.change().state()),
+               ProgressText(response.change()));
+  } else {
+    Show(*app, response.change());
+  }
   return options.dry_run ? static_cast<int>(kDone) : ExitCodeFor(response.change());
 }
 

@@ -36,7 +36,7 @@ std::string Directory(TomlConfig& file, std::string_view key, std::string_view f
 
 absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
   PolicydConfig out;
-  out.listen = ReadListenConfig(file, {.unix_socket = "/run/dmarcate/policyd.sock",
+  out.listen = ReadListenConfig(file, {.unix_socket = "/run/dmarcate/policyd/socket",
                                        .token_file = "/var/lib/dmarcate/policyd/token"});
   out.store_directory = Directory(file, "store.directory", "/var/lib/dmarcate/policy");
   out.reports_directory = Directory(file, "reports.directory", "/var/lib/dmarcate/reports");

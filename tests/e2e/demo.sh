@@ -104,6 +104,7 @@ CONF
   add_record juniper.example _dmarc TXT '"v=DMARC1; p=quarantine"'
   add_record quartz.example @ TXT '"v=spf1 ip4:192.0.2.130 ip6:2001:db8:130::25 -all"'
   add_record quartz.example _dmarc TXT '"v=DMARC1; p=reject"'
+  for zone in "${domains[@]}"; do add_record reports.example "$zone._report._dmarc" TXT '"v=DMARC1;"'; done
   add_record salesforce.com _spf TXT '"v=spf1 ip4:198.51.100.60/31 -all"'
   add_record legacy-crm.example spf TXT '"v=spf1 ip4:198.51.100.200 -all"'
   [ ${#as_nobody[@]} = 0 ] || chown -R 65534:65534 "$work/pdns"
@@ -134,12 +135,13 @@ server:
   cache-max-ttl: 1
   cache-max-negative-ttl: 1
   module-config: "iterator"
+  local-zone: "." static
 CONF
     local zone
+    for zone in "${zones[@]}"; do printf '  local-zone: "%s" transparent\n' "$zone"; done
     for zone in "${zones[@]}"; do
       printf 'stub-zone:\n  name: "%s"\n  stub-addr: 127.0.0.1@%s\n' "$zone" "$dns_port"
     done
-    printf 'forward-zone:\n  name: "."\n  forward-addr: 127.0.0.1@%s\n' "$dns_port"
   } >"$work/unbound/unbound.conf"
   [ ${#as_nobody[@]} = 0 ] || chown -R 65534:65534 "$work/unbound"
   "${as_nobody[@]}" unbound -d -c "$work/unbound/unbound.conf" >"$work/unbound.log" 2>&1 &
@@ -200,7 +202,7 @@ all_reports_are_in() {
 
 # The TXT record set as the authoritative server gives it, sorted; drill shares no code with Dmarcate.
 authoritative_txt() { drill -p "$dns_port" @127.0.0.1 TXT "$1" | awk '!/^;/ && $4 == "TXT"' | cut -f 5- | sort; }
-serial() { drill -p "$dns_port" @127.0.0.1 SOA "$1" | awk '$4 == "SOA" {print $7; exit}'; }
+serial() { drill -p "$dns_port" @127.0.0.1 SOA "$1" | awk '!/^;/ && $4 == "SOA" {print $7}'; }
 
 # Prints a command, runs it, prints what it says.
 run() {
@@ -294,6 +296,7 @@ journey() {
 
   step "a second apply of the same plan writes nothing"
   serial_before=$(serial harbor.example)
+  [ -n "$serial_before" ] || fail "drill gives no serial"
   try dmarcate changes apply "$change" --yes
   expect "exit code of the second apply" $code 0
   expect "serial of the zone" "$(serial harbor.example)" "$serial_before"
@@ -324,7 +327,7 @@ journey() {
   step "the offline commands see the same"
   try dmarcate check harbor.example --resolver "127.0.0.1:$resolver_port" --stub "harbor.example=127.0.0.1:$dns_port" \
     --selector mail2026 --tree
-  [ $code = 0 ] || [ $code = 3 ] || fail "check: exit code $code"
+  expect "exit code of check" $code 0
 
   step "everything is as it must be"
 }
