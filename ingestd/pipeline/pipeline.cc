@@ -68,7 +68,8 @@ void Pipeline::Stop(absl::Duration limit) {
   {
     std::unique_lock lock(mutex_);
     closed_ = true;
-    idle_.wait_for(lock, absl::ToChronoNanoseconds(limit),
+    // An infinite limit would overflow in wait_for().
+    idle_.wait_for(lock, absl::ToChronoMilliseconds(std::min(limit, absl::Hours(24 * 365))),
                    [this] { return threads_.empty() || IdleLocked(); });
     stopping_ = true;
   }
