@@ -16,6 +16,11 @@ size_t FakeDnsProvider::pending_faults() const {
   return faults_.size();
 }
 
+void FakeDnsProvider::ClearFaults() {
+  const std::lock_guard lock(mutex_);
+  faults_.clear();
+}
+
 FakeDnsProvider::Fault FakeDnsProvider::Strike(Call call, bool& struck) {
   const std::lock_guard lock(mutex_);
   struck = false;
@@ -105,10 +110,13 @@ absl::Status FakeDnsProvider::CheckZone(const DomainName& zone, const DomainName
 absl::StatusOr<RrSet> FakeDnsProvider::ReadRrSet(const DomainName& zone, const DomainName& owner) {
   bool struck = false;
   const Fault fault = Strike(Call::kRead, struck);
-  if (struck && fault.moment == Moment::kBefore && !fault.status.ok()) return fault.status;
+  if (struck && fault.moment == Moment::kBefore) {
+    if (fault.hook) fault.hook();
+    if (!fault.status.ok()) return fault.status;
+  }
   DMARCATE_RETURN_IF_ERROR(CheckZone(zone, owner));
   RrSet rrset = Get(owner);
-  if (struck && fault.hook) fault.hook();
+  if (struck && fault.moment != Moment::kBefore && fault.hook) fault.hook();
   if (struck && !fault.status.ok()) return fault.status;
   if (struck && fault.moment == Moment::kDuring && !rrset.records.empty()) {
     rrset.records.pop_back();

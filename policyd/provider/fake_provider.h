@@ -43,6 +43,7 @@ class FakeDnsProvider final : public DnsProvider {
   void Inject(Fault fault);
   // Faults that are left; a test that injects one wants it to have struck.
   size_t pending_faults() const;
+  void ClearFaults();
 
   void AddZone(const DomainName& zone);
   // As somebody else does it; does not count as a write.

@@ -164,8 +164,14 @@ Transaction::Written Transaction::WriteOne(const Transition& transition, std::st
   const absl::Duration end = world_.clock.Monotonic() + options_.read_deadline;
   absl::Duration pause = options_.first_pause;
   bool repeated = false;
-  // A first try of unknown outcome may still arrive: then nothing is certain.
+  // The provider says that nothing was changed; the zone, if it can be read, is believed more. A
+  // first try of unknown outcome may still arrive: then nothing is certain.
   const auto refused = [&](std::string_view reason) {
+    const absl::StatusOr<RrSet> now = provider_->ReadRrSet(transition.zone, transition.owner);
+    if (now.ok() && Compare(transition, now->records) == Content::kTo) {
+      journal_.Step(step::kReadBack, Detail(transition, mark));
+      return Written::kYes;
+    }
     reason_ = repeated ? "WRITE_OUTCOME_UNKNOWN" : std::string(reason);
     return repeated ? Written::kAttention : Written::kNo;
   };

@@ -1,0 +1,505 @@
+#include "policyd/reconcile/change_engine.h"
+
+#include <future>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "policyd/reconcile/reason.h"
+#include "tests/policyd/reconcile/test_world.h"
+#include "tests/testing/status_matchers.h"
+
+namespace dmarcate {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+using Texts = std::vector<std::string>;
+
+std::string CodeOf(const absl::Status& status) {
+  const std::optional<ErrorReason> reason = ErrorReasonOf(status);
+  return reason.has_value() ? reason->code : status.ToString();
+}
+
+class ChangeEngineTest : public testing::Test {
+ protected:
+  ChangeRecord Plan(ChangeIntent intent = {}) {
+    absl::StatusOr<ChangeRecord> change = engine->Plan("example.com", intent, "tokens/p");
+    EXPECT_TRUE(change.ok()) << change.status();
+    return change.value();
+  }
+  static ApplyRequest For(const ChangeRecord& change) {
+    return {change.domain, change.id, change.plan_digest, change.revision, "tokens/a"};
+  }
+  absl::StatusOr<ChangeRecord> Apply(const ChangeRecord& change) {
+    return engine->Apply(For(change));
+  }
+  absl::StatusOr<ChangeRecord> Rollback(const ChangeRecord& change,
+                                        RunMode mode = RunMode::kExecute) {
+    return engine->Rollback({change.domain, change.id, change.revision, "tokens/a", mode});
+  }
+  ChangeRecord Applied() {
+    absl::StatusOr<ChangeRecord> change = Apply(Plan());
+    EXPECT_TRUE(change.ok()) << change.status();
+    EXPECT_EQ(change->state, ChangeState::kSucceeded) << change->error_message;
+    return change.value();
+  }
+  void ExpectOldZone() {
+    EXPECT_EQ(world.Texts(TestWorld::kSpf), (Texts{TestWorld::kOldSpf, "verification=1"}));
+    EXPECT_EQ(world.Texts(TestWorld::kDmarc), Texts{TestWorld::kOldDmarc});
+    EXPECT_EQ(world.Texts(TestWorld::kReport), Texts{});
+  }
+  void ExpectNewZone() {
+    EXPECT_EQ(world.Texts(TestWorld::kSpf), (Texts{TestWorld::kNewSpf, "verification=1"}));
+    EXPECT_EQ(world.Texts(TestWorld::kDmarc), Texts{TestWorld::kNewDmarc});
+    EXPECT_EQ(world.Texts(TestWorld::kReport), Texts{TestWorld::kAuthorization});
+  }
+
+  TestWorld world;
+  std::unique_ptr<ChangeEngine> engine = world.MakeEngine();
+};
+
+TEST_F(ChangeEngineTest, PlansThreeRrSetsInASafeOrder) {
+  const ChangeRecord change = Plan();
+  EXPECT_EQ(change.state, ChangeState::kPlanned);
+  ASSERT_EQ(change.record_changes.size(), 3u);
+  EXPECT_EQ(change.record_changes[0].owner_name, TestWorld::kReport.text());
+  EXPECT_EQ(change.record_changes[0].zone, "reports.test");
+  EXPECT_EQ(change.record_changes[1].owner_name, TestWorld::kDmarc.text());
+  EXPECT_EQ(change.record_changes[2].owner_name, "example.com");
+  EXPECT_EQ(change.record_changes[2].untouched, Texts{"\"verification=1\""});
+  EXPECT_EQ(change.record_changes[2].lookups_before, 1);
+  EXPECT_EQ(change.record_changes[2].lookups_after, 2);
+  EXPECT_EQ(change.managed_after, (std::vector<ManagedTerm>{{"include:a.test", "a"}}));
+  EXPECT_EQ(change.provider_class, 1);
+  EXPECT_EQ(change.requested_by, "tokens/p");
+  EXPECT_EQ(change.plan_expire_time, change.create_time + absl::Minutes(30));
+  ExpectOldZone();
+}
+
+TEST_F(ChangeEngineTest, ThePlanTwiceHasOneDigest) {
+  EXPECT_EQ(Plan().plan_digest, Plan().plan_digest);
+}
+
+TEST_F(ChangeEngineTest, ApplyWritesVerifiesAndRemembersItsTerms) {
+  const ChangeRecord change = Applied();
+  ExpectNewZone();
+  EXPECT_EQ(world.provider->writes(), 3);
+  EXPECT_EQ(change.applied_by, "tokens/a");
+  EXPECT_EQ(change.verifications.size(), 3 * FakeFleet::kServers);
+  for (const VerificationRecord& record : change.verifications) EXPECT_TRUE(record.verified);
+  EXPECT_EQ(world.managed_terms(), change.managed_after);
+  std::vector<std::string> steps;
+  for (const StepRecord& step : change.steps) {
+    if (steps.empty() || steps.back() != step.step) steps.push_back(step.step);
+  }
+  EXPECT_THAT(
+      steps, ElementsAre("LEASED", "READ", "COMPARED", "LINTED", "JOURNALED", "WRITING",
+                         "READ_BACK", "WRITING", "READ_BACK", "WRITING", "READ_BACK", "VERIFYING"));
+}
+
+TEST_F(ChangeEngineTest, ApplyTwiceIsOneWrite) {
+  const ChangeRecord plan = Plan();
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord first, Apply(plan));
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord second, Apply(plan));
+  EXPECT_EQ(second.state, ChangeState::kSucceeded);
+  EXPECT_EQ(second.revision, first.revision);
+  EXPECT_EQ(world.provider->writes(), 3);
+}
+
+TEST_F(ChangeEngineTest, NothingToDoIsSuccess) {
+  Applied();
+  const ChangeRecord change = Plan();
+  EXPECT_EQ(change.state, ChangeState::kSucceeded);
+  EXPECT_THAT(change.record_changes, IsEmpty());
+}
+
+TEST_F(ChangeEngineTest, ARejectedSourceLosesExactlyItsTerms) {
+  Applied();
+  world.Decide("b", SourceState::kApproved, "b.test");
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord both, Apply(Plan()));
+  EXPECT_EQ(world.Texts(TestWorld::kSpf)[0],
+            "v=spf1  mx ip4:203.0.113.9 include:a.test include:b.test ~all");
+  world.Decide("a", SourceState::kRejected, "a.test");
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord without, Apply(Plan()));
+  EXPECT_EQ(world.Texts(TestWorld::kSpf)[0], "v=spf1  mx ip4:203.0.113.9 include:b.test ~all");
+  EXPECT_EQ(world.managed_terms(), (std::vector<ManagedTerm>{{"include:b.test", "b"}}));
+}
+
+TEST_F(ChangeEngineTest, ATermThatSomebodyTookOutIsForgotten) {
+  Applied();
+  world.provider->SetTexts(TestWorld::kSpf, {TestWorld::kOldSpf, "verification=1"});
+  world.Decide("a", SourceState::kRejected, "a.test");
+  EXPECT_EQ(Plan().state, ChangeState::kSucceeded);
+  EXPECT_THAT(world.managed_terms(), IsEmpty());
+}
+
+TEST_F(ChangeEngineTest, ValidateOnlyLeavesNoTrace) {
+  DMARCATE_ASSERT_OK_AND_ASSIGN(
+      const ChangeRecord dry, engine->Plan("example.com", {}, "tokens/p", RunMode::kValidateOnly));
+  EXPECT_EQ(dry.revision, 0u);
+  EXPECT_THAT(world.store.ListChanges("-", "", 10).value(), IsEmpty());
+  const ChangeRecord plan = Plan();
+  ApplyRequest request = For(plan);
+  request.mode = RunMode::kValidateOnly;
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord checked, engine->Apply(request));
+  EXPECT_EQ(checked.state, ChangeState::kPlanned);
+  ExpectOldZone();
+}
+
+TEST_F(ChangeEngineTest, StalePlanNamesTheDifferenceAndIsOver) {
+  const ChangeRecord plan = Plan();
+  world.provider->SetTexts(TestWorld::kSpf, {TestWorld::kOldSpf, "verification=2"});
+  const absl::StatusOr<ChangeRecord> applied = Apply(plan);
+  ASSERT_THAT(applied, testing_support::StatusIs(absl::StatusCode::kAborted));
+  const std::optional<ErrorReason> reason = ErrorReasonOf(applied.status());
+  ASSERT_TRUE(reason.has_value());
+  EXPECT_EQ(reason->code, "STALE_PLAN");
+  EXPECT_THAT(reason->metadata.at("expected"), HasSubstr("verification=1"));
+  EXPECT_THAT(reason->metadata.at("found"), HasSubstr("verification=2"));
+  EXPECT_EQ(world.provider->writes(), 0);
+  EXPECT_EQ(world.store.GetChange("example.com", plan.id)->state, ChangeState::kFailed);
+  EXPECT_EQ(CodeOf(Apply(plan).status()), "STALE_PLAN");
+}
+
+TEST_F(ChangeEngineTest, PlansOverManagedTermsThatChangedAreStale) {
+  const ChangeRecord plan = Plan();
+  DomainRecord domain = world.store.GetDomain("example.com").value();
+  domain.managed_terms = {{"mx", "m"}};
+  ASSERT_TRUE(world.store.PutDomain(domain).ok());
+  EXPECT_EQ(CodeOf(Apply(plan).status()), "STALE_PLAN");
+}
+
+TEST_F(ChangeEngineTest, WhatIsAppliedIsWhatWasShown) {
+  const ChangeRecord plan = Plan();
+  ApplyRequest request = For(plan);
+  request.plan_digest[0] = request.plan_digest[0] == '0' ? '1' : '0';
+  EXPECT_EQ(CodeOf(engine->Apply(request).status()), "PLAN_DIGEST_MISMATCH");
+  request = For(plan);
+  request.revision += 1;
+  EXPECT_EQ(CodeOf(engine->Apply(request).status()), "ETAG_MISMATCH");
+  request = For(plan);
+  request.id = "none";
+  EXPECT_EQ(CodeOf(engine->Apply(request).status()), "RESOURCE_NOT_FOUND");
+  ExpectOldZone();
+}
+
+TEST_F(ChangeEngineTest, AnOldPlanExpires) {
+  const ChangeRecord plan = Plan();
+  world.clock.Advance(absl::Minutes(30) + absl::Seconds(1));
+  EXPECT_EQ(CodeOf(Apply(plan).status()), "PLAN_EXPIRED");
+  EXPECT_EQ(world.store.GetChange("example.com", plan.id)->state, ChangeState::kExpired);
+  EXPECT_EQ(CodeOf(Apply(plan).status()), "PLAN_EXPIRED");
+  ExpectOldZone();
+}
+
+TEST_F(ChangeEngineTest, RefusesByGuardAndSaysWhy) {
+  world.provider->SetTexts(TestWorld::kSpf, {TestWorld::kOldSpf, "v=spf1 -all"});
+  const ChangeRecord plan = Plan();
+  EXPECT_EQ(plan.state, ChangeState::kRefused);
+  const absl::StatusOr<ChangeRecord> applied = Apply(plan);
+  ASSERT_EQ(CodeOf(applied.status()), "GUARD_REFUSED");
+  EXPECT_EQ(ErrorReasonOf(applied.status())->metadata.at("guard"), "SPF_MULTIPLE");
+}
+
+TEST_F(ChangeEngineTest, RefusesWhatItCannotCount) {
+  world.resolver.Fail(Name("a.test"), RrType::kTxt, absl::UnavailableError("servfail"));
+  const ChangeRecord plan = Plan();
+  EXPECT_EQ(plan.state, ChangeState::kRefused);
+}
+
+TEST_F(ChangeEngineTest, CountsAgainRightBeforeWriting) {
+  const ChangeRecord plan = Plan();
+  std::string many = "v=spf1";
+  for (int i = 0; i < 10; ++i) {
+    many += " include:n" + std::to_string(i) + ".test";
+    world.resolver.SetTxt(Name("n" + std::to_string(i) + ".test"), {"v=spf1 -all"});
+  }
+  world.resolver.SetTxt(Name("a.test"), {many + " -all"});
+  const absl::StatusOr<ChangeRecord> applied = Apply(plan);
+  ASSERT_EQ(CodeOf(applied.status()), "GUARD_REFUSED");
+  EXPECT_EQ(ErrorReasonOf(applied.status())->metadata.at("lookups"), "12");
+  EXPECT_EQ(world.store.GetChange("example.com", plan.id)->state, ChangeState::kPlanned);
+  ExpectOldZone();
+}
+
+TEST_F(ChangeEngineTest, RefusesAZoneWhoseServersDisagree) {
+  world.fleet.Configure(2, {.lie = Texts{"something"}});
+  EXPECT_EQ(Plan().state, ChangeState::kRefused);
+  world.fleet.Configure(2, {.silent = true});
+  EXPECT_EQ(Plan().state, ChangeState::kRefused);
+  world.fleet.Configure(2, {});
+  EXPECT_EQ(Plan().state, ChangeState::kPlanned);
+}
+
+TEST_F(ChangeEngineTest, RefusesAnAlias) {
+  world.fleet.SetAlias(TestWorld::kDmarc, Name("vendor.test"));
+  const ChangeRecord plan = Plan();
+  EXPECT_EQ(plan.state, ChangeState::kRefused);
+  EXPECT_TRUE(std::ranges::any_of(plan.guards, [](const GuardRecord& guard) {
+    return guard.code == "CNAME_AT_NAME" && guard.verdict == GuardVerdict::kRefuse;
+  }));
+}
+
+TEST_F(ChangeEngineTest, NeverPlansOnGuesses) {
+  world.provider->Inject({.call = FakeDnsProvider::Call::kRead,
+                          .status = absl::UnavailableError("http 503"),
+                          .times = 1000});
+  EXPECT_EQ(CodeOf(engine->Plan("example.com", {}, "p").status()), "PROVIDER_UNAVAILABLE");
+  EXPECT_THAT(world.store.ListChanges("-", "", 10).value(), IsEmpty());
+}
+
+TEST_F(ChangeEngineTest, NeedsAProvider) {
+  DomainRecord domain = world.store.GetDomain("example.com").value();
+  domain.dns_provider = "";
+  ASSERT_TRUE(world.store.PutDomain(domain).ok());
+  EXPECT_EQ(CodeOf(engine->Plan("example.com", {}, "p").status()), "NO_PROVIDER");
+  EXPECT_EQ(CodeOf(engine->Plan("other.test", {}, "p").status()), "RESOURCE_NOT_FOUND");
+}
+
+TEST_F(ChangeEngineTest, OnlyAManagedReportDomainIsWritten) {
+  DomainRecord reports = world.store.GetDomain("reports.test").value();
+  reports.dns_provider = "other";
+  ASSERT_TRUE(world.store.PutDomain(reports).ok());
+  const ChangeRecord plan = Plan();
+  EXPECT_EQ(plan.state, ChangeState::kPlanned);
+  EXPECT_EQ(plan.record_changes.size(), 2u);
+  EXPECT_TRUE(std::ranges::any_of(plan.guards, [](const GuardRecord& guard) {
+    return guard.code == "DMARC_RUA_UNAUTHORIZED" && guard.verdict == GuardVerdict::kWarn;
+  }));
+}
+
+TEST_F(ChangeEngineTest, DoesNotWeakenWhatASubdomainInherits) {
+  world.PutDomain("sub.example.com", "r@reports.test");
+  world.resolver.SetTxt(TestWorld::kDmarc, {"v=DMARC1; p=reject; sp=quarantine"});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord plan, engine->Plan("sub.example.com", {}, "p"));
+  EXPECT_EQ(plan.state, ChangeState::kRefused);
+  EXPECT_TRUE(std::ranges::any_of(plan.guards, [](const GuardRecord& guard) {
+    return guard.code == "DMARC_POLICY_CHANGED" && guard.metadata.contains("policy") &&
+           guard.metadata.at("policy") == "quarantine";
+  }));
+}
+
+TEST_F(ChangeEngineTest, RollbackRestoresTheExactBytes) {
+  std::vector<TxtRecord> oddly_cut = world.provider->Get(TestWorld::kSpf).records;
+  oddly_cut[1].strings = {"verifi", "cation=1"};
+  world.provider->Set(TestWorld::kSpf, oddly_cut, 777);
+  const ChangeRecord change = Applied();
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord dry, Rollback(change, RunMode::kValidateOnly));
+  EXPECT_EQ(dry.revision, 0u);
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord rollback, Rollback(change));
+  EXPECT_EQ(rollback.state, ChangeState::kSucceeded) << rollback.error_message;
+  EXPECT_EQ(rollback.rollback_of, change.id);
+  ExpectOldZone();
+  EXPECT_EQ(world.provider->Get(TestWorld::kSpf).records, oddly_cut);
+  EXPECT_EQ(world.provider->Get(TestWorld::kSpf).ttl_seconds, 777u);
+  EXPECT_THAT(world.managed_terms(), IsEmpty());
+  const ChangeRecord original = world.store.GetChange("example.com", change.id).value();
+  EXPECT_EQ(original.state, ChangeState::kRolledBack);
+  EXPECT_EQ(original.rolled_back_by, rollback.id);
+  // Again: the same answer, no write. Applying the original again is over.
+  const int writes = world.provider->writes();
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord again, Rollback(original));
+  EXPECT_EQ(again.id, rollback.id);
+  EXPECT_EQ(CodeOf(Apply(original).status()), "CHANGE_STATE");
+  EXPECT_EQ(world.provider->writes(), writes);
+}
+
+TEST_F(ChangeEngineTest, RollbackDoesNotTouchWhatOthersChanged) {
+  const ChangeRecord change = Applied();
+  world.provider->SetTexts(TestWorld::kDmarc, {"v=DMARC1; p=none"});
+  const absl::StatusOr<ChangeRecord> rollback = Rollback(change);
+  ASSERT_EQ(CodeOf(rollback.status()), "ROLLBACK_BLOCKED");
+  EXPECT_THAT(ErrorReasonOf(rollback.status())->metadata.at("found"), HasSubstr("p=none"));
+  EXPECT_EQ(world.provider->writes(), 3);
+  EXPECT_EQ(CodeOf(Rollback(Plan()).status()), "CHANGE_STATE");
+}
+
+TEST_F(ChangeEngineTest, GoesBackWhenReceiversFailOnWhatIsLive) {
+  const ChangeRecord plan = Plan();
+  // The vendor's record goes away between the count and the proof.
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kAfter,
+                          .hook = [&] { world.resolver.Remove(Name("a.test")); },
+                          .skip = 2});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  EXPECT_EQ(change.state, ChangeState::kRolledBack);
+  EXPECT_EQ(change.error_reason, "DANGLING_INCLUDE");
+  ExpectOldZone();
+  EXPECT_THAT(world.managed_terms(), IsEmpty());
+}
+
+TEST_F(ChangeEngineTest, GoesBackWhenSignaturesBreak) {
+  const ChangeRecord plan = Plan();
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kAfter,
+                          .hook =
+                              [&] {
+                                world.resolver.Fail(TestWorld::kSpf, RrType::kTxt,
+                                                    absl::DataLossError("bogus"));
+                              },
+                          .skip = 2});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  EXPECT_EQ(change.state, ChangeState::kRolledBack);
+  EXPECT_EQ(change.error_reason, "DNSSEC_BOGUS");
+  ExpectOldZone();
+}
+
+TEST_F(ChangeEngineTest, WaitsForServersThatAreBehind) {
+  const ChangeRecord plan = Plan();
+  world.fleet.Configure(3, {.lag = absl::Seconds(40)});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  EXPECT_EQ(change.state, ChangeState::kSucceeded);
+  EXPECT_GE(change.end_time - change.apply_time, absl::Seconds(40));
+}
+
+TEST_F(ChangeEngineTest, ServersThatStayBehindNeedAttentionAndNoRollback) {
+  const ChangeRecord plan = Plan();
+  world.fleet.Configure(3, {.lag = absl::Hours(1)});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  EXPECT_EQ(change.state, ChangeState::kNeedsAttention);
+  EXPECT_EQ(change.error_reason, "VERIFY_TIMEOUT");
+  EXPECT_THAT(change.error_message, HasSubstr("ns4.test"));
+  ExpectNewZone();
+  // What was written is ours: a later plan can take it out again.
+  EXPECT_EQ(world.managed_terms(), change.managed_after);
+  world.fleet.Configure(3, {});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord rollback, Rollback(change));
+  EXPECT_EQ(rollback.state, ChangeState::kSucceeded);
+  ExpectOldZone();
+}
+
+TEST_F(ChangeEngineTest, AThirdValueAtAServerNeedsAttention) {
+  const ChangeRecord plan = Plan();
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kAfter,
+                          .hook = [&] { world.fleet.Configure(1, {.lie = Texts{"v=spf1 +all"}}); },
+                          .skip = 2});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  EXPECT_EQ(change.state, ChangeState::kNeedsAttention);
+  EXPECT_EQ(change.error_reason, "VERIFY_CONFLICT");
+}
+
+TEST_F(ChangeEngineTest, AForeignWriteBetweenReadAndWriteIsKept) {
+  const ChangeRecord plan = Plan({.spf_from_decisions = true});
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kDuring, .hook = [&] {
+                            world.provider->SetTexts(TestWorld::kSpf,
+                                                     {TestWorld::kOldSpf, "verification=1", "new"});
+                          }});
+  const absl::StatusOr<ChangeRecord> applied = Apply(plan);
+  ASSERT_EQ(CodeOf(applied.status()), "STALE_PLAN");
+  EXPECT_THAT(ErrorReasonOf(applied.status())->metadata.at("found"), HasSubstr("new"));
+  EXPECT_EQ(world.Texts(TestWorld::kSpf), (Texts{TestWorld::kOldSpf, "verification=1", "new"}));
+}
+
+TEST_F(ChangeEngineTest, WritesOfAStalePrefixGoBack) {
+  const ChangeRecord plan = Plan();
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kBefore,
+                          .hook = [&] { world.provider->SetTexts(TestWorld::kSpf, {"foreign"}); },
+                          .skip = 2});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  EXPECT_EQ(change.state, ChangeState::kRolledBack);
+  EXPECT_EQ(change.error_reason, "STALE_PLAN");
+  EXPECT_EQ(world.Texts(TestWorld::kSpf), Texts{"foreign"});
+  EXPECT_EQ(world.Texts(TestWorld::kDmarc), Texts{TestWorld::kOldDmarc});
+  EXPECT_EQ(world.Texts(TestWorld::kReport), Texts{});
+}
+
+TEST_F(ChangeEngineTest, ALostAnswerIsReadBackNotRepeated) {
+  const ChangeRecord plan = Plan({.spf_from_decisions = true});
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kAfter,
+                          .status = absl::UnknownError("connection reset")});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  EXPECT_EQ(change.state, ChangeState::kSucceeded);
+  EXPECT_EQ(world.provider->writes(), 1);
+  EXPECT_TRUE(std::ranges::any_of(change.steps,
+                                  [](const StepRecord& step) { return step.step == "UNKNOWN"; }));
+}
+
+TEST_F(ChangeEngineTest, CallerMayLeaveAndOthersHaveToWait) {
+  world.PutDomain("www.example.com", "");
+  const ChangeRecord plan = Plan();
+  const ChangeRecord other = Plan({.spf_from_decisions = true});
+  std::promise<void> reached;
+  std::promise<void> go_on;
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kBefore, .hook = [&] {
+                            reached.set_value();
+                            go_on.get_future().wait();
+                          }});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord running,
+                                engine->Apply(For(plan), absl::ZeroDuration()));
+  reached.get_future().wait();
+  const absl::StatusOr<ChangeRecord> refused = Apply(other);
+  EXPECT_EQ(CodeOf(refused.status()), "CHANGE_IN_PROGRESS");
+  EXPECT_THAT(ErrorReasonOf(refused.status())->metadata.at("change"), HasSubstr(plan.id));
+  EXPECT_EQ(world.store.GetChange("example.com", plan.id)->state, ChangeState::kApplying);
+  std::future<absl::StatusOr<ChangeRecord>> joined =
+      std::async(std::launch::async, [&] { return Apply(plan); });
+  go_on.set_value();
+  EXPECT_EQ(joined.get()->state, ChangeState::kSucceeded);
+  engine->WaitIdle();
+  EXPECT_EQ(world.provider->writes(), 3);
+  EXPECT_EQ(CodeOf(Apply(other).status()), "STALE_PLAN");
+}
+
+TEST_F(ChangeEngineTest, ConcurrentAppliesAreOneWrite) {
+  const ChangeRecord plan = Plan();
+  std::vector<std::future<absl::StatusOr<ChangeRecord>>> applies;
+  for (int i = 0; i < 8; ++i) {
+    applies.push_back(std::async(std::launch::async, [&] { return Apply(plan); }));
+  }
+  for (auto& apply : applies) {
+    const absl::StatusOr<ChangeRecord> change = apply.get();
+    if (change.ok()) {
+      EXPECT_EQ(change->state, ChangeState::kSucceeded);
+    } else {
+      EXPECT_EQ(CodeOf(change.status()), "ETAG_MISMATCH");
+    }
+  }
+  EXPECT_EQ(world.provider->writes(), 3);
+  ExpectNewZone();
+}
+
+TEST_F(ChangeEngineTest, AFullDiskStopsBeforeTheFirstWrite) {
+  const ChangeRecord plan = Plan();
+  world.store.FailPuts(absl::ResourceExhaustedError("disk full"));
+  EXPECT_THAT(Apply(plan), testing_support::StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(world.provider->writes(), 0);
+  world.store.FailPuts(absl::OkStatus());
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  EXPECT_EQ(change.state, ChangeState::kSucceeded);
+}
+
+TEST_F(ChangeEngineTest, ARollbackWhoseProviderIsDownIsNeverForgotten) {
+  const ChangeRecord plan = Plan();
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kAfter,
+                          .hook = [&] { world.resolver.Remove(Name("a.test")); },
+                          .skip = 2});
+  world.provider->Inject({.status = absl::UnavailableError("down"), .skip = 2, .times = 1'000'000});
+  EXPECT_FALSE(Apply(plan).ok());
+  EXPECT_EQ(world.store.GetChange("example.com", plan.id)->state, ChangeState::kRollingBack);
+  world.provider->ClearFaults();
+  ASSERT_TRUE(engine->Resume().ok());
+  engine->WaitIdle();
+  EXPECT_EQ(world.store.GetChange("example.com", plan.id)->state, ChangeState::kRolledBack);
+  ExpectOldZone();
+}
+
+TEST_F(ChangeEngineTest, AStoppedEngineTakesNoWork) {
+  const ChangeRecord plan = Plan();
+  engine->Stop();
+  EXPECT_EQ(CodeOf(Apply(plan).status()), "SHUTTING_DOWN");
+  ExpectOldZone();
+}
+
+TEST(ErrorReasonTest, KeepsEveryOctet) {
+  const std::map<std::string, std::string> metadata = {{"a:1", "x\ny"},
+                                                       {"b", std::string("\0", 1)}};
+  const absl::Status status =
+      MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN", "text", metadata);
+  EXPECT_EQ(ErrorReasonOf(status), (ErrorReason{"STALE_PLAN", metadata}));
+  EXPECT_EQ(ErrorReasonOf(absl::AbortedError("x")), std::nullopt);
+}
+
+}  // namespace
+}  // namespace dmarcate
