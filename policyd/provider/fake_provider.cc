@@ -43,6 +43,11 @@ void FakeDnsProvider::AddZone(const DomainName& zone) {
   zones_.insert(zone);
 }
 
+void FakeDnsProvider::AddAlias(const DomainName& owner) {
+  const std::lock_guard lock(mutex_);
+  aliases_.insert(owner);
+}
+
 void FakeDnsProvider::Write(const DomainName& owner, RrSet rrset) {
   std::function<void(const DomainName&, const RrSet&)> listener;
   {
@@ -124,6 +129,11 @@ absl::StatusOr<RrSet> FakeDnsProvider::ReadRrSet(const DomainName& zone, const D
   return rrset;
 }
 
+bool FakeDnsProvider::IsAlias(const DomainName& owner) const {
+  const std::lock_guard lock(mutex_);
+  return aliases_.contains(owner);
+}
+
 absl::Status FakeDnsProvider::Compare(const RrSetChange& change, bool& done) const {
   const std::vector<TxtRecord> now = Get(change.owner).records;
   done = SameTexts(now, change.after);
@@ -140,6 +150,10 @@ absl::Status FakeDnsProvider::Apply(const DomainName& zone, const RrSetChange& c
     if (!fault.status.ok()) return fault.status;
   }
   DMARCATE_RETURN_IF_ERROR(CheckZone(zone, change.owner));
+  if (IsAlias(change.owner)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     fmt::format("{} is a CNAME", change.owner.text()));
+  }
   bool done = false;
   DMARCATE_RETURN_IF_ERROR(Compare(change, done));
   if (struck && fault.moment == Moment::kDuring) {

@@ -46,6 +46,8 @@ class FakeDnsProvider final : public DnsProvider {
   void ClearFaults();
 
   void AddZone(const DomainName& zone);
+  // A CNAME: nothing can be written beside it.
+  void AddAlias(const DomainName& owner);
   // As somebody else does it; does not count as a write.
   void Set(const DomainName& owner, std::vector<TxtRecord> records, uint32_t ttl_seconds = 3600);
   void SetTexts(const DomainName& owner, const std::vector<std::string>& texts);
@@ -65,13 +67,14 @@ class FakeDnsProvider final : public DnsProvider {
  private:
   // The fault that strikes this call, if one does.
   Fault Strike(Call call, bool& struck);
+  bool IsAlias(const DomainName& owner) const;
   absl::Status CheckZone(const DomainName& zone, const DomainName& owner) const;
   absl::Status Compare(const RrSetChange& change, bool& done) const;
   void Write(const DomainName& owner, RrSet rrset);
 
   const ProviderClass class_;
   mutable std::mutex mutex_;
-  std::set<DomainName> zones_;
+  std::set<DomainName> zones_, aliases_;
   std::map<DomainName, RrSet> rrsets_;
   std::vector<Fault> faults_;
   std::function<void(const DomainName&, const RrSet&)> listener_;

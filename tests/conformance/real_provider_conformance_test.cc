@@ -1,0 +1,34 @@
+// The suite of provider_conformance.h on PowerDNS by HTTP, and on BIND, Knot and PowerDNS by RFC
+// 2136.
+
+#include "tests/conformance/provider_conformance.h"
+#include "tests/conformance/real_provider_host.h"
+
+namespace dmarcate {
+namespace {
+
+using testing_support::RealBind;
+using testing_support::RealKnot;
+using testing_support::RealPowerDns;
+
+std::unique_ptr<ProviderUnderTest> MakePowerDns() {
+  return MakePowerDnsHost(RealPowerDns::Start({ExampleZone()}));
+}
+std::unique_ptr<ProviderUnderTest> MakePowerDnsUpdate() {
+  return MakeRfc2136Host(RealPowerDns::Start({ExampleZone()}));
+}
+std::unique_ptr<ProviderUnderTest> MakeBind() {
+  return MakeRfc2136Host(RealBind::Start({ExampleZone()}));
+}
+std::unique_ptr<ProviderUnderTest> MakeKnot() {
+  return MakeRfc2136Host(RealKnot::Start({ExampleZone()}));
+}
+
+INSTANTIATE_TEST_SUITE_P(PowerDnsHttp, ProviderConformanceTest, testing::Values(&MakePowerDns));
+INSTANTIATE_TEST_SUITE_P(PowerDnsUpdate, ProviderConformanceTest,
+                         testing::Values(&MakePowerDnsUpdate));
+INSTANTIATE_TEST_SUITE_P(Bind, ProviderConformanceTest, testing::Values(&MakeBind));
+INSTANTIATE_TEST_SUITE_P(Knot, ProviderConformanceTest, testing::Values(&MakeKnot));
+
+}  // namespace
+}  // namespace dmarcate
