@@ -167,6 +167,10 @@ class Expander {
           fmt::format("permerror: {} has {} SPF records", name.text(), selection.indexes.size());
       return;
     }
+    text_octets_ += texts[selection.indexes[0]].size();
+    if (text_octets_ > budget_.max_text_octets) {
+      return Cut(node, fmt::format("the budget of {} octets is used up", budget_.max_text_octets));
+    }
     node.record_text = texts[selection.indexes[0]];
     const auto record = ParseSpf(node.record_text);
     if (!record.ok()) {
@@ -238,6 +242,7 @@ class Expander {
   std::vector<DomainName> path_;  // whose records are being expanded, outermost first
   int queries_ = 0;
   int nodes_ = 0;
+  size_t text_octets_ = 0;
   bool loop_ = false;
   std::string incomplete_reason_;
 };

@@ -33,6 +33,7 @@ struct SpfTreeBudget {
   absl::Duration max_time = absl::Seconds(20);  // checked between queries
   int max_depth = 20;                           // of nested includes
   int max_nodes = 5000;
+  size_t max_text_octets = 1 << 20;  // of all records followed
 };
 
 // Why an include or redirect does not lead to one SPF record.

@@ -11,6 +11,8 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kWidestShown = 5;
+constexpr size_t kMaxPathPartOctets = 260;
+constexpr size_t kMaxFindings = 100;
 // The senders of a large company with several large providers stay well below 2^21 addresses.
 constexpr int64_t kManyAddresses = int64_t{1} << 21;
 
@@ -70,9 +72,11 @@ class Walker {
   void Visit(const SpfNode& node, const std::string& path, bool top) {
     for (const SpfNode& child : node.children) {
       if (!child.reached) continue;
-      const std::string child_path = fmt::format("{}/{}", path, child.term);
+      // A term may be as long as a record, and paths are as long as the tree is deep.
+      const std::string child_path =
+          fmt::format("{}/{}", path, child.term.substr(0, kMaxPathPartOctets));
       tree_.has_dynamic_terms |= child.dynamic;
-      Judge(child, child_path, top);
+      if (tree_.findings.size() < kMaxFindings) Judge(child, child_path, top);
       Visit(child, child_path, /*top=*/false);
     }
   }

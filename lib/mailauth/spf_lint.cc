@@ -1,6 +1,7 @@
 // The findings about an SPF record that need no look-up.
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "fmt/format.h"
 
@@ -13,6 +14,8 @@ namespace {
 // Wider than any single sender needs; such ranges are shared with strangers.
 constexpr int kWidestIpv4Prefix = 16;
 constexpr int kWidestIpv6Prefix = 32;
+// A record of 64 KiB can earn thousands; nobody reads more than these.
+constexpr size_t kMaxFindings = 100;
 
 class Linter {
  public:
@@ -20,6 +23,7 @@ class Linter {
 
   std::vector<LintFinding> Run() {
     const auto all = record_.IndexOfAll();
+    std::unordered_set<std::string> seen;
     position_ = record_.version.size();
     for (size_t i = 0; i < record_.terms.size(); ++i) {
       const SpfTerm& term = record_.terms[i];
@@ -27,8 +31,7 @@ class Linter {
       CheckTerm(term);
       if (all.has_value() && i > *all) CheckAfterAll(term);
       if (all.has_value() && i < *all && term.kind == SpfKind::kRedirect) CheckAfterAll(term);
-      const auto first = record_.Find(term);
-      if (first.has_value() && *first < i) Duplicate(term);
+      if (!seen.insert(term.Canonical()).second) Duplicate(term);
       position_ += term.text.size();
     }
     if (!all.has_value() && record_.redirect() == nullptr) NoAll();
@@ -37,7 +40,8 @@ class Linter {
 
  private:
   void Add(std::string_view code, Severity severity, const SpfTerm* term, std::string message,
-           std::string fix, std::string section) {
+           std::string fix, std::string section, std::map<std::string, std::string> metadata = {}) {
+    if (findings_.size() == kMaxFindings) return;
     LintFinding finding;
     finding.code = std::string(code);
     finding.severity = severity;
@@ -46,6 +50,7 @@ class Linter {
     finding.message = std::move(message);
     finding.fix_hint = std::move(fix);
     finding.rfc_section = std::move(section);
+    finding.metadata = std::move(metadata);
     if (term != nullptr) finding.metadata["term"] = term->text;
     findings_.push_back(std::move(finding));
   }
@@ -80,8 +85,7 @@ class Linter {
     if (range.empty()) return;
     Add(lint_code::kSpfTooWide, Severity::kWarning, &term,
         fmt::format("{} is wider than one sender needs", range),
-        "Name the networks that really send.", "RFC 7208 section 11.4");
-    findings_.back().metadata["range"] = range;
+        "Name the networks that really send.", "RFC 7208 section 11.4", {{"range", range}});
   }
 
   void CheckAfterAll(const SpfTerm& term) {

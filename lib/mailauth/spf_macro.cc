@@ -186,12 +186,9 @@ bool UsesMacro(std::string_view text, char letter) {
 
 std::string FitDomain(std::string name) {
   if (name.ends_with('.')) name.pop_back();
-  while (name.size() > kMaxNameOctets) {
-    const size_t dot = name.find('.');
-    if (dot == std::string::npos) break;
-    name.erase(0, dot + 1);
-  }
-  return name;
+  if (name.size() <= kMaxNameOctets) return name;
+  const size_t dot = name.find('.', name.size() - kMaxNameOctets - 1);
+  return dot == std::string::npos ? name : name.substr(dot + 1);
 }
 
 }  // namespace dmarcate

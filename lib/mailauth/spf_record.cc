@@ -47,21 +47,26 @@ bool SpfTerm::costs_lookup() const {
   }
 }
 
-bool operator==(const SpfTerm& a, const SpfTerm& b) {
-  if (a.kind != b.kind || a.name != b.name || a.qualifier != b.qualifier) return false;
-  switch (a.kind) {
+std::string SpfTerm::Canonical() const {
+  const std::string head =
+      is_modifier() ? name : std::string(1, static_cast<char>(qualifier)) + name;
+  switch (kind) {
     case SpfKind::kAll:
-      return true;
+      return head;
     case SpfKind::kIp4:
     case SpfKind::kIp6:
-      return a.network == b.network && (a.network.has_value() || EqualsIgnoreCase(a.text, b.text));
+      // Without a network the text is all there is to tell them apart.
+      return fmt::format("{}:{}", head, network ? network->ToString() : AsciiLower(text));
     case SpfKind::kUnknownModifier:
-      return a.domain_spec == b.domain_spec;
+      return fmt::format("{}={}", head, domain_spec);
     default:
-      return a.ipv4_prefix_length == b.ipv4_prefix_length &&
-             a.ipv6_prefix_length == b.ipv6_prefix_length &&
-             CanonicalSpec(a.domain_spec) == CanonicalSpec(b.domain_spec);
+      return fmt::format("{}:{}/{}//{}", head, CanonicalSpec(domain_spec), ipv4_prefix_length,
+                         ipv6_prefix_length);
   }
+}
+
+bool operator==(const SpfTerm& a, const SpfTerm& b) {
+  return a.kind == b.kind && a.Canonical() == b.Canonical();
 }
 
 std::string SpfRecord::Render() const {

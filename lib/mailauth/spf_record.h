@@ -62,6 +62,8 @@ struct SpfTerm {
   // The target depends on client or sender.
   bool has_macros() const { return domain_spec.find('%') != std::string::npos; }
 
+  // The same for all terms of the same meaning: "a:example.com/32//128".
+  std::string Canonical() const;
   // By meaning: "+A:Example.com." equals "a:example.com/32". Written forms may differ.
   friend bool operator==(const SpfTerm& a, const SpfTerm& b);
 };

@@ -188,6 +188,21 @@ TEST_F(SpfTreeTest, TheTermBudgetCuts) {
   EXPECT_EQ(Covers(tree, Ip("198.51.100.1")), SpfCoverage::kUnknown);
 }
 
+TEST_F(SpfTreeTest, TheTextBudgetCuts) {
+  // The same large record, included again and again.
+  Spf("big.test", "v=spf1 x=" + std::string(60000, 'x') + " -all");
+  std::string text = "v=spf1";
+  for (int i = 0; i < 2000; ++i) text += " include:big.test";
+  const SpfTree tree = Expand(text + " -all");
+  EXPECT_FALSE(tree.complete);
+  EXPECT_EQ(tree.lookup_count, 2000);
+  EXPECT_EQ(tree.query_count, 2);
+  EXPECT_LE(tree.findings.size(), 100u);
+  size_t octets = 0;
+  for (const SpfNode& child : tree.root.children) octets += child.record_text.size();
+  EXPECT_LE(octets, budget_.max_text_octets);
+}
+
 TEST_F(SpfTreeTest, TheDepthBudgetCuts) {
   for (int i = 0; i < 40; ++i) {
     Spf("l" + std::to_string(i) + ".test",

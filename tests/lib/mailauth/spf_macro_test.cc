@@ -71,6 +71,11 @@ TEST(FitDomain, LosesLabelsFromTheLeft) {
   const std::string long_name = label + "." + label + "." + label + "." + label + "." + label;
   EXPECT_EQ(FitDomain(long_name).size(), 4 * 62u + 3u);
   EXPECT_EQ(FitDomain(std::string(300, 'x')).size(), 300u);
+  EXPECT_EQ(FitDomain(std::string(50, 'y') + "." + std::string(253, 'x')), std::string(253, 'x'));
+  // In one step, however many labels there are.
+  std::string many;
+  for (int i = 0; i < 2000000; ++i) many += "a.";
+  EXPECT_EQ(FitDomain(many).size(), 253u);
 }
 
 }  // namespace

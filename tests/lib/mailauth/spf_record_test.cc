@@ -177,6 +177,12 @@ TEST(StaticSuffix, IsWhatFollowsTheLastMacro) {
   EXPECT_EQ(StaticSuffix("foo.%{d}"), "");
 }
 
+TEST(LintSpf, StaysQuickAndShort) {
+  std::string text = "v=spf1";
+  while (text.size() + 2 <= kMaxSpfOctets) text += " a";
+  EXPECT_EQ(LintSpf(Spf(text)).size(), 100u);
+}
+
 struct LintCase {
   std::string name;
   std::string text;
