@@ -99,7 +99,9 @@ std::string GmimeFirstAddressDomain(const std::string& value) {
   const GObjectPtr<InternetAddressList> list(internet_address_list_parse(nullptr, value.c_str()));
   if (list == nullptr) return "";
   InternetAddressMailbox* mailbox = FirstMailbox(list.get());
-  const char* address = mailbox == nullptr ? nullptr : internet_address_mailbox_get_addr(mailbox);
+  // The other getter turns A-labels into U-labels; domains are A-labels here.
+  const char* address =
+      mailbox == nullptr ? nullptr : internet_address_mailbox_get_idn_addr(mailbox);
   if (address == nullptr) return "";
   std::string_view domain = address;
   const size_t at = domain.rfind('@');

@@ -29,7 +29,7 @@ ContentType ParseContentType(const std::string& value);
 std::string ParseDispositionFileName(const std::string& value);
 // Encoded words decoded, 8-bit octets guessed, never a failure.
 std::string DecodeHeaderText(const std::string& value);
-// The domain of the first address, lower case without a trailing dot, or empty.
+// The domain of the first address, lower case, as A-labels, without a trailing dot, or empty.
 std::string FirstAddressDomain(const std::string& value);
 std::optional<absl::Time> ParseMailDate(const std::string& value);
 

@@ -97,7 +97,9 @@ std::optional<std::string> DomainOfAddress(std::string_view address) {
            std::ranges::all_of(text, [](char c) { return c == '.' || IsAtomChar(c); });
   };
   if (!is_atoms(local) || !is_atoms(domain) || domain.size() > 255) return std::nullopt;
-  return AsciiLower(domain);
+  std::string lower = AsciiLower(domain);
+  if (lower.find("xn--") != std::string::npos) return std::nullopt;  // GMime looks into A-labels
+  return lower;
 }
 
 }  // namespace

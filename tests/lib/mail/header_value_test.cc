@@ -74,6 +74,8 @@ TEST(HeaderValue, FirstAddressDomain) {
   EXPECT_EQ(FirstAddressDomain("Group: a@example.com, b@example.net;"), "example.com");
   EXPECT_EQ(FirstAddressDomain("undisclosed-recipients:;"), "");
   EXPECT_EQ(FirstAddressDomain(""), "");
+  EXPECT_EQ(FirstAddressDomain("a@XN--Mller-kva.example"), "xn--mller-kva.example");
+  EXPECT_EQ(FirstAddressDomain("a@m\xC3\xBCller.example"), "xn--mller-kva.example");
 }
 
 TEST(HeaderValue, ParameterFloodsAreRead) {  // bounded by UnfoldValue, so this is the longest
