@@ -64,7 +64,7 @@ call() {  # SERVICE/METHOD JSON
   printf '\n$ buf curl ... /dmarcate.v1.%s -d %s\n' "$1" "$2" >&2
   $buf curl --http2-prior-knowledge --protocol grpc --reflect-protocol grpc-v1alpha \
     -H "authorization: Bearer $token" --reflect-header "authorization: Bearer $token" \
-    -d "$2" "http://127.0.0.1:$port/dmarcate.v1.$1" | tee /dev/stderr
+    -d "$2" "http://127.0.0.1:$port/dmarcate.v1.$1" | tee >(cat >&2)
 }
 within 30 call DomainService/ListDomains '{}' || fail "policyd does not answer"
 
