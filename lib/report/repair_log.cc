@@ -9,6 +9,13 @@ namespace {
 
 constexpr size_t kRawBytes = 256;
 
+// A replaced byte takes three, so what is valid may have to be cut once more.
+std::string Stored(std::string_view text) {
+  std::string valid = ToValidUtf8(CutUtf8(text, kRawBytes));
+  valid.resize(CutUtf8(valid, kRawBytes).size());
+  return valid;
+}
+
 }  // namespace
 
 std::string_view CutUtf8(std::string_view text, size_t bytes) {
@@ -31,8 +38,8 @@ void RepairLog::Add(std::string_view code, std::string_view path, std::string_vi
   repair.path = record_ == 0   ? std::string(path)
                 : path.empty() ? fmt::format("record[{}]", record_)
                                : fmt::format("record[{}]/{}", record_, path);
-  repair.raw = ToValidUtf8(CutUtf8(raw, kRawBytes));
-  repair.chosen = ToValidUtf8(CutUtf8(chosen, kRawBytes));
+  repair.raw = Stored(raw);
+  repair.chosen = Stored(chosen);
   repair.material = effect == Effect::kMaterial;
 }
 
