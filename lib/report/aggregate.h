@@ -26,10 +26,12 @@ struct AggregateLimits {
 
 // What surrounds the document and may fill gaps, never override it (report-quirks section 4).
 struct ReportHints {
-  std::string file_name;     // of the attachment, as sent
-  std::string subject;       // of the mail
-  std::string from_domain;   // of the mail, lower case
-  absl::Time received_time;  // places reports without a usable date_range
+  std::string file_name;    // of the attachment, as sent
+  std::string subject;      // of the mail
+  std::string from_domain;  // of the mail, lower case
+  // Places reports without a usable date_range: R14, R17. 1970 (the default) means unknown: then an
+  // implausible interval stays as sent, with its repair.
+  absl::Time received_time;
 };
 
 // Never an error by Status: bad input is data. `report` is set for the kAccepted* outcomes.
@@ -38,9 +40,11 @@ struct ParsedAggregate {
   std::optional<AggregateReport> report;
   std::vector<Repair> repairs;
   int64_t repairs_dropped = 0;
-  // For kQuarantined, kOverLimit, kNotAReport: a stable code ("xml_not_well_formed",
-  // "doctype_entities", "policy_domain_missing", "too_many_records", ...) and a sentence with the
-  // position and the limit.
+  // A stable code and a sentence with the position and the limit.
+  //   kQuarantined  empty_payload, not_a_feedback_document, doctype_entities, xml_not_well_formed,
+  //                 metadata_missing, policy_domain_missing
+  //   kOverLimit    too_many_records, xml_too_deep, frame_too_large
+  //   kNotAReport   not_xml
   std::string reason;
   std::string detail;
 };

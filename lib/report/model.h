@@ -59,7 +59,7 @@ enum class Dialect : uint8_t { kRfc7489, kRfc9990 };  // a hint for display, nev
 // One deviation and what was made of it (report-quirks G3). `code` is stable: "date_scaled".
 struct Repair {
   std::string code;
-  std::string path;       // "record[3]/row/count"
+  std::string path;       // "record[3]/row/count", records counted from 1
   std::string raw;        // as sent, cut at 256 bytes
   std::string chosen;     // what it was read as; empty: dropped
   bool material = false;  // touched a domain, address, counter, interval or result
