@@ -27,12 +27,26 @@ grpc::Status CallHost::Begin(const grpc::CallbackServerContext& context, CallKin
                              std::shared_ptr<Call>* call) const {
   absl::StatusOr<Principal> principal = authenticator_.Authenticate(context);
   if (!principal.ok()) return ToRpcError(principal.status());
-  if (draining()) return ShuttingDownError();
   // Without a client's deadline gRPC gives one far in the future.
   const absl::Time deadline =
       std::min(absl::FromChrono(context.deadline()), absl::Now() + LimitOf(kind));
-  *call = std::make_shared<Call>(*std::move(principal), deadline);
+  {
+    const std::lock_guard lock(mutex_);
+    // Under the lock: whoever is let in here is seen by an AwaitIdle() that comes later.
+    if (draining()) return ShuttingDownError();
+    ++running_;
+  }
+  call->reset(new Call(*std::move(principal), deadline), [this](const Call* ended) {
+    delete ended;
+    const std::lock_guard lock(mutex_);
+    if (--running_ == 0) idle_.notify_all();
+  });
   return grpc::Status::OK;
+}
+
+bool CallHost::AwaitIdle(absl::Duration limit) const {
+  std::unique_lock lock(mutex_);
+  return idle_.wait_for(lock, absl::ToChronoNanoseconds(limit), [this] { return running_ == 0; });
 }
 
 grpc::Status QueueFullError() {

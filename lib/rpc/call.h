@@ -5,7 +5,10 @@
 #define DMARCATE_LIB_RPC_CALL_H_
 
 #include <atomic>
+#include <condition_variable>
+#include <cstddef>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -58,11 +61,17 @@ class CallHost {
   // From now on Begin() answers UNAVAILABLE SHUTTING_DOWN; streams look at draining().
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
+  // Blocks until no call runs; false if some still do after `limit`. Calls that were let in before
+  // StartDraining() are waited for, later ones there are none.
+  bool AwaitIdle(absl::Duration limit) const;
 
  private:
   const Authenticator& authenticator_;
   WorkerPool& workers_;
   std::atomic<bool> draining_ = false;
+  mutable std::mutex mutex_;  // guards running_
+  mutable std::condition_variable idle_;
+  mutable size_t running_ = 0;
 };
 
 // The errors the wrappers themselves finish with.

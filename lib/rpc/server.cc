@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -26,6 +27,7 @@ namespace {
 constexpr unsigned kTlsRefreshSeconds = 60;
 constexpr size_t kPemLimitBytes = 1 << 20;
 constexpr int kStreamsPerConnection = 100;
+constexpr absl::Duration kGoodbye = absl::Milliseconds(200);  // for last answers to leave
 
 // The directory is made (0750) if it is missing. With LocalSocketTrust::kDirectoryMode it is all
 // that keeps strangers out.
@@ -141,7 +143,11 @@ void GrpcServer::Drain(absl::Duration limit) {
   if (auto* health = server_->GetHealthCheckService(); health != nullptr) {
     health->SetServingStatus(false);
   }
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + limit));
+  // gRPC would wait for idle connections, too, for as long as their owners do not look at them: a
+  // dashboard left open would hold up every stop for the whole limit.
+  const absl::Time until = absl::Now() + limit;
+  host_.AwaitIdle(limit);
+  server_->Shutdown(absl::ToChronoTime(std::min(until, absl::Now() + kGoodbye)));
   server_->Wait();
   host_.workers().Stop();
 }

@@ -78,11 +78,15 @@ grpc::ServerUnaryReactor* ServeUnary(const CallHost& host, CallKind kind,
   state->request.Swap(const_cast<Request*>(request));
   state->reactor = reactor;
   state->sent_response = response;
-  state->alarm.Set(absl::ToChronoTime(call->deadline()), [state](bool expired) {
-    if (!expired) return;
-    state->call->Cancel();
-    state->Finish(DeadlineError());
-  });
+  // Weak: gRPC keeps the function for as long as the alarm, which is part of the state; a strong
+  // pointer would keep every call's messages for ever.
+  state->alarm.Set(absl::ToChronoTime(call->deadline()),
+                   [weak = std::weak_ptr(state)](bool expired) {
+                     const auto live = expired ? weak.lock() : nullptr;
+                     if (live == nullptr) return;
+                     live->call->Cancel();
+                     live->Finish(DeadlineError());
+                   });
   const bool posted = host.workers().TryPost([state, handler = std::move(handler)] {
     if (!state->call->cancelled()) {
       state->Finish(

@@ -1,6 +1,9 @@
 #include "lib/rpc/server.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <future>
@@ -12,6 +15,7 @@
 
 #include "dmarcate/v1/intake.grpc.pb.h"
 #include "dmarcate/v1/report.grpc.pb.h"
+#include "lib/base/file.h"
 #include "lib/rpc/errors.h"
 #include "lib/rpc/server_stream.h"
 #include "lib/rpc/unary.h"
@@ -198,7 +202,25 @@ TEST_F(ServerTest, DrainLetsRunningCallsFinishAndAdmitsNoNewOnes) {
   EXPECT_EQ(Submit(channel, "", &refused).error_code(), grpc::StatusCode::UNAVAILABLE);
   echo_.Release();
   EXPECT_TRUE(call.get().ok());
-  drained.get();
+  // Long before the limit: nothing keeps a call that has ended.
+  EXPECT_EQ(drained.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+}
+
+TEST_F(ServerTest, DrainDoesNotWaitForIdleConnections) {
+  Start();
+  const std::string& path = config_.unix_socket;
+  const UniqueFd idle(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(connect(idle.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  // The preface and empty SETTINGS: a client that then sleeps and answers no PING.
+  const std::string_view hello("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
+  ASSERT_EQ(write(idle.get(), hello.data(), hello.size()), static_cast<ssize_t>(hello.size()));
+  char answer = 0;
+  ASSERT_EQ(read(idle.get(), &answer, 1), 1) << "the connection stands";
+  auto drained = std::async(std::launch::async, [this] { server_->Drain(absl::Seconds(60)); });
+  EXPECT_EQ(drained.wait_for(std::chrono::seconds(20)), std::future_status::ready);
 }
 
 TEST_F(ServerTest, AtTheDeadlineTheCallEndsThoughTheHandlerGoesOn) {
