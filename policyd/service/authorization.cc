@@ -60,6 +60,13 @@ absl::StatusOr<std::string> ReadRangeText(const std::string& text) {
                                                            : network->ToString();
 }
 
+// Letters, digits, '-' and '_': DomainName takes any octet that the DNS does, a term among them.
+bool IsHostName(std::string_view name) {
+  return std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  });
+}
+
 absl::StatusOr<std::string> ReadIncludeName(const std::string& text, std::string_view domain) {
   constexpr std::string_view kField = "authorization.spf_include.domain";
   if (text.empty()) return FieldRequired(kField);
@@ -71,7 +78,7 @@ absl::StatusOr<std::string> ReadIncludeName(const std::string& text, std::string
     return Forbidden(kField, text, "lets strangers send as the domain");
   }
   const auto name = DomainName::Parse(text);
-  if (!name.ok() || name->label_count() < 2) {
+  if (!name.ok() || name->label_count() < 2 || !IsHostName(name->text())) {
     return FieldError(kField, fmt::format("\"{}\" is no host name; write it without \"include:\"",
                                           EscapeForTerminal(text.substr(0, 300))));
   }

@@ -35,7 +35,8 @@ bool IsId(std::string_view id) {
 absl::StatusOr<std::string> ParseDomainResource(std::string_view name, std::string_view field) {
   constexpr std::string_view kWanted = "domains/{domain}";
   const auto parts = Split(name, '/');
-  if (parts.size() != 2 || parts[0] != "domains" || parts[1].empty()) {
+  // "-" means all of them, where a method says so; it is no domain's name.
+  if (parts.size() != 2 || parts[0] != "domains" || parts[1].empty() || parts[1] == "-") {
     return Malformed(name, field, kWanted);
   }
   const auto domain = DomainName::Parse(parts[1]);

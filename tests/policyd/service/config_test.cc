@@ -1,0 +1,80 @@
+#include "policyd/config.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace dmarcate {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(PolicydConfig, EveryKeyHasADefault) {
+  const auto config = ParsePolicydConfig("", "test.toml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->listen.unix_socket, "/run/dmarcate/policyd.sock");
+  EXPECT_EQ(config->store_directory, "/var/lib/dmarcate/policy");
+  EXPECT_EQ(config->reports_directory, "/var/lib/dmarcate/reports");
+  EXPECT_TRUE(config->listen.tcp.empty()) << "no TCP unless asked for";
+}
+
+TEST(PolicydConfig, ReadsWhatIsThere) {
+  const auto config = ParsePolicydConfig(R"(
+    public_suffix_file = "/usr/share/publicsuffix/public_suffix_list.dat"
+    [listen]
+    socket = "/tmp/p.sock"
+    tcp = "127.0.0.1:8460"
+    insecure_loopback = true
+    token_file = "/tmp/token"
+    [store]
+    directory = "/tmp/policy/"
+    [reports]
+    directory = "/tmp/reports"
+    [secrets]
+    directory = "/tmp/secrets"
+    [dns]
+    resolvers = ["127.0.0.1:5300"]
+    [[dns.stub]]
+    zone = "example.com"
+    servers = ["127.0.0.1:5301"]
+    [log]
+    format = "json"
+    level = "debug"
+    [shutdown]
+    limit = "3s"
+  )",
+                                         "test.toml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->store_directory, "/tmp/policy");
+  EXPECT_EQ(config->secrets_directory, "/tmp/secrets");
+  EXPECT_EQ(config->dns.resolvers, std::vector<std::string>{"127.0.0.1:5300"});
+  ASSERT_EQ(config->dns.stubs.size(), 1u);
+  EXPECT_EQ(config->log_format, LogFormat::kJson);
+  EXPECT_EQ(config->log_level, LogLevel::kDebug);
+  EXPECT_EQ(config->drain_limit, absl::Seconds(3));
+}
+
+struct Case {
+  const char* text;
+  const char* want;  // in the message
+};
+TEST(PolicydConfig, SaysWhatIsWrong) {
+  const Case kCases[] = {
+      {"[store]\ndirectroy = \"/x\"", "directory"},  // the nearest known key
+      {"[store]\ndirectory = \"relative\"", "absolute"},
+      {"[store]\ndirectory = 7", "store.directory"},
+      {"[store]\ndirectory = \"/x\"\n[reports]\ndirectory = \"/x/\"", "its own"},
+      {"[log]\nlevel = \"loud\"", "want one of"},
+      {"[listen]\ntcp = \"192.0.2.1:8460\"", "tls_certificate"},
+      {"[dns]\nresolvers = [\"resolver.example\"]", "dns.resolvers"},
+      {"not toml", "test.toml"},
+  };
+  for (const Case& test : kCases) {
+    const auto config = ParsePolicydConfig(test.text, "test.toml");
+    ASSERT_FALSE(config.ok()) << test.text;
+    EXPECT_EQ(config.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(config.status().message()), HasSubstr(test.want)) << test.text;
+  }
+}
+
+}  // namespace
+}  // namespace dmarcate

@@ -1,0 +1,112 @@
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "dmarcate/v1/report.grpc.pb.h"
+#include "tests/policyd/analysis/rows.h"
+#include "tests/policyd/service/world.h"
+
+namespace dmarcate {
+namespace {
+
+using analysis_testing::Report;
+using analysis_testing::Row;
+using service_testing::ReasonOf;
+using service_testing::World;
+using testing::HasSubstr;
+using v1::ReportService;
+using Stub = ReportService::Stub;
+
+class ReportServiceTest : public testing::Test {
+ protected:
+  ReportServiceTest() { world_.AddDomain(); }
+  grpc::Status Download(const std::string& name, std::string* bytes) {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", "Bearer " + service_testing::Token());
+    v1::DownloadReportRequest request;
+    request.set_name(name);
+    const auto reader = ReportService::NewStub(world_.channel())->DownloadReport(&context, request);
+    v1::DownloadReportResponse response;
+    while (reader->Read(&response)) *bytes += response.chunk();
+    return reader->Finish();
+  }
+  World world_;
+};
+
+TEST_F(ReportServiceTest, ListsNewestDayFirstInPages) {
+  for (int days = 5; days > 0; --days) world_.AddReport(Report(world_.DaysAgo(days), {Row(1)}));
+  v1::ListAggregateReportsRequest request;
+  request.set_parent("domains/example.com");
+  request.set_page_size(2);
+  std::vector<int> days;
+  do {
+    v1::ListAggregateReportsResponse response;
+    DMARCATE_CALL(world_, ReportService, ListAggregateReports, request, &response);
+    for (const auto& report : response.aggregate_reports()) {
+      days.push_back(report.date().day());
+      EXPECT_EQ(report.records_size(), 0) << "records come with Get";
+      EXPECT_EQ(report.trust(), v1::TRUST_CLASS_IMPORTED);
+      EXPECT_EQ(report.channel(), "upload");
+    }
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_THAT(days, testing::ElementsAre(29, 28, 27, 26, 25));
+}
+
+TEST_F(ReportServiceTest, ShowsAReportAsSent) {
+  StoredReport report = Report(world_.DaysAgo(1), {Row(7).Dkim("example.com", "s1")});
+  report.report.metadata.report_id = "id\x1b[31m";
+  const std::string id = world_.AddReport(std::move(report));
+  v1::GetAggregateReportRequest request;
+  request.set_name("domains/example.com/aggregateReports/" + id);
+  v1::GetAggregateReportResponse response;
+  DMARCATE_CALL(world_, ReportService, GetAggregateReport, request, &response);
+  const v1::AggregateReport& got = response.aggregate_report();
+  EXPECT_EQ(got.name(), request.name());
+  EXPECT_EQ(got.report_id().value(), "id\x1b[31m") << "strangers' text, marked as such";
+  EXPECT_EQ(got.content_sha256().size(), 64u);
+  ASSERT_EQ(got.records_size(), 1);
+  EXPECT_EQ(got.records(0).message_count(), 7);
+  EXPECT_EQ(got.records(0).source_address(), "192.0.2.1");
+  EXPECT_EQ(got.records(0).dkim(0).selector().value(), "s1");
+  EXPECT_EQ(response.next_record_page_token(), "");
+}
+
+TEST_F(ReportServiceTest, RecordsComeByTheThousand) {
+  const std::string id =
+      world_.AddReport(Report(world_.DaysAgo(1), std::vector<AggregateRecord>(2500, Row(1))));
+  v1::GetAggregateReportRequest request;
+  request.set_name("domains/example.com/aggregateReports/" + id);
+  std::vector<int> pages;
+  do {
+    v1::GetAggregateReportResponse response;
+    DMARCATE_CALL(world_, ReportService, GetAggregateReport, request, &response);
+    pages.push_back(response.aggregate_report().records_size());
+    request.set_record_page_token(response.next_record_page_token());
+  } while (!request.record_page_token().empty());
+  EXPECT_THAT(pages, testing::ElementsAre(1000, 1000, 500));
+}
+
+TEST_F(ReportServiceTest, GivesTheBytesAsReceived) {
+  const std::string id = world_.AddReport(Report(world_.DaysAgo(1), {Row(1)}));
+  std::string bytes;
+  ASSERT_TRUE(Download("domains/example.com/aggregateReports/" + id, &bytes).ok());
+  EXPECT_THAT(bytes, HasSubstr("raw bytes of report 1"));
+}
+
+TEST_F(ReportServiceTest, WhatIsNotThereIsNotFound) {
+  std::string bytes;
+  for (const char* name : {"domains/example.com/aggregateReports/nonsense",
+                           "domains/example.com/aggregateReports/20260629-00000000000000ff-0",
+                           "domains/example.net/aggregateReports/20260629-0000000000000001-0"}) {
+    v1::GetAggregateReportRequest request;
+    request.set_name(name);
+    v1::GetAggregateReportResponse response;
+    EXPECT_EQ(ReasonOf(world_.Call<ReportService>(&Stub::GetAggregateReport, request, &response)),
+              "RESOURCE_NOT_FOUND")
+        << name;
+    EXPECT_EQ(ReasonOf(Download(name, &bytes)), "RESOURCE_NOT_FOUND") << name;
+  }
+}
+
+}  // namespace
+}  // namespace dmarcate

@@ -1,0 +1,172 @@
+#include "tests/policyd/service/world.h"
+
+#include <utility>
+
+#include "fmt/format.h"
+#include "grpcpp/impl/service_type.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "gtest/gtest.h"
+
+#include "lib/base/digest.h"
+#include "lib/base/random.h"
+#include "lib/base/secret.h"
+#include "lib/mailauth/public_suffix_list.h"
+#include "lib/rpc/auth.h"
+#include "lib/rpc/call.h"
+#include "lib/rpc/worker_pool.h"
+#include "policyd/reconcile/change_engine.h"
+#include "policyd/reconcile/pacer.h"
+#include "policyd/service/change_service.h"
+#include "policyd/service/domain_service.h"
+#include "policyd/service/handler.h"
+#include "policyd/service/provider_service.h"
+#include "policyd/service/record_service.h"
+#include "policyd/service/report_follower.h"
+#include "policyd/service/report_service.h"
+#include "policyd/service/source_service.h"
+#include "policyd/service/stats_service.h"
+
+namespace dmarcate::service_testing {
+namespace {
+
+DomainName Name(std::string_view text) { return *DomainName::Parse(text); }
+
+absl::Time Noon() { return StartOfDay(*ParseDay(kToday)) + absl::Hours(12); }
+
+}  // namespace
+
+std::string Token() { return std::string(kTokenPrefix) + std::string(64, 'a'); }
+
+struct World::Impl {
+  explicit Impl(ReportsStore reports_store)
+      : reports([this, reports_store]() -> absl::StatusOr<std::unique_ptr<ReportReader>> {
+          if (reports_store == ReportsStore::kMissing) {
+            return absl::UnavailableError("no database yet");
+          }
+          auto store = std::make_unique<FakeReportStore>();
+          report_store = store.get();
+          return std::unique_ptr<ReportReader>(std::move(store));
+        }) {
+    reports.Tick().IgnoreError();
+    provider = std::make_shared<FakeDnsProvider>();
+    providers.Add("fake", provider);
+    services.push_back(MakeDomainService(parts, *suffixes));
+    services.push_back(MakeSourceService(parts, resolver));
+    services.push_back(MakeStatsService(parts));
+    services.push_back(MakeRecordService(parts, resolver, authoritative));
+    services.push_back(MakeChangeService(parts, engine));
+    services.push_back(MakeReportService(parts, reports));
+    services.push_back(MakeProviderService(parts, providers));
+    grpc::ServerBuilder builder;
+    for (const auto& service : services) builder.RegisterService(service.get());
+    server = builder.BuildAndStart();
+    channel = server->InProcessChannel({});
+  }
+  ~Impl() {
+    engine.Stop();
+    server->Shutdown();
+    workers.Stop();
+  }
+
+  FakeClock clock{Noon()};
+  SeededRandom random{1};
+  FakePolicyStore policies;
+  FakeReportStore* report_store = nullptr;
+  ReportFollower reports;
+  FakeResolver resolver;
+  FakeAuthoritativeResolver authoritative;
+  std::shared_ptr<FakeDnsProvider> provider;
+  FakeProviderFactory providers;
+  std::unique_ptr<PublicSuffixList> suffixes = BuiltinPublicSuffixList();
+  FakePacer pacer{clock};
+  ChangeEngine engine{
+      {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer}};
+  Authenticator authenticator{Secret(Token()), LocalSocketTrust::kTokenRequired};
+  WorkerPool workers{4, 16};
+  CallHost host{authenticator, workers};
+  AnalysisCache analysis{reports, Catalogue::Default()};
+  RequestMemory requests{policies, clock};
+  PageTokens pages{clock, random};
+  ServiceParts parts{host, clock, random, policies, analysis, requests, pages};
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  std::unique_ptr<grpc::Server> server;
+  std::shared_ptr<grpc::Channel> channel;
+  int reports_added = 0;
+};
+
+World::World(ReportsStore reports_store) : impl_(std::make_unique<Impl>(reports_store)) {}
+World::~World() = default;
+
+FakeClock& World::clock() { return impl_->clock; }
+FakePolicyStore& World::policies() { return impl_->policies; }
+FakeResolver& World::resolver() { return impl_->resolver; }
+FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }
+FakeDnsProvider& World::provider() { return *impl_->provider; }
+AnalysisCache& World::analysis() { return impl_->analysis; }
+std::shared_ptr<grpc::Channel> World::channel() { return impl_->channel; }
+DayNumber World::DaysAgo(int days) { return *ParseDay(kToday) - days; }
+
+std::string World::AddReport(StoredReport report) {
+  const std::string raw = fmt::format("raw bytes of report {}", ++impl_->reports_added);
+  CommitBatch accepting;
+  accepting.accepted.push_back({{.raw_sha256 = Sha256(raw),
+                                 .size_bytes = static_cast<int64_t>(raw.size()),
+                                 .received_time = impl_->clock.Now(),
+                                 .channel = Channel::kUpload},
+                                raw});
+  const auto accepted = impl_->report_store->Commit(std::move(accepting), Sync::kYes);
+  if (!accepted.ok()) ADD_FAILURE() << accepted.status();
+  report.key.receipt = accepted->accepted[0];
+  report.document_sha256 = Sha256(raw);
+  report.raw_sha256 = Sha256(raw);
+  report.received_time = impl_->clock.Now();
+  report.channel = Channel::kUpload;
+  if (report.report.metadata.report_id.empty()) report.report.metadata.report_id = raw;
+  if (report.reporter_key.empty()) report.reporter_key = report.report.metadata.org_name;
+  const std::string id = report.key.ToId();
+  CommitBatch::Processed processed{.receipt = report.key.receipt};
+  processed.items.push_back({{.outcome = Outcome::kAccepted, .kind = "aggregate"}, report});
+  CommitBatch processing;
+  processing.processed.push_back(std::move(processed));
+  const auto done = impl_->report_store->Commit(std::move(processing), Sync::kYes);
+  if (!done.ok()) ADD_FAILURE() << done.status();
+  if (const absl::Status seen = impl_->reports.Tick(); !seen.ok()) ADD_FAILURE() << seen;
+  return id;
+}
+
+void World::AddDomain(std::string_view name) {
+  DomainRecord record;
+  record.name = name;
+  record.uid = fmt::format("uid-{}", name);
+  record.create_time = record.update_time = impl_->clock.Now();
+  const auto stored = impl_->policies.PutDomain(record);
+  if (!stored.ok()) ADD_FAILURE() << stored.status();
+}
+
+void World::AddProvider() {
+  const DomainName zone = Name("example.com");
+  impl_->provider->AddZone(zone);
+  impl_->authoritative.AddZone(zone);
+  impl_->provider->OnChange([this](const DomainName& owner, const RrSet& rrset) {
+    std::vector<std::string> texts;
+    for (const TxtRecord& record : rrset.records) texts.push_back(record.Joined());
+    impl_->authoritative.SetTxt(owner, texts);
+    impl_->resolver.SetTxt(owner, texts);
+  });
+  DnsProviderRecord account;
+  account.id = "fake";
+  account.type = "powerdns";
+  account.settings["api_url"] = "http://127.0.0.1:8081";
+  account.secret_name = "fake-key";
+  account.create_time = impl_->clock.Now();
+  const auto stored = impl_->policies.PutProvider(account);
+  if (!stored.ok()) ADD_FAILURE() << stored.status();
+  auto domain = impl_->policies.GetDomain("example.com");
+  if (!domain.ok()) return;
+  domain->dns_provider = "fake";
+  const auto bound = impl_->policies.PutDomain(*domain);
+  if (!bound.ok()) ADD_FAILURE() << bound.status();
+}
+
+}  // namespace dmarcate::service_testing
