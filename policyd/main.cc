@@ -79,7 +79,8 @@ absl::Status Run(const PolicydConfig& config) {
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(config.store_directory));
   DMARCATE_ASSIGN_OR_RETURN(const auto policies, RocksPolicyStore::Open(config.store_directory));
   ReportFollower reports([&config]() -> absl::StatusOr<std::unique_ptr<ReportReader>> {
-    return RocksReportReader::Follow(config.reports_directory, config.store_directory + ".follower",
+    // Below our own directory: the service may write nowhere else.
+    return RocksReportReader::Follow(config.reports_directory, config.store_directory + "/follower",
                                      absl::ZeroDuration());
   });
   DMARCATE_ASSIGN_OR_RETURN(const auto resolver, LdnsResolver::Create(config.dns, clock));

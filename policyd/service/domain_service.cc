@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "fmt/format.h"
-#include <idn2.h>
 
 #include "dmarcate/v1/domain.grpc.pb.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/mailauth/domain_name.h"
+#include "lib/mailauth/unicode_name.h"
 #include "lib/rpc/errors.h"
 #include "lib/rpc/unary.h"
 #include "policyd/plan/dmarc_plan.h"
@@ -25,13 +25,9 @@ namespace {
 constexpr size_t kMaxMailboxOctets = 254;  // RFC 5321 section 4.5.3.1.3, without < and >
 constexpr size_t kStoreBatch = 1000;
 
-std::string UnicodeName(const std::string& domain) {
-  char* text = nullptr;
-  if (idn2_to_unicode_8z8z(domain.c_str(), &text, 0) != IDN2_OK) return domain;
-  std::string out = text;
-  idn2_free(text);
-  return out;
-}
+// What is left of the call's time must do for the answer itself: a domain without its summary
+// beats no list.
+constexpr absl::Duration kSummaryMargin = absl::Seconds(3);
 
 class DomainServiceImpl final : public v1::DomainService::CallbackService {
  public:
@@ -84,7 +80,7 @@ class DomainServiceImpl final : public v1::DomainService::CallbackService {
   absl::StatusOr<DomainName> ReadNewName(const std::string& id) const;
   absl::StatusOr<std::string> ReadProvider(const std::string& name) const;
   // The record as a message, with what the reports said; without it while the reports store is not
-  // there.
+  // there, and once the call's time runs out.
   v1::Domain Show(const Call& call, const DomainRecord& record) const;
 
   const ServiceParts& parts_;
@@ -139,10 +135,13 @@ v1::Domain DomainServiceImpl::Show(const Call& call, const DomainRecord& record)
   out.set_etag(MakeEtag(record.revision));
   *out.mutable_create_time() = ToTimestamp(record.create_time);
   *out.mutable_update_time() = ToTimestamp(record.update_time);
-  out.set_unicode_name(UnicodeName(record.name));
+  if (const auto name = DomainName::Parse(record.name); name.ok()) {
+    out.set_unicode_name(ToUnicode(*name));
+  }
   if (!record.dns_provider.empty()) out.set_dns_provider(ProviderResource(record.dns_provider));
   out.set_report_mailbox(record.report_mailbox);
 
+  if (call.deadline() - absl::Now() < kSummaryMargin) return out;
   const auto statistics = parts_.analysis.Get(call, record.name, DefaultRange(parts_.clock));
   if (!statistics.ok()) return out;
   v1::DomainSummary* summary = out.mutable_summary();

@@ -11,7 +11,7 @@ using testing::HasSubstr;
 TEST(PolicydConfig, EveryKeyHasADefault) {
   const auto config = ParsePolicydConfig("", "test.toml");
   ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_EQ(config->listen.unix_socket, "/run/dmarcate/policyd.sock");
+  EXPECT_EQ(config->listen.unix_socket, "/run/dmarcate/policyd/socket");
   EXPECT_EQ(config->store_directory, "/var/lib/dmarcate/policy");
   EXPECT_EQ(config->reports_directory, "/var/lib/dmarcate/reports");
   EXPECT_TRUE(config->listen.tcp.empty()) << "no TCP unless asked for";

@@ -70,6 +70,16 @@ TEST(DomainService, CreatingTwiceIsRefused) {
             "RESOURCE_EXISTS");
 }
 
+TEST(DomainService, NamesAreShownAsPeopleWriteThem) {
+  World world;
+  v1::CreateDomainResponse response;
+  DMARCATE_CALL(world, DomainService, CreateDomain, CreateRequest("xn--bcher-kva.example"),
+                &response);
+  EXPECT_EQ(response.domain().unicode_name(),
+            "b\xC3\xBC"
+            "cher.example");
+}
+
 TEST(DomainService, ValidateOnlyWritesNothing) {
   World world;
   v1::CreateDomainRequest request = CreateRequest("example.com");
