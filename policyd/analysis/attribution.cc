@@ -130,7 +130,9 @@ Attribution Decide(const AggregateRecord& record, std::string_view domain, const
     return ByService(Rule::kCatalogueEnvelope, *clues.envelope_service,
                      clues.envelope_service_domain);
   }
-  if (record.source_ip) {
+  // Mailbox services forward from the addresses they send from: what was passed on says nothing
+  // about whose customer its author is.
+  if (record.source_ip && hint == ForwardHint::kNone) {
     if (const MailService* service = catalogue.FindByAddress(*record.source_ip)) {
       return ByService(Rule::kCatalogueRange, *service, record.source_ip->ToString());
     }

@@ -7,7 +7,7 @@
 //      mere delivery service, since others build on those
 //   2. a DKIM pass of our own domain whose selector only one catalogued service uses
 //   3. an SPF pass of a catalogued envelope domain
-//   4. an address in a catalogued service's published ranges
+//   4. an address in a catalogued service's published ranges, unless the mail was passed on
 //   5. our own domain, by DKIM pass, else by SPF pass: our own servers, or whoever signs as us
 //   6. mail that was passed on, by an SPF pass of the forwarder's envelope domain
 //   7. a DKIM pass of any other domain, else an SPF pass of any other domain
