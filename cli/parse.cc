@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <iostream>
 
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "fmt/format.h"
 #include "nlohmann/json.hpp"
 #include <CLI/CLI.hpp>
@@ -87,13 +87,11 @@ bool ReadInterval(std::string_view text, int64_t* begin, int64_t* end) {
 void PutAsWritten(const UnpackedReport& report, Json* out) {
   if (FindRepair(report, "org_missing") != nullptr) (*out)["org_name"] = "";
   if (FindRepair(report, "report_id_missing") != nullptr) (*out)["report_id"] = "";
-  for (const char* code : {"date_implausible", "date_swapped"}) {
-    int64_t begin = 0, end = 0;
-    const Repair* repair = FindRepair(report, code);
-    if (repair != nullptr && ReadInterval(repair->raw, &begin, &end)) {
-      (*out)["begin"] = begin;
-      (*out)["end"] = end;
-    }
+  int64_t begin = 0, end = 0;
+  const Repair* swapped = FindRepair(report, "date_swapped");
+  if (swapped != nullptr && ReadInterval(swapped->raw, &begin, &end)) {
+    (*out)["begin"] = begin;
+    (*out)["end"] = end;
   }
 }
 
@@ -278,8 +276,9 @@ int Parse(App* app, const Options& options) {
       ++bad;
       continue;
     }
+    // No time of receipt: an impossible date stays as it is written.
     const UnpackHints hints = {file == "-" ? "" : std::filesystem::path(file).filename().string(),
-                               absl::Now()};
+                               absl::UnixEpoch()};
     const Unpacked unpacked = Unpack(*std::move(content), hints, UnpackLimits());
     for (const UnpackedReport& report : unpacked.reports) {
       ++(IsReport(report) || report.outcome == Outcome::kDuplicate ? good : bad);
