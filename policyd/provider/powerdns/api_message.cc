@@ -98,7 +98,7 @@ absl::StatusOr<std::vector<DomainName>> ParsePowerDnsZoneNames(std::string_view 
     if (!name.has_value()) return NotUnderstood("zone without name");
     // The root and names that are none for mail are of no interest.
     absl::StatusOr<DomainName> parsed = DomainName::Parse(*name);
-    if (parsed.ok()) names.push_back(*std::move(parsed));
+    if (parsed.ok() && !parsed->IsRoot()) names.push_back(*std::move(parsed));
   }
   return names;
 }
