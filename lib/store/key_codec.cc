@@ -124,9 +124,12 @@ std::string DocumentIndexKey(std::string_view document_sha256) {
 
 std::string RawHashKey(std::string_view raw_sha256) { return IndexKey('H', raw_sha256); }
 
-std::string RawDbKey(ReceiptId receipt) {
+std::string RawDbKey(ReceiptId receipt) { return RawPieceDbKey(receipt, 0); }
+
+std::string RawPieceDbKey(ReceiptId receipt, uint32_t piece) {
   std::string key;
   AppendKeyNumber(receipt, 8, &key);
+  if (piece > 0) AppendKeyNumber(piece, 4, &key);
   return key;
 }
 

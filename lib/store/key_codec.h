@@ -48,6 +48,12 @@ inline constexpr std::string_view kLastReceiptKey = "Mreceipt";  // -> the last 
 // Family "raw": the receipt that brought the bytes first. Ascending, so that they are written once
 // and files of them are never merged.
 std::string RawDbKey(ReceiptId receipt);
+// Bytes beyond the first kRawPieceBytes lie in pieces of that size, the last one shorter, behind
+// it. They are written before the batch that accepts the receipt, so that no copy of the whole
+// passes through a batch, the log and a write buffer at once. Pieces of a receipt that was never
+// given are what a crash left in between.
+inline constexpr size_t kRawPieceBytes = 1 << 20;
+std::string RawPieceDbKey(ReceiptId receipt, uint32_t piece);  // piece 0 is RawDbKey()
 
 // In every family -> the number of the last commit. A follower whose families disagree does not see
 // all of them: RocksDB keeps an older state of a family if a file of it cannot be read. No domain

@@ -1,5 +1,6 @@
 #include "lib/store/report_db.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "fmt/format.h"
@@ -10,6 +11,11 @@
 #include "lib/store/key_codec.h"
 
 namespace dmarcate {
+namespace {
+
+constexpr int64_t kLargestReserveBytes = 64 << 20;
+
+}  // namespace
 
 std::vector<FamilySpec> ReportFamilies() {
   return {{"default", FamilyKind::kLookup},
@@ -84,7 +90,17 @@ absl::StatusOr<std::string> ReadRawBytes(const RocksDb& db, std::string_view raw
     return MakeError(absl::StatusCode::kNotFound,
                      fmt::format("raw {}: unknown", ToHex(raw_sha256)));
   }
-  DMARCATE_ASSIGN_OR_RETURN(auto bytes, db.Get(kRawFamily, RawDbKey(first->receipt.id)));
+  const ReceiptId id = first->receipt.id;
+  DMARCATE_ASSIGN_OR_RETURN(auto bytes, db.Get(kRawFamily, RawDbKey(id)));
+  if (bytes && bytes->size() == kRawPieceBytes) {
+    const int64_t size = std::clamp<int64_t>(first->receipt.size_bytes, 0, kLargestReserveBytes);
+    bytes->reserve(static_cast<size_t>(size));
+    for (uint32_t piece = 1; bytes->size() == piece * kRawPieceBytes; ++piece) {
+      DMARCATE_ASSIGN_OR_RETURN(const auto more, db.Get(kRawFamily, RawPieceDbKey(id, piece)));
+      if (!more) break;
+      bytes->append(*more);
+    }
+  }
   if (!bytes || Sha256(*bytes) != raw_sha256) {
     return MakeError(absl::StatusCode::kDataLoss,
                      fmt::format("raw {}: the bytes do not match their hash", ToHex(raw_sha256)));

@@ -61,7 +61,11 @@ absl::Status ReportTransaction::Accept(CommitBatch::Accepted accepted, CommitRes
   DMARCATE_ASSIGN_OR_RETURN(const auto known, Get(kMainFamily, raw_key));
   if (!known) {
     changes_.Put(kMainFamily, raw_key, EncodeNumber(raw_key, receipt.id));
-    changes_.Put(kRawFamily, RawDbKey(receipt.id), std::move(accepted.raw));
+    if (accepted.raw.size() > kRawPieceBytes) {
+      large_raw_.emplace_back(receipt.id, std::move(accepted.raw));
+    } else {
+      changes_.Put(kRawFamily, RawDbKey(receipt.id), std::move(accepted.raw));
+    }
   }
   const std::string key = ReceiptDbKey(kReceiptTag, receipt.id);
   changes_.Put(kMainFamily, key, EncodeReceipt(key, stored));

@@ -33,6 +33,9 @@ class ReportTransaction {
 
   // After Run().
   WriteSet TakeChanges() { return std::move(changes_); }
+  // Raw bytes above kRawPieceBytes, by the receipt that brings them: to be written in pieces before
+  // the changes, which do not hold them.
+  std::vector<std::pair<ReceiptId, std::string>> TakeLargeRaw() { return std::move(large_raw_); }
   ReceiptId last_receipt() const { return last_receipt_; }
   // Totals that were touched, by DayDbKey, as they will be.
   const StringMap<DayTotals>& totals() const { return totals_; }
@@ -63,6 +66,7 @@ class ReportTransaction {
   const RocksDb& db_;
   const StringMap<DayTotals>& cache_;
   WriteSet changes_;
+  std::vector<std::pair<ReceiptId, std::string>> large_raw_;
   ReceiptId last_receipt_;
   StringMap<DayTotals> totals_;
   absl::flat_hash_set<std::string> recount_;  // days whose totals cannot be subtracted from

@@ -40,6 +40,30 @@ absl::StatusOr<StoredReceipt> MustReadReceipt(const RocksDb& db, ReceiptId id) {
                    fmt::format("receipt {}: an index names it, but it is not there", id));
 }
 
+// Ahead of the batch that accepts `receipt`, whose sync covers them: the log is one.
+absl::Status WriteRawPieces(ReceiptId receipt, std::string_view raw, RocksDb* db) {
+  for (uint32_t piece = 0; !raw.empty(); ++piece) {
+    WriteSet one(ReportFamilies().size());
+    one.Put(kRawFamily, RawPieceDbKey(receipt, piece), std::string(raw.substr(0, kRawPieceBytes)));
+    DMARCATE_RETURN_IF_ERROR(db->Write(one, Sync::kNo));
+    raw.remove_prefix(std::min(raw.size(), kRawPieceBytes));
+  }
+  return absl::OkStatus();
+}
+
+// Pieces of receipts that were never given; their ids will be given again.
+absl::Status RemoveOrphanedRaw(ReceiptId last_receipt, RocksDb* db) {
+  WriteSet orphans(ReportFamilies().size());
+  DMARCATE_RETURN_IF_ERROR(
+      db->Scan(kRawFamily, RawDbKey(last_receipt + 1), kCommitKey, Direction::kForward,
+               [&](std::string_view key, std::string_view) -> absl::StatusOr<bool> {
+                 orphans.Delete(kRawFamily, std::string(key));
+                 return true;
+               }));
+  if (orphans.families()[kRawFamily].empty()) return absl::OkStatus();
+  return db->Write(orphans, Sync::kNo);
+}
+
 }  // namespace
 
 RocksReportWriter::RocksReportWriter(std::unique_ptr<RocksDb> db) : db_(std::move(db)) {}
@@ -62,6 +86,7 @@ absl::StatusOr<std::unique_ptr<RocksReportWriter>> RocksReportWriter::Open(
     return MakeError(absl::StatusCode::kDataLoss,
                      fmt::format("{}: {}", directory, MessageOf(commit.status())));
   }
+  DMARCATE_RETURN_IF_ERROR(Annotate(RemoveOrphanedRaw(last.value_or(0), db.get()), directory));
   auto writer = std::unique_ptr<RocksReportWriter>(new RocksReportWriter(std::move(db)));
   writer->last_receipt_ = last.value_or(0);
   writer->commit_ = *commit;
@@ -72,6 +97,9 @@ absl::StatusOr<CommitResult> RocksReportWriter::Commit(CommitBatch batch, Sync s
   const std::lock_guard lock(commit_mutex_);
   ReportTransaction transaction(*db_, last_receipt_, totals_cache_);
   DMARCATE_ASSIGN_OR_RETURN(CommitResult result, transaction.Run(std::move(batch)));
+  for (const auto& [receipt, raw] : transaction.TakeLargeRaw()) {
+    DMARCATE_RETURN_IF_ERROR(WriteRawPieces(receipt, raw, db_.get()));
+  }
   WriteSet changes = transaction.TakeChanges();
   StampCommit(commit_ + 1, &changes);
   DMARCATE_RETURN_IF_ERROR(db_->Write(changes, sync));

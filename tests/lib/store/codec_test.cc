@@ -127,6 +127,7 @@ const KeyCase kKeyCases[] = {
     {"Unreadable", ReceiptDbKey(kUnreadableTag, 0xa3f01), "5500000000000a3f01"},
     {"RawHash", RawHashKey(Sha256("raw")), "48" + Sha256Hex("raw").substr(0, 20)},
     {"Raw", RawDbKey(0xa3f01), "00000000000a3f01"},
+    {"RawPiece", RawPieceDbKey(0xa3f01, 1), "00000000000a3f0100000001"},
     {"Document", DocumentIndexKey(Sha256("doc")), "64" + Sha256Hex("doc").substr(0, 20)},
     {"Identity", IdentityIndexKey(GoldenReport()), "6919c69d390d78312d225b"},
     {"PolicyDomain", policy_keys::Domain(kDomain), "446578616d706c652e636f6d00"},

@@ -70,6 +70,50 @@ TEST(RocksReportStore, OpensAgainWithEverything) {
   EXPECT_EQ(*reader->ReadRaw(Sha256("again")), "again");
 }
 
+TEST(RocksReportStore, LargeRawBytesLieInPieces) {
+  const TempDir directory;
+  auto writer = *RocksReportWriter::Open(directory.path("reports"));
+  std::vector<std::string> raws;
+  for (const size_t size : {kRawPieceBytes - 1, kRawPieceBytes, kRawPieceBytes + 1,
+                            2 * kRawPieceBytes, 5 * kRawPieceBytes / 2}) {
+    std::mt19937 random(static_cast<unsigned>(size));
+    std::string& raw = raws.emplace_back(size, '\0');
+    for (char& c : raw) c = static_cast<char>(random());
+    CommitBatch batch;
+    batch.accepted.push_back(Accept(raw));
+    batch.accepted.push_back(Accept(raw));  // kept once
+    ASSERT_TRUE(writer->Commit(std::move(batch), Sync::kYes).ok());
+  }
+  auto reader = Follow(directory);
+  for (const std::string& raw : raws) {
+    EXPECT_TRUE(*writer->ReadRaw(Sha256(raw)) == raw) << raw.size();
+    EXPECT_TRUE(*reader->ReadRaw(Sha256(raw)) == raw) << raw.size();
+  }
+}
+
+// A crash between the pieces and the batch that accepts their receipt: the id is given again.
+TEST(RocksReportStore, PiecesThatACrashLeftBehindDoNotMixWithOthers) {
+  const TempDir directory;
+  {
+    ASSERT_TRUE(RocksReportWriter::Open(directory.path("reports")).ok());
+  }
+  {
+    auto db = *RocksDb::Open(directory.path("reports"), ReportFamilies());
+    WriteSet left(ReportFamilies().size());
+    left.Put(kRawFamily, RawDbKey(1), "left");
+    left.Put(kRawFamily, RawPieceDbKey(1, 1), "behind");
+    ASSERT_TRUE(db->Write(left, Sync::kYes).ok());
+  }
+  auto writer = *RocksReportWriter::Open(directory.path("reports"));
+  const std::string raw(kRawPieceBytes, 'x');
+  CommitBatch batch;
+  batch.accepted.push_back(Accept(raw));
+  const auto result = writer->Commit(std::move(batch), Sync::kYes);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->accepted, std::vector<ReceiptId>{1});
+  EXPECT_TRUE(*writer->ReadRaw(Sha256(raw)) == raw);
+}
+
 TEST(RocksReportStore, OneWriterOnly) {
   const TempDir directory;
   auto writer = *RocksReportWriter::Open(directory.path("reports"));
