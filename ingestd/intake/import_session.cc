@@ -44,8 +44,9 @@ class RefusedSession final : public grpc::ServerBidiReactor<Request, Response> {
 class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
                             public std::enable_shared_from_this<ImportSession> {
  public:
-  ImportSession(const IntakeParts& parts, ImportSessions& sessions)
-      : parts_(parts), sessions_(sessions) {}
+  // `call` is kept until gRPC is done: a drain waits for it.
+  ImportSession(const IntakeParts& parts, ImportSessions& sessions, std::shared_ptr<Call> call)
+      : parts_(parts), sessions_(sessions), call_(std::move(call)) {}
 
   void Begin() {
     self_ = shared_from_this();
@@ -105,6 +106,7 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
   void OnDone() override {
     ReplaceStall(nullptr);
     sessions_.Remove(self_);
+    call_.reset();
     self_.reset();  // may delete this
   }
 
@@ -276,6 +278,7 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
 
   const IntakeParts& parts_;
   ImportSessions& sessions_;
+  std::shared_ptr<Call> call_;
   std::shared_ptr<ImportSession> self_;  // while gRPC knows us
 
   // Receiving.
@@ -319,7 +322,7 @@ grpc::ServerBidiReactor<Request, Response>* StartImportSession(
   std::shared_ptr<Call> call;
   const grpc::Status begun = parts.host.Begin(context, CallKind::kStream, &call);
   if (!begun.ok()) return new RefusedSession(begun);
-  const auto session = std::make_shared<ImportSession>(parts, sessions);
+  const auto session = std::make_shared<ImportSession>(parts, sessions, std::move(call));
   if (!sessions.Add(session)) return new RefusedSession(QueueFullError());
   session->Begin();
   return session.get();

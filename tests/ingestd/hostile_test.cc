@@ -103,14 +103,15 @@ TEST(HostileInput, IsRefusedWithinTheMemoryBoundAndTheDaemonGoesOn) {
     EXPECT_LE(daemon.PeakKib() - idle_kib, kAllowedKib) << "after " << input.name;
   }
   // What passes SubmitReport's 3 MiB comes as an import.
-  const std::vector<ImportItem> large = {{"deep.eml", DeepMime(100'000)}};
+  const std::vector<ImportItem> large = {{"deep.eml", DeepMime(100'000)},
+                                         {"noise", std::string(24 << 20, '\x1f')}};
   int answered = 0;
   EXPECT_TRUE(Import(daemon.channel(), large, [&](const v1::ItemResult& result) {
                 ++answered;
                 EXPECT_NE(result.items(0).outcome(), v1::ITEM_OUTCOME_STORED);
                 EXPECT_FALSE(result.items(0).reason().empty());
               }).ok());
-  EXPECT_EQ(answered, 1);
+  EXPECT_EQ(answered, 2);
   fmt::print("idle {} MiB, peak {} MiB\n", idle_kib / 1024, daemon.PeakKib() / 1024);
   EXPECT_LE(daemon.PeakKib() - idle_kib, kAllowedKib);
   ASSERT_TRUE(Submit(daemon.channel(), MakeReportXml("last.test", "1", {1}), &response).ok());
