@@ -13,6 +13,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "lib/base/file.h"
+#include "lib/base/ip_address.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 
@@ -20,6 +21,19 @@ namespace dmarcate::cli {
 namespace {
 
 constexpr size_t kTokenLimitBytes = 4096;
+constexpr size_t kCertificatesLimitBytes = 1 << 20;
+
+bool IsUnixSocket(std::string_view endpoint) { return endpoint.starts_with("unix:"); }
+
+// "127.0.0.1:8460", "[::1]:8460", "localhost:8460".
+bool IsLoopback(std::string_view endpoint) {
+  std::string_view host = endpoint.substr(0, endpoint.rfind(':'));
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host == "localhost") return true;
+  const auto address = IpAddress::Parse(host);
+  if (!address) return false;
+  return address->is_v4() ? address->v4() >> 24 == 127 : address->ToString() == "::1";
+}
 
 std::string FromEnvironment(const char* name, const std::string& fallback) {
   const char* value = std::getenv(name);
@@ -30,6 +44,8 @@ int ExitCodeOf(grpc::StatusCode code) {
   switch (code) {
     case grpc::StatusCode::OK:
       return kDone;
+    case grpc::StatusCode::CANCELLED:
+      return kInterrupted;
     case grpc::StatusCode::INVALID_ARGUMENT:
     case grpc::StatusCode::OUT_OF_RANGE:
     case grpc::StatusCode::UNIMPLEMENTED:
@@ -120,14 +136,30 @@ App::~App() = default;
 
 Format App::format() const { return options_->format; }
 
+absl::Status App::CheckEndpoints() const {
+  if (!options_->ca_file.empty()) {
+    const auto pem = ReadFile(options_->ca_file, kCertificatesLimitBytes);
+    return pem.ok() ? absl::OkStatus() : Annotate(pem.status(), "--ca-file");
+  }
+  for (const std::string& endpoint : {options_->server, options_->ingest_server}) {
+    if (IsUnixSocket(endpoint) || IsLoopback(endpoint)) continue;
+    return MakeError(
+        absl::StatusCode::kInvalidArgument,
+        fmt::format("{} is another host: name the certificates to trust with --ca-file; "
+                    "without TLS the token would be readable on the way",
+                    endpoint));
+  }
+  return absl::OkStatus();
+}
+
 std::shared_ptr<grpc::Channel> App::Connect(const std::string& endpoint) const {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(16 << 20);
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
-  if (!options_->ca_file.empty()) {
+  if (!options_->ca_file.empty() && !IsUnixSocket(endpoint)) {
     grpc::SslCredentialsOptions ssl;
-    const auto pem = ReadFile(options_->ca_file, 1 << 20);
-    if (pem.ok()) ssl.pem_root_certs = *pem;
+    // CheckEndpoints() has read it; if it vanished since, nothing is trusted and the call fails.
+    ssl.pem_root_certs = ReadFile(options_->ca_file, kCertificatesLimitBytes).value_or("none");
     credentials = grpc::SslCredentials(ssl);
   }
   return grpc::CreateCustomChannel(endpoint, credentials, arguments);
@@ -211,8 +243,8 @@ int App::Fail(std::string_view what, const grpc::Status& status) const {
 }
 
 int App::Fail(std::string_view what, const absl::Status& status) const {
-  return Fail(ExitCodeOf(static_cast<grpc::StatusCode>(status.code())), "", what,
-              MessageOf(status));
+  return Fail(ExitCodeOf(static_cast<grpc::StatusCode>(status.code())),
+              absl::StatusCodeToString(status.code()), what, MessageOf(status));
 }
 
 void App::Note(std::string_view text) const { fmt::print(stderr, "{}\n", EscapeForTerminal(text)); }
@@ -233,7 +265,12 @@ void App::OnSelected(CLI::App* command, std::function<int()> run) {
   command->callback([this, run = std::move(run)] { run_ = run; });
 }
 
-int App::Run() { return run_ ? run_() : kUsage; }
+int App::Run() {
+  if (const absl::Status status = CheckEndpoints(); !status.ok()) {
+    return Fail("not connected", status);
+  }
+  return run_ ? run_() : kUsage;
+}
 
 std::string DomainResource(std::string_view domain) {
   return domain.starts_with("domains/") ? std::string(domain) : fmt::format("domains/{}", domain);

@@ -42,6 +42,7 @@ enum ExitCode : int {
   kPartFailed = 9,
   kNotVerified = 10,
   kStillRunning = 11,
+  kInterrupted = 130,
 };
 
 enum class Confirmation : uint8_t { kMild, kSerious };
@@ -80,6 +81,8 @@ class App {
 
  private:
   struct Options;
+  // kInvalidArgument for another host without TLS; kNotFound and the like for --ca-file.
+  absl::Status CheckEndpoints() const;
   std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint) const;
   std::unique_ptr<Options> options_;
   std::shared_ptr<grpc::Channel> policyd_, ingestd_;

@@ -188,9 +188,11 @@ int Apply(App* app, const Options& options) {
   v1::Change change;
   grpc::Status status = Get(app, *stub, options, &change);
   if (!status.ok()) return app->Fail("change not read", status);
-  const bool shown = change.state() == v1::Change::STATE_PLANNED && app->format() == Format::kTable;
-  if (shown) fmt::print(stderr, "{}", ChangeText(change));
-  if (change.state() == v1::Change::STATE_PLANNED && !options.dry_run &&
+  // Whoever is asked has seen what is asked about, whatever the format of the result.
+  const bool planned = change.state() == v1::Change::STATE_PLANNED;
+  const bool shown = planned && app->format() == Format::kTable;
+  if (planned) fmt::print(stderr, "{}", ChangeText(change));
+  if (planned && !options.dry_run &&
       !app->Confirm(Removes(change) ? Confirmation::kSerious : Confirmation::kMild,
                     "write this to the DNS?")) {
     return app->Fail(kUsage, "", "not applied", "nothing was written; the plan is kept");

@@ -76,6 +76,11 @@ fi
 grep -qi unauthenticated "$work/refused" || fail "refused for another reason: $(cat "$work/refused")"
 echo "ok: without the token: unauthenticated"
 
+code=0
+"$bin/dmarcate" --server 192.0.2.1:8460 --token-file "$work/policyd/token" domains list 2>"$work/refused" || code=$?
+[ $code = 2 ] && grep -q -e '--ca-file' "$work/refused" || fail "the CLI would send the token without TLS"
+echo "ok: no token leaves this host without TLS"
+
 "$bin/demo_data" --out "$work/data" --days 20
 DMARCATE_INGEST_SERVER=unix:$work/ingestd/socket "$bin/dmarcate" reports import "$work/data/maildir/new"
 call DomainService/CreateDomain '{"domainId": "harbor.example"}' >/dev/null
