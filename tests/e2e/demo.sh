@@ -23,7 +23,7 @@ cleanup() {
   trap '' INT TERM
   for ((i = ${#pids[@]} - 1; i >= 0; i--)); do kill "${pids[i]}" 2>/dev/null || true; done
   for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  if [ $status != 0 ] && [ "$mode" = --check ]; then
+  if [ $status != 0 ] && [ $status != 130 ] && [ $status != 143 ]; then
     for log in "$work"/*.log; do
       echo "--- last lines of $(basename "$log")" >&2
       tail -n 15 "$log" >&2
@@ -66,7 +66,7 @@ api_port=$(free_port)
 resolver_port=$(free_port)
 
 start_powerdns() {
-  mkdir "$work/pdns"
+  mkdir -m 700 "$work/pdns"
   cat >"$work/pdns/pdns.conf" <<CONF
 launch=gsqlite3
 gsqlite3-database=$work/pdns/zones.sqlite3
@@ -374,6 +374,6 @@ Three things to try:
 Ctrl-C stops everything and removes $work.
 TEXT
 while :; do
-  for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null || fail "a part has ended; its log is above"; done
+  for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null || fail "a part has ended; the logs say why"; done
   read -rt 1 <> <(:) || true
 done
