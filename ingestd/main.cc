@@ -82,7 +82,7 @@ absl::Status Run(const IngestConfig& config) {
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(config.store_directory));
   DMARCATE_ASSIGN_OR_RETURN(const auto store, RocksReportWriter::Open(config.store_directory));
   DMARCATE_ASSIGN_OR_RETURN(const auto crashes,
-                            CrashJournal::Open(config.store_directory + ".crashes"));
+                            CrashJournal::Open(config.store_directory + "/crashes"));
   DMARCATE_RETURN_IF_ERROR(
       MakeDirectories(std::filesystem::path(config.listen.token_file).parent_path()));
   DMARCATE_ASSIGN_OR_RETURN(const Secret token, ReadOrMakeToken(config.listen.token_file, random));
