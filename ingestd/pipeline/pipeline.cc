@@ -1,5 +1,7 @@
 #include "ingestd/pipeline/pipeline.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -114,6 +116,7 @@ void Pipeline::Submit(Delivery delivery, DurableCallback durable, ReadCallback r
 }
 
 void Pipeline::WriteLoop() {
+  pthread_setname_np(pthread_self(), "write");
   Group group;
   while (TakeGroup(&group)) {
     Commit(std::move(group));
@@ -250,6 +253,7 @@ void Pipeline::Fail(Group group, const absl::Status& error) {
 }
 
 void Pipeline::ParseLoop() {
+  pthread_setname_np(pthread_self(), "parse");
   while (true) {
     Parsing task;
     {
