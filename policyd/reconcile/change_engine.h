@@ -57,6 +57,7 @@ struct ChangeEngineOptions {
   absl::Duration read_deadline = absl::Seconds(15);      // all tries of one read
   absl::Duration settle_deadline = absl::Seconds(10);    // reading back after an unknown outcome
   absl::Duration verify_deadline = absl::Seconds(60);    // all servers must show it by then
+  absl::Duration verdict_period = absl::Seconds(10);     // all looks bad that long: go back
   absl::Duration first_pause = absl::Milliseconds(200);  // between two looks; doubles up to
   absl::Duration longest_pause = absl::Seconds(5);
   size_t max_running = 4;   // transactions at once, each on a thread of the engine

@@ -274,12 +274,29 @@ absl::Status Transaction::Verify() {
     case Verification::Outcome::kStopped:
       return MakeError(absl::StatusCode::kUnavailable, result.message);
   }
-  if (std::string broken = JudgeLive(); !broken.empty()) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string broken, JudgeLiveAgainAndAgain());
+  if (!broken.empty()) {
     // Going back from going back would only swap one evil for another.
     if (IsRollback(change())) return NeedAttention(reason_, broken);
     return TurnBack(reason_, broken);
   }
   return Succeed();
+}
+
+// One bad look proves little: a resolver says SERVFAIL while it cannot reach a key, a vendor's
+// record is gone while it is being replaced. Going back on that would take a good record away.
+absl::StatusOr<std::string> Transaction::JudgeLiveAgainAndAgain() {
+  const absl::Duration end = world_.clock.Monotonic() + options_.verdict_period;
+  absl::Duration pause = options_.first_pause;
+  while (true) {
+    std::string broken = JudgeLive();
+    if (broken.empty() || world_.clock.Monotonic() >= end) return broken;
+    pause = std::min(pause, end - world_.clock.Monotonic());
+    if (!world_.pacer.Wait(pause)) {
+      return MakeError(absl::StatusCode::kUnavailable, "policyd is stopping");
+    }
+    pause = std::min(pause * 2, options_.longest_pause);
+  }
 }
 
 std::string Transaction::JudgeLive() {

@@ -61,7 +61,10 @@ class Transaction {
   Written Settle(const Transition& transition, std::string_view mark);
   // After a restart: notes what is written already. False: `*end` is to be returned.
   absl::StatusOr<bool> Survey();
-  // Empty, or why receivers fail on what is live now.
+  // Empty, or why receivers fail on what is live, in every look over options.verdict_period.
+  //   kUnavailable  policyd is stopping
+  absl::StatusOr<std::string> JudgeLiveAgainAndAgain();
+  // One look: empty, or why receivers fail on what is live now.
   std::string JudgeLive();
 
   absl::Status Succeed();

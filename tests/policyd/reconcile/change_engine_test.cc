@@ -1,5 +1,6 @@
 #include "policyd/reconcile/change_engine.h"
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -23,6 +24,26 @@ std::string CodeOf(const absl::Status& status) {
   const std::optional<ErrorReason> reason = ErrorReasonOf(status);
   return reason.has_value() ? reason->code : status.ToString();
 }
+
+// Says "bogus" about one name for a while.
+class FlakyResolver final : public Resolver {
+ public:
+  FlakyResolver(Resolver& resolver, const DomainName& name) : resolver_(resolver), name_(name) {}
+  void FailNext(int times) { left_ = times; }
+  absl::StatusOr<DnsAnswer> Lookup(const DomainName& name, RrType type) override {
+    if (name == name_ && left_ > 0) {
+      --left_;
+      return absl::DataLossError("bogus");
+    }
+    return resolver_.Lookup(name, type);
+  }
+  int left() const { return left_; }
+
+ private:
+  Resolver& resolver_;
+  const DomainName name_;
+  std::atomic<int> left_ = 0;
+};
 
 class ChangeEngineTest : public testing::Test {
  protected:
@@ -343,7 +364,21 @@ TEST_F(ChangeEngineTest, GoesBackWhenSignaturesBreak) {
   DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
   EXPECT_EQ(change.state, ChangeState::kRolledBack);
   EXPECT_EQ(change.error_reason, "DNSSEC_BOGUS");
+  EXPECT_GE(change.end_time - change.apply_time, ChangeEngineOptions().verdict_period);
   ExpectOldZone();
+}
+
+TEST_F(ChangeEngineTest, DoesNotGoBackBecauseOfABadMoment) {
+  FlakyResolver flaky(world.resolver, TestWorld::kSpf);
+  const ChangeRecord plan = Plan();
+  ChangeEngine looks_again({world.store, world.factory, flaky, world.fleet, *world.suffixes,
+                            world.clock, world.random, *world.pacer});
+  world.provider->Inject(
+      {.moment = FakeDnsProvider::Moment::kAfter, .hook = [&] { flaky.FailNext(3); }, .skip = 2});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, looks_again.Apply(For(plan)));
+  EXPECT_EQ(change.state, ChangeState::kSucceeded) << change.error_message;
+  EXPECT_EQ(flaky.left(), 0);
+  ExpectNewZone();
 }
 
 TEST_F(ChangeEngineTest, WaitsForServersThatAreBehind) {
