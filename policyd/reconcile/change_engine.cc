@@ -68,7 +68,7 @@ class ChangeEngine::Impl {
  private:
   // One transaction, waiting or running. Guarded by mutex_.
   struct Run {
-    std::string digest;
+    std::string rollback_of;
     bool done = false;
     absl::StatusOr<ChangeRecord> result = absl::UnknownError("not run");
   };
@@ -79,6 +79,16 @@ class ChangeEngine::Impl {
   absl::StatusOr<DomainRecord> GetDomain(std::string_view name);
   absl::Status CheckAppliable(const ChangeRecord& change, RunMode mode);
   absl::Status CheckOnly(const ChangeRecord& change);
+  // The rollback of that change which is under way, and its run if a worker has it.
+  struct UnderWay {
+    std::optional<ChangeRecord> rollback;
+    std::shared_ptr<Run> run;
+  };
+  absl::StatusOr<UnderWay> FindRollback(std::string_view domain, std::string_view id);
+  // kAborted CHANGE_IN_PROGRESS: an open change works on the same domain or zone.
+  absl::Status CheckNothingOpen(const ChangeRecord& change);
+  // Gives up a change that was stored and will not be run.
+  void Abandon(ChangeRecord change);
   // Hands `change` to a worker, under a lease; joins it if it is with one already.
   absl::StatusOr<std::shared_ptr<Run>> Start(const ChangeRecord& change, Work work);
   absl::StatusOr<ChangeRecord> Await(const std::shared_ptr<Run>& run, const ChangeRecord& change,
@@ -243,8 +253,36 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Apply(const ApplyRequest& reque
   return Await(run, change, wait);
 }
 
+absl::StatusOr<ChangeEngine::Impl::UnderWay> ChangeEngine::Impl::FindRollback(
+    std::string_view domain, std::string_view id) {
+  UnderWay found;
+  std::string rollback_id;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, run] : runs_) {
+      if (key.first != domain || run->rollback_of != id) continue;
+      rollback_id = key.second;
+      found.run = run;
+    }
+  }
+  if (found.run != nullptr) {
+    DMARCATE_ASSIGN_OR_RETURN(found.rollback, GetChange(domain, rollback_id));
+    return found;
+  }
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<ChangeRecord> open, world_.store.OpenChanges());
+  for (ChangeRecord& change : open) {
+    if (change.domain != domain || change.intent.rollback_of != id) continue;
+    found.rollback = std::move(change);
+  }
+  return found;
+}
+
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Rollback(const RollbackRequest& request,
                                                           absl::Duration wait) {
+  // Looked for first: a rollback that ends meanwhile has marked the change by then.
+  DMARCATE_ASSIGN_OR_RETURN(const UnderWay under_way, FindRollback(request.domain, request.id));
+  if (under_way.run != nullptr) return Await(under_way.run, *under_way.rollback, wait);
+  if (under_way.rollback.has_value()) return *under_way.rollback;  // resumes
   DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord change, GetChange(request.domain, request.id));
   if (!change.rolled_back_by.empty()) return GetChange(request.domain, change.rolled_back_by);
   if (change.state != ChangeState::kSucceeded && change.state != ChangeState::kNeedsAttention) {
@@ -256,17 +294,36 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Rollback(const RollbackRequest&
   DMARCATE_ASSIGN_OR_RETURN(ChangeRecord rollback,
                             planner_.PlanRollbackOf(change, domain, request.principal));
   if (request.mode == RunMode::kValidateOnly) return rollback;
-  DMARCATE_ASSIGN_OR_RETURN(rollback, world_.store.PutChange(std::move(rollback)));
-  DMARCATE_RETURN_IF_ERROR(CheckAppliable(rollback, request.mode));
-  DMARCATE_ASSIGN_OR_RETURN(const std::shared_ptr<Run> run,
-                            Start(rollback, [this, rollback, principal = request.principal] {
-                              return RunFresh(rollback, principal);
-                            }));
-  return Await(run, rollback, wait);
+  // Stored once nothing else is in the way: who asks again and again leaves one record, not many.
+  DMARCATE_RETURN_IF_ERROR(CheckNothingOpen(rollback));
+  DMARCATE_RETURN_IF_ERROR(leases_.Acquire(rollback));
+  absl::StatusOr<ChangeRecord> stored = world_.store.PutChange(rollback);
+  absl::Status ready = stored.status();
+  if (ready.ok()) ready = CheckAppliable(*stored, request.mode);
+  if (!ready.ok()) {
+    leases_.Release(rollback);
+    return ready;
+  }
+  const absl::StatusOr<std::shared_ptr<Run>> run =
+      Start(*stored, [this, rollback = *stored, principal = request.principal] {
+        return RunFresh(rollback, principal);
+      });
+  if (!run.ok()) {
+    Abandon(*std::move(stored));
+    return run.status();
+  }
+  return Await(*run, *stored, wait);
 }
 
-absl::StatusOr<std::shared_ptr<ChangeEngine::Impl::Run>> ChangeEngine::Impl::Start(
-    const ChangeRecord& change, Work work) {
+void ChangeEngine::Impl::Abandon(ChangeRecord change) {
+  leases_.Release(change);
+  change.state = ChangeState::kExpired;
+  change.end_time = world_.clock.Now();
+  // If this fails, too, the plan's own time ends it.
+  (void)world_.store.PutChange(std::move(change));
+}
+
+absl::Status ChangeEngine::Impl::CheckNothingOpen(const ChangeRecord& change) {
   // An open change that nobody runs (its store or provider failed it) still owns what it wrote to.
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> open, world_.store.OpenChanges());
   for (const ChangeRecord& other : open) {
@@ -274,6 +331,12 @@ absl::StatusOr<std::shared_ptr<ChangeEngine::Impl::Run>> ChangeEngine::Impl::Sta
       return ChangeInProgress(fmt::format("domains/{}/changes/{}", other.domain, other.id));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<ChangeEngine::Impl::Run>> ChangeEngine::Impl::Start(
+    const ChangeRecord& change, Work work) {
+  DMARCATE_RETURN_IF_ERROR(CheckNothingOpen(change));
   const std::lock_guard lock(mutex_);
   if (stopping_) return ShuttingDown();
   const Key key{change.domain, change.id};
@@ -284,7 +347,7 @@ absl::StatusOr<std::shared_ptr<ChangeEngine::Impl::Run>> ChangeEngine::Impl::Sta
   }
   DMARCATE_RETURN_IF_ERROR(leases_.Acquire(change));
   auto run = std::make_shared<Run>();
-  run->digest = change.plan_digest;
+  run->rollback_of = change.intent.rollback_of;
   runs_[key] = run;
   queue_.push_back([this, key, run, change, work = std::move(work)] {
     absl::StatusOr<ChangeRecord> result = ShuttingDown();

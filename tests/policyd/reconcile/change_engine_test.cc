@@ -339,6 +339,79 @@ TEST_F(ChangeEngineTest, RollbackDoesNotTouchWhatOthersChanged) {
   EXPECT_EQ(CodeOf(Rollback(Plan()).status()), "CHANGE_STATE");
 }
 
+TEST_F(ChangeEngineTest, ARollbackAskedForAgainIsJoined) {
+  const ChangeRecord change = Applied();
+  std::promise<void> reached;
+  std::promise<void> go_on;
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kBefore, .hook = [&] {
+                            reached.set_value();
+                            go_on.get_future().wait();
+                          }});
+  const RollbackRequest request{change.domain, change.id, change.revision, "tokens/a"};
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord first,
+                                engine->Rollback(request, absl::ZeroDuration()));
+  reached.get_future().wait();
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord second,
+                                engine->Rollback(request, absl::ZeroDuration()));
+  EXPECT_EQ(second.id, first.id);
+  EXPECT_EQ(second.state, ChangeState::kApplying);
+  go_on.set_value();
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord third, engine->Rollback(request));
+  EXPECT_EQ(third.id, first.id);
+  EXPECT_EQ(third.state, ChangeState::kSucceeded);
+  EXPECT_EQ(world.provider->writes(), 6);
+  EXPECT_EQ(world.store.ListChanges("example.com", "", 10)->size(), 2u);
+}
+
+TEST_F(ChangeEngineTest, ARollbackThatNobodyRunsIsShownNotPlannedAgain) {
+  const ChangeRecord change = Applied();
+  // The provider goes down, and policyd with it.
+  world.provider->Inject({.status = absl::UnavailableError("down"),
+                          .hook = [&] { world.pacer->Stop(); },
+                          .times = 1'000'000});
+  EXPECT_FALSE(Rollback(change).ok());
+  engine.reset();
+  engine = world.MakeEngine();
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord open, Rollback(change));
+  EXPECT_EQ(open.rollback_of, change.id);
+  EXPECT_EQ(open.state, ChangeState::kApplying);
+  world.provider->ClearFaults();
+  ASSERT_TRUE(engine->Resume().ok());
+  engine->WaitIdle();
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord ended, Rollback(change));
+  EXPECT_EQ(ended.id, open.id);
+  EXPECT_EQ(ended.state, ChangeState::kSucceeded);
+  ExpectOldZone();
+}
+
+TEST_F(ChangeEngineTest, ARefusedRollbackLeavesNoPlanBehind) {
+  const ChangeRecord change = Applied();
+  world.Decide("b", SourceState::kApproved, "b.test");
+  const ChangeRecord other = Plan();
+  std::promise<void> reached;
+  std::promise<void> go_on;
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kBefore, .hook = [&] {
+                            reached.set_value();
+                            go_on.get_future().wait();
+                          }});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord running,
+                                engine->Apply(For(other), absl::ZeroDuration()));
+  reached.get_future().wait();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(CodeOf(Rollback(change).status()), "CHANGE_IN_PROGRESS");
+  }
+  EXPECT_EQ(world.store.ListChanges("example.com", "", 10)->size(), 2u);
+  go_on.set_value();
+  engine->WaitIdle();
+  // Stored, and then no worker takes it.
+  engine->Stop();
+  world.provider->SetTexts(TestWorld::kSpf, {TestWorld::kNewSpf, "verification=1"});
+  EXPECT_EQ(CodeOf(Rollback(change).status()), "SHUTTING_DOWN");
+  for (const ChangeRecord& one : world.store.ListChanges("example.com", "", 10).value()) {
+    EXPECT_NE(one.state, ChangeState::kPlanned);
+  }
+}
+
 TEST_F(ChangeEngineTest, GoesBackWhenReceiversFailOnWhatIsLive) {
   const ChangeRecord plan = Plan();
   // The vendor's record goes away between the count and the proof.
