@@ -275,11 +275,16 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
                             OpenProvider(change.dns_provider));
   ChangeRecord rollback = PlanRollback(change, domain.managed_terms);
   rollback.provider_class = static_cast<uint8_t>(provider->provider_class());
-  for (RecordChangeRecord& record : rollback.record_changes) {
+  std::vector<RecordChangeRecord> records;
+  records.swap(rollback.record_changes);
+  for (RecordChangeRecord& record : records) {
     DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record.owner_name));
     DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(*provider, owner));
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> ours, FromPresentations(record.before));
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> wanted, FromPresentations(record.after));
     if (!SameTexts(live.image.records, ours)) {
+      // What the change did not get to, or what is back already, is left as it is.
+      if (SameTexts(live.image.records, wanted)) continue;
       return MakeReasonedError(
           absl::StatusCode::kFailedPrecondition, "ROLLBACK_BLOCKED",
           fmt::format("{} no longer holds what the change wrote", record.owner_name),
@@ -288,6 +293,7 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
     // A host may cut strings its own way; a prerequisite wants them as they are kept.
     record.before = ToPresentations(live.image.records);
     Append(rollback.guards, GuardZone(live.image, live.servers));
+    rollback.record_changes.push_back(std::move(record));
   }
   DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, Judge(rollback));
   Append(rollback.guards, std::move(judged));
@@ -302,10 +308,10 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
 absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& domain,
                             DnsProvider& provider) const {
   std::vector<GuardRecord> guards;
-  bool has_spf = false;
+  bool has_terms = change.managed_after != change.managed_before;
   for (const RecordChangeRecord& record : change.record_changes) {
     DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record.owner_name));
-    has_spf = has_spf || RoleOf(owner) == RecordRole::kSpf;
+    has_terms = has_terms || RoleOf(owner) == RecordRole::kSpf;
     DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, owner));
     const std::vector<std::string> found = ToPresentations(live.image.records);
     if (live.image.zone.text() != record.zone || Sorted(found) != Sorted(record.before)) {
@@ -316,7 +322,7 @@ absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& doma
     }
     Append(guards, GuardZone(live.image, live.servers));
   }
-  if (has_spf && domain.managed_terms != change.managed_before) {
+  if (has_terms && domain.managed_terms != change.managed_before) {
     return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
                              "another change has changed which terms are managed; plan again",
                              {{"owner", change.domain}});

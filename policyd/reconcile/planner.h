@@ -30,8 +30,9 @@ class Planner {
   // As ChangeEngine::Plan, revision 0.
   absl::StatusOr<ChangeRecord> Plan(const DomainRecord& domain, ChangeIntent intent,
                                     std::string_view principal) const;
-  // The change that undoes `change`, if the zone holds what that wrote.
-  //   kFailedPrecondition ROLLBACK_BLOCKED  with both images
+  // The change that undoes `change`, as far as the zone holds what that wrote: RRsets that hold
+  // what was there before need nothing, and are not in it.
+  //   kFailedPrecondition ROLLBACK_BLOCKED  an RRset holds neither; with both images
   absl::StatusOr<ChangeRecord> PlanRollbackOf(const ChangeRecord& change,
                                               const DomainRecord& domain,
                                               std::string_view principal) const;

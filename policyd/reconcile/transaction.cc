@@ -405,7 +405,10 @@ absl::Status Transaction::Succeed() {
   DMARCATE_RETURN_IF_ERROR(MarkOriginal());
   journal_.change().state = ChangeState::kSucceeded;
   journal_.change().end_time = world_.clock.Now();
-  if (!HasSpf(transitions_)) return journal_.Save();
+  // A rollback may find the SPF record back already, and only the book of terms wrong.
+  if (!HasSpf(transitions_) && change().managed_after == change().managed_before) {
+    return journal_.Save();
+  }
   return journal_.SaveWithTerms(change().managed_after);
 }
 

@@ -339,6 +339,33 @@ TEST_F(ChangeEngineTest, RollbackDoesNotTouchWhatOthersChanged) {
   EXPECT_EQ(CodeOf(Rollback(Plan()).status()), "CHANGE_STATE");
 }
 
+// Three tries of the write of one RRset fail with an outcome that nobody knows.
+TEST_F(ChangeEngineTest, APartlyWrittenChangeGoesBackAsFarAsItCame) {
+  for (int written = 0; written < 3; ++written) {
+    SCOPED_TRACE(testing::Message() << written << " written");
+    TestWorld partly;
+    const std::unique_ptr<ChangeEngine> runs = partly.MakeEngine();
+    const ChangeRecord plan = runs->Plan("example.com", {}, "p").value();
+    partly.provider->Inject(
+        {.status = absl::UnknownError("reset"), .skip = written, .times = 1'000});
+    DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, runs->Apply(For(plan)));
+    ASSERT_EQ(change.state, ChangeState::kNeedsAttention);
+    ASSERT_EQ(partly.provider->writes(), written);
+    partly.provider->ClearFaults();
+    DMARCATE_ASSERT_OK_AND_ASSIGN(
+        const ChangeRecord rollback,
+        runs->Rollback({change.domain, change.id, change.revision, "tokens/a"}));
+    EXPECT_EQ(rollback.state, ChangeState::kSucceeded) << rollback.error_message;
+    EXPECT_EQ(rollback.record_changes.size(), static_cast<size_t>(written));
+    EXPECT_EQ(partly.provider->writes(), 2 * written);
+    EXPECT_EQ(partly.Texts(TestWorld::kSpf), (Texts{TestWorld::kOldSpf, "verification=1"}));
+    EXPECT_EQ(partly.Texts(TestWorld::kDmarc), Texts{TestWorld::kOldDmarc});
+    EXPECT_EQ(partly.Texts(TestWorld::kReport), Texts{});
+    EXPECT_THAT(partly.managed_terms(), IsEmpty());
+    EXPECT_EQ(partly.store.GetChange("example.com", change.id)->rolled_back_by, rollback.id);
+  }
+}
+
 TEST_F(ChangeEngineTest, ARollbackAskedForAgainIsJoined) {
   const ChangeRecord change = Applied();
   std::promise<void> reached;
