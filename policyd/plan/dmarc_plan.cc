@@ -30,6 +30,17 @@ std::string PercentEncode(std::string_view text) {
   return out;
 }
 
+// RFC 1123 section 2.1. A DNS name may hold any octet; in a record, where a URI stands unescaped, a
+// comma or an exclamation mark in it would begin another address or a size.
+bool IsHostName(const DomainName& name) {
+  return std::ranges::all_of(name.labels(), [](std::string_view label) {
+    return !label.starts_with('-') && !label.ends_with('-') &&
+           std::ranges::all_of(label, [](char c) {
+             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+           });
+  });
+}
+
 struct Mailbox {
   std::string local_part;
   DomainName host;
@@ -50,6 +61,7 @@ absl::StatusOr<Mailbox> ParseMailbox(std::string_view mailbox) {
   const absl::StatusOr<DomainName> host = DomainName::Parse(mailbox.substr(at + 1));
   if (!host.ok()) return refuse(MessageOf(host.status()));
   if (host->label_count() < 2) return refuse("the host is no domain name");
+  if (!IsHostName(*host)) return refuse("a host has letters, digits and hyphens only");
   return Mailbox{std::string(local_part), *host};
 }
 
@@ -131,6 +143,12 @@ absl::StatusOr<DmarcPlan> PlanDmarcRua(const DomainName& domain,
     }
     DMARCATE_ASSIGN_OR_RETURN(const DmarcRecord created,
                               ParseDmarc(fmt::format("v=DMARC1; p=none; rua={}", uri)));
+    // Read as receivers read it, it must say what was meant.
+    if (!Lists(created, parsed)) {
+      return MakeError(
+          absl::StatusCode::kInvalidArgument,
+          fmt::format("report mailbox \"{}\": a record cannot say it", EscapeForTerminal(mailbox)));
+    }
     plan.after = created.Render();
     plan.tag_changes = DiffTags(nullptr, created);
     return plan;

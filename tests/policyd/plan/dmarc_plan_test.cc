@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "lib/base/text.h"
 #include "tests/policyd/plan/plan_testing.h"
 #include "tests/testing/status_matchers.h"
 
@@ -89,12 +90,34 @@ TEST(PlanDmarcRuaTest, DoesNotWeakenWhatIsInherited) {
 TEST(MailtoUriTest, EncodesWhatAListReserves) {
   EXPECT_THAT(MailtoUri("r-abc@Reports.Example"), IsOkAndHolds("mailto:r-abc@reports.example"));
   EXPECT_THAT(MailtoUri("a+b,c!d;e@x.test"), IsOkAndHolds("mailto:a+b%2Cc%21d%3Be@x.test"));
-  for (const std::string bad : {"", "x", "@x.test", "a b@x.test", "a@", "a@localhost", "a@b@x.test",
-                                "\"a\"@x.test", "a\r@x.test", "a@192.0.2.1"}) {
+  for (const std::string bad :
+       {"", "x", "@x.test", "a b@x.test", "a@", "a@localhost", "a@b@x.test", "\"a\"@x.test",
+        "a\r@x.test", "a@192.0.2.1", "a@b.com,c.com", "a@b.com!1", "a@b.com;p=none", "a@b_c.test",
+        "a@-b.test", "a@b-.test", "a@*.b.test", "a@b.test/c"}) {
     EXPECT_THAT(MailtoUri(bad), StatusIs(absl::StatusCode::kInvalidArgument)) << bad;
   }
   EXPECT_THAT(MailtoUri(std::string(65, 'a') + "@x.test"),
               StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(PlanDmarcRuaTest, WhatReceiversReadIsWhatWasMeant) {
+  for (const std::string mailbox : {"r@x.test", "a+b,c!d;e@x.test", "100%25@x.test",
+                                    "a/b?c#d@x.test", "r@xn--bcher-kva.test", "R.S@a-b.1.test"}) {
+    for (const std::vector<std::string>& live :
+         {std::vector<std::string>{}, {"v=DMARC1; p=none; rua=mailto:o@o.test"}}) {
+      DMARCATE_ASSERT_OK_AND_ASSIGN(const DmarcPlan plan,
+                                    PlanDmarcRua(Name("example.com"), live, mailbox));
+      DMARCATE_ASSERT_OK_AND_ASSIGN(const DmarcRecord record, ParseDmarc(plan.after));
+      const std::vector<DmarcUri>& uris = record.Verdict(DmarcStandard::kRfc7489).rua;
+      ASSERT_EQ(uris.size(), live.size() + 1) << plan.after;
+      EXPECT_TRUE(EqualsIgnoreCase(uris.back().mailbox, mailbox)) << plan.after;
+    }
+  }
+  for (const std::string bad : {"a@b.com,c.com", "a@b.com!1", "a@b.com;p=none"}) {
+    EXPECT_THAT(PlanDmarcRua(Name("example.com"), {}, bad),
+                StatusIs(absl::StatusCode::kInvalidArgument))
+        << bad;
+  }
 }
 
 struct GuardCase {
