@@ -96,6 +96,7 @@ absl::Status Transaction::Resume() {
 absl::StatusOr<bool> Transaction::Survey() {
   bool missing = false;
   bool foreign = false;
+  const Transition* announced = nullptr;  // a write that may have gone out, and is not there
   for (const Transition& transition : transitions_) {
     DMARCATE_ASSIGN_OR_RETURN(const RrSet now,
                               reader_.ReadProvider(*provider_, transition.zone, transition.owner));
@@ -106,6 +107,9 @@ absl::StatusOr<bool> Transaction::Survey() {
         break;
       case Content::kFrom:
         missing = true;
+        if (journal_.HasStep(step::kWriting, owner) && !HoldsNew(transition)) {
+          announced = &transition;
+        }
         break;
       case Content::kThird:
         if (journal_.HasStep(step::kWriting, owner)) {
@@ -136,6 +140,26 @@ absl::StatusOr<bool> Transaction::Survey() {
     }
   }
   if (reason.empty()) return true;
+  if (announced != nullptr) {
+    // It may still arrive: that nothing was written can be said only of what was never announced.
+    switch (Settle(*announced, kForward)) {
+      case Written::kYes:
+        if (reason == "PLAN_EXPIRED") return true;  // begun in time
+        break;
+      case Written::kNo:
+        DMARCATE_RETURN_IF_ERROR(NeedAttention(
+            "WRITE_OUTCOME_UNKNOWN",
+            fmt::format("interrupted while writing {}, which still holds what was there; not gone "
+                        "on with: {}",
+                        announced->owner.text(), message)));
+        return false;
+      case Written::kAttention:
+        DMARCATE_RETURN_IF_ERROR(NeedAttention(reason_, message_));
+        return false;
+      case Written::kLater:
+        return MakeError(absl::StatusCode::kUnavailable, "policyd is stopping");
+    }
+  }
   DMARCATE_RETURN_IF_ERROR(AnyHoldsNew() ? TurnBack(reason, message) : Fail(reason, message));
   return false;
 }

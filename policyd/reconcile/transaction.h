@@ -59,7 +59,7 @@ class Transaction {
 
   Written WriteOne(const Transition& transition, std::string_view mark);
   Written Settle(const Transition& transition, std::string_view mark);
-  // After a restart: notes what is written already. False: `*end` is to be returned.
+  // After a restart: notes what is written already. False: the change has ended, or gone back.
   absl::StatusOr<bool> Survey();
   // Empty, or why receivers fail on what is live, in every look over options.verdict_period.
   //   kUnavailable  policyd is stopping

@@ -221,6 +221,42 @@ TEST_F(KillTest, ApplyEndsWhereverItWasKilledTwice) {
   std::printf("killed while applying: %d times\n", kills);
 }
 
+// Long after: nothing is called "failed, nothing written" once a write was announced.
+TEST_F(KillTest, AnExpiredPlanFailsOnlyIfNothingWasAnnounced) {
+  int failed = 0;
+  int unknown = 0;
+  for (int point = 1;; ++point) {
+    SCOPED_TRACE(testing::Message() << "killed at " << point);
+    TestWorld world;
+    const ChangeRecord plan = Planned(world);
+    const bool died = Live(
+        world, point, [&](ChangeEngine& engine, PolicyStore&) { (void)engine.Apply(For(plan)); });
+    if (!died) break;
+    const ChangeRecord left = world.store.GetChange("example.com", plan.id).value();
+    const bool announced = std::ranges::any_of(
+        left.steps, [](const StepRecord& step) { return step.step == "WRITING"; });
+    const int writes = world.provider->writes();
+    world.clock.Advance(absl::Hours(1));
+    Live(world, 0, ResumeAll);
+    const ChangeRecord change = world.store.GetChange("example.com", plan.id).value();
+    if (left.state == ChangeState::kPlanned) {
+      ASSERT_EQ(change.state, ChangeState::kPlanned);
+    } else if (writes > 0) {
+      ASSERT_EQ(change.state, ChangeState::kSucceeded) << change.error_message;
+    } else if (announced) {
+      ASSERT_EQ(change.state, ChangeState::kNeedsAttention);
+      ASSERT_EQ(change.error_reason, "WRITE_OUTCOME_UNKNOWN");
+      ++unknown;
+    } else {
+      ASSERT_EQ(change.state, ChangeState::kFailed);
+      ASSERT_EQ(change.error_reason, "PLAN_EXPIRED");
+      ++failed;
+    }
+  }
+  EXPECT_GT(failed, 0);
+  EXPECT_GT(unknown, 0);
+}
+
 TEST_F(KillTest, AutomaticRollbackEndsWhereverItWasKilled) {
   int kills = 0;
   for (int point = 1;; ++point) {
