@@ -307,6 +307,11 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
 
 absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& domain,
                             DnsProvider& provider) const {
+  if (domain.dns_provider != change.dns_provider) {
+    return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
+                             "the domain is bound to another provider now; plan again",
+                             {{"owner", change.domain}});
+  }
   std::vector<GuardRecord> guards;
   bool has_terms = change.managed_after != change.managed_before;
   for (const RecordChangeRecord& record : change.record_changes) {

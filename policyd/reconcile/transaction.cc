@@ -56,10 +56,6 @@ absl::Status Transaction::Begin(std::string_view principal) {
   DMARCATE_RETURN_IF_ERROR(OpenAndParse());
   journal_.Step(step::kLeased, fmt::format("revision {}", change().revision));
   DMARCATE_ASSIGN_OR_RETURN(const DomainRecord domain, world_.store.GetDomain(change().domain));
-  if (domain.dns_provider != change().dns_provider) {
-    return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
-                             "the domain is bound to another provider now; plan again");
-  }
   const absl::Status checked = planner_.Check(change(), domain, *provider_);
   if (const auto reason = ErrorReasonOf(checked); reason && reason->code == "STALE_PLAN") {
     journal_.change().error_metadata = reason->metadata;

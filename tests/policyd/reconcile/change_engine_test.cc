@@ -194,6 +194,19 @@ TEST_F(ChangeEngineTest, PlansOverManagedTermsThatChangedAreStale) {
   EXPECT_EQ(CodeOf(Apply(plan).status()), "STALE_PLAN");
 }
 
+TEST_F(ChangeEngineTest, APlanForAnotherProviderIsStaleAndOver) {
+  const ChangeRecord plan = Plan();
+  DomainRecord domain = world.store.GetDomain("example.com").value();
+  domain.dns_provider = "other";
+  ASSERT_TRUE(world.store.PutDomain(domain).ok());
+  ApplyRequest request = For(plan);
+  request.mode = RunMode::kValidateOnly;
+  EXPECT_EQ(CodeOf(engine->Apply(request).status()), "STALE_PLAN");
+  EXPECT_EQ(CodeOf(Apply(plan).status()), "STALE_PLAN");
+  EXPECT_EQ(world.store.GetChange("example.com", plan.id)->state, ChangeState::kFailed);
+  ExpectOldZone();
+}
+
 TEST_F(ChangeEngineTest, WhatIsAppliedIsWhatWasShown) {
   const ChangeRecord plan = Plan();
   ApplyRequest request = For(plan);
