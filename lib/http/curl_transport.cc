@@ -152,6 +152,7 @@ absl::StatusOr<HttpResponse> CurlTransport::Send(const HttpRequest& request) {
   set(CURLOPT_PROTOCOLS_STR,
       options_.schemes == CurlTransportOptions::Schemes::kHttpsOnly ? "https" : "https,http");
   set(CURLOPT_FOLLOWLOCATION, 0L);
+  set(CURLOPT_PROXY, "");  // none; unset, the environment would decide
   set(CURLOPT_TIMEOUT_MS, Milliseconds(request.deadline));
   set(CURLOPT_CONNECTTIMEOUT_MS,
       Milliseconds(std::min(options_.connect_timeout, request.deadline)));

@@ -20,8 +20,8 @@ struct CurlTransportOptions {
 };
 
 // Thread-safe: one libcurl handle per exchange in flight, at most kPooledHandles kept for their
-// open connections. Proxies come from the environment (https_proxy, no_proxy) as with every libcurl
-// program.
+// open connections. Goes to the server itself: the proxies of the environment (http_proxy and so
+// on) are not used, for a request carries a credential, and its server may be on this machine.
 //
 // Only GET and HEAD use a connection again: on one that died while idle libcurl repeats the request
 // by itself, and a write must not be sent twice.

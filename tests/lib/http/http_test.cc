@@ -155,13 +155,6 @@ Script Ok(std::string_view body) {
 
 class CurlTransportTest : public testing::Test {
  protected:
-  void SetUp() override {
-    // A proxy of the machine has no business here.
-    for (const char* const name :
-         {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
-      unsetenv(name);
-    }
-  }
   CurlTransport http_;
 };
 
@@ -232,6 +225,22 @@ TEST_F(CurlTransportTest, AClosedPortIsUnavailableAndNothingWasSent) {
   EXPECT_THAT(http_.Send(request),
               StatusIs(absl::StatusCode::kUnavailable,
                        AllOf(HasSubstr("nothing was sent"), Not(HasSubstr("secret")))));
+}
+
+TEST_F(CurlTransportTest, TheEnvironmentsProxiesDoNotSeeARequest) {
+  ScriptedHttpServer server([](const std::string&) { return Ok("x"); });
+  ScriptedHttpServer proxy([](const std::string&) { return Ok("proxy"); });
+  const std::vector<std::string> names = {"http_proxy", "all_proxy", "ALL_PROXY"};
+  unsetenv("no_proxy");
+  unsetenv("NO_PROXY");
+  for (const std::string& name : names) setenv(name.c_str(), proxy.Url("").c_str(), 1);
+  HttpRequest request{.url = server.Url("/")};
+  request.headers = {{"X-API-Key", "secret"}};
+  const auto response = http_.Send(request);
+  for (const std::string& name : names) unsetenv(name.c_str());
+  ASSERT_THAT(response, IsOk());
+  EXPECT_EQ(response->body, "x");
+  EXPECT_THAT(proxy.requests(), SizeIs(0));
 }
 
 TEST_F(CurlTransportTest, AnUnknownHostIsUnavailable) {
