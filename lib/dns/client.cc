@@ -41,7 +41,12 @@ absl::StatusOr<Response> Ask(const ServerAddress& server, const Question& questi
     const auto unchecked = ExchangeOnce(server, question, options, deadline);
     if (unchecked.ok() &&
         (unchecked->rcode == kRcodeNoError || unchecked->rcode == kRcodeNxDomain)) {
-      return absl::DataLossError("DNSSEC signatures are bogus");
+      // Also what a resolver gives that lost one packet upstream and had the next one answered.
+      options.validation = Validation::kWanted;
+      DMARCATE_ASSIGN_OR_RETURN(response, ExchangeOnce(server, question, options, deadline));
+      if (response.rcode == kRcodeServFail) {
+        return absl::DataLossError("DNSSEC signatures are bogus");
+      }
     }
   }
   if (response.rcode != kRcodeNoError && response.rcode != kRcodeNxDomain) {

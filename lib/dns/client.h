@@ -29,9 +29,9 @@ struct Question {
 // question.
 //   kDeadlineExceeded  no answer
 //   kUnavailable       SERVFAIL, REFUSED and the like; unreachable; lame; nonsense
-//   kDataLoss          a validating resolver says SERVFAIL, but has an answer if it need not
-//   validate:
-//                      the signatures are broken (RFC 4035 section 5.5)
+//   kDataLoss          a validating resolver says SERVFAIL, has an answer if it need not validate,
+//                      and says SERVFAIL again if it must: the signatures are broken (RFC 4035
+//                      section 5.5). A failure that has passed by then is none
 //   kResourceExhausted an alias chain too long
 absl::StatusOr<Response> AskServer(const ServerAddress& server, const Question& question,
                                    NetDeadline deadline);

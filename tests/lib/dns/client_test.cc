@@ -1,6 +1,8 @@
 // One question to one server that lies, fails or limps: only the right answer is taken.
 #include "lib/dns/client.h"
 
+#include <atomic>
+
 #include "absl/time/clock.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -176,6 +178,19 @@ TEST(AskServer, ServfailThatAnswersUncheckedIsBogus) {
     return {{ReplyTo(query, {}, {kTruth})}};
   });
   EXPECT_THAT(AskServer(server.address(), Txt(), Later()), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(server.udp_queries(), 3);
+}
+
+TEST(AskServer, ServfailThatPassesIsNotBogus) {
+  std::atomic<int> checked = 0;
+  ScriptedServer server([&checked](std::string_view query, Protocol) -> Replies {
+    if (!HasCd(query) && ++checked == 1) return {{ReplyTo(query, {.rcode = 2}, {})}};
+    return {{ReplyTo(query, {.ad = !HasCd(query)}, {kTruth})}};
+  });
+  const auto response = AskServer(server.address(), Txt(), Later());
+  ASSERT_THAT(response, IsOk());
+  EXPECT_THAT(response->answer.txt, ElementsAre(MakeTxtRecord("true")));
+  EXPECT_TRUE(response->answer.validated);  // not the unchecked answer
 }
 
 struct RcodeCase {
