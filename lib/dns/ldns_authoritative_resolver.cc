@@ -52,6 +52,13 @@ Addresses ResolveServer(Resolver& resolver, const DomainName& name_server, NetDe
   return out;
 }
 
+// A name server that is left out counts as silent: what it says is not known.
+ServerAnswer NotAsked(const DomainName& name_server, std::string address, std::string_view why) {
+  return {name_server, std::move(address),
+          MakeError(absl::StatusCode::kUnavailable,
+                    fmt::format("name server {}: {}", name_server.text(), why))};
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LdnsAuthoritativeResolver>> LdnsAuthoritativeResolver::Create(
@@ -141,31 +148,49 @@ absl::StatusOr<LdnsAuthoritativeResolver::ZoneServers> LdnsAuthoritativeResolver
   }
   std::vector<std::string> names = std::move(name_servers->texts);
   std::ranges::sort(names);
-  if (names.size() > kMaxNameServers) names.resize(kMaxNameServers);
   std::vector<DomainName> parsed;
   for (const std::string& name : names) {
     if (auto one = DomainName::Parse(name); one.ok()) parsed.push_back(*std::move(one));
   }
+  if (parsed.size() > kMaxNameServers) {
+    out.not_asked.push_back(NotAsked(
+        parsed[kMaxNameServers], "",
+        fmt::format("{} name servers, the limit is {}: this one and those after it are not asked",
+                    parsed.size(), kMaxNameServers)));
+    parsed.erase(parsed.begin() + kMaxNameServers, parsed.end());
+  }
   std::vector<Addresses> found(parsed.size());
   ForEachInParallel(parsed.size(), kInParallel,
                     [&](size_t i) { found[i] = ResolveServer(resolver_, parsed[i], deadline); });
-  std::vector<Target> unreachable;
+  size_t looked_at = 0;
   for (size_t i = 0; i < parsed.size(); ++i) {
-    for (const IpAddress& address : found[i].addresses) {
-      if (out.targets.size() + unreachable.size() == kMaxAddresses) break;
-      const Target target{parsed[i], {address, port_}};
-      (HasRoute(target.address) ? out.targets : unreachable).push_back(target);
+    const std::vector<IpAddress>& addresses = found[i].addresses;
+    if (addresses.empty()) {
+      out.not_asked.push_back({parsed[i], std::string(), found[i].error});
+      continue;
     }
-    if (found[i].addresses.empty()) {
-      out.unresolved.push_back({parsed[i], std::string(), found[i].error});
+    const size_t end = std::min(addresses.size(), kMaxAddresses - looked_at);
+    looked_at += end;
+    const size_t targets_before = out.targets.size();
+    for (size_t k = 0; k < end; ++k) {
+      const ServerAddress address{addresses[k], port_};
+      if (HasRoute(address)) out.targets.push_back({parsed[i], address});
+    }
+    if (end < addresses.size()) {
+      out.not_asked.push_back(
+          NotAsked(parsed[i], ServerAddress{addresses[end], port_}.ToString(),
+                   fmt::format("over {} addresses: this one and those after it are not asked",
+                               kMaxAddresses)));
+    } else if (out.targets.size() == targets_before) {
+      out.not_asked.push_back(
+          NotAsked(parsed[i], ServerAddress{addresses.front(), port_}.ToString(), "no route"));
     }
   }
-  if (out.targets.empty()) out.targets = std::move(unreachable);
   if (out.targets.empty()) {
-    return out.unresolved.empty()
+    return out.not_asked.empty()
                ? MakeError(absl::StatusCode::kUnavailable,
                            fmt::format("zone {} has no name servers", out.zone.text()))
-               : Annotate(out.unresolved.front().answer.status(),
+               : Annotate(out.not_asked.front().answer.status(),
                           fmt::format("servers of {}", out.zone.text()));
   }
   return out;
@@ -196,7 +221,7 @@ absl::StatusOr<LdnsAuthoritativeResolver::Round> LdnsAuthoritativeResolver::AskA
 
   Round round;
   round.answer.zone = servers.zone;
-  round.answer.servers = std::move(servers.unresolved);
+  round.answer.servers = std::move(servers.not_asked);
   const DnsAnswer* alias = nullptr;
   bool all_aliases = true;
   for (const auto& response : responses) {

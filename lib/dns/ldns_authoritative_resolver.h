@@ -19,8 +19,10 @@ namespace dmarcate {
 // and so on; then the apex NS set and all A and AAAA of it. Asks at most kInParallel servers at
 // once, each three times at most (losses only), all within DnsConfig::deadline.
 //
-// An address this machine has no route to (IPv6, often) is left out if any other can be reached:
-// that is our network, not a failure of the zone.
+// An address this machine has no route to (IPv6, often) is left out if the same name server has
+// another: that is our network, not a failure of the zone. A name server of which none can be
+// asked, and what is beyond kMaxNameServers or kMaxAddresses, is in the answer as an error
+// (kUnavailable): an answer without it would look complete. So is only the first of those cut.
 class LdnsAuthoritativeResolver final : public AuthoritativeResolver {
  public:
   static constexpr size_t kMaxNameServers = 16;
@@ -43,7 +45,7 @@ class LdnsAuthoritativeResolver final : public AuthoritativeResolver {
   struct ZoneServers {
     DomainName zone;
     std::vector<Target> targets;
-    std::vector<ServerAnswer> unresolved;  // name servers without an address, with the reason
+    std::vector<ServerAnswer> not_asked;  // name servers left out, with the reason
   };
   struct Stub {
     DomainName zone;

@@ -260,6 +260,76 @@ TEST_F(AuthoritativeTest, ASilentAndALameServerAreErrorsOfTheirOwn) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("lame")));
 }
 
+// No UDP socket connects to the broadcast address: nothing of this machine leads there.
+constexpr char kNoRoute[] = "255.255.255.255";
+
+TEST_F(AuthoritativeTest, AServerWithoutARouteIsSilent) {
+  ScriptedServer one(Says("x", {.aa = true}), "127.0.0.1", port_);
+  dns_.SetA(Name("ns2.example.test"), {kNoRoute});
+  const auto answer = Lookup("_dmarc.example.test");
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_FALSE(answer->complete());
+  EXPECT_TRUE(answer->consistent());
+  ASSERT_EQ(answer->servers.size(), 2U);
+  EXPECT_EQ(answer->servers[0].name_server, Name("ns2.example.test"));
+  EXPECT_THAT(answer->servers[0].answer,
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no route")));
+}
+
+TEST_F(AuthoritativeTest, AnAddressWithoutARouteBesideAnotherIsLeftOut) {
+  ScriptedServer one(Says("x", {.aa = true}), "127.0.0.1", port_);
+  ScriptedServer two(Says("x", {.aa = true}), "127.0.0.2", port_);
+  dns_.SetA(Name("ns2.example.test"), {kNoRoute, "127.0.0.2"});
+  const auto answer = Lookup("_dmarc.example.test");
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_TRUE(answer->complete());
+  EXPECT_EQ(answer->servers.size(), 2U);
+}
+
+TEST_F(AuthoritativeTest, WithoutAnyRouteNothingIsLearned) {
+  dns_.SetA(Name("ns1.example.test"), {kNoRoute});
+  dns_.SetA(Name("ns2.example.test"), {kNoRoute});
+  EXPECT_THAT(Lookup("_dmarc.example.test"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no route")));
+}
+
+TEST_F(AuthoritativeTest, ServersOverTheLimitAreNotForgotten) {
+  ScriptedServer one(Says("x", {.aa = true}), "127.0.0.1", port_);
+  std::vector<std::string> names;
+  for (size_t i = 0; i < LdnsAuthoritativeResolver::kMaxNameServers; ++i) {
+    names.push_back("ns" + std::to_string(i + 10) + ".example.test");
+    dns_.SetA(Name(names.back()), {"127.0.0.1"});
+  }
+  dns_.SetTexts(Name("example.test"), RrType::kNs, names);
+  auto answer = Lookup("_dmarc.example.test");
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_TRUE(answer->complete());
+  names.push_back("ns99.example.test");
+  dns_.SetA(Name(names.back()), {"127.0.0.1"});
+  dns_.SetTexts(Name("example.test"), RrType::kNs, names);
+  answer = Lookup("_dmarc.example.test");
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_FALSE(answer->complete());
+  EXPECT_EQ(answer->servers.front().name_server, Name("ns99.example.test"));
+}
+
+TEST_F(AuthoritativeTest, AddressesOverTheLimitAreNotForgotten) {
+  ScriptedServer one(Says("x", {.aa = true}), "127.0.0.1", port_);
+  dns_.SetTexts(Name("example.test"), RrType::kNs, {"ns1.example.test"});
+  std::vector<std::string> addresses(LdnsAuthoritativeResolver::kMaxAddresses, "127.0.0.1");
+  dns_.SetA(Name("ns1.example.test"), addresses);
+  auto answer = Lookup("_dmarc.example.test");
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_TRUE(answer->complete());
+  addresses.emplace_back("127.0.0.2");
+  dns_.SetA(Name("ns1.example.test"), addresses);
+  answer = Lookup("_dmarc.example.test");
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_FALSE(answer->complete());
+  EXPECT_THAT(answer->servers.front().answer,
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("over 48 addresses")));
+}
+
 TEST_F(AuthoritativeTest, UdpThatIsLostForGoodGoesOverTcp) {
   ScriptedServer one(
       [](std::string_view query, Protocol protocol) -> Replies {
