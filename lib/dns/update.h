@@ -67,10 +67,11 @@ class DnsUpdateClient {
   //                        too, since a server that does not know the key cannot sign
   //   kInvalidArgument     owner outside the zone (NOTZONE), or more than one message holds
   //   kFailedPrecondition  NOTIMP, or our clock and the server's differ (BADTIME); nothing was
-  //   changed kUnavailable         not connected and nothing sent, or SERVFAIL; nothing was changed
-  //   kUnknown             sent, then no answer that the key vouches for: outcome unknown. Read
-  //   back,
-  //                        then: equal to `after`, done; equal to `before`, send again
+  //                        changed
+  //   kUnavailable         not connected, nothing was sent
+  //   kUnknown             sent, then no answer that the key vouches for, or SERVFAIL: outcome
+  //                        unknown. Read back, then: equal to `after`, done; equal to `before`,
+  //                        send again
   absl::Status Apply(const TxtRrSetUpdate& update);
 
   // Whether the server knows the key and takes updates of the zone with it: sends an UPDATE that

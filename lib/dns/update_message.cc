@@ -112,7 +112,9 @@ absl::Status RcodeStatus(int rcode, std::string_view remark) {
     case kRcodeNotImp:
       return MakeError(absl::StatusCode::kFailedPrecondition, message);
     case kRcodeServFail:
-      return MakeError(absl::StatusCode::kUnavailable, message);
+      // Also what a secondary says that forwarded the update and lost the primary's reply (RFC
+      // 2136 section 6.3).
+      return MakeError(absl::StatusCode::kUnknown, message + ", outcome unknown");
     default:  // FORMERR and what nobody defined
       return MakeError(absl::StatusCode::kInternal, message);
   }

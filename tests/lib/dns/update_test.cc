@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "lib/base/digest.h"
 #include "lib/base/text.h"
 #include "lib/dns/tsig.h"
 #include "lib/dns/update_message.h"
@@ -24,6 +25,7 @@ using testing::Not;
 using testing_support::IsOk;
 using testing_support::StatusIs;
 using Protocol = ScriptedServer::Protocol;
+using std::string_literals::operator""s;
 using Replies = std::vector<ScriptedReply>;
 
 constexpr char kSecret[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -128,6 +130,37 @@ TEST_P(UnsignedAnswer, Case) {
 }
 INSTANTIATE_TEST_SUITE_P(All, UnsignedAnswer, testing::ValuesIn(kUnsigned),
                          [](const auto& instance) { return instance.param.name; });
+
+// An answer without records, signed by the server: RFC 8945 section 5.3.1 by hand.
+std::string SignedAnswer(const SignedMessage& request, const TsigKey& key, int rcode) {
+  const std::string bare =
+      request.wire.substr(0, 2) + "\xA8"s + static_cast<char>(rcode) + std::string(8, '\0');
+  const SignedMessage as_request = *SignMessage(bare, key, request.signed_at);
+  const auto octets = [](uint64_t value, int count) {
+    std::string out;
+    while (count-- > 0) out += static_cast<char>(value >> (8 * count) & 0xFF);
+    return out;
+  };
+  const std::string input =
+      octets(request.mac.size(), 2) + request.mac + bare + WireName(key.name.text()) +
+      octets(255, 2) + octets(0, 4) + WireName(ToString(key.algorithm)) +
+      octets(static_cast<uint64_t>(absl::ToUnixSeconds(request.signed_at)), 6) + octets(300, 2) +
+      octets(0, 4);
+  std::string answer = as_request.wire;
+  answer.replace(answer.find(as_request.mac), as_request.mac.size(),
+                 HmacSha256("0123456789abcdef", input));
+  return answer;
+}
+
+TEST(InterpretUpdateReply, ASignedServfailProvesNothing) {
+  const TsigKey key = *MakeTsigKey("key", "hmac-sha256", Secret("MDEyMzQ1Njc4OWFiY2RlZg=="));
+  const SignedMessage request = *BuildUpdate(Swap(), key, 1, kNow);
+  EXPECT_THAT(InterpretUpdateReply(request, key, SignedAnswer(request, key, 0)), IsOk());
+  EXPECT_THAT(InterpretUpdateReply(request, key, SignedAnswer(request, key, 8)),
+              StatusIs(absl::StatusCode::kAborted));
+  EXPECT_THAT(InterpretUpdateReply(request, key, SignedAnswer(request, key, 2)),
+              StatusIs(absl::StatusCode::kUnknown, HasSubstr("SERVFAIL, outcome unknown")));
+}
 
 TEST(SignMessage, MakesTheRecordedMacs) {
   DMARCATE_CORPUS_OR_SKIP(path, "dns-wire/tsig-update.jsonl");
