@@ -9,7 +9,7 @@
 namespace dmarcate {
 namespace {
 
-absl::Duration LimitOf(CallKind kind) {
+absl::Duration LimitOf(CallKind kind, absl::Duration stream_limit) {
   switch (kind) {
     case CallKind::kRead:
       return kReadLimit;
@@ -18,7 +18,7 @@ absl::Duration LimitOf(CallKind kind) {
     case CallKind::kStream:
       break;
   }
-  return kStreamLimit;
+  return stream_limit;
 }
 
 }  // namespace
@@ -29,7 +29,7 @@ grpc::Status CallHost::Begin(const grpc::CallbackServerContext& context, CallKin
   if (!principal.ok()) return ToRpcError(principal.status());
   // Without a client's deadline gRPC gives one far in the future.
   const absl::Time deadline =
-      std::min(absl::FromChrono(context.deadline()), absl::Now() + LimitOf(kind));
+      std::min(absl::FromChrono(context.deadline()), absl::Now() + LimitOf(kind, stream_limit_));
   {
     const std::lock_guard lock(mutex_);
     // Under the lock: whoever is let in here is seen by an AwaitIdle() that comes later.

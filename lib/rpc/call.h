@@ -49,8 +49,10 @@ class Call {
 // What all services of a daemon share. Outlives the server.
 class CallHost {
  public:
-  CallHost(const Authenticator& authenticator, WorkerPool& workers)
-      : authenticator_(authenticator), workers_(workers) {}
+  // `stream_limit` is what a stream may take; only tests have another.
+  CallHost(const Authenticator& authenticator, WorkerPool& workers,
+           absl::Duration stream_limit = kStreamLimit)
+      : authenticator_(authenticator), workers_(workers), stream_limit_(stream_limit) {}
 
   // The head of every handler: authenticates, refuses while draining, sets the deadline.
   // Returns OK and a call, or the error to finish with.
@@ -68,6 +70,7 @@ class CallHost {
  private:
   const Authenticator& authenticator_;
   WorkerPool& workers_;
+  const absl::Duration stream_limit_;
   std::atomic<bool> draining_ = false;
   mutable std::mutex mutex_;  // guards running_
   mutable std::condition_variable idle_;

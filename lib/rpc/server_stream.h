@@ -1,6 +1,7 @@
 // lib/rpc/server_stream.h
 // Server-streaming handlers as plain code on a worker: each Write() waits until gRPC has taken the
-// message, which is the back-pressure.
+// message, which is the back-pressure. A client that does not read holds the worker until the
+// call's deadline; then the call is cancelled.
 //
 //   return ServeStream<v1::DownloadReportRequest, v1::DownloadReportResponse>(
 //       host_, context, request,
@@ -15,6 +16,7 @@
 #include <mutex>
 #include <utility>
 
+#include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 
 #include "lib/rpc/call.h"
@@ -26,8 +28,8 @@ template <typename Response>
 class StreamWriter {
  public:
   virtual ~StreamWriter() = default;
-  // Waits until `response` is on its way. False: the client is gone or the daemon drains; stop
-  // then, what the handler returns no longer matters.
+  // Waits until `response` is on its way. False: the client is gone, the deadline has passed or
+  // the daemon drains; stop then, what the handler returns no longer matters.
   virtual bool Write(const Response& response) = 0;
 };
 
@@ -38,15 +40,22 @@ template <typename Request, typename Response>
 class StreamReactor final : public grpc::ServerWriteReactor<Response>,
                             public StreamWriter<Response> {
  public:
-  StreamReactor(const CallHost& host, std::shared_ptr<Call> call)
-      : host_(host), call_(std::move(call)) {}
+  StreamReactor(const CallHost& host, grpc::CallbackServerContext& context,
+                std::shared_ptr<Call> call)
+      : host_(host), context_(context), call_(std::move(call)) {}
 
   bool Write(const Response& response) override {
     std::unique_lock lock(mutex_);
     if (host_.draining() || call_->cancelled() || absl::Now() > call_->deadline()) return false;
     done_ = false;
     this->StartWrite(&response);
-    changed_.wait(lock, [this] { return done_; });
+    const auto done = [this] { return done_; };
+    if (!changed_.wait_until(lock, absl::ToChronoTime(call_->deadline()), done)) {
+      lock.unlock();
+      context_.TryCancel();
+      lock.lock();
+      changed_.wait(lock, done);  // `response` is gRPC's until then
+    }
     return ok_;
   }
 
@@ -65,6 +74,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
 
  private:
   const CallHost& host_;
+  grpc::CallbackServerContext& context_;  // gRPC's, until OnDone
   std::shared_ptr<Call> call_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -79,7 +89,7 @@ grpc::ServerWriteReactor<Response>* ServeStream(const CallHost& host,
                                                 const Request* request, Handler handler) {
   std::shared_ptr<Call> call;
   const grpc::Status begun = host.Begin(*context, CallKind::kStream, &call);
-  auto* reactor = new rpc_internal::StreamReactor<Request, Response>(host, call);
+  auto* reactor = new rpc_internal::StreamReactor<Request, Response>(host, *context, call);
   if (!begun.ok()) {
     reactor->Finish(begun);
     return reactor;

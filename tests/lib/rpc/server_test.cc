@@ -59,7 +59,8 @@ class EchoService final : public v1::IntakeService::CallbackService {
   std::latch started_{1}, released_{1};
 };
 
-// Streams the letters a to z, for as long as anybody listens when `name` is "forever".
+// Streams the letters a to z, for as long as anybody listens when `name` is "forever"; each of them
+// in more bytes than gRPC buffers for a client that does not read when it is "flood".
 class LetterService final : public v1::ReportService::CallbackService {
  public:
   explicit LetterService(const CallHost& host) : host_(host) {}
@@ -68,8 +69,10 @@ class LetterService final : public v1::ReportService::CallbackService {
     return ServeStream<v1::DownloadReportRequest, v1::DownloadReportResponse>(
         host_, context, request, [](const Call&, const auto& in, auto& writer) {
           v1::DownloadReportResponse response;
-          for (int i = 0; i < 26 || in.name() == "forever"; ++i) {
-            response.set_chunk(std::string(1, static_cast<char>('a' + i % 26)));
+          const bool flood = in.name() == "flood";
+          for (int i = 0; i < 26 || flood || in.name() == "forever"; ++i) {
+            response.set_chunk(
+                std::string(flood ? size_t{1} << 20 : 1, static_cast<char>('a' + i % 26)));
             if (!writer.Write(response)) break;
           }
           return grpc::Status::OK;
@@ -188,6 +191,24 @@ TEST_F(ServerTest, AStreamEndsWhenTheDaemonDrains) {
   }
   EXPECT_EQ(ExtractError(reader->Finish()).reason, "SHUTTING_DOWN");
   EXPECT_EQ(drained.wait_for(std::chrono::seconds(15)), std::future_status::ready);
+}
+
+TEST_F(ServerTest, AClientThatDoesNotReadIsLeftAtTheDeadline) {
+  CallHost host(authenticator_, workers_, absl::Milliseconds(500));
+  LetterService letters(host);
+  config_.tcp.clear();
+  const auto server = GrpcServer::Start(config_, host, {&letters});
+  ASSERT_TRUE(server.ok()) << server.status();
+  grpc::ClientContext context;
+  v1::DownloadReportRequest request;
+  request.set_name("flood");
+  const auto reader = v1::ReportService::NewStub(Unix())->DownloadReport(&context, request);
+  v1::DownloadReportResponse response;
+  ASSERT_TRUE(reader->Read(&response));  // the handler runs
+  EXPECT_TRUE(host.AwaitIdle(absl::Seconds(20))) << "the worker is still held";
+  while (reader->Read(&response)) {
+  }
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
 TEST_F(ServerTest, DrainLetsRunningCallsFinishAndAdmitsNoNewOnes) {
