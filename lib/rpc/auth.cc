@@ -45,6 +45,18 @@ absl::Status MakeTokenFile(const std::string& path, Random& random) {
   return status;
 }
 
+absl::StatusOr<std::string> ReadAll(const UniqueFd& fd, const std::string& path) {
+  std::string out(kTokenFileLimitBytes + 1, '\0');
+  const ssize_t got = pread(fd.get(), out.data(), out.size(), 0);
+  if (got < 0) return ErrnoError(errno, fmt::format("token file {}", path));
+  if (static_cast<size_t>(got) > kTokenFileLimitBytes) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     fmt::format("token file {}: over {} bytes", path, kTokenFileLimitBytes));
+  }
+  out.resize(static_cast<size_t>(got));
+  return out;
+}
+
 }  // namespace
 
 Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
@@ -79,10 +91,22 @@ absl::StatusOr<Principal> Authenticator::Authenticate(const Credentials& credent
 }
 
 absl::StatusOr<Secret> ReadToken(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return ErrnoError(errno, fmt::format("token file {}", path));
+  // Not a link: who may put one here could have any file of ours read. O_NONBLOCK: opening a FIFO
+  // would wait for its writer.
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd.valid()) {
+    if (errno == ELOOP) {
+      return MakeError(absl::StatusCode::kFailedPrecondition,
+                       fmt::format("token file {}: a symbolic link; name the file itself", path));
+    }
+    return ErrnoError(errno, fmt::format("token file {}", path));
+  }
   struct stat info = {};
   if (fstat(fd.get(), &info) != 0) return ErrnoError(errno, path);
+  if (!S_ISREG(info.st_mode)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     fmt::format("token file {}: not a regular file", path));
+  }
   if ((info.st_mode & 0077) != 0) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      fmt::format("token file {}: mode {:04o} lets others in; want 0600", path,
@@ -92,7 +116,8 @@ absl::StatusOr<Secret> ReadToken(const std::string& path) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      fmt::format("token file {}: belongs to user {}", path, info.st_uid));
   }
-  DMARCATE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kTokenFileLimitBytes));
+  // From the descriptor: the path may lead elsewhere by now.
+  DMARCATE_ASSIGN_OR_RETURN(const std::string text, ReadAll(fd, path));
   const std::string_view token = TrimAscii(text);
   if (!IsToken(token)) {
     return MakeError(

@@ -60,7 +60,8 @@ class Authenticator {
 
 // The token in `path`, which is made with a new one, mode 0600, if it does not exist. Two daemons
 // that share the file and start together end up with the same token.
-//   kFailedPrecondition  others than the owner may read or write it, or it belongs to somebody else
+//   kFailedPrecondition  others than the owner may read or write it, it belongs to somebody else,
+//                        or it is a symbolic link or no regular file
 //   kInvalidArgument     it holds no token
 absl::StatusOr<Secret> ReadOrMakeToken(const std::string& path, Random& random);
 // The same for a client: never makes the file. kNotFound.

@@ -83,6 +83,16 @@ TEST_F(TokenFileTest, OpenToOthersIsRefused) {
   }
 }
 
+TEST_F(TokenFileTest, OnlyTheFileItselfIsTaken) {
+  const std::string link = directory_ / "link";
+  ASSERT_TRUE(ReadOrMakeToken(path_, random_).ok());
+  std::filesystem::create_symlink(path_, link);
+  EXPECT_EQ(ReadToken(link).status().code(), absl::StatusCode::kFailedPrecondition);
+  const std::string fifo = directory_ / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(ReadToken(fifo).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(TokenFileTest, WithoutATokenIsRefusedAndKept) {
   ASSERT_TRUE(WriteFileAtomically(path_, "hello\n", 0600).ok());
   EXPECT_EQ(ReadOrMakeToken(path_, random_).status().code(), absl::StatusCode::kInvalidArgument);
