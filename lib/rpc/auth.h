@@ -4,8 +4,8 @@
 // ServeUnary() and ServeStream(); a test lists all methods by reflection and proves it.
 //
 // The Unix socket needs no token by default: gRPC tells no peer uid, so the mode of the socket's
-// directory (0750 or stricter, checked at start) is what admits people, and the token what admits
-// hosts.
+// directory (0750 or stricter, owned by the daemon's user or root; checked at start) is what admits
+// people, and the token what admits hosts.
 
 #ifndef DMARCATE_LIB_RPC_AUTH_H_
 #define DMARCATE_LIB_RPC_AUTH_H_

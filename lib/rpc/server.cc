@@ -36,12 +36,20 @@ absl::Status PrepareSocketDirectory(const ListenConfig& config) {
   if (mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) return ErrnoError(errno, directory);
   struct stat info = {};
   if (stat(directory.c_str(), &info) != 0) return ErrnoError(errno, directory);
-  if (config.local_trust == LocalSocketTrust::kDirectoryMode && (info.st_mode & 0007) != 0) {
-    return MakeError(
-        absl::StatusCode::kFailedPrecondition,
-        fmt::format("socket directory {}: mode {:04o} lets everybody in without a token; want 0750 "
-                    "or stricter, or trust_local_socket = false",
-                    directory, info.st_mode & 07777));
+  if (config.local_trust != LocalSocketTrust::kDirectoryMode) return absl::OkStatus();
+  // Whoever may write to it can put a socket of his own in the place of ours.
+  if ((info.st_mode & 0027) != 0) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     fmt::format("socket directory {}: mode {:04o} lets others {} without a token; "
+                                 "want 0750 or stricter, or trust_local_socket = false",
+                                 directory, info.st_mode & 07777,
+                                 (info.st_mode & 0007) != 0 ? "in" : "replace the socket"));
+  }
+  if (info.st_uid != geteuid() && info.st_uid != 0) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     fmt::format("socket directory {}: belongs to user {}, who lets in whom he "
+                                 "likes; want it owned by user {}, or trust_local_socket = false",
+                                 directory, info.st_uid, geteuid()));
   }
   return absl::OkStatus();
 }

@@ -297,7 +297,21 @@ TEST_F(ServerTest, APortInUseIsRefused) {
 
 TEST_F(ServerTest, ADirectoryOpenToAllIsRefusedWhileItIsTrusted) {
   std::filesystem::create_directory(directory_);
-  chmod(directory_.c_str(), 0755);
+  for (const mode_t mode : {0755, 0751, 0770, 0720}) {
+    chmod(directory_.c_str(), mode);
+    EXPECT_EQ(GrpcServer::Start(config_, host_, {}).status().code(),
+              absl::StatusCode::kFailedPrecondition)
+        << std::oct << mode;
+  }
+  config_.local_trust = LocalSocketTrust::kTokenRequired;
+  EXPECT_TRUE(GrpcServer::Start(config_, host_, {}).ok());
+}
+
+TEST_F(ServerTest, ADirectoryOfSomebodyElseIsRefusedWhileItIsTrusted) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a directory away";
+  std::filesystem::create_directory(directory_);
+  chmod(directory_.c_str(), 0750);
+  ASSERT_EQ(chown(directory_.c_str(), 12345, 0), 0);
   EXPECT_EQ(GrpcServer::Start(config_, host_, {}).status().code(),
             absl::StatusCode::kFailedPrecondition);
   config_.local_trust = LocalSocketTrust::kTokenRequired;
