@@ -12,6 +12,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/mailauth/domain_name.h"
+#include "lib/mailauth/host_name.h"
 #include "lib/mailauth/unicode_name.h"
 #include "lib/rpc/errors.h"
 #include "lib/rpc/unary.h"
@@ -100,11 +101,12 @@ absl::StatusOr<std::string> ReadMailbox(const std::string& mailbox) {
 absl::StatusOr<DomainName> DomainServiceImpl::ReadNewName(const std::string& id) const {
   if (id.empty()) return FieldRequired("domain_id");
   absl::StatusOr<DomainName> name = DomainName::Parse(id);
-  if (!name.ok() || name->IsRoot()) {
-    return ReasonError(Reason::kDomainNameInvalid,
-                       fmt::format("domain_id: {}",
-                                   name.ok() ? "the root is no domain" : MessageOf(name.status())),
-                       {{"field", "domain_id"}});
+  if (!name.ok() || !IsHostName(*name)) {
+    return ReasonError(
+        Reason::kDomainNameInvalid,
+        fmt::format("domain_id: {}", name.ok() ? "want letters, digits and hyphens between dots"
+                                               : MessageOf(name.status())),
+        {{"field", "domain_id"}});
   }
   if (suffixes_.IsPublicSuffix(*name)) {
     return ReasonError(

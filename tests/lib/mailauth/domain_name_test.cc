@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "lib/base/status_macros.h"
+#include "lib/mailauth/host_name.h"
 
 namespace dmarcate {
 namespace {
@@ -105,6 +106,23 @@ TEST(DomainName, IsBelowAtLabelBoundariesOnly) {
   EXPECT_FALSE(Name("badexample.com").IsAtOrBelow(Name("example.com")));
   EXPECT_FALSE(Name("com").IsAtOrBelow(Name("example.com")));
   EXPECT_TRUE(Name("com").IsAtOrBelow(DomainName()));
+}
+
+TEST(HostName, IsLettersDigitsAndInnerHyphens) {
+  const struct {
+    std::string name;
+    bool want;
+  } cases[] = {
+      {"example.com", true},     {"EXAMPLE.com", true},  {"com", true},
+      {"a-1.example", true},     {"1.example", true},    {"xn--bcher-kva.example", true},
+      {"_dmarc.example", false}, {"*.example", false},   {"a/b.example", false},
+      {"a,b.example", false},    {"a;b.example", false}, {"a!b.example", false},
+      {"-a.example", false},     {"a-.example", false},  {"a.-", false},
+      {"a@b.example", false},    {".", false},
+  };
+  for (const auto& test : cases) {
+    EXPECT_EQ(IsHostName(*DomainName::Parse(test.name)), test.want) << test.name;
+  }
 }
 
 }  // namespace

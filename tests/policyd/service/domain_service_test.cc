@@ -42,6 +42,13 @@ const NameCase kNames[] = {
      "DOMAIN_NAME_INVALID", ""},
     {"AnAddress", "192.0.2.1", "DOMAIN_NAME_INVALID", ""},
     {"AnIpv6Address", "2001:db8::1", "DOMAIN_NAME_INVALID", ""},
+    {"TheRoot", ".", "DOMAIN_NAME_INVALID", ""},
+    {"ASlash", "a/b.example", "DOMAIN_NAME_INVALID", ""},
+    {"AWildcard", "*.example.com", "DOMAIN_NAME_INVALID", ""},
+    {"AnUnderscore", "_dmarc.example.com", "DOMAIN_NAME_INVALID", ""},
+    {"AComma", "a,b.example", "DOMAIN_NAME_INVALID", ""},
+    {"AnOuterHyphen", "a-.example", "DOMAIN_NAME_INVALID", ""},
+    {"AnInnerHyphen", "a-1.example", "", "domains/a-1.example"},
     {"APublicSuffix", "co.uk", "DOMAIN_IS_PUBLIC_SUFFIX", ""},
     {"ATopLevelDomain", "com", "DOMAIN_IS_PUBLIC_SUFFIX", ""},
 };
