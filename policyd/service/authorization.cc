@@ -78,7 +78,10 @@ absl::StatusOr<std::string> ReadIncludeName(const std::string& text, std::string
     return Forbidden(kField, text, "lets strangers send as the domain");
   }
   const auto name = DomainName::Parse(text);
-  if (!name.ok() || name->label_count() < 2 || !IsHostName(name->text())) {
+  // The plan writes it as a term: what SPF would not take there (a top-level label of digits) must
+  // not get that far, since it would hold up the whole record.
+  if (!name.ok() || name->label_count() < 2 || !IsHostName(name->text()) ||
+      !ParseSpfTerm("include:" + name->text()).ok()) {
     return FieldError(kField, fmt::format("\"{}\" is no host name; write it without \"include:\"",
                                           EscapeForTerminal(text.substr(0, 300))));
   }
