@@ -17,11 +17,15 @@
 #include "lib/view/report_view.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
+#include "policyd/service/report_pages.h"
 
 namespace dmarcate {
 namespace {
 
 constexpr size_t kRecordsPerPage = 1000;
+// A page ends here, too, its findings (200 at most, each text cut at 4 KiB) counted, but has one
+// record at least: gRPC's clients take 4 MiB if nobody tells them otherwise.
+constexpr size_t kPageBytes = size_t{3} << 20;
 constexpr size_t kChunkBytes = 256 << 10;
 
 std::string_view ChannelName(Channel channel) {
@@ -89,6 +93,7 @@ class ReportServiceImpl final : public v1::ReportService::CallbackService {
 
   const ServiceParts& parts_;
   const ReportFollower& reports_;
+  ReportPages pages_;
 };
 
 absl::StatusOr<StoredReport> ReportServiceImpl::Find(const std::string& name) {
@@ -128,17 +133,29 @@ absl::Status ReportServiceImpl::Get(const Call& call, const v1::GetAggregateRepo
                             parts_.pages.Read(scope, in.record_page_token()));
   size_t first = 0;
   if (!place.empty()) std::from_chars(place.data(), place.data() + place.size(), first);
-  DMARCATE_ASSIGN_OR_RETURN(const StoredReport stored, Find(in.name()));
+  DMARCATE_ASSIGN_OR_RETURN(
+      const ReportPages::Report stored,
+      pages_.Get(in.name(), first == 0 ? ReportPages::Page::kFirst : ReportPages::Page::kLater,
+                 [&] { return Find(in.name()); }));
   v1::AggregateReport* report = out->mutable_aggregate_report();
-  Fill(stored, report);
-  const std::vector<AggregateRecord>& records = stored.report.records;
-  const size_t end = std::min(records.size(), first + kRecordsPerPage);
-  for (size_t i = first; i < end; ++i) ToMessage(records[i], report->add_records());
+  Fill(*stored, report);
+  if (first == 0) {
+    for (const Repair& repair : stored->repairs) ToMessage(repair, report->add_findings());
+  }
+  const std::vector<AggregateRecord>& records = stored->report.records;
+  size_t end = first;
+  for (size_t bytes = report->ByteSizeLong(); end < records.size() && end - first < kRecordsPerPage;
+       ++end) {
+    v1::AggregateRecord record;
+    ToMessage(records[end], &record);
+    bytes += record.ByteSizeLong();
+    if (bytes > kPageBytes && end > first) break;
+    *report->add_records() = std::move(record);
+  }
   if (end < records.size()) {
     out->set_next_record_page_token(parts_.pages.Make(scope, fmt::format("{}", end)));
-  }
-  if (first == 0) {
-    for (const Repair& repair : stored.repairs) ToMessage(repair, report->add_findings());
+  } else {
+    pages_.Forget(in.name());
   }
   return absl::OkStatus();
 }

@@ -15,6 +15,7 @@
 #include "policyd/service/paging.h"
 #include "policyd/service/place.h"
 #include "policyd/service/report_follower.h"
+#include "policyd/service/report_pages.h"
 #include "policyd/service/request_memory.h"
 #include "policyd/service/ticker.h"
 
@@ -211,6 +212,45 @@ TEST(AnalysisCache, ForgetsTheLeastUsedBeyondItsBytes) {
   EXPECT_EQ(cache.computations(), 3u) << "used last but one";
   ASSERT_TRUE(cache.Get(call, "b.example", year).ok());
   EXPECT_EQ(cache.computations(), 4u) << "the least recently used was forgotten";
+}
+
+class ReportPagesTest : public testing::Test {
+ protected:
+  using Page = ReportPages::Page;
+  // How often "a" and its like had to be loaded so far.
+  int LoadsAfter(const std::string& name, Page page, size_t records = 1) {
+    const auto got = pages_.Get(name, page, [&]() -> absl::StatusOr<StoredReport> {
+      ++loads_;
+      StoredReport report;
+      report.report.records.resize(records);
+      report.key.domain = name;
+      return report;
+    });
+    EXPECT_TRUE(got.ok());
+    EXPECT_EQ((*got)->key.domain, name);
+    return loads_;
+  }
+  ReportPages pages_;
+  int loads_ = 0;
+};
+
+TEST_F(ReportPagesTest, OneLoadServesAllPagesAndTheFirstIsAlwaysNew) {
+  EXPECT_EQ(LoadsAfter("a", Page::kFirst), 1);
+  EXPECT_EQ(LoadsAfter("a", Page::kLater), 1);
+  EXPECT_EQ(LoadsAfter("a", Page::kLater), 1);
+  EXPECT_EQ(LoadsAfter("a", Page::kFirst), 2);
+  pages_.Forget("a");
+  EXPECT_EQ(LoadsAfter("a", Page::kLater), 3);
+}
+
+TEST_F(ReportPagesTest, KeepsOneReportAndNoHugeOne) {
+  LoadsAfter("a", Page::kFirst);
+  EXPECT_EQ(LoadsAfter("b", Page::kLater), 2);
+  EXPECT_EQ(LoadsAfter("b", Page::kLater), 2);
+  EXPECT_EQ(LoadsAfter("a", Page::kLater), 3);
+  EXPECT_EQ(LoadsAfter("c", Page::kFirst, ReportPages::kMaxKeptRecords + 1), 4);
+  EXPECT_EQ(LoadsAfter("c", Page::kLater, ReportPages::kMaxKeptRecords + 1), 5);
+  EXPECT_EQ(LoadsAfter("a", Page::kLater), 5);
 }
 
 }  // namespace

@@ -86,6 +86,33 @@ TEST_F(ReportServiceTest, RecordsComeByTheThousand) {
   EXPECT_THAT(pages, testing::ElementsAre(1000, 1000, 500));
 }
 
+TEST_F(ReportServiceTest, APageEndsBeforeGrpcsLimit) {
+  AggregateRecord record = Row(1);  // of 16 kB: 1,000 of them are more than a message may hold
+  record.reasons.assign(4, {ReasonType::kLocalPolicy, std::string(4000, 'c')});
+  StoredReport report = Report(world_.DaysAgo(1), std::vector<AggregateRecord>(1000, record));
+  report.repairs.assign(200, {.code = "odd",
+                              .path = "p",
+                              .raw = std::string(4000, 'r'),
+                              .chosen = std::string(4000, 'c')});
+  const std::string id = world_.AddReport(std::move(report));
+  v1::GetAggregateReportRequest request;
+  request.set_name("domains/example.com/aggregateReports/" + id);
+  int records = 0, pages = 0, findings = 0;
+  do {
+    v1::GetAggregateReportResponse response;
+    DMARCATE_CALL(world_, ReportService, GetAggregateReport, request, &response);
+    EXPECT_LT(response.ByteSizeLong(), size_t{4} << 20);
+    EXPECT_GT(response.aggregate_report().records_size(), 0);
+    records += response.aggregate_report().records_size();
+    findings += response.aggregate_report().findings_size();
+    ++pages;
+    request.set_record_page_token(response.next_record_page_token());
+  } while (!request.record_page_token().empty());
+  EXPECT_EQ(records, 1000);
+  EXPECT_GT(pages, 1);
+  EXPECT_EQ(findings, 200);
+}
+
 TEST_F(ReportServiceTest, GivesTheBytesAsReceived) {
   const std::string id = world_.AddReport(Report(world_.DaysAgo(1), {Row(1)}));
   std::string bytes;
