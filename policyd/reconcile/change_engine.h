@@ -54,9 +54,12 @@ struct ChangeWorld {
 
 struct ChangeEngineOptions {
   absl::Duration plan_lifetime = absl::Minutes(30);
-  absl::Duration read_deadline = absl::Seconds(15);      // all tries of one read
-  absl::Duration settle_deadline = absl::Seconds(10);    // reading back after an unknown outcome
-  absl::Duration verify_deadline = absl::Seconds(60);    // all servers must show it by then
+  absl::Duration read_deadline = absl::Seconds(15);    // all tries of one read
+  absl::Duration settle_deadline = absl::Seconds(10);  // reading back after an unknown outcome
+  // Servers are asked again and again for verify_deadline; after that once with each Resume(), for
+  // as long as the TTL lets old records live in caches anyhow, at most verify_limit.
+  absl::Duration verify_deadline = absl::Seconds(60);
+  absl::Duration verify_limit = absl::Hours(1);
   absl::Duration verdict_period = absl::Seconds(10);     // all looks bad that long: go back
   absl::Duration first_pause = absl::Milliseconds(200);  // between two looks; doubles up to
   absl::Duration longest_pause = absl::Seconds(5);
@@ -100,7 +103,8 @@ class ChangeEngine {
                                     std::string_view principal, RunMode mode = RunMode::kExecute);
 
   // Runs the transaction; returns when it has ended, or after `wait` with the state reached, while
-  // it goes on. A change that has succeeded is returned as it is, and nothing is written.
+  // it goes on; or with kVerifying, when servers are behind: Resume() takes it up. A change that
+  // has succeeded is returned as it is, and nothing is written.
   absl::StatusOr<ChangeRecord> Apply(const ApplyRequest& request,
                                      absl::Duration wait = absl::InfiniteDuration());
 
@@ -110,7 +114,8 @@ class ChangeEngine {
                                         absl::Duration wait = absl::InfiniteDuration());
 
   // Takes up every open change that is not running here: at start, and now and then (a rollback
-  // whose provider was down goes on). Does not wait for them.
+  // whose provider was down goes on, servers that were behind are asked again). Does not wait for
+  // them.
   absl::Status Resume();
 
   // No new transactions; returns when those that run have stopped at a journaled step.

@@ -6,12 +6,14 @@
 #ifndef DMARCATE_POLICYD_RECONCILE_JOURNAL_H_
 #define DMARCATE_POLICYD_RECONCILE_JOURNAL_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 
 #include "lib/base/clock.h"
 #include "lib/store/policy_store.h"
@@ -24,10 +26,10 @@ inline constexpr std::string_view kRead = "READ";
 inline constexpr std::string_view kCompared = "COMPARED";
 inline constexpr std::string_view kLinted = "LINTED";
 inline constexpr std::string_view kJournaled = "JOURNALED";
-inline constexpr std::string_view kWriting = "WRITING";     // detail: the owner name
-inline constexpr std::string_view kUnknown = "UNKNOWN";     // detail: what the provider said
-inline constexpr std::string_view kReadBack = "READ_BACK";  // detail: the owner that holds it now
-inline constexpr std::string_view kVerifying = "VERIFYING";
+inline constexpr std::string_view kWriting = "WRITING";      // detail: the owner name
+inline constexpr std::string_view kUnknown = "UNKNOWN";      // detail: what the provider said
+inline constexpr std::string_view kReadBack = "READ_BACK";   // detail: the owner that holds it now
+inline constexpr std::string_view kVerifying = "VERIFYING";  // detail: empty, or "back"
 }  // namespace step
 
 // Owned by the one thread that runs the change.
@@ -44,6 +46,8 @@ class Journal {
   // In memory; the next Save makes it durable.
   void Step(std::string_view name, std::string_view detail);
   bool HasStep(std::string_view name, std::string_view detail) const;
+  // Of the first such step.
+  std::optional<absl::Time> TimeOf(std::string_view name, std::string_view detail) const;
 
   //   kAborted LEASE_LOST  somebody else has gone on with this change
   //   otherwise            the store's own error; nothing was written

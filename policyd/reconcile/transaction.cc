@@ -278,16 +278,37 @@ Transaction::Written Transaction::Settle(const Transition& transition, std::stri
   }
 }
 
+Transaction::Proof Transaction::Prove(const std::vector<Transition>& transitions,
+                                      std::string_view direction) {
+  if (!journal_.HasStep(step::kVerifying, direction)) journal_.Step(step::kVerifying, direction);
+  const absl::Time since =
+      journal_.TimeOf(step::kVerifying, direction).value_or(world_.clock.Now());
+  uint32_t ttl_seconds = 0;
+  for (const Transition& transition : transitions) {
+    ttl_seconds = std::max({ttl_seconds, transition.ttl_from, transition.ttl_to});
+  }
+  const absl::Duration limit = std::max(
+      options_.verify_deadline, std::min(absl::Seconds(ttl_seconds), options_.verify_limit));
+  // At first somebody waits for it. Later one look each time that this is taken up again.
+  const absl::Duration patience =
+      std::max(absl::ZeroDuration(), since + options_.verify_deadline - world_.clock.Now());
+  Proof proof{VerifyServers(world_, options_, transitions,
+                            std::min(patience, options_.verify_deadline),
+                            [&](std::vector<VerificationRecord> records) {
+                              journal_.change().verifications = std::move(records);
+                              return journal_.Save();
+                            })};
+  proof.may_converge = world_.clock.Now() + options_.longest_pause < since + limit;
+  return proof;
+}
+
 absl::Status Transaction::Verify() {
-  const Verification result =
-      VerifyServers(world_, options_, transitions_, [&](std::vector<VerificationRecord> records) {
-        journal_.change().verifications = std::move(records);
-        return journal_.Save();
-      });
+  const auto [result, may_converge] = Prove(transitions_, "");
   switch (result.outcome) {
     case Verification::Outcome::kVerified:
       break;
     case Verification::Outcome::kTimeout:
+      if (may_converge) return absl::OkStatus();
       return NeedAttention("VERIFY_TIMEOUT", result.message);
     case Verification::Outcome::kConflict:
       return NeedAttention("VERIFY_CONFLICT", result.message);
@@ -375,15 +396,12 @@ absl::Status Transaction::RollBack() {
   for (const Transition& transition : transitions_) {
     if (HoldsNew(transition)) back.push_back(Reverse(transition));
   }
-  const Verification result =
-      VerifyServers(world_, options_, back, [&](std::vector<VerificationRecord> records) {
-        journal_.change().verifications = std::move(records);
-        return journal_.Save();
-      });
+  const auto [result, may_converge] = Prove(back, "back");
   switch (result.outcome) {
     case Verification::Outcome::kVerified:
       break;
     case Verification::Outcome::kTimeout:
+      if (may_converge) return absl::OkStatus();
       return NeedAttention("VERIFY_TIMEOUT", fmt::format("going back: {}", result.message));
     case Verification::Outcome::kConflict:
       return NeedAttention("VERIFY_CONFLICT", fmt::format("going back: {}", result.message));

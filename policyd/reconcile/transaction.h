@@ -52,8 +52,16 @@ class Transaction {
     kLater,      // policyd is stopping, or the provider is down: stay in the journal
   };
 
+  // `may_converge`: it is too early to give servers up that are behind.
+  struct Proof {
+    Verification verification;
+    bool may_converge = false;
+  };
+
   absl::Status OpenAndParse();
   absl::Status Forward();
+  // `direction`: "" or "back". Keeps in the journal since when servers are waited for.
+  Proof Prove(const std::vector<Transition>& transitions, std::string_view direction);
   absl::Status Verify();
   absl::Status RollBack();
 

@@ -93,9 +93,9 @@ Content Compare(const Transition& transition, const std::vector<TxtRecord>& reco
 
 Verification VerifyServers(
     const ChangeWorld& world, const ChangeEngineOptions& options,
-    const std::vector<Transition>& transitions,
+    const std::vector<Transition>& transitions, absl::Duration patience,
     const std::function<absl::Status(std::vector<VerificationRecord>)>& on_progress) {
-  const absl::Duration end = world.clock.Monotonic() + options.verify_deadline;
+  const absl::Duration end = world.clock.Monotonic() + patience;
   absl::Duration pause = options.first_pause;
   size_t best = 0;
   while (true) {

@@ -42,11 +42,11 @@ struct Verification {
 };
 
 // Asks all servers of each transition over TCP, again and again, until every name server shows `to`
-// (at an alias of addresses: every address that answers, and one at least) or the deadline has
-// passed. `on_progress` gets the state of every server each time more of them agree.
+// (at an alias of addresses: every address that answers, and one at least) or `patience` has
+// passed; once at least. `on_progress` gets the state of every server each time more of them agree.
 Verification VerifyServers(
     const ChangeWorld& world, const ChangeEngineOptions& options,
-    const std::vector<Transition>& transitions,
+    const std::vector<Transition>& transitions, absl::Duration patience,
     const std::function<absl::Status(std::vector<VerificationRecord>)>& on_progress);
 
 }  // namespace dmarcate

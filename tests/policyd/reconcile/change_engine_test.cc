@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <future>
+#include <map>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -67,6 +68,18 @@ class ChangeEngineTest : public testing::Test {
     EXPECT_TRUE(change.ok()) << change.status();
     EXPECT_EQ(change->state, ChangeState::kSucceeded) << change->error_message;
     return change.value();
+  }
+  // What policyd's timer does.
+  ChangeRecord TakeUpUntilItEnds(const std::string& id) {
+    for (int i = 0; i < 500; ++i) {
+      ChangeRecord change = world.store.GetChange("example.com", id).value();
+      if (change.state != ChangeState::kVerifying) return change;
+      world.clock.Advance(absl::Seconds(30));
+      EXPECT_TRUE(engine->Resume().ok());
+      engine->WaitIdle();
+    }
+    ADD_FAILURE() << "no end";
+    return {};
   }
   void ExpectOldZone() {
     EXPECT_EQ(world.Texts(TestWorld::kSpf), (Texts{TestWorld::kOldSpf, "verification=1"}));
@@ -502,10 +515,49 @@ TEST_F(ChangeEngineTest, WaitsForServersThatAreBehind) {
   EXPECT_GE(change.end_time - change.apply_time, absl::Seconds(40));
 }
 
+TEST_F(ChangeEngineTest, ServersThatAreLongBehindAreAskedAgainLater) {
+  const ChangeRecord plan = Plan();
+  world.fleet.Configure(3, {.lag = absl::Minutes(40)});
+  const absl::Time start = world.clock.Now();
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord waiting, Apply(plan));
+  EXPECT_EQ(waiting.state, ChangeState::kVerifying);
+  EXPECT_LE(world.clock.Now() - start, absl::Minutes(2));  // nobody is kept for longer
+  const ChangeRecord change = TakeUpUntilItEnds(plan.id);
+  EXPECT_EQ(change.state, ChangeState::kSucceeded) << change.error_message;
+  EXPECT_GE(change.end_time - start, absl::Minutes(40));
+  EXPECT_EQ(world.provider->writes(), 3);
+  EXPECT_EQ(world.managed_terms(), change.managed_after);
+}
+
+TEST_F(ChangeEngineTest, TheTtlSaysHowLongServersMayBeBehind) {
+  for (const auto& [ttl_seconds, limit] : std::map<uint32_t, absl::Duration>{
+           {5, absl::Minutes(1)}, {600, absl::Minutes(10)}, {86'400, absl::Hours(1)}}) {
+    SCOPED_TRACE(ttl_seconds);
+    TestWorld behind;
+    behind.provider->Set(TestWorld::kSpf, behind.provider->Get(TestWorld::kSpf).records,
+                         ttl_seconds);
+    std::unique_ptr<ChangeEngine> runs = behind.MakeEngine();
+    const ChangeRecord spf = runs->Plan("example.com", {.spf_from_decisions = true}, "p").value();
+    behind.fleet.Configure(3, {.lag = absl::Hours(48)});
+    const absl::Time start = behind.clock.Now();
+    DMARCATE_ASSERT_OK_AND_ASSIGN(ChangeRecord change, runs->Apply(For(spf)));
+    while (change.state == ChangeState::kVerifying) {
+      behind.clock.Advance(absl::Seconds(30));
+      ASSERT_TRUE(runs->Resume().ok());
+      runs->WaitIdle();
+      change = behind.store.GetChange("example.com", spf.id).value();
+    }
+    EXPECT_EQ(change.error_reason, "VERIFY_TIMEOUT");
+    EXPECT_GE(change.end_time - start, limit - absl::Seconds(30));
+    EXPECT_LE(change.end_time - start, limit + absl::Seconds(60));
+  }
+}
+
 TEST_F(ChangeEngineTest, ServersThatStayBehindNeedAttentionAndNoRollback) {
   const ChangeRecord plan = Plan();
-  world.fleet.Configure(3, {.lag = absl::Hours(1)});
-  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  world.fleet.Configure(3, {.lag = absl::Hours(48)});
+  ASSERT_TRUE(Apply(plan).ok());
+  const ChangeRecord change = TakeUpUntilItEnds(plan.id);
   EXPECT_EQ(change.state, ChangeState::kNeedsAttention);
   EXPECT_EQ(change.error_reason, "VERIFY_TIMEOUT");
   EXPECT_THAT(change.error_message, HasSubstr("ns4.test"));
