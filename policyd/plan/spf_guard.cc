@@ -105,12 +105,34 @@ GuardRecord GuardPlusAll(const std::string& after) {
   return Pass(guard_code::kSpfPlusAll, "the record lets not everybody through");
 }
 
+GuardRecord GuardVoid(const SpfMeasure& before, const SpfMeasure& after) {
+  const std::map<std::string, std::string> voids = {
+      {"void_lookups", std::to_string(after.void_lookups)},
+      {"void_lookups_ipv6", std::to_string(after.void_lookups_ipv6)},
+      {"limit", std::to_string(kMaxSpfVoidLookups)},
+      {"before", std::to_string(before.void_lookups)},
+      {"before_ipv6", std::to_string(before.void_lookups_ipv6)}};
+  if (after.void_lookups <= kMaxSpfVoidLookups && after.void_lookups_ipv6 > kMaxSpfVoidLookups) {
+    const std::string text =
+        fmt::format("{} void look-ups for senders with an IPv6 address, limit {}, before {}",
+                    after.void_lookups_ipv6, kMaxSpfVoidLookups, before.void_lookups_ipv6);
+    return before.void_lookups_ipv6 <= kMaxSpfVoidLookups
+               ? Refuse(guard_code::kSpfVoidLimit, text, voids)
+               : Warn(guard_code::kSpfVoidLimit, text, voids);
+  }
+  const std::string text =
+      fmt::format("{} void look-ups, limit {}", after.void_lookups, kMaxSpfVoidLookups);
+  return after.void_lookups > kMaxSpfVoidLookups ? Refuse(guard_code::kSpfVoidLimit, text, voids)
+                                                 : Pass(guard_code::kSpfVoidLimit, text, voids);
+}
+
 }  // namespace
 
 SpfMeasure MeasureOf(const SpfTree& tree) {
   SpfMeasure measure;
   measure.lookups = tree.lookup_count;
   measure.void_lookups = tree.void_lookup_count;
+  measure.void_lookups_ipv6 = tree.void_lookup_count_ipv6;
   measure.complete = tree.complete;
   measure.incomplete_reason = tree.incomplete_reason;
   for (const SpfNode& term : tree.root.children) {
@@ -147,16 +169,7 @@ std::vector<GuardRecord> GuardSpfCost(const SpfMeasure& before, const SpfMeasure
     }
   }
 
-  const std::map<std::string, std::string> voids = {
-      {"void_lookups", std::to_string(after.void_lookups)},
-      {"limit", std::to_string(kMaxSpfVoidLookups)},
-      {"before", std::to_string(before.void_lookups)}};
-  const std::string void_text =
-      fmt::format("{} void look-ups, limit {}", after.void_lookups, kMaxSpfVoidLookups);
-  guards.push_back(after.void_lookups > kMaxSpfVoidLookups
-                       ? Refuse(guard_code::kSpfVoidLimit, void_text, voids)
-                       : Pass(guard_code::kSpfVoidLimit, void_text, voids));
-
+  guards.push_back(GuardVoid(before, after));
   if (!after.permerror.empty()) {
     guards.push_back(Refuse(
         guard_code::kDanglingInclude,

@@ -51,7 +51,8 @@ absl::StatusOr<SpfPlan> PlanSpf(const DomainName& domain, const std::vector<std:
 // What evaluating a record takes, reduced to what decides.
 struct SpfMeasure {
   int lookups = 0;
-  int void_lookups = 0;
+  int void_lookups = 0;           // for a sender with an IPv4 address
+  int void_lookups_ipv6 = 0;      // with an IPv6 address: names without AAAA count
   bool complete = true;           // false: the counts are lower bounds
   std::string incomplete_reason;  // why not
   std::string permerror;          // empty, or what every receiver stumbles over
@@ -65,7 +66,8 @@ void FillCosts(const SpfMeasure& before, const SpfMeasure& after,
                std::vector<TermChangeRecord>& changes);
 
 // SPF_LOOKUP_LIMIT, SPF_LOOKUP_MARGIN, SPF_VOID_LIMIT, DANGLING_INCLUDE. What could not be counted
-// is refused: unknown is never zero.
+// is refused: unknown is never zero. Void look-ups of senders with an IPv6 address are refused only
+// where this change brings them over the limit; what is so already is only told.
 std::vector<GuardRecord> GuardSpfCost(const SpfMeasure& before, const SpfMeasure& after);
 
 // SPF_PLUS_ALL, SPF_MULTIPLE and UNMANAGED_TERM_LOSS, from the texts alone: the terms that are not

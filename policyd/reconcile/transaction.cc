@@ -354,7 +354,10 @@ std::string Transaction::JudgeLive() {
     const SpfMeasure measure = reader_.Measure(transition.owner, texts[selection.indexes.front()]);
     // What could not be counted proves nothing against the record.
     if (!measure.complete && measure.lookups <= kMaxSpfLookups) continue;
-    const std::vector<GuardRecord> guards = GuardSpfCost({}, measure);
+    // Whether this change brought the void look-ups over IPv6 was judged before it was written.
+    SpfMeasure before;
+    before.void_lookups_ipv6 = measure.void_lookups_ipv6;
+    const std::vector<GuardRecord> guards = GuardSpfCost(before, measure);
     if (const GuardRecord* refusal = FindRefusal(guards)) {
       reason_ = refusal->code;
       return refusal->message;

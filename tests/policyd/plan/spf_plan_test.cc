@@ -246,10 +246,11 @@ TEST(PlanSpfPropertyTest, HoldsForRandomRecords) {
   }
 }
 
-SpfMeasure Measure(int lookups, int voids = 0) {
+SpfMeasure Measure(int lookups, int voids = 0, int voids_ipv6 = 0) {
   SpfMeasure measure;
   measure.lookups = lookups;
   measure.void_lookups = voids;
+  measure.void_lookups_ipv6 = voids_ipv6;
   return measure;
 }
 
@@ -260,6 +261,11 @@ TEST(GuardSpfCostTest, EveryLimit) {
   EXPECT_EQ(ToText(GuardSpfCost(Measure(1), Measure(11))), "SPF_LOOKUP_LIMIT:refuse");
   EXPECT_EQ(ToText(GuardSpfCost(Measure(1), Measure(1, 2))), "");
   EXPECT_EQ(ToText(GuardSpfCost(Measure(1), Measure(1, 3))), "SPF_VOID_LIMIT:refuse");
+  // Over IPv6: refused where the change brings it over the limit, told where it is so already.
+  EXPECT_EQ(ToText(GuardSpfCost(Measure(1, 0, 2), Measure(1, 0, 2))), "");
+  EXPECT_EQ(ToText(GuardSpfCost(Measure(1, 0, 2), Measure(1, 0, 3))), "SPF_VOID_LIMIT:refuse");
+  EXPECT_EQ(ToText(GuardSpfCost(Measure(1, 0, 3), Measure(1, 0, 3))), "SPF_VOID_LIMIT:warn");
+  EXPECT_EQ(ToText(GuardSpfCost(Measure(1, 3, 3), Measure(1, 3, 3))), "SPF_VOID_LIMIT:refuse");
   SpfMeasure incomplete = Measure(1);
   incomplete.complete = false;
   incomplete.incomplete_reason = "timeout";
@@ -332,6 +338,7 @@ TEST(MeasureTest, TakesCountsCostsAndTheFirstPermerror) {
   SpfTree tree;
   tree.lookup_count = 4;
   tree.void_lookup_count = 1;
+  tree.void_lookup_count_ipv6 = 2;
   SpfNode good;
   good.term = "include:a.test";
   good.lookup_cost = 3;
@@ -349,6 +356,7 @@ TEST(MeasureTest, TakesCountsCostsAndTheFirstPermerror) {
   const SpfMeasure measure = MeasureOf(tree);
   EXPECT_EQ(measure.lookups, 4);
   EXPECT_EQ(measure.void_lookups, 1);
+  EXPECT_EQ(measure.void_lookups_ipv6, 2);
   EXPECT_EQ(measure.permerror_term, "include:b.test");
   EXPECT_EQ(measure.permerror, "gone.test: the name does not exist");
   std::vector<TermChangeRecord> changes = {{TermAction::kAdd, "include:a.test"}};

@@ -507,6 +507,19 @@ TEST_F(ChangeEngineTest, DoesNotGoBackBecauseOfABadMoment) {
   ExpectNewZone();
 }
 
+TEST_F(ChangeEngineTest, VoidLookUpsOverIpv6ThatWereThereBeforeHoldNothingUp) {
+  for (const std::string name : {"x.test", "y.test", "z.test"}) {
+    world.resolver.SetA(Name(name), {"192.0.2.1"});
+  }
+  world.provider->SetTexts(TestWorld::kSpf, {"v=spf1 a:x.test a:y.test a:z.test ~all"});
+  const ChangeRecord plan = Plan({.spf_from_decisions = true});
+  EXPECT_TRUE(std::ranges::any_of(plan.guards, [](const GuardRecord& guard) {
+    return guard.code == "SPF_VOID_LIMIT" && guard.verdict == GuardVerdict::kWarn;
+  }));
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  EXPECT_EQ(change.state, ChangeState::kSucceeded) << change.error_message;
+}
+
 TEST_F(ChangeEngineTest, WaitsForServersThatAreBehind) {
   const ChangeRecord plan = Plan();
   world.fleet.Configure(3, {.lag = absl::Seconds(40)});
