@@ -48,8 +48,9 @@ ParsedAggregate Refused(RepairLog log, Outcome outcome, std::string_view reason,
 // One document, well-formed or not, with all reports in it.
 class DocumentReader {
  public:
-  DocumentReader(std::string_view text, const ReportHints& hints, const AggregateLimits& limits)
-      : text_(text), hints_(hints), limits_(limits) {}
+  DocumentReader(std::string_view text, const ReportHints& hints, const AggregateLimits& limits,
+                 ModelBudget& budget)
+      : text_(text), hints_(hints), limits_(limits), budget_(budget) {}
 
   // `log` holds what was noted about the bytes; it goes to the first report.
   Results Read(RepairLog log);
@@ -69,6 +70,7 @@ class DocumentReader {
   std::string_view text_;
   const ReportHints& hints_;
   const AggregateLimits& limits_;
+  ModelBudget& budget_;
   std::string error_;  // why the text is not well-formed, with the offset
   pugi::xml_document tree_;
 };
@@ -83,7 +85,8 @@ Results DocumentReader::ReadWhole(size_t begin, size_t end, const RepairLog& log
   Results results;
   for (const pugi::xml_node root : tree_.children()) {
     if (!IsElement(root, Element::kFeedback) || results.size() >= kRoots) continue;
-    AggregateReader reader(hints_, limits_, results.empty() ? log : RepairLog(limits_.repairs));
+    AggregateReader reader(hints_, limits_, budget_,
+                           results.empty() ? log : RepairLog(limits_.repairs));
     if (reader.ReadFrame(root, Source::kWellFormed)) {
       int64_t ordinal = 0;
       reader.ReserveRecords((end - begin) / kTypicalRecordBytes);
@@ -164,7 +167,7 @@ void DocumentReader::ReadSlices(const std::vector<RecordSlice>& slices, Aggregat
 
 ParsedAggregate DocumentReader::ReadPiecesOf(const Token& root, const CutReport& cut,
                                              RepairLog log) {
-  AggregateReader reader(hints_, limits_, std::move(log));
+  AggregateReader reader(hints_, limits_, budget_, std::move(log));
   if (cut.too_many_records) {
     reader.Refuse(Outcome::kOverLimit, "too_many_records",
                   fmt::format("more than {} records", limits_.records));
@@ -219,14 +222,15 @@ Results DocumentReader::ReadPieces(Token root, RepairLog log) {
 }
 
 // S17: one report each, if all have metadata. A second copy of the first is garbage behind it
-// (X12), and so is a root that could not stand alone.
+// (X12), and so is a root that could not stand alone; one that a limit stopped is neither.
 Results DocumentReader::WithoutRepeats(Results results) const {
   if (results.size() < 2) return results;
   Results kept;
   kept.push_back(std::move(results[0]));
   for (size_t i = 1; i < results.size(); ++i) {
     const bool copy = results[i].report.has_value() && results[i].report == kept[0].report;
-    if (!copy && (results[i].report.has_value() || !kept[0].report.has_value())) {
+    if (!copy && (results[i].report.has_value() || results[i].outcome == Outcome::kOverLimit ||
+                  !kept[0].report.has_value())) {
       kept.push_back(std::move(results[i]));
       continue;
     }
@@ -239,7 +243,9 @@ Results DocumentReader::WithoutRepeats(Results results) const {
     if (kept[0].outcome == Outcome::kAccepted) kept[0].outcome = Outcome::kAcceptedCosmetic;
   }
   // A first root that is no report beside one that is.
-  if (kept.size() > 1 && !kept[0].report.has_value()) kept.erase(kept.begin());
+  if (kept.size() > 1 && !kept[0].report.has_value() && kept[0].outcome != Outcome::kOverLimit) {
+    kept.erase(kept.begin());
+  }
   return kept;
 }
 
@@ -288,9 +294,15 @@ Results DocumentReader::Read(RepairLog log) {
 
 std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHints& hints,
                                             const AggregateLimits& limits) {
+  ModelBudget budget(limits.records, limits.model_bytes);
+  return ParseAggregate(std::move(document), hints, limits, budget);
+}
+
+std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHints& hints,
+                                            const AggregateLimits& limits, ModelBudget& budget) {
   RepairLog log(limits.repairs);
   const std::string text = ToUtf8Document(std::move(document), log);
-  return DocumentReader(text, hints, limits).Read(std::move(log));
+  return DocumentReader(text, hints, limits, budget).Read(std::move(log));
 }
 
 }  // namespace dmarcate

@@ -14,12 +14,18 @@
 #include "absl/time/time.h"
 
 #include "lib/report/model.h"
+#include "lib/report/model_budget.h"
 
 namespace dmarcate {
 
 struct AggregateLimits {
   int xml_depth = 32;
-  int64_t records = 500'000;
+  int64_t records = 500'000;  // of all documents of one input together
+  int rows = 100;             // of one record (S15); more are left out, with a repair
+  // Of the model, as ModelBytes() counts it, of all documents of one input together. A report's
+  // model takes at most about as much as its text where the text is ordinary, so this is room for
+  // whatever UnpackLimits::inflated_bytes honestly holds. Growing vectors may double it.
+  int64_t model_bytes = 128 << 20;
   size_t stored_text_bytes = 4096;  // a longer text is cut, with a repair
   int repairs = 200;                // more are counted, not kept
 };
@@ -43,7 +49,7 @@ struct ParsedAggregate {
   // A stable code and a sentence with the position and the limit.
   //   kQuarantined  empty_payload, not_a_feedback_document, doctype_entities, xml_not_well_formed,
   //                 metadata_missing, policy_domain_missing
-  //   kOverLimit    too_many_records, xml_too_deep, frame_too_large
+  //   kOverLimit    too_many_records, xml_too_deep, frame_too_large, model_too_large
   //   kNotAReport   not_xml
   std::string reason;
   std::string detail;
@@ -53,6 +59,9 @@ struct ParsedAggregate {
 // each, at least one result always. May modify the buffer (in-situ parsing). Thread-safe.
 std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHints& hints,
                                             const AggregateLimits& limits);
+// The same for one document of several in an input: what its reports take comes out of `budget`.
+std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHints& hints,
+                                            const AggregateLimits& limits, ModelBudget& budget);
 
 }  // namespace dmarcate
 

@@ -81,9 +81,10 @@ std::string SyntheticReportId(const AggregateReport& report) {
 }  // namespace
 
 AggregateReader::AggregateReader(const ReportHints& hints, const AggregateLimits& limits,
-                                 RepairLog log)
+                                 ModelBudget& budget, RepairLog log)
     : hints_(hints),
       limits_(limits),
+      budget_(budget),
       log_(std::move(log)),
       file_name_(ReadReportFileName(hints.file_name)),
       subject_(ReadReportSubject(hints.subject)) {}
@@ -93,6 +94,32 @@ void AggregateReader::Refuse(Outcome outcome, std::string_view reason, std::stri
   refusal_ = outcome;
   reason_ = reason;
   detail_ = std::move(detail);
+}
+
+bool AggregateReader::TakeRecord() {
+  if (budget_.TakeRecord()) {
+    ++taken_records_;
+    return true;
+  }
+  Refuse(Outcome::kOverLimit, "too_many_records",
+         fmt::format("more than {} records", limits_.records));
+  return false;
+}
+
+bool AggregateReader::TakeBytes(int64_t bytes) {
+  if (budget_.TakeBytes(bytes)) {
+    taken_bytes_ += bytes;
+    return true;
+  }
+  Refuse(Outcome::kOverLimit, "model_too_large",
+         fmt::format("what the reports of this input say takes more than {} bytes in memory",
+                     limits_.model_bytes));
+  return false;
+}
+
+void AggregateReader::ReserveRecords(size_t records) {
+  const auto left = static_cast<size_t>(std::max<int64_t>(0, budget_.records_left()));
+  report_.records.reserve(std::min(records, left));
 }
 
 void AggregateReader::NoteExtension(std::string_view name) {
@@ -249,7 +276,7 @@ bool AggregateReader::ReadFrame(pugi::xml_node root, Source source) {
   }
   FillDates();
   FillOrgName();
-  return true;
+  return TakeBytes(FrameBytes(report_));
 }
 
 ParsedAggregate AggregateReader::Finish() {
@@ -273,6 +300,9 @@ ParsedAggregate AggregateReader::Finish() {
     result.outcome = refusal_;
     result.reason = reason_;
     result.detail = detail_;
+    report_ = AggregateReport();
+    budget_.GiveBack(taken_records_, taken_bytes_);
+    taken_records_ = taken_bytes_ = 0;
   }
   result.repairs_dropped = log_.dropped();
   result.repairs = log_.Take();

@@ -31,10 +31,11 @@ inline constexpr unsigned kReaderParseFlags =
 // The bit of `element` in a set.
 constexpr uint64_t Bit(Element element) { return uint64_t{1} << static_cast<int>(element); }
 
-// One report. Not thread-safe. `hints` and `limits` must outlive it.
+// One report. Not thread-safe. `hints`, `limits` and `budget` must outlive it.
 class AggregateReader {
  public:
-  AggregateReader(const ReportHints& hints, const AggregateLimits& limits, RepairLog log);
+  AggregateReader(const ReportHints& hints, const AggregateLimits& limits, ModelBudget& budget,
+                  RepairLog log);
 
   // Version, metadata and policy from the children of `root`; records among them are passed over.
   // False: the report cannot be read on, Finish() says why. `damaged`: the document was not
@@ -44,7 +45,7 @@ class AggregateReader {
   bool has_metadata() const { return has_metadata_; }
 
   // So many records are coming, as far as one can tell.
-  void ReserveRecords(size_t records) { report_.records.reserve(records); }
+  void ReserveRecords(size_t records);
   // `ordinal` counts from 1 in document order. False: a limit was passed.
   bool ReadRecord(pugi::xml_node record, int64_t ordinal);
 
@@ -101,12 +102,19 @@ class AggregateReader {
   void ReadSpf(pugi::xml_node node, AggregateRecord& record);
   AlignedResult ReadAligned(pugi::xml_node node, Element element, std::string_view path);
   void CapDkim(AggregateRecord& record);
+  // Both refuse the report and return false if the budget does not hold it.
+  bool TakeRecord();
+  bool TakeBytes(int64_t bytes);
+  void ReadMoreRows(const std::vector<pugi::xml_node>& rows, const AggregateRecord& shared);
   void FinishCount(AggregateRecord& record);
   void FinishHeaderFrom(AggregateRecord& record);
   void FinishRecord(AggregateRecord& record);
 
   const ReportHints& hints_;
   const AggregateLimits& limits_;
+  ModelBudget& budget_;
+  int64_t taken_records_ = 0;  // out of budget_, for this report
+  int64_t taken_bytes_ = 0;
   RepairLog log_;
   std::optional<ReportFileName> file_name_;
   ReportSubject subject_;

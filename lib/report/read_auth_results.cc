@@ -174,11 +174,12 @@ void AggregateReader::ReadSpf(pugi::xml_node node, AggregateRecord& record) {
 
 void AggregateReader::CapDkim(AggregateRecord& record) {
   if (record.dkim.size() <= kSignatures) return;
-  std::ranges::stable_sort(record.dkim, {},
-                           [&](const DkimAuth& auth) { return Rank(auth, record.header_from); });
+  const std::string& from = record.header_from.empty() ? report_.policy.domain : record.header_from;
+  std::ranges::stable_sort(record.dkim, {}, [&](const DkimAuth& auth) { return Rank(auth, from); });
   log_.Add("dkim_capped", "auth_results/dkim", fmt::format("{}", record.dkim.size()),
            fmt::format("{}", kSignatures), Effect::kCosmetic);
   record.dkim.resize(kSignatures);
+  record.dkim.shrink_to_fit();
 }
 
 }  // namespace dmarcate

@@ -21,18 +21,20 @@ bool AggregateReader::ReadRecord(pugi::xml_node node, int64_t ordinal) {
            fmt::format("more than {} records", limits_.records));
     return false;
   }
+  if (!TakeRecord()) return false;
   log_.set_record(ordinal);
   AggregateRecord& record = report_.records.emplace_back();
   pugi::xml_node row;
   std::vector<pugi::xml_node> more_rows;
+  int rows = 0;
   bool identified = false;
   ForEachChild(node, "", Bit(Element::kRow), [&](Element element, pugi::xml_node child) {
     switch (element) {
       case Element::kRow:
-        if (row) {
-          more_rows.push_back(child);
-        } else {
+        if (++rows == 1) {
           row = child;
+        } else if (rows <= limits_.rows) {
+          more_rows.push_back(child);
         }
         return true;
       case Element::kIdentities:  // I1
@@ -53,24 +55,33 @@ bool AggregateReader::ReadRecord(pugi::xml_node node, int64_t ordinal) {
         return false;
     }
   });
-  // S15: every further row is a record of its own, with the same identifiers and results.
+  CapDkim(record);
   const AggregateRecord shared = more_rows.empty() ? AggregateRecord() : record;
   if (!row) log_.Add("row_missing", "row", "", "", Effect::kMaterial);
   ReadRow(row, record);
   FinishRecord(record);
-  for (const pugi::xml_node more : more_rows) {
-    log_.Add("row_repeated", "row", "", "a record of its own", Effect::kMaterial);
-    if (std::ssize(report_.records) >= limits_.records) {
-      Refuse(Outcome::kOverLimit, "too_many_records",
-             fmt::format("more than {} records", limits_.records));
-      break;
-    }
-    AggregateRecord& another = report_.records.emplace_back(shared);
-    ReadRow(more, another);
-    FinishRecord(another);
+  if (rows > limits_.rows) {
+    log_.Add("rows_capped", "row", fmt::format("{}", rows), fmt::format("{}", limits_.rows),
+             Effect::kMaterial);
   }
+  if (TakeBytes(ModelBytes(record))) ReadMoreRows(more_rows, shared);
   log_.set_record(0);
   return !refused();
+}
+
+// S15: every further row is a record of its own, with the same identifiers and results.
+void AggregateReader::ReadMoreRows(const std::vector<pugi::xml_node>& rows,
+                                   const AggregateRecord& shared) {
+  const int64_t shared_bytes = ModelBytes(shared);
+  for (const pugi::xml_node row : rows) {
+    log_.Add("row_repeated", "row", "", "a record of its own", Effect::kMaterial);
+    // Before the copy is made: six bytes of text ask for it.
+    if (!TakeRecord() || !TakeBytes(shared_bytes)) return;
+    AggregateRecord& another = report_.records.emplace_back(shared);
+    ReadRow(row, another);
+    FinishRecord(another);
+    if (!TakeBytes(ModelBytes(another) - shared_bytes)) return;
+  }
 }
 
 void AggregateReader::ReadIdentifiers(pugi::xml_node node, AggregateRecord& record) {
@@ -118,7 +129,6 @@ void AggregateReader::FinishHeaderFrom(AggregateRecord& record) {
 void AggregateReader::FinishRecord(AggregateRecord& record) {
   FinishCount(record);
   FinishHeaderFrom(record);
-  CapDkim(record);
   // W12: both facts stay. Under p=none a subdomain may still be held by sp or np.
   const PublishedPolicy& policy = report_.policy;
   const bool held =

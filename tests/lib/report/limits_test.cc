@@ -1,5 +1,6 @@
 // Every limit of the aggregate reader, in documents read whole and in pieces; and hostile documents
 // that must end soon.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "lib/base/text.h"
@@ -35,6 +36,95 @@ TEST(LimitsTest, Records) {
     EXPECT_EQ(got.detail, "more than 1 records");
     EXPECT_FALSE(got.report.has_value());
   }
+}
+
+// "<row/>" repeats the record around it: bounded in number, and counted in memory before it is
+// taken.
+TEST(LimitsTest, RowsOfOneRecord) {
+  const ParsedAggregate got =
+      ParseOne(Changed("</row>", "</row>" + Repeated("<row/>", 300) + "<row/>"));
+  ASSERT_TRUE(got.report.has_value());
+  EXPECT_EQ(got.outcome, Outcome::kAcceptedMaterial);
+  EXPECT_EQ(got.report->records.size(), 100u + 1);
+  EXPECT_EQ(got.report->records[99].dkim, got.report->records[0].dkim);
+  AggregateLimits limits;
+  limits.rows = 2;
+  EXPECT_THAT(RepairTexts(ParseOne(Changed("</row>", "</row><row/><row/><row/>"), Hints(), limits)),
+              testing::Contains("rows_capped record[1]/row [4] -> [2] material"));
+}
+
+TEST(LimitsTest, SignaturesAreCappedBeforeRowsRepeatThem) {
+  const ParsedAggregate got = ParseOne(
+      Replaced(Changed("</row>", "</row><row/>"), "<dkim><domain>",
+               Repeated("<dkim><domain>x.example</domain><result>fail</result></dkim>", 9'000) +
+                   "<dkim><domain>"));
+  ASSERT_TRUE(got.report.has_value());
+  ASSERT_EQ(got.report->records.size(), 3u);
+  for (size_t i = 0; i < 2; ++i) {
+    ASSERT_EQ(got.report->records[i].dkim.size(), 100u);
+    EXPECT_EQ(got.report->records[i].dkim[0].domain, "example.com");
+  }
+  EXPECT_EQ(got.repairs[0].code, "dkim_capped");
+}
+
+TEST(LimitsTest, ModelBytes) {
+  AggregateLimits limits;
+  const ParsedAggregate whole = ParseOne(GoodReport());
+  limits.model_bytes = FrameBytes(*whole.report) + ModelBytes(whole.report->records[0]) +
+                       ModelBytes(whole.report->records[1]);
+  EXPECT_EQ(ParseOne(GoodReport(), Hints(), limits).outcome, Outcome::kAccepted);
+  --limits.model_bytes;
+  for (const std::string& document :
+       {GoodReport(), Replaced(GoodReport(), "</feedback>", ""), Changed("<row>", "<row/><row>"),
+        Changed("Receiver", std::string(4096, 'x'))}) {
+    const ParsedAggregate got = ParseOne(document, Hints(), limits);
+    EXPECT_EQ(got.outcome, Outcome::kOverLimit);
+    EXPECT_EQ(got.reason, "model_too_large");
+    EXPECT_FALSE(got.report.has_value());
+  }
+}
+
+TEST(LimitsTest, RootsAndDocumentsShareOneBudget) {
+  const std::string second =
+      Replaced(GoodReport().substr(GoodReport().find("<feedback>")), "id-1", "id-2");
+  AggregateLimits limits;
+  limits.records = 3;
+  for (const std::string& document : {GoodReport() + second, GoodReport() + second + "<"}) {
+    const std::vector<ParsedAggregate> roots = ParseAggregate(document, Hints(), limits);
+    ASSERT_EQ(roots.size(), 2u);
+    EXPECT_TRUE(roots[0].report.has_value());
+    EXPECT_EQ(roots[1].outcome, Outcome::kOverLimit);
+    EXPECT_EQ(roots[1].reason, "too_many_records");
+  }
+  ModelBudget budget(3, limits.model_bytes);
+  const auto parse = [&](const std::string& document) {
+    return ParseAggregate(document, Hints(), limits, budget)[0].outcome;
+  };
+  EXPECT_EQ(parse(GoodReport()), Outcome::kAccepted);
+  EXPECT_EQ(budget.records_left(), 1);
+  const int64_t left = budget.bytes_left();
+  EXPECT_EQ(parse(second), Outcome::kOverLimit);
+  // What was refused gave back what it had taken: a smaller one still fits.
+  EXPECT_EQ(budget.records_left(), 1);
+  EXPECT_EQ(budget.bytes_left(), left);
+  const size_t record = second.rfind(" <record>");
+  EXPECT_EQ(parse(second.substr(0, record) + "</feedback>"), Outcome::kAccepted);
+  EXPECT_EQ(budget.records_left(), 0);
+}
+
+// As many records as are allowed, of ordinary content.
+TEST(LimitsTest, TheLargestHonestReport) {
+  constexpr size_t kRecords = 500'000;
+  const std::string good = GoodReport();
+  const std::string record =
+      "<record><row><source_ip>192.0.2.1</source_ip><count>1</count><policy_evaluated>"
+      "<disposition>none</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row>"
+      "<identifiers><header_from>example.com</header_from></identifiers></record>\n";
+  const ParsedAggregate got =
+      ParseOne(good.substr(0, good.find(" <record>")) + Repeated(record, kRecords) + "</feedback>");
+  EXPECT_EQ(got.outcome, Outcome::kAccepted) << got.reason << ": " << got.detail;
+  ASSERT_TRUE(got.report.has_value());
+  EXPECT_EQ(got.report->messages(), kRecords);
 }
 
 TEST(LimitsTest, Depth) {
