@@ -95,7 +95,10 @@ void Layer::AddRepair(std::string code, std::string raw, std::string chosen, boo
 }
 
 Unpacker::Unpacker(const UnpackHints& hints, const UnpackLimits& limits)
-    : hints_(hints), limits_(limits), budget_(ArchiveLimitsOf(limits)) {}
+    : hints_(hints),
+      limits_(limits),
+      budget_(ArchiveLimitsOf(limits)),
+      models_(limits.aggregate.records, limits.aggregate.model_bytes) {}
 
 Unpacked Unpacker::Run(std::string input) {
   Layer layer;
@@ -275,7 +278,7 @@ void Unpacker::VisitXml(std::string document, Layer layer) {
                           .from_domain = layer.mail.from_domain,
                           .received_time = hints_.received_time};
   std::vector<ParsedAggregate> parsed =
-      ParseAggregate(std::move(document), hints, limits_.aggregate);
+      ParseAggregate(std::move(document), hints, limits_.aggregate, models_);
   for (size_t i = 0; i < parsed.size(); ++i) {
     UnpackedReport report;
     report.kind = parsed[i].report ? ReportKind::kAggregate : kind;
@@ -296,6 +299,13 @@ void Unpacker::VisitJson(std::string document, Layer layer) {
   std::string digest = Sha256(document);
   if (IsRepeated(digest, size, ReportKind::kTls, layer)) return;
   ParsedTlsReport parsed = ParseTlsReport(document, TlsLimits{});
+  if (parsed.report.has_value() && !models_.TakeBytes(ModelBytes(*parsed.report))) {
+    parsed = {.outcome = Outcome::kOverLimit,
+              .reason = "model_too_large",
+              .detail = fmt::format(
+                  "what the reports of this input say takes more than {} bytes in memory",
+                  limits_.aggregate.model_bytes)};
+  }
   UnpackedReport report;
   report.kind = parsed.outcome == Outcome::kNotAReport ? ReportKind::kUnknown : ReportKind::kTls;
   report.outcome = parsed.outcome;

@@ -77,6 +77,7 @@ class Unpacker {
   const UnpackHints& hints_;
   const UnpackLimits& limits_;
   ArchiveBudget budget_;
+  ModelBudget models_;  // of all reports found
   int mime_parts_ = 0;
   int mailbox_messages_ = 0;
   bool saw_bounce_ = false;

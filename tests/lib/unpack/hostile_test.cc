@@ -309,6 +309,105 @@ TEST_P(HostileTest, Case) {
 INSTANTIATE_TEST_SUITE_P(All, HostileTest, testing::ValuesIn(Cases()),
                          [](const auto& test) { return test.param.name; });
 
+// The hostile part is a report with a valid frame, which the parser has to take in before it can
+// tell. What it takes is bounded by AggregateLimits::model_bytes, by twice that while vectors grow.
+constexpr int64_t kMaxModelGrowthKib = 2 * 128 * 1024 + kMaxGrowthKib;
+constexpr double kMaxModelCpuSeconds = 4.0;
+
+// SampleXml() with `records` instead of its record.
+std::string ReportOf(std::string_view records, std::string_view report_id = "r-1") {
+  const std::string xml = SampleXml(report_id);
+  return xml.substr(0, xml.find("  <record>")) + std::string(records) + "</feedback>\n";
+}
+
+std::string RecordOf(std::string_view identifiers, std::string_view auth_results, size_t rows) {
+  return fmt::format(
+      "<record>{}<identifiers><header_from>example.com</header_from>{}</identifiers>"
+      "<auth_results>{}</auth_results></record>",
+      Repeated("<row/>", rows * 6), identifiers, auth_results);
+}
+
+std::vector<Case> ModelCases() {
+  return {
+      {"RowsThatRepeatManySignatures",
+       [] {
+         const std::string dkim = fmt::format(
+             "<dkim><domain>example.com</domain><result>pass</result><human_result>{}"
+             "</human_result></dkim>",
+             std::string(60, 'x'));
+         return ReportOf(RecordOf("", Repeated(dkim, 1 << 20), 100'000));
+       },
+       "rows_capped"},
+      {"RowsThatRepeatLongSignatures",
+       [] {
+         const std::string dkim = fmt::format(
+             "<dkim><domain>example.com</domain><result>pass</result><human_result>{}"
+             "</human_result></dkim>",
+             std::string(4096, 'x'));
+         return ReportOf(Repeated(RecordOf("", Repeated(dkim, 1 << 20), 100), 8 << 20));
+       },
+       "over_limit model_too_large"},
+      {"RowsThatRepeatALongAddress",
+       [] {
+         const std::string from =
+             fmt::format("<envelope_from>{}</envelope_from>", std::string(4096, 'x'));
+         return ReportOf(Repeated(RecordOf(from, "", 200), 8 << 20));
+       },
+       "over_limit model_too_large"},
+      {"RecordsInManyRoots",
+       [] {
+         std::string xml;
+         for (int i = 0; i < 60; ++i) {
+           xml += ReportOf(Repeated("<record/>", 400'000), fmt::format("r-{}", i));
+         }
+         return xml;
+       },
+       "over_limit too_many_records"},
+      {"RecordsInManyParts",
+       [] {
+         std::vector<std::string> parts;
+         for (int i = 0; i < 6; ++i) {
+           parts.push_back("Content-Type: text/xml; name=a.xml\n\n" +
+                           ReportOf(Repeated("<record/>", 4'000'000), fmt::format("r-{}", i)));
+         }
+         return MixedMail(parts);
+       },
+       "over_limit too_many_records"},
+      {"TlsReportsInManyParts",
+       [] {
+         std::vector<std::string> parts;
+         for (int i = 0; i < 12; ++i) {
+           std::string json = SampleTlsJson();
+           json.replace(json.find("t-1"), 3, fmt::format("t-{}", i));
+           json.insert(json.find("\"summary\""),
+                       "\"failure-details\": [" + Repeated("{},", 290'000) + "{}], ");
+           parts.push_back("Content-Type: application/tlsrpt+json\n\n" + json);
+         }
+         return MixedMail(parts);
+       },
+       "over_limit model_too_large"},
+  };
+}
+
+class HostileReportTest : public testing::TestWithParam<Case> {};
+
+TEST_P(HostileReportTest, Case) {
+  const Measured got = UnpackInChild(GetParam().make());
+  ASSERT_FALSE(got.lines.empty());
+  EXPECT_TRUE(std::ranges::any_of(got.lines, [](const std::string& line) {
+    return line.find(GetParam().want) != std::string::npos;
+  })) << got.lines.back();
+  fmt::print("{}: {} KiB, {:.3f} s: {}\n", GetParam().name, got.growth_kib, got.cpu_seconds,
+             got.lines.back().substr(0, 160));
+  if (DMARCATE_SANITIZED == 0) {
+    EXPECT_LT(got.growth_kib, kMaxModelGrowthKib);
+    EXPECT_LT(got.cpu_seconds, kMaxModelCpuSeconds);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, HostileReportTest, testing::ValuesIn(ModelCases()),
+                         [](const auto& test) { return test.param.name; });
+
 // A file cut anywhere is never a clean report and never more than the whole.
 TEST(Hostile, TruncatedAtEveryByte) {
   const std::string xml = SampleXml();
