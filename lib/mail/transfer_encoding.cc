@@ -1,6 +1,7 @@
 #include "lib/mail/transfer_encoding.h"
 
 #include <array>
+#include <optional>
 
 #include <gmime/gmime.h>
 
@@ -29,11 +30,11 @@ constexpr std::array<int8_t, 256> kTable = MakeTable();
 
 int8_t ValueOf(char c) { return kTable[static_cast<unsigned char>(c)]; }
 
-bool HoldsOnlyBase64(std::string_view text) {
-  for (const char c : text) {
-    if (ValueOf(c) == kOther) return false;
-  }
-  return true;
+// Where the octets outside the alphabet end: from there on `text` holds nothing but base64.
+size_t EndOfForeign(std::string_view text) {
+  size_t end = text.size();
+  while (end > 0 && ValueOf(text[end - 1]) != kOther) --end;
+  return end;
 }
 
 // Quoted-printable and uuencode are GMime's.
@@ -66,6 +67,7 @@ DecodedBody DecodeBase64Lenient(std::string_view text) {
   uint32_t bits = 0;
   int letters = 0;
   int pads = 0;
+  std::optional<size_t> foreign_end;  // found once: each chunk may end in padding
   for (size_t i = 0; i < text.size(); ++i) {
     // Four letters at a quantum's beginning are nearly all there is.
     while (letters == 0 && pads == 0 && i + 4 <= text.size()) {
@@ -106,7 +108,8 @@ DecodedBody DecodeBase64Lenient(std::string_view text) {
     }
     if (pads > 0) {  // data after padding
       out.lenient = true;
-      if (!HoldsOnlyBase64(text.substr(i))) return out;
+      if (!foreign_end.has_value()) foreign_end = EndOfForeign(text);
+      if (i < *foreign_end) return out;
       pads = 0;
     }
     bits = bits << 6 | static_cast<uint32_t>(value);

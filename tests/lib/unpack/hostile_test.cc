@@ -272,6 +272,18 @@ std::vector<Case> Cases() {
              25'000'000);
        },
        "unknown\naggregate"},
+      {"Base64PaddedEverywhere",
+       [] {
+         return LeafMail("Content-Type: application/gzip\nContent-Transfer-Encoding: base64",
+                         Repeated("AA==", 24'000'000));
+       },
+       "empty_payload"},
+      {"Base64PaddedEverywhereBeforeAFooter",
+       [] {
+         return LeafMail("Content-Type: application/gzip\nContent-Transfer-Encoding: base64",
+                         Repeated("AA==\n", 24'000'000) + "--");
+       },
+       "empty_payload"},
       {"AllDashes",
        [] {
          return "Content-Type: multipart/mixed; boundary=b\n\n" + std::string(25'000'000, '-');
