@@ -44,7 +44,8 @@ class Cutter {
   void FlushGap(size_t end);
   void CutRecord(const Token& start);
   // The end of the record whose content begins at `begin`, where nothing in it needs a closer look;
-  // npos else.
+  // npos else. Only for start tags in lower case: the next one stops the search then, so that no
+  // byte is searched twice.
   size_t PlainRecordEnd(size_t begin) const;
   void SkipForeign(const Token& start);
   // `end`: what follows is hidden by a comment without an end.
@@ -96,10 +97,12 @@ void Cutter::CutRecord(const Token& start) {
     cut_.records.push_back({start.begin, start.end, ordinal});
     return;
   }
-  if (const size_t end = PlainRecordEnd(start.end); end != std::string_view::npos) {
-    cut_.records.push_back({start.begin, end, ordinal});
-    gap_ = end;
-    scanner_.set_position(end);
+  const size_t plain_end =
+      start.name == "record" ? PlainRecordEnd(start.end) : std::string_view::npos;
+  if (plain_end != std::string_view::npos) {
+    cut_.records.push_back({start.begin, plain_end, ordinal});
+    gap_ = plain_end;
+    scanner_.set_position(plain_end);
     return;
   }
   while (const std::optional<Token> token = scanner_.Next()) {

@@ -1,5 +1,7 @@
 // Every limit of the aggregate reader, in documents read whole and in pieces; and hostile documents
 // that must end soon.
+#include <ctime>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -196,6 +198,25 @@ TEST(LimitsTest, ARecordTooLargeForATreeIsLeftOut) {
   EXPECT_EQ(got.repairs[0].code, "record_too_large");
   ASSERT_EQ(got.report->records.size(), 1u);
   EXPECT_EQ(got.report->records[0].source_ip->ToString(), "192.0.2.2");
+}
+
+double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+// Start tags are told in any case, what ends a record quickly only in lower case. Each is a report
+// with a valid frame and some 8 MiB of records.
+TEST(LimitsTest, RecordsInAnyCaseTakeLinearTime) {
+  const std::string head = GoodReport().substr(0, GoodReport().find(" <record>"));
+  for (const std::string_view pattern :
+       {"<RECORD></RECORD>", "<Record></Record>", "<RECORD>", "<Record><row></RECORD>", "<record>",
+        "<x:RECORD></x:RECORD>", "<record></RECORD>", "<RECORD><!---->"}) {
+    for (const std::string_view tail : {"</feedback>", "</record></feedback>", "record"}) {
+      const double begin = CpuSeconds();
+      const ParsedAggregate got =
+          ParseOne(head + Repeated(pattern, 8 * kMiB / pattern.size()) + std::string(tail));
+      EXPECT_LT(CpuSeconds() - begin, 8.0) << pattern << " " << tail;
+      EXPECT_TRUE(got.report.has_value() || got.outcome == Outcome::kOverLimit) << got.detail;
+    }
+  }
 }
 
 // Quadratic work over one of these would take minutes.
