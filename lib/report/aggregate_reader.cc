@@ -271,7 +271,8 @@ bool AggregateReader::ReadFrame(pugi::xml_node root, Source source) {
   if (report_.policy.domain.empty()) {
     Refuse(Outcome::kQuarantined,
            source == Source::kDamaged ? "xml_not_well_formed" : "policy_domain_missing",
-           "no policy_published/domain, and neither file name nor subject gives one");
+           "no policy_published/domain that is a host name, and neither file name nor subject "
+           "gives one");
     return false;
   }
   FillDates();

@@ -84,6 +84,7 @@ class AggregateReader {
   std::optional<int32_t> ReadPct(pugi::xml_node node);
   std::optional<bool> ReadTesting(pugi::xml_node node);
   std::optional<DiscoveryMethod> ReadMethod(pugi::xml_node node);
+  // Where the document gives no host name; else it stays empty.
   void FillPolicyDomain();
   void FillDates();
   void FillOrgName();

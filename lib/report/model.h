@@ -119,7 +119,7 @@ struct AggregateRecord {
 };
 
 struct PublishedPolicy {
-  std::string domain;  // where the record was found; never empty in an accepted report
+  std::string domain;  // where the record was found; in an accepted report always a host name
   std::optional<Policy> p, sp, np;
   std::optional<AlignmentMode> adkim, aspf;
   std::optional<int32_t> pct;

@@ -137,7 +137,8 @@ void AggregateReader::NotePolicyRepeated(pugi::xml_node node) {
 
 void AggregateReader::FillPolicyDomain() {
   std::string& domain = report_.policy.domain;
-  if (!domain.empty()) return;
+  if (IsHostName(domain)) return;
+  domain.clear();  // "domain_invalid" was noted: it becomes no key of the store
   if (file_name_.has_value()) {
     domain = file_name_->domain;
     log_.Add("from_filename", "policy_published/domain", hints_.file_name, domain,

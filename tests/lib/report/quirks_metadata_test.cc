@@ -328,6 +328,26 @@ TEST(QuirksMetadata, P3_NoDomainAtAllIsQuarantined) {
   EXPECT_FALSE(got.report.has_value());
 }
 
+// It is what reports are kept under: no text of a stranger's choice.
+TEST(QuirksMetadata, P3_ADomainThatIsNoHostNameIsMissing) {
+  for (const std::string& domain :
+       {std::string("a/../b"), std::string("a b.example"), std::string("100%.example"),
+        std::string("*.example.com"), std::string("example..com"), std::string(4096, 'x'),
+        std::string("\xC3\xBC.\xE2\x80\xAE")}) {
+    const std::string document = Changed("<domain>example.com", "<domain>" + domain);
+    const ParsedAggregate alone = ParseOne(document);
+    if (domain != "a b.example") {  // that is a list, whose first name is one
+      EXPECT_EQ(alone.outcome, Outcome::kQuarantined) << domain;
+      EXPECT_EQ(alone.reason, "policy_domain_missing") << domain;
+    }
+    const ParsedAggregate named =
+        ParseOne(document, Named("", "Report Domain: example.com Submitter: x"));
+    ASSERT_TRUE(named.report.has_value()) << domain;
+    EXPECT_EQ(named.report->policy.domain, domain == "a b.example" ? "a" : "example.com");
+    EXPECT_EQ(named.outcome, kMaterial);
+  }
+}
+
 TEST(QuirksMetadata, N5_TheDocumentWinsOverTheName) {
   const ParsedAggregate got = ParseOne(GoodReport(), Named("r.example!other.example!1!2.xml"));
   ASSERT_TRUE(got.report.has_value());
