@@ -70,18 +70,24 @@ absl::StatusOr<std::optional<StoredReceipt>> ReadReceipt(const RocksDb& db, Rece
   return receipt;
 }
 
-absl::StatusOr<std::optional<StoredReceipt>> FindRaw(const RocksDb& db,
-                                                     std::string_view raw_sha256) {
+absl::StatusOr<StoredReceipt> MustReadReceipt(const RocksDb& db, ReceiptId id) {
+  DMARCATE_ASSIGN_OR_RETURN(auto receipt, ReadReceipt(db, id));
+  if (receipt) return *std::move(receipt);
+  return MakeError(absl::StatusCode::kDataLoss,
+                   fmt::format("receipt {}: an index names it, but it is not there", id));
+}
+
+absl::StatusOr<std::optional<FirstReceipt>> FindRaw(const RocksDb& db,
+                                                    std::string_view raw_sha256) {
   const std::string key = RawHashKey(raw_sha256);
   DMARCATE_ASSIGN_OR_RETURN(const auto id, ReadNumber(db, kMainFamily, key));
   if (!id) return std::nullopt;
-  DMARCATE_ASSIGN_OR_RETURN(auto receipt, ReadReceipt(db, *id));
-  if (!receipt) {
-    return MakeError(absl::StatusCode::kDataLoss,
-                     fmt::format("receipt {}: raw bytes name it, but it is not there", *id));
+  FirstReceipt first{*id, MustReadReceipt(db, *id)};
+  if (!first.stored.ok() && !absl::IsDataLoss(first.stored.status())) return first.stored.status();
+  if (first.stored.ok() && first.stored->receipt.raw_sha256 != raw_sha256) {
+    return std::nullopt;  // they share 80 bits
   }
-  if (receipt->receipt.raw_sha256 != raw_sha256) return std::nullopt;  // they share 80 bits
-  return receipt;
+  return first;
 }
 
 absl::StatusOr<std::string> ReadRawBytes(const RocksDb& db, std::string_view raw_sha256) {
@@ -90,11 +96,11 @@ absl::StatusOr<std::string> ReadRawBytes(const RocksDb& db, std::string_view raw
     return MakeError(absl::StatusCode::kNotFound,
                      fmt::format("raw {}: unknown", ToHex(raw_sha256)));
   }
-  const ReceiptId id = first->receipt.id;
+  const ReceiptId id = first->id;
   DMARCATE_ASSIGN_OR_RETURN(auto bytes, db.Get(kRawFamily, RawDbKey(id)));
   if (bytes && bytes->size() == kRawPieceBytes) {
-    const int64_t size = std::clamp<int64_t>(first->receipt.size_bytes, 0, kLargestReserveBytes);
-    bytes->reserve(static_cast<size_t>(size));
+    const int64_t size = first->stored.ok() ? first->stored->receipt.size_bytes : 0;
+    bytes->reserve(static_cast<size_t>(std::clamp<int64_t>(size, 0, kLargestReserveBytes)));
     for (uint32_t piece = 1; bytes->size() == piece * kRawPieceBytes; ++piece) {
       DMARCATE_ASSIGN_OR_RETURN(const auto more, db.Get(kRawFamily, RawPieceDbKey(id, piece)));
       if (!more) break;

@@ -35,9 +35,16 @@ void StampCommit(uint64_t commit, WriteSet* changes);
 absl::StatusOr<uint64_t> ReadCommit(const RocksDb& db);
 // nullopt: no such receipt.
 absl::StatusOr<std::optional<StoredReceipt>> ReadReceipt(const RocksDb& db, ReceiptId id);
-// The receipt that brought the bytes first. nullopt: they are not there.
-absl::StatusOr<std::optional<StoredReceipt>> FindRaw(const RocksDb& db,
-                                                     std::string_view raw_sha256);
+// One that something else names: kDataLoss if it is not there.
+absl::StatusOr<StoredReceipt> MustReadReceipt(const RocksDb& db, ReceiptId id);
+// The receipt that brought raw bytes first. Its number is known, and with it where the bytes lie,
+// also where its value does not decode (kDataLoss).
+struct FirstReceipt {
+  ReceiptId id = 0;
+  absl::StatusOr<StoredReceipt> stored;
+};
+// nullopt: the bytes are not there.
+absl::StatusOr<std::optional<FirstReceipt>> FindRaw(const RocksDb& db, std::string_view raw_sha256);
 // kNotFound; kDataLoss if the bytes do not match their hash.
 absl::StatusOr<std::string> ReadRawBytes(const RocksDb& db, std::string_view raw_sha256);
 

@@ -157,10 +157,12 @@ class ReportWriter {
   //   kUnavailable, kResourceExhausted  disk. What reached it is unknown then, so from here on
   //   kFailedPrecondition until the store is opened again (safety.md D2)
   virtual absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) = 0;
-  // Accepted and not yet processed, oldest first: the work after a restart.
+  // Accepted and not yet processed, oldest first: the work after a restart. A receipt that does not
+  // decode is left out and from then on shown by ListUnreadable(); it stays pending.
   virtual absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) = 0;
   // What became of these bytes when they were received first; nullopt: never seen, or that receipt
-  // is still pending.
+  // is still pending, or it does not decode (which ListUnreadable() then shows). Receiving the
+  // bytes again helps in all three cases.
   virtual absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) = 0;
   // kNotFound; kDataLoss if the bytes do not match their hash.

@@ -58,7 +58,7 @@ absl::Status ReportTransaction::Accept(CommitBatch::Accepted accepted, CommitRes
   if (receipt.raw_sha256.empty()) receipt.raw_sha256 = Sha256(accepted.raw);
   receipt.processed = false;
   const std::string raw_key = RawHashKey(receipt.raw_sha256);
-  DMARCATE_ASSIGN_OR_RETURN(const auto known, Get(kMainFamily, raw_key));
+  DMARCATE_ASSIGN_OR_RETURN(const bool known, IsKnown(raw_key));
   if (!known) {
     changes_.Put(kMainFamily, raw_key, EncodeNumber(raw_key, receipt.id));
     if (accepted.raw.size() > kRawPieceBytes) {
@@ -71,8 +71,15 @@ absl::Status ReportTransaction::Accept(CommitBatch::Accepted accepted, CommitRes
   changes_.Put(kMainFamily, key, EncodeReceipt(key, stored));
   changes_.Put(kMainFamily, ReceiptDbKey(kPendingTag, receipt.id), "");
   result->accepted.push_back(receipt.id);
-  result->raw_known.push_back(known.has_value());
+  result->raw_known.push_back(known);
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ReportTransaction::IsKnown(const std::string& raw_key) const {
+  const auto first = FirstReceipt(raw_key);
+  if (absl::IsDataLoss(first.status())) return false;
+  DMARCATE_RETURN_IF_ERROR(first.status());
+  return first->has_value();
 }
 
 absl::Status ReportTransaction::Process(CommitBatch::Processed processed, CommitResult* result) {
@@ -258,6 +265,17 @@ absl::StatusOr<std::optional<std::string>> ReportTransaction::Get(int family,
                                                                   std::string_view key) const {
   if (const auto* staged = changes_.Find(family, key)) return *staged;
   return db_.Get(family, key);
+}
+
+absl::StatusOr<std::optional<StoredReceipt>> ReportTransaction::FirstReceipt(
+    const std::string& raw_key) const {
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kMainFamily, raw_key));
+  if (!value) return std::nullopt;
+  DMARCATE_ASSIGN_OR_RETURN(const ReceiptId id, DecodeNumber(raw_key, *value));
+  DMARCATE_ASSIGN_OR_RETURN(auto receipt, GetReceipt(id));
+  if (receipt) return receipt;
+  return MakeError(absl::StatusCode::kDataLoss,
+                   fmt::format("receipt {}: raw bytes name it, but it is not there", id));
 }
 
 absl::StatusOr<std::optional<StoredReceipt>> ReportTransaction::GetReceipt(ReceiptId id) const {

@@ -54,9 +54,15 @@ class ReportTransaction {
   absl::Status FinishTotals();
   absl::Status Recount(const std::string& day_key, DayTotals* totals) const;
 
+  // Whether the bytes of `raw_key` are there. What does not decode is not: then they are kept once
+  // more, under the receipt that brings them now.
+  absl::StatusOr<bool> IsKnown(const std::string& raw_key) const;
+
   // With this transaction's changes.
   absl::StatusOr<std::optional<std::string>> Get(int family, std::string_view key) const;
   absl::StatusOr<std::optional<StoredReceipt>> GetReceipt(ReceiptId id) const;
+  // The one that brought the bytes of `raw_key` first.
+  absl::StatusOr<std::optional<StoredReceipt>> FirstReceipt(const std::string& raw_key) const;
   absl::StatusOr<std::optional<StoredReport>> GetReport(const ReportKey& key) const;
   absl::StatusOr<std::vector<Revision>> GetRevisions(const std::string& key) const;
   // The stored report with this document, if any.

@@ -49,6 +49,8 @@ class RocksReportWriter final : public ReportWriter {
 
  private:
   explicit RocksReportWriter(std::unique_ptr<RocksDb> db);
+  // Logs that the receipt does not decode, and has ListUnreadable() show it. It stays pending.
+  absl::Status SetAside(ReceiptId id, const absl::Status& error);
 
   std::unique_ptr<RocksDb> db_;
   std::mutex commit_mutex_;  // guards what follows; Commit() is called from one thread anyway

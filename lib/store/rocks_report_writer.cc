@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/log.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/text.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/report_db.h"
 #include "lib/store/report_transaction.h"
@@ -33,11 +35,14 @@ absl::Status ScanReceipts(const RocksDb& db, char tag, ReceiptId first, ReceiptI
                  });
 }
 
-absl::StatusOr<StoredReceipt> MustReadReceipt(const RocksDb& db, ReceiptId id) {
-  DMARCATE_ASSIGN_OR_RETURN(auto receipt, ReadReceipt(db, id));
-  if (receipt) return *std::move(receipt);
-  return MakeError(absl::StatusCode::kDataLoss,
-                   fmt::format("receipt {}: an index names it, but it is not there", id));
+// What ListUnreadable shows of a receipt that does not decode.
+std::pair<Receipt, ReceiptItem> UnreadableReceipt(ReceiptId id, const absl::Status& error) {
+  std::pair<Receipt, ReceiptItem> row;
+  row.first.id = id;
+  row.second.outcome = Outcome::kQuarantined;
+  row.second.reason = "receipt_unreadable";
+  row.second.detail = MessageOf(error);
+  return row;
 }
 
 // Ahead of the batch that accepts `receipt`, whose sync covers them: the log is one.
@@ -115,20 +120,46 @@ absl::StatusOr<CommitResult> RocksReportWriter::Commit(CommitBatch batch, Sync s
 absl::StatusOr<std::vector<Receipt>> RocksReportWriter::Pending(size_t limit) {
   std::vector<Receipt> out;
   if (limit == 0) return out;
-  DMARCATE_RETURN_IF_ERROR(ScanReceipts(
-      *db_, kPendingTag, 0, 0, Direction::kForward, [&](ReceiptId id) -> absl::StatusOr<bool> {
-        DMARCATE_ASSIGN_OR_RETURN(StoredReceipt stored, MustReadReceipt(*db_, id));
-        if (!stored.receipt.processed) out.push_back(std::move(stored.receipt));
-        return out.size() < limit;
-      }));
+  const auto take = [&](ReceiptId id) -> absl::StatusOr<bool> {
+    auto stored = MustReadReceipt(*db_, id);
+    if (absl::IsDataLoss(stored.status())) {
+      DMARCATE_RETURN_IF_ERROR(SetAside(id, stored.status()));
+      return true;
+    }
+    DMARCATE_RETURN_IF_ERROR(stored.status());
+    if (!stored->receipt.processed) out.push_back(std::move(stored->receipt));
+    return out.size() < limit;
+  };
+  DMARCATE_RETURN_IF_ERROR(ScanReceipts(*db_, kPendingTag, 0, 0, Direction::kForward, take));
   return out;
 }
 
 absl::StatusOr<std::optional<std::vector<ReceiptItem>>> RocksReportWriter::FindByRaw(
     std::string_view raw_sha256) {
-  DMARCATE_ASSIGN_OR_RETURN(auto first, FindRaw(*db_, raw_sha256));
-  if (!first || !first->receipt.processed) return std::nullopt;
-  return std::move(first->items);
+  auto first = FindRaw(*db_, raw_sha256);
+  if (absl::IsDataLoss(first.status())) {
+    LogError("raw_index_unreadable", {{"sha256", ToHex(raw_sha256)}, {"error", first.status()}});
+    return std::nullopt;
+  }
+  DMARCATE_RETURN_IF_ERROR(first.status());
+  if (!first->has_value()) return std::nullopt;
+  absl::StatusOr<StoredReceipt>& stored = (*first)->stored;
+  if (!stored.ok()) {
+    DMARCATE_RETURN_IF_ERROR(SetAside((*first)->id, stored.status()));
+    return std::nullopt;
+  }
+  if (!stored->receipt.processed) return std::nullopt;
+  return std::move(stored->items);
+}
+
+absl::Status RocksReportWriter::SetAside(ReceiptId id, const absl::Status& error) {
+  LogError("receipt_unreadable", {{"receipt", id}, {"error", error}});
+  const std::string key = ReceiptDbKey(kUnreadableTag, id);
+  DMARCATE_ASSIGN_OR_RETURN(const auto listed, db_->Get(kMainFamily, key));
+  if (listed) return absl::OkStatus();
+  WriteSet mark(ReportFamilies().size());
+  mark.Put(kMainFamily, key, "");
+  return db_->Write(mark, Sync::kNo);
 }
 
 absl::StatusOr<std::string> RocksReportWriter::ReadRaw(std::string_view raw_sha256) {
@@ -138,20 +169,24 @@ absl::StatusOr<std::string> RocksReportWriter::ReadRaw(std::string_view raw_sha2
 absl::StatusOr<ReportWriter::ReceiptPage> RocksReportWriter::ListUnreadable(ReceiptId before,
                                                                             size_t limit) {
   ReceiptPage page;
+  const auto take = [&](ReceiptId id) -> absl::StatusOr<bool> {
+    if (page.rows.size() >= limit) {
+      page.next_before = page.rows.empty() ? before : page.rows.back().first.id;
+      return false;
+    }
+    auto stored = MustReadReceipt(*db_, id);
+    if (absl::IsDataLoss(stored.status())) {
+      page.rows.push_back(UnreadableReceipt(id, stored.status()));
+      return true;
+    }
+    DMARCATE_RETURN_IF_ERROR(stored.status());
+    for (ReceiptItem& item : stored->items) {
+      if (IsUnreadable(item.outcome)) page.rows.emplace_back(stored->receipt, std::move(item));
+    }
+    return true;
+  };
   DMARCATE_RETURN_IF_ERROR(
-      ScanReceipts(*db_, kUnreadableTag, 0, before, Direction::kBackward,
-                   [&](ReceiptId id) -> absl::StatusOr<bool> {
-                     if (page.rows.size() >= limit) {
-                       page.next_before = page.rows.empty() ? before : page.rows.back().first.id;
-                       return false;
-                     }
-                     DMARCATE_ASSIGN_OR_RETURN(StoredReceipt stored, MustReadReceipt(*db_, id));
-                     for (ReceiptItem& item : stored.items) {
-                       if (!IsUnreadable(item.outcome)) continue;
-                       page.rows.emplace_back(stored.receipt, std::move(item));
-                     }
-                     return true;
-                   }));
+      ScanReceipts(*db_, kUnreadableTag, 0, before, Direction::kBackward, take));
   return page;
 }
 

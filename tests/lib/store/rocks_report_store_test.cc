@@ -204,6 +204,88 @@ TEST(RocksReportStore, FollowsAWriterLive) {
             std::string(20'000, 'x') + "300");
 }
 
+// Flips one bit of the value under `key` in the closed database.
+void Spoil(const TempDir& directory, ReportFamily family, const std::string& key) {
+  auto db = *RocksDb::Open(directory.path("reports"), ReportFamilies());
+  std::string value = **db->Get(family, key);
+  value[value.size() / 2] = static_cast<char>(value[value.size() / 2] ^ 4);
+  WriteSet changes(ReportFamilies().size());
+  changes.Put(family, key, value);
+  ASSERT_TRUE(db->Write(changes, Sync::kYes).ok());
+}
+
+TEST(RocksReportStore, AReceiptThatDoesNotDecodeIsSetAsideAndListed) {
+  const TempDir directory;
+  const std::string large(2 * kRawPieceBytes + 5, 'x');
+  {
+    auto writer = *RocksReportWriter::Open(directory.path("reports"));
+    CommitBatch batch;
+    for (const char* raw : {"one", "two", "three"}) batch.accepted.push_back(Accept(raw));
+    batch.accepted.push_back(Accept(large));
+    ASSERT_TRUE(writer->Commit(std::move(batch), Sync::kYes).ok());
+    ASSERT_TRUE(AcceptAndProcess(*writer, "processed", {}).ok());
+    CommitBatch unread;
+    unread.processed.push_back(ProcessUnreadable(3, Outcome::kQuarantined, "xml"));
+    ASSERT_TRUE(writer->Commit(std::move(unread), Sync::kYes).ok());
+  }
+  for (const ReceiptId id : {1, 3, 4, 5}) {
+    Spoil(directory, kMainFamily, ReceiptDbKey(kReceiptTag, id));
+  }
+  auto writer = *RocksReportWriter::Open(directory.path("reports"));
+  for (int i = 0; i < 2; ++i) {  // finding it again changes nothing
+    const auto pending = writer->Pending(1);
+    ASSERT_TRUE(pending.ok()) << pending.status();
+    ASSERT_THAT(*pending, SizeIs(1));
+    EXPECT_EQ(pending->at(0).id, 2u);
+    EXPECT_THAT(*writer->Pending(100), SizeIs(1));
+  }
+  const auto known = writer->FindByRaw(Sha256("processed"));
+  ASSERT_TRUE(known.ok()) << known.status();
+  EXPECT_EQ(*known, std::nullopt);
+  const auto page = writer->ListUnreadable(0, 100);
+  ASSERT_TRUE(page.ok()) << page.status();
+  std::vector<ReceiptId> listed;
+  for (const auto& [receipt, item] : page->rows) {
+    listed.push_back(receipt.id);
+    EXPECT_EQ(item.outcome, Outcome::kQuarantined);
+    EXPECT_EQ(item.reason, "receipt_unreadable");
+    EXPECT_NE(item.detail, "");
+  }
+  EXPECT_EQ(listed, (std::vector<ReceiptId>{5, 4, 3, 1}));
+
+  // The bytes are not lost with it, and the same ones may come again, now under another receipt.
+  EXPECT_TRUE(*writer->ReadRaw(Sha256(large)) == large);
+  EXPECT_EQ(*writer->ReadRaw(Sha256("processed")), "processed");
+  CommitBatch again;
+  again.accepted.push_back(Accept("processed"));
+  again.accepted.push_back(Accept("processed"));
+  const auto result = writer->Commit(std::move(again), Sync::kYes);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->raw_known, (std::vector<bool>{false, true}));
+  CommitBatch batch;
+  batch.processed.push_back(ProcessUnreadable(6, Outcome::kNotAReport, "again"));
+  ASSERT_TRUE(writer->Commit(std::move(batch), Sync::kYes).ok());
+  const auto items = *writer->FindByRaw(Sha256("processed"));
+  ASSERT_TRUE(items.has_value());
+  EXPECT_EQ(items->at(0).reason, "again");
+}
+
+TEST(RocksReportStore, AnIndexOfRawBytesThatDoesNotDecodeIsAsIfUnseen) {
+  const TempDir directory;
+  {
+    auto writer = *RocksReportWriter::Open(directory.path("reports"));
+    ASSERT_TRUE(AcceptAndProcess(*writer, "raw", {}).ok());
+  }
+  Spoil(directory, kMainFamily, RawHashKey(Sha256("raw")));
+  auto writer = *RocksReportWriter::Open(directory.path("reports"));
+  const auto known = writer->FindByRaw(Sha256("raw"));
+  ASSERT_TRUE(known.ok()) << known.status();
+  EXPECT_EQ(*known, std::nullopt);
+  ASSERT_TRUE(AcceptAndProcess(*writer, "raw", {}).ok());
+  EXPECT_TRUE((*writer->FindByRaw(Sha256("raw"))).has_value());
+  EXPECT_EQ(*writer->ReadRaw(Sha256("raw")), "raw");
+}
+
 // The fake recounts and searches for everything; RocksDB has indexes, caches and totals. After any
 // history both say the same.
 TEST(RocksReportStore, EqualsTheFakeAfterAnyHistory) {
