@@ -19,6 +19,43 @@
 namespace dmarcate {
 namespace {
 
+// ---- What a report takes in memory ----
+
+uint64_t BytesOf(const std::string& text) { return text.size(); }
+uint64_t BytesOf(const std::optional<std::string>& text) { return text ? text->size() : 0; }
+
+uint64_t BytesOf(const AggregateRecord& record) {
+  uint64_t bytes = sizeof(record) + BytesOf(record.header_from) + BytesOf(record.envelope_from) +
+                   BytesOf(record.envelope_to);
+  for (const OverrideReason& reason : record.reasons) {
+    bytes += sizeof(reason) + BytesOf(reason.comment);
+  }
+  for (const DkimAuth& dkim : record.dkim) {
+    bytes +=
+        sizeof(dkim) + BytesOf(dkim.domain) + BytesOf(dkim.selector) + BytesOf(dkim.human_result);
+  }
+  for (const SpfAuth& spf : record.spf) {
+    bytes += sizeof(spf) + BytesOf(spf.domain) + BytesOf(spf.human_result);
+  }
+  return bytes;
+}
+
+// Taken from before anything is expanded.
+class ExpansionBudget {
+ public:
+  explicit ExpansionBudget(uint64_t bytes = kMaxExpandedBytes) : left_(bytes) {}
+  // False, and nothing is left, if it does not hold `count` times `bytes`.
+  bool Take(uint64_t bytes, uint64_t count = 1) {
+    const bool fits = bytes == 0 || count <= left_ / bytes;
+    left_ = fits ? left_ - bytes * count : 0;
+    return fits;
+  }
+  uint64_t left() const { return left_; }
+
+ private:
+  uint64_t left_;
+};
+
 // ---- The head ----
 
 // An optional enum as a number: 0 absent, else value + 1. Leaves room for 15 values in half a byte.
@@ -111,16 +148,18 @@ absl::Time FromSeconds(int64_t seconds) {
   return absl::FromUnixSeconds(seconds);
 }
 
-void DecodeTexts(WireReader& in, std::vector<std::string>* texts) {
-  texts->resize(in.Length(1));
-  for (std::string& text : *texts) text = in.String();
+void DecodeTexts(WireReader& in, ExpansionBudget& budget, std::vector<std::string>* texts) {
+  const size_t count = in.Length(1);
+  if (!budget.Take(sizeof(std::string), count)) in.Fail();
+  texts->resize(in.ok() ? count : 0);
+  for (std::string& text : *texts) text = in.String();  // as long as their bytes in the value
 }
 
 struct Counts {
   uint64_t records = 0, repairs = 0;
 };
 
-Counts DecodeHead(WireReader& in, StoredReport* stored) {
+Counts DecodeHead(WireReader& in, ExpansionBudget& budget, StoredReport* stored) {
   AggregateReport& report = stored->report;
   ReportMetadata& metadata = report.metadata;
   uint8_t byte = in.Byte();
@@ -149,7 +188,7 @@ Counts DecodeHead(WireReader& in, StoredReport* stored) {
   report.version = in.String();
   report.xml_namespace = in.String();
   metadata.generator = in.String();
-  DecodeTexts(in, &metadata.errors);
+  DecodeTexts(in, budget, &metadata.errors);
   metadata.report_id = in.String();
   stored->document_sha256 = in.String();
   return counts;
@@ -219,10 +258,13 @@ class ShapeWriter {
 
 class ShapeReader {
  public:
-  ShapeReader(std::span<const std::string_view> texts, WireReader& in) : texts_(texts), in_(in) {}
+  // `budget` is for all shapes together.
+  ShapeReader(std::span<const std::string_view> texts, WireReader& in, ExpansionBudget& budget)
+      : texts_(texts), in_(in), budget_(budget) {}
 
-  // All but address and count.
+  // All but address and count. Fails `in` when it would take more than the budget has left.
   void Read(AggregateRecord* record) {
+    Take(sizeof(*record));
     const uint8_t results = in_.Byte();
     record->disposition = in_.Enum(results & 7, Disposition::kPass);
     record->dkim_aligned = in_.Enum(results >> 3 & 3, AlignedResult::kFail);
@@ -230,19 +272,19 @@ class ShapeReader {
     Text(&record->header_from);
     OptionalText(&record->envelope_from);
     OptionalText(&record->envelope_to);
-    record->reasons.resize(in_.Length(2));
+    record->reasons.resize(Length(2, sizeof(OverrideReason)));
     for (OverrideReason& reason : record->reasons) {
       reason.type = in_.Enum(in_.Byte(), ReasonType::kPolicyTestMode);
       Text(&reason.comment);
     }
-    record->dkim.resize(in_.Length(4));
+    record->dkim.resize(Length(4, sizeof(DkimAuth)));
     for (DkimAuth& dkim : record->dkim) {
       dkim.result = in_.Enum(in_.Byte(), AuthResult::kSoftfail);
       Text(&dkim.domain);
       OptionalText(&dkim.selector);
       Text(&dkim.human_result);
     }
-    record->spf.resize(in_.Length(3));
+    record->spf.resize(Length(3, sizeof(SpfAuth)));
     for (SpfAuth& spf : record->spf) {
       const uint8_t byte = in_.Byte();
       spf.result = in_.Enum(Low(byte), AuthResult::kSoftfail);
@@ -253,11 +295,24 @@ class ShapeReader {
   }
 
  private:
+  void Take(uint64_t bytes, uint64_t count = 1) {
+    if (!budget_.Take(bytes, count)) in_.Fail();
+  }
+  // A number of things that take `least` bytes in the value and `each` in memory.
+  size_t Length(size_t least, uint64_t each) {
+    const size_t n = in_.Length(least);
+    Take(each, n);
+    return in_.ok() ? n : 0;
+  }
   std::string_view At(uint64_t reference) {
     if (reference == 0) return {};
-    if (reference <= texts_.size()) return texts_[reference - 1];
-    in_.Fail();
-    return {};
+    if (reference > texts_.size()) {
+      in_.Fail();
+      return {};
+    }
+    const std::string_view text = texts_[reference - 1];
+    Take(text.size());
+    return in_.ok() ? text : std::string_view();
   }
   void Text(std::string* out) { *out = At(in_.Varint()); }
   void OptionalText(std::optional<std::string>* out) {
@@ -273,6 +328,7 @@ class ShapeReader {
 
   std::span<const std::string_view> texts_;
   WireReader& in_;
+  ExpansionBudget& budget_;
 };
 
 // The column of addresses: one family for all where that is so, else a family before each.
@@ -367,7 +423,7 @@ void EncodeBody(const StoredReport& stored, WireWriter& out) {
   EncodeAddresses(records, out);
 }
 
-void DecodeRecords(WireReader& in, std::string_view domain, uint64_t count,
+void DecodeRecords(WireReader& in, std::string_view domain, uint64_t count, ExpansionBudget& budget,
                    std::vector<AggregateRecord>* records) {
   if (count == 0) {
     records->clear();
@@ -376,10 +432,20 @@ void DecodeRecords(WireReader& in, std::string_view domain, uint64_t count,
   std::vector<std::string_view> texts(in.Length(1) + 1);
   texts[0] = domain;
   for (std::string_view& text : std::span(texts).subspan(1)) text = in.String();
-  std::vector<AggregateRecord> shapes(in.Length(6));
-  ShapeReader reader(texts, in);
-  for (AggregateRecord& shape : shapes) reader.Read(&shape);
-  if (shapes.empty() || count > in.remaining()) {  // each record has at least its count
+  const size_t shape_count = in.Length(6);
+  ExpansionBudget shape_budget;  // each is part of a record, so all fit into the same
+  if (!ExpansionBudget().Take(sizeof(AggregateRecord), shape_count)) in.Fail();
+  std::vector<AggregateRecord> shapes(in.ok() ? shape_count : 0);
+  std::vector<uint64_t> shape_bytes;
+  shape_bytes.reserve(shapes.size());
+  ShapeReader reader(texts, in, shape_budget);
+  for (AggregateRecord& shape : shapes) {
+    const uint64_t before = shape_budget.left();
+    reader.Read(&shape);
+    shape_bytes.push_back(before - shape_budget.left());
+  }
+  // Each record has at least its count.
+  if (shapes.empty() || count > in.remaining() || count > budget.left() / sizeof(AggregateRecord)) {
     in.Fail();
     return;
   }
@@ -391,7 +457,7 @@ void DecodeRecords(WireReader& in, std::string_view domain, uint64_t count,
       const uint64_t code = in.Varint();
       index = code == 0 ? next++ : code - 1;
     }
-    if (index >= shapes.size()) {
+    if (index >= shapes.size() || !budget.Take(shape_bytes[index])) {
       in.Fail();
       return;
     }
@@ -401,8 +467,9 @@ void DecodeRecords(WireReader& in, std::string_view domain, uint64_t count,
   DecodeAddresses(in, records);
 }
 
-void DecodeBody(WireReader& in, const Counts& counts, StoredReport* stored) {
-  if (counts.repairs > in.remaining()) {
+void DecodeBody(WireReader& in, const Counts& counts, ExpansionBudget& budget,
+                StoredReport* stored) {
+  if (counts.repairs > in.remaining() || !budget.Take(sizeof(Repair), counts.repairs)) {
     in.Fail();
     return;
   }
@@ -414,11 +481,24 @@ void DecodeBody(WireReader& in, const Counts& counts, StoredReport* stored) {
     repair.raw = in.String();
     repair.chosen = in.String();
   }
-  DecodeTexts(in, &stored->report.extensions);
-  DecodeRecords(in, stored->key.domain, counts.records, &stored->report.records);
+  DecodeTexts(in, budget, &stored->report.extensions);
+  DecodeRecords(in, stored->key.domain, counts.records, budget, &stored->report.records);
 }
 
 }  // namespace
+
+uint64_t ExpandedBytes(const StoredReport& report) {
+  uint64_t bytes = 0;
+  for (const AggregateRecord& record : report.report.records) bytes += BytesOf(record);
+  for (const Repair& repair : report.repairs) {
+    bytes += sizeof(repair) + BytesOf(repair.code) + BytesOf(repair.path) + BytesOf(repair.raw) +
+             BytesOf(repair.chosen);
+  }
+  for (const auto* texts : {&report.report.metadata.errors, &report.report.extensions}) {
+    for (const std::string& text : *texts) bytes += sizeof(text) + BytesOf(text);
+  }
+  return bytes;
+}
 
 std::string EncodeReport(const StoredReport& report) {
   std::string payload;
@@ -440,17 +520,19 @@ absl::Status DecodeReport(std::string_view db_key, std::string_view value, Repor
   const auto payload = Unseal(db_key, kReportFormat, value);
   if (!payload.ok()) return Annotate(payload.status(), where());
   WireReader in(*payload);
-  const Counts counts = DecodeHead(in, report);
+  ExpansionBudget budget;
+  const Counts counts = DecodeHead(in, budget, report);
   report->raw_sha256.clear();
   if (parts == ReportParts::kAll) {
-    DecodeBody(in, counts, report);
+    DecodeBody(in, counts, budget, report);
   } else {
     report->repairs.clear();
     report->report.extensions.clear();
     report->report.records.clear();
   }
   if (in.ok() && (parts == ReportParts::kHead || in.AtEnd())) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kDataLoss, where() + ": the value does not decode");
+  return MakeError(absl::StatusCode::kDataLoss,
+                   where() + ": the value does not decode, or to more than may be");
 }
 
 }  // namespace dmarcate

@@ -19,6 +19,15 @@ namespace dmarcate {
 
 inline constexpr uint8_t kReportFormat = 1;
 
+// A report may take much more memory than its value: texts and shapes are written once and repeated
+// by every record. Neither the writer nor a reader goes beyond this, in the bytes that
+// ExpandedBytes() counts; a value that would is refused before it is expanded. Above what the
+// parser's own limit on the model (AggregateLimits) lets through.
+inline constexpr uint64_t kMaxExpandedBytes = 160 << 20;
+// Memory of records, repairs, errors and extensions, as far as it follows from their number and the
+// length of their texts.
+uint64_t ExpandedBytes(const StoredReport& report);
+
 // The value under ReportDbKey(report.key). raw_sha256 is not in it: the receipt has it. The
 // time of receipt is kept to the second.
 std::string EncodeReport(const StoredReport& report);
@@ -28,7 +37,8 @@ enum class ReportParts : uint8_t { kHead, kAll };
 
 // Into `report`, whose memory is used again: a caller that reads many gives the same object each
 // time. The key is taken from `db_key`. The checksum is verified in either case.
-//   kDataLoss, kFailedPrecondition  as Unseal(); `report` holds nothing sensible then
+//   kDataLoss, kFailedPrecondition  as Unseal(); kDataLoss also beyond kMaxExpandedBytes; `report`
+//                                   holds nothing sensible then
 absl::Status DecodeReport(std::string_view db_key, std::string_view value, ReportParts parts,
                           StoredReport* report);
 

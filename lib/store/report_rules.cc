@@ -9,6 +9,7 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/store/report_codec.h"
 
 namespace dmarcate {
 namespace {
@@ -130,6 +131,9 @@ absl::Status CheckProcessed(const CommitBatch::Processed& processed) {
     if (report.key.domain.empty()) return wrong(i, "no policy domain");
     if (report.key.day < 0 || report.key.day > kLastReportDay) return wrong(i, "day out of range");
     if (report.document_sha256.size() != 32) return wrong(i, "document_sha256 is not 32 bytes");
+    if (ExpandedBytes(report) > kMaxExpandedBytes) {
+      return wrong(i, fmt::format("the report takes more than {} bytes", kMaxExpandedBytes));
+    }
   }
   return absl::OkStatus();
 }

@@ -44,7 +44,8 @@ bool IsSaturated(const DayTotals& totals);
 bool IsUnreadable(Outcome outcome);
 
 // kInvalidArgument: an item with a report whose key names another receipt, the ordinal of another
-// item, no domain, or a day out of range; or whose document_sha256 is not 32 bytes.
+// item, no domain, or a day out of range; whose document_sha256 is not 32 bytes; or that takes more
+// than kMaxExpandedBytes.
 absl::Status CheckProcessed(const CommitBatch::Processed& processed);
 
 }  // namespace dmarcate

@@ -149,9 +149,8 @@ class ReportWriter {
   //   a receipt processed before -> what it gave then is taken out first
   //   Accepted::receipt.raw_sha256 empty -> the store computes it; else it is believed
   // Errors, each with nothing written:
-  //   kInvalidArgument    an item's report does not fit its place (key, hashes), or a receipt id
-  //   was
-  //                       given that is not above every earlier one
+  //   kInvalidArgument    an item's report does not fit its place (key, hashes) or is too large, or
+  //                       a receipt id was given that is not above every earlier one
   //   kNotFound           no receipt with the id of Processed::receipt
   //   kDataLoss           a stored value that had to be read does not decode
   //   kUnavailable, kResourceExhausted  disk. What reached it is unknown then, so from here on

@@ -16,6 +16,7 @@
 #include "lib/store/policy_codec.h"
 #include "lib/store/policy_keys.h"
 #include "lib/store/report_codec.h"
+#include "lib/store/report_rules.h"
 #include "lib/store/value_codec.h"
 #include "lib/store/wire.h"
 #include "tests/lib/store/store_testing.h"
@@ -432,6 +433,42 @@ TEST(ReportValue, WellSealedNonsenseIsRefusedOrDecodes) {
     ++refused;
   }
   EXPECT_GT(refused, 5000);
+}
+
+// A few kilobytes that say gigabytes: one long text that every record repeats, many results in a
+// shape that every record repeats, one text in all results of one shape.
+TEST(ReportValue, WhatExpandsTooFarIsRefusedByWriterAndReader) {
+  struct Case {
+    std::string name;
+    size_t records, results, text_bytes;
+  };
+  const size_t mib = 1 << 20;
+  for (const Case& c : {Case{"text", 170, 0, mib}, Case{"shape", 400, 1 << 12, 0},
+                        Case{"results", 1, 170, mib}, Case{"text_that_fits", 150, 0, mib}}) {
+    SCOPED_TRACE(c.name);
+    StoredReport report = GoldenReport();
+    report.repairs.clear();
+    AggregateRecord record = report.report.records[0];
+    DkimAuth result;
+    result.domain = std::string(c.text_bytes, 'd');
+    record.dkim.assign(c.results, result);
+    record.envelope_from = std::string(c.text_bytes, 'e');
+    report.report.records.assign(c.records, record);
+    const bool fits = c.name == "text_that_fits";
+    ASSERT_EQ(ExpandedBytes(report) <= kMaxExpandedBytes, fits) << ExpandedBytes(report);
+    CommitBatch::Processed processed;
+    processed.receipt = report.key.receipt;
+    const std::string key = ReportDbKey(report.key);
+    const std::string value = EncodeReport(report);
+    ProcessedItem& item = processed.items.emplace_back();
+    item.report = std::move(report);
+    EXPECT_EQ(CheckProcessed(processed).code(),
+              fits ? absl::StatusCode::kOk : absl::StatusCode::kInvalidArgument);
+    StoredReport got;
+    EXPECT_EQ(DecodeReport(key, value, ReportParts::kAll, &got).code(),
+              fits ? absl::StatusCode::kOk : absl::StatusCode::kDataLoss);
+    EXPECT_TRUE(DecodeReport(key, value, ReportParts::kHead, &got).ok());
+  }
 }
 
 TEST(ReportValue, TheSameShapeCostsAFewBytes) {
