@@ -96,14 +96,9 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
   bool unreadable = false;
   const std::string receipt_key = ReceiptDbKey(kReceiptTag, id);
   for (ProcessedItem& item : processed.items) {
-    const bool has_report = item.report.has_value();
-    if (has_report) DMARCATE_RETURN_IF_ERROR(Store(*std::move(item.report), &item.item));
+    if (item.report) DMARCATE_RETURN_IF_ERROR(Store(*std::move(item.report), &item.item));
     unreadable = unreadable || IsUnreadable(item.item.outcome);
     stored->items.push_back(std::move(item.item));
-    if (has_report && &item != &processed.items.back()) {
-      // The receipt says where its reports lie: a later item may be a copy of this one.
-      changes_.Put(kMainFamily, receipt_key, EncodeReceipt(receipt_key, *stored));
-    }
   }
   Receipt& receipt = stored->receipt;
   receipt.processed = true;
@@ -132,10 +127,11 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
   item->report_name = same->key.ToId();
   item->domain = same->key.domain;
   if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
+  DMARCATE_ASSIGN_OR_RETURN(auto whole, GetReport(same->key));  // what was found is its head
   DMARCATE_RETURN_IF_ERROR(Remove(same->key));
-  same->trust = report.trust;
-  same->reporter_key = std::move(report.reporter_key);
-  return Insert(*std::move(same));
+  whole->trust = report.trust;
+  whole->reporter_key = std::move(report.reporter_key);
+  return Insert(*std::move(whole));
 }
 
 absl::Status ReportTransaction::Insert(StoredReport report) {
@@ -152,8 +148,7 @@ absl::Status ReportTransaction::Insert(StoredReport report) {
   }
   changes_.Put(kIndexFamily, index_key, EncodeRevisions(index_key, revisions));
   const std::string document_key = DocumentIndexKey(report.document_sha256);
-  changes_.Put(kIndexFamily, document_key,
-               EncodeRef(document_key, {report.key.receipt, report.key.item}));
+  changes_.Put(kIndexFamily, document_key, EncodeRef(document_key, report.key));
   changes_.Put(kReportsFamily, ReportDbKey(report.key), EncodeReport(report));
   return absl::OkStatus();
 }
@@ -286,13 +281,13 @@ absl::StatusOr<std::optional<StoredReceipt>> ReportTransaction::GetReceipt(Recei
   return receipt;
 }
 
-absl::StatusOr<std::optional<StoredReport>> ReportTransaction::GetReport(
-    const ReportKey& key) const {
+absl::StatusOr<std::optional<StoredReport>> ReportTransaction::GetReport(const ReportKey& key,
+                                                                         ReportParts parts) const {
   const std::string db_key = ReportDbKey(key);
   DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kReportsFamily, db_key));
   if (!value) return std::nullopt;
   StoredReport report;
-  DMARCATE_RETURN_IF_ERROR(DecodeReport(db_key, *value, ReportParts::kAll, &report));
+  DMARCATE_RETURN_IF_ERROR(DecodeReport(db_key, *value, parts, &report));
   return report;
 }
 
@@ -308,22 +303,16 @@ absl::StatusOr<std::optional<StoredReport>> ReportTransaction::FindDocument(
   const std::string key = DocumentIndexKey(document_sha256);
   DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kIndexFamily, key));
   if (!value) return std::nullopt;
-  DMARCATE_ASSIGN_OR_RETURN(const ReportRef ref, DecodeRef(key, *value));
-  DMARCATE_ASSIGN_OR_RETURN(const auto receipt, GetReceipt(ref.receipt));
-  if (receipt) {
-    for (const ReceiptItem& item : receipt->items) {
-      const auto report_key = ReportOf(ref.receipt, item);
-      if (!report_key || report_key->item != ref.item) continue;
-      DMARCATE_ASSIGN_OR_RETURN(auto report, GetReport(*report_key));
-      if (!report) break;
-      if (report->document_sha256 != document_sha256) return std::nullopt;
-      return report;
-    }
+  DMARCATE_ASSIGN_OR_RETURN(const ReportKey report_key, DecodeRef(key, *value));
+  DMARCATE_ASSIGN_OR_RETURN(auto report, GetReport(report_key, ReportParts::kHead));
+  if (!report) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("report {} of {}: the index of documents names it, but it is not "
+                                 "there",
+                                 report_key.ToId(), report_key.domain));
   }
-  return MakeError(absl::StatusCode::kDataLoss,
-                   fmt::format("receipt {}: the index of documents names a report of it that is "
-                               "not there",
-                               ref.receipt));
+  if (report->document_sha256 != document_sha256) return std::nullopt;  // they share 80 bits
+  return report;
 }
 
 }  // namespace dmarcate

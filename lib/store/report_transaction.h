@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 
 #include "lib/base/text.h"
+#include "lib/store/report_codec.h"
 #include "lib/store/report_db.h"
 #include "lib/store/report_rules.h"
 #include "lib/store/report_store.h"
@@ -63,9 +64,10 @@ class ReportTransaction {
   absl::StatusOr<std::optional<StoredReceipt>> GetReceipt(ReceiptId id) const;
   // The one that brought the bytes of `raw_key` first.
   absl::StatusOr<std::optional<StoredReceipt>> FirstReceipt(const std::string& raw_key) const;
-  absl::StatusOr<std::optional<StoredReport>> GetReport(const ReportKey& key) const;
+  absl::StatusOr<std::optional<StoredReport>> GetReport(
+      const ReportKey& key, ReportParts parts = ReportParts::kAll) const;
   absl::StatusOr<std::vector<Revision>> GetRevisions(const std::string& key) const;
-  // The stored report with this document, if any.
+  // The head of the stored report with this document, if any. An input may hold many copies.
   absl::StatusOr<std::optional<StoredReport>> FindDocument(std::string_view document_sha256) const;
   absl::StatusOr<DayTotals*> TotalsOf(const std::string& day_key, DayNumber day);
 

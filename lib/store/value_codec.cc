@@ -149,19 +149,26 @@ absl::StatusOr<DayTotals> DecodeTotals(std::string_view key, std::string_view va
   return totals;
 }
 
-std::string EncodeRef(std::string_view key, const ReportRef& ref) {
+std::string EncodeRef(std::string_view key, const ReportKey& ref) {
   std::string payload;
   WireWriter out(&payload);
+  out.String(ref.domain);
+  out.Varint(static_cast<uint64_t>(ref.day));
   out.Varint(ref.receipt);
   out.Varint(ref.item);
   return Seal(key, kFormat, payload);
 }
 
-absl::StatusOr<ReportRef> DecodeRef(std::string_view key, std::string_view value) {
+absl::StatusOr<ReportKey> DecodeRef(std::string_view key, std::string_view value) {
   DMARCATE_ASSIGN_OR_RETURN(WireReader in, Begin(key, value));
-  ReportRef ref;
+  ReportKey ref;
+  ref.domain = in.String();
+  const uint64_t day = in.Varint();
+  ref.day = static_cast<DayNumber>(day);
   ref.receipt = in.Varint();
-  ref.item = static_cast<uint16_t>(in.Varint());
+  const uint64_t item = in.Varint();
+  ref.item = static_cast<uint16_t>(item);
+  if (day > kLastReportDay || item > UINT16_MAX) in.Fail();
   DMARCATE_RETURN_IF_ERROR(Finish(in, key));
   return ref;
 }

@@ -28,13 +28,9 @@ absl::StatusOr<StoredReceipt> DecodeReceipt(std::string_view key, std::string_vi
 std::string EncodeTotals(std::string_view key, const DayTotals& totals);
 absl::StatusOr<DayTotals> DecodeTotals(std::string_view key, std::string_view value);
 
-// Where a report lies; its receipt knows domain and day.
-struct ReportRef {
-  ReceiptId receipt = 0;
-  uint16_t item = 0;
-};
-std::string EncodeRef(std::string_view key, const ReportRef& ref);
-absl::StatusOr<ReportRef> DecodeRef(std::string_view key, std::string_view value);
+// Where the report with a document lies.
+std::string EncodeRef(std::string_view key, const ReportKey& ref);
+absl::StatusOr<ReportKey> DecodeRef(std::string_view key, std::string_view value);
 
 // The reports of one identity.
 std::string EncodeRevisions(std::string_view key, const std::vector<Revision>& revisions);

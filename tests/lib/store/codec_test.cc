@@ -302,7 +302,9 @@ TEST(SmallValues, Golden) {
   EXPECT_EQ(ToHex(EncodeTotals(day_key, totals)), "010102af02030300000300ac020000438e4651");
   EXPECT_EQ(*DecodeTotals(day_key, EncodeTotals(day_key, totals)), totals);
   const std::string document_key = DocumentIndexKey(Sha256("doc"));
-  EXPECT_EQ(ToHex(EncodeRef(document_key, {0xa3f01, 1})), "0181fe2801c0caa76f");
+  const std::string ref = EncodeRef(document_key, GoldenReport().key);
+  EXPECT_EQ(ToHex(ref), "010b6578616d706c652e636f6da09c0181fe2801b35b3c38");
+  EXPECT_EQ(*DecodeRef(document_key, ref), GoldenReport().key);
   const std::string identity_key = IdentityIndexKey(GoldenReport());
   EXPECT_EQ(ToHex(EncodeRevisions(identity_key, {{0xa3f01, 1, TrustClass::kImported, 2}})),
             "0181fe2801030246f423a3");
