@@ -146,6 +146,7 @@ void AggregateReader::NoteStrayText(std::string_view path, std::string_view text
 
 void AggregateReader::NoteRepeated(Element element, std::string_view path, std::string_view name) {
   const bool material = IsMaterial(element) || ShapeOf(element) == ElementShape::kContainer;
+  name = LocalName(name);  // a known element's: a prefix may be anything
   log_.Add("element_repeated", path.empty() ? std::string(name) : fmt::format("{}/{}", path, name),
            "", "the first", material ? Effect::kMaterial : Effect::kCosmetic);
 }

@@ -35,9 +35,10 @@ void RepairLog::Add(std::string_view code, std::string_view path, std::string_vi
   }
   Repair& repair = repairs_.emplace_back();
   repair.code = code;
-  repair.path = record_ == 0   ? std::string(path)
+  const std::string stored_path = Stored(path);
+  repair.path = record_ == 0   ? stored_path
                 : path.empty() ? fmt::format("record[{}]", record_)
-                               : fmt::format("record[{}]/{}", record_, path);
+                               : fmt::format("record[{}]/{}", record_, stored_path);
   repair.raw = Stored(raw);
   repair.chosen = Stored(chosen);
   repair.material = effect == Effect::kMaterial;

@@ -27,8 +27,8 @@ class RepairLog {
   // root.
   void set_record(int64_t ordinal) { record_ = ordinal; }
 
-  // `code` is stable snake_case; `path` names the element ("row/count"); `raw` is cut at 256 bytes
-  // and made valid UTF-8; an empty `chosen` means that the value was dropped.
+  // `code` is stable snake_case; `path` names the element ("row/count"); it and `raw` are cut at
+  // 256 bytes and made valid UTF-8; an empty `chosen` means that the value was dropped.
   void Add(std::string_view code, std::string_view path, std::string_view raw,
            std::string_view chosen, Effect effect);
 

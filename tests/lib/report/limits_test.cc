@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "lib/base/text.h"
+#include "lib/report/repair_log.h"
 #include "tests/lib/report/quirk_case.h"
 
 namespace dmarcate {
@@ -176,6 +177,18 @@ TEST(LimitsTest, RawTextOfARepairIsCut) {
   EXPECT_EQ(got.repairs[0].code, "ip_unreadable");
   EXPECT_EQ(got.repairs[0].raw.size(), 256u);
   EXPECT_TRUE(IsValidUtf8(got.repairs[0].raw));
+}
+
+TEST(LimitsTest, PathOfARepairIsLocalNames) {
+  const std::string prefix = Repeated("x", 100'000);
+  const ParsedAggregate got =
+      ParseOne(Changed("<pct>", "<pct>1</pct><" + prefix + ":pct>2</" + prefix + ":pct><pct>"));
+  ASSERT_FALSE(got.repairs.empty());
+  for (const Repair& repair : got.repairs) EXPECT_EQ(repair.path, "policy_published/pct");
+  RepairLog log(1);
+  log.Add("code", Repeated("\xFF", 10'000), "", "", Effect::kCosmetic);
+  EXPECT_LE(log.repairs()[0].path.size(), 256u);
+  EXPECT_TRUE(IsValidUtf8(log.repairs()[0].path));
 }
 
 TEST(LimitsTest, ExtensionNamesAreCapped) {
