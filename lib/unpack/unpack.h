@@ -33,6 +33,7 @@ struct UnpackLimits {  // DESIGN section 5
   int mime_depth = 8;
   int mime_parts = 64;
   int enclosed_messages = 3;  // depth of message/rfc822
+  int items = 1000;           // entries of one input; the rest are one kOverLimit entry
   AggregateLimits aggregate;
 };
 
@@ -54,7 +55,7 @@ struct UnpackedReport {
   //   kOverLimit    message_too_large, compressed_too_large, inflated_too_large, ratio_too_high,
   //                 too_many_members, zip_directory_too_large, zip_overlap, archive_too_deep,
   //                 mime_too_deep, too_many_parts, too_many_enclosed_messages, header_too_large,
-  //                 too_many_messages
+  //                 too_many_messages, too_many_items
   //   kQuarantined  empty_payload, empty_archive, compression_unsupported, container_unsupported,
   //                 gzip_truncated, gzip_corrupt, gzip_crc, zip_truncated, zip_corrupt, zip_crc
   //   kNotAReport   no_report_found, bounce
@@ -82,7 +83,8 @@ struct Unpacked {
 };
 
 // Thread-safe. Never throws, never returns nothing. Reports found twice in the same input (same
-// document) come once and then as kDuplicate (M12).
+// document) come once and then as kDuplicate (M12); what was no accepted report the first time
+// comes with the first's outcome and reason again.
 Unpacked Unpack(std::string input, const UnpackHints& hints, const UnpackLimits& limits);
 
 }  // namespace dmarcate

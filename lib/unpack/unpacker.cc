@@ -129,6 +129,7 @@ Unpacked Unpacker::Run(std::string input) {
 }
 
 void Unpacker::Visit(std::string bytes, Layer layer) {
+  if (full_) return;
   switch (SniffContent(bytes)) {
     case Content::kEmpty:
       return VisitEmpty(std::move(layer));
@@ -351,6 +352,21 @@ void Unpacker::Add(UnpackedReport report, std::vector<Repair> repairs, Layer lay
       report.outcome = WithRepair(report.outcome, repair);
     }
   }
+  if (full_) return;
+  if (std::ssize(out_.reports) >= limits_.items) {
+    full_ = true;
+    report = UnpackedReport();
+    report.outcome = Outcome::kOverLimit;
+    report.reason = "too_many_items";
+    report.detail =
+        fmt::format("over {} reports in one input; the rest was not read", limits_.items);
+    repairs.clear();
+    layer = Layer();
+  }
+  if (const auto seen = documents_.find(report.document_sha256);
+      seen != documents_.end() && !IsAccepted(report.outcome)) {
+    seen->second = {.outcome = report.outcome, .reason = report.reason};
+  }
   report.repairs = std::move(layer.repairs);
   std::move(repairs.begin(), repairs.end(), std::back_inserter(report.repairs));
   report.container = std::move(layer.container);
@@ -360,11 +376,12 @@ void Unpacker::Add(UnpackedReport report, std::vector<Repair> repairs, Layer lay
 
 bool Unpacker::IsRepeated(const std::string& digest, int64_t size, ReportKind kind,
                           const Layer& layer) {
-  if (documents_.emplace(digest, kind).second) return false;
+  const auto [first, added] = documents_.try_emplace(digest);
+  if (added) return false;
   UnpackedReport report;
   report.kind = kind;
-  report.outcome = Outcome::kDuplicate;
-  report.reason = "duplicate_in_input";
+  report.outcome = first->second.outcome;
+  report.reason = first->second.reason;
   report.detail = "the same document stands in this input once more";
   report.document_sha256 = digest;
   report.document_bytes = size;

@@ -71,7 +71,8 @@ class Unpacker {
   void RefuseOverBudget(const absl::Status& status, Layer layer);
   // A report with what its containers add to it. `repairs` are the document's own.
   void Add(UnpackedReport report, std::vector<Repair> repairs, Layer layer);
-  // True if the same document was found before; adds the kDuplicate entry then.
+  // True if the same document was found before; adds its entry then: kDuplicate, or what the first
+  // came to unless that was accepted.
   bool IsRepeated(const std::string& digest, int64_t size, ReportKind kind, const Layer& layer);
 
   const UnpackHints& hints_;
@@ -82,7 +83,13 @@ class Unpacker {
   int mailbox_messages_ = 0;
   bool saw_bounce_ = false;
   bool in_mbox_ = false;
-  absl::flat_hash_map<std::string, ReportKind> documents_;  // by SHA-256
+  // What became of a document, until Add() says so a duplicate.
+  struct FirstSeen {
+    Outcome outcome = Outcome::kDuplicate;
+    std::string reason = "duplicate_in_input";
+  };
+  absl::flat_hash_map<std::string, FirstSeen> documents_;  // by SHA-256
+  bool full_ = false;  // limits_.items was passed: nothing more is looked at
   Unpacked out_;
 };
 

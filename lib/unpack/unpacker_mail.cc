@@ -72,7 +72,7 @@ void Unpacker::VisitMbox(const std::string& bytes, Layer layer) {
   std::optional<std::string> message = reader.Next();
   std::optional<std::string> next = reader.Next();
   in_mbox_ = in_mbox_ || next.has_value();
-  while (message) {
+  while (message && !full_) {
     if (++mailbox_messages_ > kMaxMailboxMessages) {
       return Refuse(Outcome::kOverLimit, "too_many_messages",
                     fmt::format("over {} messages in mailboxes", kMaxMailboxMessages),

@@ -261,7 +261,7 @@ std::vector<Case> Cases() {
        "too_many_messages"},
       {"MboxOfManyRefusals",
        [] { return Repeated("From a\nContent-Type: x/y\n\nunused\n\n", 25'000'000); },
-       "too_many_messages"},
+       "too_many_items"},
       {"ManyRoots", [] { return Repeated("<feedback></feedback>", 25'000'000); },
        "unknown\naggregate"},
       {"ManyRootsWithADomain",

@@ -119,6 +119,22 @@ TEST(UnpackLimitsTest, EnclosedMessagesByAnyWrapping) {
   EXPECT_EQ(UnpackLines(mail)[0].find("unknown over_limit too_many_enclosed_messages"), 0u);
 }
 
+TEST(UnpackLimitsTest, ItemsOfOneInput) {
+  UnpackLimits limits;
+  limits.items = 3;
+  EXPECT_EQ(UnpackLines(ZipOfReports(3), "", limits).size(), 3u);
+  const Lines got = UnpackLines(ZipOfReports(6), "", limits);
+  ASSERT_EQ(got.size(), 4u);
+  EXPECT_EQ(got[2], "aggregate accepted [zip/xml] r-2");
+  EXPECT_EQ(got[3], "unknown over_limit too_many_items []");
+}
+
+TEST(UnpackLimitsTest, ASecondCopyOfWhatWasRefusedIsRefusedAgain) {
+  const std::string bad = "<feedback><record/></feedback>";
+  const Lines got = UnpackLines(ZipOf({{"a.xml", bad}, {"b.xml", bad}, {"c.xml", bad}}));
+  EXPECT_EQ(got, Lines(3, "aggregate quarantined metadata_missing [zip/xml]"));
+}
+
 TEST(UnpackLimitsTest, TheAggregatesOwnLimitsReachItsParser) {
   UnpackLimits limits;
   limits.aggregate.records = 0;
