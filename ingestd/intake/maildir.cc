@@ -131,8 +131,8 @@ MaildirWatcher::~MaildirWatcher() { Stop(); }
 
 void MaildirWatcher::Stop() {
   {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
+    const std::lock_guard lock(shared_->mutex);
+    shared_->stopping = true;
   }
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
@@ -140,8 +140,8 @@ void MaildirWatcher::Stop() {
 }
 
 bool MaildirWatcher::stopping() {
-  const std::lock_guard lock(mutex_);
-  return stopping_;
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->stopping;
 }
 
 void MaildirWatcher::Run() {
@@ -159,8 +159,8 @@ void MaildirWatcher::Run() {
     bool rescan = watches_.size() < 2 * paths_.size();
     if (rescan) AddWatches();
     {
-      const std::lock_guard lock(mutex_);
-      rescan |= std::exchange(rescan_, false);
+      const std::lock_guard lock(shared_->mutex);
+      rescan |= std::exchange(shared_->rescan, false);
     }
     if (rescan) ScanAll();
   }
@@ -213,8 +213,8 @@ void MaildirWatcher::ReadEvents() {
         if ((event->mask & IN_CREATE) != 0 && LinksOf(file.path()) == 1) {
           // Linked here from tmp/, which is gone already, or being written in place, which nobody
           // should do: complete once it is closed, or when the next scan comes by.
-          const std::lock_guard lock(mutex_);
-          rescan_ = true;
+          const std::lock_guard lock(shared_->mutex);
+          shared_->rescan = true;
         } else {
           Take(file);
         }
@@ -228,8 +228,8 @@ void MaildirWatcher::Take(File file) {
   if (!IsUnseenName(file.name)) return;
   const auto retry_later =
       [this] {  // whether this is the first file left behind since the last scan
-        const std::lock_guard lock(mutex_);
-        return !std::exchange(rescan_, true);
+        const std::lock_guard lock(shared_->mutex);
+        return !std::exchange(shared_->rescan, true);
       };
   const std::string path = file.path();
   const int64_t size = SizeOf(path);
@@ -239,12 +239,12 @@ void MaildirWatcher::Take(File file) {
     return;
   }
   {
-    const std::lock_guard lock(mutex_);
-    if (!in_work_.insert(file).second) return;
+    const std::lock_guard lock(shared_->mutex);
+    if (!shared_->in_work.insert(file).second) return;
   }
   const auto forget = [this, &file] {
-    const std::lock_guard lock(mutex_);
-    in_work_.erase(file);
+    const std::lock_guard lock(shared_->mutex);
+    shared_->in_work.erase(file);
   };
   ByteBudget::Reservation reservation;
   while (!reservation.valid() && !stopping()) {
@@ -269,11 +269,11 @@ void MaildirWatcher::Take(File file) {
   delivery.reservation = std::move(reservation);
   pipeline_.Submit(
       std::move(delivery),
-      [this, file](const absl::Status& durable) {
+      [shared = shared_, file](const absl::Status& durable) {
         if (durable.ok()) MarkSeen(file);
-        const std::lock_guard lock(mutex_);
-        in_work_.erase(file);
-        rescan_ |= !durable.ok();
+        const std::lock_guard lock(shared->mutex);
+        shared->in_work.erase(file);
+        shared->rescan |= !durable.ok();
       },
       [](const auto&) {});
 }

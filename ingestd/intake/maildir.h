@@ -11,6 +11,7 @@
 #define DMARCATE_INGESTD_INTAKE_MAILDIR_H_
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -45,8 +46,8 @@ class MaildirWatcher {
   static absl::StatusOr<std::unique_ptr<MaildirWatcher>> Start(
       const std::vector<std::string>& paths, int64_t message_limit_bytes, Pipeline& pipeline,
       ByteBudget& budget, StorageGauge& gauge);
-  // Hands over nothing more. What is in the pipeline still gets its flag if it is durable before
-  // the pipeline stops; so call Stop(), then stop the pipeline, then destroy the watcher.
+  // Hands over nothing more. What is in the pipeline still gets its flag when it becomes durable,
+  // even if the watcher is gone by then.
   void Stop();
   ~MaildirWatcher();
 
@@ -65,8 +66,16 @@ class MaildirWatcher {
   void ScanAll();
   void ReadEvents();
   void Take(File file);
-  void MarkSeen(const File& file);
+  static void MarkSeen(const File& file);
   bool stopping();
+
+  // What the pipeline's answers touch; they keep it alive, in whatever order things are destroyed.
+  struct Shared {
+    std::mutex mutex;
+    bool stopping = false;
+    bool rescan = false;     // something was left behind: look again after kRetryDelay
+    std::set<File> in_work;  // with the pipeline
+  };
 
   const std::vector<std::string> paths_;
   const int64_t message_limit_bytes_;
@@ -76,10 +85,7 @@ class MaildirWatcher {
   UniqueFd inotify_, wake_;
   std::map<int, std::pair<std::string, std::string>> watches_;  // descriptor: Maildir, subdirectory
 
-  std::mutex mutex_;
-  bool stopping_ = false;
-  bool rescan_ = false;     // something was left behind: look again after kRetryDelay
-  std::set<File> in_work_;  // with the pipeline
+  const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   std::thread thread_;
 };
 

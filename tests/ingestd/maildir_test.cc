@@ -107,6 +107,17 @@ TEST_F(MaildirTest, AFileIsNotMovedBeforeItsBytesAreDurable) {
   EXPECT_TRUE(WaitUntil([&] { return Exists("a/cur/1:2,S"); }));
 }
 
+// As when a later step of the start fails: the pipeline answers after the watcher is gone.
+TEST_F(MaildirTest, AnAnswerThatComesAfterTheWatcherStillMarksTheFile) {
+  store_.Hold();
+  Start();
+  Deliver("a", "1", "report a.test 1");
+  store_.AwaitHeld();
+  watcher_.reset();
+  store_.Release();
+  EXPECT_TRUE(WaitUntil([&] { return Exists("a/cur/1:2,S"); }));
+}
+
 TEST_F(MaildirTest, AFailedCommitLeavesTheFile) {
   store_.FailIf([](const CommitBatch&) { return true; }, absl::UnavailableError("disk"));
   Start();
