@@ -146,9 +146,9 @@ bool Pipeline::TakeGroup(Group* group) {
       return true;
     }
   }
-  while (!accepting_.empty() && group->accepting.size() < options_.group_items &&
-         bytes < options_.group_bytes) {
+  while (!accepting_.empty() && group->accepting.size() < options_.group_items) {
     bytes += static_cast<int64_t>(accepting_.front().delivery.content.size());
+    if (!group->accepting.empty() && bytes > options_.group_bytes) break;
     group->accepting.push_back(std::move(accepting_.front()));
     accepting_.pop_front();
   }
@@ -157,9 +157,19 @@ bool Pipeline::TakeGroup(Group* group) {
   return true;
 }
 
+// Two batches, so that what the store refuses of one kind does not touch the other; the sync of the
+// second covers the first.
 void Pipeline::Commit(Group group) {
+  CommitRead(std::move(group.committing));
+  CommitReceived(std::move(group.accepting));
+  parse_ready_.notify_all();
+}
+
+void Pipeline::CommitReceived(std::vector<Accepting> group) {
+  if (group.empty()) return;
+  const bool alone = group.size() == 1;  // then nobody needs the bytes for another try
   CommitBatch batch;
-  for (Accepting& item : group.accepting) {
+  for (Accepting& item : group) {
     Delivery& delivery = item.delivery;
     CommitBatch::Accepted& accepted = batch.accepted.emplace_back();
     accepted.receipt.raw_sha256 = delivery.sha256;
@@ -167,63 +177,71 @@ void Pipeline::Commit(Group group) {
     accepted.receipt.received_time = delivery.received_time;
     accepted.receipt.channel = delivery.channel;
     accepted.receipt.file_name = delivery.file_name;
-    if (accepted.receipt.size_bytes <= options_.keep_bytes) {
-      accepted.raw = delivery.content;
-    } else {
+    if (alone && accepted.receipt.size_bytes > options_.keep_bytes) {
       accepted.raw = std::exchange(delivery.content, std::string());
+    } else {
+      accepted.raw = delivery.content;
     }
   }
-  for (Committing& item : group.committing) batch.processed.push_back(std::move(item.processed));
   std::vector<Receipt> receipts;
   for (const CommitBatch::Accepted& accepted : batch.accepted) receipts.push_back(accepted.receipt);
-  const Sync sync = batch.accepted.empty() ? Sync::kNo : Sync::kYes;
-  const absl::StatusOr<CommitResult> result = store_.Commit(std::move(batch), sync);
-  if (!result.ok()) {
-    Fail(std::move(group), result.status());
+  const absl::StatusOr<CommitResult> result = store_.Commit(std::move(batch), Sync::kYes);
+  if (!result.ok() && !IsFatal(result.status()) && !alone) {
+    // One of them is what the store cannot take.
+    for (Accepting& item : group) {
+      std::vector<Accepting> one;
+      one.push_back(std::move(item));
+      CommitReceived(std::move(one));
+    }
     return;
   }
-  for (size_t i = 0; i < receipts.size(); ++i) receipts[i].id = result->accepted[i];
+  if (!result.ok()) {
+    LogError("commit_failed", {{"error", result.status()}, {"accepting", group.size()}});
+    for (Accepting& item : group) {
+      item.durable(result.status());
+      item.read(result.status());
+    }
+    ReportFatal(result.status());
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     for (size_t i = 0; i < receipts.size(); ++i) {
       Parsing task;
       task.receipt = std::move(receipts[i]);
-      task.content = std::move(group.accepting[i].delivery.content);
-      task.reservation = std::move(group.accepting[i].delivery.reservation);
-      task.read = std::move(group.accepting[i].read);
+      task.receipt.id = result->accepted[i];
+      if (task.receipt.size_bytes <= options_.keep_bytes) {
+        task.content = std::move(group[i].delivery.content);
+      }
+      task.reservation = std::move(group[i].delivery.reservation);
+      task.read = std::move(group[i].read);
       parsing_.push_back(std::move(task));
     }
   }
-  Finish(std::move(group), *result);
-  parse_ready_.notify_all();
+  for (const Accepting& item : group) item.durable(absl::OkStatus());
 }
 
-void Pipeline::Finish(Group group, const CommitResult& result) {
-  for (const Accepting& item : group.accepting) item.durable(absl::OkStatus());
-  for (size_t i = 0; i < group.committing.size(); ++i) {
-    group.committing[i].reservation.Release();
-    group.committing[i].read(result.processed[i]);
+// Not synced: after a power failure the receipts are pending and are read again.
+void Pipeline::CommitRead(std::vector<Committing> group) {
+  if (group.empty()) return;
+  CommitBatch batch;
+  for (Committing& item : group) batch.processed.push_back(std::move(item.processed));
+  const absl::StatusOr<CommitResult> result = store_.Commit(std::move(batch), Sync::kNo);
+  if (!result.ok()) {
+    FailRead(std::move(group), result.status());
+    return;
+  }
+  for (size_t i = 0; i < group.size(); ++i) {
+    group[i].reservation.Release();
+    group[i].read(result->processed[i]);
   }
 }
 
 // Nothing of the group was written.
-void Pipeline::Fail(Group group, const absl::Status& error) {
-  LogError("commit_failed", {{"error", error},
-                             {"accepting", group.accepting.size()},
-                             {"committing", group.committing.size()}});
-  const bool fatal = IsFatal(error);
-  bool first = false;
-  if (fatal) {
-    const std::lock_guard lock(mutex_);
-    first = failure_.ok();
-    failure_ = error;
-  }
-  for (Accepting& item : group.accepting) {
-    item.durable(error);
-    item.read(error);
-  }
-  for (Committing& item : group.committing) {
-    if (fatal) {
+void Pipeline::FailRead(std::vector<Committing> group, const absl::Status& error) {
+  LogError("commit_failed", {{"error", error}, {"committing", group.size()}});
+  for (Committing& item : group) {
+    if (IsFatal(error)) {
       item.read(error);  // its receipt stays pending
       continue;
     }
@@ -237,6 +255,7 @@ void Pipeline::Fail(Group group, const absl::Status& error) {
         item.read(std::move(result->processed[0]));
       } else {
         item.read(result.status());
+        ReportFatal(result.status());
       }
       continue;
     }
@@ -248,8 +267,18 @@ void Pipeline::Fail(Group group, const absl::Status& error) {
     const std::lock_guard lock(mutex_);
     parsing_.push_back(std::move(again));
   }
-  parse_ready_.notify_all();
-  if (first) on_failure_(error);
+  ReportFatal(error);
+}
+
+// Nothing more is taken after an error that only a restart ends.
+void Pipeline::ReportFatal(const absl::Status& error) {
+  if (!IsFatal(error)) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failure_.ok()) return;
+    failure_ = error;
+  }
+  on_failure_(error);
 }
 
 void Pipeline::ParseLoop() {

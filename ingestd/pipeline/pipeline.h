@@ -5,9 +5,10 @@
 //   parsers
 //          -> [commit queue] -> writer: rows, totals, receipt done -> `read`
 //
-// One writer thread commits whatever waits, of both kinds, as one batch with one WAL sync; groups
-// form by themselves under load and there is no timer. Rows alone are not synced: after a power
-// failure their receipt is still pending and is read again, with the same result.
+// One writer thread commits whatever waits as one batch of each kind, rows first, with one WAL
+// sync; groups form by themselves under load and there is no timer. Rows are not synced for
+// themselves: after a power failure their receipt is still pending and is read again, with the same
+// result. What the store refuses of a group it is asked to take one by one.
 //
 // Memory is bounded by the reservations that come with the deliveries and by the rows that wait.
 
@@ -114,8 +115,10 @@ class Pipeline {
   void ParseLoop();
   bool TakeGroup(Group* group);
   void Commit(Group group);
-  void Finish(Group group, const CommitResult& result);
-  void Fail(Group group, const absl::Status& error);
+  void CommitReceived(std::vector<Accepting> group);
+  void CommitRead(std::vector<Committing> group);
+  void FailRead(std::vector<Committing> group, const absl::Status& error);
+  void ReportFatal(const absl::Status& error);
   Committing Parse(Parsing task) const;
   bool IdleLocked() const;
 
