@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <utility>
 
@@ -16,6 +17,10 @@
 
 namespace dmarcate {
 namespace {
+
+// So often content is not there for now before the sender is told.
+constexpr int kFailuresUntilTold = 3;
+constexpr absl::Duration kLongestRetryDelay = absl::Minutes(5);
 
 // After these the store takes no more writes until it is opened again.
 bool IsFatal(const absl::Status& status) {
@@ -81,6 +86,7 @@ void Pipeline::Stop(absl::Duration limit) {
   threads_.clear();
   // Durable and pending: the next start reads them.
   for (Parsing& task : std::exchange(parsing_, {})) task.read(StoppingError());
+  for (auto& [due, task] : std::exchange(put_off_, {})) task.read(StoppingError());
   for (Committing& task : std::exchange(committing_, {})) task.read(StoppingError());
 }
 
@@ -287,13 +293,14 @@ void Pipeline::ParseLoop() {
     Parsing task;
     {
       std::unique_lock lock(mutex_);
-      parse_ready_.wait(lock, [this] {
-        return stopping_ || (!parsing_.empty() && committing_rows_ < options_.group_rows);
-      });
-      if (stopping_) return;
+      if (!AwaitTaskLocked(lock)) return;
       task = std::move(parsing_.front());
       parsing_.pop_front();
       ++in_work_;
+    }
+    if (const absl::Status fetched = Fetch(&task); !fetched.ok()) {
+      PutOff(std::move(task), fetched);
+      continue;
     }
     Committing parsed = Parse(std::move(task));
     {
@@ -304,6 +311,54 @@ void Pipeline::ParseLoop() {
     }
     write_ready_.notify_one();
   }
+}
+
+// Until there is something to parse and room for its rows. False at the end.
+bool Pipeline::AwaitTaskLocked(std::unique_lock<std::mutex>& lock) {
+  while (!stopping_) {
+    const auto now = std::chrono::steady_clock::now();
+    while (!put_off_.empty() && put_off_.begin()->first <= now) {
+      parsing_.push_back(std::move(put_off_.begin()->second));
+      put_off_.erase(put_off_.begin());
+    }
+    if (!parsing_.empty() && committing_rows_ < options_.group_rows) return true;
+    if (put_off_.empty()) {
+      parse_ready_.wait(lock);
+    } else {
+      parse_ready_.wait_until(lock, put_off_.begin()->first);
+    }
+  }
+  return false;
+}
+
+// Reads the content back if it was not kept. Not OK: the store could not say now; what it will
+// never say again stays without content.
+absl::Status Pipeline::Fetch(Parsing* task) const {
+  if (!task->content.empty()) return absl::OkStatus();
+  absl::StatusOr<std::string> content = store_.ReadRaw(task->receipt.raw_sha256);
+  if (content.ok()) {
+    task->content = *std::move(content);
+    return absl::OkStatus();
+  }
+  LogError("raw_unreadable", {{"receipt", task->receipt.id}, {"error", content.status()}});
+  if (!absl::IsDataLoss(content.status()) && !absl::IsNotFound(content.status())) {
+    return content.status();
+  }
+  task->lost = content.status();
+  return absl::OkStatus();
+}
+
+// Its receipt stays pending. The sender does not wait for ever.
+void Pipeline::PutOff(Parsing task, const absl::Status& error) {
+  task.reservation.Release();  // there is no content
+  if (++task.failures == kFailuresUntilTold) std::exchange(task.read, [](const auto&) {})(error);
+  const absl::Duration delay = std::min(
+      options_.retry_delay * (int64_t{1} << std::min(task.failures - 1, 20)), kLongestRetryDelay);
+  const std::lock_guard lock(mutex_);
+  put_off_.emplace(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(delay),
+                   std::move(task));
+  --in_work_;
+  if (IdleLocked()) idle_.notify_all();
 }
 
 Pipeline::Committing Pipeline::Parse(Parsing task) const {
@@ -317,21 +372,15 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
     out.processed = ToQuarantined(receipt, "parser_crashed",
                                   fmt::format("reading it ended the daemon {} times; parked",
                                               crashes_.Crashes(receipt.raw_sha256)));
+  } else if (!task.lost.ok()) {
+    out.processed = ToQuarantined(receipt, "raw_unreadable", std::string(MessageOf(task.lost)));
   } else {
-    absl::StatusOr<std::string> content = std::move(task.content);
-    if (content->empty()) content = store_.ReadRaw(receipt.raw_sha256);
-    if (!content.ok()) {
-      LogError("raw_unreadable", {{"receipt", receipt.id}, {"error", content.status()}});
-      out.processed =
-          ToQuarantined(receipt, "raw_unreadable", std::string(MessageOf(content.status())));
-    } else {
-      const CrashJournal::Scope scope(receipt.raw_sha256);
-      out.processed = ToProcessed(
-          receipt, parser_(*std::move(content), {receipt.file_name, receipt.received_time}),
-          suffixes_);
-      if (const absl::Status fits = CheckProcessed(out.processed); !fits.ok()) {
-        out.processed = ToQuarantined(receipt, "store_refused", std::string(MessageOf(fits)));
-      }
+    const CrashJournal::Scope scope(receipt.raw_sha256);
+    out.processed = ToProcessed(
+        receipt, parser_(std::move(task.content), {receipt.file_name, receipt.received_time}),
+        suffixes_);
+    if (const absl::Status fits = CheckProcessed(out.processed); !fits.ok()) {
+      out.processed = ToQuarantined(receipt, "store_refused", std::string(MessageOf(fits)));
     }
   }
   out.rows = RowsOf(out.processed);

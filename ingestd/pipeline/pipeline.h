@@ -15,10 +15,12 @@
 #ifndef DMARCATE_INGESTD_PIPELINE_PIPELINE_H_
 #define DMARCATE_INGESTD_PIPELINE_PIPELINE_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -63,6 +65,9 @@ struct PipelineOptions {
   int64_t group_rows = 20'000;    // rows that wait before parsers pause
   // Larger content is not kept in memory while it waits to be parsed but read back from the store.
   int64_t keep_bytes = 256 << 10;
+  // Content that the store cannot read back now is asked for again after this time, then after
+  // twice as long, and so on.
+  absl::Duration retry_delay = absl::Seconds(1);
 };
 
 // Thread-safe but for Start() and Stop().
@@ -94,6 +99,8 @@ class Pipeline {
   struct Parsing {
     Receipt receipt;
     std::string content;  // empty: read it from the store
+    absl::Status lost;    // why there never will be content
+    int failures = 0;     // of reading it back
     ByteBudget::Reservation reservation;
     ReadCallback read;
     Company company = Company::kGroup;
@@ -119,6 +126,9 @@ class Pipeline {
   void CommitRead(std::vector<Committing> group);
   void FailRead(std::vector<Committing> group, const absl::Status& error);
   void ReportFatal(const absl::Status& error);
+  bool AwaitTaskLocked(std::unique_lock<std::mutex>& lock);
+  absl::Status Fetch(Parsing* task) const;
+  void PutOff(Parsing task, const absl::Status& error);
   Committing Parse(Parsing task) const;
   bool IdleLocked() const;
 
@@ -133,6 +143,7 @@ class Pipeline {
   std::condition_variable write_ready_, parse_ready_, idle_;
   std::deque<Accepting> accepting_;
   std::deque<Parsing> parsing_;
+  std::multimap<std::chrono::steady_clock::time_point, Parsing> put_off_;  // by when to try again
   std::deque<Committing> committing_;
   int64_t committing_rows_ = 0;
   size_t in_work_ = 0;     // taken from a queue and not in the next one yet

@@ -64,6 +64,23 @@ void ObservedStore::FailIf(std::function<bool(const CommitBatch&)> predicate, ab
   error_ = std::move(error);
 }
 
+void ObservedStore::FailReading(int times, absl::Status error) {
+  const std::lock_guard lock(mutex_);
+  failing_reads_ = times;
+  read_error_ = std::move(error);
+}
+
+absl::StatusOr<std::string> ObservedStore::ReadRaw(std::string_view raw_sha256) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (failing_reads_ > 0) {
+      --failing_reads_;
+      return read_error_;
+    }
+  }
+  return fake_.ReadRaw(raw_sha256);
+}
+
 absl::StatusOr<CommitResult> ObservedStore::Commit(CommitBatch batch, Sync sync) {
   {
     std::unique_lock lock(mutex_);

@@ -37,6 +37,8 @@ class ObservedStore final : public ReportWriter {
   std::vector<Seen> seen() const;
   // Commits for which `predicate` holds fail with `error` and write nothing.
   void FailIf(std::function<bool(const CommitBatch&)> predicate, absl::Status error);
+  // The next `times` calls of ReadRaw() fail with `error`.
+  void FailReading(int times, absl::Status error);
   FakeReportStore& fake() { return fake_; }
 
   absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) override;
@@ -47,9 +49,7 @@ class ObservedStore final : public ReportWriter {
       std::string_view raw_sha256) override {
     return fake_.FindByRaw(raw_sha256);
   }
-  absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override {
-    return fake_.ReadRaw(raw_sha256);
-  }
+  absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
   absl::StatusOr<ReceiptPage> ListUnreadable(ReceiptId before, size_t limit) override {
     return fake_.ListUnreadable(before, limit);
   }
@@ -62,6 +62,8 @@ class ObservedStore final : public ReportWriter {
   std::vector<Seen> seen_;
   std::function<bool(const CommitBatch&)> fails_;
   absl::Status error_;
+  int failing_reads_ = 0;
+  absl::Status read_error_;
 };
 
 }  // namespace dmarcate::ingest_testing

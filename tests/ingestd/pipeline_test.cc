@@ -160,6 +160,37 @@ TEST_F(PipelineTest, LargeContentIsReadBackFromTheStore) {
   EXPECT_EQ(Reports("a.test"), 1u);
 }
 
+TEST_F(PipelineTest, ContentThatCannotBeReadBackForNowIsAskedForAgain) {
+  options_.keep_bytes = 4;
+  options_.retry_delay = absl::Milliseconds(1);
+  store_.FailReading(2, absl::UnavailableError("input/output error"));
+  Start();
+  const Result items = Submit("report a.test 1")->read_future.get();
+  ASSERT_TRUE(items.ok()) << items.status();
+  EXPECT_EQ((*items)[0].outcome, Outcome::kAccepted);
+}
+
+TEST_F(PipelineTest, ContentThatCannotBeReadBackAtAllStaysPending) {
+  options_.keep_bytes = 4;
+  options_.retry_delay = absl::Milliseconds(1);
+  store_.FailReading(1'000'000, absl::UnavailableError("input/output error"));
+  Start();
+  const auto heard = Submit("report a.test 1");
+  EXPECT_TRUE(heard->durable_future.get().ok());
+  EXPECT_EQ(heard->read_future.get().status().code(), absl::StatusCode::kUnavailable);
+  pipeline_->Stop(absl::InfiniteDuration());
+  EXPECT_EQ(store_.Pending(10)->size(), 1u);
+}
+
+TEST_F(PipelineTest, ContentThatIsLostIsListed) {
+  options_.keep_bytes = 4;
+  store_.FailReading(1, absl::DataLossError("the bytes do not match their hash"));
+  Start();
+  const Result items = Submit("report a.test 1")->read_future.get();
+  ASSERT_TRUE(items.ok()) << items.status();
+  EXPECT_EQ((*items)[0].reason, "raw_unreadable");
+}
+
 TEST_F(PipelineTest, TheSameBytesAgainAreADuplicateAndNoNewReceipt) {
   Start();
   const Result first = Submit("report a.test 1")->read_future.get();
