@@ -57,10 +57,15 @@ Pipeline::~Pipeline() { Stop(absl::ZeroDuration()); }
 
 absl::Status Pipeline::Start() {
   // Bounded: what can be pending went through the budget before.
-  DMARCATE_ASSIGN_OR_RETURN(std::vector<Receipt> pending,
-                            store_.Pending(std::numeric_limits<size_t>::max()));
-  if (!pending.empty()) LogInfo("resumed", {{"receipts", pending.size()}});
-  for (Receipt& receipt : pending) {
+  absl::StatusOr<std::vector<Receipt>> pending = store_.Pending(std::numeric_limits<size_t>::max());
+  if (absl::IsDataLoss(pending.status())) {
+    // One damaged value must not keep new mail out; what is pending stays so.
+    LogError("pending_unreadable", {{"error", pending.status()}});
+    pending.emplace();
+  }
+  DMARCATE_RETURN_IF_ERROR(pending.status());
+  if (!pending->empty()) LogInfo("resumed", {{"receipts", pending->size()}});
+  for (Receipt& receipt : *pending) {
     Parsing task;
     task.receipt = std::move(receipt);
     task.read = [](const auto&) {};
@@ -96,7 +101,12 @@ bool Pipeline::IdleLocked() const {
 
 absl::StatusOr<std::optional<std::vector<ReceiptItem>>> Pipeline::FindKnown(
     std::string_view sha256) {
-  DMARCATE_ASSIGN_OR_RETURN(auto items, store_.FindByRaw(sha256));
+  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> found = store_.FindByRaw(sha256);
+  if (absl::IsDataLoss(found.status())) {
+    LogError("receipt_unreadable", {{"sha256", ToHex(sha256)}, {"error", found.status()}});
+    return std::nullopt;
+  }
+  DMARCATE_ASSIGN_OR_RETURN(auto items, std::move(found));
   if (items.has_value()) items = AsSeenBefore(*std::move(items));
   return items;
 }

@@ -86,7 +86,7 @@ class Pipeline {
   void Stop(absl::Duration limit);
 
   void Submit(Delivery delivery, DurableCallback durable, ReadCallback read);
-  // What came of these bytes, if they were received and read before.
+  // What came of these bytes, if they were received and read before and the store can still tell.
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindKnown(std::string_view sha256);
 
  private:

@@ -39,14 +39,18 @@ class ObservedStore final : public ReportWriter {
   void FailIf(std::function<bool(const CommitBatch&)> predicate, absl::Status error);
   // The next `times` calls of ReadRaw() fail with `error`.
   void FailReading(int times, absl::Status error);
+  // Receipts that are stored do not decode. Before others use the store.
+  void LoseReceipts() { lost_receipts_ = absl::DataLossError("a receipt does not decode"); }
   FakeReportStore& fake() { return fake_; }
 
   absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) override;
   absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) override {
+    if (!lost_receipts_.ok()) return lost_receipts_;
     return fake_.Pending(limit);
   }
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) override {
+    if (!lost_receipts_.ok()) return lost_receipts_;
     return fake_.FindByRaw(raw_sha256);
   }
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
@@ -62,6 +66,7 @@ class ObservedStore final : public ReportWriter {
   std::vector<Seen> seen_;
   std::function<bool(const CommitBatch&)> fails_;
   absl::Status error_;
+  absl::Status lost_receipts_;
   int failing_reads_ = 0;
   absl::Status read_error_;
 };

@@ -228,6 +228,14 @@ TEST_F(PipelineTest, PendingReceiptsAreReadAtTheNextStart) {
   EXPECT_TRUE(store_.Pending(10)->empty());
 }
 
+TEST_F(PipelineTest, ADamagedReceiptKeepsNobodyOut) {
+  store_.LoseReceipts();
+  Start();
+  const Result items = Submit("report a.test 1")->read_future.get();
+  ASSERT_TRUE(items.ok()) << items.status();
+  EXPECT_EQ((*items)[0].outcome, Outcome::kAccepted);
+}
+
 TEST_F(PipelineTest, StopFinishesWhatWasAcceptedAndTakesNothingNew) {
   Start();
   std::vector<std::shared_ptr<Heard>> heard;
