@@ -1,17 +1,23 @@
 // ingestd/pipeline/crash_journal.h
-// Poison protection (safety.md D10): remembers across crashes which bytes were being read when the
-// process died of them. Bytes that did it twice are parked; everything else goes on.
+// Poison protection (safety.md D10): remembers across the ends of the process which bytes were in
+// work when it ended. Bytes that did it too often are parked; everything else goes on.
 //
-// The name is written by the signal handler of SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT, on the
-// crashing thread, and so is exact: neither other items in work nor a SIGKILL from outside are
-// counted.
+// Two kinds of evidence. Crashes: the name is written by the signal handler of SIGSEGV, SIGBUS,
+// SIGFPE, SIGILL and SIGABRT, on the crashing thread, and so is exact. Attempts: each has a line
+// from its begin to its end, for what no handler sees, such as the OOM killer's SIGKILL. That names
+// bystanders, too; so whoever has unfinished attempts is tried again alone, after which only the
+// culprit gathers more.
 
 #ifndef DMARCATE_INGESTD_PIPELINE_CRASH_JOURNAL_H_
 #define DMARCATE_INGESTD_PIPELINE_CRASH_JOURNAL_H_
 
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -21,16 +27,40 @@
 namespace dmarcate {
 
 inline constexpr int kCrashesUntilParked = 2;
+inline constexpr int kAttemptsUntilParked = 3;
 
-// One per process, because signal handlers are. Thread-safe once open.
+// One per process, because signal handlers are. Thread-safe once open. Hashes are SHA-256, 32
+// bytes.
 class CrashJournal {
  public:
-  // Reads `path` (made if missing: one hash a line, appended by crashes) and installs the handlers.
+  // Reads `path` (made if missing: one hash a line, appended by crashes) and `path`.attempts (a
+  // line of fixed length for each attempt in work), and installs the handlers.
   static absl::StatusOr<std::unique_ptr<CrashJournal>> Open(const std::string& path);
   ~CrashJournal();
 
-  // How often these bytes (SHA-256, 32 bytes) crashed the process before it started.
+  // How often these bytes crashed the process before it started.
   int Crashes(std::string_view sha256) const;
+  // How many attempts at these bytes had begun and not ended when it started; 0 once another began.
+  int Unfinished(std::string_view sha256) const;
+
+  // From its making to its going: these bytes are in work. Move-only.
+  class Attempt {
+   public:
+    Attempt() = default;
+    Attempt(Attempt&& other) noexcept
+        : journal_(std::exchange(other.journal_, nullptr)), line_(other.line_) {}
+    Attempt& operator=(Attempt&& other) noexcept;
+    ~Attempt() { End(); }
+    void End();
+
+   private:
+    friend class CrashJournal;
+    Attempt(CrashJournal* journal, uint32_t line) : journal_(journal), line_(line) {}
+    CrashJournal* journal_ = nullptr;
+    uint32_t line_ = 0;
+  };
+  // The journal outlives it.
+  Attempt Begin(std::string_view sha256);
 
   // While it lives, a crash of this thread is put down to these bytes.
   class Scope {
@@ -42,10 +72,20 @@ class CrashJournal {
   };
 
  private:
-  CrashJournal(UniqueFd fd, StringMap<int> crashes);
+  struct Unended {
+    uint32_t line = 0;
+    int attempts = 0;
+  };
+  CrashJournal(UniqueFd crashes_fd, UniqueFd attempts_fd, StringMap<int> crashes);
+  void ReadAttempts(std::string_view text);
+  void WriteLine(uint32_t line, std::string_view text);
 
-  UniqueFd fd_;
-  StringMap<int> crashes_;  // by hash in hex
+  UniqueFd crashes_fd_, attempts_fd_;
+  StringMap<int> crashes_;      // by hash in hex
+  mutable std::mutex mutex_;    // guards the rest
+  StringMap<Unended> unended_;  // by hash in hex: found at the start, not tried again yet
+  std::vector<uint32_t> free_lines_;
+  uint32_t lines_ = 0;
 };
 
 }  // namespace dmarcate

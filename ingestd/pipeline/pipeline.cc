@@ -37,15 +37,26 @@ int64_t RowsOf(const CommitBatch::Processed& processed) {
   return rows;
 }
 
+// Empty: these bytes may be read.
+std::string WhyParked(const CrashJournal& journal, std::string_view sha256) {
+  if (const int crashes = journal.Crashes(sha256); crashes >= kCrashesUntilParked) {
+    return fmt::format("reading it ended the daemon {} times; parked", crashes);
+  }
+  if (const int attempts = journal.Unfinished(sha256); attempts >= kAttemptsUntilParked) {
+    return fmt::format("the daemon ended {} times while reading it; parked", attempts);
+  }
+  return "";
+}
+
 absl::Status StoppingError() {
   return MakeError(absl::StatusCode::kUnavailable, "the daemon is shutting down");
 }
 
 }  // namespace
 
-Pipeline::Pipeline(ReportWriter& store, const PublicSuffixList& suffixes,
-                   const CrashJournal& crashes, Parser parser,
-                   std::function<void(const absl::Status&)> on_failure, PipelineOptions options)
+Pipeline::Pipeline(ReportWriter& store, const PublicSuffixList& suffixes, CrashJournal& crashes,
+                   Parser parser, std::function<void(const absl::Status&)> on_failure,
+                   PipelineOptions options)
     : store_(store),
       suffixes_(suffixes),
       crashes_(crashes),
@@ -69,6 +80,7 @@ absl::Status Pipeline::Start() {
     Parsing task;
     task.receipt = std::move(receipt);
     task.read = [](const auto&) {};
+    if (crashes_.Unfinished(task.receipt.raw_sha256) > 0) task.company = Company::kAlone;
     parsing_.push_back(std::move(task));
   }
   threads_.emplace_back([this] { WriteLoop(); });
@@ -176,7 +188,15 @@ bool Pipeline::TakeGroup(Group* group) {
 // Two batches, so that what the store refuses of one kind does not touch the other; the sync of the
 // second covers the first.
 void Pipeline::Commit(Group group) {
+  const size_t read = group.committing.size();
+  const bool alone = read > 0 && group.committing.front().company == Company::kAlone;
   CommitRead(std::move(group.committing));
+  {
+    const std::lock_guard lock(mutex_);
+    reading_ -= read;
+    if (alone) alone_ = false;
+  }
+  parse_ready_.notify_all();
   CommitReceived(std::move(group.accepting));
   parse_ready_.notify_all();
 }
@@ -307,7 +327,11 @@ void Pipeline::ParseLoop() {
       task = std::move(parsing_.front());
       parsing_.pop_front();
       ++in_work_;
+      ++reading_;
+      alone_ = task.company == Company::kAlone;
     }
+    task.parked = WhyParked(crashes_, task.receipt.raw_sha256);
+    if (task.parked.empty()) task.attempt = crashes_.Begin(task.receipt.raw_sha256);
     if (const absl::Status fetched = Fetch(&task); !fetched.ok()) {
       PutOff(std::move(task), fetched);
       continue;
@@ -331,20 +355,26 @@ bool Pipeline::AwaitTaskLocked(std::unique_lock<std::mutex>& lock) {
       parsing_.push_back(std::move(put_off_.begin()->second));
       put_off_.erase(put_off_.begin());
     }
-    if (!parsing_.empty() && committing_rows_ < options_.group_rows) return true;
+    if (MayParseLocked()) return true;
     if (put_off_.empty()) {
       parse_ready_.wait(lock);
     } else {
-      parse_ready_.wait_until(lock, put_off_.begin()->first);
+      const auto due = put_off_.begin()->first;  // a copy: others may take the entry meanwhile
+      parse_ready_.wait_until(lock, due);
     }
   }
   return false;
 }
 
+bool Pipeline::MayParseLocked() const {
+  if (parsing_.empty() || committing_rows_ >= options_.group_rows || alone_) return false;
+  return parsing_.front().company == Company::kGroup || reading_ == 0;
+}
+
 // Reads the content back if it was not kept. Not OK: the store could not say now; what it will
 // never say again stays without content.
 absl::Status Pipeline::Fetch(Parsing* task) const {
-  if (!task->content.empty()) return absl::OkStatus();
+  if (!task->content.empty() || !task->parked.empty()) return absl::OkStatus();
   absl::StatusOr<std::string> content = store_.ReadRaw(task->receipt.raw_sha256);
   if (content.ok()) {
     task->content = *std::move(content);
@@ -360,6 +390,7 @@ absl::Status Pipeline::Fetch(Parsing* task) const {
 
 // Its receipt stays pending. The sender does not wait for ever.
 void Pipeline::PutOff(Parsing task, const absl::Status& error) {
+  task.attempt.End();
   task.reservation.Release();  // there is no content
   if (++task.failures == kFailuresUntilTold) std::exchange(task.read, [](const auto&) {})(error);
   const absl::Duration delay = std::min(
@@ -368,6 +399,9 @@ void Pipeline::PutOff(Parsing task, const absl::Status& error) {
   put_off_.emplace(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(delay),
                    std::move(task));
   --in_work_;
+  --reading_;
+  alone_ = false;
+  parse_ready_.notify_all();
   if (IdleLocked()) idle_.notify_all();
 }
 
@@ -376,12 +410,11 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
   out.reservation = std::move(task.reservation);
   out.read = std::move(task.read);
   out.company = task.company;
+  out.attempt = std::move(task.attempt);
   const Receipt& receipt = task.receipt;
-  if (crashes_.Crashes(receipt.raw_sha256) >= kCrashesUntilParked) {
+  if (!task.parked.empty()) {
     LogError("parked", {{"receipt", receipt.id}, {"sha256", ToHex(receipt.raw_sha256)}});
-    out.processed = ToQuarantined(receipt, "parser_crashed",
-                                  fmt::format("reading it ended the daemon {} times; parked",
-                                              crashes_.Crashes(receipt.raw_sha256)));
+    out.processed = ToQuarantined(receipt, "parser_crashed", task.parked);
   } else if (!task.lost.ok()) {
     out.processed = ToQuarantined(receipt, "raw_unreadable", std::string(MessageOf(task.lost)));
   } else {

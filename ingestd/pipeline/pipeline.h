@@ -75,7 +75,7 @@ class Pipeline {
  public:
   // What is given by reference outlives the pipeline. `on_failure` is called once, on the writer
   // thread, when the store stops taking writes: from then on only a restart helps.
-  Pipeline(ReportWriter& store, const PublicSuffixList& suffixes, const CrashJournal& crashes,
+  Pipeline(ReportWriter& store, const PublicSuffixList& suffixes, CrashJournal& crashes,
            Parser parser, std::function<void(const absl::Status&)> on_failure,
            PipelineOptions options);
   ~Pipeline();
@@ -95,12 +95,16 @@ class Pipeline {
     DurableCallback durable;
     ReadCallback read;
   };
-  enum class Company { kGroup, kAlone };  // kAlone: after a group with it failed to commit
+  // kAlone: read and committed while nothing else is, since the last time, in company, the commit
+  // failed or the process ended.
+  enum class Company { kGroup, kAlone };
   struct Parsing {
     Receipt receipt;
     std::string content;  // empty: read it from the store
+    std::string parked;   // why it is not to be read; empty: it is
     absl::Status lost;    // why there never will be content
     int failures = 0;     // of reading it back
+    CrashJournal::Attempt attempt;
     ByteBudget::Reservation reservation;
     ReadCallback read;
     Company company = Company::kGroup;
@@ -108,6 +112,7 @@ class Pipeline {
   struct Committing {
     Receipt receipt;
     CommitBatch::Processed processed;
+    CrashJournal::Attempt attempt;
     int64_t rows = 0;
     ByteBudget::Reservation reservation;
     ReadCallback read;
@@ -127,6 +132,7 @@ class Pipeline {
   void FailRead(std::vector<Committing> group, const absl::Status& error);
   void ReportFatal(const absl::Status& error);
   bool AwaitTaskLocked(std::unique_lock<std::mutex>& lock);
+  bool MayParseLocked() const;
   absl::Status Fetch(Parsing* task) const;
   void PutOff(Parsing task, const absl::Status& error);
   Committing Parse(Parsing task) const;
@@ -134,7 +140,7 @@ class Pipeline {
 
   ReportWriter& store_;
   const PublicSuffixList& suffixes_;
-  const CrashJournal& crashes_;
+  CrashJournal& crashes_;
   const Parser parser_;
   const std::function<void(const absl::Status&)> on_failure_;
   const PipelineOptions options_;
@@ -146,6 +152,8 @@ class Pipeline {
   std::multimap<std::chrono::steady_clock::time_point, Parsing> put_off_;  // by when to try again
   std::deque<Committing> committing_;
   int64_t committing_rows_ = 0;
+  size_t reading_ = 0;     // taken from parsing_ and neither committed nor put off yet
+  bool alone_ = false;     // one of these wants no company
   size_t in_work_ = 0;     // taken from a queue and not in the next one yet
   bool closed_ = false;    // nothing new
   bool stopping_ = false;  // threads end

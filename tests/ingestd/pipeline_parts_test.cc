@@ -12,6 +12,7 @@
 #include "ingestd/pipeline/convert.h"
 #include "ingestd/pipeline/crash_journal.h"
 #include "lib/base/digest.h"
+#include "lib/base/text.h"
 #include "lib/mailauth/public_suffix_list.h"
 #include "tests/testing/temp_dir.h"
 
@@ -114,6 +115,42 @@ TEST(CrashJournal, ASignalFromOutsideIsNotCounted) {
                     }),
             SIGKILL);
   EXPECT_EQ((*CrashJournal::Open(path))->Crashes(Sha256("x")), 0);
+}
+
+// As the OOM killer ends a process: no handler runs.
+TEST(CrashJournal, AttemptsThatDoNotEndAreCountedUntilOneDoes) {
+  const testing_support::TempDir directory;
+  const std::string path = directory.File("crashes"), culprit = Sha256("culprit");
+  const auto begin_and_die = [&] {
+    const auto journal = CrashJournal::Open(path);
+    CrashJournal::Attempt other = (*journal)->Begin(Sha256("other"));
+    const CrashJournal::Attempt attempt = (*journal)->Begin(culprit);
+    other.End();
+    raise(SIGKILL);
+  };
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_EQ(InChild(directory.File("unused"), begin_and_die), SIGKILL);
+    const auto journal = CrashJournal::Open(path);
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    EXPECT_EQ((*journal)->Unfinished(culprit), i);
+    EXPECT_EQ((*journal)->Unfinished(Sha256("other")), 0);
+    EXPECT_EQ((*journal)->Crashes(culprit), 0);
+  }
+  {
+    const auto journal = CrashJournal::Open(path);
+    (*journal)->Begin(culprit).End();
+  }
+  EXPECT_EQ((*CrashJournal::Open(path))->Unfinished(culprit), 0);
+}
+
+TEST(CrashJournal, AttemptsOfWhichOnlyAPartWasWrittenDoNotCount) {
+  const testing_support::TempDir directory;
+  const std::string hex = ToHex(Sha256("x"));
+  directory.Write("crashes.attempts", hex + " 2\n" + ToHex(Sha256("y")) + "\n" + hex.substr(0, 9));
+  const auto journal = CrashJournal::Open(directory.File("crashes"));
+  ASSERT_TRUE(journal.ok()) << journal.status();
+  EXPECT_EQ((*journal)->Unfinished(Sha256("x")), 2);
+  EXPECT_EQ((*journal)->Unfinished(Sha256("y")), 0);
 }
 
 TEST(CrashJournal, ACrashOutsideOfReadingNamesNobody) {

@@ -346,6 +346,56 @@ TEST_F(PipelineTest, BytesThatCrashedOnceGetAnotherChance) {
   EXPECT_EQ((*Submit("report a.test 1")->read_future.get())[0].outcome, Outcome::kAccepted);
 }
 
+class PendingTest : public PipelineTest {
+ protected:
+  // Accepts the contents and says how many attempts at the named one did not end.
+  void Leave(const std::vector<std::string>& contents, const std::string& suspect, int attempts) {
+    CommitBatch batch;
+    for (const std::string& content : contents) {
+      CommitBatch::Accepted& accepted = batch.accepted.emplace_back();
+      accepted.raw = content;
+      accepted.receipt.raw_sha256 = Sha256(content);
+    }
+    ASSERT_TRUE(store_.fake().Commit(std::move(batch), Sync::kYes).ok());
+    directory_.Write("crashes.attempts", fmt::format("{} {}\n", ToHex(Sha256(suspect)), attempts));
+  }
+};
+
+TEST_F(PendingTest, BytesThatAreNeverReadToTheEndAreParked) {
+  Leave({"report a.test 1", "report a.test 2"}, "report a.test 1", 3);
+  Start();
+  pipeline_->Stop(absl::Seconds(20));
+  EXPECT_EQ(Reports("a.test"), 1u);
+  const auto page = store_.ListUnreadable(0, 10);
+  ASSERT_EQ(page->rows.size(), 1u);
+  EXPECT_EQ(page->rows[0].second.reason, "parser_crashed");
+}
+
+// So that bystanders do not gather attempts with the culprit.
+TEST_F(PendingTest, ASuspectIsReadAndCommittedAlone) {
+  Leave({"report a.test 1", "report a.test 2", "report a.test 3"}, "report a.test 2", 2);
+  std::promise<void> suspect_begins, last_begins;
+  parser_ = [&](std::string content, const UnpackHints& hints) {
+    const auto not_yet = [](std::promise<void>* promise) {
+      return promise->get_future().wait_for(std::chrono::milliseconds(100)) ==
+             std::future_status::timeout;
+    };
+    if (content.ends_with('1')) {
+      EXPECT_TRUE(not_yet(&suspect_begins));
+    }
+    if (content.ends_with('2')) {
+      suspect_begins.set_value();
+      EXPECT_TRUE(not_yet(&last_begins));
+    }
+    if (content.ends_with('3')) last_begins.set_value();
+    return FakeUnpack(std::move(content), hints);
+  };
+  Start();
+  pipeline_->Stop(absl::Seconds(20));
+  EXPECT_EQ(Reports("a.test"), 3u);
+  for (const auto& seen : store_.seen()) EXPECT_EQ(seen.processed, 1u);
+}
+
 TEST_F(PipelineTest, TheReservationIsGivenBackOnceRead) {
   ByteBudget budget(100);
   Start();
