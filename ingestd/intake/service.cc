@@ -42,19 +42,28 @@ bool IsUuid(std::string_view text) {
 }
 
 // Opaque to clients: where the next page begins.
-std::string PageToken(ReceiptId before) { return Base64Encode(fmt::format("q{:x}", before)); }
+std::string PageToken(const ReportWriter::ItemPlace& next) {
+  return Base64Encode(fmt::format("q{:x}-{:x}", next.receipt, next.ordinal));
+}
 
-std::optional<ReceiptId> ParsePageToken(const std::string& token) {
-  if (token.empty()) return 0;
+// All of `text`, in hexadecimal.
+template <typename T>
+bool ParseHex(std::string_view text, T* out) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out, 16);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+std::optional<ReportWriter::ItemPlace> ParsePageToken(const std::string& token) {
   const auto text = Base64Decode(token);
-  if (!text.ok() || text->size() < 2 || text->front() != 'q') return std::nullopt;
-  ReceiptId before = 0;
-  const auto [end, error] =
-      std::from_chars(text->data() + 1, text->data() + text->size(), before, 16);
-  if (error != std::errc() || end != text->data() + text->size() || before == 0) {
+  if (!text.ok() || !text->starts_with('q')) return std::nullopt;
+  const std::string_view place = std::string_view(*text).substr(1);
+  const size_t dash = std::min(place.find('-'), place.size());
+  ReportWriter::ItemPlace next;
+  if (!ParseHex(place.substr(0, dash), &next.receipt) || dash == place.size() ||
+      !ParseHex(place.substr(dash + 1), &next.ordinal) || next.receipt == 0) {
     return std::nullopt;
   }
-  return before;
+  return next;
 }
 
 }  // namespace
@@ -147,19 +156,16 @@ grpc::Status IntakeService::Impl::List(const v1::ListQuarantinedMessagesRequest&
   if (request.page_size() < 0) {
     return FieldError(Reason::kPageSizeNegative, "page_size", "negative");
   }
-  const std::optional<ReceiptId> before = ParsePageToken(request.page_token());
-  if (!before.has_value()) {
-    return FieldError(Reason::kPageTokenInvalid, "page_token", "not one of ours");
+  std::optional<ReportWriter::ItemPlace> from;
+  if (!request.page_token().empty()) {
+    from = ParsePageToken(request.page_token());
+    if (!from) return FieldError(Reason::kPageTokenInvalid, "page_token", "not one of ours");
   }
   const int size =
       request.page_size() == 0 ? kDefaultPageSize : std::min(request.page_size(), kMaxPageSize);
-  const auto page = parts_.store.ListUnreadable(*before, static_cast<size_t>(size));
+  const auto page = parts_.store.ListUnreadable(from, static_cast<size_t>(size));
   if (!page.ok()) return ToRpcError(page.status(), Reason::kStoreUnavailable);
-  ReceiptId receipt_of_last = 0;
-  int ordinal = 0;
-  for (const auto& [receipt, item] : page->rows) {
-    ordinal = receipt.id == receipt_of_last ? ordinal + 1 : 0;
-    receipt_of_last = receipt.id;
+  for (const auto& [receipt, item, ordinal] : page->rows) {
     v1::QuarantinedMessage* out = response->add_quarantined_messages();
     out->set_name(fmt::format("quarantinedMessages/{:016x}-{}", receipt.id, ordinal));
     out->set_outcome(ToProtoOutcome(item));
@@ -174,7 +180,7 @@ grpc::Status IntakeService::Impl::List(const v1::ListQuarantinedMessagesRequest&
     *out->mutable_subject() = ToUntrusted(receipt.subject);
     *out->mutable_from_domain() = ToUntrusted(receipt.from_domain);
   }
-  if (page->next_before != 0) response->set_next_page_token(PageToken(page->next_before));
+  if (page->next) response->set_next_page_token(PageToken(*page->next));
   return grpc::Status::OK;
 }
 

@@ -172,21 +172,15 @@ absl::StatusOr<std::string> FakeReportStore::ReadRaw(std::string_view raw_sha256
   return found->second;
 }
 
-absl::StatusOr<ReportWriter::ReceiptPage> FakeReportStore::ListUnreadable(ReceiptId before,
-                                                                          size_t limit) {
+absl::StatusOr<ReportWriter::UnreadablePage> FakeReportStore::ListUnreadable(
+    std::optional<ItemPlace> from, size_t limit) {
   const std::lock_guard lock(mutex_);
-  ReceiptPage page;
+  UnreadablePage page;
   for (auto it = written_.receipts.rbegin(); it != written_.receipts.rend(); ++it) {
     const auto& [receipt, items] = it->second;
-    if (before != 0 && receipt.id >= before) continue;
-    if (std::ranges::none_of(items, IsUnreadable, &ReceiptItem::outcome)) continue;
-    if (page.rows.size() >= limit) {
-      page.next_before = page.rows.empty() ? before : page.rows.back().first.id;
-      break;
-    }
-    for (const ReceiptItem& item : items) {
-      if (IsUnreadable(item.outcome)) page.rows.emplace_back(receipt, item);
-    }
+    if (from && receipt.id > from->receipt) continue;
+    const uint32_t first = from && receipt.id == from->receipt ? from->ordinal : 0;
+    if (!AddUnreadable(receipt, items, first, limit, &page)) break;
   }
   return page;
 }

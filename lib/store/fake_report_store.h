@@ -26,7 +26,8 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) override;
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
-  absl::StatusOr<ReceiptPage> ListUnreadable(ReceiptId before, size_t limit) override;
+  absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
+                                                size_t limit) override;
 
   absl::Status CatchUp() override;
   uint64_t version() const override;

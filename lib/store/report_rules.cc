@@ -117,6 +117,27 @@ bool IsUnreadable(Outcome outcome) {
          outcome == Outcome::kNotAReport;
 }
 
+bool AddUnreadable(const Receipt& receipt, const std::vector<ReceiptItem>& items, uint32_t first,
+                   size_t limit, ReportWriter::UnreadablePage* page) {
+  const auto bytes_of = [](const ReportWriter::UnreadableRow& row) {
+    return sizeof(row) + row.receipt.file_name.size() + row.receipt.subject.size() +
+           row.receipt.from_domain.size() + row.item.reason.size() + row.item.detail.size() +
+           row.item.file_name.size();
+  };
+  size_t bytes = 0;
+  for (const ReportWriter::UnreadableRow& row : page->rows) bytes += bytes_of(row);
+  for (uint32_t i = first; i < items.size(); ++i) {
+    if (!IsUnreadable(items[i].outcome)) continue;
+    if (page->rows.size() >= limit || bytes >= kUnreadablePageBytes) {
+      page->next = {receipt.id, i};
+      return false;
+    }
+    page->rows.push_back({receipt, items[i], i});
+    bytes += bytes_of(page->rows.back());
+  }
+  return true;
+}
+
 absl::Status CheckProcessed(const CommitBatch::Processed& processed) {
   const auto wrong = [&](size_t index, std::string_view what) {
     return MakeError(absl::StatusCode::kInvalidArgument,

@@ -43,6 +43,11 @@ bool IsSaturated(const DayTotals& totals);
 // Outcomes that leave something for a person to look at: ReportWriter::ListUnreadable shows them.
 bool IsUnreadable(Outcome outcome);
 
+// Adds the unreadable ones among `items` from `first` on to `page`, as ListUnreadable() promises.
+// False, with page->next set, where it is full.
+bool AddUnreadable(const Receipt& receipt, const std::vector<ReceiptItem>& items, uint32_t first,
+                   size_t limit, ReportWriter::UnreadablePage* page);
+
 // kInvalidArgument: an item with a report whose key names another receipt, the ordinal of another
 // item, no domain, or a day out of range; whose document_sha256 is not 32 bytes; or that takes more
 // than kMaxExpandedBytes.

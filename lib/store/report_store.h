@@ -166,14 +166,27 @@ class ReportWriter {
       std::string_view raw_sha256) = 0;
   // kNotFound; kDataLoss if the bytes do not match their hash.
   virtual absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) = 0;
-  struct ReceiptPage {
-    std::vector<std::pair<Receipt, ReceiptItem>>
-        rows;                   // items that are no report: quarantined, over limit, ...
-    ReceiptId next_before = 0;  // 0: the end
+  // Names one item of a receipt; what is in doubt sorts by it.
+  struct ItemPlace {
+    ReceiptId receipt = 0;
+    uint32_t ordinal = 0;  // among all items of the receipt
+    friend bool operator==(const ItemPlace&, const ItemPlace&) = default;
   };
-  // Newest first, receipts with id < before (0: from the newest).
-  virtual absl::StatusOr<ReceiptPage> ListUnreadable(ReceiptId before, size_t limit) = 0;
+  struct UnreadableRow {
+    Receipt receipt;
+    ReceiptItem item;
+    uint32_t ordinal = 0;
+  };
+  struct UnreadablePage {
+    std::vector<UnreadableRow> rows;  // items that are no report: quarantined, over limit, ...
+    std::optional<ItemPlace> next;    // pass as `from`
+  };
+  // Newest receipt first, its items in order; from `from` on, nullopt: the newest. At most `limit`
+  // rows, and no further one once their texts take kUnreadablePageBytes.
+  virtual absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
+                                                        size_t limit) = 0;
 };
+inline constexpr size_t kUnreadablePageBytes = 1 << 20;
 
 // Thread-safe. Sees what the writer had committed at the last CatchUp().
 class ReportReader {

@@ -40,7 +40,8 @@ class RocksReportWriter final : public ReportWriter {
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) override;
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
-  absl::StatusOr<ReceiptPage> ListUnreadable(ReceiptId before, size_t limit) override;
+  absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
+                                                size_t limit) override;
 
   // Rewrites everything in its final form. Takes long; for maintenance and measurements.
   absl::Status Compact();

@@ -36,13 +36,14 @@ absl::Status ScanReceipts(const RocksDb& db, char tag, ReceiptId first, ReceiptI
 }
 
 // What ListUnreadable shows of a receipt that does not decode.
-std::pair<Receipt, ReceiptItem> UnreadableReceipt(ReceiptId id, const absl::Status& error) {
-  std::pair<Receipt, ReceiptItem> row;
-  row.first.id = id;
-  row.second.outcome = Outcome::kQuarantined;
-  row.second.reason = "receipt_unreadable";
-  row.second.detail = MessageOf(error);
-  return row;
+StoredReceipt UnreadableReceipt(ReceiptId id, const absl::Status& error) {
+  StoredReceipt stored;
+  stored.receipt.id = id;
+  ReceiptItem& item = stored.items.emplace_back();
+  item.outcome = Outcome::kQuarantined;
+  item.reason = "receipt_unreadable";
+  item.detail = MessageOf(error);
+  return stored;
 }
 
 // Ahead of the batch that accepts `receipt`, whose sync covers them: the log is one.
@@ -166,25 +167,17 @@ absl::StatusOr<std::string> RocksReportWriter::ReadRaw(std::string_view raw_sha2
   return ReadRawBytes(*db_, raw_sha256);
 }
 
-absl::StatusOr<ReportWriter::ReceiptPage> RocksReportWriter::ListUnreadable(ReceiptId before,
-                                                                            size_t limit) {
-  ReceiptPage page;
+absl::StatusOr<ReportWriter::UnreadablePage> RocksReportWriter::ListUnreadable(
+    std::optional<ItemPlace> from, size_t limit) {
+  UnreadablePage page;
   const auto take = [&](ReceiptId id) -> absl::StatusOr<bool> {
-    if (page.rows.size() >= limit) {
-      page.next_before = page.rows.empty() ? before : page.rows.back().first.id;
-      return false;
-    }
     auto stored = MustReadReceipt(*db_, id);
-    if (absl::IsDataLoss(stored.status())) {
-      page.rows.push_back(UnreadableReceipt(id, stored.status()));
-      return true;
-    }
+    if (absl::IsDataLoss(stored.status())) stored = UnreadableReceipt(id, stored.status());
     DMARCATE_RETURN_IF_ERROR(stored.status());
-    for (ReceiptItem& item : stored->items) {
-      if (IsUnreadable(item.outcome)) page.rows.emplace_back(stored->receipt, std::move(item));
-    }
-    return true;
+    const uint32_t first = from && id == from->receipt ? from->ordinal : 0;
+    return AddUnreadable(stored->receipt, stored->items, first, limit, &page);
   };
+  const ReceiptId before = from ? from->receipt + 1 : 0;  // 0, also by wrapping around: all
   DMARCATE_RETURN_IF_ERROR(
       ScanReceipts(*db_, kUnreadableTag, 0, before, Direction::kBackward, take));
   return page;

@@ -54,8 +54,9 @@ class ObservedStore final : public ReportWriter {
     return fake_.FindByRaw(raw_sha256);
   }
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
-  absl::StatusOr<ReceiptPage> ListUnreadable(ReceiptId before, size_t limit) override {
-    return fake_.ListUnreadable(before, limit);
+  absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
+                                                size_t limit) override {
+    return fake_.ListUnreadable(from, limit);
   }
 
  private:

@@ -209,9 +209,9 @@ TEST_F(PipelineTest, WhatCannotBeReadIsKeptAndListed) {
   const Result items = Submit("gibberish")->read_future.get();
   ASSERT_TRUE(items.ok());
   EXPECT_EQ((*items)[0].outcome, Outcome::kQuarantined);
-  const auto page = store_.ListUnreadable(0, 10);
+  const auto page = store_.ListUnreadable(std::nullopt, 10);
   ASSERT_EQ(page->rows.size(), 1u);
-  EXPECT_EQ(*store_.ReadRaw(page->rows[0].first.raw_sha256), "gibberish");
+  EXPECT_EQ(*store_.ReadRaw(page->rows[0].receipt.raw_sha256), "gibberish");
 }
 
 TEST_F(PipelineTest, PendingReceiptsAreReadAtTheNextStart) {
@@ -366,9 +366,9 @@ TEST_F(PendingTest, BytesThatAreNeverReadToTheEndAreParked) {
   Start();
   pipeline_->Stop(absl::Seconds(20));
   EXPECT_EQ(Reports("a.test"), 1u);
-  const auto page = store_.ListUnreadable(0, 10);
+  const auto page = store_.ListUnreadable(std::nullopt, 10);
   ASSERT_EQ(page->rows.size(), 1u);
-  EXPECT_EQ(page->rows[0].second.reason, "parser_crashed");
+  EXPECT_EQ(page->rows[0].item.reason, "parser_crashed");
 }
 
 // So that bystanders do not gather attempts with the culprit.

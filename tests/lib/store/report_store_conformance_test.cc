@@ -332,11 +332,11 @@ TEST_P(ReportStoreTest, ProcessingAgainReplaces) {
   EXPECT_THAT(Totals(), IsEmpty());
   EXPECT_THAT(List(), IsEmpty());
   EXPECT_THAT(*reader().ListDomains("", 10), IsEmpty());
-  EXPECT_THAT(writer().ListUnreadable(0, 10)->rows, SizeIs(1));
+  EXPECT_THAT(writer().ListUnreadable(std::nullopt, 10)->rows, SizeIs(1));
   // Its documents are forgotten with it.
   EXPECT_EQ(MustStore(MakeReport(kDomain, kTestDay, "id", "doc", {3})).outcome, Outcome::kAccepted);
   MustProcess(id, {});
-  EXPECT_THAT(writer().ListUnreadable(0, 10)->rows, IsEmpty());
+  EXPECT_THAT(writer().ListUnreadable(std::nullopt, 10)->rows, IsEmpty());
 }
 
 TEST_P(ReportStoreTest, TheRevisionBeforeCountsAgainWhenTheCurrentOneGoes) {
@@ -397,20 +397,63 @@ TEST_P(ReportStoreTest, ListsUnreadableNewestFirstInPages) {
                                    "reason " + std::to_string(i)));
     MustCommit(std::move(batch));
   }
-  const auto reasons = [](const ReportWriter::ReceiptPage& page) {
+  const auto reasons = [](const ReportWriter::UnreadablePage& page) {
     std::vector<std::string> out;
-    for (const auto& [receipt, item] : page.rows) out.push_back(item.reason);
+    for (const auto& [receipt, item, ordinal] : page.rows) out.push_back(item.reason);
     return out;
   };
-  auto page = writer().ListUnreadable(0, 2);
+  auto page = writer().ListUnreadable(std::nullopt, 2);
   ASSERT_TRUE(page.ok()) << page.status();
   EXPECT_THAT(reasons(*page), ElementsAre("reason 5", "reason 4"));
-  EXPECT_EQ(page->rows[0].first.id, 5u);
-  EXPECT_TRUE(page->rows[0].first.processed);
-  EXPECT_EQ(page->next_before, 4u);
-  page = writer().ListUnreadable(page->next_before, 2);
+  EXPECT_EQ(page->rows[0].receipt.id, 5u);
+  EXPECT_TRUE(page->rows[0].receipt.processed);
+  EXPECT_EQ(page->next, (ReportWriter::ItemPlace{2, 0}));
+  page = writer().ListUnreadable(page->next, 2);
   EXPECT_THAT(reasons(*page), ElementsAre("reason 2", "reason 1"));
-  EXPECT_EQ(page->next_before, 0u);
+  EXPECT_EQ(page->next, std::nullopt);
+}
+
+// One receipt may have more than fits into a page.
+TEST_P(ReportStoreTest, APageOfUnreadableEndsWithinAReceiptToo) {
+  for (int i = 1; i <= 2; ++i) {
+    CommitBatch batch;
+    batch.processed.push_back(Process(MustAccept("raw " + std::to_string(i)), {}));
+    for (int n = 0; n < 7; ++n) {
+      ReceiptItem& item = batch.processed[0].items.emplace_back().item;
+      item.outcome = n == 3 ? Outcome::kDuplicate : Outcome::kQuarantined;
+      item.reason = fmt::format("{}.{}", i, n);
+    }
+    MustCommit(std::move(batch));
+  }
+  std::vector<std::string> reasons;
+  std::vector<size_t> sizes;
+  std::optional<ReportWriter::ItemPlace> from;
+  do {
+    const auto page = *writer().ListUnreadable(from, 4);
+    sizes.push_back(page.rows.size());
+    for (const auto& [receipt, item, ordinal] : page.rows) {
+      reasons.push_back(item.reason);
+      EXPECT_EQ(item.reason, fmt::format("{}.{}", receipt.id, ordinal));
+    }
+    from = page.next;
+  } while (from);
+  EXPECT_THAT(sizes, ElementsAre(4, 4, 4));
+  EXPECT_THAT(reasons, ElementsAre("2.0", "2.1", "2.2", "2.4", "2.5", "2.6", "1.0", "1.1", "1.2",
+                                   "1.4", "1.5", "1.6"));
+}
+
+TEST_P(ReportStoreTest, APageOfUnreadableIsBoundedInBytes) {
+  CommitBatch batch;
+  batch.processed.push_back(Process(MustAccept("raw"), {}));
+  for (int n = 0; n < 40; ++n) {
+    ReceiptItem& item = batch.processed[0].items.emplace_back().item;
+    item.outcome = Outcome::kQuarantined;
+    item.detail.assign(kUnreadablePageBytes / 10, 'x');
+  }
+  MustCommit(std::move(batch));
+  const auto page = *writer().ListUnreadable(std::nullopt, 1000);
+  EXPECT_THAT(page.rows, SizeIs(10));
+  EXPECT_EQ(page.next, (ReportWriter::ItemPlace{1, 10}));
 }
 
 TEST_P(ReportStoreTest, ReadersSeeDaysInOrderAndWithinBounds) {

@@ -243,10 +243,10 @@ TEST(RocksReportStore, AReceiptThatDoesNotDecodeIsSetAsideAndListed) {
   const auto known = writer->FindByRaw(Sha256("processed"));
   ASSERT_TRUE(known.ok()) << known.status();
   EXPECT_EQ(*known, std::nullopt);
-  const auto page = writer->ListUnreadable(0, 100);
+  const auto page = writer->ListUnreadable(std::nullopt, 100);
   ASSERT_TRUE(page.ok()) << page.status();
   std::vector<ReceiptId> listed;
-  for (const auto& [receipt, item] : page->rows) {
+  for (const auto& [receipt, item, ordinal] : page->rows) {
     listed.push_back(receipt.id);
     EXPECT_EQ(item.outcome, Outcome::kQuarantined);
     EXPECT_EQ(item.reason, "receipt_unreadable");
@@ -378,8 +378,8 @@ TEST(RocksReportStore, EqualsTheFakeAfterAnyHistory) {
     EXPECT_EQ(*got, *want);
     EXPECT_GT(want->size(), 2000u);
     EXPECT_EQ(writer->Pending(1000)->size(), fake.Pending(1000)->size());
-    EXPECT_EQ(writer->ListUnreadable(0, 1000)->rows.size(),
-              fake.ListUnreadable(0, 1000)->rows.size());
+    EXPECT_EQ(writer->ListUnreadable(std::nullopt, 1000)->rows.size(),
+              fake.ListUnreadable(std::nullopt, 1000)->rows.size());
     for (int i = 0; i < 40; ++i) {
       const std::string hash = Sha256("raw " + std::to_string(i));
       EXPECT_EQ((*writer->FindByRaw(hash)).has_value(), (*fake.FindByRaw(hash)).has_value()) << i;
