@@ -21,6 +21,7 @@
 #include "lib/base/log.h"
 #include "lib/base/random.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/version.h"
 #include "lib/dns/ldns_authoritative_resolver.h"
 #include "lib/dns/ldns_resolver.h"
 #include "lib/http/curl_transport.h"
@@ -144,7 +145,12 @@ int Main(int argc, char** argv) {
   bool check = false;
   app.add_option("--config", path, "configuration file")->capture_default_str();
   app.add_flag("--check", check, "read the configuration, say whether it is right, and end");
-  CLI11_PARSE(app, argc, argv);
+  app.set_version_flag("--version", std::string("policyd ") + kVersion);
+  try {  // CLI11 reports by exceptions; they end here
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
 
   BlockSignals();
   const absl::StatusOr<PolicydConfig> config = LoadPolicydConfig(path);

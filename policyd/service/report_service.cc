@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -52,7 +53,11 @@ void Fill(const StoredReport& stored, v1::AggregateReport* out) {
   out->set_outcome(ToMessage(stored.outcome));
   *out->mutable_receive_time() = ToTimestamp(stored.received_time);
   out->set_channel(std::string(ChannelName(stored.channel)));
-  out->set_finding_count(static_cast<int32_t>(stored.repairs.size()));
+  // A listed report comes without its rows; the store counts them.
+  out->set_record_count(static_cast<int32_t>(stored.record_count));
+  out->set_message_count(static_cast<int64_t>(
+      std::min<uint64_t>(stored.message_count, std::numeric_limits<int64_t>::max())));
+  out->set_finding_count(static_cast<int32_t>(stored.repair_count));
 }
 
 class ReportServiceImpl final : public v1::ReportService::CallbackService {

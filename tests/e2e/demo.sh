@@ -241,6 +241,10 @@ check_totals() {
           jq -cS '[.rows[] | {key, value: (.counts.message_count | tonumber)}] | from_entries')" \
         "$(jq -cS ".domains[\"$domain\"].by_$key" "$work/data/truth.json")"
     done
+    expect "$domain reports, records and messages as listed" \
+      "$(dmarcate reports list "$domain" --from "$from" --to "$to" --limit 1000 -o json |
+        jq -r '[.aggregate_reports | length, (map(.record_count) | add), (map(.message_count | tonumber) | add)] | join(" ")')" \
+      "$(truth ".domains[\"$domain\"] | \"\(.reports) \(.records) \(.messages)\"")"
     expect "$domain messages by day" \
       "$(dmarcate stats "$domain" --from "$from" --to "$to" -o json | jq -cS '[.points[]
         | select(.counts.message_count != "0")
