@@ -87,7 +87,8 @@ std::vector<std::string> NextSteps(std::string_view reason) {
        {"dmarcate providers add NAME ..., then dmarcate domains update DOMAIN --provider NAME"}},
       {"DNS_UNAVAILABLE", {"see who does not answer: dmarcate records show DOMAIN"}},
       {"RESOURCE_NOT_FOUND",
-       {"list what there is: dmarcate domains list, dmarcate sources list DOMAIN"}},
+       {"list what there is: dmarcate domains|providers list, dmarcate sources|changes|reports "
+        "list DOMAIN"}},
       {"SHUTTING_DOWN", {"try again in a moment"}},
       {"STARTING", {"try again in a moment"}},
   };
@@ -126,8 +127,17 @@ App::App(CLI::App* root) : options_(std::make_unique<Options>()) {
   root->add_option(
       "--ca-file", options_->ca_file,
       "certificates to trust for TLS (DMARCATE_CA_FILE); without it TCP is loopback only");
-  root->add_option("-o,--output", options_->format, "table, wide, json, jsonl, yaml, csv or name")
-      ->transform(CLI::CheckedTransformer(kFormats, CLI::ignore_case).description(""))
+  root->add_option_function<std::string>(
+          "-o,--output",
+          [this](const std::string& name) {
+            const auto found = kFormats.find(AsciiLower(name));
+            if (found == kFormats.end()) {
+              throw CLI::ValidationError("--output",
+                                         "want table, wide, json, jsonl, yaml, csv or name");
+            }
+            options_->format = found->second;
+          },
+          "table, wide, json, jsonl, yaml, csv or name")
       ->type_name("FORMAT");
   root->add_flag("-y,--yes", options_->yes, "answer yes; never overrides a guard");
 }

@@ -266,7 +266,11 @@ void AddChanges(CLI::App* root, App* app) {
     const grpc::Status status = Call(app, *stub, &Stub::CreateChange, request, &response);
     if (!status.ok()) return app->Fail("plan not made", status);
     Show(*app, response.change());
-    if (response.change().state() == v1::Change::STATE_PLANNED && app->format() == Format::kTable) {
+    if (options->dry_run) {
+      app->Note("this plan was not kept");
+    } else if (response.change().state() == v1::Change::STATE_PLANNED &&
+               app->format() == Format::kTable) {
+      std::fflush(stdout);
       app->Note(fmt::format("next: dmarcate changes apply {}", response.change().name()));
     }
     return ExitCodeFor(response.change());

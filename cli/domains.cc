@@ -88,6 +88,9 @@ void AddDomains(CLI::App* root, App* app) {
       update->add_option("--report-mailbox", options->mailbox, "address for rua=; '' for none");
   update->add_flag("--dry-run", options->dry_run, "check only");
   app->OnSelected(update, [app, options, provider, mailbox] {
+    if (provider->count() == 0 && mailbox->count() == 0) {
+      return app->Fail(kUsage, "", "nothing to change", "pass --provider or --report-mailbox");
+    }
     const auto stub = v1::DomainService::NewStub(app->policyd());
     v1::GetDomainRequest get;
     get.set_name(DomainResource(options->domain));

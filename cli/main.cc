@@ -38,6 +38,36 @@ const CLI::App* Selected(const CLI::App& root) {
   return at;
 }
 
+// "sources list", as far as the line got.
+std::string PathOf(const CLI::App* command) {
+  std::string path;
+  for (; command->get_parent() != nullptr; command = command->get_parent()) {
+    path = command->get_name() + (path.empty() ? "" : " ") + path;
+  }
+  return path;
+}
+
+int Usage(const CLI::App& root, const CLI::ParseError& error, int argc, char** argv) {
+  const CLI::App* at = Selected(root);
+  const std::string path = PathOf(at);
+  const std::vector<std::string> known = Subcommands(*at);
+  std::string why = error.what();
+  std::string nearest;
+  // A word where a command was expected is told better than that one is required.
+  for (int i = 1; i < argc && !known.empty(); ++i) {
+    const std::string word = argv[i];
+    if (word.starts_with("-") || path.find(word) != std::string::npos) continue;
+    why = fmt::format("there is no command '{}'", word);
+    nearest = dmarcate::Nearest(word, known);
+    break;
+  }
+  fmt::print(stderr, "error: {}{}{}\n", path, path.empty() ? "" : ": ",
+             dmarcate::EscapeForTerminal(why));
+  if (!nearest.empty()) fmt::print(stderr, "did you mean '{}'?\n", nearest);
+  fmt::print(stderr, "try:  dmarcate {}{}--help\n", path, path.empty() ? "" : " ");
+  return dmarcate::cli::kUsage;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -62,23 +92,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return root.exit(success);
   } catch (const CLI::ParseError& error) {
-    const CLI::App* at = Selected(root);
-    fmt::print(stderr, "error: {}: {}\n",
-               at->get_display_name().empty() ? "dmarcate" : at->get_name(),
-               dmarcate::EscapeForTerminal(error.what()));
-    // What was typed where a command was expected, for "did you mean".
-    for (int i = 1; i < argc; ++i) {
-      const std::string word = argv[i];
-      if (word.starts_with("-") || at->get_name() == word) continue;
-      const std::string nearest = dmarcate::Nearest(word, Subcommands(*at));
-      if (!nearest.empty() && nearest != word) {
-        fmt::print(stderr, "did you mean '{}'?\n", nearest);
-        break;
-      }
-    }
-    fmt::print(stderr, "try:  dmarcate {}--help\n",
-               at == &root ? std::string() : at->get_name() + " ");
-    return dmarcate::cli::kUsage;
+    return Usage(root, error, argc, argv);
   }
   return app.Run();
 }

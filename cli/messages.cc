@@ -38,8 +38,8 @@ std::string EnumText(std::string_view value_name, std::string_view prefix) {
 void DateRangeOptions::Add(CLI::App* command) {
   command->add_option("--from", from, "first UTC day, YYYY-MM-DD");
   command->add_option("--to", to, "last UTC day, YYYY-MM-DD; default today");
-  command->add_option("--days", days, "so many days up to the last one; default 30")
-      ->check(CLI::Range(1, 3660))
+  command->add_option("--days", days, "so many days up to the last one, at most 400; default 30")
+      ->check(CLI::Range(1, 400))
       ->excludes("--from");
 }
 

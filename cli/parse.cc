@@ -268,6 +268,7 @@ absl::StatusOr<std::string> Load(const std::string& file) {
 int Parse(App* app, const Options& options) {
   const Format format = app->format();
   std::vector<Json> objects;
+  std::optional<Table> records;
   int good = 0, bad = 0;
   for (const std::string& file : options.files) {
     auto content = Load(file);
@@ -290,7 +291,7 @@ int Parse(App* app, const Options& options) {
       } else if (format == Format::kJson || format == Format::kYaml) {
         objects.push_back(Whole(file, report));
       } else if (format == Format::kCsv) {
-        if (report.aggregate) fmt::print("{}", RecordTable(ToApi(report)).Render(format));
+        if (report.aggregate) AddRecords(ToApi(report), file, &records);
       } else {
         fmt::print("{}", ForPeople(file, report));
       }
@@ -304,6 +305,7 @@ int Parse(App* app, const Options& options) {
   } else if (!objects.empty()) {
     fmt::print("{}", SummaryTable(objects).Render(format));
   }
+  if (records) fmt::print("{}", records->Render(format));
   if (bad == 0) return kDone;
   return good > 0 ? kPartFailed : kFailed;
 }

@@ -1,5 +1,7 @@
 #include "cli/posture_text.h"
 
+#include <set>
+
 #include "fmt/format.h"
 
 #include "cli/app.h"
@@ -71,16 +73,19 @@ std::string PostureText(const v1::InspectRecordsResponse& response) {
         out += fmt::format("          fix: {}\n", EscapeForTerminal(finding.fix_hint()));
       }
     }
+    const std::multiset<std::string> seen(record.values().begin(), record.values().end());
     for (const v1::ServerView& server : record.servers()) {
-      const bool answered = server.error().empty();
-      out += fmt::format(
-          "        {} {} {}{}\n", answered ? "ok" : "--", server.address(),
-          EscapeForTerminal(server.name_server()),
-          answered ? (record.consistent()
-                          ? std::string()
-                          : "  " + EscapeForTerminal(Join(
-                                       {server.values().begin(), server.values().end()}, " | ")))
-                   : "  " + EscapeForTerminal(server.error()));
+      const std::multiset<std::string> own(server.values().begin(), server.values().end());
+      std::string notes;
+      if (!server.error().empty()) {
+        notes = "  " + EscapeForTerminal(server.error());
+      } else if (own != seen) {  // a resolver may still have the old record in its cache
+        notes = "  has now: " + (own.empty()
+                                     ? std::string("nothing")
+                                     : EscapeForTerminal(Join({own.begin(), own.end()}, " | ")));
+      }
+      out += fmt::format("        {} {} {}{}\n", server.error().empty() ? "ok" : "--",
+                         server.address(), EscapeForTerminal(server.name_server()), notes);
     }
   }
   if (!response.consistent()) out += "the authoritative servers disagree\n";

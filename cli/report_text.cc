@@ -35,28 +35,60 @@ std::string SpfText(const v1::AggregateRecord& record) {
 
 }  // namespace
 
+namespace {
+
+std::vector<Column> RecordColumns() {
+  return {{"ADDRESS"},
+          {"MESSAGES", Align::kRight},
+          {"DISPOSITION"},
+          {"DKIM"},
+          {"SPF"},
+          {"HEADER_FROM"},
+          {"ENVELOPE_FROM", Align::kLeft, true},
+          {"DKIM_RESULTS", Align::kLeft, true},
+          {"SPF_RESULTS", Align::kLeft, true},
+          {"REASONS", Align::kLeft, true}};
+}
+
+std::vector<std::string> RecordCells(const v1::AggregateRecord& record) {
+  std::vector<std::string> reasons;
+  for (const v1::OverrideReason& reason : record.reasons()) reasons.push_back(reason.type());
+  return {OrDash(record.source_address()),
+          FormatCount(record.message_count()),
+          OrDash(record.disposition()),
+          OrDash(record.dkim_aligned()),
+          OrDash(record.spf_aligned()),
+          record.header_from().value(),
+          record.envelope_from().value(),
+          DkimText(record),
+          SpfText(record),
+          Join(reasons, " ")};
+}
+
+}  // namespace
+
 Table RecordTable(const v1::AggregateReport& report) {
-  Table table({{"ADDRESS"},
-               {"MESSAGES", Align::kRight},
-               {"DISPOSITION"},
-               {"DKIM"},
-               {"SPF"},
-               {"HEADER_FROM"},
-               {"ENVELOPE_FROM", Align::kLeft, true},
-               {"DKIM_RESULTS", Align::kLeft, true},
-               {"SPF_RESULTS", Align::kLeft, true},
-               {"REASONS", Align::kLeft, true}});
+  Table table(RecordColumns());
   for (const v1::AggregateRecord& record : report.records()) {
-    std::vector<std::string> reasons;
-    for (const v1::OverrideReason& reason : record.reasons()) reasons.push_back(reason.type());
-    table.Add(record.source_address(),
-              {OrDash(record.source_address()), FormatCount(record.message_count()),
-               OrDash(record.disposition()), OrDash(record.dkim_aligned()),
-               OrDash(record.spf_aligned()), record.header_from().value(),
-               record.has_envelope_from() ? record.envelope_from().value() : "-", DkimText(record),
-               SpfText(record), Join(reasons, " ")});
+    table.Add(record.source_address(), RecordCells(record));
   }
   return table;
+}
+
+void AddRecords(const v1::AggregateReport& report, const std::string& file,
+                std::optional<Table>* table) {
+  if (!table->has_value()) {
+    std::vector<Column> columns = {{"FILE"}, {"DOMAIN"}, {"ORGANIZATION"}, {"REPORT_ID"}, {"DAY"}};
+    for (Column& column : RecordColumns()) columns.push_back(std::move(column));
+    table->emplace(std::move(columns));
+  }
+  for (const v1::AggregateRecord& record : report.records()) {
+    std::vector<std::string> cells = {file, report.published_policy().domain(),
+                                      report.organization().value(), report.report_id().value(),
+                                      Text(report.date())};
+    for (std::string& cell : RecordCells(record)) cells.push_back(std::move(cell));
+    (*table)->Add(file, std::move(cells));
+  }
 }
 
 Table ReportTable(const google::protobuf::RepeatedPtrField<v1::AggregateReport>& reports) {

@@ -4,6 +4,7 @@
 #ifndef DMARCATE_CLI_REPORT_TEXT_H_
 #define DMARCATE_CLI_REPORT_TEXT_H_
 
+#include <optional>
 #include <string>
 
 #include "cli/output.h"
@@ -15,6 +16,10 @@ namespace dmarcate::cli {
 std::string ReportText(const v1::AggregateReport& report);
 // One row a record.
 Table RecordTable(const v1::AggregateReport& report);
+// The same with the file and the report in front of each row, for many reports in one table; makes
+// `table` at the first call.
+void AddRecords(const v1::AggregateReport& report, const std::string& file,
+                std::optional<Table>* table);
 // One row a report.
 Table ReportTable(const google::protobuf::RepeatedPtrField<v1::AggregateReport>& reports);
 

@@ -146,7 +146,9 @@ int Decide(App* app, const Options& options, std::string_view verb,
     Print(app->format(), list, "sources", SourceTable(decided));
   }
   if (failed > 0 && !decided.empty()) return kPartFailed;
-  if (failed == 0 && app->format() == Format::kTable) {
+  if (options.dry_run) {
+    app->Note("checked only; nothing was kept");
+  } else if (failed == 0 && app->format() == Format::kTable) {
     app->Note(fmt::format("{}; nothing was written to DNS. next: dmarcate changes plan {}", verb,
                           options.domain.empty() ? "DOMAIN" : options.domain));
   }
@@ -239,6 +241,10 @@ void AddSources(CLI::App* root, App* app) {
     const grpc::Status status = Call(app, *stub, &Stub::ListSources, request, &response);
     if (!status.ok()) return app->Fail("sources not listed", status);
     Print(app->format(), response, "sources", SourceTable(response.sources()));
+    if (response.sources().empty()) {
+      app->Note(
+          "no reports about it in this span; without --days or --from it is the last 30 days");
+    }
     NoteNextPage(*app, response);
     return static_cast<int>(kDone);
   });
