@@ -26,6 +26,8 @@ namespace dmarcate {
 namespace {
 
 constexpr absl::Duration kRetryDelay = absl::Seconds(5);
+// A scan leaves out what was written to so lately: it may be half of a file.
+constexpr absl::Duration kSettleTime = absl::Seconds(2);
 constexpr size_t kFileNameLimitBytes = 255;
 constexpr uint32_t kEvents = IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_ONLYDIR;
 constexpr std::string_view kInfo = ":2,";
@@ -37,22 +39,27 @@ using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
 struct MailFile {
   std::string content;
-  absl::Time modified;
+  struct stat info = {};  // before reading
 };
+
+// Whether both are the same file with the same content, as far as one can tell from outside.
+bool IsUnchanged(const struct stat& before, const struct stat& now) {
+  return before.st_dev == now.st_dev && before.st_ino == now.st_ino &&
+         before.st_size == now.st_size && before.st_mtim.tv_sec == now.st_mtim.tv_sec &&
+         before.st_mtim.tv_nsec == now.st_mtim.tv_nsec;
+}
 
 // A regular file of at most `limit` bytes and one more; kNotFound also for anything that is no such
 // file.
 absl::StatusOr<MailFile> ReadMail(const std::string& path, int64_t limit) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.valid()) return ErrnoError(errno, path);
-  struct stat info = {};
-  if (fstat(fd.get(), &info) != 0) return ErrnoError(errno, path);
-  if (!S_ISREG(info.st_mode)) {
+  MailFile out;
+  if (fstat(fd.get(), &out.info) != 0) return ErrnoError(errno, path);
+  if (!S_ISREG(out.info.st_mode)) {
     return MakeError(absl::StatusCode::kNotFound, fmt::format("{}: not a regular file", path));
   }
-  MailFile out;
-  out.modified = absl::TimeFromTimespec(info.st_mtim);
-  out.content.resize(static_cast<size_t>(std::min<int64_t>(info.st_size, limit + 1)));
+  out.content.resize(static_cast<size_t>(std::min<int64_t>(out.info.st_size, limit + 1)));
   size_t filled = 0;
   while (filled < out.content.size()) {
     const ssize_t got = read(fd.get(), out.content.data() + filled, out.content.size() - filled);
@@ -68,6 +75,13 @@ absl::StatusOr<MailFile> ReadMail(const std::string& path, int64_t limit) {
 int64_t SizeOf(const std::string& path) {
   struct stat info = {};
   return lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) ? info.st_size : -1;
+}
+
+bool IsSettled(const std::string& path) {
+  struct stat info = {};
+  if (lstat(path.c_str(), &info) != 0) return true;  // nothing to wait for
+  const absl::Duration age = absl::Now() - absl::TimeFromTimespec(info.st_mtim);
+  return age < absl::ZeroDuration() || age >= kSettleTime;
 }
 
 nlink_t LinksOf(const std::string& path) {
@@ -188,7 +202,13 @@ void MaildirWatcher::ScanAll() {
       if (directory == nullptr) continue;
       while (const dirent* entry = readdir(directory.get())) {
         if (stopping()) return;
-        Take({path, subdirectory, entry->d_name});
+        File file{path, subdirectory, entry->d_name};
+        if (file.subdirectory == "new" && IsUnseenName(file.name) && !IsSettled(file.path())) {
+          const std::lock_guard lock(shared_->mutex);
+          shared_->rescan = true;
+        } else {
+          Take(std::move(file));
+        }
       }
     }
   }
@@ -265,28 +285,32 @@ void MaildirWatcher::Take(File file) {
   delivery.content = std::move(mail->content);
   delivery.file_name = ToValidUtf8(std::string_view(file.name).substr(0, kFileNameLimitBytes));
   delivery.channel = Channel::kMaildir;
-  delivery.received_time = std::min(mail->modified, absl::Now());
+  delivery.received_time = std::min(absl::TimeFromTimespec(mail->info.st_mtim), absl::Now());
   delivery.reservation = std::move(reservation);
   pipeline_.Submit(
       std::move(delivery),
-      [shared = shared_, file](const absl::Status& durable) {
-        if (durable.ok()) MarkSeen(file);
+      [shared = shared_, file, before = mail->info](const absl::Status& durable) {
+        const bool done = durable.ok() && MarkSeen(file, before);
         const std::lock_guard lock(shared->mutex);
         shared->in_work.erase(file);
-        shared->rescan |= !durable.ok();
+        shared->rescan |= !done;
       },
       [](const auto&) {});
 }
 
-void MaildirWatcher::MarkSeen(const File& file) {
-  const std::string target = file.maildir + "/cur/" + SeenName(file.name);
-  if (renameat2(AT_FDCWD, file.path().c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) {
-    return;
-  }
+// False: what lies there now is not what was taken.
+bool MaildirWatcher::MarkSeen(const File& file, const struct stat& before) {
+  struct stat now = {};
   // Moved or removed by somebody else meanwhile; under its new name it is recognised by its
   // content.
-  if (errno == ENOENT) return;
-  LogWarn("maildir_unmoved", {{"error", ErrnoError(errno, file.path())}});
+  if (lstat(file.path().c_str(), &now) != 0) return true;
+  if (!IsUnchanged(before, now)) return false;
+  const std::string target = file.maildir + "/cur/" + SeenName(file.name);
+  if (renameat2(AT_FDCWD, file.path().c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) {
+    return true;
+  }
+  if (errno != ENOENT) LogWarn("maildir_unmoved", {{"error", ErrnoError(errno, file.path())}});
+  return true;
 }
 
 }  // namespace dmarcate

@@ -4,11 +4,16 @@
 // flag means "ingestd has it", a crash in between only leads to a repetition, which the pipeline
 // recognises, and nothing is ever deleted.
 //
+// Nobody should write a file in new/ in place, but people do (cp *.eml Maildir/new/): such a file
+// is taken when it is closed or has been left alone for a while, and once more if it changed after.
+//
 // Files may vanish at any moment, since mail readers move them; then there is nothing to do, or
 // their new name comes by. What cannot be taken now is tried again later.
 
 #ifndef DMARCATE_INGESTD_INTAKE_MAILDIR_H_
 #define DMARCATE_INGESTD_INTAKE_MAILDIR_H_
+
+#include <sys/stat.h>
 
 #include <map>
 #include <memory>
@@ -66,7 +71,7 @@ class MaildirWatcher {
   void ScanAll();
   void ReadEvents();
   void Take(File file);
-  static void MarkSeen(const File& file);
+  static bool MarkSeen(const File& file, const struct stat& before);
   bool stopping();
 
   // What the pipeline's answers touch; they keep it alive, in whatever order things are destroyed.

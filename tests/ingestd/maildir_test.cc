@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include "fmt/format.h"
@@ -115,6 +116,30 @@ TEST_F(MaildirTest, AnAnswerThatComesAfterTheWatcherStillMarksTheFile) {
   store_.AwaitHeld();
   watcher_.reset();
   store_.Release();
+  EXPECT_TRUE(WaitUntil([&] { return Exists("a/cur/1:2,S"); }));
+}
+
+TEST_F(MaildirTest, AFileThatIsBeingWrittenInPlaceIsTakenWhole) {
+  std::ofstream file(directory_.File("a/new/1"));
+  file << "report a.test" << std::flush;
+  Start();
+  Deliver("b", "2", "report b.test 2");  // taken after the first scan
+  EXPECT_TRUE(WaitUntil([&] { return Stored("report b.test 2"); }));
+  file << " whole" << std::flush;
+  file.close();
+  EXPECT_TRUE(WaitUntil([&] { return Stored("report a.test whole"); }));
+  EXPECT_TRUE(WaitUntil([&] { return Exists("a/cur/1:2,S"); }));
+  EXPECT_FALSE(Stored("report a.test"));
+}
+
+TEST_F(MaildirTest, AFileThatChangedAfterItWasTakenIsTakenAgain) {
+  store_.Hold();
+  Start();
+  Deliver("a", "1", "report a.test 1");
+  store_.AwaitHeld();
+  std::ofstream(directory_.File("a/new/1"), std::ios::app) << "23";
+  store_.Release();
+  EXPECT_TRUE(WaitUntil([&] { return Stored("report a.test 123"); }));
   EXPECT_TRUE(WaitUntil([&] { return Exists("a/cur/1:2,S"); }));
 }
 
