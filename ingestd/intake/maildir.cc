@@ -266,11 +266,8 @@ void MaildirWatcher::Take(File file) {
     const std::lock_guard lock(shared_->mutex);
     shared_->in_work.erase(file);
   };
-  ByteBudget::Reservation reservation;
-  while (!reservation.valid() && !stopping()) {
-    reservation = budget_.AcquireBefore(std::min(size, message_limit_bytes_ + 1),
-                                        absl::Now() + absl::Milliseconds(200));
-  }
+  ByteBudget::Reservation reservation = budget_.AcquireUnless(
+      std::min(size, message_limit_bytes_ + 1), [this] { return stopping(); });
   if (!reservation.valid()) return forget();
   absl::StatusOr<MailFile> mail = ReadMail(path, message_limit_bytes_);
   if (!mail.ok()) {

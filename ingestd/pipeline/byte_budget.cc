@@ -4,9 +4,15 @@
 #include <chrono>
 #include <future>
 #include <memory>
-#include <vector>
+
+#include "absl/time/clock.h"
 
 namespace dmarcate {
+namespace {
+
+constexpr std::chrono::milliseconds kGiveUpInterval(100);
+
+}  // namespace
 
 ByteBudget::Reservation& ByteBudget::Reservation::operator=(Reservation&& other) noexcept {
   if (this != &other) {
@@ -24,45 +30,80 @@ void ByteBudget::Reservation::Release() {
 }
 
 void ByteBudget::Acquire(int64_t bytes, std::function<void(Reservation)> ready) {
+  Enqueue(bytes, std::move(ready));
+}
+
+// 0: answered already.
+uint64_t ByteBudget::Enqueue(int64_t bytes, std::function<void(Reservation)> ready) {
   bytes = std::clamp<int64_t>(bytes, 1, total_bytes_);
   bool granted = false;
   {
     const std::lock_guard lock(mutex_);
     if (!closed_) {
       if (!waiters_.empty() || used_bytes_ + bytes > total_bytes_) {
-        waiters_.push_back({bytes, std::move(ready)});
-        return;
+        waiters_.push_back({bytes, std::move(ready), ++last_ticket_});
+        return last_ticket_;
       }
       used_bytes_ += bytes;
       granted = true;
     }
   }
   ready(granted ? Reservation(this, bytes) : Reservation());
+  return 0;
+}
+
+// Whoever waited behind may be served now.
+void ByteBudget::Withdraw(uint64_t ticket) {
+  std::function<void(Reservation)> unused;  // goes when the lock is free
+  std::unique_lock lock(mutex_);
+  const auto found = std::ranges::find(waiters_, ticket, &Waiter::ticket);
+  if (found == waiters_.end()) return;
+  unused.swap(found->ready);
+  waiters_.erase(found);
+  Serve(lock);
 }
 
 ByteBudget::Reservation ByteBudget::AcquireBefore(int64_t bytes, absl::Time deadline) {
-  // A grant that comes after the deadline lies in the promise, which goes, and so returns it.
+  return AcquireUnless(bytes, [deadline] { return absl::Now() >= deadline; });
+}
+
+ByteBudget::Reservation ByteBudget::AcquireUnless(int64_t bytes,
+                                                  const std::function<bool()>& give_up) {
+  // A grant that comes too late lies in the promise, which goes, and so returns it.
   auto granted = std::make_shared<std::promise<Reservation>>();
   std::future<Reservation> future = granted->get_future();
-  Acquire(bytes,
-          [granted](Reservation reservation) { granted->set_value(std::move(reservation)); });
+  const uint64_t ticket = Enqueue(
+      bytes, [granted](Reservation reservation) { granted->set_value(std::move(reservation)); });
   granted.reset();
-  if (future.wait_until(absl::ToChronoTime(deadline)) != std::future_status::ready) return {};
+  while (future.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    if (give_up()) {
+      Withdraw(ticket);
+      return {};
+    }
+    future.wait_for(kGiveUpInterval);
+  }
   return future.get();
 }
 
 void ByteBudget::Release(int64_t bytes) {
-  std::vector<Waiter> served;
-  {
-    const std::lock_guard lock(mutex_);
-    used_bytes_ -= bytes;
-    while (!waiters_.empty() && used_bytes_ + waiters_.front().bytes <= total_bytes_) {
-      used_bytes_ += waiters_.front().bytes;
-      served.push_back(std::move(waiters_.front()));
-      waiters_.pop_front();
-    }
+  std::unique_lock lock(mutex_);
+  used_bytes_ -= bytes;
+  Serve(lock);
+}
+
+// One thread serves, in a loop: those it calls may give back at once, also from within the call.
+void ByteBudget::Serve(std::unique_lock<std::mutex>& lock) {
+  if (std::exchange(serving_, true)) return;
+  while (!waiters_.empty() && used_bytes_ + waiters_.front().bytes <= total_bytes_) {
+    used_bytes_ += waiters_.front().bytes;
+    Waiter waiter = std::move(waiters_.front());
+    waiters_.pop_front();
+    lock.unlock();
+    waiter.ready(Reservation(this, waiter.bytes));
+    waiter.ready = nullptr;  // and with it a grant that nobody took
+    lock.lock();
   }
-  for (Waiter& waiter : served) waiter.ready(Reservation(this, waiter.bytes));
+  serving_ = false;
 }
 
 void ByteBudget::Close() {

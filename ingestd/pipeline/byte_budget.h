@@ -44,8 +44,11 @@ class ByteBudget {
   // is larger than the whole waits until nothing else is out. After Close() the reservation is not
   // valid().
   void Acquire(int64_t bytes, std::function<void(Reservation)> ready);
-  // The same for a thread that can wait. Not valid() at the deadline or after Close().
+  // The same for a thread that can wait. Not valid() at the deadline or after Close(); then nothing
+  // stays in the queue.
   Reservation AcquireBefore(int64_t bytes, absl::Time deadline);
+  // Not valid() once `give_up`, asked a few times a second, says so, or after Close().
+  Reservation AcquireUnless(int64_t bytes, const std::function<bool()>& give_up);
   // Nobody waits any longer.
   void Close();
   int64_t used_bytes() const;
@@ -54,13 +57,19 @@ class ByteBudget {
   struct Waiter {
     int64_t bytes = 0;
     std::function<void(Reservation)> ready;
+    uint64_t ticket = 0;
   };
+  uint64_t Enqueue(int64_t bytes, std::function<void(Reservation)> ready);
+  void Withdraw(uint64_t ticket);
   void Release(int64_t bytes);
+  void Serve(std::unique_lock<std::mutex>& lock);
 
   const int64_t total_bytes_;
   mutable std::mutex mutex_;
   int64_t used_bytes_ = 0;
   bool closed_ = false;
+  bool serving_ = false;  // some thread calls those whose turn it is
+  uint64_t last_ticket_ = 0;
   std::deque<Waiter> waiters_;
 };
 

@@ -53,6 +53,38 @@ TEST(ByteBudget, AGrantAfterTheDeadlineComesBack) {
   EXPECT_EQ(budget.used_bytes(), 0);
 }
 
+TEST(ByteBudget, WhoGaveUpHoldsUpNobody) {
+  ByteBudget budget(10);
+  auto held = budget.AcquireBefore(5, absl::InfiniteFuture());
+  bool served = false;
+  ByteBudget::Reservation kept;
+  // Asked while it waits in front.
+  EXPECT_FALSE(budget
+                   .AcquireUnless(10,
+                                  [&] {
+                                    budget.Acquire(5, [&](ByteBudget::Reservation reservation) {
+                                      served = true;
+                                      kept = std::move(reservation);
+                                    });
+                                    return true;
+                                  })
+                   .valid());
+  EXPECT_TRUE(served);
+  EXPECT_EQ(budget.used_bytes(), 10);
+}
+
+TEST(ByteBudget, AnyNumberMayGiveBackWithinTheCall) {
+  ByteBudget budget(1);
+  auto held = budget.AcquireBefore(1, absl::InfiniteFuture());
+  int served = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    budget.Acquire(1, [&](const ByteBudget::Reservation&) { ++served; });
+  }
+  held.Release();
+  EXPECT_EQ(served, 200'000);
+  EXPECT_EQ(budget.used_bytes(), 0);
+}
+
 TEST(ByteBudget, CloseRefusesThoseWhoWait) {
   ByteBudget budget(1);
   auto held = budget.AcquireBefore(1, absl::InfiniteFuture());
