@@ -29,6 +29,8 @@ constexpr absl::Duration kRetryDelay = absl::Seconds(5);
 // A scan leaves out what was written to so lately: it may be half of a file.
 constexpr absl::Duration kSettleTime = absl::Seconds(2);
 constexpr size_t kFileNameLimitBytes = 255;
+// Together with an inode number and the flag S below the 255 bytes that file systems allow.
+constexpr size_t kUniqueNameBytes = 180, kFlagsBytes = 30;
 constexpr uint32_t kEvents = IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_ONLYDIR;
 constexpr std::string_view kInfo = ":2,";
 
@@ -84,12 +86,27 @@ bool IsSettled(const std::string& path) {
   return age < absl::ZeroDuration() || age >= kSettleTime;
 }
 
+// False with errno; EEXIST if there is a file of the new name.
+bool MoveIfFree(const std::string& from, const std::string& to) {
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  if (errno != EINVAL && errno != ENOSYS) return false;
+  // The file system does not know how, as NFS does not.
+  return link(from.c_str(), to.c_str()) == 0 && unlink(from.c_str()) == 0;
+}
+
 nlink_t LinksOf(const std::string& path) {
   struct stat info = {};
   return lstat(path.c_str(), &info) == 0 ? info.st_nlink : 0;
 }
 
 }  // namespace
+
+std::string UniqueSeenName(std::string_view name, uint64_t inode) {
+  const size_t info = name.rfind(kInfo);
+  const std::string_view flags = info == std::string_view::npos ? "" : name.substr(info);
+  return SeenName(fmt::format("{}-{:x}{}", name.substr(0, std::min(info, kUniqueNameBytes)), inode,
+                              flags.substr(0, kFlagsBytes)));
+}
 
 std::string SeenName(std::string_view name) {
   const size_t info = name.rfind(kInfo);
@@ -302,11 +319,11 @@ bool MaildirWatcher::MarkSeen(const File& file, const struct stat& before) {
   // content.
   if (lstat(file.path().c_str(), &now) != 0) return true;
   if (!IsUnchanged(before, now)) return false;
-  const std::string target = file.maildir + "/cur/" + SeenName(file.name);
-  if (renameat2(AT_FDCWD, file.path().c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0) {
-    return true;
+  for (const std::string& name : {SeenName(file.name), UniqueSeenName(file.name, now.st_ino)}) {
+    if (MoveIfFree(file.path(), file.maildir + "/cur/" + name) || errno == ENOENT) return true;
+    if (errno != EEXIST && errno != ENAMETOOLONG) break;
   }
-  if (errno != ENOENT) LogWarn("maildir_unmoved", {{"error", ErrnoError(errno, file.path())}});
+  LogWarn("maildir_unmoved", {{"error", ErrnoError(errno, file.path())}});
   return true;
 }
 

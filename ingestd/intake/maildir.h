@@ -15,6 +15,7 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -39,6 +40,8 @@ namespace dmarcate {
 // "1700000000.M1P2.host:2,F" become "1700000000.M1P2.host:2,S" and "1700000000.M1P2.host:2,FS".
 // Flags are in ASCII order, as the format wants.
 std::string SeenName(std::string_view name);
+// The same for where that name is taken or too long: "1700000000.M1P2.host-1f3a:2,S".
+std::string UniqueSeenName(std::string_view name, uint64_t inode);
 // Whether the file still has to be taken: no S among its flags, and no hidden file.
 bool IsUnseenName(std::string_view name);
 

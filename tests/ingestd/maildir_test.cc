@@ -196,7 +196,24 @@ TEST_F(MaildirTest, AFileOfTheSameNameInCurIsNotOverwritten) {
   watcher_->Stop();
   pipeline_->Stop(absl::Seconds(20));
   EXPECT_EQ(std::filesystem::file_size(directory_.File("a/cur/1:2,S")), 15u);
-  EXPECT_TRUE(Exists("a/new/1"));
+  EXPECT_FALSE(Exists("a/new/1"));
+  size_t kept = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_.File("a/cur"))) {
+    const std::string name = entry.path().filename();
+    kept += name.starts_with("1-") && name.ends_with(":2,S") ? 1 : 0;
+  }
+  EXPECT_EQ(kept, 1u);
+}
+
+TEST_F(MaildirTest, ANameWithoutRoomForTheFlagIsShortened) {
+  const std::string name(255, 'n');
+  Start();
+  Deliver("a", name, "report a.test 1");
+  EXPECT_TRUE(WaitUntil([&] { return !Exists("a/new/" + name); }));
+  for (const auto& entry : std::filesystem::directory_iterator(directory_.File("a/cur"))) {
+    EXPECT_TRUE(entry.path().filename().string().ends_with(":2,S")) << entry.path();
+  }
+  EXPECT_FALSE(std::filesystem::is_empty(directory_.File("a/cur")));
 }
 
 TEST_F(MaildirTest, AFullDiskPausesAndLaterGoesOn) {
