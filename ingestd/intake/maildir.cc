@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -25,13 +26,13 @@
 namespace dmarcate {
 namespace {
 
-constexpr absl::Duration kRetryDelay = absl::Seconds(5);
-// A scan leaves out what was written to so lately: it may be half of a file.
-constexpr absl::Duration kSettleTime = absl::Seconds(2);
+// For what no event tells of, as over NFS.
+constexpr std::chrono::minutes kFullScanInterval(5);
 constexpr size_t kFileNameLimitBytes = 255;
 // Together with an inode number and the flag S below the 255 bytes that file systems allow.
 constexpr size_t kUniqueNameBytes = 180, kFlagsBytes = 30;
-constexpr uint32_t kEvents = IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_ONLYDIR;
+constexpr uint32_t kEvents =
+    IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR;
 constexpr std::string_view kInfo = ":2,";
 
 struct CloseDirectory {
@@ -79,11 +80,11 @@ int64_t SizeOf(const std::string& path) {
   return lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) ? info.st_size : -1;
 }
 
-bool IsSettled(const std::string& path) {
+bool IsSettled(const std::string& path, absl::Duration settle_time) {
   struct stat info = {};
   if (lstat(path.c_str(), &info) != 0) return true;  // nothing to wait for
   const absl::Duration age = absl::Now() - absl::TimeFromTimespec(info.st_mtim);
-  return age < absl::ZeroDuration() || age >= kSettleTime;
+  return age < absl::ZeroDuration() || age >= settle_time;
 }
 
 // False with errno; EEXIST if there is a file of the new name.
@@ -126,20 +127,22 @@ bool IsUnseenName(std::string_view name) {
 
 absl::StatusOr<std::unique_ptr<MaildirWatcher>> MaildirWatcher::Start(
     const std::vector<std::string>& paths, int64_t message_limit_bytes, Pipeline& pipeline,
-    ByteBudget& budget, StorageGauge& gauge) {
+    ByteBudget& budget, StorageGauge& gauge, MaildirOptions options) {
   std::unique_ptr<MaildirWatcher> watcher(
-      new MaildirWatcher(paths, message_limit_bytes, pipeline, budget, gauge));
+      new MaildirWatcher(paths, message_limit_bytes, pipeline, budget, gauge, options));
   DMARCATE_RETURN_IF_ERROR(watcher->Open());
   return watcher;
 }
 
 MaildirWatcher::MaildirWatcher(std::vector<std::string> paths, int64_t message_limit_bytes,
-                               Pipeline& pipeline, ByteBudget& budget, StorageGauge& gauge)
+                               Pipeline& pipeline, ByteBudget& budget, StorageGauge& gauge,
+                               MaildirOptions options)
     : paths_(std::move(paths)),
       message_limit_bytes_(message_limit_bytes),
       pipeline_(pipeline),
       budget_(budget),
-      gauge_(gauge) {}
+      gauge_(gauge),
+      options_(options) {}
 
 absl::Status MaildirWatcher::Open() {
   for (const std::string& path : paths_) {
@@ -179,21 +182,26 @@ void MaildirWatcher::Run() {
   AddWatches();  // before the scan, so that nothing falls between
   ScanAll();
   pollfd fds[] = {{inotify_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
-  absl::Time next_retry = absl::Now() + kRetryDelay;
+  using SteadyClock = std::chrono::steady_clock;
+  const auto retry_delay = absl::ToChronoNanoseconds(options_.retry_delay);
+  SteadyClock::time_point next_retry = SteadyClock::now() + retry_delay;
+  SteadyClock::time_point next_full_scan = SteadyClock::now() + kFullScanInterval;
   while (!stopping()) {
-    const absl::Duration wait = std::max(next_retry - absl::Now(), absl::ZeroDuration());
-    if (poll(fds, std::size(fds), static_cast<int>(absl::ToInt64Milliseconds(wait)) + 1) > 0) {
-      ReadEvents();
-    }
-    if (absl::Now() < next_retry) continue;
-    next_retry = absl::Now() + kRetryDelay;
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next_retry - SteadyClock::now());
+    const int timeout_ms = static_cast<int>(std::max<int64_t>(wait.count(), 0));
+    if (poll(fds, std::size(fds), timeout_ms) > 0) ReadEvents();
+    const SteadyClock::time_point now = SteadyClock::now();
+    if (now < next_retry) continue;
+    next_retry = now + retry_delay;
     bool rescan = watches_.size() < 2 * paths_.size();
     if (rescan) AddWatches();
     {
       const std::lock_guard lock(shared_->mutex);
       rescan |= std::exchange(shared_->rescan, false);
     }
-    if (rescan) ScanAll();
+    if (!rescan && now < next_full_scan) continue;
+    ScanAll();
+    next_full_scan = SteadyClock::now() + kFullScanInterval;
   }
 }
 
@@ -220,7 +228,8 @@ void MaildirWatcher::ScanAll() {
       while (const dirent* entry = readdir(directory.get())) {
         if (stopping()) return;
         File file{path, subdirectory, entry->d_name};
-        if (file.subdirectory == "new" && IsUnseenName(file.name) && !IsSettled(file.path())) {
+        if (file.subdirectory == "new" && IsUnseenName(file.name) &&
+            !IsSettled(file.path(), options_.settle_time)) {
           const std::lock_guard lock(shared_->mutex);
           shared_->rescan = true;
         } else {
@@ -245,6 +254,8 @@ void MaildirWatcher::ReadEvents() {
       if (watch == watches_.end()) continue;
       if ((event->mask & IN_IGNORED) != 0) {
         watches_.erase(watch);
+      } else if ((event->mask & IN_MOVE_SELF) != 0) {
+        inotify_rm_watch(inotify_.get(), event->wd);  // answered with IN_IGNORED
       } else if (event->len > 0) {
         const File file{watch->second.first, watch->second.second, event->name};
         if ((event->mask & IN_CREATE) != 0 && LinksOf(file.path()) == 1) {

@@ -45,6 +45,13 @@ std::string UniqueSeenName(std::string_view name, uint64_t inode);
 // Whether the file still has to be taken: no S among its flags, and no hidden file.
 bool IsUnseenName(std::string_view name);
 
+struct MaildirOptions {
+  // How long until what was left behind is looked at again.
+  absl::Duration retry_delay = absl::Seconds(5);
+  // A scan leaves out what was written to so lately: it may be half of a file.
+  absl::Duration settle_time = absl::Seconds(2);
+};
+
 class MaildirWatcher {
  public:
   // Checks that each of `paths` has new/ and cur/ and starts the thread that scans and then watches
@@ -53,7 +60,7 @@ class MaildirWatcher {
   //   kNotFound, kPermissionDenied  not a Maildir that we may change
   static absl::StatusOr<std::unique_ptr<MaildirWatcher>> Start(
       const std::vector<std::string>& paths, int64_t message_limit_bytes, Pipeline& pipeline,
-      ByteBudget& budget, StorageGauge& gauge);
+      ByteBudget& budget, StorageGauge& gauge, MaildirOptions options = MaildirOptions());
   // Hands over nothing more. What is in the pipeline still gets its flag when it becomes durable,
   // even if the watcher is gone by then.
   void Stop();
@@ -67,7 +74,7 @@ class MaildirWatcher {
   };
 
   MaildirWatcher(std::vector<std::string> paths, int64_t message_limit_bytes, Pipeline& pipeline,
-                 ByteBudget& budget, StorageGauge& gauge);
+                 ByteBudget& budget, StorageGauge& gauge, MaildirOptions options);
   absl::Status Open();
   void Run();
   void AddWatches();
@@ -81,7 +88,7 @@ class MaildirWatcher {
   struct Shared {
     std::mutex mutex;
     bool stopping = false;
-    bool rescan = false;     // something was left behind: look again after kRetryDelay
+    bool rescan = false;     // something was left behind: look again after retry_delay
     std::set<File> in_work;  // with the pipeline
   };
 
@@ -90,6 +97,7 @@ class MaildirWatcher {
   Pipeline& pipeline_;
   ByteBudget& budget_;
   StorageGauge& gauge_;
+  const MaildirOptions options_;
   UniqueFd inotify_, wake_;
   std::map<int, std::pair<std::string, std::string>> watches_;  // descriptor: Maildir, subdirectory
 

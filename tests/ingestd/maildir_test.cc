@@ -61,7 +61,7 @@ class MaildirTest : public testing::Test {
   }
   void Start(int64_t limit_bytes = 1000) {
     auto watcher = MaildirWatcher::Start({directory_.File("a"), directory_.File("b")}, limit_bytes,
-                                         *pipeline_, budget_, gauge_);
+                                         *pipeline_, budget_, gauge_, options_);
     ASSERT_TRUE(watcher.ok()) << watcher.status();
     watcher_ = *std::move(watcher);
   }
@@ -84,6 +84,8 @@ class MaildirTest : public testing::Test {
   std::atomic<int> used_percent_ = 10;
   StorageGauge gauge_{clock_, {}, [this] { return used_percent_.load(); }};
   ByteBudget budget_{1 << 20};
+  MaildirOptions options_{.retry_delay = absl::Milliseconds(20),
+                          .settle_time = absl::Milliseconds(20)};
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<MaildirWatcher> watcher_;
 };
@@ -120,11 +122,14 @@ TEST_F(MaildirTest, AnAnswerThatComesAfterTheWatcherStillMarksTheFile) {
 }
 
 TEST_F(MaildirTest, AFileThatIsBeingWrittenInPlaceIsTakenWhole) {
+  options_.settle_time = absl::Hours(1);
   std::ofstream file(directory_.File("a/new/1"));
   file << "report a.test" << std::flush;
   Start();
-  Deliver("b", "2", "report b.test 2");  // taken after the first scan
-  EXPECT_TRUE(WaitUntil([&] { return Stored("report b.test 2"); }));
+  EXPECT_TRUE(WaitUntil([&, i = 0]() mutable {  // an event is looked at after the first scan
+    Deliver("b", fmt::format("{}", ++i), fmt::format("report b.test {}", i));
+    return !std::filesystem::is_empty(directory_.File("b/cur"));
+  }));
   file << " whole" << std::flush;
   file.close();
   EXPECT_TRUE(WaitUntil([&] { return Stored("report a.test whole"); }));
@@ -225,6 +230,16 @@ TEST_F(MaildirTest, AFullDiskPausesAndLaterGoesOn) {
   EXPECT_TRUE(store_.seen().empty());
   used_percent_ = 10;
   EXPECT_TRUE(WaitUntil([&] { return Exists("a/cur/1:2,S") && Exists("a/cur/2:2,S"); }));
+}
+
+TEST_F(MaildirTest, AMaildirThatIsReplacedIsWatchedAgain) {
+  Start();
+  Deliver("a", "1", "report a.test 1");
+  EXPECT_TRUE(WaitUntil([&] { return Exists("a/cur/1:2,S"); }));
+  std::filesystem::rename(directory_.File("a/new"), directory_.File("a/old"));
+  std::filesystem::create_directory(directory_.File("a/new"));
+  Deliver("a", "2", "report a.test 2");
+  EXPECT_TRUE(WaitUntil([&] { return Exists("a/cur/2:2,S"); }));
 }
 
 TEST_F(MaildirTest, WhatIsNoMaildirIsAnErrorAtStart) {
