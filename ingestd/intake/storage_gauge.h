@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -23,23 +24,24 @@ struct Watermarks {
 // Thread-safe.
 class StorageGauge {
  public:
-  // `used_percent` measures; it is asked at most once a second.
-  StorageGauge(const Clock& clock, Watermarks watermarks, std::function<int()> used_percent);
+  // `used_percent` measures; it is asked at most once a second. Where it cannot tell, the figure
+  // before holds, and without one nobody is let in.
+  StorageGauge(const Clock& clock, Watermarks watermarks,
+               std::function<std::optional<int>()> used_percent);
   // kResourceExhausted with the figures in the message.
   absl::Status Admit(Channel channel);
 
  private:
   const Clock& clock_;
   const Watermarks watermarks_;
-  const std::function<int()> measure_;
+  const std::function<std::optional<int>()> measure_;
   std::mutex mutex_;
   absl::Duration measured_at_ = -absl::InfiniteDuration();
-  int percent_ = 0;
+  std::optional<int> percent_;
 };
 
-// Of the file system that holds `path`, as an unprivileged process may fill it; 0 if it cannot be
-// asked.
-int UsedPercent(const std::string& path);
+// Of the file system that holds `path`, as an unprivileged process may fill it.
+std::optional<int> UsedPercent(const std::string& path);
 
 }  // namespace dmarcate
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 
 #include "fmt/format.h"
 #include "gtest/gtest.h"
@@ -263,6 +264,20 @@ TEST(StorageGauge, ImportIsRefusedBeforeEverythingElse) {
   clock.Advance(absl::Seconds(1));
   EXPECT_EQ(gauge.Admit(Channel::kUpload).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(gauge.Admit(Channel::kMaildir).code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(StorageGauge, WithoutAMeasurementTheLastOneHolds) {
+  FakeClock clock(absl::UnixEpoch());
+  std::optional<int> percent;
+  StorageGauge gauge(clock, {}, [&] { return percent; });
+  EXPECT_EQ(gauge.Admit(Channel::kUpload).code(), absl::StatusCode::kResourceExhausted);
+  for (const auto& [measured, admitted] :
+       {std::pair{95, false}, std::pair{-1, false}, std::pair{50, true}, std::pair{-1, true}}) {
+    percent = measured < 0 ? std::nullopt : std::optional(measured);
+    clock.Advance(absl::Seconds(1));
+    EXPECT_EQ(gauge.Admit(Channel::kUpload).ok(), admitted) << measured;
+  }
+  EXPECT_FALSE(UsedPercent("/nowhere").has_value());
 }
 
 }  // namespace
