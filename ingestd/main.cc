@@ -6,13 +6,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "fmt/format.h"
 
@@ -40,6 +44,11 @@ constexpr size_t kSuffixFileLimitBytes = 8 << 20;
 // Each waits for the answer to one call that holds up to 3 MiB.
 constexpr size_t kHandlerThreads = 8;
 constexpr size_t kHandlerQueue = 16;
+// Beyond shutdown.limit, for reports that are being read and for goodbyes; with the default limit
+// less than systemd allows.
+constexpr absl::Duration kExitGrace = absl::Seconds(6);
+// For answers that came last.
+constexpr absl::Duration kGoodbye = absl::Seconds(1);
 
 absl::StatusOr<std::unique_ptr<PublicSuffixList>> LoadSuffixes(const std::string& path) {
   if (path.empty()) return BuiltinPublicSuffixList();
@@ -72,6 +81,35 @@ class Failure {
  private:
   mutable std::mutex mutex_;
   absl::Status status_;
+};
+
+// Ends the process if it still runs after `limit`: one mail may take long to read, and a thread
+// cannot be ended. What is durable stays so; the next start reads what is left.
+class ExitDeadline {
+ public:
+  explicit ExitDeadline(absl::Duration limit)
+      : thread_([this, limit] {
+          std::unique_lock lock(mutex_);
+          if (ended_.wait_for(lock, absl::ToChronoMilliseconds(limit), [this] { return done_; })) {
+            return;
+          }
+          LogError("stop_overdue", {{"limit", absl::FormatDuration(limit)}});
+          std::_Exit(1);
+        }) {}
+  ~ExitDeadline() {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    ended_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool done_ = false;
+  std::thread thread_;  // last: it uses the others
 };
 
 absl::Status Run(const IngestConfig& config) {
@@ -113,11 +151,15 @@ absl::Status Run(const IngestConfig& config) {
   WaitForSignal();
 
   LogInfo("stopping", {});
+  const ExitDeadline exit_deadline(config.drain_limit + kExitGrace);
+  const absl::Time until = absl::Now() + config.drain_limit;
   maildirs->Stop();
   host.StartDraining();
   intake.EndImports();
-  server->Drain(config.drain_limit);
+  budget.Close();  // who still waits for room would wait for the others
+  // First what calls wait for, then the calls: all of them are answered when this returns.
   pipeline.Stop(config.drain_limit);
+  server->Drain(std::max(until - absl::Now(), kGoodbye));
   return failure.status();
 }
 

@@ -124,8 +124,9 @@ grpc::Status IntakeService::Impl::Submit(const Call& call, const v1::SubmitRepor
     return ToIntakeError(admitted);
   }
   Delivery delivery;
-  delivery.reservation =
-      parts_.budget.AcquireBefore(static_cast<int64_t>(request.content().size()), call.deadline());
+  delivery.reservation = parts_.budget.AcquireUnless(
+      static_cast<int64_t>(request.content().size()),
+      [&call] { return call.cancelled() || absl::Now() >= call.deadline(); });
   if (!delivery.reservation.valid()) {
     return parts_.host.draining() ? ShuttingDownError() : QueueFullError();
   }
