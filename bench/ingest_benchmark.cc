@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <thread>
 
 #include "fmt/format.h"
@@ -117,6 +118,7 @@ absl::StatusOr<Outcome> MeasureIngest(const Corpus& corpus, int threads,
       },
       [](const absl::Status&) {}, options);
   DMARCATE_RETURN_IF_ERROR(pipeline.Start());
+  std::mutex mutex;  // guards what the pipeline's answers write: out.counted, failed, durable
   size_t durable = 0;
   const auto ingest = [&] {
     for (const std::string& mail : corpus.mails) {
@@ -129,8 +131,13 @@ absl::StatusOr<Outcome> MeasureIngest(const Corpus& corpus, int threads,
       delivery.channel = Channel::kImport;
       delivery.received_time = absl::Now();
       pipeline.Submit(
-          std::move(delivery), [&](const absl::Status& status) { durable += status.ok() ? 1 : 0; },
+          std::move(delivery),
+          [&](const absl::Status& status) {
+            const std::lock_guard lock(mutex);
+            durable += status.ok() ? 1 : 0;
+          },
           [&](const absl::StatusOr<std::vector<ReceiptItem>>& items) {
+            const std::lock_guard lock(mutex);
             if (!items.ok()) {
               failed = items.status();
               return;
