@@ -10,6 +10,7 @@
 #include <random>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "fmt/format.h"
 #include "gtest/gtest.h"
@@ -27,7 +28,14 @@ using ingest_testing::MakeReportXml;
 constexpr int kRounds = 50;
 constexpr int kItemsPerStream = 400;
 constexpr int kLongestRoundMillis = 500;
+uint64_t RowsOf(int number) { return 1 + static_cast<uint64_t>(number) % 40; }
+
 constexpr char kStreamDomain[] = "stream.test", kMailDomain[] = "mail.test";
+
+// What report "s17" or "m3" counts, as it was made.
+uint64_t MessagesOf(const std::string& id) {
+  return id.starts_with('s') ? 2 * RowsOf(std::stoi(id.substr(1))) : 1 + 2 + 3;
+}
 
 // Report ids by how often the store holds them as current.
 std::map<std::string, int> StoredIds(ReportReader& reader, std::string_view domain) {
@@ -67,7 +75,7 @@ TEST(Kill, WhatWasAcknowledgedIsThereOnce) {
       const int number = up_to(4) == 0 && next_item > 0 ? up_to(next_item) : next_item++;
       ids.push_back(fmt::format("s{}", number));
       items.push_back({ids.back() + ".xml", MakeReportXml(kStreamDomain, ids.back(),
-                                                          std::vector<int>(1 + number % 40, 2))});
+                                                          std::vector<int>(RowsOf(number), 2))});
     }
     std::thread client([&, channel = daemon.channel()] {
       while (!killed) {
@@ -132,11 +140,17 @@ TEST(Kill, WhatWasAcknowledgedIsThereOnce) {
   for (const auto* ids : {&streamed, &mailed}) {
     for (const auto& [id, times] : *ids) EXPECT_EQ(times, 1) << id;
   }
-  for (const char* domain : {kStreamDomain, kMailDomain}) {
+  for (const auto& [domain, ids] :
+       {std::pair(kStreamDomain, &streamed), std::pair(kMailDomain, &mailed)}) {
     const auto totals = (*reader)->ReadTotals(domain, 0, 40'000);
     const auto recount = RecountTotals(**reader, domain, 0, 40'000);
     ASSERT_TRUE(totals.ok() && recount.ok());
     EXPECT_EQ(*totals, *recount) << domain;
+    // Against what was sent: a report that is counted twice looks right to a recount.
+    uint64_t want = 0, got = 0;
+    for (const auto& [id, times] : *ids) want += MessagesOf(id);
+    for (const DayTotals& day : *totals) got += day.messages;
+    EXPECT_EQ(got, want) << domain;
   }
 }
 
