@@ -1,5 +1,6 @@
 #include "ingestd/intake/import_session.h"
 
+#include <chrono>
 #include <deque>
 #include <optional>
 #include <utility>
@@ -7,6 +8,7 @@
 
 #include "fmt/format.h"
 #include "grpcpp/alarm.h"
+#include "grpcpp/server_context.h"
 
 #include "ingestd/intake/to_proto.h"
 #include "lib/base/digest.h"
@@ -21,6 +23,11 @@ constexpr size_t kUnansweredLimit = 1024;
 // How long one item may take from `start` to `end`: it holds memory that others wait for.
 constexpr absl::Duration kItemLimit = absl::Seconds(60);
 constexpr int64_t kSlowestBytesPerSecond = 128 << 10;
+// How long a client may neither begin an item nor fetch a result.
+constexpr absl::Duration kIdleLimit = absl::Seconds(60);
+// How long it may take to fetch the last results of a stream that has ended.
+constexpr absl::Duration kGoodbyeLimit = absl::Seconds(30);
+constexpr absl::Duration kWatchInterval = absl::Seconds(1);
 
 using Request = v1::ImportReportsRequest;
 using Response = v1::ImportReportsResponse;
@@ -39,31 +46,153 @@ class RefusedSession final : public grpc::ServerBidiReactor<Request, Response> {
 }  // namespace
 
 // Reading is sequential: the members under "receiving" belong to whoever was called last by gRPC or
-// by the budget. The rest is under the mutex. Lives until gRPC is done and the pipeline has
-// answered.
+// by the budget, and to nobody once the stream has ended and handlers_ is 0. The rest is under the
+// mutex. Lives until gRPC is done and the pipeline has answered.
+//
+// A stream may last as long as it goes on; a watch ends it when its client stops.
 class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
                             public std::enable_shared_from_this<ImportSession> {
  public:
   // `call` is kept until gRPC is done: a drain waits for it.
-  ImportSession(const IntakeParts& parts, ImportSessions& sessions, std::shared_ptr<Call> call)
-      : parts_(parts), sessions_(sessions), call_(std::move(call)) {}
+  ImportSession(const IntakeParts& parts, ImportSessions& sessions,
+                grpc::CallbackServerContext& context, std::shared_ptr<Call> call)
+      : parts_(parts), sessions_(sessions), context_(context), call_(std::move(call)) {}
 
   void Begin() {
     self_ = shared_from_this();
+    Expect(Next::kItem, kIdleLimit);
+    Watch();
     ReadOn();
   }
 
   // Reads no more; finishes with `status` when what was handed in is answered.
   void End(const grpc::Status& status) {
-    const std::lock_guard lock(mutex_);
-    EndLocked(status);
+    {
+      const std::lock_guard lock(mutex_);
+      EndLocked(status);
+    }
+    ReleaseIfEnded();
   }
 
   void OnReadDone(bool ok) override {
+    Handle([this, ok] { OnFrame(ok); });
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      const std::lock_guard lock(mutex_);
+      writing_ = false;
+      if (!out_.empty()) out_.pop_front();
+      if (next_ == Next::kItem && !ended_) stall_at_ = SteadyClock::now() + Ticks(kIdleLimit);
+      if (!ok) {
+        out_.clear();
+        EndLocked(grpc::Status::CANCELLED);
+      }
+      StartWriteLocked();
+      if (paused_ && !ended_ && out_.size() + unanswered_ < kUnansweredLimit / 2) {
+        paused_ = false;
+        StartRead(&request_);
+      }
+      FinishIfDoneLocked();
+    }
+    ReleaseIfEnded();
+  }
+
+  void OnCancel() override {
+    {
+      const std::lock_guard lock(mutex_);
+      cancelled_ = true;
+      EndLocked(grpc::Status::CANCELLED);
+    }
+    ReleaseIfEnded();
+  }
+
+  void OnDone() override {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+      watch_.reset();
+    }
+    sessions_.Remove(self_);
+    call_.reset();
+    self_.reset();  // may delete this
+  }
+
+ private:
+  using SteadyClock = std::chrono::steady_clock;
+  static SteadyClock::duration Ticks(absl::Duration duration) {
+    return absl::ToChronoNanoseconds(duration);
+  }
+  enum class State { kIdle, kReceiving, kSkipping };
+  // What is waited for: the client's next item, the rest of its item, or our own memory.
+  enum class Next { kItem, kRestOfItem, kMemory };
+
+  // Around all that touches what is being received.
+  template <typename Handler>
+  void Handle(Handler handler) {
     {
       const std::lock_guard lock(mutex_);
       if (ended_) return;
+      ++handlers_;
     }
+    handler();
+    {
+      const std::lock_guard lock(mutex_);
+      --handlers_;
+    }
+    ReleaseIfEnded();
+  }
+
+  // The results of an ended stream may lie here for a while; its item must not. Not under the
+  // mutex: whoever waits for the memory is called.
+  void ReleaseIfEnded() {
+    ByteBudget::Reservation reservation;
+    std::string content;
+    const std::lock_guard lock(mutex_);
+    if (!ended_ || handlers_ > 0) return;
+    reservation = std::move(reservation_);
+    content.swap(content_);
+  }
+
+  void Expect(Next next, absl::Duration limit) {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return;
+    next_ = next;
+    stall_at_ = SteadyClock::now() + Ticks(limit);
+  }
+
+  // Looks at the time limits every now and then; each time with an alarm of its own, since one
+  // cannot be set within its own call.
+  void Watch() {
+    auto alarm = std::make_unique<grpc::Alarm>();
+    alarm->Set(absl::ToChronoTime(absl::Now() + kWatchInterval),
+               [self = weak_from_this()](bool expired) {
+                 const auto session = expired ? self.lock() : nullptr;
+                 if (session == nullptr) return;
+                 session->EndIfStalled();
+                 session->Watch();
+               });
+    const std::lock_guard lock(mutex_);
+    if (!done_) watch_.swap(alarm);
+  }
+
+  void EndIfStalled() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (finished_ || SteadyClock::now() < stall_at_) return;
+      // Not the client's fault.
+      const bool ours = next_ == Next::kMemory || (unanswered_ > 0 && out_.empty());
+      if (next_ != Next::kRestOfItem && ours) return;
+      if (ended_) cancelling_ = true;  // keeps the call, and with it its context
+    }
+    if (!cancelling_) return End(DeadlineError());
+    context_.TryCancel();
+    const std::lock_guard lock(mutex_);
+    cancelling_ = false;
+    FinishIfDoneLocked();
+  }
+
+  void OnFrame(bool ok) {
     if (!ok) {
       End(state_ == State::kReceiving ? ProtocolError("the stream ends within an item")
                                       : grpc::Status::OK);
@@ -80,38 +209,6 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
         return End(ProtocolError("a frame without start, chunk or end"));
     }
   }
-
-  void OnWriteDone(bool ok) override {
-    const std::lock_guard lock(mutex_);
-    writing_ = false;
-    if (!out_.empty()) out_.pop_front();
-    if (!ok) {
-      out_.clear();
-      EndLocked(grpc::Status::CANCELLED);
-    }
-    StartWriteLocked();
-    if (paused_ && !ended_ && out_.size() + unanswered_ < kUnansweredLimit / 2) {
-      paused_ = false;
-      StartRead(&request_);
-    }
-    FinishIfDoneLocked();
-  }
-
-  void OnCancel() override {
-    const std::lock_guard lock(mutex_);
-    cancelled_ = true;
-    EndLocked(grpc::Status::CANCELLED);
-  }
-
-  void OnDone() override {
-    ReplaceStall(nullptr);
-    sessions_.Remove(self_);
-    call_.reset();
-    self_.reset();  // may delete this
-  }
-
- private:
-  enum class State { kIdle, kReceiving, kSkipping };
 
   void OnStart() {
     if (state_ == State::kReceiving) return End(ProtocolError("start within an item"));
@@ -135,13 +232,15 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
     if (!item_.sha256().empty()) {
       const auto known = parts_.pipeline.FindKnown(item_.sha256());
       if (known.ok() && known->has_value()) {
+        Expect(Next::kItem, kIdleLimit);
         Answer(item_.item_id(), **known);
         return ReadOn();
       }
     }
+    Expect(Next::kMemory, absl::ZeroDuration());
     parts_.budget.Acquire(item_.size_bytes(),
                           [self = shared_from_this()](ByteBudget::Reservation reservation) {
-                            self->OnReserved(std::move(reservation));
+                            self->Handle([&] { self->OnReserved(std::move(reservation)); });
                           });
   }
 
@@ -150,15 +249,8 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
     reservation_ = std::move(reservation);
     content_.reserve(static_cast<size_t>(item_.size_bytes()));
     state_ = State::kReceiving;
-    const absl::Duration limit =
-        kItemLimit + absl::Seconds(item_.size_bytes() / kSlowestBytesPerSecond);
-    const std::weak_ptr<ImportSession> self = weak_from_this();
-    auto alarm = std::make_unique<grpc::Alarm>();
-    alarm->Set(absl::ToChronoTime(absl::Now() + limit), [self](bool expired) {
-      if (!expired) return;
-      if (const auto session = self.lock()) session->End(DeadlineError());
-    });
-    ReplaceStall(std::move(alarm));
+    Expect(Next::kRestOfItem,
+           kItemLimit + absl::Seconds(item_.size_bytes() / kSlowestBytesPerSecond));
     ReadOn();
   }
 
@@ -192,7 +284,7 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
       state_ = State::kIdle;
       return;
     }
-    ReplaceStall(nullptr);
+    Expect(Next::kItem, kIdleLimit);
     state_ = State::kIdle;
     Delivery delivery;
     delivery.content = std::move(content_);
@@ -210,22 +302,20 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
         std::move(delivery), [](const absl::Status&) {},
         [self = shared_from_this(), id = item_.item_id()](const auto& result) {
           if (result.ok()) self->Answer(id, *result);
-          const std::lock_guard lock(self->mutex_);
-          --self->unanswered_;
-          if (!result.ok()) self->EndLocked(ToIntakeError(result.status()));
-          self->FinishIfDoneLocked();
+          {
+            const std::lock_guard lock(self->mutex_);
+            --self->unanswered_;
+            if (!result.ok()) self->EndLocked(ToIntakeError(result.status()));
+            self->FinishIfDoneLocked();
+          }
+          self->ReleaseIfEnded();
         });
     ReadOn();
   }
 
-  void ReplaceStall(std::unique_ptr<grpc::Alarm> alarm) {
-    const std::lock_guard lock(mutex_);
-    stall_.swap(alarm);
-  }
-
   // Answers the item in work and skips what still comes of it.
   void Refuse(v1::ItemOutcome outcome, std::string_view reason, std::string_view detail) {
-    ReplaceStall(nullptr);
+    Expect(Next::kItem, kIdleLimit);
     reservation_.Release();
     std::string().swap(content_);
     state_ = State::kSkipping;
@@ -264,13 +354,17 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
   }
 
   void EndLocked(const grpc::Status& status) {
-    if (!ended_) final_ = status;
+    if (!ended_) {
+      final_ = status;
+      next_ = Next::kItem;
+      stall_at_ = SteadyClock::now() + Ticks(kGoodbyeLimit);
+    }
     ended_ = true;
     FinishIfDoneLocked();
   }
 
   void FinishIfDoneLocked() {
-    if (!ended_ || finished_) return;
+    if (!ended_ || finished_ || cancelling_) return;
     if (!cancelled_ && (unanswered_ > 0 || writing_ || !out_.empty())) return;
     finished_ = true;
     Finish(final_);
@@ -278,6 +372,7 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
 
   const IntakeParts& parts_;
   ImportSessions& sessions_;
+  grpc::CallbackServerContext& context_;  // gRPC's, until OnDone
   std::shared_ptr<Call> call_;
   std::shared_ptr<ImportSession> self_;  // while gRPC knows us
 
@@ -289,12 +384,15 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
   ByteBudget::Reservation reservation_;
 
   std::mutex mutex_;
-  std::unique_ptr<grpc::Alarm> stall_;  // ends the stream if the item in work takes too long
-  std::deque<Response> out_;            // the first is being written while writing_
+  std::unique_ptr<grpc::Alarm> watch_;
+  Next next_ = Next::kItem;
+  SteadyClock::time_point stall_at_;  // by when something of next_ has to come
+  int handlers_ = 0;                  // that run and may touch what is being received
+  std::deque<Response> out_;          // the first is being written while writing_
   bool writing_ = false;
   size_t unanswered_ = 0;  // with the pipeline
   bool paused_ = false;    // no read is outstanding until results have gone
-  bool ended_ = false, cancelled_ = false, finished_ = false;
+  bool ended_ = false, cancelled_ = false, cancelling_ = false, finished_ = false, done_ = false;
   grpc::Status final_;
 };
 
@@ -322,7 +420,7 @@ grpc::ServerBidiReactor<Request, Response>* StartImportSession(
   std::shared_ptr<Call> call;
   const grpc::Status begun = parts.host.Begin(context, CallKind::kStream, &call);
   if (!begun.ok()) return new RefusedSession(begun);
-  const auto session = std::make_shared<ImportSession>(parts, sessions, std::move(call));
+  const auto session = std::make_shared<ImportSession>(parts, sessions, context, std::move(call));
   if (!sessions.Add(session)) return new RefusedSession(QueueFullError());
   session->Begin();
   return session.get();

@@ -6,6 +6,7 @@
 
 #include "fmt/format.h"
 #include "gmock/gmock.h"
+#include "grpcpp/create_channel.h"
 #include "gtest/gtest.h"
 
 #include "dmarcate/v1/intake.grpc.pb.h"
@@ -183,6 +184,41 @@ TEST_F(DaemonTest, ABrokenOrderOfFramesEndsTheStream) {
   for (const auto& frames : orders) {
     EXPECT_EQ(ExtractError(Stream(frames).second).reason, "STREAM_PROTOCOL");
   }
+}
+
+// The stream has ended and its client fetches nothing; what it had begun holds no memory.
+TEST_F(DaemonTest, AnEndedStreamGivesItsMemoryBack) {
+  constexpr int64_t kLarge = 10 << 20;  // twice this is more than the queue holds
+  const std::string label(60, 'a');
+  const std::string xml =
+      MakeReportXml(fmt::format("{0}.{0}.{0}.test", label), "1", {1});  // for long results
+  v1::SubmitReportResponse stored;
+  ASSERT_TRUE(Submit(daemon_.channel(), xml, &stored).ok());
+  grpc::ChannelArguments narrow;
+  narrow.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  narrow.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  narrow.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 1 << 10);
+  grpc::ClientContext context;
+  const auto stub = v1::IntakeService::NewStub(
+      grpc::CreateCustomChannel("unix:" + daemon_.directory().File("run/socket"),
+                                grpc::InsecureChannelCredentials(), narrow));
+  const auto stream = stub->ImportReports(&context);
+  // More results than gRPC takes without a reader, and not so many that ingestd reads no more.
+  for (int i = 0; i < 900; ++i) {
+    stream->Write(Start(i, static_cast<int64_t>(xml.size()), Sha256(xml)));
+  }
+  stream->Write(Start(1, kLarge));
+  stream->Write(Chunk("x"));
+  stream->Write(Start(2, kLarge));  // against the protocol
+  std::vector<v1::ImportReportsRequest> frames = {Start(3, kLarge)};
+  for (int64_t sent = 0; sent < kLarge; sent += 256 << 10) {
+    frames.push_back(Chunk(std::string(256 << 10, 'x')));
+  }
+  frames.push_back(End());
+  const auto [results, status] = Stream(frames);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(results.size(), 1u);
+  context.TryCancel();
 }
 
 TEST_F(DaemonTest, MailInAMaildirIsCounted) {
