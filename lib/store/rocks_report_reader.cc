@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/status_macros.h"
 #include "lib/store/key_codec.h"
+#include "lib/store/opening_mark.h"
 #include "lib/store/report_codec.h"
 #include "lib/store/report_db.h"
 #include "lib/store/report_rules.h"
@@ -42,9 +43,12 @@ absl::StatusOr<std::shared_ptr<RocksDb>> TryFollow(const std::string& primary,
 
 }  // namespace
 
-RocksReportReader::RocksReportReader(std::string primary, std::string directory,
+RocksReportReader::RocksReportReader(std::string primary, std::string directory, std::string mark,
                                      std::shared_ptr<RocksDb> db)
-    : primary_(std::move(primary)), directory_(std::move(directory)), db_(std::move(db)) {
+    : primary_(std::move(primary)),
+      directory_(std::move(directory)),
+      mark_(std::move(mark)),
+      db_(std::move(db)) {
   version_ = opened_ << kSequenceBits | db_->Sequence();
 }
 RocksReportReader::~RocksReportReader() = default;
@@ -54,10 +58,12 @@ absl::StatusOr<std::unique_ptr<RocksReportReader>> RocksReportReader::Follow(
   const SystemClock clock;
   const absl::Duration deadline = clock.Monotonic() + timeout;
   while (true) {
+    // The mark first: if the writer opens the store in between, the next CatchUp() sees another.
+    DMARCATE_ASSIGN_OR_RETURN(std::string mark, ReadOpeningMark(primary));
     auto db = TryFollow(primary, directory);
     if (db.ok()) {
-      return std::unique_ptr<RocksReportReader>(
-          new RocksReportReader(std::move(primary), std::move(directory), *std::move(db)));
+      return std::unique_ptr<RocksReportReader>(new RocksReportReader(
+          std::move(primary), std::move(directory), std::move(mark), *std::move(db)));
     }
     if (!absl::IsUnavailable(db.status())) return db.status();
     if (clock.Monotonic() >= deadline) {
@@ -84,12 +90,16 @@ absl::Status RocksReportReader::CatchUp() {
 }
 
 absl::Status RocksReportReader::CatchUpOrBeginAnew() {
-  absl::Status status = db_->CatchUp();
-  if (status.ok()) status = ReadCommit(*db_).status();
-  if (status.ok()) return status;
-  // As after a restore of the primary, or where the primary deleted what was just to be read.
+  DMARCATE_ASSIGN_OR_RETURN(std::string mark, ReadOpeningMark(primary_));
+  if (mark == mark_) {
+    absl::Status status = db_->CatchUp();
+    if (status.ok()) status = ReadCommit(*db_).status();
+    if (status.ok()) return status;
+  }
+  // The writer has restarted; or the primary was restored, or deleted what was just to be read.
   auto again = TryFollow(primary_, directory_);
   if (!again.ok()) return Annotate(again.status(), "cannot follow");
+  mark_ = std::move(mark);
   ++opened_;
   const std::lock_guard lock(db_mutex_);
   db_ = *std::move(again);

@@ -86,12 +86,14 @@ class RocksReportReader final : public ReportReader {
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
 
  private:
-  RocksReportReader(std::string primary, std::string directory, std::shared_ptr<RocksDb> db);
+  RocksReportReader(std::string primary, std::string directory, std::string mark,
+                    std::shared_ptr<RocksDb> db);
   // kUnavailable since a CatchUp() failed.
   absl::StatusOr<std::shared_ptr<const RocksDb>> db() const;
   absl::Status CatchUpOrBeginAnew();
 
   const std::string primary_, directory_;
+  std::string mark_;           // guarded by catch_up_mutex_; see opening_mark.h
   std::mutex catch_up_mutex_;  // one CatchUp() at a time
   mutable std::mutex db_mutex_;
   std::shared_ptr<RocksDb> db_;  // replaced when following fails

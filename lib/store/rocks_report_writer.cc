@@ -5,6 +5,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/store/key_codec.h"
+#include "lib/store/opening_mark.h"
 #include "lib/store/report_db.h"
 #include "lib/store/report_transaction.h"
 #include "lib/store/rocks_db.h"
@@ -96,6 +97,7 @@ absl::StatusOr<std::unique_ptr<RocksReportWriter>> RocksReportWriter::Open(
   auto writer = std::unique_ptr<RocksReportWriter>(new RocksReportWriter(std::move(db)));
   writer->last_receipt_ = last.value_or(0);
   writer->commit_ = *commit;
+  DMARCATE_RETURN_IF_ERROR(Annotate(WriteOpeningMark(directory), directory));
   return writer;
 }
 
