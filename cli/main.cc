@@ -2,6 +2,7 @@
 // and `check` need none.
 
 #include <csignal>
+#include <utility>
 
 #include "fmt/format.h"
 #include <CLI/CLI.hpp>
@@ -42,7 +43,9 @@ const CLI::App* Selected(const CLI::App& root) {
 std::string PathOf(const CLI::App* command) {
   std::string path;
   for (; command->get_parent() != nullptr; command = command->get_parent()) {
-    path = command->get_name() + (path.empty() ? "" : " ") + path;
+    std::string longer = command->get_name();
+    if (!path.empty()) longer.append(" ").append(path);
+    path = std::move(longer);
   }
   return path;
 }
