@@ -31,6 +31,7 @@
 #include "lib/base/log.h"
 #include "lib/base/random.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/version.h"
 #include "lib/mailauth/public_suffix_list.h"
 #include "lib/rpc/server.h"
 #include "lib/rpc/signals.h"
@@ -179,7 +180,12 @@ int Main(int argc, char** argv) {
   bool check = false;
   app.add_option("--config", path, "configuration file")->capture_default_str();
   app.add_flag("--check", check, "read the configuration, say whether it is right, and end");
-  CLI11_PARSE(app, argc, argv);
+  app.set_version_flag("--version", std::string("ingestd ") + kVersion);
+  try {  // CLI11 reports by exceptions; they end here
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
 
   BlockSignals();
   const absl::StatusOr<IngestConfig> config = LoadIngestConfig(path);
