@@ -76,20 +76,6 @@ v1::SubmittedItem RefusedItem(v1::ItemOutcome outcome, std::string_view reason,
   return out;
 }
 
-std::string_view ChannelName(Channel channel) {
-  switch (channel) {
-    case Channel::kMaildir:
-      return "maildir";
-    case Channel::kUpload:
-      return "upload";
-    case Channel::kImport:
-      return "import";
-    case Channel::kUnspecified:
-      break;
-  }
-  return "";
-}
-
 grpc::Status ToIntakeError(const absl::Status& status) {
   RpcError error;
   error.message = std::string(MessageOf(status));

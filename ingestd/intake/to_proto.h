@@ -20,7 +20,6 @@ v1::SubmittedItem ToProto(const ReceiptItem& item);
 // An item that was refused before it reached the store.
 v1::SubmittedItem RefusedItem(v1::ItemOutcome outcome, std::string_view reason,
                               std::string_view detail);
-std::string_view ChannelName(Channel channel);  // "maildir"
 // Text of a stranger: valid UTF-8, and how it differs from what came.
 v1::UntrustedText ToUntrusted(std::string_view text);
 // What the pipeline says when it takes nothing.

@@ -213,6 +213,7 @@ void Pipeline::CommitReceived(std::vector<Accepting> group) {
     accepted.receipt.received_time = delivery.received_time;
     accepted.receipt.channel = delivery.channel;
     accepted.receipt.file_name = delivery.file_name;
+    accepted.receipt.envelope = delivery.envelope;
     if (alone && accepted.receipt.size_bytes > options_.keep_bytes) {
       accepted.raw = std::exchange(delivery.content, std::string());
     } else {

@@ -47,6 +47,7 @@ struct Delivery {
   std::string file_name;  // valid UTF-8, at most 255 bytes
   Channel channel = Channel::kUnspecified;
   absl::Time received_time;
+  std::optional<Envelope> envelope;     // kSmtp only
   ByteBudget::Reservation reservation;  // kept until the delivery is read
 };
 // Called once: the bytes are on disk (OK), or nothing was kept and the sender must keep them. Now

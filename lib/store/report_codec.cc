@@ -167,7 +167,7 @@ Counts DecodeHead(WireReader& in, ExpansionBudget& budget, StoredReport* stored)
   stored->outcome = in.Enum(High(byte), Outcome::kDuplicate);
   byte = in.Byte();
   stored->trust = in.Enum(Low(byte), TrustClass::kQuarantined);
-  stored->channel = in.Enum(High(byte), Channel::kImport);
+  stored->channel = in.Enum(High(byte), kLastChannel);
   report.dialect = in.Enum(in.Byte(), Dialect::kRfc9990);
   Counts counts;
   counts.records = in.Varint();

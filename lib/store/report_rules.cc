@@ -33,6 +33,26 @@ bool Later(const Revision& a, const Revision& b) {
 
 }  // namespace
 
+std::string_view ChannelName(Channel channel) {
+  switch (channel) {
+    case Channel::kMaildir:
+      return "maildir";
+    case Channel::kUpload:
+      return "upload";
+    case Channel::kImport:
+      return "import";
+    case Channel::kSmtp:
+      return "smtp";
+    case Channel::kLmtp:
+      return "lmtp";
+    case Channel::kImap:
+      return "imap";
+    case Channel::kUnspecified:
+      break;
+  }
+  return "";
+}
+
 int TrustRank(TrustClass trust) {
   switch (trust) {
     case TrustClass::kAnchored:

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include "lib/base/ip_address.h"
 #include "lib/base/time.h"
 #include "lib/report/model.h"
 
@@ -35,10 +36,29 @@ enum class TrustClass : uint8_t {
   kUnverified = 4,
   kQuarantined = 5,
 };
-enum class Channel : uint8_t { kUnspecified = 0, kMaildir = 1, kUpload = 2, kImport = 3 };
+enum class Channel : uint8_t {
+  kUnspecified = 0,
+  kMaildir = 1,
+  kUpload = 2,
+  kImport = 3,
+  kSmtp = 4,
+  kLmtp = 5,
+  kImap = 6,
+};
+inline constexpr Channel kLastChannel = Channel::kImap;
+std::string_view ChannelName(Channel channel);  // "maildir"; kUnspecified: ""
 
 // A sequence number given by the writer at acceptance; orders everything, unlike clocks.
 using ReceiptId = uint64_t;
+
+// The SMTP session that brought a mail: what SPF is checked against (RFC 7208 section 2.4).
+struct Envelope {
+  IpAddress client;
+  std::string helo;       // as said, valid UTF-8
+  std::string mail_from;  // empty: the null reverse path
+  std::vector<std::string> recipients;
+  friend bool operator==(const Envelope&, const Envelope&) = default;
+};
 
 // What was received, before anything is known about it.
 struct Receipt {
@@ -48,6 +68,7 @@ struct Receipt {
   absl::Time received_time;
   Channel channel = Channel::kUnspecified;
   std::string file_name;             // as sent, valid UTF-8, cut at 255 bytes; display only
+  std::optional<Envelope> envelope;  // kSmtp only: of an LMTP client only the MTA is known
   bool processed = false;            // items are known
   std::string subject, from_domain;  // of the mail, once processed
 };

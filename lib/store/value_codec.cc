@@ -1,5 +1,6 @@
 #include "lib/store/value_codec.h"
 
+#include <array>
 #include <optional>
 
 #include "fmt/format.h"
@@ -54,6 +55,27 @@ std::string ReadReportName(const Receipt& receipt, WireReader& in) {
 }
 
 constexpr uint8_t kProcessed = 1;
+constexpr uint8_t kEnvelope = 2;
+
+void WriteEnvelope(const Envelope& envelope, WireWriter& out) {
+  for (const uint8_t byte : envelope.client.bytes()) out.Byte(byte);
+  out.String(envelope.helo);
+  out.String(envelope.mail_from);
+  out.Varint(envelope.recipients.size());
+  for (const std::string& recipient : envelope.recipients) out.String(recipient);
+}
+
+Envelope ReadEnvelope(WireReader& in) {
+  Envelope envelope;
+  std::array<uint8_t, 16> client;
+  for (uint8_t& byte : client) byte = in.Byte();
+  envelope.client = IpAddress::FromBytes(client);
+  envelope.helo = in.String();
+  envelope.mail_from = in.String();
+  envelope.recipients.resize(in.Length(1));
+  for (std::string& recipient : envelope.recipients) recipient = in.String();
+  return envelope;
+}
 
 }  // namespace
 
@@ -62,12 +84,14 @@ std::string EncodeReceipt(std::string_view key, const StoredReceipt& stored) {
   std::string payload;
   WireWriter out(&payload);
   out.Byte(static_cast<uint8_t>((receipt.processed ? kProcessed : 0) |
+                                (receipt.envelope.has_value() ? kEnvelope : 0) |
                                 static_cast<uint8_t>(receipt.channel) << 4));
   out.Varint(static_cast<uint64_t>(receipt.size_bytes));
   out.Time(receipt.received_time);
   out.String(receipt.file_name);
   out.String(receipt.subject);
   out.String(receipt.from_domain);
+  if (receipt.envelope.has_value()) WriteEnvelope(*receipt.envelope, out);
   out.Varint(stored.items.size());
   for (const ReceiptItem& item : stored.items) {
     out.Byte(static_cast<uint8_t>(item.outcome));
@@ -94,12 +118,13 @@ absl::StatusOr<StoredReceipt> DecodeReceipt(std::string_view key, std::string_vi
   DMARCATE_ASSIGN_OR_RETURN(WireReader in, Begin(key, value));
   const uint8_t flags = in.Byte();
   receipt.processed = (flags & kProcessed) != 0;
-  receipt.channel = in.Enum(static_cast<uint8_t>(flags >> 4), Channel::kImport);
+  receipt.channel = in.Enum(static_cast<uint8_t>(flags >> 4), kLastChannel);
   receipt.size_bytes = static_cast<int64_t>(in.Varint());
   receipt.received_time = in.Time();
   receipt.file_name = in.String();
   receipt.subject = in.String();
   receipt.from_domain = in.String();
+  if ((flags & kEnvelope) != 0) receipt.envelope = ReadEnvelope(in);
   stored.items.resize(in.Length(11));
   for (ReceiptItem& item : stored.items) {
     item.outcome = in.Enum(in.Byte(), Outcome::kDuplicate);

@@ -29,20 +29,6 @@ constexpr size_t kRecordsPerPage = 1000;
 constexpr size_t kPageBytes = size_t{3} << 20;
 constexpr size_t kChunkBytes = 256 << 10;
 
-std::string_view ChannelName(Channel channel) {
-  switch (channel) {
-    case Channel::kMaildir:
-      return "maildir";
-    case Channel::kUpload:
-      return "upload";
-    case Channel::kImport:
-      return "import";
-    case Channel::kUnspecified:
-      break;
-  }
-  return "";
-}
-
 // All but records and findings.
 void Fill(const StoredReport& stored, v1::AggregateReport* out) {
   ToMessage(stored.report, out);

@@ -296,6 +296,40 @@ TEST(ReceiptValue, Golden) {
   EXPECT_EQ(EncodeReceipt(key, *got), value);
 }
 
+TEST(ReceiptValue, EnvelopeGolden) {
+  StoredReceipt stored;
+  stored.receipt.id = 1;
+  stored.receipt.raw_sha256 = std::string(32, '\x22');
+  stored.receipt.received_time = absl::UnixEpoch();
+  stored.receipt.channel = Channel::kSmtp;
+  stored.receipt.envelope =
+      Envelope{*IpAddress::Parse("192.0.2.1"), "mx.example", "a@b.example", {"r@c.example"}};
+  const std::string key = ReceiptDbKey(kReceiptTag, stored.receipt.id);
+  const std::string value = EncodeReceipt(key, stored);
+  EXPECT_EQ(ToHex(value),
+            "01"  // version
+            "42"  // smtp, envelope
+            "00"
+            "00"
+            "00"
+            "00"
+            "00"                                // size, received, file name, subject, from domain
+            "00000000000000000000ffffc0000201"  // client
+            "0a6d782e6578616d706c65"            // helo
+            "0b6140622e6578616d706c65"          // mail from
+            "01"
+            "0b7240632e6578616d706c65"                                            // one recipient
+            "00"                                                                  // items
+            "202222222222222222222222222222222222222222222222222222222222222222"  // raw
+            "a9adc00f");                                                          // checksum
+  const auto got = DecodeReceipt(key, value);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->receipt.envelope, stored.receipt.envelope);
+  for (size_t size = 0; size + 1 < value.size(); ++size) {
+    EXPECT_FALSE(DecodeReceipt(key, value.substr(0, size)).ok()) << size;
+  }
+}
+
 TEST(SmallValues, Golden) {
   const std::string day_key = DayDbKey(kDomain, kTestDay);
   const DayTotals totals{kTestDay, 1, 2, 303, 3, 3, 0, 0, 3, 0, 300, 0, 0};

@@ -135,7 +135,7 @@ StoredReport RandomReport(std::mt19937_64& random) {
   stored.reporter_key = draw.Maybe() ? "google.com" : "yahoo.com";
   stored.document_sha256 = Sha256(std::to_string(draw.Below(200)));
   stored.received_time = absl::FromUnixMicros(draw.Signed());
-  stored.channel = draw.Enum(Channel::kImport);
+  stored.channel = draw.Enum(kLastChannel);
   for (uint64_t i = draw.Below(3); i > 0; --i) {
     stored.repairs.push_back({draw.Text(), draw.Text(), draw.Text(), draw.Text(), draw.Maybe()});
   }
