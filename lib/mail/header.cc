@@ -26,6 +26,18 @@ TextLine LineAt(std::string_view text, size_t at) {
   return {line, end + 1};
 }
 
+size_t HeaderBegin(std::string_view text, size_t at) {
+  if (text.substr(at).starts_with("\xEF\xBB\xBF")) at += 3;
+  while (at < text.size()) {
+    const TextLine line = LineAt(text, at);
+    const bool skip = TrimAscii(line.text).empty() || line.text.starts_with("From ") ||
+                      line.text.starts_with(">From ");
+    if (!skip) break;
+    at = line.next;
+  }
+  return at;
+}
+
 bool IsHeaderLine(std::string_view line) { return FieldNameLength(line) > 0; }
 
 std::optional<HeaderField> HeaderReader::Next() {

@@ -18,6 +18,10 @@ struct TextLine {
 };
 TextLine LineAt(std::string_view text, size_t at);
 
+// Where the header section of the message at `at` begins: past what stands before its first field,
+// a byte order mark, blank lines, the "From " line of an mbox or of a forwarding script (M21).
+size_t HeaderBegin(std::string_view text, size_t at);
+
 struct HeaderField {
   std::string_view name;   // as sent, without trailing blanks
   std::string_view value;  // as sent, folds included

@@ -56,7 +56,7 @@ class Scanner {
   Scanner(std::string_view text, const MailLimits& limits) : text_(text), limits_(limits) {}
 
   Mail Run() {
-    size_t at = SkipToHeaders(0);
+    size_t at = HeaderBegin(text_, 0);
     mail_.messages.push_back({});
     bool go_on = BeginEntity(at, Place{});
     while (go_on) {
@@ -83,20 +83,6 @@ class Scanner {
     mail_.limit = limit;
     mail_.limit_detail = std::move(detail);
     return false;
-  }
-
-  // Past what stands before a message's first field: a byte order mark, blank lines, the "From "
-  // line of an mbox or of a forwarding script (M21).
-  size_t SkipToHeaders(size_t at) const {
-    if (text_.substr(at).starts_with("\xEF\xBB\xBF")) at += 3;
-    while (at < text_.size()) {
-      const TextLine line = LineAt(text_, at);
-      const bool skip = TrimAscii(line.text).empty() || line.text.starts_with("From ") ||
-                        line.text.starts_with(">From ");
-      if (!skip) break;
-      at = line.next;
-    }
-    return at;
   }
 
   // Reads the header section at `at` and enters what it announces. False: a limit ended the scan.
@@ -132,7 +118,7 @@ class Scanner {
         place.in_digest = false;
         place.message = mail_.messages.size();
         mail_.messages.push_back({.depth = place.enclosed});
-        at = SkipToHeaders(at);
+        at = HeaderBegin(text_, at);
         continue;
       }
       if (type.type == "message/delivery-status") MarkBounce();

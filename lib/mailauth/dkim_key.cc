@@ -1,9 +1,7 @@
 #include "lib/mailauth/dkim_key.h"
 
 #include <algorithm>
-#include <map>
 #include <memory>
-#include <optional>
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -14,8 +12,8 @@
 #include "lib/base/digest.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
-#include "lib/mailauth/chars.h"
 #include "lib/mailauth/syntax_error.h"
+#include "lib/mailauth/tag_list.h"
 
 namespace dmarcate {
 namespace {
@@ -36,70 +34,11 @@ struct Freer {
 using PkeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using BignumPtr = std::unique_ptr<BIGNUM, Freer<BN_free>>;
 
-// Folding white space of RFC 6376 section 2.8.
-bool IsFoldingBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-bool IsNameChar(char c) { return IsAlpha(c) || IsDigit(c) || c == '_'; }
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && IsFoldingBlank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && IsFoldingBlank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 absl::Status Invalid(std::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, fmt::format("dkim key: {}", message));
 }
 absl::Status NotDkim(std::string_view message) {
   return MakeError(absl::StatusCode::kNotFound, fmt::format("no dkim key: {}", message));
-}
-
-struct Tags {
-  std::map<std::string, std::string, std::less<>> values;
-  std::string first;  // name of the first tag
-
-  std::optional<std::string_view> Find(std::string_view name) const {
-    const auto found = values.find(name);
-    if (found == values.end()) return std::nullopt;
-    return found->second;
-  }
-};
-
-absl::StatusOr<Tags> ParseTags(std::string_view text) {
-  Tags tags;
-  size_t position = 0;
-  for (const std::string_view segment : Split(text, ';')) {
-    const size_t begin = position;
-    position += segment.size() + 1;
-    // Nothing behind the last semicolon; blanks there are outside the grammar, and accepted by
-    // every verifier in use.
-    if (position > text.size() && Trim(segment).empty()) continue;
-    const size_t equals = segment.find('=');
-    const std::string_view name = Trim(segment.substr(0, equals));
-    const bool name_ok = equals != std::string_view::npos && !name.empty() && IsAlpha(name[0]) &&
-                         std::ranges::all_of(name, IsNameChar);
-    if (!name_ok) {
-      return SyntaxError(begin, fmt::format("dkim key: {} is no tag", Quoted(Trim(segment))));
-    }
-    const std::string_view value = Trim(segment.substr(equals + 1));
-    const bool value_ok = std::ranges::all_of(
-        value, [](char c) { return IsFoldingBlank(c) || (c > ' ' && c < 0x7f); });
-    if (!value_ok) {
-      return SyntaxError(begin, fmt::format("dkim key: tag {} has characters that are not "
-                                            "printable ASCII",
-                                            name));
-    }
-    if (tags.values.empty()) tags.first = std::string(name);
-    if (!tags.values.emplace(name, value).second) {
-      return SyntaxError(begin, fmt::format("dkim key: tag {} occurs twice", name));
-    }
-  }
-  return tags;
-}
-
-std::vector<std::string> ParseList(std::string_view value) {
-  std::vector<std::string> items;
-  for (const std::string_view item : Split(value, ':')) items.emplace_back(Trim(item));
-  return items;
 }
 
 bool Contains(const std::vector<std::string>& items, std::string_view wanted) {
@@ -152,9 +91,7 @@ absl::Status ReadKey(DkimKey& key) {
 }
 
 absl::Status ReadPublicKey(std::string_view value, DkimKey& key) {
-  std::string base64;
-  std::ranges::copy_if(value, std::back_inserter(base64),
-                       [](char c) { return !IsFoldingBlank(c); });
+  const std::string base64 = WithoutFoldingBlanks(value);
   if (base64.empty()) {
     key.revoked = true;
     return absl::OkStatus();
@@ -186,14 +123,14 @@ bool DkimKey::UsableForMail() const {
 
 absl::StatusOr<DkimKey> ParseDkimKey(std::string_view text) {
   if (text.size() > kMaxOctets) return Invalid("longer than a TXT record can be");
-  auto parsed = ParseTags(text);
+  auto parsed = ParseTagList(text, "dkim key");
   if (!parsed.ok()) {
     // Text without a tag list (a wildcard TXT record, say) is no key; a damaged key is one.
     const bool meant_as_key =
         TrimAscii(text).starts_with("v=DKIM1") || text.find("p=") != std::string_view::npos;
     return meant_as_key ? parsed.status() : NotDkim("the text is no tag list");
   }
-  const Tags& tags = *parsed;
+  const TagList& tags = *parsed;
   const auto version = tags.Find("v");
   const auto public_key = tags.Find("p");
   if (version.has_value() && *version != "DKIM1") return NotDkim("the version is not DKIM1");
@@ -208,9 +145,9 @@ absl::StatusOr<DkimKey> ParseDkimKey(std::string_view text) {
   } else if (type != "rsa") {
     return Invalid(fmt::format("unknown key type {}", Quoted(type)));
   }
-  if (const auto hashes = tags.Find("h")) key.hashes = ParseList(*hashes);
-  if (const auto services = tags.Find("s")) key.services = ParseList(*services);
-  if (const auto flags = tags.Find("t")) key.flags = ParseList(*flags);
+  if (const auto hashes = tags.Find("h")) key.hashes = ParseColonList(*hashes);
+  if (const auto services = tags.Find("s")) key.services = ParseColonList(*services);
+  if (const auto flags = tags.Find("t")) key.flags = ParseColonList(*flags);
   key.testing = Contains(key.flags, "y");
   key.strict_identity = Contains(key.flags, "s");
   key.notes = std::string(tags.Find("n").value_or(""));

@@ -1,0 +1,130 @@
+#include "lib/mail/dkim_key_check.h"
+
+#include <algorithm>
+#include <memory>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/mailauth/dkim_key.h"
+
+namespace dmarcate {
+namespace {
+
+template <auto Free>
+struct Freer {
+  template <typename T>
+  void operator()(T* p) const {
+    Free(p);
+  }
+};
+using PkeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
+using PkeyContextPtr = std::unique_ptr<EVP_PKEY_CTX, Freer<EVP_PKEY_CTX_free>>;
+using MdContextPtr = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
+
+const unsigned char* Octets(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+PkeyPtr MakeKey(const DkimKey& key) {
+  const unsigned char* at = Octets(key.public_key);
+  const auto length = static_cast<long>(key.public_key.size());
+  switch (key.form) {
+    case DkimKeyForm::kSubjectPublicKeyInfo:
+      return PkeyPtr(d2i_PUBKEY(nullptr, &at, length));
+    case DkimKeyForm::kRsaPublicKey:
+      return PkeyPtr(d2i_PublicKey(EVP_PKEY_RSA, nullptr, &at, length));
+    case DkimKeyForm::kRaw:
+      return PkeyPtr(
+          EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, at, key.public_key.size()));
+    case DkimKeyForm::kNone:
+      break;
+  }
+  return nullptr;
+}
+
+// RSASSA-PKCS1-v1_5 over the digest.
+bool VerifyRsa(EVP_PKEY* key, std::string_view signature, std::string_view digest) {
+  const PkeyContextPtr context(EVP_PKEY_CTX_new(key, nullptr));
+  return context != nullptr && EVP_PKEY_verify_init(context.get()) == 1 &&
+         EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1 &&
+         EVP_PKEY_CTX_set_signature_md(context.get(), EVP_sha256()) == 1 &&
+         EVP_PKEY_verify(context.get(), Octets(signature), signature.size(), Octets(digest),
+                         digest.size()) == 1;
+}
+
+// PureEdDSA, with the digest as the message (RFC 8463 section 3).
+bool VerifyEd25519(EVP_PKEY* key, std::string_view signature, std::string_view digest) {
+  const MdContextPtr context(EVP_MD_CTX_new());
+  return context != nullptr &&
+         EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key) == 1 &&
+         EVP_DigestVerify(context.get(), Octets(signature), signature.size(), Octets(digest),
+                          digest.size()) == 1;
+}
+
+bool Verifies(const DkimKey& key, std::string_view signature, std::string_view digest) {
+  const PkeyPtr made = MakeKey(key);
+  const bool right = made != nullptr &&
+                     (key.type == DkimKeyType::kRsa ? VerifyRsa(made.get(), signature, digest)
+                                                    : VerifyEd25519(made.get(), signature, digest));
+  ERR_clear_error();
+  return right;
+}
+
+bool Allows(const std::vector<std::string>& list, std::string_view item) {
+  return list.empty() || std::ranges::find(list, item) != list.end();
+}
+
+// Why the key is not for this signature; empty if it is.
+std::string Mismatch(const DkimKey& key, const DkimSignature& signature, DkimService service) {
+  if (key.revoked) return "the key is revoked";
+  if (key.type != signature.key_type) {
+    return fmt::format("the key is of type {}, the signature {}", ToString(key.type),
+                       signature.algorithm);
+  }
+  if (!Allows(key.hashes, "sha256")) return "the key's h= does not allow sha256";
+  const bool for_mail = Allows(key.services, "*") || Allows(key.services, "email");
+  const bool for_tls_report =
+      service == DkimService::kMailOrTlsReport && Allows(key.services, "tlsrpt");
+  if (!for_mail && !for_tls_report) return "the key's s= does not allow mail";
+  if (key.strict_identity && signature.identity_domain != signature.domain) {
+    return "the key's t=s does not allow a subdomain in i=";
+  }
+  return "";
+}
+
+}  // namespace
+
+DkimKeyVerdict CheckDkimKey(std::string_view record, const DkimSignature& signature,
+                            std::string_view digest, DkimService service) {
+  DkimKeyVerdict verdict;
+  const auto key = ParseDkimKey(record);
+  if (key.status().code() == absl::StatusCode::kNotFound) return verdict;
+  verdict.result = DkimResult::kPermError;
+  if (!key.ok()) {
+    verdict.reason = EscapeForTerminal(MessageOf(key.status()));
+    return verdict;
+  }
+  verdict.bits = key->bits;
+  verdict.reason = Mismatch(*key, signature, service);
+  if (!verdict.reason.empty()) return verdict;
+  if (!Verifies(*key, signature.signature, digest)) {
+    verdict.result = DkimResult::kFail;
+    verdict.reason = "the signature does not match the header";
+  } else if (key->strength() == DkimStrength::kUnusable) {
+    verdict.result = DkimResult::kPolicy;
+    verdict.reason = fmt::format("an RSA key of {} bits is too short", key->bits);
+  } else if (key->testing) {
+    verdict.result = DkimResult::kPolicy;
+    verdict.reason = "the key says t=y: its domain is testing";
+  } else {
+    verdict.result = DkimResult::kPass;
+  }
+  return verdict;
+}
+
+}  // namespace dmarcate
