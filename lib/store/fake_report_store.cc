@@ -46,6 +46,7 @@ absl::StatusOr<CommitResult> FakeReportStore::Commit(CommitBatch batch, Sync /*s
   for (CommitBatch::Processed& processed : batch.processed) {
     DMARCATE_RETURN_IF_ERROR(Process(processed, state, result));
   }
+  for (const ReceiptId id : batch.dropped) result.dropped.push_back(Drop(id, state));
   written_ = std::move(state);
   ++written_version_;
   return result;
@@ -94,6 +95,12 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
     if (item.report) {
       item.report->raw_sha256 = receipt.raw_sha256;
       Store(*std::move(item.report), item.item, state);
+    } else if (item.item.outcome == Outcome::kDuplicate) {
+      for (const auto& [key, other] : state.reports) {
+        if (other.document_sha256 != item.document_sha256) continue;
+        item.item.report_name = key.ToId();
+        item.item.domain = key.domain;
+      }
     }
     items.push_back(std::move(item.item));
   }
@@ -102,6 +109,29 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
   receipt.from_domain = std::move(processed.from_domain);
   result.processed.push_back(items);
   return absl::OkStatus();
+}
+
+DropResult FakeReportStore::Drop(ReceiptId id, State& state) {
+  const auto found = state.receipts.find(id);
+  if (found == state.receipts.end() || !found->second.first.processed) return {};
+  std::vector<ReceiptItem>& items = found->second.second;
+  const auto gone =
+      std::erase_if(items, [](const ReceiptItem& item) { return IsUnreadable(item.outcome); });
+  if (gone == 0) return {};
+  return {.dropped = true, .raw_bytes = items.empty() ? ForgetReceipt(id, state) : 0};
+}
+
+int64_t FakeReportStore::ForgetReceipt(ReceiptId id, State& state) {
+  const std::string sha256 = state.receipts.at(id).first.raw_sha256;
+  state.receipts.erase(id);
+  for (const auto& [other, entry] : state.receipts) {
+    if (entry.first.raw_sha256 != sha256) continue;
+    if (state.first_receipt[sha256] == id) state.first_receipt[sha256] = other;
+    return 0;
+  }
+  state.first_receipt.erase(sha256);
+  const auto raw = state.raw.extract(sha256);
+  return raw ? static_cast<int64_t>(raw.mapped().size()) : 0;
 }
 
 void FakeReportStore::Store(StoredReport report, ReceiptItem& item, State& state) {
@@ -160,6 +190,15 @@ absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FakeReportStore::FindByR
   const auto& [receipt, items] = written_.receipts.at(found->second);
   if (!receipt.processed) return std::nullopt;
   return items;
+}
+
+absl::StatusOr<StoredReceipt> FakeReportStore::GetReceipt(ReceiptId id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = written_.receipts.find(id);
+  if (found == written_.receipts.end()) {
+    return MakeError(absl::StatusCode::kNotFound, fmt::format("receipt {}: unknown", id));
+  }
+  return StoredReceipt{found->second.first, found->second.second};
 }
 
 absl::StatusOr<std::string> FakeReportStore::ReadRaw(std::string_view raw_sha256) {

@@ -25,6 +25,7 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
   absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) override;
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) override;
+  absl::StatusOr<StoredReceipt> GetReceipt(ReceiptId id) override;
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
   absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
                                                 size_t limit) override;
@@ -55,6 +56,9 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
                              CommitResult& result);
   static absl::Status Process(CommitBatch::Processed& processed, State& state,
                               CommitResult& result);
+  static DropResult Drop(ReceiptId id, State& state);
+  // The receipt and, unless another has the same, its bytes: how many.
+  static int64_t ForgetReceipt(ReceiptId id, State& state);
   static void Store(StoredReport report, ReceiptItem& item, State& state);
   // Marks the one that counts among the revisions of `report`.
   static void Elect(const StoredReport& report, State& state);

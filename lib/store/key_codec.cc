@@ -124,6 +124,20 @@ std::string DocumentIndexKey(std::string_view document_sha256) {
 
 std::string RawHashKey(std::string_view raw_sha256) { return IndexKey('H', raw_sha256); }
 
+std::string RawCopyPrefix(std::string_view raw_sha256) { return IndexKey('C', raw_sha256); }
+
+std::string RawCopyKey(std::string_view raw_sha256, ReceiptId receipt) {
+  std::string key = RawCopyPrefix(raw_sha256);
+  AppendKeyNumber(receipt, 8, &key);
+  return key;
+}
+
+std::optional<ReceiptId> ParseRawCopyKey(std::string_view bytes) {
+  if (bytes.size() != 1 + kIndexHashBytes + 8) return std::nullopt;
+  bytes.remove_prefix(1 + kIndexHashBytes);
+  return TakeKeyNumber(&bytes, 8);
+}
+
 std::string RawDbKey(ReceiptId receipt) { return RawPieceDbKey(receipt, 0); }
 
 std::string RawPieceDbKey(ReceiptId receipt, uint32_t piece) {

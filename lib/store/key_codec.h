@@ -41,6 +41,11 @@ inline constexpr char kUnreadableTag = 'U';  // -> empty; has items that ListUnr
 std::string ReceiptDbKey(char tag, ReceiptId receipt);
 // "H" and the first 10 bytes of the hash -> the receipt that brought these raw bytes first.
 std::string RawHashKey(std::string_view raw_sha256);
+// "C", the same 10 bytes and a later receipt of the same bytes -> empty. Also of other bytes whose
+// hash begins alike: then the bytes lie under that later receipt.
+std::string RawCopyKey(std::string_view raw_sha256, ReceiptId receipt);
+std::string RawCopyPrefix(std::string_view raw_sha256);
+std::optional<ReceiptId> ParseRawCopyKey(std::string_view bytes);
 std::optional<ReceiptId> ParseReceiptDbKey(char tag, std::string_view bytes);
 inline constexpr std::string_view kFormatKey = "Mformat";        // -> version of the layout
 inline constexpr std::string_view kLastReceiptKey = "Mreceipt";  // -> the last receipt id given

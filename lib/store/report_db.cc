@@ -15,6 +15,10 @@ namespace {
 
 constexpr int64_t kLargestReserveBytes = 64 << 20;
 
+absl::Status RawExpired(std::string_view raw_sha256) {
+  return MakeError(absl::StatusCode::kNotFound, fmt::format("raw {}: expired", ToHex(raw_sha256)));
+}
+
 }  // namespace
 
 std::vector<FamilySpec> ReportFamilies() {
@@ -84,10 +88,23 @@ absl::StatusOr<std::optional<FirstReceipt>> FindRaw(const RocksDb& db,
   if (!id) return std::nullopt;
   FirstReceipt first{*id, MustReadReceipt(db, *id)};
   if (!first.stored.ok() && !absl::IsDataLoss(first.stored.status())) return first.stored.status();
-  if (first.stored.ok() && first.stored->receipt.raw_sha256 != raw_sha256) {
-    return std::nullopt;  // they share 80 bits
-  }
-  return first;
+  if (!first.stored.ok() || first.stored->receipt.raw_sha256 == raw_sha256) return first;
+  // They share 80 bits. Those who came later lie under receipts of their own.
+  std::optional<FirstReceipt> found;
+  const std::string prefix = RawCopyPrefix(raw_sha256);
+  const auto look = [&](std::string_view copy, std::string_view) -> absl::StatusOr<bool> {
+    const auto later = ParseRawCopyKey(copy);
+    if (!later) return true;
+    auto stored = ReadReceipt(db, *later);
+    if (absl::IsDataLoss(stored.status())) return true;
+    DMARCATE_RETURN_IF_ERROR(stored.status());
+    if (!*stored || (*stored)->receipt.raw_sha256 != raw_sha256) return true;
+    found = FirstReceipt{*later, **std::move(stored)};
+    return false;
+  };
+  DMARCATE_RETURN_IF_ERROR(
+      db.Scan(kMainFamily, prefix, KeyAfterPrefix(prefix), Direction::kForward, look));
+  return found;
 }
 
 absl::StatusOr<std::string> ReadRawBytes(const RocksDb& db, std::string_view raw_sha256) {
@@ -98,6 +115,8 @@ absl::StatusOr<std::string> ReadRawBytes(const RocksDb& db, std::string_view raw
   }
   const ReceiptId id = first->id;
   DMARCATE_ASSIGN_OR_RETURN(auto bytes, db.Get(kRawFamily, RawDbKey(id)));
+  if (!bytes && first->stored.ok() && first->stored->receipt.raw_gone)
+    return RawExpired(raw_sha256);
   if (bytes && bytes->size() == kRawPieceBytes) {
     const int64_t size = first->stored.ok() ? first->stored->receipt.size_bytes : 0;
     bytes->reserve(static_cast<size_t>(std::clamp<int64_t>(size, 0, kLargestReserveBytes)));

@@ -45,7 +45,7 @@ struct FirstReceipt {
 };
 // nullopt: the bytes are not there.
 absl::StatusOr<std::optional<FirstReceipt>> FindRaw(const RocksDb& db, std::string_view raw_sha256);
-// kNotFound; kDataLoss if the bytes do not match their hash.
+// As ReportWriter::ReadRaw().
 absl::StatusOr<std::string> ReadRawBytes(const RocksDb& db, std::string_view raw_sha256);
 
 }  // namespace dmarcate

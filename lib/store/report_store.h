@@ -70,6 +70,7 @@ struct Receipt {
   std::string file_name;             // as sent, valid UTF-8, cut at 255 bytes; display only
   std::optional<Envelope> envelope;  // kSmtp only: of an LMTP client only the MTA is known
   bool processed = false;            // items are known
+  bool raw_gone = false;             // the bytes were let go: expired, or purged
   std::string subject, from_domain;  // of the mail, once processed
 };
 
@@ -134,6 +135,9 @@ struct ProcessedItem {
   ReceiptItem item;
   std::optional<StoredReport>
       report;  // for the kAccepted* outcomes; key.receipt/item/day filled by the caller
+  // Of a kDuplicate that was noticed before the store (in one mail): the store links it to the
+  // report with this document, if there is one. 32 bytes, or empty.
+  std::string document_sha256;
 };
 
 // One group of work, committed atomically.
@@ -149,15 +153,31 @@ struct CommitBatch {
   };
   std::vector<Accepted> accepted;
   std::vector<Processed> processed;
+  // Receipts whose unreadable items (ListUnreadable) are to be forgotten. What else came of them
+  // stays, and the raw bytes with it; a receipt of which nothing stays goes, and the raw bytes
+  // unless another receipt has the same.
+  std::vector<ReceiptId> dropped;
+};
+struct DropResult {
+  bool dropped = false;   // false: there is nothing unreadable, or it is still to be read
+  int64_t raw_bytes = 0;  // that went with it
+  friend bool operator==(const DropResult&, const DropResult&) = default;
 };
 struct CommitResult {
   std::vector<ReceiptId> accepted;  // as CommitBatch::accepted
   std::vector<bool> raw_known;      // as accepted: the same bytes had been received before
   std::vector<std::vector<ReceiptItem>>
-      processed;  // as CommitBatch::processed, outcome and report_name final
+      processed;                    // as CommitBatch::processed, outcome and report_name final
+  std::vector<DropResult> dropped;  // as CommitBatch::dropped
 };
 
-// One process writes. Commit() is called from one thread; the rest is thread-safe.
+// A receipt with what came of it.
+struct StoredReceipt {
+  Receipt receipt;
+  std::vector<ReceiptItem> items;  // empty until processed
+};
+
+// One process writes. Thread-safe; commits go one by one.
 class ReportWriter {
  public:
   virtual ~ReportWriter() = default;
@@ -185,7 +205,10 @@ class ReportWriter {
   // bytes again helps in all three cases.
   virtual absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) = 0;
-  // kNotFound; kDataLoss if the bytes do not match their hash.
+  // kNotFound: no such receipt. kDataLoss: it does not decode.
+  virtual absl::StatusOr<StoredReceipt> GetReceipt(ReceiptId id) = 0;
+  // kNotFound, also where they have expired (the message says so); kDataLoss if the bytes do not
+  // match their hash.
   virtual absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) = 0;
   // Names one item of a receipt; what is in doubt sorts by it.
   struct ItemPlace {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "fmt/format.h"
@@ -38,6 +39,10 @@ absl::StatusOr<CommitResult> ReportTransaction::Run(CommitBatch batch) {
   for (CommitBatch::Processed& processed : batch.processed) {
     DMARCATE_RETURN_IF_ERROR(Process(std::move(processed), &result));
   }
+  for (const ReceiptId id : batch.dropped) {
+    DMARCATE_ASSIGN_OR_RETURN(const DropResult dropped, Drop(id));
+    result.dropped.push_back(dropped);
+  }
   if (!result.accepted.empty()) {
     changes_.Put(kMainFamily, std::string(kLastReceiptKey),
                  EncodeNumber(kLastReceiptKey, last_receipt_));
@@ -57,10 +62,15 @@ absl::Status ReportTransaction::Accept(CommitBatch::Accepted accepted, CommitRes
   last_receipt_ = receipt.id;
   if (receipt.raw_sha256.empty()) receipt.raw_sha256 = Sha256(accepted.raw);
   receipt.processed = false;
-  const std::string raw_key = RawHashKey(receipt.raw_sha256);
-  DMARCATE_ASSIGN_OR_RETURN(const bool known, IsKnown(raw_key));
-  if (!known) {
+  DMARCATE_ASSIGN_OR_RETURN(const RawState state, StateOfRaw(receipt.raw_sha256));
+  const bool known = state == RawState::kKnown;
+  if (state == RawState::kNew) {
+    const std::string raw_key = RawHashKey(receipt.raw_sha256);
     changes_.Put(kMainFamily, raw_key, EncodeNumber(raw_key, receipt.id));
+  } else {
+    changes_.Put(kMainFamily, RawCopyKey(receipt.raw_sha256, receipt.id), "");
+  }
+  if (!known) {
     if (accepted.raw.size() > kRawPieceBytes) {
       large_raw_.emplace_back(receipt.id, std::move(accepted.raw));
     } else {
@@ -75,11 +85,21 @@ absl::Status ReportTransaction::Accept(CommitBatch::Accepted accepted, CommitRes
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> ReportTransaction::IsKnown(const std::string& raw_key) const {
-  const auto first = FirstReceipt(raw_key);
-  if (absl::IsDataLoss(first.status())) return false;
+absl::StatusOr<ReportTransaction::RawState> ReportTransaction::StateOfRaw(
+    std::string_view raw_sha256) const {
+  const auto first = FirstReceipt(RawHashKey(raw_sha256));
+  if (absl::IsDataLoss(first.status())) return RawState::kNew;
   DMARCATE_RETURN_IF_ERROR(first.status());
-  return first->has_value();
+  if (!first->has_value()) return RawState::kNew;
+  if ((*first)->receipt.raw_sha256 == raw_sha256) return RawState::kKnown;
+  DMARCATE_ASSIGN_OR_RETURN(const auto keys, KeysWithPrefix(RawCopyPrefix(raw_sha256)));
+  for (const std::string& key : keys) {
+    const auto later = GetReceipt(ParseRawCopyKey(key).value_or(0));
+    if (absl::IsDataLoss(later.status())) continue;
+    DMARCATE_RETURN_IF_ERROR(later.status());
+    if (*later && (*later)->receipt.raw_sha256 == raw_sha256) return RawState::kKnown;
+  }
+  return RawState::kKeyTaken;
 }
 
 absl::Status ReportTransaction::Process(CommitBatch::Processed processed, CommitResult* result) {
@@ -96,7 +116,11 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
   bool unreadable = false;
   const std::string receipt_key = ReceiptDbKey(kReceiptTag, id);
   for (ProcessedItem& item : processed.items) {
-    if (item.report) DMARCATE_RETURN_IF_ERROR(Store(*std::move(item.report), &item.item));
+    if (item.report) {
+      DMARCATE_RETURN_IF_ERROR(Store(*std::move(item.report), &item.item));
+    } else if (item.item.outcome == Outcome::kDuplicate) {
+      DMARCATE_RETURN_IF_ERROR(Link(item.document_sha256, &item.item));
+    }
     unreadable = unreadable || IsUnreadable(item.item.outcome);
     stored->items.push_back(std::move(item.item));
   }
@@ -132,6 +156,15 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
   whole->trust = report.trust;
   whole->reporter_key = std::move(report.reporter_key);
   return Insert(*std::move(whole));
+}
+
+absl::Status ReportTransaction::Link(std::string_view document_sha256, ReceiptItem* item) const {
+  if (document_sha256.size() != 32) return absl::OkStatus();
+  DMARCATE_ASSIGN_OR_RETURN(const auto report, FindDocument(document_sha256));
+  if (!report) return absl::OkStatus();
+  item->report_name = report->key.ToId();
+  item->domain = report->key.domain;
+  return absl::OkStatus();
 }
 
 absl::Status ReportTransaction::Insert(StoredReport report) {
@@ -271,6 +304,26 @@ absl::StatusOr<std::optional<StoredReceipt>> ReportTransaction::FirstReceipt(
   if (receipt) return receipt;
   return MakeError(absl::StatusCode::kDataLoss,
                    fmt::format("receipt {}: raw bytes name it, but it is not there", id));
+}
+
+absl::StatusOr<std::vector<std::string>> ReportTransaction::KeysWithPrefix(
+    std::string_view prefix) const {
+  std::set<std::string> keys;
+  DMARCATE_RETURN_IF_ERROR(db_.Scan(kMainFamily, prefix, KeyAfterPrefix(prefix),
+                                    Direction::kForward,
+                                    [&](std::string_view key, std::string_view) {
+                                      keys.emplace(key);
+                                      return absl::StatusOr<bool>(true);
+                                    }));
+  for (const auto& [key, value] : changes_.families()[kMainFamily]) {
+    if (!key.starts_with(prefix)) continue;
+    if (value) {
+      keys.insert(key);
+    } else {
+      keys.erase(key);
+    }
+  }
+  return std::vector<std::string>(keys.begin(), keys.end());
 }
 
 absl::StatusOr<std::optional<StoredReceipt>> ReportTransaction::GetReceipt(ReceiptId id) const {

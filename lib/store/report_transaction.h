@@ -45,6 +45,18 @@ class ReportTransaction {
   absl::Status Accept(CommitBatch::Accepted accepted, CommitResult* result);
   absl::Status Process(CommitBatch::Processed processed, CommitResult* result);
   absl::Status Store(StoredReport report, ReceiptItem* item);
+  // Names the report that a duplicate is one of.
+  absl::Status Link(std::string_view document_sha256, ReceiptItem* item) const;
+  absl::StatusOr<DropResult> Drop(ReceiptId id);
+  // One that does not decode, with whatever lies under its number.
+  absl::StatusOr<DropResult> DropUndecodable(ReceiptId id);
+  // The receipt and its marks; the bytes of its raw, or 0 where another receipt goes on with them.
+  absl::StatusOr<int64_t> ForgetReceipt(const Receipt& receipt);
+  // The receipts of the same bytes that came after the first.
+  absl::StatusOr<std::vector<ReceiptId>> Copies(const Receipt& first) const;
+  // Gives the bytes that lie under `from` to `to`.
+  absl::Status MoveRaw(const Receipt& from, ReceiptId to);
+  void DeleteRaw(const Receipt& receipt);
 
   // Take in and out whole reports, with indexes and totals.
   absl::Status Insert(StoredReport report);
@@ -55,15 +67,22 @@ class ReportTransaction {
   absl::Status FinishTotals();
   absl::Status Recount(const std::string& day_key, DayTotals* totals) const;
 
-  // Whether the bytes of `raw_key` are there. What does not decode is not: then they are kept once
-  // more, under the receipt that brings them now.
-  absl::StatusOr<bool> IsKnown(const std::string& raw_key) const;
+  // Whether the bytes are there. What does not decode is not: then they are kept once more, under
+  // the receipt that brings them now.
+  enum class RawState : uint8_t {
+    kNew,
+    kKnown,
+    kKeyTaken,  // new, by other bytes whose hash begins alike
+  };
+  absl::StatusOr<RawState> StateOfRaw(std::string_view raw_sha256) const;
 
   // With this transaction's changes.
   absl::StatusOr<std::optional<std::string>> Get(int family, std::string_view key) const;
   absl::StatusOr<std::optional<StoredReceipt>> GetReceipt(ReceiptId id) const;
   // The one that brought the bytes of `raw_key` first.
   absl::StatusOr<std::optional<StoredReceipt>> FirstReceipt(const std::string& raw_key) const;
+  // Keys of the main family that begin with `prefix`.
+  absl::StatusOr<std::vector<std::string>> KeysWithPrefix(std::string_view prefix) const;
   absl::StatusOr<std::optional<StoredReport>> GetReport(
       const ReportKey& key, ReportParts parts = ReportParts::kAll) const;
   absl::StatusOr<std::vector<Revision>> GetRevisions(const std::string& key) const;

@@ -39,6 +39,7 @@ class RocksReportWriter final : public ReportWriter {
   absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) override;
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) override;
+  absl::StatusOr<StoredReceipt> GetReceipt(ReceiptId id) override;
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
   absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
                                                 size_t limit) override;
@@ -54,7 +55,7 @@ class RocksReportWriter final : public ReportWriter {
   absl::Status SetAside(ReceiptId id, const absl::Status& error);
 
   std::unique_ptr<RocksDb> db_;
-  std::mutex commit_mutex_;  // guards what follows; Commit() is called from one thread anyway
+  std::mutex commit_mutex_;  // guards what follows
   ReceiptId last_receipt_ = 0;
   uint64_t commit_ = 0;
   StringMap<DayTotals> totals_cache_;  // by DayDbKey; days that reports come for

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "fmt/format.h"
+
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
@@ -163,6 +165,12 @@ absl::Status RocksReportWriter::SetAside(ReceiptId id, const absl::Status& error
   WriteSet mark(ReportFamilies().size());
   mark.Put(kMainFamily, key, "");
   return db_->Write(mark, Sync::kNo);
+}
+
+absl::StatusOr<StoredReceipt> RocksReportWriter::GetReceipt(ReceiptId id) {
+  DMARCATE_ASSIGN_OR_RETURN(auto stored, ReadReceipt(*db_, id));
+  if (stored) return *std::move(stored);
+  return MakeError(absl::StatusCode::kNotFound, fmt::format("receipt {}: unknown", id));
 }
 
 absl::StatusOr<std::string> RocksReportWriter::ReadRaw(std::string_view raw_sha256) {

@@ -56,6 +56,7 @@ std::string ReadReportName(const Receipt& receipt, WireReader& in) {
 
 constexpr uint8_t kProcessed = 1;
 constexpr uint8_t kEnvelope = 2;
+constexpr uint8_t kRawGone = 8;
 
 void WriteEnvelope(const Envelope& envelope, WireWriter& out) {
   for (const uint8_t byte : envelope.client.bytes()) out.Byte(byte);
@@ -83,9 +84,9 @@ std::string EncodeReceipt(std::string_view key, const StoredReceipt& stored) {
   const Receipt& receipt = stored.receipt;
   std::string payload;
   WireWriter out(&payload);
-  out.Byte(static_cast<uint8_t>((receipt.processed ? kProcessed : 0) |
-                                (receipt.envelope.has_value() ? kEnvelope : 0) |
-                                static_cast<uint8_t>(receipt.channel) << 4));
+  out.Byte(static_cast<uint8_t>(
+      (receipt.processed ? kProcessed : 0) | (receipt.envelope.has_value() ? kEnvelope : 0) |
+      (receipt.raw_gone ? kRawGone : 0) | static_cast<uint8_t>(receipt.channel) << 4));
   out.Varint(static_cast<uint64_t>(receipt.size_bytes));
   out.Time(receipt.received_time);
   out.String(receipt.file_name);
@@ -118,6 +119,7 @@ absl::StatusOr<StoredReceipt> DecodeReceipt(std::string_view key, std::string_vi
   DMARCATE_ASSIGN_OR_RETURN(WireReader in, Begin(key, value));
   const uint8_t flags = in.Byte();
   receipt.processed = (flags & kProcessed) != 0;
+  receipt.raw_gone = (flags & kRawGone) != 0;
   receipt.channel = in.Enum(static_cast<uint8_t>(flags >> 4), kLastChannel);
   receipt.size_bytes = static_cast<int64_t>(in.Varint());
   receipt.received_time = in.Time();

@@ -17,10 +17,6 @@
 
 namespace dmarcate {
 
-struct StoredReceipt {
-  Receipt receipt;
-  std::vector<ReceiptItem> items;  // empty until processed
-};
 std::string EncodeReceipt(std::string_view key, const StoredReceipt& stored);
 absl::StatusOr<StoredReceipt> DecodeReceipt(std::string_view key, std::string_view value);
 

@@ -126,6 +126,8 @@ const KeyCase kKeyCases[] = {
     {"Receipt", ReceiptDbKey(kReceiptTag, 0xa3f01), "5200000000000a3f01"},
     {"Pending", ReceiptDbKey(kPendingTag, 0xa3f01), "5000000000000a3f01"},
     {"Unreadable", ReceiptDbKey(kUnreadableTag, 0xa3f01), "5500000000000a3f01"},
+    {"RawCopy", RawCopyKey(std::string(32, '\x22'), 0xa3f01),
+     "432222222222222222222200000000000a3f01"},
     {"RawHash", RawHashKey(Sha256("raw")), "48" + Sha256Hex("raw").substr(0, 20)},
     {"Raw", RawDbKey(0xa3f01), "00000000000a3f01"},
     {"RawPiece", RawPieceDbKey(0xa3f01, 1), "00000000000a3f0100000001"},

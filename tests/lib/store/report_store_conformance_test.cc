@@ -387,6 +387,140 @@ TEST_P(ReportStoreTest, AWrongBatchWritesNothing) {
   EXPECT_EQ(MustAccept("more"), id + 1);
 }
 
+TEST_P(ReportStoreTest, ADuplicateNoticedInTheMailIsLinkedByItsDocument) {
+  const ReceiptId first = MustAccept("first"), second = MustAccept("second");
+  CommitBatch batch;
+  batch.processed.push_back(Process(first, {MakeReport(kDomain, kTestDay, "id", "doc", {3})}));
+  for (const ReceiptId id : {first, second}) {
+    if (id == second) batch.processed.push_back(Process(second, {}));
+    ProcessedItem& copy = batch.processed.back().items.emplace_back();
+    copy.item.outcome = Outcome::kDuplicate;
+    copy.item.kind = "aggregate";
+    copy.document_sha256 = Sha256("doc");
+  }
+  ProcessedItem& unknown = batch.processed.back().items.emplace_back();
+  unknown.item.outcome = Outcome::kDuplicate;
+  unknown.document_sha256 = Sha256("another");
+  const auto items = MustCommit(std::move(batch)).processed;
+  ASSERT_THAT(items, SizeIs(2));
+  ASSERT_THAT(items[0], SizeIs(2));
+  EXPECT_EQ(items[0][1].outcome, Outcome::kDuplicate);
+  EXPECT_EQ(items[0][1].report_name, items[0][0].report_name);
+  EXPECT_EQ(items[0][1].domain, kDomain);
+  ASSERT_THAT(items[1], SizeIs(2));
+  EXPECT_EQ(items[1][0].report_name, items[0][0].report_name);
+  EXPECT_EQ(items[1][1].report_name, "");
+  EXPECT_EQ(Messages(), 3u);
+  EXPECT_EQ(writer().GetReceipt(first)->items[1].report_name, items[0][0].report_name);
+}
+
+TEST_P(ReportStoreTest, BytesWhoseHashesBeginAlikeAreKeptApart) {
+  const ReceiptId a = MustAccept("a");
+  MustProcess(a, {MakeReport(kDomain, kTestDay, "id", "doc", {3})});
+  std::string alike = Sha256("a");
+  alike.back() ^= 1;
+  std::vector<ReceiptId> ids;
+  for (int i = 0; i < 2; ++i) {
+    CommitBatch batch;
+    batch.accepted.push_back(Accept("b"));
+    batch.accepted[0].receipt.raw_sha256 = alike;
+    const CommitResult result = MustCommit(std::move(batch));
+    EXPECT_THAT(result.raw_known, ElementsAre(i > 0));
+    ids.push_back(result.accepted.at(0));
+  }
+  EXPECT_EQ(*writer().FindByRaw(alike), std::nullopt);
+  EXPECT_EQ(*writer().ReadRaw(Sha256("a")), "a");
+  // Bytes are there, though not ones with this hash.
+  EXPECT_EQ(writer().ReadRaw(alike).status().code(), absl::StatusCode::kDataLoss);
+  CommitBatch batch;
+  batch.processed.push_back(ProcessUnreadable(ids[0], Outcome::kQuarantined, "xml"));
+  MustCommit(std::move(batch));
+  const auto items = *writer().FindByRaw(alike);
+  ASSERT_TRUE(items.has_value());
+  EXPECT_EQ((*items)[0].reason, "xml");
+  EXPECT_THAT(**writer().FindByRaw(Sha256("a")), SizeIs(1));
+}
+
+TEST_P(ReportStoreTest, GetsAReceiptWithWhatCameOfIt) {
+  const ReceiptId id = MustAccept("raw");
+  EXPECT_FALSE(writer().GetReceipt(id)->receipt.processed);
+  MustProcess(id, {MakeReport(kDomain, kTestDay, "id", "doc", {3})});
+  const auto got = writer().GetReceipt(id);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_TRUE(got->receipt.processed);
+  EXPECT_EQ(got->receipt.raw_sha256, Sha256("raw"));
+  EXPECT_THAT(got->items, SizeIs(1));
+  EXPECT_EQ(writer().GetReceipt(id + 1).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_P(ReportStoreTest, DroppingForgetsTheReceiptAndItsBytes) {
+  const std::string large(3'500'000, 'x');
+  const ReceiptId small_id = MustAccept("bad"), large_id = MustAccept(large),
+                  pending = MustAccept("pending");
+  CommitBatch batch;
+  batch.processed.push_back(ProcessUnreadable(small_id, Outcome::kQuarantined, "xml"));
+  batch.processed.push_back(ProcessUnreadable(large_id, Outcome::kOverLimit, "large"));
+  MustCommit(std::move(batch));
+  CommitBatch drop;
+  drop.dropped = {small_id, large_id, pending, 99};
+  EXPECT_THAT(
+      MustCommit(drop).dropped,
+      ElementsAre(DropResult{true, 3}, DropResult{true, 3'500'000}, DropResult{}, DropResult{}));
+  EXPECT_THAT(writer().ListUnreadable(std::nullopt, 10)->rows, IsEmpty());
+  for (const std::string& raw : {std::string("bad"), large}) {
+    EXPECT_EQ(writer().ReadRaw(Sha256(raw)).status().code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(reader().ReadRaw(Sha256(raw)).status().code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(*writer().FindByRaw(Sha256(raw)), std::nullopt);
+  }
+  EXPECT_EQ(writer().GetReceipt(small_id).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(*writer().ReadRaw(Sha256("pending")), "pending");
+  EXPECT_THAT(*writer().Pending(10), SizeIs(1));
+  // Twice is as once; and the bytes may come again.
+  EXPECT_THAT(MustCommit(drop).dropped, testing::Each(DropResult{}));
+  EXPECT_EQ(MustAccept(large), pending + 1);
+  EXPECT_EQ(*writer().ReadRaw(Sha256(large)), large);
+}
+
+TEST_P(ReportStoreTest, DroppingKeepsTheReportsOfTheMessage) {
+  const ReceiptId id = MustAccept("mixed");
+  CommitBatch batch;
+  batch.processed.push_back(Process(id, {MakeReport(kDomain, kTestDay, "id", "doc", {3})}));
+  batch.processed[0].items.push_back(
+      std::move(ProcessUnreadable(id, Outcome::kQuarantined, "xml").items[0]));
+  MustCommit(std::move(batch));
+  EXPECT_THAT(writer().ListUnreadable(std::nullopt, 10)->rows, SizeIs(1));
+  CommitBatch drop;
+  drop.dropped = {id};
+  EXPECT_THAT(MustCommit(std::move(drop)).dropped, ElementsAre(DropResult{true, 0}));
+  EXPECT_THAT(writer().ListUnreadable(std::nullopt, 10)->rows, IsEmpty());
+  EXPECT_EQ(Messages(), 3u);
+  EXPECT_EQ(*reader().ReadRaw(Sha256("mixed")), "mixed");
+  EXPECT_THAT(writer().GetReceipt(id)->items, SizeIs(1));
+}
+
+TEST_P(ReportStoreTest, DroppingTheFirstOfTwoLeavesTheBytesToTheSecond) {
+  for (const std::string& raw : {std::string("same"), std::string(2'200'000, 'y')}) {
+    const ReceiptId first = MustAccept(raw), second = MustAccept(raw), third = MustAccept(raw);
+    CommitBatch batch;
+    for (const ReceiptId id : {first, second}) {
+      batch.processed.push_back(ProcessUnreadable(id, Outcome::kQuarantined, "xml"));
+    }
+    MustCommit(std::move(batch));
+    CommitBatch drop;
+    drop.dropped = {first};
+    EXPECT_THAT(MustCommit(std::move(drop)).dropped, ElementsAre(DropResult{true, 0}));
+    EXPECT_EQ(*writer().ReadRaw(Sha256(raw)), raw);
+    EXPECT_EQ(*reader().ReadRaw(Sha256(raw)), raw);
+    CommitBatch rest;
+    rest.processed.push_back(ProcessUnreadable(third, Outcome::kQuarantined, "xml"));
+    rest.dropped = {third, second};
+    const auto size = static_cast<int64_t>(raw.size());
+    EXPECT_THAT(MustCommit(std::move(rest)).dropped,
+                ElementsAre(DropResult{true, 0}, DropResult{true, size}));
+    EXPECT_EQ(reader().ReadRaw(Sha256(raw)).status().code(), absl::StatusCode::kNotFound);
+  }
+}
+
 TEST_P(ReportStoreTest, ListsUnreadableNewestFirstInPages) {
   for (int i = 1; i <= 5; ++i) {
     const ReceiptId id = MustAccept("raw " + std::to_string(i));

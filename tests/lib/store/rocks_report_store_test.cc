@@ -324,6 +324,26 @@ TEST(RocksReportStore, AnIndexOfRawBytesThatDoesNotDecodeIsAsIfUnseen) {
   EXPECT_EQ(*writer->ReadRaw(Sha256("raw")), "raw");
 }
 
+TEST(RocksReportStore, AReceiptThatDoesNotDecodeCanBeDropped) {
+  const TempDir directory;
+  {
+    auto writer = *RocksReportWriter::Open(directory.path("reports"));
+    ASSERT_TRUE(AcceptAndProcess(*writer, "raw", {}).ok());
+  }
+  Spoil(directory, kMainFamily, ReceiptDbKey(kReceiptTag, 1));
+  auto writer = *RocksReportWriter::Open(directory.path("reports"));
+  EXPECT_EQ(*writer->FindByRaw(Sha256("raw")), std::nullopt);  // lists it
+  EXPECT_EQ(writer->ListUnreadable(std::nullopt, 10)->rows.size(), 1u);
+  CommitBatch drop;
+  drop.dropped = {1};
+  const auto result = writer->Commit(std::move(drop), Sync::kYes);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->dropped[0], (DropResult{true, 3}));
+  EXPECT_TRUE(writer->ListUnreadable(std::nullopt, 10)->rows.empty());
+  ASSERT_TRUE(AcceptAndProcess(*writer, "raw", {}).ok());
+  EXPECT_EQ(*writer->ReadRaw(Sha256("raw")), "raw");
+}
+
 // The fake recounts and searches for everything; RocksDB has indexes, caches and totals. After any
 // history both say the same.
 TEST(RocksReportStore, EqualsTheFakeAfterAnyHistory) {
@@ -343,6 +363,7 @@ TEST(RocksReportStore, EqualsTheFakeAfterAnyHistory) {
       last += batch.accepted.size();
       for (uint64_t n = known == 0 ? 0 : random() % 4; n > 0; --n) {
         const ReceiptId id = 1 + random() % known;  // some are processed again
+        if (!fake.GetReceipt(id).ok()) continue;    // dropped
         if (random() % 8 == 0) {
           batch.processed.push_back(ProcessUnreadable(id, Outcome::kQuarantined, "x"));
           continue;
@@ -354,11 +375,15 @@ TEST(RocksReportStore, EqualsTheFakeAfterAnyHistory) {
         }
         batch.processed.push_back(Process(id, std::move(reports)));
       }
+      for (uint64_t n = known == 0 ? 0 : random() % 3; n > 0; --n) {
+        batch.dropped.push_back(1 + random() % known);
+      }
       const auto want = fake.Commit(batch, Sync::kNo);
       const auto got = writer->Commit(batch, Sync::kNo);
       ASSERT_TRUE(want.ok() && got.ok()) << want.status() << got.status();
       EXPECT_EQ(got->accepted, want->accepted);
       EXPECT_EQ(got->raw_known, want->raw_known);
+      EXPECT_EQ(got->dropped, want->dropped);
       ASSERT_EQ(got->processed.size(), want->processed.size());
       for (size_t i = 0; i < got->processed.size(); ++i) {
         for (size_t j = 0; j < got->processed[i].size(); ++j) {
@@ -383,6 +408,7 @@ TEST(RocksReportStore, EqualsTheFakeAfterAnyHistory) {
     for (int i = 0; i < 40; ++i) {
       const std::string hash = Sha256("raw " + std::to_string(i));
       EXPECT_EQ((*writer->FindByRaw(hash)).has_value(), (*fake.FindByRaw(hash)).has_value()) << i;
+      EXPECT_EQ(reader->ReadRaw(hash).status().code(), fake.ReadRaw(hash).status().code()) << i;
     }
   }
 }
