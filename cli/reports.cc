@@ -9,8 +9,8 @@
 #include "cli/call.h"
 #include "cli/import.h"
 #include "cli/messages.h"
+#include "cli/quarantine.h"
 #include "cli/report_text.h"
-#include "dmarcate/v1/intake.grpc.pb.h"
 #include "dmarcate/v1/report.grpc.pb.h"
 
 namespace dmarcate::cli {
@@ -62,34 +62,6 @@ int Raw(App* app, const std::string& name) {
   }
   const grpc::Status status = reader->Finish();
   return status.ok() ? static_cast<int>(kDone) : app->Fail("report not read", status);
-}
-
-int ListQuarantine(App* app, const PageOptions& page) {
-  v1::ListQuarantinedMessagesRequest request;
-  page.Fill(&request);
-  v1::ListQuarantinedMessagesResponse response;
-  const auto stub = v1::IntakeService::NewStub(app->ingestd());
-  const grpc::Status status = Call(app, *stub, &v1::IntakeService::Stub::ListQuarantinedMessages,
-                                   request, &response, App::Daemon::kIngestd);
-  if (!status.ok()) return app->Fail("quarantine not listed", status);
-  Table table({{"MESSAGE"},
-               {"OUTCOME"},
-               {"REASON"},
-               {"SIZE", Align::kRight},
-               {"RECEIVED"},
-               {"FILE"},
-               {"DETAIL", Align::kLeft, true},
-               {"SUBJECT", Align::kLeft, true}});
-  for (const v1::QuarantinedMessage& message : response.quarantined_messages()) {
-    table.Add(message.name(),
-              {std::string(LastSegment(message.name())),
-               EnumText(v1::ItemOutcome_Name(message.outcome()), "ITEM_OUTCOME_"), message.reason(),
-               std::to_string(message.size_bytes()), Text(message.receive_time()),
-               message.file_name().value(), message.detail(), message.subject().value()});
-  }
-  Print(app->format(), response, "quarantined_messages", table);
-  NoteNextPage(*app, response);
-  return kDone;
 }
 
 }  // namespace
@@ -150,11 +122,7 @@ void AddReports(CLI::App* root, App* app) {
   one(raw);
   app->OnSelected(raw, selected(&Raw));
 
-  CLI::App* quarantine = group->add_subcommand("quarantine", "what could not be read as a report");
-  quarantine->require_subcommand(1);
-  CLI::App* quarantined = quarantine->add_subcommand("list", "with the reason, newest first");
-  options->page.Add(quarantined);
-  app->OnSelected(quarantined, [app, options] { return ListQuarantine(app, options->page); });
+  AddQuarantine(group, app);
 }
 
 }  // namespace dmarcate::cli

@@ -1,7 +1,6 @@
 #include "ingestd/intake/service.h"
 
 #include <algorithm>
-#include <charconv>
 #include <future>
 #include <utility>
 
@@ -9,25 +8,19 @@
 
 #include "dmarcate/v1/intake.grpc.pb.h"
 #include "ingestd/intake/import_session.h"
+#include "ingestd/intake/quarantine.h"
 #include "ingestd/intake/to_proto.h"
 #include "lib/base/digest.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/rpc/errors.h"
+#include "lib/rpc/server_stream.h"
 #include "lib/rpc/unary.h"
 
 namespace dmarcate {
 namespace {
 
 constexpr size_t kSubmitLimitBytes = 3 << 20;
-constexpr int kDefaultPageSize = 50;
-constexpr int kMaxPageSize = 1000;
-
-grpc::Status FieldError(Reason reason, const std::string& field, const std::string& description) {
-  return MakeRpcError({.reason = reason,
-                       .message = fmt::format("{}: {}", field, description),
-                       .fields = {{field, description}}});
-}
 
 // "8-4-4-4-12" hex digits.
 bool IsUuid(std::string_view text) {
@@ -41,36 +34,12 @@ bool IsUuid(std::string_view text) {
   return true;
 }
 
-// Opaque to clients: where the next page begins.
-std::string PageToken(const ReportWriter::ItemPlace& next) {
-  return Base64Encode(fmt::format("q{:x}-{:x}", next.receipt, next.ordinal));
-}
-
-// All of `text`, in hexadecimal.
-template <typename T>
-bool ParseHex(std::string_view text, T* out) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out, 16);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
-std::optional<ReportWriter::ItemPlace> ParsePageToken(const std::string& token) {
-  const auto text = Base64Decode(token);
-  if (!text.ok() || !text->starts_with('q')) return std::nullopt;
-  const std::string_view place = std::string_view(*text).substr(1);
-  const size_t dash = std::min(place.find('-'), place.size());
-  ReportWriter::ItemPlace next;
-  if (!ParseHex(place.substr(0, dash), &next.receipt) || dash == place.size() ||
-      !ParseHex(place.substr(dash + 1), &next.ordinal) || next.receipt == 0) {
-    return std::nullopt;
-  }
-  return next;
-}
-
 }  // namespace
 
 class IntakeService::Impl final : public v1::IntakeService::CallbackService {
  public:
-  explicit Impl(const IntakeParts& parts) : parts_(parts) {}
+  explicit Impl(const IntakeParts& parts)
+      : parts_(parts), quarantine_(parts.pipeline, parts.store) {}
 
   grpc::ServerUnaryReactor* SubmitReport(grpc::CallbackServerContext* context,
                                          const v1::SubmitReportRequest* request,
@@ -88,8 +57,41 @@ class IntakeService::Impl final : public v1::IntakeService::CallbackService {
   grpc::ServerUnaryReactor* ListQuarantinedMessages(
       grpc::CallbackServerContext* context, const v1::ListQuarantinedMessagesRequest* request,
       v1::ListQuarantinedMessagesResponse* response) override {
-    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
-                      [this](const Call&, const auto& in, auto* out) { return List(in, out); });
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call&, const auto& in, auto* out) { return quarantine_.List(in, out); });
+  }
+  grpc::ServerUnaryReactor* GetQuarantinedMessage(
+      grpc::CallbackServerContext* context, const v1::GetQuarantinedMessageRequest* request,
+      v1::GetQuarantinedMessageResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call&, const auto& in, auto* out) { return quarantine_.Get(in, out); });
+  }
+  grpc::ServerWriteReactor<v1::DownloadQuarantinedMessageResponse>* DownloadQuarantinedMessage(
+      grpc::CallbackServerContext* context,
+      const v1::DownloadQuarantinedMessageRequest* request) override {
+    return ServeStream<v1::DownloadQuarantinedMessageRequest,
+                       v1::DownloadQuarantinedMessageResponse>(
+        parts_.host, context, request, [this](const Call&, const auto& in, auto& writer) {
+          return quarantine_.Download(in, writer);
+        });
+  }
+  grpc::ServerWriteReactor<v1::ReplayQuarantinedMessagesResponse>* ReplayQuarantinedMessages(
+      grpc::CallbackServerContext* context,
+      const v1::ReplayQuarantinedMessagesRequest* request) override {
+    return ServeStream<v1::ReplayQuarantinedMessagesRequest, v1::ReplayQuarantinedMessagesResponse>(
+        parts_.host, context, request, [this](const Call& call, const auto& in, auto& writer) {
+          return quarantine_.Replay(call, in, writer);
+        });
+  }
+  grpc::ServerWriteReactor<v1::DropQuarantinedMessagesResponse>* DropQuarantinedMessages(
+      grpc::CallbackServerContext* context,
+      const v1::DropQuarantinedMessagesRequest* request) override {
+    return ServeStream<v1::DropQuarantinedMessagesRequest, v1::DropQuarantinedMessagesResponse>(
+        parts_.host, context, request, [this](const Call& call, const auto& in, auto& writer) {
+          return quarantine_.Drop(call, in, writer);
+        });
   }
 
   void EndImports() { sessions_.EndAll(); }
@@ -97,10 +99,9 @@ class IntakeService::Impl final : public v1::IntakeService::CallbackService {
  private:
   grpc::Status Submit(const Call& call, const v1::SubmitReportRequest& request,
                       v1::SubmitReportResponse* response);
-  grpc::Status List(const v1::ListQuarantinedMessagesRequest& request,
-                    v1::ListQuarantinedMessagesResponse* response);
 
   const IntakeParts parts_;
+  QuarantineDesk quarantine_;
   ImportSessions sessions_;
 };
 
@@ -149,39 +150,6 @@ grpc::Status IntakeService::Impl::Submit(const Call& call, const v1::SubmitRepor
   const Result result = future.get();
   if (!result.ok()) return ToIntakeError(result.status());
   for (const ReceiptItem& item : *result) *response->add_items() = ToProto(item);
-  return grpc::Status::OK;
-}
-
-grpc::Status IntakeService::Impl::List(const v1::ListQuarantinedMessagesRequest& request,
-                                       v1::ListQuarantinedMessagesResponse* response) {
-  if (request.page_size() < 0) {
-    return FieldError(Reason::kPageSizeNegative, "page_size", "negative");
-  }
-  std::optional<ReportWriter::ItemPlace> from;
-  if (!request.page_token().empty()) {
-    from = ParsePageToken(request.page_token());
-    if (!from) return FieldError(Reason::kPageTokenInvalid, "page_token", "not one of ours");
-  }
-  const int size =
-      request.page_size() == 0 ? kDefaultPageSize : std::min(request.page_size(), kMaxPageSize);
-  const auto page = parts_.store.ListUnreadable(from, static_cast<size_t>(size));
-  if (!page.ok()) return ToRpcError(page.status(), Reason::kStoreUnavailable);
-  for (const auto& [receipt, item, ordinal] : page->rows) {
-    v1::QuarantinedMessage* out = response->add_quarantined_messages();
-    out->set_name(fmt::format("quarantinedMessages/{:016x}-{}", receipt.id, ordinal));
-    out->set_outcome(ToProtoOutcome(item));
-    out->set_reason(item.reason);
-    out->set_detail(item.detail);
-    out->mutable_receive_time()->set_seconds(absl::ToUnixSeconds(receipt.received_time));
-    out->set_channel(std::string(ChannelName(receipt.channel)));
-    out->set_size_bytes(receipt.size_bytes);
-    out->set_content_sha256(ToHex(receipt.raw_sha256));
-    *out->mutable_file_name() =
-        ToUntrusted(item.file_name.empty() ? receipt.file_name : item.file_name);
-    *out->mutable_subject() = ToUntrusted(receipt.subject);
-    *out->mutable_from_domain() = ToUntrusted(receipt.from_domain);
-  }
-  if (page->next) response->set_next_page_token(PageToken(*page->next));
   return grpc::Status::OK;
 }
 

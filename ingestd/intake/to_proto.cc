@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <limits>
 
+#include "fmt/format.h"
+
 #include "ingestd/pipeline/convert.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
-#include "lib/rpc/errors.h"
 
 namespace dmarcate {
 namespace {
@@ -74,6 +75,12 @@ v1::SubmittedItem RefusedItem(v1::ItemOutcome outcome, std::string_view reason,
   out.set_reason(std::string(reason));
   out.set_detail(std::string(detail));
   return out;
+}
+
+grpc::Status FieldError(Reason reason, const std::string& field, const std::string& description) {
+  return MakeRpcError({.reason = reason,
+                       .message = fmt::format("{}: {}", field, description),
+                       .fields = {{field, description}}});
 }
 
 grpc::Status ToIntakeError(const absl::Status& status) {

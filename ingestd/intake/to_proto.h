@@ -4,6 +4,7 @@
 #ifndef DMARCATE_INGESTD_INTAKE_TO_PROTO_H_
 #define DMARCATE_INGESTD_INTAKE_TO_PROTO_H_
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "grpcpp/support/status.h"
 
 #include "dmarcate/v1/intake.pb.h"
+#include "lib/rpc/errors.h"
 #include "lib/store/report_store.h"
 
 namespace dmarcate {
@@ -22,6 +24,8 @@ v1::SubmittedItem RefusedItem(v1::ItemOutcome outcome, std::string_view reason,
                               std::string_view detail);
 // Text of a stranger: valid UTF-8, and how it differs from what came.
 v1::UntrustedText ToUntrusted(std::string_view text);
+// INVALID_ARGUMENT with "FIELD: DESCRIPTION".
+grpc::Status FieldError(Reason reason, const std::string& field, const std::string& description);
 // What the pipeline says when it takes nothing.
 grpc::Status ToIntakeError(const absl::Status& status);
 // At most 255 bytes of valid UTF-8.

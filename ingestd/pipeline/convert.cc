@@ -94,6 +94,7 @@ CommitBatch::Processed ToProcessed(const Receipt& receipt, Unpacked unpacked,
     item.item.detail = Cut(found.detail, kDetailLimitBytes);
     item.item.file_name = Cut(found.file_name, kFileNameLimitBytes);
     item.item.findings = static_cast<int64_t>(found.repairs.size());
+    item.document_sha256 = found.document_sha256;
     if (found.aggregate.has_value()) {
       item.item.domain = found.aggregate->policy.domain;
       item.item.records = static_cast<int64_t>(found.aggregate->records.size());

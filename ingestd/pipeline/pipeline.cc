@@ -143,6 +143,55 @@ void Pipeline::Submit(Delivery delivery, DurableCallback durable, ReadCallback r
   }
 }
 
+void Pipeline::Replay(ReceiptId id, Parked parked, ReadCallback read) {
+  absl::StatusOr<StoredReceipt> stored = store_.GetReceipt(id);
+  if (!stored.ok()) return read(stored.status());
+  Parsing task;
+  task.receipt = std::move(stored->receipt);
+  task.replay = true;
+  absl::Status refused;
+  const std::string why = WhyParked(crashes_, task.receipt.raw_sha256);
+  if (!task.receipt.processed) {
+    refused = MakeError(absl::StatusCode::kFailedPrecondition,
+                        fmt::format("receipt {}: still to be read", id));
+  } else if (!why.empty() && parked == Parked::kStay) {
+    refused = MakeError(absl::StatusCode::kFailedPrecondition, why);
+  }
+  if (!why.empty()) task.company = Company::kAlone;
+  {
+    const std::lock_guard lock(mutex_);
+    if (refused.ok()) refused = closed_ ? StoppingError() : failure_;
+    if (refused.ok()) {
+      task.read = std::move(read);
+      parsing_.push_back(std::move(task));
+      parse_ready_.notify_one();
+      return;
+    }
+  }
+  read(refused);
+}
+
+absl::StatusOr<CommitResult> Pipeline::Apply(CommitBatch batch) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failure_.ok()) return failure_;
+  }
+  absl::StatusOr<CommitResult> result = store_.Commit(std::move(batch), Sync::kYes);
+  if (!result.ok()) ReportFatal(result.status());
+  return result;
+}
+
+absl::StatusOr<Unpacked> Pipeline::Inspect(const Receipt& receipt) {
+  if (const std::string why = WhyParked(crashes_, receipt.raw_sha256); !why.empty()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, why);
+  }
+  const std::lock_guard lock(inspect_mutex_);
+  DMARCATE_ASSIGN_OR_RETURN(std::string content, store_.ReadRaw(receipt.raw_sha256));
+  const CrashJournal::Attempt attempt = crashes_.Begin(receipt.raw_sha256);
+  const CrashJournal::Scope scope(receipt.raw_sha256);
+  return parser_(std::move(content), {receipt.file_name, receipt.received_time});
+}
+
 void Pipeline::WriteLoop() {
   pthread_setname_np(pthread_self(), "write");
   Group group;
@@ -282,6 +331,10 @@ void Pipeline::FailRead(std::vector<Committing> group, const absl::Status& error
       item.read(error);  // its receipt stays pending
       continue;
     }
+    if (item.company == Company::kAlone && item.replay) {
+      item.read(error);
+      continue;
+    }
     if (item.company == Company::kAlone) {
       // This very report is what the store cannot take.
       CommitBatch batch;
@@ -301,6 +354,7 @@ void Pipeline::FailRead(std::vector<Committing> group, const absl::Status& error
     again.reservation = std::move(item.reservation);
     again.read = std::move(item.read);
     again.company = Company::kAlone;
+    again.replay = item.replay;
     const std::lock_guard lock(mutex_);
     parsing_.push_back(std::move(again));
   }
@@ -331,9 +385,17 @@ void Pipeline::ParseLoop() {
       ++reading_;
       alone_ = task.company == Company::kAlone;
     }
-    task.parked = WhyParked(crashes_, task.receipt.raw_sha256);
+    if (!task.replay) task.parked = WhyParked(crashes_, task.receipt.raw_sha256);
     if (task.parked.empty()) task.attempt = crashes_.Begin(task.receipt.raw_sha256);
-    if (const absl::Status fetched = Fetch(&task); !fetched.ok()) {
+    absl::Status fetched = Fetch(&task);
+    if (task.replay) {
+      if (fetched.ok()) fetched = task.lost;
+      if (!fetched.ok()) {
+        GiveUp(std::move(task), fetched);
+        continue;
+      }
+    }
+    if (!fetched.ok()) {
       PutOff(std::move(task), fetched);
       continue;
     }
@@ -406,8 +468,21 @@ void Pipeline::PutOff(Parsing task, const absl::Status& error) {
   if (IdleLocked()) idle_.notify_all();
 }
 
+// A replay without content.
+void Pipeline::GiveUp(Parsing task, const absl::Status& error) {
+  task.attempt.End();
+  task.read(error);
+  const std::lock_guard lock(mutex_);
+  --in_work_;
+  --reading_;
+  alone_ = false;
+  parse_ready_.notify_all();
+  if (IdleLocked()) idle_.notify_all();
+}
+
 Pipeline::Committing Pipeline::Parse(Parsing task) const {
   Committing out;
+  out.replay = task.replay;
   out.reservation = std::move(task.reservation);
   out.read = std::move(task.read);
   out.company = task.company;

@@ -87,6 +87,20 @@ class Pipeline {
   void Stop(absl::Duration limit);
 
   void Submit(Delivery delivery, DurableCallback durable, ReadCallback read);
+  // Reads a receipt once more that was read before: what comes of it replaces what it gave then.
+  // `read` is told of it as of a delivery; of an error, with everything as it was before:
+  //   kNotFound            no such receipt, or its bytes have expired
+  //   kFailedPrecondition  it is still to be read for the first time, or it is parked
+  // The result is on disk after the next Apply().
+  enum class Parked : uint8_t { kStay, kTryAgain };  // what ended the daemon before
+  void Replay(ReceiptId id, Parked parked, ReadCallback read);
+  // Commits what is no delivery, synced, on the caller's thread. Errors as of ReportWriter.
+  absl::StatusOr<CommitResult> Apply(CommitBatch batch);
+  // What reading the bytes of `receipt` says now; changes nothing. One at a time. For a person to
+  // look at what is in quarantine.
+  //   kNotFound, kDataLoss, kUnavailable  the bytes are not there
+  //   kFailedPrecondition                 reading them ended the daemon before
+  absl::StatusOr<Unpacked> Inspect(const Receipt& receipt);
   // What came of these bytes, if they were received and read before and the store can still tell.
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindKnown(std::string_view sha256);
 
@@ -109,6 +123,7 @@ class Pipeline {
     ByteBudget::Reservation reservation;
     ReadCallback read;
     Company company = Company::kGroup;
+    bool replay = false;  // not pending: where it fails, what it gave before stays
   };
   struct Committing {
     Receipt receipt;
@@ -118,6 +133,7 @@ class Pipeline {
     ByteBudget::Reservation reservation;
     ReadCallback read;
     Company company = Company::kGroup;
+    bool replay = false;
   };
   struct Group {
     std::vector<Accepting> accepting;
@@ -136,6 +152,7 @@ class Pipeline {
   bool MayParseLocked() const;
   absl::Status Fetch(Parsing* task) const;
   void PutOff(Parsing task, const absl::Status& error);
+  void GiveUp(Parsing task, const absl::Status& error);
   Committing Parse(Parsing task) const;
   bool IdleLocked() const;
 
@@ -159,6 +176,7 @@ class Pipeline {
   bool closed_ = false;    // nothing new
   bool stopping_ = false;  // threads end
   absl::Status failure_;   // of the store; sticky
+  std::mutex inspect_mutex_;
   std::vector<std::thread> threads_;
 };
 

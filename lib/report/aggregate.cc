@@ -54,6 +54,8 @@ class DocumentReader {
 
   // `log` holds what was noted about the bytes; it goes to the first report.
   Results Read(RepairLog log);
+  // Where the text is not well-formed, once that is known.
+  std::optional<int64_t> error_position() const { return error_position_; }
 
  private:
   // The quick way: [begin, end) as one tree. Empty if that is not well-formed; error_ says where.
@@ -72,14 +74,15 @@ class DocumentReader {
   const AggregateLimits& limits_;
   ModelBudget& budget_;
   std::string error_;  // why the text is not well-formed, with the offset
+  std::optional<int64_t> error_position_;
   pugi::xml_document tree_;
 };
 
 Results DocumentReader::ReadWhole(size_t begin, size_t end, const RepairLog& log) {
   const pugi::xml_parse_result parsed = Load(tree_, text_.substr(begin, end - begin));
   if (!parsed) {
-    error_ = fmt::format("{} at byte {}", parsed.description(),
-                         begin + static_cast<size_t>(parsed.offset));
+    error_position_ = static_cast<int64_t>(begin) + parsed.offset;
+    error_ = fmt::format("{} at byte {}", parsed.description(), *error_position_);
     return {};
   }
   Results results;
@@ -302,7 +305,27 @@ std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHi
                                             const AggregateLimits& limits, ModelBudget& budget) {
   RepairLog log(limits.repairs);
   const std::string text = ToUtf8Document(std::move(document), log);
-  return DocumentReader(text, hints, limits, budget).Read(std::move(log));
+  DocumentReader reader(text, hints, limits, budget);
+  Results results = reader.Read(std::move(log));
+  for (ParsedAggregate& result : results) {
+    if (result.report.has_value()) continue;
+    result.excerpt = MakeExcerpt(
+        text, result.reason == "xml_not_well_formed" ? reader.error_position() : std::nullopt);
+  }
+  return results;
+}
+
+DocumentExcerpt MakeExcerpt(std::string_view document, std::optional<int64_t> position) {
+  DocumentExcerpt excerpt;
+  const auto size = static_cast<int64_t>(document.size());
+  if (position.has_value() && *position >= 0 && *position <= size) {
+    constexpr auto kBytes = static_cast<int64_t>(kExcerptBytes);
+    excerpt.position = position;
+    excerpt.offset =
+        std::clamp<int64_t>(*position - kBytes / 2, 0, std::max<int64_t>(0, size - kBytes));
+  }
+  excerpt.bytes = document.substr(static_cast<size_t>(excerpt.offset), kExcerptBytes);
+  return excerpt;
 }
 
 }  // namespace dmarcate

@@ -40,6 +40,15 @@ struct ReportHints {
   absl::Time received_time;
 };
 
+// What a person needs to see to understand a refusal.
+struct DocumentExcerpt {
+  std::optional<int64_t> position;  // where reading stopped, in bytes of the document as UTF-8
+  int64_t offset = 0;               // of the first byte of `bytes`
+  std::string bytes;                // around the position, or the document's beginning
+};
+inline constexpr size_t kExcerptBytes = 512;
+DocumentExcerpt MakeExcerpt(std::string_view document, std::optional<int64_t> position);
+
 // Never an error by Status: bad input is data. `report` is set for the kAccepted* outcomes.
 struct ParsedAggregate {
   Outcome outcome = Outcome::kQuarantined;
@@ -53,6 +62,7 @@ struct ParsedAggregate {
   //   kNotAReport   not_xml
   std::string reason;
   std::string detail;
+  DocumentExcerpt excerpt;  // for the outcomes that are no report
 };
 
 // `document` is the decompressed bytes, possibly holding several <feedback> roots (S17): one result

@@ -68,6 +68,7 @@ struct UnpackedReport {
   int64_t document_bytes = 0;
   std::vector<std::string> container;  // layers, outermost first: "mail", "zip", "xml"
   std::string file_name;               // of the attachment or member, as sent; for display only
+  DocumentExcerpt excerpt;             // of a document that is no report, where there was one
 };
 
 // What the carrying mail said about itself, unauthenticated. Empty where the input was no mail.

@@ -287,6 +287,7 @@ void Unpacker::VisitXml(std::string document, Layer layer) {
     report.aggregate = std::move(parsed[i].report);
     report.reason = std::move(parsed[i].reason);
     report.detail = std::move(parsed[i].detail);
+    report.excerpt = std::move(parsed[i].excerpt);
     // Of several roots in one document (S17) each needs an identity of its own.
     report.document_sha256 = i == 0 ? digest : Sha256(fmt::format("{}{}", digest, i));
     report.document_bytes = size;
@@ -313,6 +314,7 @@ void Unpacker::VisitJson(std::string document, Layer layer) {
   report.tls = std::move(parsed.report);
   report.reason = std::move(parsed.reason);
   report.detail = std::move(parsed.detail);
+  if (!IsAccepted(report.outcome)) report.excerpt = MakeExcerpt(document, std::nullopt);
   report.document_sha256 = std::move(digest);
   report.document_bytes = size;
   Add(std::move(report), std::move(parsed.repairs), std::move(layer));

@@ -81,7 +81,7 @@ v1::ImportReportsRequest End() {
 }
 
 TEST_F(DaemonTest, EveryMethodAuthenticates) {
-  EXPECT_EQ(rpc_testing::ExpectEveryMethodAuthenticates(daemon_.tcp_channel()), 3u);
+  EXPECT_EQ(rpc_testing::ExpectEveryMethodAuthenticates(daemon_.tcp_channel()), 7u);
   EXPECT_TRUE(rpc_testing::CallMethod(daemon_.tcp_channel(),
                                       "/dmarcate.v1.IntakeService/ListQuarantinedMessages",
                                       daemon_.token())
@@ -140,6 +140,137 @@ TEST_F(DaemonTest, WhatCannotBeReadIsListedPageByPage) {
   std::vector<std::string> want;
   for (int i = 4; i >= 0; --i) want.push_back(Sha256Hex(fmt::format("hello {}", i)));
   EXPECT_EQ(hashes, want);
+}
+
+TEST_F(DaemonTest, AQuarantinedMessageShowsThePlaceAndGivesItsBytes) {
+  const std::string head = "<?xml version=\"1.0\"?>\n<feedback>\x01" + std::string(700, 'x');
+  const std::string bad = head + "</wrong>";
+  v1::SubmitReportResponse submitted;
+  ASSERT_TRUE(Submit(daemon_.channel(), bad, &submitted).ok());
+  ASSERT_EQ(submitted.items(0).outcome(), v1::ITEM_OUTCOME_QUARANTINED) << submitted.DebugString();
+  const std::string name = List(10, "").quarantined_messages(0).name();
+  const auto stub = v1::IntakeService::NewStub(daemon_.channel());
+  const auto get = [&](const std::string& which, v1::GetQuarantinedMessageResponse* response) {
+    grpc::ClientContext context;
+    v1::GetQuarantinedMessageRequest request;
+    request.set_name(which);
+    return stub->GetQuarantinedMessage(&context, request, response);
+  };
+  v1::GetQuarantinedMessageResponse got;
+  ASSERT_TRUE(get(name, &got).ok());
+  EXPECT_EQ(got.quarantined_message().reason(), submitted.items(0).reason());
+  EXPECT_EQ(got.quarantined_message().content_sha256(), Sha256Hex(bad));
+  EXPECT_TRUE(got.raw_available());
+  ASSERT_TRUE(got.has_position()) << got.DebugString();
+  EXPECT_THAT(got.quarantined_message().detail(),
+              testing::HasSubstr(fmt::format("at byte {}", got.position())));
+  EXPECT_THAT(got.excerpt(), testing::HasSubstr("xxx</wrong>"));
+  EXPECT_EQ(got.excerpt_offset(), static_cast<int64_t>(bad.size()) - 512);
+  EXPECT_EQ(got.excerpt(), bad.substr(static_cast<size_t>(got.excerpt_offset())));
+
+  const auto download = [&](const std::string& which, std::string* bytes) {
+    grpc::ClientContext context;
+    v1::DownloadQuarantinedMessageRequest request;
+    request.set_name(which);
+    const auto reader = stub->DownloadQuarantinedMessage(&context, request);
+    v1::DownloadQuarantinedMessageResponse response;
+    while (reader->Read(&response)) {
+      EXPECT_LE(response.chunk().size(), size_t{256} << 10);
+      *bytes += response.chunk();
+    }
+    return reader->Finish();
+  };
+  std::string bytes;
+  ASSERT_TRUE(download(name, &bytes).ok());
+  EXPECT_EQ(bytes, bad);
+  const std::string noise(1 << 20, '\x02');
+  ASSERT_TRUE(Submit(daemon_.channel(), noise, &submitted).ok());
+  const std::string other = List(1, "").quarantined_messages(0).name();
+  bytes.clear();
+  ASSERT_TRUE(download(other, &bytes).ok());
+  EXPECT_TRUE(bytes == noise);
+  ASSERT_TRUE(get(other, &got).ok());
+  EXPECT_FALSE(got.has_position());
+  EXPECT_THAT(got.excerpt(), testing::StartsWith("\\x02\\x02"));
+
+  EXPECT_EQ(ExtractError(get("quarantinedMessages/00000000000000ff-0", &got)).reason,
+            "RESOURCE_NOT_FOUND");
+  EXPECT_EQ(ExtractError(get(name.substr(0, name.size() - 1) + "7", &got)).reason,
+            "RESOURCE_NOT_FOUND");
+  EXPECT_EQ(ExtractError(get(name + "0", &got)).reason, "NAME_MALFORMED");
+  EXPECT_EQ(ExtractError(get("quarantinedMessages/ff-0", &got)).reason, "NAME_MALFORMED");
+  EXPECT_EQ(ExtractError(download("x", &bytes)).reason, "NAME_MALFORMED");
+  EXPECT_EQ(ExtractError(download("quarantinedMessages/00000000000000ff-0", &bytes)).reason,
+            "RESOURCE_NOT_FOUND");
+}
+
+TEST_F(DaemonTest, QuarantinedMessagesAreReplayedAndDropped) {
+  v1::SubmitReportResponse submitted;
+  for (int i = 0; i < 30; ++i) {
+    const std::string content =
+        i % 3 == 0 ? fmt::format("<feedback><broken {}", i) : fmt::format("hello {}", i);
+    ASSERT_TRUE(Submit(daemon_.channel(), content, &submitted).ok());
+  }
+  const std::string reason = List(1, "").quarantined_messages(0).reason();
+  const std::string name = List(1, "").quarantined_messages(0).name();
+  const auto stub = v1::IntakeService::NewStub(daemon_.channel());
+  const auto replay = [&](const v1::ReplayQuarantinedMessagesRequest& request,
+                          v1::ReplayQuarantinedMessagesResponse* last) {
+    grpc::ClientContext context;
+    const auto reader = stub->ReplayQuarantinedMessages(&context, request);
+    last->Clear();
+    while (reader->Read(last)) {
+    }
+    return reader->Finish();
+  };
+  const auto drop = [&](const v1::DropQuarantinedMessagesRequest& request,
+                        v1::DropQuarantinedMessagesResponse* last) {
+    grpc::ClientContext context;
+    const auto reader = stub->DropQuarantinedMessages(&context, request);
+    last->Clear();
+    while (reader->Read(last)) {
+    }
+    return reader->Finish();
+  };
+  v1::ReplayQuarantinedMessagesRequest again;
+  v1::ReplayQuarantinedMessagesResponse replayed;
+  EXPECT_EQ(ExtractError(replay(again, &replayed)).reason, "FIELD_REQUIRED");
+  again.mutable_selector()->set_name("messages/1");
+  EXPECT_EQ(ExtractError(replay(again, &replayed)).reason, "NAME_MALFORMED");
+  again.mutable_selector()->set_name("quarantinedMessages/00000000000000ff-0");
+  EXPECT_EQ(ExtractError(replay(again, &replayed)).reason, "RESOURCE_NOT_FOUND");
+  again.mutable_selector()->set_all(true);
+  again.set_validate_only(true);
+  ASSERT_TRUE(replay(again, &replayed).ok());
+  EXPECT_EQ(replayed.message_count(), 30);
+  EXPECT_EQ(replayed.replayed_count(), 0);
+  again.set_validate_only(false);
+  ASSERT_TRUE(replay(again, &replayed).ok());
+  EXPECT_TRUE(replayed.complete());
+  EXPECT_EQ(replayed.replayed_count(), 30);
+  EXPECT_EQ(replayed.quarantined_message_count(), 30);
+  EXPECT_EQ(replayed.stored_report_count(), 0);
+  EXPECT_EQ(List(100, "").quarantined_messages_size(), 30);
+
+  v1::DropQuarantinedMessagesRequest away;
+  v1::DropQuarantinedMessagesResponse dropped;
+  away.mutable_selector()->set_name(name);
+  ASSERT_TRUE(drop(away, &dropped).ok());
+  EXPECT_TRUE(dropped.complete());
+  EXPECT_EQ(dropped.dropped_count(), 1);
+  EXPECT_EQ(ExtractError(drop(away, &dropped)).reason, "RESOURCE_NOT_FOUND");
+  away.mutable_selector()->set_reason(reason);
+  away.set_validate_only(true);
+  ASSERT_TRUE(drop(away, &dropped).ok());
+  EXPECT_EQ(dropped.message_count(), 19);
+  away.set_validate_only(false);
+  ASSERT_TRUE(drop(away, &dropped).ok());
+  EXPECT_EQ(dropped.dropped_count(), 19);
+  EXPECT_GT(dropped.dropped_bytes(), 19 * 6);
+  EXPECT_EQ(List(100, "").quarantined_messages_size(), 10);
+  // The same bytes may come again, and are read anew.
+  ASSERT_TRUE(Submit(daemon_.channel(), "hello 1", &submitted).ok());
+  EXPECT_EQ(List(100, "").quarantined_messages_size(), 11);
 }
 
 TEST_F(DaemonTest, ImportAnswersEachItem) {

@@ -53,6 +53,7 @@ class ObservedStore final : public ReportWriter {
     if (!lost_receipts_.ok()) return lost_receipts_;
     return fake_.FindByRaw(raw_sha256);
   }
+  absl::StatusOr<StoredReceipt> GetReceipt(ReceiptId id) override { return fake_.GetReceipt(id); }
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
   absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
                                                 size_t limit) override {

@@ -1,6 +1,7 @@
 #include "ingestd/pipeline/pipeline.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -189,6 +190,97 @@ TEST_F(PipelineTest, ContentThatIsLostIsListed) {
   const Result items = Submit("report a.test 1")->read_future.get();
   ASSERT_TRUE(items.ok()) << items.status();
   EXPECT_EQ((*items)[0].reason, "raw_unreadable");
+}
+
+// A parser as before an upgrade, and after it once `upgraded` is set.
+class ReplayTest : public PipelineTest {
+ protected:
+  ReplayTest() {
+    parser_ = [this](std::string content, const UnpackHints& hints) {
+      return FakeUnpack(upgraded_ ? std::move(content) : "gibberish", hints);
+    };
+  }
+  Result Replay(ReceiptId id, Pipeline::Parked parked = Pipeline::Parked::kStay) {
+    std::promise<Result> promise;
+    pipeline_->Replay(id, parked, [&promise](const Result& result) { promise.set_value(result); });
+    return promise.get_future().get();
+  }
+  std::atomic<bool> upgraded_ = false;
+};
+
+TEST_F(ReplayTest, WhatANewParserReadsReplacesAndNeverAdds) {
+  Start();
+  const Result before = Submit("report a.test 1")->read_future.get();
+  EXPECT_EQ((*before)[0].outcome, Outcome::kQuarantined);
+  EXPECT_EQ(Reports("a.test"), 0u);
+  upgraded_ = true;
+  for (int i = 0; i < 2; ++i) {
+    const Result after = Replay(1);
+    ASSERT_TRUE(after.ok()) << after.status();
+    EXPECT_EQ((*after)[0].outcome, Outcome::kAccepted);
+    EXPECT_EQ(Reports("a.test"), 1u);
+  }
+  EXPECT_TRUE(store_.ListUnreadable(std::nullopt, 10)->rows.empty());
+  EXPECT_EQ(store_.seen().back().sync, Sync::kNo);
+  ASSERT_TRUE(pipeline_->Apply({}).ok());
+  EXPECT_EQ(store_.seen().back().sync, Sync::kYes);
+}
+
+TEST_F(ReplayTest, WhatCannotBeReadAgainStaysAsItWas) {
+  Start();
+  ASSERT_TRUE(Submit("report a.test 1")->read_future.get().ok());
+  upgraded_ = true;
+  EXPECT_EQ(Replay(7).status().code(), absl::StatusCode::kNotFound);
+  store_.FailReading(1, absl::NotFoundError("raw: expired"));
+  EXPECT_EQ(Replay(1).status().code(), absl::StatusCode::kNotFound);
+  store_.FailReading(1, absl::UnavailableError("input/output error"));
+  EXPECT_EQ(Replay(1).status().code(), absl::StatusCode::kUnavailable);
+  store_.FailIf([](const CommitBatch& batch) { return !batch.processed.empty(); },
+                absl::InvalidArgumentError("not this one"));
+  EXPECT_EQ(Replay(1).status().code(), absl::StatusCode::kInvalidArgument);
+  const auto page = store_.ListUnreadable(std::nullopt, 10);
+  ASSERT_EQ(page->rows.size(), 1u);
+  EXPECT_EQ(page->rows[0].item.reason, "not_understood");
+  // The daemon goes on.
+  store_.FailIf([](const CommitBatch&) { return false; }, absl::OkStatus());
+  EXPECT_TRUE(Replay(1).ok());
+  EXPECT_TRUE(Submit("report a.test 2")->read_future.get().ok());
+  EXPECT_EQ(Reports("a.test"), 2u);
+}
+
+TEST_F(ReplayTest, WhatWaitsForItsFirstReadingIsNotReplayed) {
+  options_.keep_bytes = 4;
+  options_.retry_delay = absl::Hours(1);
+  store_.FailReading(1, absl::UnavailableError("input/output error"));
+  Start();
+  EXPECT_TRUE(Submit("report a.test 1")->durable_future.get().ok());
+  EXPECT_EQ(Replay(1).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(ReplayTest, WhatEndedTheDaemonIsTriedAgainByWhoAsksForIt) {
+  const std::string content = "report a.test 1";
+  const std::string line = ToHex(Sha256(content)) + "\n";
+  directory_.Write("crashes", line + line);
+  upgraded_ = true;
+  Start();
+  EXPECT_EQ((*Submit(content)->read_future.get())[0].reason, "parser_crashed");
+  EXPECT_EQ(Replay(1).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(pipeline_->Inspect(store_.GetReceipt(1)->receipt).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  const Result after = Replay(1, Pipeline::Parked::kTryAgain);
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_EQ((*after)[0].outcome, Outcome::kAccepted);
+}
+
+TEST_F(ReplayTest, InspectingTellsAndChangesNothing) {
+  Start();
+  ASSERT_TRUE(Submit("report a.test 1")->read_future.get().ok());
+  upgraded_ = true;
+  const auto unpacked = pipeline_->Inspect(store_.GetReceipt(1)->receipt);
+  ASSERT_TRUE(unpacked.ok()) << unpacked.status();
+  EXPECT_EQ(unpacked->reports[0].outcome, Outcome::kAccepted);
+  EXPECT_EQ(Reports("a.test"), 0u);
+  EXPECT_EQ(store_.ListUnreadable(std::nullopt, 10)->rows.size(), 1u);
 }
 
 TEST_F(PipelineTest, TheSameBytesAgainAreADuplicateAndNoNewReceipt) {
