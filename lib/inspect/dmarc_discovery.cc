@@ -170,7 +170,8 @@ std::string_view ToString(ReportAuthorization authorization) {
   return "unknown";
 }
 
-absl::StatusOr<DmarcDiscovery> DiscoverDmarc(const DomainName& author_domain, Resolver& resolver) {
+absl::StatusOr<DmarcDiscovery> DiscoverDmarcPolicy(const DomainName& author_domain,
+                                                   Resolver& resolver) {
   DMARCATE_ASSIGN_OR_RETURN(const Walk walk, WalkUp(author_domain, resolver));
   DmarcDiscovery discovery;
   discovery.author_domain = author_domain;
@@ -191,12 +192,23 @@ absl::StatusOr<DmarcDiscovery> DiscoverDmarc(const DomainName& author_domain, Re
     discovery.subject = answer->outcome == DnsOutcome::kNxDomain ? DmarcSubject::kNonExistent
                                                                  : DmarcSubject::kSubdomain;
   }
-  const DmarcVerdict& verdict = found->record.Verdict(DmarcStandard::kRfc9989);
+  return discovery;
+}
+
+absl::StatusOr<DmarcDiscovery> DiscoverDmarc(const DomainName& author_domain, Resolver& resolver) {
+  DMARCATE_ASSIGN_OR_RETURN(DmarcDiscovery discovery, DiscoverDmarcPolicy(author_domain, resolver));
+  if (!discovery.record.has_value()) return discovery;
+  const DmarcVerdict& verdict = discovery.record->Verdict(DmarcStandard::kRfc9989);
   std::vector<DmarcUri> uris = verdict.rua;
   uris.insert(uris.end(), verdict.ruf.begin(), verdict.ruf.end());
   discovery.destinations =
-      CheckDestinations(found->domain, discovery.organizational_domain, uris, resolver);
+      CheckDestinations(*discovery.policy_domain, discovery.organizational_domain, uris, resolver);
   return discovery;
+}
+
+absl::StatusOr<DomainName> FindOrganizationalDomain(const DomainName& name, Resolver& resolver) {
+  DMARCATE_ASSIGN_OR_RETURN(const Walk walk, WalkUp(name, resolver));
+  return OrganizationalDomain(name, walk.Records());
 }
 
 std::vector<ReportDestination> CheckDestinations(const DomainName& policy_domain,

@@ -49,10 +49,16 @@ struct DmarcDiscovery {
   std::vector<ReportDestination> destinations;  // rua, then ruf
 };
 
-// Asks at most 8 names (RFC 9989 section 4.10), the name itself, one per outside host of rua and
-// ruf, at most 10, and at most 8 for a host below the Organizational Domain.
-//   (section 5.3.6)
+// Without the destinations: asks at most 8 names (RFC 9989 section 4.10) and the name itself.
+absl::StatusOr<DmarcDiscovery> DiscoverDmarcPolicy(const DomainName& author_domain,
+                                                   Resolver& resolver);
+
+// Asks, beyond that, one name for each outside host of rua and ruf, at most 10, and at most 8 for a
+// host below the Organizational Domain (section 5.3.6).
 absl::StatusOr<DmarcDiscovery> DiscoverDmarc(const DomainName& author_domain, Resolver& resolver);
+
+// The Organizational Domain of `name` by tree walk; asks at most 8 names.
+absl::StatusOr<DomainName> FindOrganizationalDomain(const DomainName& name, Resolver& resolver);
 
 // Who else receives reports. `policy_domain`: where the record stands. Never fails; see kUnknown.
 std::vector<ReportDestination> CheckDestinations(const DomainName& policy_domain,

@@ -56,6 +56,21 @@ InternetAddressMailbox* FirstMailbox(InternetAddressList* list) {
   return nullptr;
 }
 
+// A view into `mailbox`.
+std::string_view AddressOf(InternetAddressMailbox* mailbox) {
+  // The other getter turns A-labels into U-labels; domains are A-labels here.
+  const char* address = internet_address_mailbox_get_idn_addr(mailbox);
+  return address == nullptr ? "" : address;
+}
+
+std::string DomainOf(std::string_view address) {
+  const size_t at = address.rfind('@');
+  if (at == std::string_view::npos) return "";
+  std::string_view domain = address.substr(at + 1);
+  if (domain.ends_with('.')) domain.remove_suffix(1);
+  return AsciiLower(ToValidUtf8(domain.substr(0, kMaxDomainBytes)));
+}
+
 }  // namespace
 
 ContentType GmimeParseContentType(const std::string& value) {
@@ -99,16 +114,19 @@ std::string GmimeFirstAddressDomain(const std::string& value) {
   const GObjectPtr<InternetAddressList> list(internet_address_list_parse(nullptr, value.c_str()));
   if (list == nullptr) return "";
   InternetAddressMailbox* mailbox = FirstMailbox(list.get());
-  // The other getter turns A-labels into U-labels; domains are A-labels here.
-  const char* address =
-      mailbox == nullptr ? nullptr : internet_address_mailbox_get_idn_addr(mailbox);
-  if (address == nullptr) return "";
-  std::string_view domain = address;
-  const size_t at = domain.rfind('@');
-  if (at == std::string_view::npos) return "";
-  domain.remove_prefix(at + 1);
-  if (domain.ends_with('.')) domain.remove_suffix(1);
-  return AsciiLower(ToValidUtf8(domain.substr(0, kMaxDomainBytes)));
+  return mailbox == nullptr ? "" : DomainOf(AddressOf(mailbox));
+}
+
+std::optional<std::string> GmimeSingleAddress(const std::string& value) {
+  InitGmime();
+  const GObjectPtr<InternetAddressList> list(internet_address_list_parse(nullptr, value.c_str()));
+  if (list == nullptr || internet_address_list_length(list.get()) != 1) return std::nullopt;
+  InternetAddress* address = internet_address_list_get_address(list.get(), 0);
+  if (!INTERNET_ADDRESS_IS_MAILBOX(address)) return std::nullopt;
+  const std::string_view text = AddressOf(INTERNET_ADDRESS_MAILBOX(address));
+  const std::string domain = DomainOf(text);
+  if (domain.empty()) return std::nullopt;
+  return ToValidUtf8(text.substr(0, text.rfind('@') + 1)) + domain;
 }
 
 std::optional<absl::Time> GmimeParseMailDate(const std::string& value) {

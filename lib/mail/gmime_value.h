@@ -18,6 +18,7 @@ ContentType GmimeParseContentType(const std::string& value);
 std::string GmimeParseDispositionFileName(const std::string& value);
 std::string GmimeDecodeHeaderText(const std::string& value);
 std::string GmimeFirstAddressDomain(const std::string& value);
+std::optional<std::string> GmimeSingleAddress(const std::string& value);
 std::optional<absl::Time> GmimeParseMailDate(const std::string& value);
 
 }  // namespace dmarcate

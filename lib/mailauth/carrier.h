@@ -19,7 +19,7 @@ enum class DkimResult : uint8_t {
   kNone,
   kPass,
   kFail,       // the body hash or the signature does not match
-  kPolicy,     // cryptographically right, refused by a rule of ours: short key, expired, ...
+  kPolicy,     // cryptographically right, refused by a rule of ours: short key, expired, t=y, ...
   kNeutral,    // the signature cannot be read
   kTempError,  // the key could not be fetched now
   kPermError,  // there is no usable key, or the signature lacks what it must have
@@ -64,7 +64,8 @@ struct CarrierAuth {
   size_t signatures = 0;        // in the header
   SpfCheck spf;
   DmarcResult dmarc = DmarcResult::kNone;
-  // A look-up failed whose answer could still turn this into a pass: ask again later.
+  // A look-up failed whose answer could still turn this into a pass, or bring the aligned DKIM pass
+  // where there is one by SPF alone: ask again later.
   bool unreachable = false;
 };
 

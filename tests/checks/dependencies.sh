@@ -13,7 +13,7 @@ lib/mail: lib/base lib/mailauth
 lib/unpack: lib/base lib/mailauth lib/report lib/mail lib/archive
 lib/dns: lib/base lib/mailauth
 lib/http: lib/base
-lib/inspect: lib/base lib/mailauth lib/dns lib/http
+lib/inspect: lib/base lib/mailauth lib/mail lib/dns lib/http
 lib/store: lib/base lib/mailauth lib/report dmarcate/storage/v1
 lib/rpc: lib/base google/rpc dmarcate/v1
 ingestd: lib/base lib/mailauth lib/report lib/unpack lib/store lib/rpc dmarcate/v1

@@ -78,6 +78,28 @@ TEST(HeaderValue, FirstAddressDomain) {
   EXPECT_EQ(FirstAddressDomain("a@m\xC3\xBCller.example"), "xn--mller-kva.example");
 }
 
+TEST(HeaderValue, SingleAddress) {
+  EXPECT_EQ(SingleAddress("a@Example.Com"), "a@example.com");
+  EXPECT_EQ(SingleAddress("Re Ports <A.b@example.com>"), "A.b@example.com");
+  EXPECT_EQ(SingleAddress("\"x@evil.test, y\" <a@example.com> (b@other.test)"), "a@example.com");
+  EXPECT_EQ(SingleAddress("=?utf-8?q?x=40evil=2Etest=2C?= <a@example.com>"), "a@example.com");
+  EXPECT_EQ(SingleAddress("a@m\xC3\xBCller.example"), "a@xn--mller-kva.example");
+  EXPECT_EQ(SingleAddress("a@example.com <a@example.com>"), "a@example.com");
+  EXPECT_EQ(SingleAddress("a@example.com@evil.test"), std::nullopt);
+  EXPECT_EQ(SingleAddress("<a@example.com@evil.test>"), std::nullopt);
+  EXPECT_EQ(SingleAddress("<a@example.com> <b@evil.test>"), std::nullopt);
+  EXPECT_EQ(SingleAddress("<@evil.test:a@example.com>"), std::nullopt);
+  EXPECT_EQ(SingleAddress("a@example.com, b@example.com"), std::nullopt);
+  EXPECT_EQ(SingleAddress("a@example.com, b"), std::nullopt);
+  EXPECT_EQ(SingleAddress("Group: a@example.com;"), std::nullopt);
+  EXPECT_EQ(SingleAddress("undisclosed-recipients:;"), std::nullopt);
+  EXPECT_EQ(SingleAddress("a@example.com, Group: b@example.com;"), std::nullopt);
+  EXPECT_EQ(SingleAddress("root"), std::nullopt);
+  EXPECT_EQ(SingleAddress("a@"), std::nullopt);
+  EXPECT_EQ(SingleAddress("<>"), std::nullopt);
+  EXPECT_EQ(SingleAddress(""), std::nullopt);
+}
+
 TEST(HeaderValue, ParameterFloodsAreRead) {  // bounded by UnfoldValue, so this is the longest
   std::string value = "application/gzip";
   for (int i = 0; value.size() < 4000; ++i) value += ";n*" + std::to_string(i) + "=x";

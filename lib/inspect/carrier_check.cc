@@ -1,0 +1,193 @@
+#include "lib/inspect/carrier_check.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/inspect/dmarc_discovery.h"
+#include "lib/inspect/spf_check.h"
+#include "lib/mail/dkim_verify.h"
+#include "lib/mail/header_value.h"
+#include "lib/mail/mail_fields.h"
+
+namespace dmarcate {
+namespace {
+
+// Asks each question once, and no more than the budget.
+class MailResolver final : public Resolver {
+ public:
+  explicit MailResolver(Resolver& resolver) : resolver_(resolver) {}
+
+  absl::StatusOr<DnsAnswer> Lookup(const DomainName& name, RrType type) override {
+    const auto key = std::pair(name, type);
+    const auto known = answers_.find(key);
+    if (known != answers_.end()) return known->second;
+    if (answers_.size() >= kMaxCarrierLookups) {
+      return MakeError(absl::StatusCode::kResourceExhausted,
+                       fmt::format("more than {} look-ups for one mail", kMaxCarrierLookups));
+    }
+    return answers_.emplace(key, resolver_.Lookup(name, type)).first->second;
+  }
+
+ private:
+  Resolver& resolver_;
+  std::map<std::pair<DomainName, RrType>, absl::StatusOr<DnsAnswer>> answers_;
+};
+
+enum class Alignment : uint8_t { kNo, kYes, kUnknown };
+
+// Holds identifiers against the From domain, by its policy.
+class Aligner {
+ public:
+  Aligner(const DomainName& author, const absl::StatusOr<DmarcDiscovery>& discovery,
+          Resolver& resolver, const PublicSuffixList& suffixes)
+      : author_(author), discovery_(discovery), resolver_(resolver), suffixes_(suffixes) {}
+
+  Alignment Check(const DomainName& identifier, bool is_dkim) const {
+    if (identifier == author_) return Alignment::kYes;
+    if (!IsAligned(DmarcAlignmentMode::kRelaxed, author_, identifier, suffixes_)) {
+      return Alignment::kNo;
+    }
+    if (!discovery_.ok()) return Alignment::kUnknown;  // the mode may be strict
+    if (!discovery_->record.has_value()) return Alignment::kYes;
+    const DmarcVerdict& verdict = discovery_->record->Verdict(DmarcStandard::kRfc9989);
+    const DmarcAlignmentMode mode = is_dkim ? verdict.adkim : verdict.aspf;
+    if (mode == DmarcAlignmentMode::kStrict) return Alignment::kNo;
+    const auto organization = FindOrganizationalDomain(identifier, resolver_);
+    if (!organization.ok()) return Alignment::kUnknown;
+    return IsAligned(mode, author_, discovery_->organizational_domain, identifier, *organization)
+               ? Alignment::kYes
+               : Alignment::kNo;
+  }
+
+ private:
+  const DomainName& author_;
+  const absl::StatusOr<DmarcDiscovery>& discovery_;
+  Resolver& resolver_;
+  const PublicSuffixList& suffixes_;
+};
+
+// What all identifiers of one kind come to.
+struct Tally {
+  bool passed = false;    // one passes and is aligned
+  bool may_pass = false;  // one could, if a look-up had not failed
+
+  template <typename Result>
+  void Add(Result result, Alignment alignment) {
+    const bool pass = result == Result::kPass;
+    const bool may_pass_later = pass || result == Result::kTempError;
+    passed = passed || (pass && alignment == Alignment::kYes);
+    may_pass = may_pass || (may_pass_later && alignment != Alignment::kNo &&
+                            !(pass && alignment == Alignment::kYes));
+  }
+};
+
+void ReadFrom(const MailFields& mail, CarrierAuth& out) {
+  std::string_view value;
+  for (const HeaderField& field : mail.fields) {
+    if (!EqualsIgnoreCase(field.name, "From")) continue;
+    ++out.from_fields;
+    value = field.value;
+  }
+  // UnfoldValue would cut a longer one, and with it perhaps a second address.
+  if (out.from_fields != 1 || value.size() > kMaxValueBytes) return;
+  const auto address = SingleAddress(UnfoldValue(value));
+  if (!address.has_value()) return;
+  const size_t at = address->rfind('@');
+  const auto domain = DomainName::Parse(address->substr(at + 1));
+  if (!domain.ok() || domain->IsRoot()) return;
+  out.from_domain = domain->text();
+  out.from_address = address->substr(0, at + 1) + out.from_domain;
+}
+
+void CheckSignatures(const MailFields& mail, Resolver& resolver, absl::Time now, CarrierAuth& out) {
+  const auto lookup = [&](const DomainName& name) -> absl::StatusOr<std::vector<std::string>> {
+    DMARCATE_ASSIGN_OR_RETURN(const DnsAnswer answer, resolver.Lookup(name, RrType::kTxt));
+    std::vector<std::string> texts;
+    for (const TxtRecord& txt : answer.txt) texts.push_back(txt.Joined());
+    return texts;
+  };
+  DkimVerification verification = VerifyDkim(mail, lookup, now);
+  out.dkim = std::move(verification.checks);
+  out.signatures = verification.signatures;
+}
+
+void CheckEnvelope(const CarrierEnvelope& envelope, Resolver& resolver, absl::Time now,
+                   CarrierAuth& out) {
+  SpfRequest request;
+  request.client = envelope.client;
+  request.helo = envelope.helo;
+  request.mail_from = envelope.mail_from;
+  request.unix_seconds = absl::ToUnixSeconds(now);
+  out.spf.result = CheckHost(request, resolver).result;
+  const std::string& mail_from = envelope.mail_from;
+  // Without an @ the whole of it is the domain, as for CheckHost.
+  const std::string domain =
+      mail_from.empty() ? envelope.helo : mail_from.substr(mail_from.rfind('@') + 1);
+  const auto parsed = DomainName::Parse(domain);
+  out.spf.domain = parsed.ok() ? parsed->text() : AsciiLower(ToValidUtf8(domain));
+}
+
+// Fills in what is aligned, and the result that follows from it.
+void Judge(Resolver& resolver, const PublicSuffixList& suffixes, CarrierAuth& out) {
+  const DomainName author = DomainName::Parse(out.from_domain).value();
+  const auto discovery = DiscoverDmarcPolicy(author, resolver);
+  const Aligner aligner(author, discovery, resolver, suffixes);
+  const auto align = [&](const std::string& identifier, bool is_dkim, bool& aligned) {
+    const auto name = DomainName::Parse(identifier);
+    const Alignment alignment =
+        !name.ok() || name->IsRoot() ? Alignment::kNo : aligner.Check(*name, is_dkim);
+    aligned = alignment == Alignment::kYes;
+    return alignment;
+  };
+  Tally dkim;
+  for (DkimCheck& check : out.dkim) {
+    dkim.Add(check.result, align(check.domain, true, check.aligned));
+  }
+  Tally spf;
+  spf.Add(out.spf.result, align(out.spf.domain, false, out.spf.aligned));
+
+  const bool passed = dkim.passed || spf.passed;
+  if (!discovery.ok()) {
+    out.dmarc = DmarcResult::kTempError;
+    out.unreachable = passed || dkim.may_pass || spf.may_pass;
+    return;
+  }
+  out.unreachable = (!dkim.passed && dkim.may_pass) || (!passed && spf.may_pass);
+  if (!discovery->record.has_value()) {
+    out.dmarc = DmarcResult::kNone;
+    return;
+  }
+  const DmarcReading reading = discovery->record->Verdict(DmarcStandard::kRfc9989).reading;
+  if (reading != DmarcReading::kPolicy && reading != DmarcReading::kTreatedAsNone) {
+    out.dmarc = DmarcResult::kPermError;
+  } else if (passed) {
+    out.dmarc = DmarcResult::kPass;
+  } else {
+    out.dmarc = dkim.may_pass || spf.may_pass ? DmarcResult::kTempError : DmarcResult::kFail;
+  }
+}
+
+}  // namespace
+
+CarrierAuth CheckCarrier(std::string_view mail, const std::optional<CarrierEnvelope>& envelope,
+                         Resolver& resolver, const PublicSuffixList& suffixes, absl::Time now) {
+  CarrierAuth out;
+  MailResolver dns(resolver);
+  if (const auto fields = ReadMailFields(mail); fields.ok()) {
+    ReadFrom(*fields, out);
+    CheckSignatures(*fields, dns, now, out);
+  }
+  if (envelope.has_value()) CheckEnvelope(*envelope, dns, now, out);
+  if (out.from_domain.empty()) {
+    out.dmarc = DmarcResult::kPermError;
+  } else {
+    Judge(dns, suffixes, out);
+  }
+  return out;
+}
+
+}  // namespace dmarcate
