@@ -91,6 +91,7 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
     Elect(gone, state);
   }
   items.clear();
+  bool unreadable = false;
   for (ProcessedItem& item : processed.items) {
     if (item.report) {
       item.report->raw_sha256 = receipt.raw_sha256;
@@ -102,11 +103,12 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
         item.item.domain = key.domain;
       }
     }
+    unreadable = unreadable || IsUnreadable(item.item.outcome);
     items.push_back(std::move(item.item));
   }
   receipt.processed = true;
-  receipt.subject = std::move(processed.subject);
-  receipt.from_domain = std::move(processed.from_domain);
+  receipt.subject = unreadable ? std::move(processed.subject) : std::string();
+  receipt.from_domain = unreadable ? std::move(processed.from_domain) : std::string();
   result.processed.push_back(items);
   return absl::OkStatus();
 }

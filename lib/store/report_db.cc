@@ -14,6 +14,11 @@ namespace dmarcate {
 namespace {
 
 constexpr int64_t kLargestReserveBytes = 64 << 20;
+// Those that numbers come from. What is read of raw bytes is held against their hash anyway; and a
+// key that every commit writes would make all tables of the family overlap, so that each were
+// merged and compressed again.
+constexpr ReportFamily kStampedFamilies[] = {kMainFamily, kIndexFamily, kReportsFamily,
+                                             kTotalsFamily};
 
 absl::Status RawExpired(std::string_view raw_sha256) {
   return MakeError(absl::StatusCode::kNotFound, fmt::format("raw {}: expired", ToHex(raw_sha256)));
@@ -45,15 +50,14 @@ absl::StatusOr<std::optional<uint64_t>> ReadNumber(const RocksDb& db, ReportFami
 }
 
 void StampCommit(uint64_t commit, WriteSet* changes) {
-  for (int family = kMainFamily; family <= kRawFamily; ++family) {
+  for (const ReportFamily family : kStampedFamilies) {
     changes->Put(family, std::string(kCommitKey), EncodeNumber(kCommitKey, commit));
   }
 }
 
 absl::StatusOr<uint64_t> ReadCommit(const RocksDb& db) {
   std::optional<uint64_t> commit;
-  for (const ReportFamily family :
-       {kMainFamily, kIndexFamily, kReportsFamily, kTotalsFamily, kRawFamily}) {
+  for (const ReportFamily family : kStampedFamilies) {
     DMARCATE_ASSIGN_OR_RETURN(const auto number, ReadNumber(db, family, kCommitKey));
     if (!number || (commit && *commit != *number)) {
       return MakeError(absl::StatusCode::kUnavailable,

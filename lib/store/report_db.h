@@ -29,7 +29,7 @@ absl::Status CheckLayout(std::optional<uint64_t> layout);
 // The number under `key`, if any.
 absl::StatusOr<std::optional<uint64_t>> ReadNumber(const RocksDb& db, ReportFamily family,
                                                    std::string_view key);
-// Puts the number of the commit into every family.
+// Puts the number of the commit into every family that numbers come from: all but raw.
 void StampCommit(uint64_t commit, WriteSet* changes);
 // kUnavailable: the families are of different commits, or there is none yet.
 absl::StatusOr<uint64_t> ReadCommit(const RocksDb& db);

@@ -126,8 +126,8 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
   }
   Receipt& receipt = stored->receipt;
   receipt.processed = true;
-  receipt.subject = std::move(processed.subject);
-  receipt.from_domain = std::move(processed.from_domain);
+  receipt.subject = unreadable ? std::move(processed.subject) : std::string();
+  receipt.from_domain = unreadable ? std::move(processed.from_domain) : std::string();
   changes_.Put(kMainFamily, receipt_key, EncodeReceipt(receipt_key, *stored));
   changes_.Delete(kMainFamily, ReceiptDbKey(kPendingTag, id));
   const std::string unreadable_key = ReceiptDbKey(kUnreadableTag, id);

@@ -87,6 +87,9 @@ rocksdb::ColumnFamilyOptions FamilyOptions(FamilyKind kind,
       // keeps references to strings that are gone, and makes cache keys of them; seen 2026-11).
       options.write_buffer_size = 2 * kWriteBufferBytes;
       options.target_file_size_base = 64 * kMiB;
+      // Mostly base64 of compressed documents, of which higher levels make no less. The keys
+      // ascend, so tables are moved down a level and not written again.
+      options.bottommost_compression_opts.level = 1;
       break;
   }
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));

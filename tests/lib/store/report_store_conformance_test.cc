@@ -541,6 +541,8 @@ TEST_P(ReportStoreTest, ListsUnreadableNewestFirstInPages) {
   EXPECT_THAT(reasons(*page), ElementsAre("reason 5", "reason 4"));
   EXPECT_EQ(page->rows[0].receipt.id, 5u);
   EXPECT_TRUE(page->rows[0].receipt.processed);
+  EXPECT_EQ(page->rows[0].receipt.subject, "Report Domain: example.com");
+  EXPECT_EQ(page->rows[0].receipt.from_domain, "google.com");
   EXPECT_EQ(page->next, (ReportWriter::ItemPlace{2, 0}));
   page = writer().ListUnreadable(page->next, 2);
   EXPECT_THAT(reasons(*page), ElementsAre("reason 2", "reason 1"));

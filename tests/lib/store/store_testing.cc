@@ -207,6 +207,8 @@ CommitBatch::Processed Process(ReceiptId receipt, std::vector<StoredReport> repo
 CommitBatch::Processed ProcessUnreadable(ReceiptId receipt, Outcome outcome, std::string reason) {
   CommitBatch::Processed processed;
   processed.receipt = receipt;
+  processed.subject = "Report Domain: example.com";
+  processed.from_domain = "google.com";
   ProcessedItem item;
   item.item.outcome = outcome;
   item.item.reason = std::move(reason);
