@@ -168,17 +168,21 @@ inline int32_t MidpointDay(int64_t begin, int64_t end) {
   return static_cast<int32_t>(middle >= 0 ? middle / 86400 : (middle - 86399) / 86400);
 }
 
-// RFC 8460. Counts and texts only; detail comes with the intake of TLS reports. Domains and host
-// names keep the letters and dots they were sent with; types are lower case.
+// RFC 8460. Domains and host names keep the letters and dots they were sent with; types are lower
+// case. The counts of failure details may overlap: they never add up to a policy's failed sessions,
+// and one session may be in two policies (tlsa and sts).
 struct TlsReport {
   std::string organization_name, report_id, contact_info;
   std::string begin_text, end_text;
   int64_t begin = 0, end = 0;
   struct FailureDetail {
-    std::string result_type, sending_mta_ip, receiving_mx_hostname, receiving_ip, reason_code;
+    std::string result_type, sending_mta_ip, receiving_mx_hostname, receiving_mx_helo, receiving_ip;
+    std::string additional_information;  // a URI, as sent: never followed
+    std::string reason_code;
     uint64_t failed_sessions = 0;
   };
   struct PolicyResult {
+    int ordinal = 0;  // among "policies", from 1, as in the paths of repairs; not stored
     std::string policy_type, policy_domain;
     std::vector<std::string> policy_strings, mx_hosts;
     uint64_t successful_sessions = 0, failed_sessions = 0;

@@ -74,7 +74,8 @@ int64_t ModelBytes(const TlsReport& report) {
     for (const TlsReport::FailureDetail& failure : policy.failures) {
       bytes += static_cast<int64_t>(sizeof(failure)) + Beyond(failure.result_type) +
                Beyond(failure.sending_mta_ip) + Beyond(failure.receiving_mx_hostname) +
-               Beyond(failure.receiving_ip) + Beyond(failure.reason_code);
+               Beyond(failure.receiving_mx_helo) + Beyond(failure.receiving_ip) +
+               Beyond(failure.additional_information) + Beyond(failure.reason_code);
     }
   }
   return bytes;

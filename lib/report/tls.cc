@@ -9,6 +9,7 @@
 #include "lib/base/text.h"
 #include "lib/report/date_text.h"
 #include "lib/report/json_bounds.h"
+#include "lib/report/json_tree.h"
 #include "lib/report/repair_log.h"
 #include "lib/report/value_text.h"
 
@@ -34,7 +35,8 @@ const json& Member(const json& object, std::string_view name) {
 
 class TlsReader {
  public:
-  explicit TlsReader(const TlsLimits& limits) : limits_(limits), log_(limits.repairs) {}
+  explicit TlsReader(const TlsLimits& limits)
+      : limits_(limits), log_(limits.repairs), values_left_(limits.json_values) {}
 
   ParsedTlsReport Read(std::string_view document);
 
@@ -53,6 +55,7 @@ class TlsReader {
   RepairLog log_;
   TlsReport report_;
   size_t failure_details_ = 0;
+  size_t values_left_;
 };
 
 ParsedTlsReport TlsReader::Refused(Outcome outcome, std::string_view reason, std::string detail) {
@@ -100,7 +103,7 @@ std::vector<std::string> TlsReader::TextList(const json& value, std::string_view
     const std::string& text = value.get_ref<const std::string&>();
     const JsonBounds bounds = FindJsonBounds(text, limits_.json_depth);
     if (TrimAscii(text).starts_with('[') && !bounds.too_deep) {
-      inner = json::parse(text, nullptr, /*allow_exceptions=*/false);
+      inner = ParseJsonTree(text, &values_left_).root;
       if (inner.is_array()) {
         log_.Add("json_in_text", path, text, "", Effect::kCosmetic);
         source = &inner;
@@ -182,6 +185,12 @@ void TlsReader::ReadFailures(const json& details, const std::string& path,
     detail.receiving_mx_hostname =
         Text(Member(entry, "receiving-mx-hostname"), path + "/receiving-mx-hostname");
     detail.receiving_ip = Text(Member(entry, "receiving-ip"), path + "/receiving-ip");
+    detail.receiving_mx_helo =
+        Text(Member(entry, "receiving-mx-helo"), path + "/receiving-mx-helo");
+    const json& information = Member(entry, "additional-information");
+    detail.additional_information =
+        Text(information.is_null() ? Member(entry, "additional-info-uri") : information,
+             path + "/additional-information");
     detail.reason_code = Text(Member(entry, "failure-reason-code"), path + "/failure-reason-code");
     detail.failed_sessions =
         Count(Member(entry, "failed-session-count"), path + "/failed-session-count");
@@ -236,6 +245,7 @@ bool TlsReader::ReadReport(const json& root) {
     const std::string path = fmt::format("policies[{}]", ++ordinal);
     if (entry.is_object()) {
       report_.policies.push_back(ReadPolicyResult(entry, path));
+      report_.policies.back().ordinal = ordinal;
     } else {
       log_.Add("policy_unreadable", path, entry.type_name(), "", Effect::kMaterial);
     }
@@ -266,7 +276,19 @@ ParsedTlsReport TlsReader::Read(std::string_view document) {
     source = ToValidUtf8(source);
     log_.Add("bad_bytes", "", "", "U+FFFD", Effect::kCosmetic);
   }
-  const json root = json::parse(source, nullptr, /*allow_exceptions=*/false);
+  const JsonTree tree = ParseJsonTree(source, &values_left_);
+  std::string().swap(source);
+  if (tree.too_many_values) {
+    return Refused(Outcome::kOverLimit, "too_many_values",
+                   fmt::format("over {} JSON values", limits_.json_values));
+  }
+  if (tree.has_repeated_key) {
+    return Refused(
+        Outcome::kQuarantined, "json_duplicate_key",
+        fmt::format("\"{}\" stands twice in one object: which one counts is anybody's guess",
+                    tree.repeated_key));
+  }
+  const json& root = tree.root;
   if (!root.is_object()) {
     return Refused(Outcome::kQuarantined, "json_not_well_formed",
                    bounds.closed

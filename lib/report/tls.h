@@ -17,8 +17,10 @@
 namespace dmarcate {
 
 struct TlsLimits {
-  size_t document_bytes = 4 << 20;  // a tree of JSON takes many times its text
+  size_t document_bytes = 10 << 20;
   int json_depth = 32;
+  size_t json_values =
+      250'000;  // a tree of JSON takes many times its text; some 9 a failure detail
   size_t policies = 10'000;
   size_t failure_details = 100'000;  // of one report; more are dropped, with a repair
   size_t strings = 1'000;            // of one list: policy-string, mx-host
@@ -32,8 +34,9 @@ struct ParsedTlsReport {
   std::optional<TlsReport> report;
   std::vector<Repair> repairs;
   int64_t repairs_dropped = 0;
-  // kQuarantined: "empty_payload", "json_not_well_formed"; kOverLimit: "document_too_large",
-  // "json_too_deep", "too_many_policies"; kNotAReport: "not_a_tls_report". And a sentence with the
+  // kQuarantined: "empty_payload", "json_not_well_formed", "json_duplicate_key" (RFC 8460 asks for
+  // I-JSON, RFC 7493); kOverLimit: "document_too_large", "json_too_deep", "too_many_values",
+  // "too_many_policies"; kNotAReport: "not_a_tls_report". And a sentence with the
   // position and the limit.
   std::string reason;
   std::string detail;

@@ -1,6 +1,7 @@
 // RFC 8460 reports and the shapes of report-quirks section 16.
 #include "lib/report/tls.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -203,6 +204,11 @@ TEST(TlsReportTest, Limits) {
   limits.document_bytes = kGood.size() - 1;
   ExpectRefused(ParseTlsReport(kGood, limits), Outcome::kOverLimit, "document_too_large");
   limits = {};
+  limits.json_values = 20;
+  ExpectRefused(ParseTlsReport(kGood, limits), Outcome::kOverLimit, "too_many_values");
+  limits.json_values = 30;
+  EXPECT_TRUE(ParseTlsReport(kGood, limits).report.has_value());
+  limits = {};
   limits.failure_details = 0;
   EXPECT_THAT(Codes(ParseTlsReport(kGood, limits)), ElementsAre("failure_details_cut!"));
   limits = {};
@@ -215,6 +221,27 @@ TEST(TlsReportTest, Limits) {
   EXPECT_EQ(cut.report->organization_name, "Rece");
   EXPECT_EQ(cut.repairs.size(), 1u);
   EXPECT_GT(cut.repairs_dropped, 0);
+}
+
+TEST(TlsReportTest, NoMemberStandsTwice) {
+  const auto twice = [](std::string_view member, std::string_view again) {
+    return ParseTlsReport(Good(member, fmt::format("{}, {}", again, member)), {});
+  };
+  const ParsedTlsReport got =
+      twice("\"total-failure-session-count\": 2", "\"total-failure-session-count\": 0");
+  ExpectRefused(got, Outcome::kQuarantined, "json_duplicate_key");
+  EXPECT_THAT(got.detail, testing::HasSubstr("\"total-failure-session-count\""));
+  ExpectRefused(twice("\"report-id\": \"id-1\"", "\"report-id\": \"id-1\""), Outcome::kQuarantined,
+                "json_duplicate_key");
+  ExpectRefused(twice("\"report-id\": \"id-1\"", "\"report\\u002did\": \"id-1\""),
+                Outcome::kQuarantined, "json_duplicate_key");  // the same name, written otherwise
+  ExpectRefused(twice("\"report-id\": \"id-1\"", "\"\": 1, \"\": 1"), Outcome::kQuarantined,
+                "json_duplicate_key");
+  // One name in two objects is what every report has.
+  const ParsedTlsReport two = ParseTlsReport(
+      Good("\"policies\": [", "\"policies\": [{\"policy\": {\"policy-type\": \"tlsa\"}}, "), {});
+  ASSERT_TRUE(two.report.has_value()) << two.detail;
+  EXPECT_EQ(two.report->policies[1].ordinal, 2);
 }
 
 TEST(TlsReportTest, LooksLikeOne) {
