@@ -66,18 +66,13 @@ absl::StatusOr<std::unique_ptr<PublicSuffixList>> LoadSuffixes(const std::string
   return ParsePublicSuffixList(data);
 }
 
-absl::Status MakeDirectories(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(std::filesystem::path(directory).parent_path(), error);
-  if (mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) return ErrnoError(errno, directory);
-  return absl::OkStatus();
-}
+constexpr mode_t kDirectoryMode = 0750;
 
 absl::Status Run(const PolicydConfig& config) {
   SystemClock clock;
   SystemRandom random;
   DMARCATE_ASSIGN_OR_RETURN(const auto suffixes, LoadSuffixes(config.public_suffix_file));
-  DMARCATE_RETURN_IF_ERROR(MakeDirectories(config.store_directory));
+  DMARCATE_RETURN_IF_ERROR(MakeDirectories(config.store_directory, kDirectoryMode));
   DMARCATE_ASSIGN_OR_RETURN(const auto policies, RocksPolicyStore::Open(config.store_directory));
   ReportFollower reports([&config]() -> absl::StatusOr<std::unique_ptr<ReportReader>> {
     // Below our own directory: the service may write nowhere else.
@@ -94,8 +89,8 @@ absl::Status Run(const PolicydConfig& config) {
   ChangeEngine engine(
       {*policies, providers, *resolver, *authoritative, *suffixes, clock, random, pacer});
 
-  DMARCATE_RETURN_IF_ERROR(
-      MakeDirectories(std::filesystem::path(config.listen.token_file).parent_path()));
+  DMARCATE_RETURN_IF_ERROR(MakeDirectories(
+      std::filesystem::path(config.listen.token_file).parent_path(), kDirectoryMode));
   DMARCATE_ASSIGN_OR_RETURN(const Secret token, ReadOrMakeToken(config.listen.token_file, random));
   const Authenticator authenticator(token, config.listen.local_trust);
   WorkerPool workers(kHandlerThreads, kHandlerQueue);

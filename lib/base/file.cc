@@ -71,6 +71,33 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes
   }
 }
 
+namespace {
+
+absl::Status SyncDirectory(const std::string& path) {
+  const UniqueFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || fsync(directory.get()) != 0) return ErrnoError(errno, path);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status MakeDirectories(const std::string& path, mode_t mode) {
+  std::filesystem::path at(path);
+  if (!at.has_filename()) at = at.parent_path();  // "a/b/"
+  std::error_code error;
+  if (at.empty() || std::filesystem::is_directory(at, error)) return absl::OkStatus();
+  const std::string parent = at.has_parent_path() ? at.parent_path().string() : std::string(".");
+  constexpr mode_t kAbove = 0777;  // less what umask takes away
+  if (parent != at) {
+    if (const absl::Status made = MakeDirectories(parent, kAbove); !made.ok()) return made;
+  }
+  if (mkdir(at.c_str(), mode) != 0) {
+    return errno == EEXIST && std::filesystem::is_directory(at, error) ? absl::OkStatus()
+                                                                       : ErrnoError(errno, path);
+  }
+  return SyncDirectory(parent);
+}
+
 absl::Status WriteFileAtomically(const std::string& path, std::string_view data, mode_t mode) {
   const std::filesystem::path target(path);
   const std::string directory =
@@ -92,9 +119,7 @@ absl::Status WriteFileAtomically(const std::string& path, std::string_view data,
   if (fsync(fd.get()) != 0) return fail(errno);
   fd.Reset();
   if (std::rename(temporary.c_str(), path.c_str()) != 0) return fail(errno);
-  const UniqueFd parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent.valid() || fsync(parent.get()) != 0) return ErrnoError(errno, directory);
-  return absl::OkStatus();
+  return SyncDirectory(directory);
 }
 
 }  // namespace dmarcate

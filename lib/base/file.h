@@ -43,6 +43,10 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes
 // directory, fsync, rename, fsync of the directory.
 absl::Status WriteFileAtomically(const std::string& path, std::string_view data, mode_t mode);
 
+// Makes the directory `path` with `mode` and, with the ordinary one, what is missing above it. What
+// is there already stays as it is. Whatever was made is there after a crash: its parent is synced.
+absl::Status MakeDirectories(const std::string& path, mode_t mode);
+
 }  // namespace dmarcate
 
 #endif  // DMARCATE_LIB_BASE_FILE_H_

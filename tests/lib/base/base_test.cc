@@ -1,3 +1,8 @@
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -139,6 +144,22 @@ TEST(TomlConfig, WrongTypesAndSyntaxSayWhere) {
   EXPECT_THAT(std::string(MessageOf(config->Finish())), HasSubstr("a: want a string"));
   EXPECT_THAT(std::string(MessageOf(TomlConfig::Parse("a = \n", "t.toml").status())),
               HasSubstr("t.toml:1:"));
+}
+
+TEST(File, MakesDirectoriesWithWhatIsMissingAbove) {
+  const std::string base =
+      (std::filesystem::temp_directory_path() / ("dmarcate-dirs-" + std::to_string(getpid())))
+          .string();
+  for (int i = 0; i < 2; ++i) {  // there already: fine
+    const absl::Status made = MakeDirectories(base + "/a/b/", 0700);
+    ASSERT_TRUE(made.ok()) << made;
+  }
+  EXPECT_EQ(std::filesystem::status(base + "/a/b").permissions(),
+            std::filesystem::perms::owner_all);
+  ASSERT_TRUE(WriteFileAtomically(base + "/file", "x", 0600).ok());
+  EXPECT_FALSE(MakeDirectories(base + "/file/c", 0700).ok());
+  EXPECT_FALSE(MakeDirectories(base + "/file", 0700).ok());
+  std::filesystem::remove_all(base);
 }
 
 }  // namespace
