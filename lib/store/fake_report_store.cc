@@ -64,9 +64,10 @@ absl::Status FakeReportStore::Accept(std::vector<CommitBatch::Accepted>& accepte
     state.last_receipt = receipt.id;
     if (receipt.raw_sha256.empty()) receipt.raw_sha256 = Sha256(item.raw);
     receipt.processed = false;
-    state.first_receipt.emplace(receipt.raw_sha256, receipt.id);
+    const bool added = state.raw.emplace(receipt.raw_sha256, std::move(item.raw)).second;
+    if (added) state.first_receipt[receipt.raw_sha256] = receipt.id;
     result.accepted.push_back(receipt.id);
-    result.raw_known.push_back(!state.raw.emplace(receipt.raw_sha256, std::move(item.raw)).second);
+    result.raw_known.push_back(!added);
     state.receipts[receipt.id] = {std::move(receipt), {}};
   }
   return absl::OkStatus();
@@ -151,6 +152,13 @@ void FakeReportStore::Store(StoredReport report, ReceiptItem& item, State& state
     }
     return;
   }
+  if (const auto known = state.expired_documents.find(report.document_sha256);
+      known != state.expired_documents.end()) {
+    item.outcome = Outcome::kDuplicate;
+    item.report_name = known->second.ToId();
+    item.domain = known->second.domain;
+    return;
+  }
   report.record_count = static_cast<int64_t>(report.report.records.size());
   report.message_count = report.report.messages();
   report.repair_count = static_cast<int64_t>(report.repairs.size());
@@ -206,7 +214,10 @@ absl::StatusOr<StoredReceipt> FakeReportStore::GetReceipt(ReceiptId id) {
 absl::StatusOr<std::string> FakeReportStore::ReadRaw(std::string_view raw_sha256) {
   const std::lock_guard lock(mutex_);
   const auto found = written_.raw.find(raw_sha256);
-  if (found == written_.raw.end()) return MakeError(absl::StatusCode::kNotFound, "raw: unknown");
+  if (found == written_.raw.end()) {
+    return MakeError(absl::StatusCode::kNotFound,
+                     written_.first_receipt.contains(raw_sha256) ? "raw: expired" : "raw: unknown");
+  }
   if (Sha256(found->second) != raw_sha256) {
     return MakeError(absl::StatusCode::kDataLoss, "raw: the bytes do not match their hash");
   }
@@ -259,6 +270,10 @@ absl::StatusOr<std::vector<DayTotals>> FakeReportStore::ReadTotals(std::string_v
                                                                    DayNumber first,
                                                                    DayNumber last) {
   std::map<DayNumber, DayTotals> days;
+  DMARCATE_ASSIGN_OR_RETURN(const auto expired, ReadExpiredTotals(domain, first, last));
+  for (const DayTotals& totals : expired) {
+    if (totals.reports > 0) days[totals.day] = totals;
+  }
   DMARCATE_RETURN_IF_ERROR(ForEachReport(domain, first, last, [&days](const StoredReport& report) {
     DayTotals& totals = days[report.key.day];
     totals.day = report.key.day;
@@ -273,8 +288,12 @@ absl::StatusOr<std::vector<DayTotals>> FakeReportStore::ReadTotals(std::string_v
 absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> FakeReportStore::ListDomains(
     std::string_view after, size_t limit) {
   std::map<std::string, DayNumber> last_days;  // keys come by day
-  for (const auto& [key, report] : Seen().reports) {
-    if (key.domain > after) last_days[key.domain] = key.day;
+  const State seen = Seen();
+  for (const auto& [key, totals] : seen.expired) {
+    if (key.first > after && totals.reports > 0) last_days[key.first] = key.second;
+  }
+  for (const auto& [key, report] : seen.reports) {
+    if (key.domain > after) last_days[key.domain] = std::max(last_days[key.domain], key.day);
   }
   std::vector<std::pair<std::string, DayNumber>> out(last_days.begin(), last_days.end());
   if (out.size() > limit) out.resize(limit);
@@ -308,6 +327,202 @@ absl::StatusOr<StoredReport> FakeReportStore::GetReport(const ReportKey& key) {
                      fmt::format("report {} of {}: unknown", key.ToId(), key.domain));
   }
   return std::move(found->second);
+}
+
+absl::StatusOr<std::vector<DayTotals>> FakeReportStore::ReadExpiredTotals(std::string_view domain,
+                                                                          DayNumber first,
+                                                                          DayNumber last) {
+  std::vector<DayTotals> out;
+  for (const auto& [key, totals] : Seen().expired) {
+    if (key.first == domain && key.second >= first && key.second <= last) out.push_back(totals);
+  }
+  return out;
+}
+
+absl::Status FakeReportStore::VerifyTotals(std::string_view domain,
+                                           const std::function<bool(const DayCheck&)>& visit) {
+  const std::lock_guard lock(mutex_);
+  std::map<std::pair<std::string, DayNumber>, DayTotals> days = written_.expired;
+  for (const auto& [key, report] : written_.reports) {
+    DayTotals& totals = days[{key.domain, key.day}];
+    totals.day = key.day;
+    if (report.current) AddToTotals(report.report, &totals);
+  }
+  for (const auto& [key, totals] : days) {
+    if (!domain.empty() && key.first != domain) continue;
+    if (!visit({key.first, totals, totals})) break;  // there are no others than what is counted
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ExpiryResult> FakeReportStore::Expire(const ExpiryCutoffs& cutoffs,
+                                                     size_t /*limit*/) {
+  const std::lock_guard lock(mutex_);
+  if (!failed_.ok()) return failed_;
+  State state = written_;
+  ExpiryResult result;
+  std::vector<ReceiptId> ids;
+  for (const auto& [id, entry] : state.receipts) ids.push_back(id);
+  const auto unreadable = [](const ReceiptItem& item) { return IsUnreadable(item.outcome); };
+  const auto failure = [](const ReceiptItem& item) { return item.kind == "failure"; };
+  // In the order of arrival, up to one that is still to be read.
+  for (const ReceiptId id : ids) {
+    auto& [receipt, items] = state.receipts.at(id);
+    if (!receipt.processed) break;
+    const absl::Time received = receipt.received_time;
+    const bool raw = received < cutoffs.raw && std::ranges::none_of(items, unreadable);
+    if (raw || (received < cutoffs.failure && std::ranges::any_of(items, failure))) {
+      LetRawGo(receipt, state, result);
+    }
+    if (received < cutoffs.rows) ExpireRows(id, state, result);
+  }
+  for (const ReceiptId id : ids) {
+    const auto found = state.receipts.find(id);
+    if (found == state.receipts.end()) continue;
+    const absl::Time received = found->second.first.received_time;
+    if (received >= cutoffs.quarantine) continue;
+    const DropResult dropped = Drop(id, state);
+    if (!dropped.dropped) continue;
+    ++result.quarantined;
+    result.raw_bytes += dropped.raw_bytes;
+    const auto rest = state.receipts.find(id);
+    if (rest != state.receipts.end() && received < cutoffs.raw) {
+      LetRawGo(rest->second.first, state, result);
+    }
+  }
+  std::erase_if(state.expired, [&](const auto& entry) {
+    const auto& [key, totals] = entry;
+    const bool rows = std::ranges::any_of(state.reports, [&key](const auto& report) {
+      return report.first.domain == key.first && report.first.day == key.second;
+    });
+    if (key.second >= cutoffs.totals || rows) return false;
+    ++result.days;
+    std::erase_if(state.expired_documents, [&key](const auto& document) {
+      return document.second.domain == key.first && document.second.day == key.second;
+    });
+    return true;
+  });
+  written_ = std::move(state);
+  ++written_version_;
+  return result;
+}
+
+void FakeReportStore::LetRawGo(Receipt& receipt, State& state, ExpiryResult& result) {
+  if (receipt.raw_gone) return;
+  receipt.raw_gone = true;
+  if (state.first_receipt[receipt.raw_sha256] != receipt.id) return;
+  const auto raw = state.raw.extract(receipt.raw_sha256);
+  if (!raw) return;
+  ++result.raw;
+  result.raw_bytes += static_cast<int64_t>(raw.mapped().size());
+}
+
+void FakeReportStore::ExpireRows(ReceiptId id, State& state, ExpiryResult& result) {
+  std::vector<ReportKey> keys;
+  for (const auto& [key, report] : state.reports) {
+    if (key.receipt == id) keys.push_back(key);
+  }
+  const auto let_go = [&](const ReportKey& key) {
+    state.expired_documents[state.reports.at(key).document_sha256] = key;
+    state.reports.erase(key);
+    ++result.reports;
+  };
+  for (const ReportKey& key : keys) {
+    const auto found = state.reports.find(key);
+    if (found == state.reports.end()) continue;
+    DayTotals& expired = state.expired[{key.domain, key.day}];
+    expired.day = key.day;
+    const StoredReport report = found->second;
+    let_go(key);
+    if (!report.current) continue;
+    DayTotals own;
+    AddToTotals(report.report, &own);
+    AddTotals(own, &expired);
+    std::vector<ReportKey> others;
+    for (const auto& [other, revision] : state.reports) {
+      if (Identity(revision) == Identity(report)) others.push_back(other);
+    }
+    for (const ReportKey& other : others) let_go(other);
+  }
+  result.raw_bytes += ForgetReceipt(id, state);
+  ++result.receipts;
+}
+
+absl::StatusOr<PurgeResult> FakeReportStore::Purge(
+    const PurgeTarget& target, PurgeMode mode,
+    const std::function<bool(const PurgeResult&)>& progress) {
+  const std::lock_guard lock(mutex_);
+  if (!failed_.ok()) return failed_;
+  if (target.domain.empty() == !target.address.has_value()) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "purge: want a domain or an address");
+  }
+  State state = written_;
+  PurgeResult result;
+  if (target.address) {
+    PurgeAddress(*target.address, state, result);
+  } else {
+    PurgeDomain(target.domain, state, result);
+  }
+  static_cast<void>(progress(result));
+  if (mode == PurgeMode::kCount) return result;
+  written_ = std::move(state);
+  ++written_version_;
+  return result;
+}
+
+void FakeReportStore::PurgeDomain(const std::string& domain, State& state, PurgeResult& result) {
+  std::erase_if(state.reports, [&](const auto& entry) {
+    if (entry.first.domain != domain) return false;
+    ++result.reports;
+    result.records += entry.second.record_count;
+    result.messages += entry.second.message_count;
+    return true;
+  });
+  std::vector<ReceiptId> gone;
+  for (auto& [id, entry] : state.receipts) {
+    ++result.scanned;
+    const auto about = [&](const ReceiptItem& item) { return item.domain == domain; };
+    if (std::erase_if(entry.second, about) == 0) continue;
+    ++result.receipts;
+    ExpiryResult raw;
+    LetRawGo(entry.first, state, raw);
+    result.raw_bytes += raw.raw_bytes;
+    if (entry.second.empty()) gone.push_back(id);
+  }
+  for (const ReceiptId id : gone) ForgetReceipt(id, state);
+  std::erase_if(state.expired, [&](const auto& entry) { return entry.first.first == domain; });
+  std::erase_if(state.expired_documents,
+                [&](const auto& entry) { return entry.second.domain == domain; });
+}
+
+void FakeReportStore::PurgeAddress(const IpAddress& address, State& state, PurgeResult& result) {
+  for (auto& [key, report] : state.reports) {
+    ++result.scanned;
+    int64_t removed = 0;
+    std::erase_if(report.report.records, [&](const AggregateRecord& record) {
+      if (record.source_ip != address) return false;
+      ++removed;
+      result.messages += record.count;
+      return true;
+    });
+    if (removed == 0) continue;
+    ++result.reports;
+    result.records += removed;
+    report.record_count = static_cast<int64_t>(report.report.records.size());
+    report.message_count = report.report.messages();
+    for (auto& [id, entry] : state.receipts) {
+      const auto names_it = [&](const ReceiptItem& item) {
+        return item.domain == key.domain && item.report_name == key.ToId();
+      };
+      if (entry.first.raw_gone || std::ranges::none_of(entry.second, names_it)) continue;
+      ++result.receipts;
+      ExpiryResult raw;
+      LetRawGo(entry.first, state, raw);
+      result.raw_bytes += raw.raw_bytes;
+    }
+  }
+  const std::map<ReportKey, StoredReport> reports = state.reports;
+  for (const auto& [key, report] : reports) Elect(report, state);
 }
 
 }  // namespace dmarcate

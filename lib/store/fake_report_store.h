@@ -29,6 +29,12 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
   absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
                                                 size_t limit) override;
+  absl::StatusOr<ExpiryResult> Expire(const ExpiryCutoffs& cutoffs, size_t limit) override;
+  absl::StatusOr<PurgeResult> Purge(
+      const PurgeTarget& target, PurgeMode mode,
+      const std::function<bool(const PurgeResult&)>& progress) override;
+  absl::Status VerifyTotals(std::string_view domain,
+                            const std::function<bool(const DayCheck&)>& visit) override;
 
   absl::Status CatchUp() override;
   uint64_t version() const override;
@@ -36,6 +42,8 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
                              const std::function<bool(const StoredReport&)>& visit) override;
   absl::StatusOr<std::vector<DayTotals>> ReadTotals(std::string_view domain, DayNumber first,
                                                     DayNumber last) override;
+  absl::StatusOr<std::vector<DayTotals>> ReadExpiredTotals(std::string_view domain, DayNumber first,
+                                                           DayNumber last) override;
   absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(std::string_view after,
                                                                              size_t limit) override;
   absl::StatusOr<ReportPage> ListReports(std::string_view domain, DayNumber first, DayNumber last,
@@ -50,6 +58,9 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
     std::map<std::string, std::string, std::less<>> raw;          // by hash
     std::map<std::string, ReceiptId, std::less<>> first_receipt;  // of each raw
     std::map<ReportKey, StoredReport> reports;
+    // Of reports that have expired: what they counted, by domain and day, and their documents.
+    std::map<std::pair<std::string, DayNumber>, DayTotals> expired;
+    std::map<std::string, ReportKey> expired_documents;
   };
 
   static absl::Status Accept(std::vector<CommitBatch::Accepted>& accepted, State& state,
@@ -60,6 +71,10 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
   // The receipt and, unless another has the same, its bytes: how many.
   static int64_t ForgetReceipt(ReceiptId id, State& state);
   static void Store(StoredReport report, ReceiptItem& item, State& state);
+  static void ExpireRows(ReceiptId id, State& state, ExpiryResult& result);
+  static void LetRawGo(Receipt& receipt, State& state, ExpiryResult& result);
+  static void PurgeDomain(const std::string& domain, State& state, PurgeResult& result);
+  static void PurgeAddress(const IpAddress& address, State& state, PurgeResult& result);
   // Marks the one that counts among the revisions of `report`.
   static void Elect(const StoredReport& report, State& state);
   State Seen() const;

@@ -118,6 +118,10 @@ std::optional<ReceiptId> ParseReceiptDbKey(char tag, std::string_view bytes) {
   return TakeKeyNumber(&bytes, 8);
 }
 
+std::string ExpiredDbKey(std::string_view day_key) { return "X" + std::string(day_key); }
+
+std::string ExpiryCursorKey(std::string_view name) { return "Mexpired-" + std::string(name); }
+
 std::string DocumentIndexKey(std::string_view document_sha256) {
   return IndexKey('d', document_sha256);
 }

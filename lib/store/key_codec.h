@@ -39,6 +39,12 @@ inline constexpr char kReceiptTag = 'R';     // -> the receipt
 inline constexpr char kPendingTag = 'P';     // -> empty; accepted and not yet processed
 inline constexpr char kUnreadableTag = 'U';  // -> empty; has items that ListUnreadable shows
 std::string ReceiptDbKey(char tag, ReceiptId receipt);
+// "X" and a DayDbKey() -> the part of the day's totals whose rows have expired.
+std::string ExpiredDbKey(std::string_view day_key);
+// How far the class of retention has come: the last receipt that it has passed.
+std::string ExpiryCursorKey(std::string_view name);
+// -> the first day of which totals are kept.
+inline constexpr std::string_view kTotalsFromKey = "Mtotals";
 // "H" and the first 10 bytes of the hash -> the receipt that brought these raw bytes first.
 std::string RawHashKey(std::string_view raw_sha256);
 // "C", the same 10 bytes and a later receipt of the same bytes -> empty. Also of other bytes whose

@@ -85,6 +85,22 @@ absl::StatusOr<StoredReceipt> MustReadReceipt(const RocksDb& db, ReceiptId id) {
                    fmt::format("receipt {}: an index names it, but it is not there", id));
 }
 
+absl::Status ScanReceipts(const RocksDb& db, char tag, ReceiptId first, ReceiptId before,
+                          Direction direction,
+                          const std::function<absl::StatusOr<bool>(ReceiptId)>& visit) {
+  const std::string to =
+      before == 0 ? KeyAfterPrefix(std::string(1, tag)) : ReceiptDbKey(tag, before);
+  return db.Scan(kMainFamily, ReceiptDbKey(tag, first), to, direction,
+                 [&](std::string_view key, std::string_view) -> absl::StatusOr<bool> {
+                   const auto id = ParseReceiptDbKey(tag, key);
+                   if (!id) {
+                     return MakeError(absl::StatusCode::kDataLoss,
+                                      "reports store: a key does not decode");
+                   }
+                   return visit(*id);
+                 });
+}
+
 absl::StatusOr<std::optional<FirstReceipt>> FindRaw(const RocksDb& db,
                                                     std::string_view raw_sha256) {
   const std::string key = RawHashKey(raw_sha256);

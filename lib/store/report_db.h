@@ -4,6 +4,7 @@
 #ifndef DMARCATE_LIB_STORE_REPORT_DB_H_
 #define DMARCATE_LIB_STORE_REPORT_DB_H_
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,10 @@ absl::StatusOr<uint64_t> ReadCommit(const RocksDb& db);
 absl::StatusOr<std::optional<StoredReceipt>> ReadReceipt(const RocksDb& db, ReceiptId id);
 // One that something else names: kDataLoss if it is not there.
 absl::StatusOr<StoredReceipt> MustReadReceipt(const RocksDb& db, ReceiptId id);
+// Keys of one tag that name receipts in [first, before); before 0: all from `first` on.
+absl::Status ScanReceipts(const RocksDb& db, char tag, ReceiptId first, ReceiptId before,
+                          Direction direction,
+                          const std::function<absl::StatusOr<bool>(ReceiptId)>& visit);
 // The receipt that brought raw bytes first. Its number is known, and with it where the bytes lie,
 // also where its value does not decode (kDataLoss).
 struct FirstReceipt {

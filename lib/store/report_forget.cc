@@ -72,7 +72,14 @@ absl::StatusOr<int64_t> ReportTransaction::ForgetReceipt(const Receipt& receipt)
     return bytes;
   }
   const ReceiptId next = copies.front();
-  if (!receipt.raw_gone) DMARCATE_RETURN_IF_ERROR(MoveRaw(receipt, next));
+  if (receipt.raw_gone) {
+    DMARCATE_ASSIGN_OR_RETURN(auto heir, GetReceipt(next));
+    heir->receipt.raw_gone = true;
+    const std::string key = ReceiptDbKey(kReceiptTag, next);
+    changes_.Put(kMainFamily, key, EncodeReceipt(key, *heir));
+  } else {
+    DMARCATE_RETURN_IF_ERROR(MoveRaw(receipt, next));
+  }
   changes_.Put(kMainFamily, raw_key, EncodeNumber(raw_key, next));
   changes_.Delete(kMainFamily, RawCopyKey(receipt.raw_sha256, next));
   return 0;

@@ -173,6 +173,47 @@ struct CommitResult {
   std::vector<DropResult> dropped;  // as CommitBatch::dropped
 };
 
+// What has passed its time. Of messages by when they were received, so that history that is handed
+// in stays as long as anything else. InfinitePast: nothing.
+struct ExpiryCutoffs {
+  absl::Time failure = absl::InfinitePast();  // raw bytes of messages with failure reports
+  absl::Time raw = absl::InfinitePast();      // raw bytes, unless something in them is unreadable
+  absl::Time quarantine = absl::InfinitePast();  // what is unreadable (CommitBatch::dropped)
+  absl::Time rows = absl::InfinitePast();        // reports, and the receipt; their totals stay
+  DayNumber totals = 0;                          // daily totals of days before, without reports
+};
+struct ExpiryResult {
+  int64_t receipts = 0;     // forgotten
+  int64_t raw = 0;          // messages that lost their bytes and are remembered
+  int64_t quarantined = 0;  // messages with something unreadable, which was dropped
+  int64_t reports = 0;
+  int64_t days = 0;  // of totals
+  int64_t raw_bytes = 0;
+  bool more = false;  // the limit was reached: call again
+  friend bool operator==(const ExpiryResult&, const ExpiryResult&) = default;
+};
+
+// One of the two. An address is looked for in rows; texts are not searched.
+struct PurgeTarget {
+  std::string domain;
+  std::optional<IpAddress> address;
+};
+enum class PurgeMode : uint8_t { kCount, kRemove };
+struct PurgeResult {
+  int64_t scanned = 0;  // receipts and reports looked at
+  int64_t reports = 0;  // removed, or changed
+  int64_t records = 0;
+  uint64_t messages = 0;  // that the records counted
+  int64_t receipts = 0;   // forgotten, changed, or without their bytes now
+  int64_t raw_bytes = 0;
+};
+
+// The totals of a day, and what its rows come to with what has expired of them.
+struct DayCheck {
+  std::string domain;
+  DayTotals total, recount;
+};
+
 // A receipt with what came of it.
 struct StoredReceipt {
   Receipt receipt;
@@ -231,6 +272,22 @@ class ReportWriter {
   // rows, and no further one once their texts take kUnreadablePageBytes.
   virtual absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
                                                         size_t limit) = 0;
+  // Lets go what has passed its time, in one synced commit: at most about `limit` of each kind.
+  // Killed at any moment and called again it comes to the same end. Rows that go leave daily totals
+  // as they are, and their documents known: a copy that comes later is a duplicate.
+  virtual absl::StatusOr<ExpiryResult> Expire(const ExpiryCutoffs& cutoffs, size_t limit) = 0;
+  // Removes what is stored about a domain, or the rows with a source address, with totals, index
+  // entries and the raw bytes of the messages concerned. In synced steps; after each one `progress`
+  // is told the sum so far, and ends the purge by false. Killed or ended in the middle and called
+  // again it comes to the same end. What is still to be read is not looked into.
+  virtual absl::StatusOr<PurgeResult> Purge(
+      const PurgeTarget& target, PurgeMode mode,
+      const std::function<bool(const PurgeResult&)>& progress) = 0;
+  // Counts the rows of every day of `domain` (empty: of all) again, each day at one moment between
+  // two commits, and tells both numbers; ends when `visit` gives false.
+  //   kDataLoss  something of the day does not decode
+  virtual absl::Status VerifyTotals(std::string_view domain,
+                                    const std::function<bool(const DayCheck&)>& visit) = 0;
 };
 inline constexpr size_t kUnreadablePageBytes = 1 << 20;
 
@@ -250,6 +307,10 @@ class ReportReader {
                                      const std::function<bool(const StoredReport&)>& visit) = 0;
   virtual absl::StatusOr<std::vector<DayTotals>> ReadTotals(std::string_view domain,
                                                             DayNumber first, DayNumber last) = 0;
+  // Of ReadTotals(), what belongs to rows that have expired.
+  virtual absl::StatusOr<std::vector<DayTotals>> ReadExpiredTotals(std::string_view domain,
+                                                                   DayNumber first,
+                                                                   DayNumber last) = 0;
   // Domains that have reports, with the last day; sorted by name, at most `limit` after `after`.
   virtual absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(
       std::string_view after, size_t limit) = 0;

@@ -91,7 +91,9 @@ absl::StatusOr<ReportTransaction::RawState> ReportTransaction::StateOfRaw(
   if (absl::IsDataLoss(first.status())) return RawState::kNew;
   DMARCATE_RETURN_IF_ERROR(first.status());
   if (!first->has_value()) return RawState::kNew;
-  if ((*first)->receipt.raw_sha256 == raw_sha256) return RawState::kKnown;
+  if ((*first)->receipt.raw_sha256 == raw_sha256) {
+    return (*first)->receipt.raw_gone ? RawState::kNew : RawState::kKnown;
+  }
   DMARCATE_ASSIGN_OR_RETURN(const auto keys, KeysWithPrefix(RawCopyPrefix(raw_sha256)));
   for (const std::string& key : keys) {
     const auto later = GetReceipt(ParseRawCopyKey(key).value_or(0));
@@ -125,6 +127,12 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
     stored->items.push_back(std::move(item.item));
   }
   Receipt& receipt = stored->receipt;
+  if (receipt.processed && !unreadable) {
+    // Kept as unreadable, and read now: the time of raw bytes may have passed by.
+    DMARCATE_ASSIGN_OR_RETURN(const auto passed,
+                              ReadNumber(db_, kMainFamily, ExpiryCursorKey(kRawExpiry)));
+    if (passed.value_or(0) >= id) DMARCATE_RETURN_IF_ERROR(LetRawGo(&receipt, nullptr));
+  }
   receipt.processed = true;
   receipt.subject = unreadable ? std::move(processed.subject) : std::string();
   receipt.from_domain = unreadable ? std::move(processed.from_domain) : std::string();
@@ -189,6 +197,8 @@ absl::Status ReportTransaction::Insert(StoredReport report) {
 absl::Status ReportTransaction::Remove(const ReportKey& key) {
   DMARCATE_ASSIGN_OR_RETURN(const auto report, GetReport(key));
   if (!report) {
+    DMARCATE_ASSIGN_OR_RETURN(const bool expired, HasExpired(DayKeyOf(key)));
+    if (expired) return absl::OkStatus();
     return MakeError(absl::StatusCode::kDataLoss,
                      fmt::format("report {} of {}: its receipt names it, but it is not there",
                                  key.ToId(), key.domain));
@@ -268,11 +278,22 @@ absl::Status ReportTransaction::FinishTotals() {
       changes_.Put(kTotalsFamily, day_key, EncodeTotals(day_key, totals));
     }
   }
+  for (const auto& [day_key, totals] : expired_) {
+    const std::string key = ExpiredDbKey(day_key);
+    changes_.Put(kMainFamily, key, EncodeTotals(key, totals));
+  }
   return absl::OkStatus();
 }
 
 absl::Status ReportTransaction::Recount(const std::string& day_key, DayTotals* totals) const {
-  *totals = DayTotals{.day = totals->day};
+  const std::string expired_key = ExpiredDbKey(day_key);
+  DMARCATE_ASSIGN_OR_RETURN(const auto expired, Get(kMainFamily, expired_key));
+  const DayNumber day = totals->day;
+  *totals = DayTotals();
+  if (expired) {
+    DMARCATE_ASSIGN_OR_RETURN(*totals, DecodeExpiredTotals(expired_key, *expired));
+  }
+  totals->day = day;
   StoredReport report;
   const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
     DMARCATE_RETURN_IF_ERROR(DecodeReport(key, value, ReportParts::kAll, &report));
@@ -287,6 +308,12 @@ absl::Status ReportTransaction::Recount(const std::string& day_key, DayTotals* t
                     if (changes_.Find(kReportsFamily, key) != nullptr) return true;
                     return add(key, value);
                   });
+}
+
+bool ReportTransaction::empty() const {
+  return large_raw_.empty() && std::ranges::all_of(changes_.families(), [](const auto& family) {
+           return family.empty();
+         });
 }
 
 absl::StatusOr<std::optional<std::string>> ReportTransaction::Get(int family,
@@ -359,6 +386,16 @@ absl::StatusOr<std::optional<StoredReport>> ReportTransaction::FindDocument(
   DMARCATE_ASSIGN_OR_RETURN(const ReportKey report_key, DecodeRef(key, *value));
   DMARCATE_ASSIGN_OR_RETURN(auto report, GetReport(report_key, ReportParts::kHead));
   if (!report) {
+    DMARCATE_ASSIGN_OR_RETURN(const bool expired, HasExpired(DayKeyOf(report_key)));
+    if (expired) {
+      // Known and counted; no copy can lend it trust any more.
+      StoredReport known;
+      known.key = report_key;
+      known.trust = TrustClass::kAnchored;
+      return known;
+    }
+    DMARCATE_ASSIGN_OR_RETURN(const auto from, ReadNumber(db_, kMainFamily, kTotalsFromKey));
+    if (from && static_cast<uint64_t>(report_key.day) < *from) return std::nullopt;
     return MakeError(absl::StatusCode::kDataLoss,
                      fmt::format("report {} of {}: the index of documents names it, but it is not "
                                  "there",

@@ -32,7 +32,27 @@ class ReportTransaction {
 
   absl::StatusOr<CommitResult> Run(CommitBatch batch);
 
-  // After Run().
+  // Steps of ReportWriter::Expire() and Purge(); see there. After them Finish(). `stored` was
+  // processed.
+  absl::Status ExpireFailure(StoredReceipt stored, ExpiryResult* result);
+  absl::Status ExpireRaw(StoredReceipt stored, ExpiryResult* result);
+  absl::Status ExpireRows(StoredReceipt stored, ExpiryResult* result);
+  absl::Status ExpireQuarantined(ReceiptId id, absl::Time raw_cutoff, ExpiryResult* result);
+  // A day without reports.
+  void ForgetDay(std::string_view domain, DayNumber day);
+  absl::Status PurgeReceipt(StoredReceipt stored, std::string_view domain, PurgeResult* result);
+  absl::Status PurgeReport(const ReportKey& key, PurgeResult* result);
+  absl::Status PurgeAddress(const ReportKey& key, const IpAddress& address, PurgeResult* result);
+  absl::Status PurgeRaw(ReceiptId id, PurgeResult* result);
+  void ForgetKey(int family, std::string key) { changes_.Delete(family, std::move(key)); }
+  void SetNumber(std::string_view key, uint64_t number) {
+    changes_.Put(kMainFamily, std::string(key), EncodeNumber(key, number));
+  }
+  absl::StatusOr<std::optional<StoredReceipt>> GetReceipt(ReceiptId id) const;
+  absl::Status Finish() { return FinishTotals(); }
+  bool empty() const;  // there is nothing to write
+
+  // After Run() or Finish().
   WriteSet TakeChanges() { return std::move(changes_); }
   // Raw bytes above kRawPieceBytes, by the receipt that brings them: to be written in pieces before
   // the changes, which do not hold them.
@@ -57,6 +77,16 @@ class ReportTransaction {
   // Gives the bytes that lie under `from` to `to`.
   absl::Status MoveRaw(const Receipt& from, ReceiptId to);
   void DeleteRaw(const Receipt& receipt);
+  // The bytes go, the receipt is remembered.
+  absl::Status LetRawGo(StoredReceipt stored, ExpiryResult* result);
+  // The same without writing the receipt. `result` may be nullptr.
+  absl::Status LetRawGo(Receipt* receipt, ExpiryResult* result);
+  // The bytes lie under this receipt.
+  absl::StatusOr<bool> OwnsRaw(const Receipt& receipt) const;
+  absl::Status ExpireItem(ReceiptId receipt, const ReceiptItem& item, ExpiryResult* result);
+  // Of the day's totals, what belongs to rows that have expired.
+  absl::StatusOr<DayTotals*> ExpiredOf(const std::string& day_key, DayNumber day);
+  absl::StatusOr<bool> HasExpired(const std::string& day_key) const;
 
   // Take in and out whole reports, with indexes and totals.
   absl::Status Insert(StoredReport report);
@@ -78,7 +108,6 @@ class ReportTransaction {
 
   // With this transaction's changes.
   absl::StatusOr<std::optional<std::string>> Get(int family, std::string_view key) const;
-  absl::StatusOr<std::optional<StoredReceipt>> GetReceipt(ReceiptId id) const;
   // The one that brought the bytes of `raw_key` first.
   absl::StatusOr<std::optional<StoredReceipt>> FirstReceipt(const std::string& raw_key) const;
   // Keys of the main family that begin with `prefix`.
@@ -96,8 +125,20 @@ class ReportTransaction {
   std::vector<std::pair<ReceiptId, std::string>> large_raw_;
   ReceiptId last_receipt_;
   StringMap<DayTotals> totals_;
+  StringMap<DayTotals> expired_;
   absl::flat_hash_set<std::string> recount_;  // days whose totals cannot be subtracted from
 };
+
+// What goes by the age of its receipt, each in its own time: receipts are passed in the order in
+// which they came, and each class remembers how far it is. A new one is a line here, and a time in
+// ExpiryCutoffs.
+struct ExpiryClass {
+  std::string_view name;  // part of a key at rest
+  absl::Time ExpiryCutoffs::* cutoff;
+  absl::Status (ReportTransaction::*expire)(StoredReceipt stored, ExpiryResult* result);
+};
+const std::vector<ExpiryClass>& ExpiryClasses();
+inline constexpr std::string_view kRawExpiry = "raw";
 
 }  // namespace dmarcate
 

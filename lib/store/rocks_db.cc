@@ -10,6 +10,7 @@
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/options.h"
 #include "rocksdb/table.h"
+#include "rocksdb/utilities/table_properties_collectors.h"
 #include "rocksdb/write_batch.h"
 #include "rocksdb/write_buffer_manager.h"
 
@@ -93,6 +94,12 @@ rocksdb::ColumnFamilyOptions FamilyOptions(FamilyKind kind,
       break;
   }
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  if (kind == FamilyKind::kBulk || kind == FamilyKind::kPacked) {
+    // What has expired lies deep and nothing new comes to where it lies: a file with so many
+    // deletions is compacted for their sake, or the space would never come back.
+    options.table_properties_collector_factories.push_back(
+        rocksdb::NewCompactOnDeletionCollectorFactory(256, 64, 0.5));
+  }
   return options;
 }
 

@@ -137,6 +137,23 @@ absl::StatusOr<std::vector<DayTotals>> RocksReportReader::ReadTotals(std::string
   return out;
 }
 
+absl::StatusOr<std::vector<DayTotals>> RocksReportReader::ReadExpiredTotals(std::string_view domain,
+                                                                            DayNumber first,
+                                                                            DayNumber last) {
+  std::vector<DayTotals> out;
+  if (first > last) return out;
+  const DayRange range(domain, first, last);
+  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
+  DMARCATE_RETURN_IF_ERROR(
+      db->Scan(kMainFamily, ExpiredDbKey(range.from), ExpiredDbKey(range.to), Direction::kForward,
+               [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+                 DMARCATE_ASSIGN_OR_RETURN(DayTotals totals, DecodeExpiredTotals(key, value));
+                 out.push_back(totals);
+                 return true;
+               }));
+  return out;
+}
+
 absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> RocksReportReader::ListDomains(
     std::string_view after, size_t limit) {
   // Totals are the smallest thing that each domain has, one a day: from domain to domain, each time
@@ -215,13 +232,20 @@ absl::StatusOr<std::string> RocksReportReader::ReadRaw(std::string_view raw_sha2
 
 absl::StatusOr<std::vector<DayTotals>> RecountTotals(ReportReader& reader, std::string_view domain,
                                                      DayNumber first, DayNumber last) {
-  std::vector<DayTotals> out;
+  std::map<DayNumber, DayTotals> days;
+  DMARCATE_ASSIGN_OR_RETURN(const auto expired, reader.ReadExpiredTotals(domain, first, last));
+  for (const DayTotals& totals : expired) {
+    if (totals.reports > 0) days[totals.day] = totals;
+  }
   DMARCATE_RETURN_IF_ERROR(
-      reader.ForEachReport(domain, first, last, [&out](const StoredReport& report) {
-        if (out.empty() || out.back().day != report.key.day) out.push_back({.day = report.key.day});
-        AddToTotals(report.report, &out.back());
+      reader.ForEachReport(domain, first, last, [&days](const StoredReport& report) {
+        DayTotals& totals = days[report.key.day];
+        totals.day = report.key.day;
+        AddToTotals(report.report, &totals);
         return true;
       }));
+  std::vector<DayTotals> out;
+  for (const auto& [day, totals] : days) out.push_back(totals);
   return out;
 }
 

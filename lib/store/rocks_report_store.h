@@ -23,6 +23,7 @@ class Env;
 
 namespace dmarcate {
 
+class ReportTransaction;
 class RocksDb;
 
 class RocksReportWriter final : public ReportWriter {
@@ -44,6 +45,13 @@ class RocksReportWriter final : public ReportWriter {
   absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
                                                 size_t limit) override;
 
+  absl::StatusOr<ExpiryResult> Expire(const ExpiryCutoffs& cutoffs, size_t limit) override;
+  absl::StatusOr<PurgeResult> Purge(
+      const PurgeTarget& target, PurgeMode mode,
+      const std::function<bool(const PurgeResult&)>& progress) override;
+  absl::Status VerifyTotals(std::string_view domain,
+                            const std::function<bool(const DayCheck&)>& visit) override;
+
   // Rewrites everything in its final form. Takes long; for maintenance and measurements.
   absl::Status Compact();
   // Bytes in files, by what they hold ("reports", "raw", ...).
@@ -53,6 +61,20 @@ class RocksReportWriter final : public ReportWriter {
   explicit RocksReportWriter(std::unique_ptr<RocksDb> db);
   // Logs that the receipt does not decode, and has ListUnreadable() show it. It stays pending.
   absl::Status SetAside(ReceiptId id, const absl::Status& error);
+  // One transaction of steps, written unless `mode` only counts.
+  absl::Status Edit(PurgeMode mode, const std::function<absl::Status(ReportTransaction&)>& steps);
+  // Steps of Purge(). kCancelled: `progress` ended it.
+  absl::Status PurgeReceipts(
+      PurgeMode mode, const std::function<bool(const PurgeResult&)>& progress, PurgeResult* result,
+      const std::function<absl::Status(ReportTransaction&, StoredReceipt)>& purge);
+  absl::Status PurgeDomain(const std::string& domain, PurgeMode mode,
+                           const std::function<bool(const PurgeResult&)>& progress,
+                           PurgeResult* result);
+  absl::Status PurgeAddress(const IpAddress& address, PurgeMode mode,
+                            const std::function<bool(const PurgeResult&)>& progress,
+                            PurgeResult* result);
+  // Writes what `transaction` holds. Under commit_mutex_.
+  absl::Status Write(ReportTransaction& transaction, Sync sync);
 
   std::unique_ptr<RocksDb> db_;
   std::mutex commit_mutex_;  // guards what follows
@@ -78,6 +100,8 @@ class RocksReportReader final : public ReportReader {
                              const std::function<bool(const StoredReport&)>& visit) override;
   absl::StatusOr<std::vector<DayTotals>> ReadTotals(std::string_view domain, DayNumber first,
                                                     DayNumber last) override;
+  absl::StatusOr<std::vector<DayTotals>> ReadExpiredTotals(std::string_view domain, DayNumber first,
+                                                           DayNumber last) override;
   absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(std::string_view after,
                                                                              size_t limit) override;
   absl::StatusOr<ReportPage> ListReports(std::string_view domain, DayNumber first, DayNumber last,

@@ -21,23 +21,6 @@ namespace {
 // beyond this the cache starts anew, which costs one read a day.
 constexpr size_t kMaxCachedTotals = 8192;
 
-// Keys of one tag that name receipts in [first, before).
-absl::Status ScanReceipts(const RocksDb& db, char tag, ReceiptId first, ReceiptId before,
-                          Direction direction,
-                          const std::function<absl::StatusOr<bool>(ReceiptId)>& visit) {
-  const std::string to =
-      before == 0 ? KeyAfterPrefix(std::string(1, tag)) : ReceiptDbKey(tag, before);
-  return db.Scan(kMainFamily, ReceiptDbKey(tag, first), to, direction,
-                 [&](std::string_view key, std::string_view) -> absl::StatusOr<bool> {
-                   const auto id = ParseReceiptDbKey(tag, key);
-                   if (!id) {
-                     return MakeError(absl::StatusCode::kDataLoss,
-                                      "reports store: a key does not decode");
-                   }
-                   return visit(*id);
-                 });
-}
-
 // What ListUnreadable shows of a receipt that does not decode.
 StoredReceipt UnreadableReceipt(ReceiptId id, const absl::Status& error) {
   StoredReceipt stored;
@@ -107,6 +90,21 @@ absl::StatusOr<CommitResult> RocksReportWriter::Commit(CommitBatch batch, Sync s
   const std::lock_guard lock(commit_mutex_);
   ReportTransaction transaction(*db_, last_receipt_, totals_cache_);
   DMARCATE_ASSIGN_OR_RETURN(CommitResult result, transaction.Run(std::move(batch)));
+  DMARCATE_RETURN_IF_ERROR(Write(transaction, sync));
+  return result;
+}
+
+absl::Status RocksReportWriter::Edit(PurgeMode mode,
+                                     const std::function<absl::Status(ReportTransaction&)>& steps) {
+  const std::lock_guard lock(commit_mutex_);
+  ReportTransaction transaction(*db_, last_receipt_, totals_cache_);
+  DMARCATE_RETURN_IF_ERROR(steps(transaction));
+  if (mode == PurgeMode::kCount) return absl::OkStatus();
+  DMARCATE_RETURN_IF_ERROR(transaction.Finish());
+  return transaction.empty() ? absl::OkStatus() : Write(transaction, Sync::kYes);
+}
+
+absl::Status RocksReportWriter::Write(ReportTransaction& transaction, Sync sync) {
   for (const auto& [receipt, raw] : transaction.TakeLargeRaw()) {
     DMARCATE_RETURN_IF_ERROR(WriteRawPieces(receipt, raw, db_.get()));
   }
@@ -119,7 +117,7 @@ absl::StatusOr<CommitResult> RocksReportWriter::Commit(CommitBatch batch, Sync s
   for (const auto& [day_key, totals] : transaction.totals()) {
     totals_cache_.insert_or_assign(day_key, totals);
   }
-  return result;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<Receipt>> RocksReportWriter::Pending(size_t limit) {

@@ -54,6 +54,25 @@ std::string ReadReportName(const Receipt& receipt, WireReader& in) {
   return in.ok() ? key.ToId() : std::string();
 }
 
+absl::StatusOr<DayTotals> DecodeTotalsOf(std::string_view day_key, std::string_view key,
+                                         std::string_view value) {
+  const auto place = ParseDayDbKey(day_key);
+  if (!place) return MakeError(absl::StatusCode::kDataLoss, "totals: the key does not decode");
+  DMARCATE_ASSIGN_OR_RETURN(WireReader in, Begin(key, value));
+  DayTotals totals;
+  totals.day = place->second;
+  totals.reports = static_cast<int64_t>(in.Varint());
+  totals.records = static_cast<int64_t>(in.Varint());
+  for (uint64_t* number :
+       {&totals.messages, &totals.dmarc_pass, &totals.dkim_aligned, &totals.spf_aligned,
+        &totals.both_aligned, &totals.disposition_none, &totals.quarantine, &totals.reject,
+        &totals.pass, &totals.disposition_unknown}) {
+    *number = in.Varint();
+  }
+  DMARCATE_RETURN_IF_ERROR(Finish(in, key));
+  return totals;
+}
+
 constexpr uint8_t kProcessed = 1;
 constexpr uint8_t kEnvelope = 2;
 constexpr uint8_t kRawGone = 8;
@@ -158,22 +177,12 @@ std::string EncodeTotals(std::string_view key, const DayTotals& totals) {
   return Seal(key, kFormat, payload);
 }
 
+absl::StatusOr<DayTotals> DecodeExpiredTotals(std::string_view key, std::string_view value) {
+  return DecodeTotalsOf(key.substr(1), key, value);
+}
+
 absl::StatusOr<DayTotals> DecodeTotals(std::string_view key, std::string_view value) {
-  const auto place = ParseDayDbKey(key);
-  if (!place) return MakeError(absl::StatusCode::kDataLoss, "totals: the key does not decode");
-  DMARCATE_ASSIGN_OR_RETURN(WireReader in, Begin(key, value));
-  DayTotals totals;
-  totals.day = place->second;
-  totals.reports = static_cast<int64_t>(in.Varint());
-  totals.records = static_cast<int64_t>(in.Varint());
-  for (uint64_t* number :
-       {&totals.messages, &totals.dmarc_pass, &totals.dkim_aligned, &totals.spf_aligned,
-        &totals.both_aligned, &totals.disposition_none, &totals.quarantine, &totals.reject,
-        &totals.pass, &totals.disposition_unknown}) {
-    *number = in.Varint();
-  }
-  DMARCATE_RETURN_IF_ERROR(Finish(in, key));
-  return totals;
+  return DecodeTotalsOf(key, key, value);
 }
 
 std::string EncodeRef(std::string_view key, const ReportKey& ref) {

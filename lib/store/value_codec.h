@@ -23,6 +23,8 @@ absl::StatusOr<StoredReceipt> DecodeReceipt(std::string_view key, std::string_vi
 // The day is in the key.
 std::string EncodeTotals(std::string_view key, const DayTotals& totals);
 absl::StatusOr<DayTotals> DecodeTotals(std::string_view key, std::string_view value);
+// Under ExpiredDbKey().
+absl::StatusOr<DayTotals> DecodeExpiredTotals(std::string_view key, std::string_view value);
 
 // Where the report with a document lies.
 std::string EncodeRef(std::string_view key, const ReportKey& ref);

@@ -59,6 +59,18 @@ class ObservedStore final : public ReportWriter {
                                                 size_t limit) override {
     return fake_.ListUnreadable(from, limit);
   }
+  absl::StatusOr<ExpiryResult> Expire(const ExpiryCutoffs& cutoffs, size_t limit) override {
+    return fake_.Expire(cutoffs, limit);
+  }
+  absl::StatusOr<PurgeResult> Purge(
+      const PurgeTarget& target, PurgeMode mode,
+      const std::function<bool(const PurgeResult&)>& progress) override {
+    return fake_.Purge(target, mode, progress);
+  }
+  absl::Status VerifyTotals(std::string_view domain,
+                            const std::function<bool(const DayCheck&)>& visit) override {
+    return fake_.VerifyTotals(domain, visit);
+  }
 
  private:
   FakeReportStore fake_;

@@ -1,0 +1,232 @@
+// What ReportTransaction lets go because its time has passed. Rows go, their totals stay: what they
+// were is kept apart by day, so that totals still equal a recount, and their documents stay known,
+// so that none is counted again.
+
+#include <algorithm>
+#include <utility>
+
+#include "fmt/format.h"
+
+#include "lib/base/log.h"
+#include "lib/base/status_macros.h"
+#include "lib/store/key_codec.h"
+#include "lib/store/report_transaction.h"
+
+namespace dmarcate {
+namespace {
+
+bool HasUnreadable(const StoredReceipt& stored) {
+  return std::ranges::any_of(stored.items,
+                             [](const ReceiptItem& item) { return IsUnreadable(item.outcome); });
+}
+
+}  // namespace
+
+const std::vector<ExpiryClass>& ExpiryClasses() {
+  static const std::vector<ExpiryClass> kClasses = {
+      {"failure", &ExpiryCutoffs::failure, &ReportTransaction::ExpireFailure},
+      {kRawExpiry, &ExpiryCutoffs::raw, &ReportTransaction::ExpireRaw},
+      {"rows", &ExpiryCutoffs::rows, &ReportTransaction::ExpireRows},
+  };
+  return kClasses;
+}
+
+// A failure report is somebody's mail: its bytes have a time of their own.
+absl::Status ReportTransaction::ExpireFailure(StoredReceipt stored, ExpiryResult* result) {
+  const bool failure = std::ranges::any_of(
+      stored.items, [](const ReceiptItem& item) { return item.kind == "failure"; });
+  if (!failure) return absl::OkStatus();
+  return LetRawGo(std::move(stored), result);
+}
+
+absl::Status ReportTransaction::ExpireRaw(StoredReceipt stored, ExpiryResult* result) {
+  if (HasUnreadable(stored)) return absl::OkStatus();  // has the time of the quarantine
+  return LetRawGo(std::move(stored), result);
+}
+
+absl::Status ReportTransaction::ExpireRows(StoredReceipt stored, ExpiryResult* result) {
+  for (const ReceiptItem& item : stored.items) {
+    DMARCATE_RETURN_IF_ERROR(ExpireItem(stored.receipt.id, item, result));
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const int64_t bytes, ForgetReceipt(stored.receipt));
+  result->raw_bytes += bytes;
+  ++result->receipts;
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::ExpireQuarantined(ReceiptId id, absl::Time raw_cutoff,
+                                                  ExpiryResult* result) {
+  DMARCATE_ASSIGN_OR_RETURN(const DropResult dropped, Drop(id));
+  if (!dropped.dropped) return absl::OkStatus();
+  ++result->quarantined;
+  result->raw_bytes += dropped.raw_bytes;
+  DMARCATE_ASSIGN_OR_RETURN(auto rest, GetReceipt(id));
+  if (!rest || rest->receipt.received_time >= raw_cutoff) return absl::OkStatus();
+  return LetRawGo(*std::move(rest), result);  // which the class of raw has passed by
+}
+
+absl::Status ReportTransaction::LetRawGo(StoredReceipt stored, ExpiryResult* result) {
+  if (stored.receipt.raw_gone) return absl::OkStatus();
+  DMARCATE_RETURN_IF_ERROR(LetRawGo(&stored.receipt, result));
+  const std::string key = ReceiptDbKey(kReceiptTag, stored.receipt.id);
+  changes_.Put(kMainFamily, key, EncodeReceipt(key, stored));
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::LetRawGo(Receipt* receipt, ExpiryResult* result) {
+  if (receipt->raw_gone) return absl::OkStatus();
+  DMARCATE_ASSIGN_OR_RETURN(const bool owned, OwnsRaw(*receipt));
+  if (owned) {
+    DeleteRaw(*receipt);
+    if (result != nullptr) {
+      result->raw_bytes += receipt->size_bytes;
+      ++result->raw;
+    }
+  }
+  receipt->raw_gone = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ReportTransaction::OwnsRaw(const Receipt& receipt) const {
+  const std::string raw_key = RawHashKey(receipt.raw_sha256);
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kMainFamily, raw_key));
+  if (value) {
+    const auto first = DecodeNumber(raw_key, *value);
+    if (first.ok() && *first == receipt.id) return true;
+  }
+  // One of several whose hashes begin alike has bytes of its own.
+  DMARCATE_ASSIGN_OR_RETURN(const auto own, Get(kRawFamily, RawDbKey(receipt.id)));
+  return own.has_value();
+}
+
+absl::Status ReportTransaction::ExpireItem(ReceiptId receipt, const ReceiptItem& item,
+                                           ExpiryResult* result) {
+  if (item.outcome == Outcome::kDuplicate) return absl::OkStatus();
+  const auto key = ReportKey::FromId(item.domain, item.report_name);
+  if (!key || key->receipt != receipt) return absl::OkStatus();
+  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetReport(*key));
+  if (!report) return absl::OkStatus();  // went with the revision that superseded it
+  ++result->reports;
+  changes_.Delete(kReportsFamily, ReportDbKey(*key));
+  const std::string day_key = DayDbKey(key->domain, key->day);
+  DMARCATE_ASSIGN_OR_RETURN(DayTotals * expired, ExpiredOf(day_key, key->day));
+  const std::string index_key = IdentityIndexKey(*report);
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<Revision> revisions, GetRevisions(index_key));
+  std::erase_if(revisions, [&key](const Revision& revision) {
+    return revision.receipt == key->receipt && revision.item == key->item;
+  });
+  if (report->current) {
+    DayTotals own;
+    AddToTotals(report->report, &own);
+    AddTotals(own, expired);
+    // None of the others may count instead.
+    for (const Revision& revision : std::exchange(revisions, {})) {
+      ReportKey other = *key;
+      other.receipt = revision.receipt;
+      other.item = revision.item;
+      changes_.Delete(kReportsFamily, ReportDbKey(other));
+      ++result->reports;
+    }
+  }
+  if (revisions.empty()) {
+    changes_.Delete(kIndexFamily, index_key);
+  } else {
+    changes_.Put(kIndexFamily, index_key, EncodeRevisions(index_key, revisions));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DayTotals*> ReportTransaction::ExpiredOf(const std::string& day_key, DayNumber day) {
+  if (const auto found = expired_.find(day_key); found != expired_.end()) return &found->second;
+  DayTotals totals;
+  const std::string key = ExpiredDbKey(day_key);
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kMainFamily, key));
+  if (value) {
+    DMARCATE_ASSIGN_OR_RETURN(totals, DecodeExpiredTotals(key, *value));
+  }
+  totals.day = day;
+  return &expired_.emplace(day_key, totals).first->second;
+}
+
+absl::StatusOr<bool> ReportTransaction::HasExpired(const std::string& day_key) const {
+  if (expired_.contains(day_key)) return true;
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kMainFamily, ExpiredDbKey(day_key)));
+  return value.has_value();
+}
+
+void ReportTransaction::ForgetDay(std::string_view domain, DayNumber day) {
+  const std::string day_key = DayDbKey(domain, day);
+  totals_[day_key] = DayTotals{.day = day};  // written as deleted
+  expired_.erase(day_key);
+  changes_.Delete(kMainFamily, ExpiredDbKey(day_key));
+}
+
+// ---- purging ----
+
+absl::Status ReportTransaction::PurgeReceipt(StoredReceipt stored, std::string_view domain,
+                                             PurgeResult* result) {
+  const ReceiptId id = stored.receipt.id;
+  const auto about = [&](const ReceiptItem& item) { return item.domain == domain; };
+  if (std::ranges::none_of(stored.items, about)) return absl::OkStatus();
+  for (const ReceiptItem& item : stored.items) {
+    if (!about(item) || item.outcome == Outcome::kDuplicate) continue;
+    const auto key = ReportKey::FromId(item.domain, item.report_name);
+    if (!key || key->receipt != id) continue;
+    DMARCATE_RETURN_IF_ERROR(PurgeReport(*key, result));
+  }
+  std::erase_if(stored.items, about);
+  ++result->receipts;
+  ExpiryResult gone;
+  // The bytes of a message speak of the domain, whoever else they speak of.
+  DMARCATE_RETURN_IF_ERROR(LetRawGo(stored, &gone));
+  result->raw_bytes += gone.raw_bytes;
+  stored.receipt.raw_gone = true;
+  if (stored.items.empty()) return ForgetReceipt(stored.receipt).status();
+  if (!HasUnreadable(stored)) changes_.Delete(kMainFamily, ReceiptDbKey(kUnreadableTag, id));
+  const std::string key = ReceiptDbKey(kReceiptTag, id);
+  changes_.Put(kMainFamily, key, EncodeReceipt(key, stored));
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::PurgeReport(const ReportKey& key, PurgeResult* result) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetReport(key, ReportParts::kHead));
+  if (!report) return absl::OkStatus();
+  ++result->reports;
+  result->records += report->record_count;
+  result->messages += report->message_count;
+  return Remove(key);
+}
+
+absl::Status ReportTransaction::PurgeAddress(const ReportKey& key, const IpAddress& address,
+                                             PurgeResult* result) {
+  DMARCATE_ASSIGN_OR_RETURN(auto report, GetReport(key));
+  if (!report) return absl::OkStatus();
+  std::vector<AggregateRecord>& records = report->report.records;
+  int64_t removed = 0;
+  for (const AggregateRecord& record : records) {
+    if (record.source_ip != address) continue;
+    ++removed;
+    result->messages += record.count;
+  }
+  if (removed == 0) return absl::OkStatus();
+  // Out and in again: the document stays known, so that the row does not come back with a copy.
+  DMARCATE_RETURN_IF_ERROR(Remove(key));
+  std::erase_if(records,
+                [&](const AggregateRecord& record) { return record.source_ip == address; });
+  DMARCATE_RETURN_IF_ERROR(Insert(*std::move(report)));
+  ++result->reports;
+  result->records += removed;
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::PurgeRaw(ReceiptId id, PurgeResult* result) {
+  DMARCATE_ASSIGN_OR_RETURN(auto stored, GetReceipt(id));
+  if (!stored || stored->receipt.raw_gone) return absl::OkStatus();
+  ExpiryResult gone;
+  DMARCATE_RETURN_IF_ERROR(LetRawGo(*std::move(stored), &gone));
+  ++result->receipts;
+  result->raw_bytes += gone.raw_bytes;
+  return absl::OkStatus();
+}
+
+}  // namespace dmarcate
