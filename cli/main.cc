@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/app.h"
+#include "cli/server.h"
 #include "lib/base/text.h"
 #include "lib/base/version.h"
 
@@ -88,6 +89,7 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddChanges(&root, &app);
   dmarcate::cli::AddReports(&root, &app);
   dmarcate::cli::AddProviders(&root, &app);
+  dmarcate::cli::AddServer(&root, &app);
   dmarcate::cli::AddParse(&root, &app);
   dmarcate::cli::AddCheck(&root, &app);
   try {  // CLI11 reports by exceptions; they end here

@@ -9,6 +9,7 @@
 #include "cli/call.h"
 #include "cli/import.h"
 #include "cli/messages.h"
+#include "cli/purge.h"
 #include "cli/quarantine.h"
 #include "cli/report_text.h"
 #include "dmarcate/v1/report.grpc.pb.h"
@@ -123,6 +124,7 @@ void AddReports(CLI::App* root, App* app) {
   app->OnSelected(raw, selected(&Raw));
 
   AddQuarantine(group, app);
+  AddPurge(group, app);
 }
 
 }  // namespace dmarcate::cli

@@ -41,6 +41,51 @@ UnpackLimits ReadLimits(TomlConfig& file) {
   return out;
 }
 
+// A level that is never reached before another would be one that somebody counts on in vain.
+void CheckOrder(TomlConfig& file, const Watermarks& watermarks) {
+  if (watermarks.import_percent > watermarks.intake_percent) {
+    file.Reject("store.import_watermark_percent",
+                fmt::format("{}, above store.watermark_percent, which is {}",
+                            watermarks.import_percent, watermarks.intake_percent));
+  }
+  if (watermarks.intake_percent > watermarks.write_percent) {
+    file.Reject("store.watermark_percent",
+                fmt::format("{}, above store.write_watermark_percent, which is {}",
+                            watermarks.intake_percent, watermarks.write_percent));
+  }
+}
+
+// "90d", or "forever".
+absl::Duration ReadTerm(TomlConfig& file, std::string_view key, absl::Duration fallback) {
+  const std::string text = file.String(key, "");
+  if (text.empty() && !file.Has(key)) return fallback;
+  if (text == "forever") return absl::InfiniteDuration();
+  const auto term = ParseDurationText(text);
+  if (!term.ok()) {
+    file.Reject(key, fmt::format("'{}', want a span such as 90d, or forever", text));
+    return fallback;
+  }
+  if (*term < absl::Hours(24)) file.Reject(key, fmt::format("'{}', want 1d at least", text));
+  return *term;
+}
+
+Retention ReadRetention(TomlConfig& file) {
+  Retention out;
+  out.failure = ReadTerm(file, "retention.failure", out.failure);
+  out.raw = ReadTerm(file, "retention.raw", out.raw);
+  out.quarantine = ReadTerm(file, "retention.quarantine", out.quarantine);
+  out.rows = ReadTerm(file, "retention.rows", out.rows);
+  out.totals = ReadTerm(file, "retention.totals", out.totals);
+  // A receipt goes with its rows, and everything else that is known of a message with it.
+  for (const auto& [key, term] :
+       {std::pair("retention.failure", out.failure), std::pair("retention.raw", out.raw),
+        std::pair("retention.quarantine", out.quarantine)}) {
+    if (term > out.rows) file.Reject(key, "longer than retention.rows");
+  }
+  if (out.rows > out.totals) file.Reject("retention.rows", "longer than retention.totals");
+  return out;
+}
+
 std::vector<std::string> ReadMaildirs(TomlConfig& file) {
   std::vector<std::string> out;
   for (TomlConfig* table : file.Tables("maildir")) {
@@ -81,6 +126,12 @@ absl::StatusOr<IngestConfig> Read(TomlConfig file) {
       file.Int("store.import_watermark_percent", out.watermarks.import_percent, 1, 100));
   out.watermarks.intake_percent =
       static_cast<int>(file.Int("store.watermark_percent", out.watermarks.intake_percent, 1, 100));
+  // Where the level before it is set above the default, that is the default.
+  out.watermarks.write_percent = static_cast<int>(
+      file.Int("store.write_watermark_percent",
+               std::max(out.watermarks.write_percent, out.watermarks.intake_percent), 1, 100));
+  CheckOrder(file, out.watermarks);
+  out.retention = ReadRetention(file);
   out.maildirs = ReadMaildirs(file);
   out.public_suffix_file = file.String("public_suffix_file", "");
   out.limits = ReadLimits(file);

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include "ingestd/intake/retention.h"
 #include "ingestd/intake/storage_gauge.h"
 #include "ingestd/pipeline/pipeline.h"
 #include "lib/base/log.h"
@@ -20,15 +21,17 @@
 namespace dmarcate {
 
 struct IngestConfig {
-  ListenConfig listen;                // [listen]
-  std::string store_directory;        // store.directory: the database and what belongs to it
-  Watermarks watermarks;              // store.import_watermark_percent, store.watermark_percent
-  std::vector<std::string> maildirs;  // [[maildir]] path
-  std::string public_suffix_file;     // empty: the list compiled into libpsl
-  UnpackLimits limits;                // [limits]
-  PipelineOptions pipeline;           // pipeline.parse_threads
-  int64_t queue_bytes = 0;            // pipeline.queue: received and not finished
-  absl::Duration drain_limit;         // shutdown.limit
+  ListenConfig listen;          // [listen]
+  std::string store_directory;  // store.directory: the database and what belongs to it
+  Watermarks
+      watermarks;  // store.import_watermark_percent, .watermark_percent, .write_watermark_percent
+  Retention retention;                        // [retention]
+  std::vector<std::string> maildirs;          // [[maildir]] path
+  std::string public_suffix_file;             // empty: the list compiled into libpsl
+  UnpackLimits limits;                        // [limits]
+  PipelineOptions pipeline;                   // pipeline.parse_threads
+  int64_t queue_bytes = 0;                    // pipeline.queue: received and not finished
+  absl::Duration drain_limit;                 // shutdown.limit
   LogFormat log_format = LogFormat::kLogfmt;  // log.format
   LogLevel log_level = LogLevel::kInfo;       // log.level
 };

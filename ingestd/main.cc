@@ -3,11 +3,10 @@
 // policy.
 
 #include <malloc.h>
-#include <sys/stat.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
@@ -23,6 +22,7 @@
 #include "CLI/CLI.hpp"
 #include "ingestd/config.h"
 #include "ingestd/intake/maildir.h"
+#include "ingestd/intake/retention.h"
 #include "ingestd/intake/service.h"
 #include "ingestd/pipeline/crash_journal.h"
 #include "ingestd/pipeline/pipeline.h"
@@ -41,6 +41,7 @@
 namespace dmarcate {
 namespace {
 
+constexpr mode_t kDirectoryMode = 0750;
 constexpr size_t kSuffixFileLimitBytes = 8 << 20;
 // Each waits for the answer to one call that holds up to 3 MiB.
 constexpr size_t kHandlerThreads = 8;
@@ -55,13 +56,6 @@ absl::StatusOr<std::unique_ptr<PublicSuffixList>> LoadSuffixes(const std::string
   if (path.empty()) return BuiltinPublicSuffixList();
   DMARCATE_ASSIGN_OR_RETURN(const std::string data, ReadFile(path, kSuffixFileLimitBytes));
   return ParsePublicSuffixList(data);
-}
-
-absl::Status MakeDirectories(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(std::filesystem::path(directory).parent_path(), error);
-  if (mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) return ErrnoError(errno, directory);
-  return absl::OkStatus();
 }
 
 // The store's last word, for the exit code.
@@ -118,12 +112,12 @@ absl::Status Run(const IngestConfig& config) {
   SystemRandom random;
   Failure failure;
   DMARCATE_ASSIGN_OR_RETURN(const auto suffixes, LoadSuffixes(config.public_suffix_file));
-  DMARCATE_RETURN_IF_ERROR(MakeDirectories(config.store_directory));
+  DMARCATE_RETURN_IF_ERROR(MakeDirectories(config.store_directory, kDirectoryMode));
   DMARCATE_ASSIGN_OR_RETURN(const auto store, RocksReportWriter::Open(config.store_directory));
   DMARCATE_ASSIGN_OR_RETURN(const auto crashes,
                             CrashJournal::Open(config.store_directory + "/crashes"));
-  DMARCATE_RETURN_IF_ERROR(
-      MakeDirectories(std::filesystem::path(config.listen.token_file).parent_path()));
+  DMARCATE_RETURN_IF_ERROR(MakeDirectories(
+      std::filesystem::path(config.listen.token_file).parent_path(), kDirectoryMode));
   DMARCATE_ASSIGN_OR_RETURN(const Secret token, ReadOrMakeToken(config.listen.token_file, random));
   const Authenticator authenticator(token, config.listen.local_trust);
   WorkerPool workers(kHandlerThreads, kHandlerQueue);
@@ -131,15 +125,19 @@ absl::Status Run(const IngestConfig& config) {
   ByteBudget budget(config.queue_bytes);
   StorageGauge gauge(clock, config.watermarks,
                      [&config] { return UsedPercent(config.store_directory); });
+  PipelineOptions pipeline_options = config.pipeline;
+  pipeline_options.admit_rows = [&gauge] { return gauge.AdmitRows(); };
   Pipeline pipeline(
       *store, *suffixes, *crashes,
       [&config](std::string content, const UnpackHints& hints) {
         return Unpack(std::move(content), hints, config.limits);
       },
-      [&failure](const absl::Status& status) { failure.Set(status); }, config.pipeline);
+      [&failure](const absl::Status& status) { failure.Set(status); }, pipeline_options);
+  RetentionSweeper sweeper(clock, config.retention, pipeline);
   IntakeService intake({host, pipeline, budget, gauge, *store, config.limits.message_bytes});
 
   DMARCATE_RETURN_IF_ERROR(pipeline.Start());
+  sweeper.Start();
   DMARCATE_ASSIGN_OR_RETURN(
       const auto maildirs,
       MaildirWatcher::Start(config.maildirs, config.limits.message_bytes, pipeline, budget, gauge));
@@ -155,6 +153,7 @@ absl::Status Run(const IngestConfig& config) {
   const ExitDeadline exit_deadline(config.drain_limit + kExitGrace);
   const absl::Time until = absl::Now() + config.drain_limit;
   maildirs->Stop();
+  sweeper.Stop();
   host.StartDraining();
   intake.EndImports();
   budget.Close();  // who still waits for room would wait for the others

@@ -243,6 +243,11 @@ grpc::Status QuarantineDesk::Replay(const Call& call,
   if (ids->empty() && !in.selector().name().empty()) return NotThere(in.selector().name());
   v1::ReplayQuarantinedMessagesResponse progress;
   progress.set_message_count(static_cast<int64_t>(ids->size()));
+  if (!in.validate_only()) {
+    if (const absl::Status admitted = gauge_.AdmitRows(); !admitted.ok()) {
+      return ToIntakeError(admitted);
+    }
+  }
   // What ended the daemon is tried again only by who asks for it.
   const bool all = in.selector().selection_case() == v1::QuarantineSelector::kAll;
   const auto parked = all ? Pipeline::Parked::kStay : Pipeline::Parked::kTryAgain;

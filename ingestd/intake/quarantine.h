@@ -12,6 +12,7 @@
 #include "grpcpp/support/status.h"
 
 #include "dmarcate/v1/intake.pb.h"
+#include "ingestd/intake/storage_gauge.h"
 #include "ingestd/pipeline/pipeline.h"
 #include "lib/rpc/call.h"
 #include "lib/rpc/server_stream.h"
@@ -22,7 +23,8 @@ namespace dmarcate {
 // Thread-safe. What is given outlives it.
 class QuarantineDesk {
  public:
-  QuarantineDesk(Pipeline& pipeline, ReportWriter& store) : pipeline_(pipeline), store_(store) {}
+  QuarantineDesk(Pipeline& pipeline, ReportWriter& store, StorageGauge& gauge)
+      : pipeline_(pipeline), store_(store), gauge_(gauge) {}
 
   grpc::Status List(const v1::ListQuarantinedMessagesRequest& in,
                     v1::ListQuarantinedMessagesResponse* out);
@@ -38,6 +40,7 @@ class QuarantineDesk {
  private:
   Pipeline& pipeline_;
   ReportWriter& store_;
+  StorageGauge& gauge_;
 };
 
 // "quarantinedMessages/00000000000a3f01-0" and back.

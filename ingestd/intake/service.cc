@@ -8,8 +8,10 @@
 
 #include "dmarcate/v1/intake.grpc.pb.h"
 #include "ingestd/intake/import_session.h"
+#include "ingestd/intake/purge.h"
 #include "ingestd/intake/quarantine.h"
 #include "ingestd/intake/to_proto.h"
+#include "ingestd/intake/verify_totals.h"
 #include "lib/base/digest.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
@@ -39,7 +41,7 @@ bool IsUuid(std::string_view text) {
 class IntakeService::Impl final : public v1::IntakeService::CallbackService {
  public:
   explicit Impl(const IntakeParts& parts)
-      : parts_(parts), quarantine_(parts.pipeline, parts.store) {}
+      : parts_(parts), quarantine_(parts.pipeline, parts.store, parts.gauge) {}
 
   grpc::ServerUnaryReactor* SubmitReport(grpc::CallbackServerContext* context,
                                          const v1::SubmitReportRequest* request,
@@ -91,6 +93,22 @@ class IntakeService::Impl final : public v1::IntakeService::CallbackService {
     return ServeStream<v1::DropQuarantinedMessagesRequest, v1::DropQuarantinedMessagesResponse>(
         parts_.host, context, request, [this](const Call& call, const auto& in, auto& writer) {
           return quarantine_.Drop(call, in, writer);
+        });
+  }
+
+  grpc::ServerWriteReactor<v1::PurgeReportsResponse>* PurgeReports(
+      grpc::CallbackServerContext* context, const v1::PurgeReportsRequest* request) override {
+    return ServeStream<v1::PurgeReportsRequest, v1::PurgeReportsResponse>(
+        parts_.host, context, request, [this](const Call& call, const auto& in, auto& writer) {
+          return dmarcate::PurgeReports(parts_.pipeline, parts_.gauge, call, in, writer);
+        });
+  }
+
+  grpc::ServerWriteReactor<v1::VerifyTotalsResponse>* VerifyTotals(
+      grpc::CallbackServerContext* context, const v1::VerifyTotalsRequest* request) override {
+    return ServeStream<v1::VerifyTotalsRequest, v1::VerifyTotalsResponse>(
+        parts_.host, context, request, [this](const Call& call, const auto& in, auto& writer) {
+          return dmarcate::VerifyTotals(parts_.store, call, in, writer);
         });
   }
 

@@ -15,13 +15,18 @@ StorageGauge::StorageGauge(const Clock& clock, Watermarks watermarks,
     : clock_(clock), watermarks_(watermarks), measure_(std::move(used_percent)) {}
 
 absl::Status StorageGauge::Admit(Channel channel) {
+  return AdmitBelow(channel == Channel::kImport ? watermarks_.import_percent
+                                                : watermarks_.intake_percent);
+}
+
+absl::Status StorageGauge::AdmitRows() { return AdmitBelow(watermarks_.write_percent); }
+
+absl::Status StorageGauge::AdmitBelow(int limit) {
   const std::lock_guard lock(mutex_);
   if (const absl::Duration now = clock_.Monotonic(); now - measured_at_ >= absl::Seconds(1)) {
     measured_at_ = now;
     if (const std::optional<int> percent = measure_(); percent.has_value()) percent_ = percent;
   }
-  const int limit =
-      channel == Channel::kImport ? watermarks_.import_percent : watermarks_.intake_percent;
   if (!percent_.has_value()) {
     return MakeError(absl::StatusCode::kResourceExhausted,
                      "the store's disk does not say how full it is");

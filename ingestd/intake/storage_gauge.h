@@ -18,7 +18,8 @@ namespace dmarcate {
 
 struct Watermarks {
   int import_percent = 85;  // bulk import
-  int intake_percent = 92;  // everything
+  int intake_percent = 92;  // everything that comes in
+  int write_percent = 97;   // every write but deletions: what was taken in stays unread
 };
 
 // Thread-safe.
@@ -30,8 +31,11 @@ class StorageGauge {
                std::function<std::optional<int>()> used_percent);
   // kResourceExhausted with the figures in the message.
   absl::Status Admit(Channel channel);
+  // The same for what is written about what was taken in: rows, reports written anew.
+  absl::Status AdmitRows();
 
  private:
+  absl::Status AdmitBelow(int limit);
   const Clock& clock_;
   const Watermarks watermarks_;
   const std::function<std::optional<int>()> measure_;

@@ -62,7 +62,7 @@ Pipeline::Pipeline(ReportWriter& store, const PublicSuffixList& suffixes, CrashJ
       crashes_(crashes),
       parser_(std::move(parser)),
       on_failure_(std::move(on_failure)),
-      options_(options) {}
+      options_(std::move(options)) {}
 
 Pipeline::~Pipeline() { Stop(absl::ZeroDuration()); }
 
@@ -172,13 +172,31 @@ void Pipeline::Replay(ReceiptId id, Parked parked, ReadCallback read) {
 }
 
 absl::StatusOr<CommitResult> Pipeline::Apply(CommitBatch batch) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!failure_.ok()) return failure_;
-  }
+  DMARCATE_RETURN_IF_ERROR(failure());
   absl::StatusOr<CommitResult> result = store_.Commit(std::move(batch), Sync::kYes);
   if (!result.ok()) ReportFatal(result.status());
   return result;
+}
+
+absl::StatusOr<ExpiryResult> Pipeline::Expire(const ExpiryCutoffs& cutoffs, size_t limit) {
+  DMARCATE_RETURN_IF_ERROR(failure());
+  absl::StatusOr<ExpiryResult> result = store_.Expire(cutoffs, limit);
+  if (!result.ok()) ReportFatal(result.status());
+  return result;
+}
+
+absl::StatusOr<PurgeResult> Pipeline::Purge(
+    const PurgeTarget& target, PurgeMode mode,
+    const std::function<bool(const PurgeResult&)>& progress) {
+  DMARCATE_RETURN_IF_ERROR(failure());
+  absl::StatusOr<PurgeResult> result = store_.Purge(target, mode, progress);
+  if (!result.ok()) ReportFatal(result.status());
+  return result;
+}
+
+absl::Status Pipeline::failure() {
+  const std::lock_guard lock(mutex_);
+  return failure_;
 }
 
 absl::StatusOr<Unpacked> Pipeline::Inspect(const Receipt& receipt) {
@@ -387,7 +405,8 @@ void Pipeline::ParseLoop() {
     }
     if (!task.replay) task.parked = WhyParked(crashes_, task.receipt.raw_sha256);
     if (task.parked.empty()) task.attempt = crashes_.Begin(task.receipt.raw_sha256);
-    absl::Status fetched = Fetch(&task);
+    absl::Status fetched = options_.admit_rows ? options_.admit_rows() : absl::OkStatus();
+    if (fetched.ok()) fetched = Fetch(&task);
     if (task.replay) {
       if (fetched.ok()) fetched = task.lost;
       if (!fetched.ok()) {
@@ -454,7 +473,8 @@ absl::Status Pipeline::Fetch(Parsing* task) const {
 // Its receipt stays pending. The sender does not wait for ever.
 void Pipeline::PutOff(Parsing task, const absl::Status& error) {
   task.attempt.End();
-  task.reservation.Release();  // there is no content
+  task.content = std::string();  // to be read back then
+  task.reservation.Release();
   if (++task.failures == kFailuresUntilTold) std::exchange(task.read, [](const auto&) {})(error);
   const absl::Duration delay = std::min(
       options_.retry_delay * (int64_t{1} << std::min(task.failures - 1, 20)), kLongestRetryDelay);

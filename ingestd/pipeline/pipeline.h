@@ -69,6 +69,8 @@ struct PipelineOptions {
   // Content that the store cannot read back now is asked for again after this time, then after
   // twice as long, and so on.
   absl::Duration retry_delay = absl::Seconds(1);
+  // Asked before anything is read: an error puts it off, as content that is not there now.
+  std::function<absl::Status()> admit_rows;
 };
 
 // Thread-safe but for Start() and Stop().
@@ -96,6 +98,10 @@ class Pipeline {
   void Replay(ReceiptId id, Parked parked, ReadCallback read);
   // Commits what is no delivery, synced, on the caller's thread. Errors as of ReportWriter.
   absl::StatusOr<CommitResult> Apply(CommitBatch batch);
+  // ReportWriter::Expire() and Purge(), on the caller's thread.
+  absl::StatusOr<ExpiryResult> Expire(const ExpiryCutoffs& cutoffs, size_t limit);
+  absl::StatusOr<PurgeResult> Purge(const PurgeTarget& target, PurgeMode mode,
+                                    const std::function<bool(const PurgeResult&)>& progress);
   // What reading the bytes of `receipt` says now; changes nothing. One at a time. For a person to
   // look at what is in quarantine.
   //   kNotFound, kDataLoss, kUnavailable  the bytes are not there
@@ -148,6 +154,7 @@ class Pipeline {
   void CommitRead(std::vector<Committing> group);
   void FailRead(std::vector<Committing> group, const absl::Status& error);
   void ReportFatal(const absl::Status& error);
+  absl::Status failure();
   bool AwaitTaskLocked(std::unique_lock<std::mutex>& lock);
   bool MayParseLocked() const;
   absl::Status Fetch(Parsing* task) const;

@@ -30,6 +30,13 @@ trust_local_socket = false
 directory = "/d"
 import_watermark_percent = 70
 watermark_percent = 80
+write_watermark_percent = 90
+[retention]
+failure = "2d"
+raw = "3d"
+quarantine = "4d"
+rows = "5d"
+totals = "forever"
 [[maildir]]
 path = "/m/one/"
 [[maildir]]
@@ -59,6 +66,12 @@ level = "warn"
   EXPECT_EQ(config->store_directory, "/d");
   EXPECT_EQ(config->watermarks.import_percent, 70);
   EXPECT_EQ(config->watermarks.intake_percent, 80);
+  EXPECT_EQ(config->watermarks.write_percent, 90);
+  EXPECT_EQ(config->retention.failure, absl::Hours(48));
+  EXPECT_EQ(config->retention.raw, absl::Hours(72));
+  EXPECT_EQ(config->retention.quarantine, absl::Hours(96));
+  EXPECT_EQ(config->retention.rows, absl::Hours(120));
+  EXPECT_EQ(config->retention.totals, absl::InfiniteDuration());
   EXPECT_THAT(config->maildirs, testing::ElementsAre("/m/one", "/m/two"));
   EXPECT_EQ(config->limits.message_bytes, 1 << 20);
   EXPECT_EQ(config->limits.compressed_part_bytes, 512 << 10);
@@ -85,6 +98,15 @@ const Case kCases[] = {
     {"LogFormat", "[log]\nformat = \"xml\"\n", "logfmt, json"},
     {"OpenTcp", "[listen]\ntcp = \"0.0.0.0:1\"\n", "tls_certificate"},
     {"HugeMessage", "[limits]\nmessage = \"1GiB\"\n", "want"},
+    {"ImportLevelAboveIntake", "[store]\nimport_watermark_percent = 93\n",
+     "93, above store.watermark_percent, which is 92"},
+    {"IntakeLevelAboveWrites", "[store]\nwrite_watermark_percent = 91\n",
+     "92, above store.write_watermark_percent, which is 91"},
+    {"NoLevel", "[store]\nwrite_watermark_percent = 101\n", "write_watermark_percent"},
+    {"NoTerm", "[retention]\nraw = \"soon\"\n", "want a span such as 90d, or forever"},
+    {"ShortTerm", "[retention]\nraw = \"1h\"\n", "1d at least"},
+    {"RawLongerThanRows", "[retention]\nraw = \"800d\"\n", "longer than retention.rows"},
+    {"RowsLongerThanTotals", "[retention]\nrows = \"forever\"\n", "longer than retention.totals"},
     {"NoToml", "store = ", "ingestd.toml"},
 };
 class IngestConfigTest : public testing::TestWithParam<Case> {};

@@ -81,7 +81,7 @@ v1::ImportReportsRequest End() {
 }
 
 TEST_F(DaemonTest, EveryMethodAuthenticates) {
-  EXPECT_EQ(rpc_testing::ExpectEveryMethodAuthenticates(daemon_.tcp_channel()), 7u);
+  EXPECT_EQ(rpc_testing::ExpectEveryMethodAuthenticates(daemon_.tcp_channel()), 9u);
   EXPECT_TRUE(rpc_testing::CallMethod(daemon_.tcp_channel(),
                                       "/dmarcate.v1.IntakeService/ListQuarantinedMessages",
                                       daemon_.token())
@@ -271,6 +271,60 @@ TEST_F(DaemonTest, QuarantinedMessagesAreReplayedAndDropped) {
   // The same bytes may come again, and are read anew.
   ASSERT_TRUE(Submit(daemon_.channel(), "hello 1", &submitted).ok());
   EXPECT_EQ(List(100, "").quarantined_messages_size(), 11);
+}
+
+TEST_F(DaemonTest, ReportsArePurgedAndTotalsVerified) {
+  v1::SubmitReportResponse submitted;
+  for (const char* domain : {"a.test", "b.test"}) {
+    ASSERT_TRUE(Submit(daemon_.channel(), MakeReportXml(domain, "r", {3, 4}), &submitted).ok());
+  }
+  const auto stub = v1::IntakeService::NewStub(daemon_.channel());
+  const auto purge = [&](const v1::PurgeReportsRequest& request, v1::PurgeReportsResponse* last) {
+    grpc::ClientContext context;
+    const auto reader = stub->PurgeReports(&context, request);
+    last->Clear();
+    while (reader->Read(last)) {
+    }
+    return reader->Finish();
+  };
+  const auto verify = [&](const std::string& parent, v1::VerifyTotalsResponse* last) {
+    grpc::ClientContext context;
+    v1::VerifyTotalsRequest request;
+    request.set_parent(parent);
+    const auto reader = stub->VerifyTotals(&context, request);
+    last->Clear();
+    while (reader->Read(last)) {
+    }
+    return reader->Finish();
+  };
+  v1::PurgeReportsRequest request;
+  v1::PurgeReportsResponse purged;
+  v1::VerifyTotalsResponse verified;
+  EXPECT_EQ(ExtractError(purge(request, &purged)).reason, "FIELD_REQUIRED");
+  request.set_domain("a.test");
+  EXPECT_EQ(ExtractError(purge(request, &purged)).reason, "NAME_MALFORMED");
+  request.set_source_address("a.test");
+  EXPECT_EQ(ExtractError(purge(request, &purged)).reason, "FIELD_INVALID");
+  request.set_domain("domains/A.test");
+  for (const bool validate_only : {true, false}) {
+    request.set_validate_only(validate_only);
+    ASSERT_TRUE(purge(request, &purged).ok());
+    EXPECT_TRUE(purged.complete());
+    EXPECT_EQ(purged.report_count(), 1);
+    EXPECT_EQ(purged.record_count(), 2);
+    EXPECT_EQ(purged.message_count(), 7);
+    EXPECT_EQ(purged.receipt_count(), 1);
+    ASSERT_TRUE(verify("domains/-", &verified).ok());
+    EXPECT_TRUE(verified.complete());
+    EXPECT_EQ(verified.difference_count(), 0);
+    EXPECT_EQ(verified.report_count(), validate_only ? 2 : 1);
+  }
+  ASSERT_TRUE(verify("domains/b.test", &verified).ok());
+  EXPECT_EQ(verified.day_count(), 1);
+  EXPECT_EQ(ExtractError(verify("b.test", &verified)).reason, "NAME_MALFORMED");
+  request.set_source_address("2001:db8::ffff");
+  ASSERT_TRUE(purge(request, &purged).ok());
+  EXPECT_EQ(purged.report_count(), 0);
 }
 
 TEST_F(DaemonTest, ImportAnswersEachItem) {

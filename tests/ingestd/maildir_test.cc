@@ -264,6 +264,10 @@ TEST(StorageGauge, ImportIsRefusedBeforeEverythingElse) {
   clock.Advance(absl::Seconds(1));
   EXPECT_EQ(gauge.Admit(Channel::kUpload).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(gauge.Admit(Channel::kMaildir).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(gauge.AdmitRows().ok());
+  percent = 97;
+  clock.Advance(absl::Seconds(1));
+  EXPECT_EQ(gauge.AdmitRows().code(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST(StorageGauge, WithoutAMeasurementTheLastOneHolds) {

@@ -192,6 +192,27 @@ TEST_F(PipelineTest, ContentThatIsLostIsListed) {
   EXPECT_EQ((*items)[0].reason, "raw_unreadable");
 }
 
+TEST_F(PipelineTest, WhatWasTakenInWaitsWhileNothingMayBeWritten) {
+  std::atomic<bool> full = true;
+  options_.retry_delay = absl::Milliseconds(1);
+  options_.admit_rows = [&full] {
+    return full ? absl::ResourceExhaustedError("the disk is 97 % full") : absl::OkStatus();
+  };
+  Start();
+  const auto heard = Submit("report a.test 1");
+  EXPECT_TRUE(heard->durable_future.get().ok());
+  EXPECT_EQ(heard->read_future.get().status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(store_.Pending(10)->size(), 1u);
+  EXPECT_EQ(Reports("a.test"), 0u);
+  full = false;
+  pipeline_->Stop(absl::ZeroDuration());
+  Start();
+  const auto next = Submit("report a.test 2");
+  EXPECT_TRUE(next->read_future.get().ok());
+  pipeline_->Stop(absl::InfiniteDuration());
+  EXPECT_EQ(Reports("a.test"), 2u);
+}
+
 // A parser as before an upgrade, and after it once `upgraded` is set.
 class ReplayTest : public PipelineTest {
  protected:
