@@ -29,8 +29,23 @@ void ByteBudget::Reservation::Release() {
   }
 }
 
-void ByteBudget::Acquire(int64_t bytes, std::function<void(Reservation)> ready) {
-  Enqueue(bytes, std::move(ready));
+void ByteBudget::Reservation::Absorb(Reservation other) {
+  if (budget_ == nullptr) {
+    *this = std::move(other);
+  } else if (std::exchange(other.budget_, nullptr) != nullptr) {
+    bytes_ += other.bytes_;
+  }
+}
+
+void ByteBudget::Reservation::ShrinkTo(int64_t bytes) {
+  bytes = std::max<int64_t>(bytes, 1);
+  if (budget_ == nullptr || bytes >= bytes_) return;
+  budget_->Release(bytes_ - bytes);
+  bytes_ = bytes;
+}
+
+uint64_t ByteBudget::Acquire(int64_t bytes, std::function<void(Reservation)> ready) {
+  return Enqueue(bytes, std::move(ready));
 }
 
 // 0: answered already.

@@ -28,6 +28,11 @@ class ByteBudget {
     ~Reservation() { Release(); }
     bool valid() const { return budget_ != nullptr; }
     void Release();
+    // Takes the bytes of `other`, which is valid() and of the same budget, or this one is not
+    // valid().
+    void Absorb(Reservation other);
+    // Gives back what is more than `bytes`; at least one byte stays.
+    void ShrinkTo(int64_t bytes);
 
    private:
     friend class ByteBudget;
@@ -42,8 +47,10 @@ class ByteBudget {
 
   // Calls `ready` once, at once or when `bytes` are free, then on the thread that freed them. What
   // is larger than the whole waits until nothing else is out. After Close() the reservation is not
-  // valid().
-  void Acquire(int64_t bytes, std::function<void(Reservation)> ready);
+  // valid(). Returns a ticket for Withdraw().
+  uint64_t Acquire(int64_t bytes, std::function<void(Reservation)> ready);
+  // Leaves the queue: `ready` is dropped uncalled, unless its call has begun already.
+  void Withdraw(uint64_t ticket);
   // The same for a thread that can wait. Not valid() at the deadline or after Close(); then nothing
   // stays in the queue.
   Reservation AcquireBefore(int64_t bytes, absl::Time deadline);
@@ -52,6 +59,7 @@ class ByteBudget {
   // Nobody waits any longer.
   void Close();
   int64_t used_bytes() const;
+  int64_t total_bytes() const { return total_bytes_; }
 
  private:
   struct Waiter {
@@ -60,7 +68,6 @@ class ByteBudget {
     uint64_t ticket = 0;
   };
   uint64_t Enqueue(int64_t bytes, std::function<void(Reservation)> ready);
-  void Withdraw(uint64_t ticket);
   void Release(int64_t bytes);
   void Serve(std::unique_lock<std::mutex>& lock);
 
