@@ -135,6 +135,7 @@ absl::StatusOr<IngestConfig> Read(TomlConfig file) {
   out.maildirs = ReadMaildirs(file);
   out.public_suffix_file = file.String("public_suffix_file", "");
   out.limits = ReadLimits(file);
+  out.smtp = ReadSmtpConfig(file, out.limits.message_bytes);
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   out.pipeline.parse_threads =
       static_cast<int>(file.Int("pipeline.parse_threads", std::min<int64_t>(cores, 8), 1, 64));

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 
 #include "ingestd/intake/retention.h"
+#include "ingestd/intake/smtp/config.h"
 #include "ingestd/intake/storage_gauge.h"
 #include "ingestd/pipeline/pipeline.h"
 #include "lib/base/log.h"
@@ -27,6 +28,7 @@ struct IngestConfig {
       watermarks;  // store.import_watermark_percent, .watermark_percent, .write_watermark_percent
   Retention retention;                        // [retention]
   std::vector<std::string> maildirs;          // [[maildir]] path
+  SmtpConfig smtp;                            // [smtp], [lmtp]
   std::string public_suffix_file;             // empty: the list compiled into libpsl
   UnpackLimits limits;                        // [limits]
   PipelineOptions pipeline;                   // pipeline.parse_threads

@@ -24,6 +24,7 @@
 #include "ingestd/intake/maildir.h"
 #include "ingestd/intake/retention.h"
 #include "ingestd/intake/service.h"
+#include "ingestd/intake/smtp/server.h"
 #include "ingestd/pipeline/crash_journal.h"
 #include "ingestd/pipeline/pipeline.h"
 #include "lib/base/clock.h"
@@ -143,10 +144,14 @@ absl::Status Run(const IngestConfig& config) {
       MaildirWatcher::Start(config.maildirs, config.limits.message_bytes, pipeline, budget, gauge));
   DMARCATE_ASSIGN_OR_RETURN(const auto server,
                             GrpcServer::Start(config.listen, host, {intake.service()}));
+  DMARCATE_ASSIGN_OR_RETURN(const auto smtp,
+                            SmtpServer::Start(config.smtp, {pipeline, budget, gauge, clock}));
   LogInfo("started", {{"socket", config.listen.unix_socket},
                       {"port", server->port()},
                       {"store", config.store_directory},
-                      {"maildirs", config.maildirs.size()}});
+                      {"maildirs", config.maildirs.size()},
+                      {"smtp_listeners", config.smtp.smtp.tcp.size()},
+                      {"lmtp", config.smtp.lmtp.listens()}});
   WaitForSignal();
 
   LogInfo("stopping", {});
@@ -156,9 +161,11 @@ absl::Status Run(const IngestConfig& config) {
   sweeper.Stop();
   host.StartDraining();
   intake.EndImports();
-  budget.Close();  // who still waits for room would wait for the others
-  // First what calls wait for, then the calls: all of them are answered when this returns.
-  pipeline.Stop(config.drain_limit);
+  smtp->Drain(config.drain_limit / 2);  // messages that are under way
+  budget.Close();                       // who still waits for room would wait for the others
+  // First what sessions and calls wait for, then they: all are answered when this returns.
+  pipeline.Stop(std::max(until - absl::Now(), kGoodbye));
+  smtp->Stop(kGoodbye);
   server->Drain(std::max(until - absl::Now(), kGoodbye));
   return failure.status();
 }

@@ -87,6 +87,61 @@ level = "warn"
   EXPECT_EQ(config->log_level, LogLevel::kWarn);
 }
 
+TEST(IngestSmtpConfigTest, NothingListensByDefault) {
+  const auto config = ParseIngestConfig("", "ingestd.toml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_FALSE(config->smtp.smtp.listens());
+  EXPECT_FALSE(config->smtp.lmtp.listens());
+}
+
+TEST(IngestSmtpConfigTest, EveryKeyIsRead) {
+  const auto config = ParseIngestConfig(R"(
+[smtp]
+listen = ["192.0.2.1:25", "[::]:2525"]
+hostname = "MX.reports.test"
+recipients = ["dmarc@reports.test"]
+certificate = "/c.pem"
+key = "/k.pem"
+connections = 7
+connections_per_address = 3
+command_timeout = "20s"
+data_timeout = "30s"
+room_timeout = "5s"
+slowest_data_rate = "1KiB"
+[lmtp]
+listen = ["127.0.0.1:24"]
+socket = "/run/lmtp"
+connections = 9
+command_timeout = "15m"
+[limits]
+message = "1MiB"
+)",
+                                        "ingestd.toml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const MailListenerConfig& smtp = config->smtp.smtp;
+  ASSERT_EQ(smtp.tcp.size(), 2u);
+  EXPECT_EQ(smtp.tcp[0].address.ToString(), "192.0.2.1");
+  EXPECT_EQ(smtp.tcp[0].port, 25);
+  EXPECT_EQ(smtp.tcp[1].address.ToString(), "::");
+  EXPECT_EQ(config->smtp.hostname, "mx.reports.test");
+  EXPECT_TRUE(smtp.recipients.Accepts({"dmarc", "reports.test"}));
+  EXPECT_EQ(config->smtp.certificate, "/c.pem");
+  EXPECT_EQ(config->smtp.key, "/k.pem");
+  EXPECT_EQ(smtp.connections, 7);
+  EXPECT_EQ(smtp.connections_per_address, 3);
+  EXPECT_EQ(smtp.times.command, absl::Seconds(20));
+  EXPECT_EQ(smtp.times.data, absl::Seconds(30));
+  EXPECT_EQ(smtp.times.room, absl::Seconds(5));
+  EXPECT_EQ(smtp.times.data_bytes_per_second, 1024);
+  EXPECT_EQ(smtp.limits.message_bytes, 1 << 20);
+  const MailListenerConfig& lmtp = config->smtp.lmtp;
+  EXPECT_EQ(lmtp.tcp.size(), 1u);
+  EXPECT_EQ(lmtp.unix_socket, "/run/lmtp");
+  EXPECT_EQ(lmtp.connections, 9);
+  EXPECT_EQ(lmtp.times.command, absl::Minutes(15));
+  EXPECT_TRUE(lmtp.recipients.Accepts({"dmarc", "reports.test"}));  // as SMTP's
+}
+
 struct Case {
   std::string name, text, want;  // part of the message
 };
@@ -108,6 +163,17 @@ const Case kCases[] = {
     {"RawLongerThanRows", "[retention]\nraw = \"800d\"\n", "longer than retention.rows"},
     {"RowsLongerThanTotals", "[retention]\nrows = \"forever\"\n", "longer than retention.totals"},
     {"NoToml", "store = ", "ingestd.toml"},
+    {"SmtpWithoutName", "[smtp]\nlisten = [\"127.0.0.1:25\"]\nrecipients = [\"a@b.test\"]\n",
+     "smtp.hostname"},
+    {"SmtpWithoutRecipients", "[smtp]\nlisten = [\"127.0.0.1:25\"]\nhostname = \"mx.test\"\n",
+     "smtp.recipients"},
+    {"SmtpAddress", "[smtp]\nlisten = [\"mx.test:25\"]\n", "ADDRESS:PORT"},
+    {"SmtpV6WithoutBrackets", "[smtp]\nlisten = [\"::1:25\"]\n", "ADDRESS:PORT"},
+    {"SmtpRecipient", "[smtp]\nrecipients = [\"@b.test\"]\n", "'@b.test'"},
+    {"SmtpCertificateAlone", "[smtp]\ncertificate = \"/c\"\n", "together"},
+    {"SmtpTimeout", "[smtp]\ncommand_timeout = \"1s\"\n", "want 10s to 1h"},
+    {"LmtpWithoutRecipients", "[lmtp]\nlisten = [\"127.0.0.1:24\"]\n", "lmtp.recipients"},
+    {"LmtpRelativeSocket", "[lmtp]\nsocket = \"s\"\nrecipients = [\"a@b.test\"]\n", "absolute"},
 };
 class IngestConfigTest : public testing::TestWithParam<Case> {};
 TEST_P(IngestConfigTest, IsRefusedWithAHint) {

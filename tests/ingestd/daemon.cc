@@ -43,7 +43,7 @@ Daemon::Daemon() : port_(testing_support::FreePort()) {
   setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "50", 1);
 }
 
-absl::Status Daemon::Start(const std::vector<std::string>& maildirs) {
+absl::Status Daemon::Start(const std::vector<std::string>& maildirs, const std::string& more) {
   std::string config = fmt::format(R"(
 [listen]
 socket = "{0}/run/socket"
@@ -62,7 +62,7 @@ watermark_percent = 100
     }
     config += fmt::format("[[maildir]]\npath = \"{}\"\n", directory_.File(maildir));
   }
-  directory_.Write("ingestd.toml", config);
+  directory_.Write("ingestd.toml", config + more);
   testing_support::ProcessOptions options;
   options.argv = {BinaryPath(), "--config", directory_.File("ingestd.toml")};
   options.output_path = directory_.File("log");

@@ -29,11 +29,14 @@ class Daemon {
  public:
   Daemon();
   // Returns once it answers. `maildirs`: names of Maildirs below directory(), made if missing.
-  absl::Status Start(const std::vector<std::string>& maildirs = {});
+  // `more`: further tables of the configuration.
+  absl::Status Start(const std::vector<std::string>& maildirs = {}, const std::string& more = "");
   void Kill() { process_->Kill(); }
   // SIGTERM; the exit code.
   int Stop() { return process_->Stop(absl::Seconds(60)); }
   bool Running() { return process_->Running(); }
+  absl::StatusOr<int> Wait() { return process_->Wait(absl::Seconds(60)); }
+  pid_t pid() const { return process_->pid(); }
 
   const testing_support::TempDir& directory() const { return directory_; }
   std::shared_ptr<grpc::Channel> channel() const { return channel_; }  // Unix socket, no token

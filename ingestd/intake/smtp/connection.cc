@@ -1,0 +1,329 @@
+#include "ingestd/intake/smtp/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "lib/base/digest.h"
+#include "lib/base/log.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kScratchBytes = 32 << 10;
+// After so many reads in a row the others have their turn.
+constexpr int kReadsInARow = 4;
+
+SmtpSessionOptions OptionsOf(const SmtpConfig& config, MailProtocol protocol) {
+  const bool smtp = protocol == MailProtocol::kSmtp;
+  SmtpSessionOptions out;
+  out.protocol = protocol;
+  out.tls = smtp && !config.certificate.empty() ? TlsOffer::kYes : TlsOffer::kNo;
+  out.hostname = config.hostname;
+  out.limits = (smtp ? config.smtp : config.lmtp).limits;
+  return out;
+}
+
+SmtpRefusal RefusalOf(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) ? SmtpRefusal::kDiskFull : SmtpRefusal::kStoreFailed;
+}
+
+std::string TextOf(const std::optional<IpAddress>& client) {
+  return client.has_value() ? client->ToString() : "local";
+}
+
+}  // namespace
+
+SmtpShared::SmtpShared(const SmtpConfig& c, const SmtpParts& p)
+    : config(c),
+      parts(p),
+      smtp(OptionsOf(c, MailProtocol::kSmtp)),
+      lmtp(OptionsOf(c, MailProtocol::kLmtp)),
+      scratch(kScratchBytes, '\0') {}
+
+MailConnection::MailConnection(std::shared_ptr<SmtpShared> shared, MailProtocol protocol, int fd,
+                               std::optional<IpAddress> client)
+    : shared_(std::move(shared)),
+      config_(protocol == MailProtocol::kSmtp ? shared_->config.smtp : shared_->config.lmtp),
+      options_(protocol == MailProtocol::kSmtp ? shared_->smtp : shared_->lmtp),
+      client_(client),
+      stream_(shared_->io, fd),
+      session_(options_, config_.recipients),
+      pace_(config_.times, shared_->parts.clock.Monotonic()) {}
+
+// Goes on until something has to be waited for.
+void MailConnection::Pump() {
+  const auto self = shared_from_this();
+  int reads = 0;
+  while (!closed_) {
+    if (reserved_bytes_ > 0 && !session_.holds_message()) {
+      reservation_.Release();
+      reserved_bytes_ = 0;
+    }
+    if (session_.action() == SmtpSession::Action::kAdmit) {  // before its reply: they go together
+      Admit();
+      continue;
+    }
+    if (!pending_.empty() && session_.action() == SmtpSession::Action::kInput && out_.empty()) {
+      const std::string input = std::exchange(pending_, std::string());
+      Feed(input, &pending_);
+      if (session_.action() == SmtpSession::Action::kAdmit) continue;
+    }
+    out_ += session_.TakeReplies();
+    if (!out_.empty()) {
+      if (!Flush()) return;
+      continue;
+    }
+    switch (session_.action()) {
+      case SmtpSession::Action::kInput:
+        if (!pending_.empty()) continue;
+        if (++reads > kReadsInARow) {
+          boost::asio::post(shared_->io, [self] { self->Pump(); });
+          return;
+        }
+        if (!ReadSome()) return;
+        break;
+      case SmtpSession::Action::kRoom:
+        if (!AskForRoom()) return;
+        break;
+      case SmtpSession::Action::kDeliver:
+        return Deliver();
+      case SmtpSession::Action::kStartTls:
+        if (!Handshake()) return;
+        break;
+      case SmtpSession::Action::kClose:
+        return Close(session_.close_reason());
+      case SmtpSession::Action::kAdmit:
+        break;
+    }
+  }
+}
+
+// Each of these returns false if the rest comes later, or never.
+
+bool MailConnection::Flush() {
+  while (!out_.empty()) {
+    size_t written = 0;
+    const MailStream::Io io = stream_.Write(out_, &written);
+    if (io != MailStream::Io::kDone) {
+      WaitFor(io, SmtpPhase::kReply);
+      return false;
+    }
+    out_.erase(0, written);
+  }
+  return true;
+}
+
+bool MailConnection::ReadSome() {
+  const bool in_message = session_.in_message();
+  if (pace_.phase() != (in_message ? SmtpPhase::kData : SmtpPhase::kCommand) ||
+      paced_progress_ != session_.progress()) {
+    paced_progress_ = session_.progress();
+    Enter(in_message ? SmtpPhase::kData : SmtpPhase::kCommand);
+  }
+  size_t got = 0;
+  const MailStream::Io io = stream_.Read(shared_->scratch, &got);
+  if (io != MailStream::Io::kDone) {
+    WaitFor(io, pace_.phase());
+    return false;
+  }
+  if (in_message) pace_.Received(static_cast<int64_t>(got));
+  Feed(std::string_view(shared_->scratch).substr(0, got), &pending_);
+  return true;
+}
+
+void MailConnection::Feed(std::string_view input, std::string* rest) {
+  const size_t taken = session_.Feed(input);
+  if (taken < input.size()) rest->assign(input.substr(taken));
+}
+
+bool MailConnection::Handshake() {
+  if (pace_.phase() != SmtpPhase::kHandshake) Enter(SmtpPhase::kHandshake);
+  const MailStream::Io io = stream_.Handshake(*shared_->tls);
+  if (io == MailStream::Io::kClosed) {
+    Close("tls_failed");
+    return false;
+  }
+  if (io != MailStream::Io::kDone) {
+    WaitFor(io, SmtpPhase::kHandshake);
+    return false;
+  }
+  pending_.clear();
+  session_.TlsStarted();
+  return true;
+}
+
+void MailConnection::WaitFor(MailStream::Io wanted, SmtpPhase phase) {
+  if (wanted == MailStream::Io::kClosed) return Close("disconnected");
+  if (pace_.phase() != phase) Enter(phase);
+  stream_.Wait(wanted, [self = shared_from_this()] {
+    if (!self->closed_) self->Pump();
+  });
+}
+
+void MailConnection::Enter(SmtpPhase phase) {
+  pace_.Enter(phase, shared_->parts.clock.Monotonic());
+}
+
+void MailConnection::Admit() {
+  const Channel channel =
+      options_.protocol == MailProtocol::kSmtp ? Channel::kSmtp : Channel::kLmtp;
+  if (const absl::Status admitted = shared_->parts.gauge.Admit(channel); !admitted.ok()) {
+    session_.Refuse(SmtpRefusal::kDiskFull);
+  } else {
+    session_.Admit();
+  }
+}
+
+bool MailConnection::AskForRoom() {
+  ByteBudget& budget = shared_->parts.budget;
+  if (!session_.in_message()) pace_.BeginMessage(shared_->parts.clock.Monotonic());
+  // What is larger than the whole budget may have it alone.
+  room_step_bytes_ = std::min(session_.wanted_bytes(), budget.total_bytes()) - reserved_bytes_;
+  if (room_step_bytes_ <= 0) {
+    session_.GrantRoom(session_.wanted_bytes());
+    return true;
+  }
+  Enter(SmtpPhase::kRoom);
+  room_awaited_ = asking_ = true;
+  const uint64_t request = ++room_request_;
+  room_ticket_ = budget.Acquire(
+      room_step_bytes_, [weak = weak_from_this(), request](ByteBudget::Reservation reservation) {
+        const auto self = weak.lock();
+        if (self == nullptr) return;
+        if (std::this_thread::get_id() == self->shared_->io_thread && self->asking_) {
+          return self->OnRoom(request, std::move(reservation));
+        }
+        boost::asio::post(self->shared_->io,
+                          [weak, request, reservation = std::move(reservation)]() mutable {
+                            const auto waiting = weak.lock();
+                            if (waiting == nullptr) return;
+                            if (waiting->room_request_ != request || !waiting->room_awaited_)
+                              return;
+                            waiting->OnRoom(request, std::move(reservation));
+                            waiting->Pump();
+                          });
+      });
+  asking_ = false;
+  return !room_awaited_;
+}
+
+void MailConnection::OnRoom(uint64_t request, ByteBudget::Reservation reservation) {
+  if (closed_ || request != room_request_ || !room_awaited_) return;
+  room_awaited_ = false;
+  if (!reservation.valid()) return session_.Refuse(SmtpRefusal::kNoRoom);  // shutting down
+  reservation_.Absorb(std::move(reservation));
+  reserved_bytes_ += room_step_bytes_;
+  session_.GrantRoom(session_.wanted_bytes());
+}
+
+void MailConnection::Deliver() {
+  SmtpMessage message = session_.TakeMessage();
+  Delivery delivery;
+  delivered_bytes_ = static_cast<int64_t>(message.content.size());
+  delivery.sha256 = Sha256(message.content);
+  // It waits with what it needs, not with what it might have needed.
+  message.content.shrink_to_fit();
+  reservation_.ShrinkTo(delivered_bytes_);
+  delivery.content = std::move(message.content);
+  delivery.received_time = shared_->parts.clock.Now();
+  delivery.reservation = std::move(reservation_);
+  reserved_bytes_ = 0;
+  if (options_.protocol == MailProtocol::kSmtp) {
+    delivery.channel = Channel::kSmtp;
+    delivery.envelope = Envelope{client_.value_or(IpAddress()), std::move(message.helo),
+                                 std::move(message.mail_from), std::move(message.recipients)};
+  } else {
+    delivery.channel = Channel::kLmtp;
+  }
+  Enter(SmtpPhase::kCommit);
+  shared_->parts.pipeline.Submit(
+      std::move(delivery),
+      [weak = weak_from_this()](const absl::Status& durable) {
+        const auto self = weak.lock();
+        if (self == nullptr) return;
+        boost::asio::post(self->shared_->io, [weak, durable] {
+          if (const auto waiting = weak.lock()) waiting->OnDurable(durable);
+        });
+      },
+      [](const auto&) {});
+}
+
+void MailConnection::OnDurable(const absl::Status& durable) {
+  if (closed_) return;
+  if (durable.ok()) {
+    session_.Delivered();
+    LogInfo("mail_stored",
+            {{"channel", ChannelName(options_.protocol == MailProtocol::kSmtp ? Channel::kSmtp
+                                                                              : Channel::kLmtp)},
+             {"client", TextOf(client_)},
+             {"helo", session_.helo()},
+             {"tls", session_.tls()},
+             {"bytes", delivered_bytes_}});
+  } else {
+    session_.Refuse(RefusalOf(durable));
+  }
+  Pump();
+}
+
+void MailConnection::CheckTime(bool busy) {
+  if (shared_->parts.clock.Monotonic() < pace_.Deadline(busy)) return;
+  switch (pace_.phase()) {
+    case SmtpPhase::kRoom:
+      if (!room_awaited_) return;
+      room_awaited_ = false;
+      shared_->parts.budget.Withdraw(room_ticket_);
+      session_.Refuse(SmtpRefusal::kNoRoom);
+      Enter(SmtpPhase::kCommit);  // ours; what comes next enters its own
+      return Pump();
+    case SmtpPhase::kReply:
+    case SmtpPhase::kHandshake:
+      return Close("timeout");
+    default:
+      return Abort("timeout");
+  }
+}
+
+void MailConnection::Drain() {
+  session_.Drain();
+  if (session_.action() == SmtpSession::Action::kClose) SayGoodbye();
+}
+
+void MailConnection::Abort(std::string_view why) {
+  if (session_.action() == SmtpSession::Action::kStartTls) return Close(why);
+  session_.Abort(why);
+  if (session_.action() == SmtpSession::Action::kClose) SayGoodbye();
+}
+
+// Once, whatever the socket takes of it.
+void MailConnection::SayGoodbye() {
+  out_ += session_.TakeReplies();
+  size_t written = 0;
+  if (!out_.empty()) stream_.Write(out_, &written);
+  Close(session_.close_reason());
+}
+
+void MailConnection::Close(std::string_view why) {
+  if (std::exchange(closed_, true)) return;
+  const auto self = shared_from_this();
+  if (std::exchange(room_awaited_, false)) shared_->parts.budget.Withdraw(room_ticket_);
+  reservation_.Release();
+  stream_.Close();
+  LogEnd(why);
+  shared_->on_close(self);
+}
+
+void MailConnection::LogEnd(std::string_view why) const {
+  const bool clean = session_.last_error().empty();
+  Log(clean ? LogLevel::kDebug : LogLevel::kInfo, "smtp_closed",
+      {{"client", TextOf(client_)},
+       {"helo", session_.helo()},
+       {"why", why},
+       {"messages", session_.messages()},
+       {"errors", session_.errors()},
+       {"last_error", session_.last_error()},
+       {"tls", session_.tls()}});
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,195 @@
+// Reports by SMTP and LMTP to the real ingestd: what it says to be stored outlives SIGKILL, and
+// what it cannot store it does not say to be.
+
+#include "tests/ingestd/daemon.h"
+
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "fmt/format.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "tests/ingestd/smtp/client.h"
+#include "tests/testing/process.h"
+
+namespace dmarcate {
+namespace {
+
+using ingest_testing::Daemon;
+using ingest_testing::MailClient;
+using ingest_testing::MakeCertificate;
+using ingest_testing::MakeReportXml;
+using testing_support::WaitUntil;
+
+constexpr DayNumber kLastDay = 40'000;
+
+class SmtpDaemonTest : public testing::Test {
+ protected:
+  void Start() {
+    const absl::Status started = daemon_.Start(
+        {}, fmt::format("[smtp]\nlisten = [\"127.0.0.1:{0}\"]\nhostname = \"mx.reports.test\"\n"
+                        "recipients = [\"dmarc@reports.test\"]\ncertificate = \"{1}/cert.pem\"\n"
+                        "key = \"{1}/key.pem\"\n[lmtp]\nlisten = [\"127.0.0.1:{2}\"]\n"
+                        "socket = \"{1}/lmtp\"\n",
+                        smtp_port_, daemon_.directory().path(), lmtp_port_));
+    ASSERT_TRUE(started.ok()) << started;
+    // The listeners open after the socket that Start() waits for.
+    ASSERT_TRUE(WaitUntil([&] { return MailClient::Connect(smtp_port_).Reply() == "220"; }));
+  }
+  void SetUp() override {
+    MakeCertificate("mx.reports.test", daemon_.directory().File("cert.pem"),
+                    daemon_.directory().File("key.pem"));
+    Start();
+  }
+  static std::string Mail(const std::string& id) {
+    std::string xml = MakeReportXml("example.test", id, {3, 4});
+    std::string lines;
+    for (const char c : xml) lines += c == '\n' ? "\r\n" : std::string(1, c);
+    return "From: reports@reporter.test\r\nTo: dmarc@reports.test\r\nSubject: Report\r\n"
+           "MIME-Version: 1.0\r\nContent-Type: text/xml\r\n\r\n" +
+           lines;
+  }
+  static std::string Envelope(std::string_view hello) {
+    return fmt::format(
+        "{} c.test\r\nMAIL FROM:<a@reporter.test>\r\nRCPT TO:<dmarc@reports.test>\r\nDATA\r\n",
+        hello);
+  }
+  // The codes up to and with 354 are taken.
+  static void Begin(MailClient& client, std::string_view hello) {
+    ASSERT_TRUE(client.Send(Envelope(hello)));
+    for (const char* code : {"250", "250", "250", "354"}) {
+      ASSERT_EQ(client.Reply(), code) << client.last_reply();
+    }
+  }
+  int64_t Reports() {
+    const auto reader = daemon_.Reader();
+    if (!reader.ok()) return -1;
+    const auto totals = (*reader)->ReadTotals("example.test", 0, kLastDay);
+    if (!totals.ok()) return -1;
+    int64_t reports = 0;
+    for (const DayTotals& day : *totals) {
+      EXPECT_EQ(day.messages, static_cast<uint64_t>(7 * day.reports));
+      reports += day.reports;
+    }
+    return reports;
+  }
+
+  Daemon daemon_;
+  const uint16_t smtp_port_ = testing_support::FreePort();
+  const uint16_t lmtp_port_ = testing_support::FreePort();
+};
+
+TEST_F(SmtpDaemonTest, EveryWayInEndsInTheStore) {
+  MailClient plain = MailClient::Connect(smtp_port_);
+  ASSERT_EQ(plain.Reply(), "220");
+  Begin(plain, "EHLO");
+  EXPECT_EQ(plain.Say(Mail("plain") + "."), "250");
+
+  MailClient secure = MailClient::Connect(smtp_port_);
+  ASSERT_EQ(secure.Reply(), "220");
+  ASSERT_EQ(secure.Say("STARTTLS"), "220");
+  ASSERT_TRUE(secure.StartTls());
+  Begin(secure, "EHLO");
+  EXPECT_EQ(secure.Say(Mail("tls") + "."), "250");
+
+  MailClient tcp = MailClient::Connect(lmtp_port_);
+  ASSERT_EQ(tcp.Reply(), "220");
+  Begin(tcp, "LHLO");
+  EXPECT_EQ(tcp.Say(Mail("lmtp") + "."), "250");
+
+  MailClient local = MailClient::ConnectUnix(daemon_.directory().File("lmtp"));
+  ASSERT_EQ(local.Reply(), "220");
+  Begin(local, "LHLO");
+  EXPECT_EQ(local.Say(Mail("unix") + "."), "250");
+  // The same again adds nothing.
+  Begin(local, "LHLO");
+  EXPECT_EQ(local.Say(Mail("unix") + "."), "250");
+
+  EXPECT_TRUE(WaitUntil([&] { return Reports() == 4; })) << daemon_.log();
+  EXPECT_EQ(daemon_.Stop(), 0);
+  EXPECT_EQ(Reports(), 4);
+  EXPECT_THAT(daemon_.log(), testing::HasSubstr("event=mail_stored"));
+}
+
+TEST_F(SmtpDaemonTest, WhatWasSaidToBeStoredOutlivesAKill) {
+  for (int round = 1; round <= 3; ++round) {
+    MailClient client = MailClient::Connect(smtp_port_);
+    ASSERT_EQ(client.Reply(), "220");
+    Begin(client, "EHLO");
+    EXPECT_EQ(client.Say(Mail(fmt::format("kill{}", round)) + "."), "250");
+    daemon_.Kill();
+    Start();
+    EXPECT_TRUE(WaitUntil([&] { return Reports() == round; })) << daemon_.log();
+  }
+}
+
+TEST_F(SmtpDaemonTest, WhatTheDiskRefusesIsNotSaidToBeStored) {
+  daemon_.Kill();
+  // Inherited: a write that fails is an error then, and no signal.
+  signal(SIGXFSZ, SIG_IGN);
+  Start();
+  signal(SIGXFSZ, SIG_DFL);
+  MailClient client = MailClient::Connect(smtp_port_);
+  ASSERT_EQ(client.Reply(), "220");
+  Begin(client, "EHLO");
+  // Files get no longer than that; enough for the log, not for the message.
+  constexpr size_t kMostBytes = 32 << 10;
+  const rlimit limit = {kMostBytes, kMostBytes};
+  ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
+  std::string mail = Mail("refused");
+  for (uint64_t n = 1; mail.size() < 4 * kMostBytes; n *= 0x9e3779b97f4a7c15) {
+    mail += fmt::format("<!-- {:x} -->\r\n", n);
+  }
+  EXPECT_EQ(client.Say(mail + "."), "451") << client.last_reply();
+  EXPECT_EQ(client.Reply(), "421");  // only a new start can write again
+  const auto code = daemon_.Wait();
+  ASSERT_TRUE(code.ok()) << code.status();
+  // 1; or SIGABRT, where RocksDB 7.8.3 asserts while it closes a file that it could not write.
+  EXPECT_NE(*code, 0);
+  Start();
+  EXPECT_EQ(Reports(), 0);
+  MailClient again = MailClient::Connect(smtp_port_);
+  ASSERT_EQ(again.Reply(), "220");
+  Begin(again, "EHLO");
+  EXPECT_EQ(again.Say(mail + "."), "250");
+  EXPECT_TRUE(WaitUntil([&] { return Reports() == 1; })) << daemon_.log();
+}
+
+TEST_F(SmtpDaemonTest, HostileSessionsStaySmall) {
+  {  // first use
+    MailClient client = MailClient::Connect(smtp_port_);
+    ASSERT_EQ(client.Reply(), "220");
+  }
+  daemon_.ForgetPeak();
+  const int64_t idle = daemon_.PeakKib();
+  std::string junk(1 << 20, 'x');
+  for (int i = 0; i < 19; ++i) {
+    MailClient client = MailClient::Connect(smtp_port_);
+    client.Send(junk);  // a command without an end
+    EXPECT_EQ(client.Reply(), "220");
+    EXPECT_EQ(client.Reply(), "500");
+  }
+  std::string many = "EHLO c\r\nMAIL FROM:<a@b.test>\r\n";
+  for (int i = 0; i < 10'000; ++i) many += "RCPT TO:<dmarc@reports.test>\r\n";
+  MailClient recipients = MailClient::Connect(smtp_port_);
+  recipients.Send(many);
+  std::string code, last;
+  while (!(code = recipients.Reply()).empty()) last = code;
+  EXPECT_EQ(last, "421");
+  // A message of 90 MiB; and one that is one line.
+  MailClient large = MailClient::Connect(smtp_port_);
+  ASSERT_EQ(large.Reply(), "220");
+  Begin(large, "EHLO");
+  for (int i = 0; i < 90; ++i) ASSERT_TRUE(large.Send(junk));
+  EXPECT_EQ(large.Say("\r\n."), "552");
+  Begin(large, "EHLO");
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(large.Send(junk));
+  EXPECT_EQ(large.Say("\r\n."), "250");
+  EXPECT_LT(daemon_.PeakKib() - idle, 64 << 10);
+  EXPECT_TRUE(daemon_.Running());
+}
+
+}  // namespace
+}  // namespace dmarcate
