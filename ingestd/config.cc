@@ -7,6 +7,7 @@
 
 #include "fmt/format.h"
 
+#include "ingestd/imap_config.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/toml_config.h"
 #include "lib/mailauth/public_suffix_list.h"
@@ -133,6 +134,7 @@ absl::StatusOr<IngestConfig> Read(TomlConfig file) {
   CheckOrder(file, out.watermarks);
   out.retention = ReadRetention(file);
   out.maildirs = ReadMaildirs(file);
+  out.imap = ReadImapAccounts(file);
   out.public_suffix_file = file.String("public_suffix_file", "");
   out.limits = ReadLimits(file);
   out.smtp = ReadSmtpConfig(file, out.limits.message_bytes);

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include "ingestd/intake/imap/account.h"
 #include "ingestd/intake/retention.h"
 #include "ingestd/intake/smtp/config.h"
 #include "ingestd/intake/storage_gauge.h"
@@ -29,6 +30,7 @@ struct IngestConfig {
   Retention retention;                        // [retention]
   std::vector<std::string> maildirs;          // [[maildir]] path
   SmtpConfig smtp;                            // [smtp], [lmtp]
+  std::vector<ImapAccount> imap;              // [[imap]]
   std::string public_suffix_file;             // empty: the list compiled into libpsl
   UnpackLimits limits;                        // [limits]
   PipelineOptions pipeline;                   // pipeline.parse_threads

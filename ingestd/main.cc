@@ -21,6 +21,7 @@
 
 #include "CLI/CLI.hpp"
 #include "ingestd/config.h"
+#include "ingestd/intake/imap/intake.h"
 #include "ingestd/intake/maildir.h"
 #include "ingestd/intake/retention.h"
 #include "ingestd/intake/service.h"
@@ -33,6 +34,7 @@
 #include "lib/base/random.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/version.h"
+#include "lib/imap/curl_session.h"
 #include "lib/mailauth/public_suffix_list.h"
 #include "lib/rpc/server.h"
 #include "lib/rpc/signals.h"
@@ -142,6 +144,16 @@ absl::Status Run(const IngestConfig& config) {
   DMARCATE_ASSIGN_OR_RETURN(
       const auto maildirs,
       MaildirWatcher::Start(config.maildirs, config.limits.message_bytes, pipeline, budget, gauge));
+  CurlImapConnector imap_connector;
+  DMARCATE_ASSIGN_OR_RETURN(
+      const auto imap,
+      ImapIntake::Start(config.imap, {.clock = clock,
+                                      .connector = imap_connector,
+                                      .pipeline = pipeline,
+                                      .budget = budget,
+                                      .gauge = gauge,
+                                      .bookmark_directory = config.store_directory + "/imap",
+                                      .message_limit_bytes = config.limits.message_bytes}));
   DMARCATE_ASSIGN_OR_RETURN(const auto server,
                             GrpcServer::Start(config.listen, host, {intake.service()}));
   DMARCATE_ASSIGN_OR_RETURN(const auto smtp,
@@ -151,13 +163,15 @@ absl::Status Run(const IngestConfig& config) {
                       {"store", config.store_directory},
                       {"maildirs", config.maildirs.size()},
                       {"smtp_listeners", config.smtp.smtp.tcp.size()},
-                      {"lmtp", config.smtp.lmtp.listens()}});
+                      {"lmtp", config.smtp.lmtp.listens()},
+                      {"imap_accounts", config.imap.size()}});
   WaitForSignal();
 
   LogInfo("stopping", {});
   const ExitDeadline exit_deadline(config.drain_limit + kExitGrace);
   const absl::Time until = absl::Now() + config.drain_limit;
   maildirs->Stop();
+  imap->Stop();
   sweeper.Stop();
   host.StartDraining();
   intake.EndImports();

@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 rules='
 <ldns/ lib/dns
-<curl/ lib/http
+<curl/ lib/http lib/imap
 <gmime/ lib/mail
 <zlib.h> lib/archive
 <zip.h> lib/archive
@@ -18,11 +18,11 @@ rules='
 <systemd/ lib/rpc
 '
 status=0
-while read -r header directory; do
+while read -r header directories; do
   [ -n "$header" ] || continue
-  found=$(git grep -nF "#include $header" -- 'lib/*.cc' 'lib/*.h' 'ingestd/*' 'policyd/*' 'cli/*' | grep -v "^$directory/" || true)
+  found=$(git grep -nF "#include $header" -- 'lib/*.cc' 'lib/*.h' 'ingestd/*' 'policyd/*' 'cli/*' | grep -vE "^(${directories// /|})/" || true)
   if [ -n "$found" ]; then
-    echo "$header belongs to $directory:"
+    echo "$header belongs to $directories:"
     echo "$found"
     status=1
   fi
