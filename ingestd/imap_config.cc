@@ -9,6 +9,7 @@
 
 #include "fmt/format.h"
 
+#include "lib/base/ip_address.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/imap/words.h"
@@ -21,7 +22,10 @@ constexpr absl::Duration kShortestInterval = absl::Seconds(1);
 constexpr absl::Duration kShortestTimeout = absl::Seconds(1), kLongestTimeout = absl::Minutes(5);
 
 // A literal address, since a name can lead anywhere.
-bool IsLoopback(std::string_view host) { return host == "::1" || host.starts_with("127."); }
+bool IsLoopback(std::string_view host) {
+  const auto address = IpAddress::Parse(host);
+  return address && (host == "::1" || (address->is_v4() && address->v4() >> 24 == 127));
+}
 
 bool HasControl(std::string_view s) {
   return std::ranges::any_of(s, [](unsigned char c) { return c < 0x20 || c == 0x7F; });

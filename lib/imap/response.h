@@ -27,8 +27,8 @@ struct ImapResponse {
 
 // How much one command may be answered with.
 struct ImapAnswerLimits {
-  size_t line_bytes = 64 << 10;     // of text in one response
-  size_t literal_bytes = 64 << 10;  // of all literals
+  size_t line_bytes = 16 << 10;     // of text in one response
+  size_t literal_bytes = 16 << 10;  // of all literals
   size_t responses = 10'000;
 };
 
