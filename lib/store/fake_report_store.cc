@@ -118,9 +118,27 @@ DropResult FakeReportStore::Drop(ReceiptId id, State& state) {
   const auto found = state.receipts.find(id);
   if (found == state.receipts.end() || !found->second.first.processed) return {};
   std::vector<ReceiptItem>& items = found->second.second;
-  const auto gone =
-      std::erase_if(items, [](const ReceiptItem& item) { return IsUnreadable(item.outcome); });
-  if (gone == 0) return {};
+  std::vector<ReceiptItem> left;
+  bool any = false;
+  for (ReceiptItem& item : items) {
+    bool stays = !IsUnreadable(item.outcome);
+    any = any || !stays;
+    const auto key = stays ? std::nullopt : ReportOf(id, item);
+    if (const auto report = key ? state.reports.find(*key) : state.reports.end();
+        report != state.reports.end()) {
+      stays = report->second.trust != TrustClass::kQuarantined;
+      if (stays) {
+        SettleQuarantined(&item);
+      } else {
+        const StoredReport removed = std::move(report->second);
+        state.reports.erase(report);
+        Elect(removed, state);
+      }
+    }
+    if (stays) left.push_back(std::move(item));
+  }
+  if (!any) return {};
+  items = std::move(left);
   return {.dropped = true, .raw_bytes = items.empty() ? ForgetReceipt(id, state) : 0};
 }
 
@@ -159,6 +177,15 @@ void FakeReportStore::Store(StoredReport report, ReceiptItem& item, State& state
     item.domain = known->second.domain;
     return;
   }
+  std::vector<Revision> revisions;
+  for (const StoredReport* other : RevisionsOf(report, state)) {
+    revisions.push_back({other->key.receipt, other->key.item, other->trust, other->record_count});
+  }
+  if (!HasRoom(revisions, report.trust)) {
+    const Revision& current = revisions[ElectCurrent(revisions)];
+    RefuseRevision({report.key.domain, report.key.day, current.receipt, current.item}, &item);
+    return;
+  }
   report.record_count = static_cast<int64_t>(report.report.records.size());
   report.message_count = report.report.messages();
   report.repair_count = static_cast<int64_t>(report.repairs.size());
@@ -169,13 +196,19 @@ void FakeReportStore::Store(StoredReport report, ReceiptItem& item, State& state
   Elect(stored, state);
 }
 
-void FakeReportStore::Elect(const StoredReport& report, State& state) {
-  std::vector<Revision> revisions;
+std::vector<StoredReport*> FakeReportStore::RevisionsOf(const StoredReport& report, State& state) {
   std::vector<StoredReport*> same;
   for (auto& [key, other] : state.reports) {
-    if (Identity(other) != Identity(report)) continue;
-    same.push_back(&other);
-    revisions.push_back({key.receipt, key.item, other.trust, other.record_count});
+    if (Identity(other) == Identity(report)) same.push_back(&other);
+  }
+  return same;
+}
+
+void FakeReportStore::Elect(const StoredReport& report, State& state) {
+  std::vector<Revision> revisions;
+  const std::vector<StoredReport*> same = RevisionsOf(report, state);
+  for (const StoredReport* other : same) {
+    revisions.push_back({other->key.receipt, other->key.item, other->trust, other->record_count});
   }
   if (same.empty()) return;
   const StoredReport* current = same[ElectCurrent(revisions)];
@@ -275,6 +308,7 @@ absl::StatusOr<std::vector<DayTotals>> FakeReportStore::ReadTotals(std::string_v
     if (totals.reports > 0) days[totals.day] = totals;
   }
   DMARCATE_RETURN_IF_ERROR(ForEachReport(domain, first, last, [&days](const StoredReport& report) {
+    if (!IsCounted(report.trust)) return true;
     DayTotals& totals = days[report.key.day];
     totals.day = report.key.day;
     AddToTotals(report.report, &totals);
@@ -293,6 +327,7 @@ absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> FakeReportStore::
     if (key.first > after && totals.reports > 0) last_days[key.first] = key.second;
   }
   for (const auto& [key, report] : seen.reports) {
+    if (!report.current || !IsCounted(report.trust)) continue;
     if (key.domain > after) last_days[key.domain] = std::max(last_days[key.domain], key.day);
   }
   std::vector<std::pair<std::string, DayNumber>> out(last_days.begin(), last_days.end());
@@ -346,7 +381,7 @@ absl::Status FakeReportStore::VerifyTotals(std::string_view domain,
   for (const auto& [key, report] : written_.reports) {
     DayTotals& totals = days[{key.domain, key.day}];
     totals.day = key.day;
-    if (report.current) AddToTotals(report.report, &totals);
+    if (report.current && IsCounted(report.trust)) AddToTotals(report.report, &totals);
   }
   for (const auto& [key, totals] : days) {
     if (!domain.empty() && key.first != domain) continue;
@@ -435,9 +470,11 @@ void FakeReportStore::ExpireRows(ReceiptId id, State& state, ExpiryResult& resul
     const StoredReport report = found->second;
     let_go(key);
     if (!report.current) continue;
-    DayTotals own;
-    AddToTotals(report.report, &own);
-    AddTotals(own, &expired);
+    if (IsCounted(report.trust)) {
+      DayTotals own;
+      AddToTotals(report.report, &own);
+      AddTotals(own, &expired);
+    }
     std::vector<ReportKey> others;
     for (const auto& [other, revision] : state.reports) {
       if (Identity(revision) == Identity(report)) others.push_back(other);

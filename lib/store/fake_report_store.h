@@ -75,6 +75,8 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
   static void LetRawGo(Receipt& receipt, State& state, ExpiryResult& result);
   static void PurgeDomain(const std::string& domain, State& state, PurgeResult& result);
   static void PurgeAddress(const IpAddress& address, State& state, PurgeResult& result);
+  // Those with the identity of `report`, by key.
+  static std::vector<StoredReport*> RevisionsOf(const StoredReport& report, State& state);
   // Marks the one that counts among the revisions of `report`.
   static void Elect(const StoredReport& report, State& state);
   State Seen() const;

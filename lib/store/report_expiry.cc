@@ -102,8 +102,8 @@ absl::StatusOr<bool> ReportTransaction::OwnsRaw(const Receipt& receipt) const {
 absl::Status ReportTransaction::ExpireItem(ReceiptId receipt, const ReceiptItem& item,
                                            ExpiryResult* result) {
   if (item.outcome == Outcome::kDuplicate) return absl::OkStatus();
-  const auto key = ReportKey::FromId(item.domain, item.report_name);
-  if (!key || key->receipt != receipt) return absl::OkStatus();
+  const auto key = ReportOf(receipt, item);
+  if (!key) return absl::OkStatus();
   DMARCATE_ASSIGN_OR_RETURN(const auto report, GetReport(*key));
   if (!report) return absl::OkStatus();  // went with the revision that superseded it
   ++result->reports;
@@ -116,9 +116,11 @@ absl::Status ReportTransaction::ExpireItem(ReceiptId receipt, const ReceiptItem&
     return revision.receipt == key->receipt && revision.item == key->item;
   });
   if (report->current) {
-    DayTotals own;
-    AddToTotals(report->report, &own);
-    AddTotals(own, expired);
+    if (IsCounted(report->trust)) {
+      DayTotals own;
+      AddToTotals(report->report, &own);
+      AddTotals(own, expired);
+    }
     // None of the others may count instead.
     for (const Revision& revision : std::exchange(revisions, {})) {
       ReportKey other = *key;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "fmt/format.h"
 
@@ -17,9 +18,27 @@ absl::StatusOr<DropResult> ReportTransaction::Drop(ReceiptId id) {
   DMARCATE_RETURN_IF_ERROR(stored.status());
   if (!*stored || !(*stored)->receipt.processed) return DropResult{};
   StoredReceipt& receipt = **stored;
-  const auto gone = std::erase_if(
-      receipt.items, [](const ReceiptItem& item) { return IsUnreadable(item.outcome); });
-  if (gone == 0) return DropResult{};
+  std::vector<ReceiptItem> left;
+  bool any = false;
+  for (ReceiptItem& item : receipt.items) {
+    if (!IsUnreadable(item.outcome)) {
+      left.push_back(std::move(item));
+      continue;
+    }
+    any = true;
+    const auto key = ReportOf(id, item);
+    if (!key) continue;
+    DMARCATE_ASSIGN_OR_RETURN(const auto report, GetReport(*key, ReportParts::kHead));
+    if (!report) continue;
+    if (report->trust == TrustClass::kQuarantined) {
+      DMARCATE_RETURN_IF_ERROR(Remove(*key));
+    } else {
+      SettleQuarantined(&item);
+      left.push_back(std::move(item));
+    }
+  }
+  if (!any) return DropResult{};
+  receipt.items = std::move(left);
   changes_.Delete(kMainFamily, ReceiptDbKey(kUnreadableTag, id));
   DropResult result{.dropped = true};
   if (receipt.items.empty()) {

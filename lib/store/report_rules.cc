@@ -71,6 +71,35 @@ int TrustRank(TrustClass trust) {
   return 0;
 }
 
+std::optional<ReportKey> ReportOf(ReceiptId id, const ReceiptItem& item) {
+  // These name the report of another item, maybe of the same receipt.
+  if (item.outcome == Outcome::kDuplicate || item.outcome == Outcome::kOverLimit) {
+    return std::nullopt;
+  }
+  auto key = ReportKey::FromId(item.domain, item.report_name);
+  if (!key || key->receipt != id) return std::nullopt;
+  return key;
+}
+
+void SettleQuarantined(ReceiptItem* item) {
+  item->outcome = Outcome::kAccepted;
+  item->reason.clear();
+  item->detail.clear();
+}
+
+bool HasRoom(const std::vector<Revision>& revisions, TrustClass trust) {
+  return std::ranges::count(revisions, trust, &Revision::trust) <
+         static_cast<std::ptrdiff_t>(kMaxRevisions);
+}
+
+void RefuseRevision(const ReportKey& current, ReceiptItem* item) {
+  item->outcome = Outcome::kOverLimit;
+  item->reason = "too_many_revisions";
+  item->detail = fmt::format("{} reports with this identity are kept already", kMaxRevisions);
+  item->report_name = current.ToId();
+  item->domain = current.domain;
+}
+
 size_t ElectCurrent(const std::vector<Revision>& revisions) {
   // "Later with at least as many records" from one revision to the next is the largest count of
   // records, and the latest among those that have it.

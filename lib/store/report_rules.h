@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,6 +22,9 @@ inline constexpr DayNumber kLastReportDay = 2932896;
 // Higher is better: kAnchored 5, kAuthenticated 4, kImported 3, kUnverified 2, kQuarantined 1, 0.
 int TrustRank(TrustClass trust);
 
+// So many revisions of one identity and trust are kept: who may send one may send a million.
+inline constexpr size_t kMaxRevisions = 64;
+
 // One report of those that share domain, reporter, report id, begin and end.
 struct Revision {
   ReceiptId receipt = 0;
@@ -33,6 +37,16 @@ struct Revision {
 // received, if it has at least as many records. Depends on the set only, not on its order.
 // `revisions` is not empty.
 size_t ElectCurrent(const std::vector<Revision>& revisions);
+
+// Where the report of `item` lies, if the receipt `id` gave one.
+std::optional<ReportKey> ReportOf(ReceiptId id, const ReceiptItem& item);
+// The item of a report that trust had quarantined, and to which a copy has lent more since.
+void SettleQuarantined(ReceiptItem* item);
+
+// Whether one more of this trust may be kept beside `revisions`.
+bool HasRoom(const std::vector<Revision>& revisions, TrustClass trust);
+// What is said of a report that found no room beside `current`: kOverLimit, too_many_revisions.
+void RefuseRevision(const ReportKey& current, ReceiptItem* item);
 
 // What `report` and `totals` add up to, and `totals` without `report`. Subtracting is exact unless
 // a count had reached its largest number; IsSaturated() tells, and then only a recount helps.

@@ -36,6 +36,11 @@ enum class TrustClass : uint8_t {
   kUnverified = 4,
   kQuarantined = 5,
 };
+// Whether a report of this class is part of any number: what is unverified or quarantined is kept
+// and shown, and counts nowhere (safety.md section 4.1).
+constexpr bool IsCounted(TrustClass trust) {
+  return trust != TrustClass::kUnverified && trust != TrustClass::kQuarantined;
+}
 enum class Channel : uint8_t {
   kUnspecified = 0,
   kMaildir = 1,
@@ -119,8 +124,8 @@ struct StoredReport {
   int64_t repair_count = 0;
 };
 
-// Message counts of one domain and day, over current reports. Provably equal to a recount. The
-// counts stop at the largest number instead of wrapping around.
+// Message counts of one domain and day, over current reports whose trust counts (IsCounted).
+// Provably equal to a recount. The counts stop at the largest number instead of wrapping around.
 struct DayTotals {
   DayNumber day = 0;
   int64_t reports = 0, records = 0;
@@ -135,8 +140,8 @@ enum class Sync : uint8_t { kNo, kYes };
 // What happens to one processed report; the store decides duplicate and revision by its index.
 struct ProcessedItem {
   ReceiptItem item;
-  std::optional<StoredReport>
-      report;  // for the kAccepted* outcomes; key.receipt/item/day filled by the caller
+  std::optional<StoredReport> report;  // for the kAccepted* outcomes and for kQuarantined by trust;
+                                       // its whole key is filled by the caller
   // Of a kDuplicate that was noticed before the store (in one mail): the store links it to the
   // report with this document, if there is one. 32 bytes, or empty.
   std::string document_sha256;
@@ -229,7 +234,7 @@ class ReportWriter {
   //     arrived with more trust, the stored report takes its trust and its reporter
   //   same (domain, reporter_key, report id, begin, end), other content -> both kept; the more
   //     trusted is current, at equal trust the later if it has at least as many records; totals
-  //     move in the same batch
+  //     move in the same batch. Beyond kMaxRevisions of one trust -> kOverLimit, not kept
   //   a receipt processed before -> what it gave then is taken out first
   //   Accepted::receipt.raw_sha256 empty -> the store computes it; else it is believed
   // Errors, each with nothing written:
@@ -300,9 +305,10 @@ class ReportReader {
   // Changes whenever CatchUp() saw new data; equal versions mean equal answers. For caches.
   virtual uint64_t version() const = 0;
 
-  // Current reports whose midpoint day lies in [first, last], by day. `visit` returns false to
-  // stop. The reference is valid during the call only; raw_sha256 is left empty (GetReport has it).
-  // kDataLoss at the first report that does not decode: a sum without it would be a wrong number.
+  // Current reports of every trust class whose midpoint day lies in [first, last], by day. `visit`
+  // returns false to stop. The reference is valid during the call only; raw_sha256 is left empty
+  // (GetReport has it). kDataLoss at the first report that does not decode: a sum without it would
+  // be a wrong number.
   virtual absl::Status ForEachReport(std::string_view domain, DayNumber first, DayNumber last,
                                      const std::function<bool(const StoredReport&)>& visit) = 0;
   virtual absl::StatusOr<std::vector<DayTotals>> ReadTotals(std::string_view domain,
@@ -311,7 +317,8 @@ class ReportReader {
   virtual absl::StatusOr<std::vector<DayTotals>> ReadExpiredTotals(std::string_view domain,
                                                                    DayNumber first,
                                                                    DayNumber last) = 0;
-  // Domains that have reports, with the last day; sorted by name, at most `limit` after `after`.
+  // Domains that have reports that count, with the last day of those; sorted by name, at most
+  // `limit` after `after`.
   virtual absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(
       std::string_view after, size_t limit) = 0;
   struct ReportPage {

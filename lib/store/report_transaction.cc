@@ -15,14 +15,6 @@
 namespace dmarcate {
 namespace {
 
-// Where the report of `item` lies, if the receipt `id` gave one.
-std::optional<ReportKey> ReportOf(ReceiptId id, const ReceiptItem& item) {
-  if (item.outcome == Outcome::kDuplicate) return std::nullopt;
-  auto key = ReportKey::FromId(item.domain, item.report_name);
-  if (!key || key->receipt != id) return std::nullopt;
-  return key;
-}
-
 std::string DayKeyOf(const ReportKey& key) { return DayDbKey(key.domain, key.day); }
 
 }  // namespace
@@ -151,6 +143,12 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
 absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
   DMARCATE_ASSIGN_OR_RETURN(auto same, FindDocument(report.document_sha256));
   if (!same) {
+    DMARCATE_ASSIGN_OR_RETURN(const auto revisions, GetRevisions(IdentityIndexKey(report)));
+    if (!HasRoom(revisions, report.trust)) {
+      const Revision& current = revisions[ElectCurrent(revisions)];
+      RefuseRevision({report.key.domain, report.key.day, current.receipt, current.item}, item);
+      return absl::OkStatus();
+    }
     item->report_name = report.key.ToId();
     item->domain = report.key.domain;
     return Insert(std::move(report));
@@ -241,6 +239,7 @@ absl::Status ReportTransaction::SetCurrent(const StoredReport& alike, const Revi
 }
 
 absl::Status ReportTransaction::Count(const StoredReport& report, bool add) {
+  if (!IsCounted(report.trust)) return absl::OkStatus();
   const std::string day_key = DayKeyOf(report.key);
   DMARCATE_ASSIGN_OR_RETURN(DayTotals * totals, TotalsOf(day_key, report.key.day));
   DayTotals own;
@@ -297,7 +296,7 @@ absl::Status ReportTransaction::Recount(const std::string& day_key, DayTotals* t
   StoredReport report;
   const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
     DMARCATE_RETURN_IF_ERROR(DecodeReport(key, value, ReportParts::kAll, &report));
-    if (report.current) AddToTotals(report.report, totals);
+    if (report.current && IsCounted(report.trust)) AddToTotals(report.report, totals);
     return true;
   };
   for (const auto& [key, value] : changes_.families()[kReportsFamily]) {

@@ -239,6 +239,7 @@ absl::StatusOr<std::vector<DayTotals>> RecountTotals(ReportReader& reader, std::
   }
   DMARCATE_RETURN_IF_ERROR(
       reader.ForEachReport(domain, first, last, [&days](const StoredReport& report) {
+        if (!IsCounted(report.trust)) return true;
         DayTotals& totals = days[report.key.day];
         totals.day = report.key.day;
         AddToTotals(report.report, &totals);

@@ -188,7 +188,7 @@ absl::StatusOr<std::optional<DayCheck>> CheckDay(const RocksDb& db, std::string*
   StoredReport report;
   const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
     DMARCATE_RETURN_IF_ERROR(DecodeReport(key, value, ReportParts::kAll, &report));
-    if (report.current) AddToTotals(report.report, &check.recount);
+    if (report.current && IsCounted(report.trust)) AddToTotals(report.report, &check.recount);
     return true;
   };
   DMARCATE_RETURN_IF_ERROR(db.Scan(kReportsFamily, day_key, *from, Direction::kForward, add));

@@ -22,10 +22,6 @@ struct AddressHash {
   }
 };
 
-bool CountsSomewhere(TrustClass trust) {
-  return trust != TrustClass::kUnverified && trust != TrustClass::kQuarantined;
-}
-
 std::string_view DispositionKey(Disposition disposition) {
   switch (disposition) {
     case Disposition::kNone:
@@ -298,7 +294,7 @@ StatisticsBuilder::~StatisticsBuilder() = default;
 void StatisticsBuilder::Add(const StoredReport& report) {
   const DayNumber day = report.key.day;
   const DayRange& range = impl_->out.range;
-  if (day < range.first || day > range.last || !CountsSomewhere(report.trust)) return;
+  if (day < range.first || day > range.last || !IsCounted(report.trust)) return;
   auto& last = impl_->out.last_report_day;
   last = std::max(last.value_or(day), day);
   bool in_series = impl_->series_of.empty();

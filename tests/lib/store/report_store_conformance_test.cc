@@ -14,6 +14,7 @@
 
 #include "lib/base/digest.h"
 #include "lib/store/fake_report_store.h"
+#include "lib/store/report_rules.h"
 #include "lib/store/report_store.h"
 #include "lib/store/rocks_report_store.h"
 #include "tests/lib/store/store_testing.h"
@@ -80,7 +81,7 @@ class ReportStoreTest : public testing::TestWithParam<Param> {
   ReceiptId MustAccept(std::string raw) {
     CommitBatch batch;
     batch.accepted.push_back(Accept(std::move(raw)));
-    return MustCommit(std::move(batch)).accepted.at(0);
+    return last_ = MustCommit(std::move(batch)).accepted.at(0);
   }
   // The items that came of it.
   std::vector<ReceiptItem> MustProcess(ReceiptId receipt, std::vector<StoredReport> reports) {
@@ -97,6 +98,14 @@ class ReportStoreTest : public testing::TestWithParam<Param> {
     EXPECT_EQ(*totals, *RecountTotals(reader(), kDomain, first, last));
     return *totals;
   }
+  // Takes out what the receipts so far gave.
+  void DropAll() {
+    CommitBatch batch;
+    while (dropped_ < last_) batch.processed.push_back(Process(++dropped_, {}));
+    MustCommit(std::move(batch));
+    EXPECT_THAT(List(), testing::IsEmpty());
+    EXPECT_THAT(Totals(), testing::IsEmpty());
+  }
   uint64_t Messages() {
     uint64_t sum = 0;
     for (const DayTotals& day : Totals()) sum += day.messages;
@@ -111,6 +120,8 @@ class ReportStoreTest : public testing::TestWithParam<Param> {
  private:
   std::unique_ptr<Store> store_ = GetParam().make();
   int raw_ = 0;
+  ReceiptId last_ = 0;     // the last one given
+  ReceiptId dropped_ = 0;  // those up to it gave nothing any more
 };
 
 TEST_P(ReportStoreTest, AcceptedIsPendingUntilProcessed) {
@@ -271,6 +282,147 @@ TEST_P(ReportStoreTest, CopyWithMoreTrustLendsItToTheStoredReport) {
   revision.trust = TrustClass::kUnverified;
   MustStore(revision);
   EXPECT_EQ(Messages(), 3u);
+}
+
+TEST_P(ReportStoreTest, WhatIsUnverifiedOrQuarantinedIsKeptAndCountsNowhere) {
+  for (const TrustClass trust : {TrustClass::kUnverified, TrustClass::kQuarantined}) {
+    const std::string name = std::to_string(static_cast<int>(trust));
+    StoredReport report = MakeReport(kDomain, kTestDay, "id " + name, "doc " + name, {3});
+    report.trust = trust;
+    EXPECT_EQ(MustStore(report).outcome, Outcome::kAccepted);
+    EXPECT_THAT(Totals(), IsEmpty());
+    report.trust = TrustClass::kImported;
+    EXPECT_EQ(MustStore(report).outcome, Outcome::kDuplicate);
+    EXPECT_EQ(Messages(), 3u);
+    // A better revision than it takes its place, a worse one does not.
+    StoredReport revision = MakeReport(kDomain, kTestDay, "id " + name, "doc 2 " + name, {1, 1});
+    revision.trust = trust;
+    MustStore(revision);
+    EXPECT_EQ(Messages(), 3u);
+    const ReceiptId id = MustAccept("better " + name);
+    revision = MakeReport(kDomain, kTestDay, "id " + name, "doc 3 " + name, {20});
+    revision.trust = TrustClass::kAnchored;
+    MustProcess(id, {revision});
+    EXPECT_EQ(Messages(), 20u);
+    MustProcess(id, {});
+    EXPECT_EQ(Messages(), 3u);
+    DropAll();
+  }
+}
+
+TEST_P(ReportStoreTest, AReportThatIsQuarantinedByTrustIsListedAndStored) {
+  StoredReport report = MakeReport(kDomain, kTestDay, "id", "doc", {3});
+  report.trust = TrustClass::kQuarantined;
+  CommitBatch batch;
+  batch.processed.push_back(Process(MustAccept("raw"), {report}));
+  batch.processed[0].items[0].item.outcome = Outcome::kQuarantined;
+  batch.processed[0].items[0].item.reason = "identity_mismatch";
+  MustCommit(std::move(batch));
+  const auto page = writer().ListUnreadable(std::nullopt, 10);
+  ASSERT_THAT(page->rows, SizeIs(1));
+  EXPECT_EQ(page->rows[0].item.reason, "identity_mismatch");
+  ASSERT_THAT(List(), SizeIs(1));
+  EXPECT_EQ(page->rows[0].item.report_name, List()[0].key.ToId());
+  EXPECT_THAT(Totals(), IsEmpty());
+}
+
+// Dropping takes the report along, unless a genuine copy of it came since.
+TEST_P(ReportStoreTest, DroppingAReportThatTrustQuarantinedTakesItOut) {
+  const auto quarantine = [&](const std::string& document) {
+    StoredReport report = MakeReport(kDomain, kTestDay, document, document, {3});
+    report.trust = TrustClass::kQuarantined;
+    CommitBatch batch;
+    const ReceiptId batch_receipt = MustAccept(document);
+    batch.processed.push_back(Process(batch_receipt, {report}));
+    batch.processed[0].items[0].item.outcome = Outcome::kQuarantined;
+    MustCommit(std::move(batch));
+    return batch_receipt;
+  };
+  const ReceiptId lie = quarantine("lie"), copied = quarantine("copied");
+  EXPECT_EQ(MustStore(MakeReport(kDomain, kTestDay, "copied", "copied", {3})).outcome,
+            Outcome::kDuplicate);
+  EXPECT_EQ(Messages(), 3u);
+  CommitBatch batch;
+  batch.dropped = {lie, copied};
+  MustCommit(std::move(batch));
+  EXPECT_THAT(writer().ListUnreadable(std::nullopt, 10)->rows, IsEmpty());
+  ASSERT_THAT(List(), SizeIs(1));
+  EXPECT_EQ(List()[0].key.receipt, copied);
+  EXPECT_EQ(Messages(), 3u);
+  MustProcess(copied, {});
+  EXPECT_THAT(List(), IsEmpty());
+}
+
+// Too many in one receipt: reading it again takes out what it gave, once.
+TEST_P(ReportStoreTest, AReceiptWithTooManyRevisionsCanBeReadAgain) {
+  std::vector<StoredReport> reports;
+  for (size_t i = 0; i <= kMaxRevisions; ++i) {
+    reports.push_back(MakeReport(kDomain, kTestDay, "id", fmt::format("doc {}", i), {1}));
+  }
+  const ReceiptId id = MustAccept("raw");
+  EXPECT_EQ(MustProcess(id, reports).back().outcome, Outcome::kOverLimit);
+  EXPECT_EQ(MustProcess(id, {reports[0]}).size(), 1u);
+  EXPECT_THAT(List(), SizeIs(1));
+  EXPECT_EQ(Messages(), 1u);
+}
+
+// Somebody who can predict a report id sends first, or last, or in between: what is believed and
+// counted in the end does not depend on it.
+TEST_P(ReportStoreTest, APredictedReportIdSuppressesNothingInAnyOrder) {
+  const auto make = [](TrustClass trust, std::string reporter, std::string document,
+                       std::vector<uint64_t> counts) {
+    StoredReport report = MakeReport(kDomain, kTestDay, "predicted", document, counts);
+    report.trust = trust;
+    report.reporter_key = std::move(reporter);
+    return report;
+  };
+  const std::vector<StoredReport> arrivals = {
+      make(TrustClass::kAnchored, "google.com", "genuine", {3, 4}),
+      make(TrustClass::kUnverified, "google.com", "genuine", {3, 4}),  // a leaked copy
+      make(TrustClass::kUnverified, "google.com", "fake", {1000, 1000, 1000}),
+      make(TrustClass::kQuarantined, "evil.example", "lie", {1000, 1000, 1000}),
+      make(TrustClass::kAuthenticated, "evil.example", "own", {50, 50, 50}),
+  };
+  std::vector<size_t> order = {0, 1, 2, 3, 4};
+  do {
+    CommitBatch batch;
+    for (const size_t i : order) {
+      const ReceiptId id = MustAccept(fmt::format("{} {}", testing::PrintToString(order), i));
+      batch.processed.push_back(Process(id, {arrivals[i]}));
+    }
+    MustCommit(std::move(batch));
+    EXPECT_EQ(Messages(), 157u) << testing::PrintToString(order);
+    int genuine = 0;
+    for (const StoredReport& report : List()) {
+      if (report.document_sha256 != arrivals[0].document_sha256) continue;
+      ++genuine;
+      EXPECT_EQ(report.trust, TrustClass::kAnchored) << testing::PrintToString(order);
+      EXPECT_TRUE(report.current) << testing::PrintToString(order);
+    }
+    EXPECT_EQ(genuine, 1) << testing::PrintToString(order);
+    DropAll();
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST_P(ReportStoreTest, RevisionsOfOneTrustHaveALimit) {
+  const auto store = [&](size_t number, TrustClass trust) {
+    StoredReport report = MakeReport(
+        kDomain, kTestDay, "id", fmt::format("{} {}", number, static_cast<int>(trust)), {number});
+    report.trust = trust;
+    return MustStore(report);
+  };
+  for (size_t i = 1; i <= kMaxRevisions; ++i) {
+    EXPECT_EQ(store(i, TrustClass::kImported).outcome, Outcome::kAccepted) << i;
+  }
+  const ReceiptItem refused = store(kMaxRevisions + 1, TrustClass::kImported);
+  EXPECT_EQ(refused.outcome, Outcome::kOverLimit);
+  EXPECT_EQ(refused.reason, "too_many_revisions");
+  EXPECT_EQ(Messages(), kMaxRevisions);
+  EXPECT_THAT(writer().ListUnreadable(std::nullopt, 10)->rows, SizeIs(1));
+  // It keeps out nobody who is more trusted.
+  EXPECT_EQ(store(5, TrustClass::kAnchored).outcome, Outcome::kAccepted);
+  EXPECT_EQ(Messages(), 5u);
+  EXPECT_THAT(List(), SizeIs(kMaxRevisions + 1));
 }
 
 struct RevisionCase {
