@@ -230,7 +230,7 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
       return End(ToIntakeError(admitted));
     }
     if (!item_.sha256().empty()) {
-      const auto known = parts_.pipeline.FindKnown(item_.sha256());
+      const auto known = parts_.pipeline.FindKnown(item_.sha256(), Channel::kImport);
       if (known.ok() && known->has_value()) {
         Expect(Next::kItem, kIdleLimit);
         Answer(item_.item_id(), **known);

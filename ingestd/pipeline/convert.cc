@@ -7,7 +7,6 @@
 #include "fmt/format.h"
 
 #include "lib/base/text.h"
-#include "lib/mailauth/domain_name.h"
 #include "lib/store/report_rules.h"
 
 namespace dmarcate {
@@ -39,7 +38,7 @@ int64_t ToSigned(uint64_t count) {
 std::string Cut(std::string_view text, size_t limit) { return ToValidUtf8(text.substr(0, limit)); }
 
 StoredReport ToStored(const Receipt& receipt, uint16_t ordinal, UnpackedReport found,
-                      const PublicSuffixList& suffixes) {
+                      TrustVerdict verdict) {
   StoredReport out;
   out.report = *std::move(found.aggregate);
   const ReportMetadata& metadata = out.report.metadata;
@@ -49,8 +48,8 @@ StoredReport ToStored(const Receipt& receipt, uint16_t ordinal, UnpackedReport f
   out.key.item = ordinal;
   out.outcome = found.outcome;
   out.repairs = std::move(found.repairs);
-  out.trust = TrustClass::kImported;
-  out.reporter_key = ReporterKey(metadata, suffixes);
+  out.trust = verdict.trust;
+  out.reporter_key = std::move(verdict.reporter);
   out.document_sha256 = std::move(found.document_sha256);
   out.raw_sha256 = receipt.raw_sha256;
   out.received_time = receipt.received_time;
@@ -65,22 +64,12 @@ bool IsAccepted(Outcome outcome) {
          outcome == Outcome::kAcceptedMaterial;
 }
 
-std::string ReporterKey(const ReportMetadata& metadata, const PublicSuffixList& suffixes) {
-  if (const size_t at = metadata.email.rfind('@'); at != std::string::npos) {
-    const auto domain = DomainName::Parse(std::string_view(metadata.email).substr(at + 1));
-    if (domain.ok() && !domain->IsRoot()) return suffixes.OrganizationalDomain(*domain).text();
-  }
-  std::string folded;
-  for (const char c : AsciiLower(TrimAscii(metadata.org_name))) {
-    const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
-    if (!blank) folded.push_back(c);
-    if (blank && folded.back() != ' ') folded.push_back(' ');
-  }
-  return folded.empty() ? "unknown" : folded;
+bool IsUnverified(const ReceiptItem& item) {
+  return IsAccepted(item.outcome) && !item.reason.empty();
 }
 
 CommitBatch::Processed ToProcessed(const Receipt& receipt, Unpacked unpacked,
-                                   const PublicSuffixList& suffixes) {
+                                   const TrustJudge& judge) {
   CommitBatch::Processed out;
   out.receipt = receipt.id;
   out.subject = Cut(unpacked.carrier.subject, kDetailLimitBytes);
@@ -100,7 +89,13 @@ CommitBatch::Processed ToProcessed(const Receipt& receipt, Unpacked unpacked,
       item.item.records = static_cast<int64_t>(found.aggregate->records.size());
       item.item.messages = ToSigned(found.aggregate->messages());
       if (IsAccepted(found.outcome)) {
-        item.report = ToStored(receipt, ordinal, std::move(found), suffixes);
+        TrustVerdict verdict = judge(found, unpacked.carrier);
+        if (!IsCounted(verdict.trust)) {
+          if (verdict.trust == TrustClass::kQuarantined) item.item.outcome = Outcome::kQuarantined;
+          item.item.reason = verdict.reason;
+          item.item.detail = Cut(verdict.detail, kDetailLimitBytes);
+        }
+        item.report = ToStored(receipt, ordinal, std::move(found), std::move(verdict));
       }
     }
     if (out.items.size() < kItemsLimit) continue;

@@ -4,22 +4,22 @@
 #ifndef DMARCATE_INGESTD_PIPELINE_CONVERT_H_
 #define DMARCATE_INGESTD_PIPELINE_CONVERT_H_
 
+#include <functional>
 #include <string>
 
-#include "lib/mailauth/alignment.h"
+#include "ingestd/pipeline/trust.h"
 #include "lib/store/report_store.h"
 #include "lib/unpack/unpack.h"
 
 namespace dmarcate {
 
-// Who reports, for identity and statistics (report-quirks D1): the Organizational Domain of the
-// report's e-mail address, else the organization's name, folded; "unknown" without either. While
-// carriers are not authenticated it is a claim.
-std::string ReporterKey(const ReportMetadata& metadata, const PublicSuffixList& suffixes);
+// JudgeTrust() with what is known of the mail. The report is an aggregate.
+using TrustJudge = std::function<TrustVerdict(const UnpackedReport&, const CarrierInfo&)>;
 
-// All reports of one receipt. Trust is IMPORTED for all of them until carriers are authenticated.
+// All reports of one receipt. One that trust quarantines is stored and listed: its item is
+// kQuarantined with the reason. The item of an unverified one is accepted and has the reason, too.
 CommitBatch::Processed ToProcessed(const Receipt& receipt, Unpacked unpacked,
-                                   const PublicSuffixList& suffixes);
+                                   const TrustJudge& judge);
 
 // A receipt that cannot be read and why; kept and listed.
 CommitBatch::Processed ToQuarantined(const Receipt& receipt, std::string reason,
@@ -28,6 +28,9 @@ CommitBatch::Processed ToQuarantined(const Receipt& receipt, std::string reason,
 // What a second sender of the same bytes is told: reports become duplicates of those stored first,
 // the rest is as it was.
 std::vector<ReceiptItem> AsSeenBefore(std::vector<ReceiptItem> items);
+
+// Whether the report was accepted, but counts for nothing, as nobody vouched for it.
+bool IsUnverified(const ReceiptItem& item);
 
 // One of kAccepted, kAcceptedCosmetic, kAcceptedMaterial.
 bool IsAccepted(Outcome outcome);

@@ -56,13 +56,14 @@ absl::Status StoppingError() {
 
 Pipeline::Pipeline(ReportWriter& store, const PublicSuffixList& suffixes, CrashJournal& crashes,
                    Parser parser, std::function<void(const absl::Status&)> on_failure,
-                   PipelineOptions options)
+                   PipelineOptions options, Verification verification)
     : store_(store),
       suffixes_(suffixes),
       crashes_(crashes),
       parser_(std::move(parser)),
       on_failure_(std::move(on_failure)),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      verification_(std::move(verification)) {}
 
 Pipeline::~Pipeline() { Stop(absl::ZeroDuration()); }
 
@@ -85,6 +86,8 @@ absl::Status Pipeline::Start() {
   }
   threads_.emplace_back([this] { WriteLoop(); });
   for (int i = 0; i < options_.parse_threads; ++i) threads_.emplace_back([this] { ParseLoop(); });
+  const int checkers = verification_.checker ? verification_.threads : 0;
+  for (int i = 0; i < checkers; ++i) threads_.emplace_back([this] { CheckLoop(); });
   return absl::OkStatus();
 }
 
@@ -99,32 +102,37 @@ void Pipeline::Stop(absl::Duration limit) {
   }
   write_ready_.notify_all();
   parse_ready_.notify_all();
+  check_ready_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   // Durable and pending: the next start reads them.
   for (Parsing& task : std::exchange(parsing_, {})) task.read(StoppingError());
+  for (Parsing& task : std::exchange(checking_, {})) task.read(StoppingError());
   for (auto& [due, task] : std::exchange(put_off_, {})) task.read(StoppingError());
   for (Committing& task : std::exchange(committing_, {})) task.read(StoppingError());
 }
 
 bool Pipeline::IdleLocked() const {
-  return accepting_.empty() && parsing_.empty() && committing_.empty() && in_work_ == 0;
+  return accepting_.empty() && parsing_.empty() && checking_.empty() && committing_.empty() &&
+         in_work_ == 0;
 }
 
-absl::StatusOr<std::optional<std::vector<ReceiptItem>>> Pipeline::FindKnown(
-    std::string_view sha256) {
+absl::StatusOr<std::optional<std::vector<ReceiptItem>>> Pipeline::FindKnown(std::string_view sha256,
+                                                                            Channel channel) {
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> found = store_.FindByRaw(sha256);
   if (absl::IsDataLoss(found.status())) {
     LogError("receipt_unreadable", {{"sha256", ToHex(sha256)}, {"error", found.status()}});
     return std::nullopt;
   }
   DMARCATE_ASSIGN_OR_RETURN(auto items, std::move(found));
-  if (items.has_value()) items = AsSeenBefore(*std::move(items));
-  return items;
+  if (!items.has_value()) return std::nullopt;
+  if (IsHandedIn(channel) && std::ranges::any_of(*items, IsUnverified)) return std::nullopt;
+  return AsSeenBefore(*std::move(items));
 }
 
 void Pipeline::Submit(Delivery delivery, DurableCallback durable, ReadCallback read) {
-  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> known = FindKnown(delivery.sha256);
+  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> known =
+      FindKnown(delivery.sha256, delivery.channel);
   absl::Status refused = known.status();
   if (refused.ok() && !known->has_value()) {
     const std::lock_guard lock(mutex_);
@@ -418,6 +426,10 @@ void Pipeline::ParseLoop() {
       PutOff(std::move(task), fetched);
       continue;
     }
+    if (MustCheck(task)) {
+      SendToCheck(std::move(task));
+      continue;
+    }
     Committing parsed = Parse(std::move(task));
     {
       const std::lock_guard lock(mutex_);
@@ -470,22 +482,33 @@ absl::Status Pipeline::Fetch(Parsing* task) const {
   return absl::OkStatus();
 }
 
+// Until content that was not there is asked for again.
+absl::Duration Pipeline::NextFetch(Parsing* task) const {
+  constexpr int kMostDoublings = 20;
+  return std::min(options_.retry_delay * (int64_t{1} << std::min(task->failures++, kMostDoublings)),
+                  kLongestRetryDelay);
+}
+
 // Its receipt stays pending. The sender does not wait for ever.
 void Pipeline::PutOff(Parsing task, const absl::Status& error) {
   task.attempt.End();
   task.content = std::string();  // to be read back then
   task.reservation.Release();
-  if (++task.failures == kFailuresUntilTold) std::exchange(task.read, [](const auto&) {})(error);
-  const absl::Duration delay = std::min(
-      options_.retry_delay * (int64_t{1} << std::min(task.failures - 1, 20)), kLongestRetryDelay);
+  const absl::Duration delay = NextFetch(&task);
+  if (task.failures == kFailuresUntilTold) std::exchange(task.read, [](const auto&) {})(error);
   const std::lock_guard lock(mutex_);
   put_off_.emplace(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(delay),
                    std::move(task));
+  FinishReadingLocked();
+  if (IdleLocked()) idle_.notify_all();
+}
+
+// A parser has put its task elsewhere.
+void Pipeline::FinishReadingLocked() {
   --in_work_;
   --reading_;
   alone_ = false;
   parse_ready_.notify_all();
-  if (IdleLocked()) idle_.notify_all();
 }
 
 // A replay without content.
@@ -493,10 +516,7 @@ void Pipeline::GiveUp(Parsing task, const absl::Status& error) {
   task.attempt.End();
   task.read(error);
   const std::lock_guard lock(mutex_);
-  --in_work_;
-  --reading_;
-  alone_ = false;
-  parse_ready_.notify_all();
+  FinishReadingLocked();
   if (IdleLocked()) idle_.notify_all();
 }
 
@@ -517,7 +537,9 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
     const CrashJournal::Scope scope(receipt.raw_sha256);
     out.processed = ToProcessed(
         receipt, parser_(std::move(task.content), {receipt.file_name, receipt.received_time}),
-        suffixes_);
+        [&](const UnpackedReport& report, const CarrierInfo& mail) {
+          return Judge(task, report, mail);
+        });
     if (const absl::Status fits = CheckProcessed(out.processed); !fits.ok()) {
       out.processed = ToQuarantined(receipt, "store_refused", std::string(MessageOf(fits)));
     }
@@ -525,6 +547,23 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
   out.rows = RowsOf(out.processed);
   out.receipt = std::move(task.receipt);
   return out;
+}
+
+TrustVerdict Pipeline::Judge(const Parsing& task, const UnpackedReport& report,
+                             const CarrierInfo& mail) const {
+  if (!verification_.checker) return JudgeUnverified(*report.aggregate, suffixes_);
+  CarrierEvidence evidence;
+  evidence.is_mail = mail.is_mail;
+  evidence.channel = task.receipt.channel;
+  evidence.received_time = task.receipt.received_time;
+  evidence.file_name = report.file_name;
+  evidence.subject = mail.subject;
+  if (task.carrier && mail.is_mail) {
+    evidence.auth = task.carrier->auth;
+    evidence.one_reading = task.carrier->one_reading;
+  }
+  return JudgeTrust(evidence, *report.aggregate, verification_.anchors, suffixes_,
+                    verification_.clock->Now());
 }
 
 }  // namespace dmarcate

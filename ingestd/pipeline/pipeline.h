@@ -5,6 +5,9 @@
 //   parsers
 //          -> [commit queue] -> writer: rows, totals, receipt done -> `read`
 //
+// Mail takes a detour on its way to the parsers: [check queue] -> checkers: who sent it, by DKIM,
+// SPF and DMARC. While DNS does not answer it waits, pending in the store, and is checked again.
+//
 // One writer thread commits whatever waits as one batch of each kind, rows first, with one WAL
 // sync; groups form by themselves under load and there is no timer. Rows are not synced for
 // themselves: after a power failure their receipt is still pending and is read again, with the same
@@ -34,6 +37,8 @@
 
 #include "ingestd/pipeline/byte_budget.h"
 #include "ingestd/pipeline/crash_journal.h"
+#include "ingestd/pipeline/trust.h"
+#include "ingestd/pipeline/verification.h"
 #include "lib/mailauth/alignment.h"
 #include "lib/store/report_store.h"
 #include "lib/unpack/unpack.h"
@@ -80,7 +85,7 @@ class Pipeline {
   // thread, when the store stops taking writes: from then on only a restart helps.
   Pipeline(ReportWriter& store, const PublicSuffixList& suffixes, CrashJournal& crashes,
            Parser parser, std::function<void(const absl::Status&)> on_failure,
-           PipelineOptions options);
+           PipelineOptions options, Verification verification = {});
   ~Pipeline();
 
   // Queues what was accepted before and not read yet, and starts the threads.
@@ -108,7 +113,10 @@ class Pipeline {
   //   kFailedPrecondition                 reading them ended the daemon before
   absl::StatusOr<Unpacked> Inspect(const Receipt& receipt);
   // What came of these bytes, if they were received and read before and the store can still tell.
-  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindKnown(std::string_view sha256);
+  // Nothing if an operator vouches now (`channel`) for what came by itself and was not verified:
+  // handed in, it is read once more.
+  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindKnown(std::string_view sha256,
+                                                                    Channel channel);
 
  private:
   struct Accepting {
@@ -119,17 +127,29 @@ class Pipeline {
   // kAlone: read and committed while nothing else is, since the last time, in company, the commit
   // failed or the process ended.
   enum class Company { kGroup, kAlone };
+  struct CheckedCarrier {
+    CarrierAuth auth;
+    bool one_reading = false;
+  };
   struct Parsing {
     Receipt receipt;
-    std::string content;  // empty: read it from the store
-    std::string parked;   // why it is not to be read; empty: it is
-    absl::Status lost;    // why there never will be content
-    int failures = 0;     // of reading it back
+    std::string content;                    // empty: read it from the store
+    std::string parked;                     // why it is not to be read; empty: it is
+    absl::Status lost;                      // why there never will be content
+    int failures = 0;                       // of reading it back
+    std::optional<CheckedCarrier> carrier;  // once checked
+    int unreachable = 0;                    // checks that DNS left open
+    absl::Time first_check = absl::InfinitePast();
     CrashJournal::Attempt attempt;
     ByteBudget::Reservation reservation;
     ReadCallback read;
     Company company = Company::kGroup;
     bool replay = false;  // not pending: where it fails, what it gave before stays
+    // It is read from the store when it is needed.
+    void DropContent() {
+      std::string().swap(content);
+      reservation.Release();
+    }
   };
   struct Committing {
     Receipt receipt;
@@ -158,10 +178,22 @@ class Pipeline {
   bool AwaitTaskLocked(std::unique_lock<std::mutex>& lock);
   bool MayParseLocked() const;
   absl::Status Fetch(Parsing* task) const;
+  absl::Duration NextFetch(Parsing* task) const;
   void PutOff(Parsing task, const absl::Status& error);
   void GiveUp(Parsing task, const absl::Status& error);
+  void FinishReadingLocked();
   Committing Parse(Parsing task) const;
+  TrustVerdict Judge(const Parsing& task, const UnpackedReport& report,
+                     const CarrierInfo& mail) const;
   bool IdleLocked() const;
+
+  // pipeline_check.cc
+  bool MustCheck(const Parsing& task) const;
+  void SendToCheck(Parsing task);
+  void CheckLoop();
+  void Check(Parsing task);
+  bool IsTimeUp(Parsing* task) const;
+  void Wait(Parsing task, const absl::Status& why, absl::Duration delay);
 
   ReportWriter& store_;
   const PublicSuffixList& suffixes_;
@@ -169,15 +201,17 @@ class Pipeline {
   const Parser parser_;
   const std::function<void(const absl::Status&)> on_failure_;
   const PipelineOptions options_;
+  const Verification verification_;
 
   std::mutex mutex_;
-  std::condition_variable write_ready_, parse_ready_, idle_;
+  std::condition_variable write_ready_, parse_ready_, check_ready_, idle_;
   std::deque<Accepting> accepting_;
   std::deque<Parsing> parsing_;
+  std::deque<Parsing> checking_;
   std::multimap<std::chrono::steady_clock::time_point, Parsing> put_off_;  // by when to try again
   std::deque<Committing> committing_;
   int64_t committing_rows_ = 0;
-  size_t reading_ = 0;     // taken from parsing_ and neither committed nor put off yet
+  size_t reading_ = 0;     // taken from parsing_ and neither committed nor put elsewhere yet
   bool alone_ = false;     // one of these wants no company
   size_t in_work_ = 0;     // taken from a queue and not in the next one yet
   bool closed_ = false;    // nothing new

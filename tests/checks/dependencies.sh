@@ -17,7 +17,7 @@ lib/imap: lib/base
 lib/inspect: lib/base lib/mailauth lib/mail lib/dns lib/http
 lib/store: lib/base lib/mailauth lib/report dmarcate/storage/v1
 lib/rpc: lib/base google/rpc dmarcate/v1
-ingestd: lib/base lib/imap lib/mailauth lib/report lib/unpack lib/store lib/rpc dmarcate/v1
+ingestd: lib/base lib/imap lib/mailauth lib/report lib/mail lib/unpack lib/dns lib/inspect lib/store lib/rpc dmarcate/v1
 lib/view: lib/base lib/mailauth lib/dns lib/inspect lib/report dmarcate/v1
 policyd/analysis: lib/base lib/mailauth lib/report lib/store
 policyd/plan: lib/base lib/mailauth lib/dns lib/store lib/inspect

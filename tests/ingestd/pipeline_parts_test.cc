@@ -206,10 +206,51 @@ TEST_P(ReporterKeyTest, Case) {
   ReportMetadata metadata;
   metadata.email = GetParam().email;
   metadata.org_name = GetParam().org_name;
-  EXPECT_EQ(ReporterKey(metadata, *BuiltinPublicSuffixList()), GetParam().want);
+  EXPECT_EQ(ClaimedReporter(metadata, *BuiltinPublicSuffixList()), GetParam().want);
 }
 INSTANTIATE_TEST_SUITE_P(All, ReporterKeyTest, testing::ValuesIn(kKeyCases),
                          [](const auto& instance) { return instance.param.name; });
+
+TrustVerdict Import(const UnpackedReport& report, const CarrierInfo& /*mail*/) {
+  return JudgeUnverified(*report.aggregate, *BuiltinPublicSuffixList());
+}
+
+Unpacked OneReport() {
+  Unpacked unpacked;
+  UnpackedReport& found = unpacked.reports.emplace_back();
+  found.kind = ReportKind::kAggregate;
+  found.outcome = Outcome::kAccepted;
+  found.aggregate.emplace().policy.domain = "a.test";
+  return unpacked;
+}
+
+TEST(Convert, TrustDecidesTheClassTheReporterAndWhatIsListed) {
+  const auto convert = [](TrustClass trust) {
+    auto out = ToProcessed({.id = 7}, OneReport(), [trust](const auto&, const auto&) {
+      return TrustVerdict{trust, "why", "because", "reporter.test"};
+    });
+    return std::move(out.items.at(0));
+  };
+  for (const TrustClass trust :
+       {TrustClass::kAnchored, TrustClass::kAuthenticated, TrustClass::kImported}) {
+    const ProcessedItem item = convert(trust);
+    EXPECT_EQ(item.report->trust, trust);
+    EXPECT_EQ(item.report->reporter_key, "reporter.test");
+    EXPECT_EQ(item.item.outcome, Outcome::kAccepted);
+    EXPECT_EQ(item.item.reason, "");
+    EXPECT_FALSE(IsUnverified(item.item));
+  }
+  const ProcessedItem unverified = convert(TrustClass::kUnverified);
+  EXPECT_EQ(unverified.item.outcome, Outcome::kAccepted);
+  EXPECT_EQ(unverified.item.reason, "why");
+  EXPECT_TRUE(IsUnverified(unverified.item));
+  const ProcessedItem quarantined = convert(TrustClass::kQuarantined);
+  EXPECT_EQ(quarantined.item.outcome, Outcome::kQuarantined);
+  EXPECT_EQ(quarantined.item.reason, "why");
+  EXPECT_EQ(quarantined.item.detail, "because");
+  EXPECT_EQ(quarantined.report->trust, TrustClass::kQuarantined);
+  EXPECT_EQ(quarantined.report->outcome, Outcome::kAccepted);
+}
 
 TEST(Convert, FailureAndTlsReportsAreKeptAndNotCounted) {
   Unpacked unpacked;
@@ -217,7 +258,7 @@ TEST(Convert, FailureAndTlsReportsAreKeptAndNotCounted) {
   unpacked.reports[0].kind = ReportKind::kFailure;
   unpacked.reports[1].kind = ReportKind::kTls;
   for (auto& report : unpacked.reports) report.outcome = Outcome::kAccepted;
-  const auto out = ToProcessed({.id = 7}, std::move(unpacked), *BuiltinPublicSuffixList());
+  const auto out = ToProcessed({.id = 7}, std::move(unpacked), Import);
   ASSERT_EQ(out.items.size(), 2u);
   EXPECT_EQ(out.items[0].item.kind, "failure");
   EXPECT_EQ(out.items[1].item.kind, "tls");
@@ -231,14 +272,14 @@ TEST(Convert, DaysOutsideTheCalendarAreMovedToItsEdge) {
   found.outcome = Outcome::kAcceptedMaterial;
   found.aggregate.emplace().policy.domain = "a.test";
   found.aggregate->metadata.begin = found.aggregate->metadata.end = -5'000'000;
-  const auto out = ToProcessed({.id = 7}, std::move(unpacked), *BuiltinPublicSuffixList());
+  const auto out = ToProcessed({.id = 7}, std::move(unpacked), Import);
   EXPECT_EQ(out.items[0].report->key.day, 0);
 }
 
 TEST(Convert, MoreReportsThanOrdinalsEndInAnOverLimitItem) {
   Unpacked unpacked;
   unpacked.reports.resize(70'000);
-  const auto out = ToProcessed({.id = 7}, std::move(unpacked), *BuiltinPublicSuffixList());
+  const auto out = ToProcessed({.id = 7}, std::move(unpacked), Import);
   ASSERT_EQ(out.items.size(), 65'535u);
   EXPECT_EQ(out.items.back().item.outcome, Outcome::kOverLimit);
 }

@@ -1,0 +1,307 @@
+#include "ingestd/pipeline/trust.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "fmt/format.h"
+
+#include "lib/base/text.h"
+#include "lib/mailauth/domain_name.h"
+
+namespace dmarcate {
+namespace {
+
+// A finding: what it is called, and what it says.
+struct Cause {
+  std::string reason, detail;
+};
+
+// Without l=, with From, Subject and Date signed: nothing can be put in front or after.
+bool Holds(const DkimCheck& signature) {
+  return signature.result == DkimResult::kPass && signature.aligned && signature.covers_body &&
+         signature.covers_identity;
+}
+
+// DMARC of a single From; of a domain without a policy an aligned pass is as good.
+bool MayPass(const CarrierAuth& auth) {
+  return auth.from_fields == 1 && !auth.from_domain.empty() &&
+         (auth.dmarc == DmarcResult::kPass || auth.dmarc == DmarcResult::kNone);
+}
+
+bool SpfPasses(const CarrierAuth& auth) {
+  return auth.spf.result == SpfResult::kPass && auth.spf.aligned;
+}
+
+// Whose arrival the mailbox knows, however long ago.
+bool IsMailbox(Channel channel) {
+  return channel == Channel::kMaildir || channel == Channel::kImap;
+}
+
+bool IsKeyGone(const CarrierAuth& auth) {
+  return std::ranges::any_of(auth.dkim, [](const DkimCheck& signature) {
+    return signature.result == DkimResult::kPermError && signature.aligned &&
+           signature.key_bits == 0;
+  });
+}
+
+std::optional<DomainName> DomainIn(std::string_view text) {
+  if (text.find('.') == std::string_view::npos) return std::nullopt;
+  auto name = DomainName::Parse(text);
+  if (!name.ok() || name->label_count() < 2) return std::nullopt;
+  return *std::move(name);
+}
+
+// "google.com" of "google.com!example.org!1669507200!1669593599.zip".
+std::string_view ReceiverOf(std::string_view file_name) {
+  file_name.remove_prefix(file_name.find_last_of("/\\") + 1);
+  return std::ranges::count(file_name, '!') >= 3 ? file_name.substr(0, file_name.find('!')) : "";
+}
+
+// "google.com" of "Report Domain: example.org Submitter: google.com Report-ID: 1".
+std::string_view SubmitterOf(std::string_view subject) {
+  constexpr std::string_view kWord = "submitter:";
+  const size_t at = AsciiLower(subject).find(kWord);
+  if (at == std::string_view::npos) return "";
+  subject = TrimAscii(subject.substr(at + kWord.size()));
+  if (subject.starts_with('{') || subject.starts_with('<')) subject.remove_prefix(1);
+  return subject.substr(0, subject.find_first_of(" \t;,}>"));
+}
+
+std::string Quoted(std::string_view text) {
+  constexpr size_t kShown = 120;
+  return fmt::format("'{}'", EscapeForTerminal(ToValidUtf8(text.substr(0, kShown))));
+}
+
+std::optional<Cause> ImpossibleClaim(const AggregateReport& report) {
+  for (const AggregateRecord& record : report.records) {
+    if (record.count > kMaxRecordMessages) {
+      return Cause{"impossible_count", fmt::format("a record of {} messages, limit {}",
+                                                   record.count, kMaxRecordMessages)};
+    }
+  }
+  if (report.messages() > kMaxReportMessages) {
+    return Cause{"impossible_count",
+                 fmt::format("{} messages, limit {}", report.messages(), kMaxReportMessages)};
+  }
+  return std::nullopt;
+}
+
+// Why nothing authenticates the mail: the reason that lies nearest to a pass.
+Cause WhyUnverified(const CarrierEvidence& evidence) {
+  if (!evidence.is_mail) {
+    return {"not_mail", "it came by a mail channel and is no mail"};
+  }
+  if (!evidence.auth) {
+    return {"not_signed", "the mail has no signature, and no envelope is known"};
+  }
+  const CarrierAuth& auth = *evidence.auth;
+  if (auth.from_fields != 1 || auth.from_domain.empty()) {
+    return {"from_not_single",
+            fmt::format("{} From fields, want one with one address", auth.from_fields)};
+  }
+  if (auth.unreachable) {
+    return {"dns_unreachable", "DNS did not answer for a day, so nothing could be verified"};
+  }
+  const auto first = [&auth](auto&& predicate) -> const DkimCheck* {
+    const auto found = std::ranges::find_if(auth.dkim, predicate);
+    return found == auth.dkim.end() ? nullptr : &*found;
+  };
+  const auto says = [](const DkimCheck& signature, std::string_view what) {
+    return fmt::format("the signature of {} {}", Quoted(signature.domain), what);
+  };
+  using Result = DkimResult;
+  const auto is = [](Result result) {
+    return [result](const DkimCheck& check) { return check.aligned && check.result == result; };
+  };
+  if (const auto* found = first(is(Result::kPass))) {
+    if (!found->covers_body) {
+      return {"signature_partial", says(*found, "does not cover the whole body")};
+    }
+    if (!found->covers_identity) {
+      return {"signature_partial", says(*found, "does not cover From, Subject and Date")};
+    }
+    return {"dmarc_failed", fmt::format("DMARC of {} does not pass", Quoted(auth.from_domain))};
+  }
+  for (const Result result :
+       {Result::kPolicy, Result::kFail, Result::kTempError, Result::kPermError, Result::kNeutral}) {
+    const DkimCheck* found = first(is(result));
+    if (found == nullptr) continue;
+    if (IsKeyGone(auth) && result == Result::kPermError) {
+      return {"key_gone", says(*found, "has no key any more")};
+    }
+    return {result == Result::kPolicy ? "signature_refused" : "signature_failed",
+            fmt::format("{}: {}", says(*found, "does not count"),
+                        EscapeForTerminal(ToValidUtf8(found->reason)))};
+  }
+  const bool passes = auth.spf.result == SpfResult::kPass ||
+                      first([](const DkimCheck& check) { return check.result == Result::kPass; });
+  if (SpfPasses(auth)) {
+    return {"dmarc_failed", fmt::format("DMARC of {} does not pass", Quoted(auth.from_domain))};
+  }
+  if (passes) {
+    return {"not_aligned",
+            fmt::format("who sent it is verified, but is not {}", Quoted(auth.from_domain))};
+  }
+  if (auth.signatures == 0)
+    return {"not_signed", "the mail has no signature, and SPF does not pass"};
+  return {"not_aligned", fmt::format("no signature is of {}", Quoted(auth.from_domain))};
+}
+
+// What the report says about its origin against who is authenticated.
+std::optional<Cause> Contradiction(const CarrierEvidence& evidence, const ReportMetadata& metadata,
+                                   const DomainName& authenticated, const AnchorList& anchors,
+                                   const PublicSuffixList& suffixes) {
+  if (const size_t at = metadata.email.rfind('@'); at != std::string::npos) {
+    const auto domain = DomainName::Parse(std::string_view(metadata.email).substr(at + 1));
+    if (!domain.ok() || domain->IsRoot() ||
+        !anchors.MayClaim(authenticated, suffixes.OrganizationalDomain(*domain))) {
+      return Cause{"identity_mismatch",
+                   fmt::format("the mail is authenticated as {}, the report says it is from {}",
+                               authenticated.text(), Quoted(metadata.email))};
+    }
+  }
+  // Appliances and hosted reporters name their customer here, so another domain is no contradiction
+  // by itself; an anchor's is.
+  const auto claimed = [&](const Anchor* owner, std::string_view where, std::string_view text) {
+    return Cause{"anchor_claimed",
+                 fmt::format("the mail is authenticated as {}, but {} {} is of {}",
+                             authenticated.text(), where, Quoted(text), owner->name)};
+  };
+  const auto is_foreign = [&](const Anchor* owner) {
+    return owner != nullptr && owner->organizational_domain != authenticated;
+  };
+  const std::string_view organization = TrimAscii(metadata.org_name);
+  if (const Anchor* owner = anchors.OwnerOfName(organization); is_foreign(owner)) {
+    return claimed(owner, "the organisation", organization);
+  }
+  const std::array<std::pair<std::string_view, std::string_view>, 3> names = {{
+      {"the organisation", organization},
+      {"the file name's receiver", ReceiverOf(evidence.file_name)},
+      {"the subject's submitter", SubmitterOf(evidence.subject)},
+  }};
+  for (const auto& [where, text] : names) {
+    const auto domain = DomainIn(text);
+    if (!domain) continue;
+    const DomainName organizational = suffixes.OrganizationalDomain(*domain);
+    if (anchors.MayClaim(authenticated, organizational)) continue;
+    if (const Anchor* owner = anchors.OwnerOfDomain(organizational); is_foreign(owner)) {
+      return claimed(owner, where, text);
+    }
+  }
+  return std::nullopt;
+}
+
+bool HasUsualPeriod(const ReportMetadata& metadata) {
+  const int64_t seconds = metadata.end - metadata.begin;
+  return seconds >= kShortestAnchorSeconds && seconds <= kLongestAnchorSeconds;
+}
+
+// The anchor that signed the mail and is named in the report, or null.
+const Anchor* FindAnchor(const CarrierEvidence& evidence, const ReportMetadata& metadata,
+                         const AnchorList& anchors) {
+  const CarrierAuth& auth = *evidence.auth;
+  if (auth.dmarc != DmarcResult::kPass) return nullptr;
+  for (const DkimCheck& signature : auth.dkim) {
+    if (!Holds(signature) || !(signature.covers_content_type || evidence.one_reading)) continue;
+    const Anchor* anchor =
+        anchors.Find(auth.from_address, signature.domain, TrimAscii(metadata.org_name));
+    if (anchor != nullptr) return anchor;
+  }
+  return nullptr;
+}
+
+TrustVerdict Quarantine(Cause cause, std::string reporter) {
+  return {TrustClass::kQuarantined, std::move(cause.reason), std::move(cause.detail),
+          std::move(reporter)};
+}
+
+}  // namespace
+
+bool IsHandedIn(Channel channel) {
+  return channel == Channel::kUpload || channel == Channel::kImport;
+}
+
+std::string ClaimedReporter(const ReportMetadata& metadata, const PublicSuffixList& suffixes) {
+  if (const size_t at = metadata.email.rfind('@'); at != std::string::npos) {
+    const auto domain = DomainName::Parse(std::string_view(metadata.email).substr(at + 1));
+    if (domain.ok() && !domain->IsRoot()) return suffixes.OrganizationalDomain(*domain).text();
+  }
+  std::string folded;
+  for (const char c : AsciiLower(TrimAscii(metadata.org_name))) {
+    const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
+    if (!blank) folded.push_back(c);
+    if (blank && folded.back() != ' ') folded.push_back(' ');
+  }
+  return folded.empty() ? "unknown" : folded;
+}
+
+bool NeedsReading(const CarrierAuth& auth) {
+  return std::ranges::any_of(auth.dkim, Holds) &&
+         std::ranges::none_of(auth.dkim, [](const DkimCheck& signature) {
+           return Holds(signature) && signature.covers_content_type;
+         });
+}
+
+TrustVerdict JudgeTrust(const CarrierEvidence& evidence, const AggregateReport& report,
+                        const AnchorList& anchors, const PublicSuffixList& suffixes,
+                        absl::Time now) {
+  const ReportMetadata& metadata = report.metadata;
+  const bool may_pass = evidence.auth && MayPass(*evidence.auth);
+  const bool signed_whole = may_pass && std::ranges::any_of(evidence.auth->dkim, Holds);
+  const bool ambiguous = signed_whole && NeedsReading(*evidence.auth) && !evidence.one_reading;
+  const bool spf = may_pass && SpfPasses(*evidence.auth);
+  const auto from = may_pass ? DomainIn(evidence.auth->from_domain) : std::nullopt;
+
+  if (!from || !(signed_whole || spf)) {
+    std::string reporter = ClaimedReporter(metadata, suffixes);
+    if (auto cause = ImpossibleClaim(report)) {
+      return Quarantine(*std::move(cause), std::move(reporter));
+    }
+    if (IsHandedIn(evidence.channel)) {
+      return {TrustClass::kImported, "handed_in", "handed in by an operator, not verified",
+              std::move(reporter)};
+    }
+    Cause why = WhyUnverified(evidence);
+    if (evidence.auth && IsKeyGone(*evidence.auth) && IsMailbox(evidence.channel) &&
+        now - evidence.received_time > kHistoryAge) {
+      return {TrustClass::kImported, "history",
+              "older than a week when it was read, and the key of its signature is gone",
+              std::move(reporter)};
+    }
+    return {TrustClass::kUnverified, std::move(why.reason), std::move(why.detail),
+            std::move(reporter)};
+  }
+
+  const DomainName authenticated = suffixes.OrganizationalDomain(*from);
+  if (auto cause = ImpossibleClaim(report)) {
+    return Quarantine(*std::move(cause), authenticated.text());
+  }
+  if (ambiguous && !spf) {
+    return Quarantine({"content_ambiguous",
+                       "Content-Type is not signed, and the mail can be read in several ways"},
+                      authenticated.text());
+  }
+  if (auto cause = Contradiction(evidence, metadata, authenticated, anchors, suffixes)) {
+    return Quarantine(*std::move(cause), authenticated.text());
+  }
+  const Anchor* anchor = FindAnchor(evidence, metadata, anchors);
+  if (anchor != nullptr && HasUsualPeriod(metadata)) {
+    return {TrustClass::kAnchored, "anchor", fmt::format("signed by {}, an anchor", anchor->name),
+            authenticated.text()};
+  }
+  return {TrustClass::kAuthenticated, anchor != nullptr ? "period_unusual" : "authenticated",
+          fmt::format("the mail is authenticated as {}", authenticated.text()),
+          authenticated.text()};
+}
+
+TrustVerdict JudgeUnverified(const AggregateReport& report, const PublicSuffixList& suffixes) {
+  std::string reporter = ClaimedReporter(report.metadata, suffixes);
+  if (auto cause = ImpossibleClaim(report)) {
+    return Quarantine(*std::move(cause), std::move(reporter));
+  }
+  return {TrustClass::kImported, "not_verified", "this server verifies no mail",
+          std::move(reporter)};
+}
+
+}  // namespace dmarcate

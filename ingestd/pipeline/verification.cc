@@ -1,0 +1,33 @@
+#include "ingestd/pipeline/verification.h"
+
+#include <algorithm>
+
+#include "lib/mail/header.h"
+#include "lib/mail/mail.h"
+
+namespace dmarcate {
+
+std::string_view WithoutMailboxLine(std::string_view mail) {
+  if (mail.starts_with("\xEF\xBB\xBF")) mail.remove_prefix(3);
+  while (!mail.empty()) {
+    const TextLine line = LineAt(mail, 0);
+    const bool blank = line.text.find_first_not_of(" \t\r") == std::string_view::npos;
+    if (!blank && !line.text.starts_with("From ") && !line.text.starts_with(">From ")) break;
+    mail.remove_prefix(line.next);
+  }
+  return mail;
+}
+
+bool NeedsCheck(std::string_view content, const std::optional<Envelope>& envelope) {
+  if (!LooksLikeMail(content)) return false;
+  return envelope || FindField(WithoutMailboxLine(content), "DKIM-Signature").has_value();
+}
+
+absl::Duration RetryDelay(const Verification& verification, int failures) {
+  constexpr int kMostDoublings = 20;
+  return std::min(
+      verification.first_retry * (int64_t{1} << std::clamp(failures - 1, 0, kMostDoublings)),
+      verification.longest_retry);
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,50 @@
+// ingestd/pipeline/verification.h
+// How the pipeline learns what the mail that carries a report proves: who checks, on how many
+// threads, and how often again while DNS does not answer. What follows from it is trust.h.
+
+#ifndef DMARCATE_INGESTD_PIPELINE_VERIFICATION_H_
+#define DMARCATE_INGESTD_PIPELINE_VERIFICATION_H_
+
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "absl/time/time.h"
+
+#include "ingestd/pipeline/anchors.h"
+#include "lib/base/clock.h"
+#include "lib/mailauth/carrier.h"
+#include "lib/store/report_store.h"
+#include "lib/unpack/unpack.h"
+
+namespace dmarcate {
+
+// Verifies one mail that arrived at `arrived`; asks DNS and may take long. Thread-safe.
+using CarrierChecker = std::function<CarrierAuth(
+    std::string_view mail, const std::optional<Envelope>& envelope, absl::Time arrived)>;
+
+struct Verification {
+  CarrierChecker checker;  // empty: no mail is verified, every report is IMPORTED
+  AnchorList anchors;
+  const Clock* clock = nullptr;                   // required with a checker; outlives the pipeline
+  UnpackLimits limits;                            // of readings (lib/unpack/reading.h)
+  int threads = 4;                                // so many mails are checked at a time
+  absl::Duration first_retry = absl::Minutes(1);  // then after twice as long, and so on,
+  absl::Duration longest_retry = absl::Hours(1);  // and at least so often
+  // After its arrival, or after the start if that is later, a mail is judged by what is known.
+  absl::Duration give_up = absl::Hours(24);
+};
+
+// Whether there is anything to verify: `content` is a mail that has a signature, or an envelope is
+// known. Asks nobody.
+bool NeedsCheck(std::string_view content, const std::optional<Envelope>& envelope);
+
+// Without what a mailbox file or a forwarding script puts before the first field of a mail.
+std::string_view WithoutMailboxLine(std::string_view mail);
+
+// How long to wait after `failures` (1 or more) checks that DNS left open.
+absl::Duration RetryDelay(const Verification& verification, int failures);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_INGESTD_PIPELINE_VERIFICATION_H_
