@@ -2,10 +2,20 @@
 
 #include <algorithm>
 
+#include "lib/inspect/carrier_check.h"
 #include "lib/mail/header.h"
 #include "lib/mail/mail.h"
 
 namespace dmarcate {
+
+CarrierChecker MakeCarrierChecker(Resolver& resolver, const PublicSuffixList& suffixes) {
+  return [&resolver, &suffixes](std::string_view mail, const std::optional<Envelope>& envelope,
+                                absl::Time arrived) {
+    std::optional<CarrierEnvelope> session;
+    if (envelope) session = CarrierEnvelope{envelope->client, envelope->helo, envelope->mail_from};
+    return CheckCarrier(mail, session, resolver, suffixes, arrived);
+  };
+}
 
 std::string_view WithoutMailboxLine(std::string_view mail) {
   if (mail.starts_with("\xEF\xBB\xBF")) mail.remove_prefix(3);

@@ -13,6 +13,8 @@
 
 #include "ingestd/pipeline/anchors.h"
 #include "lib/base/clock.h"
+#include "lib/dns/resolver.h"
+#include "lib/mailauth/alignment.h"
 #include "lib/mailauth/carrier.h"
 #include "lib/store/report_store.h"
 #include "lib/unpack/unpack.h"
@@ -22,6 +24,9 @@ namespace dmarcate {
 // Verifies one mail that arrived at `arrived`; asks DNS and may take long. Thread-safe.
 using CarrierChecker = std::function<CarrierAuth(
     std::string_view mail, const std::optional<Envelope>& envelope, absl::Time arrived)>;
+
+// CheckCarrier() of lib/inspect. What is given outlives it.
+CarrierChecker MakeCarrierChecker(Resolver& resolver, const PublicSuffixList& suffixes);
 
 struct Verification {
   CarrierChecker checker;  // empty: no mail is verified, every report is IMPORTED
