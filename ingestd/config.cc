@@ -10,6 +10,7 @@
 #include "ingestd/imap_config.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/toml_config.h"
+#include "lib/dns/config.h"
 #include "lib/mailauth/public_suffix_list.h"
 
 namespace dmarcate {
@@ -136,6 +137,13 @@ absl::StatusOr<IngestConfig> Read(TomlConfig file) {
   out.maildirs = ReadMaildirs(file);
   out.imap = ReadImapAccounts(file);
   out.public_suffix_file = file.String("public_suffix_file", "");
+  out.dns = LoadDnsConfig(file);
+  out.verify = file.Bool("trust.verify", true);
+  out.anchor_file = file.String("trust.anchors", "");
+  if (!out.anchor_file.empty() && !out.anchor_file.starts_with('/')) {
+    file.Reject("trust.anchors", "want an absolute path");
+  }
+  out.check_threads = static_cast<int>(file.Int("trust.check_threads", out.check_threads, 1, 64));
   out.limits = ReadLimits(file);
   out.smtp = ReadSmtpConfig(file, out.limits.message_bytes);
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));

@@ -17,6 +17,7 @@
 #include "ingestd/intake/storage_gauge.h"
 #include "ingestd/pipeline/pipeline.h"
 #include "lib/base/log.h"
+#include "lib/dns/resolver.h"
 #include "lib/rpc/listen_config.h"
 #include "lib/unpack/unpack.h"
 
@@ -32,6 +33,10 @@ struct IngestConfig {
   SmtpConfig smtp;                            // [smtp], [lmtp]
   std::vector<ImapAccount> imap;              // [[imap]]
   std::string public_suffix_file;             // empty: the list compiled into libpsl
+  DnsConfig dns;                              // [dns], [[dns.stub]]: who is asked to verify mail
+  bool verify = true;                         // trust.verify; false: every report is IMPORTED
+  std::string anchor_file;                    // trust.anchors; empty: the list that is shipped
+  int check_threads = 4;                      // trust.check_threads: mails verified at a time
   UnpackLimits limits;                        // [limits]
   PipelineOptions pipeline;                   // pipeline.parse_threads
   int64_t queue_bytes = 0;                    // pipeline.queue: received and not finished

@@ -16,6 +16,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "fmt/format.h"
 
@@ -28,12 +29,15 @@
 #include "ingestd/intake/smtp/server.h"
 #include "ingestd/pipeline/crash_journal.h"
 #include "ingestd/pipeline/pipeline.h"
+#include "ingestd/pipeline/verification.h"
+#include "ingestd/stoppable_resolver.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/random.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/version.h"
+#include "lib/dns/ldns_resolver.h"
 #include "lib/imap/curl_session.h"
 #include "lib/mailauth/public_suffix_list.h"
 #include "lib/rpc/server.h"
@@ -46,6 +50,7 @@ namespace {
 
 constexpr mode_t kDirectoryMode = 0750;
 constexpr size_t kSuffixFileLimitBytes = 8 << 20;
+constexpr size_t kAnchorFileLimitBytes = 1 << 20;
 // Each waits for the answer to one call that holds up to 3 MiB.
 constexpr size_t kHandlerThreads = 8;
 constexpr size_t kHandlerQueue = 16;
@@ -59,6 +64,26 @@ absl::StatusOr<std::unique_ptr<PublicSuffixList>> LoadSuffixes(const std::string
   if (path.empty()) return BuiltinPublicSuffixList();
   DMARCATE_ASSIGN_OR_RETURN(const std::string data, ReadFile(path, kSuffixFileLimitBytes));
   return ParsePublicSuffixList(data);
+}
+
+absl::StatusOr<AnchorList> LoadAnchors(const std::string& path, const PublicSuffixList& suffixes) {
+  if (path.empty()) return AnchorList::Parse(ShippedAnchors(), "anchors.toml", suffixes);
+  DMARCATE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kAnchorFileLimitBytes));
+  return AnchorList::Parse(text, path, suffixes);
+}
+
+// Without a checker where nothing is to be verified.
+absl::StatusOr<Verification> MakeVerification(const IngestConfig& config, Resolver& resolver,
+                                              const PublicSuffixList& suffixes,
+                                              const Clock& clock) {
+  Verification out;
+  if (!config.verify) return out;
+  out.checker = MakeCarrierChecker(resolver, suffixes);
+  DMARCATE_ASSIGN_OR_RETURN(out.anchors, LoadAnchors(config.anchor_file, suffixes));
+  out.clock = &clock;
+  out.limits = config.limits;
+  out.threads = config.check_threads;
+  return out;
 }
 
 // The store's last word, for the exit code.
@@ -130,12 +155,17 @@ absl::Status Run(const IngestConfig& config) {
                      [&config] { return UsedPercent(config.store_directory); });
   PipelineOptions pipeline_options = config.pipeline;
   pipeline_options.admit_rows = [&gauge] { return gauge.AdmitRows(); };
+  DMARCATE_ASSIGN_OR_RETURN(const auto dns, LdnsResolver::Create(config.dns, clock));
+  StoppableResolver resolver(*dns);
+  DMARCATE_ASSIGN_OR_RETURN(Verification verification,
+                            MakeVerification(config, resolver, *suffixes, clock));
   Pipeline pipeline(
       *store, *suffixes, *crashes,
       [&config](std::string content, const UnpackHints& hints) {
         return Unpack(std::move(content), hints, config.limits);
       },
-      [&failure](const absl::Status& status) { failure.Set(status); }, pipeline_options);
+      [&failure](const absl::Status& status) { failure.Set(status); }, pipeline_options,
+      std::move(verification));
   RetentionSweeper sweeper(clock, config.retention, pipeline);
   IntakeService intake({host, pipeline, budget, gauge, *store, config.limits.message_bytes});
 
@@ -173,6 +203,7 @@ absl::Status Run(const IngestConfig& config) {
   maildirs->Stop();
   imap->Stop();
   sweeper.Stop();
+  resolver.Stop();
   host.StartDraining();
   intake.EndImports();
   smtp->Drain(config.drain_limit / 2);  // messages that are under way

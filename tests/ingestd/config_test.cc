@@ -13,6 +13,7 @@ TEST(IngestConfig, AnEmptyFileIsAWorkingConfiguration) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->listen.unix_socket, "/run/dmarcate/ingestd/socket");
   EXPECT_TRUE(config->listen.tcp.empty());
+  EXPECT_TRUE(config->verify);
   EXPECT_EQ(config->limits.message_bytes, 25 << 20);
   EXPECT_EQ(config->drain_limit, absl::Seconds(20));
 }
@@ -41,6 +42,12 @@ totals = "forever"
 path = "/m/one/"
 [[maildir]]
 path = "/m/two"
+[trust]
+verify = false
+anchors = "/anchors"
+check_threads = 9
+[dns]
+resolvers = ["192.0.2.53:53"]
 [limits]
 message = "1MiB"
 compressed_part = "512KiB"
@@ -61,6 +68,10 @@ level = "warn"
                                         "ingestd.toml");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->public_suffix_file, "/psl");
+  EXPECT_FALSE(config->verify);
+  EXPECT_EQ(config->anchor_file, "/anchors");
+  EXPECT_EQ(config->check_threads, 9);
+  EXPECT_EQ(config->dns.resolvers, std::vector<std::string>{"192.0.2.53:53"});
   EXPECT_EQ(config->listen.tcp, "127.0.0.1:8461");
   EXPECT_EQ(config->listen.local_trust, LocalSocketTrust::kTokenRequired);
   EXPECT_EQ(config->store_directory, "/d");

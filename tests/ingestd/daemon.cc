@@ -54,6 +54,8 @@ token_file = "{0}/token"
 directory = "{0}/reports"
 import_watermark_percent = 100
 watermark_percent = 100
+[trust]
+verify = false
 )",
                                    directory_.path(), port_);
   for (const std::string& maildir : maildirs) {
