@@ -14,8 +14,8 @@
 namespace dmarcate {
 
 struct JsonTree {
-  nlohmann::json root;            // discarded where the text is not well formed
-  bool too_many_values = false;   // the budget did not hold them; `root` lacks some then
+  nlohmann::json root;            // discarded where the text is not well formed, or refused
+  bool too_many_values = false;   // the budget did not hold them
   std::string repeated_key;       // the first name that stands twice in one object, cut at 64 bytes
   bool has_repeated_key = false;  // a name may be empty
 };
