@@ -137,8 +137,8 @@ DropResult FakeReportStore::Drop(ReceiptId id, State& state) {
     }
     if (stays) left.push_back(std::move(item));
   }
-  if (!any) return {};
   items = std::move(left);
+  if (!any) return {};
   return {.dropped = true, .raw_bytes = items.empty() ? ForgetReceipt(id, state) : 0};
 }
 
