@@ -492,8 +492,7 @@ absl::Duration Pipeline::NextFetch(Parsing* task) const {
 // Its receipt stays pending. The sender does not wait for ever.
 void Pipeline::PutOff(Parsing task, const absl::Status& error) {
   task.attempt.End();
-  task.content = std::string();  // to be read back then
-  task.reservation.Release();
+  task.DropContent();  // to be read back then
   const absl::Duration delay = NextFetch(&task);
   if (task.failures == kFailuresUntilTold) std::exchange(task.read, [](const auto&) {})(error);
   const std::lock_guard lock(mutex_);
