@@ -105,6 +105,7 @@ void AddRecords(CLI::App* root, App* app);
 void AddChanges(CLI::App* root, App* app);
 void AddReports(CLI::App* root, App* app);
 void AddProviders(CLI::App* root, App* app);
+void AddTls(CLI::App* root, App* app);
 void AddParse(CLI::App* root, App* app);
 void AddCheck(CLI::App* root, App* app);
 

@@ -88,6 +88,7 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddRecords(&root, &app);
   dmarcate::cli::AddChanges(&root, &app);
   dmarcate::cli::AddReports(&root, &app);
+  dmarcate::cli::AddTls(&root, &app);
   dmarcate::cli::AddProviders(&root, &app);
   dmarcate::cli::AddServer(&root, &app);
   dmarcate::cli::AddParse(&root, &app);

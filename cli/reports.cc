@@ -7,6 +7,7 @@
 
 #include "cli/app.h"
 #include "cli/call.h"
+#include "cli/failures.h"
 #include "cli/import.h"
 #include "cli/messages.h"
 #include "cli/purge.h"
@@ -123,6 +124,7 @@ void AddReports(CLI::App* root, App* app) {
   one(raw);
   app->OnSelected(raw, selected(&Raw));
 
+  AddFailures(group, app);
   AddQuarantine(group, app);
   AddPurge(group, app);
 }

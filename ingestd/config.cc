@@ -150,6 +150,7 @@ absl::StatusOr<IngestConfig> Read(TomlConfig file) {
   out.pipeline.parse_threads =
       static_cast<int>(file.Int("pipeline.parse_threads", std::min<int64_t>(cores, 8), 1, 64));
   out.queue_bytes = BytesWithin(file, "pipeline.queue", 16 * kMiB, 1 * kMiB, 4096 * kMiB);
+  out.redact_failure_reports = file.Bool("failure_reports.redact", true);
   out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));
   out.log_format = OneOf<LogFormat>(file, "log.format", "logfmt",
                                     {{"logfmt", LogFormat::kLogfmt}, {"json", LogFormat::kJson}});

@@ -39,6 +39,7 @@ struct IngestConfig {
   int check_threads = 4;                      // trust.check_threads: mails verified at a time
   UnpackLimits limits;                        // [limits]
   PipelineOptions pipeline;                   // pipeline.parse_threads
+  bool redact_failure_reports = true;         // failure_reports.redact
   int64_t queue_bytes = 0;                    // pipeline.queue: received and not finished
   absl::Duration drain_limit;                 // shutdown.limit
   LogFormat log_format = LogFormat::kLogfmt;  // log.format

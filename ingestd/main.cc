@@ -40,6 +40,8 @@
 #include "lib/dns/ldns_resolver.h"
 #include "lib/imap/curl_session.h"
 #include "lib/mailauth/public_suffix_list.h"
+#include "lib/report/address_tokens.h"
+#include "lib/rpc/auth.h"
 #include "lib/rpc/server.h"
 #include "lib/rpc/signals.h"
 #include "lib/store/rocks_report_store.h"
@@ -155,6 +157,11 @@ absl::Status Run(const IngestConfig& config) {
                      [&config] { return UsedPercent(config.store_directory); });
   PipelineOptions pipeline_options = config.pipeline;
   pipeline_options.admit_rows = [&gauge] { return gauge.AdmitRows(); };
+  // Beside the store, and kept as long: with another key the same address has another token.
+  DMARCATE_ASSIGN_OR_RETURN(const Secret redaction_key,
+                            ReadOrMakeToken(config.store_directory + "/redaction.key", random));
+  const AddressTokens tokens{std::string(redaction_key.Reveal())};
+  if (config.redact_failure_reports) pipeline_options.failure_tokens = &tokens;
   DMARCATE_ASSIGN_OR_RETURN(const auto dns, LdnsResolver::Create(config.dns, clock));
   StoppableResolver resolver(*dns);
   DMARCATE_ASSIGN_OR_RETURN(Verification verification,

@@ -19,6 +19,10 @@ To Narrow(int64_t value) {
   return static_cast<To>(std::clamp<int64_t>(value, 0, std::numeric_limits<To>::max()));
 }
 
+std::string ReportResource(const ReceiptItem& item, std::string_view collection) {
+  return fmt::format("domains/{}/{}/{}", item.domain, collection, item.report_name);
+}
+
 }  // namespace
 
 v1::ItemOutcome ToProtoOutcome(const ReceiptItem& item) {
@@ -26,7 +30,7 @@ v1::ItemOutcome ToProtoOutcome(const ReceiptItem& item) {
     case Outcome::kAccepted:
     case Outcome::kAcceptedCosmetic:
     case Outcome::kAcceptedMaterial:
-      return item.kind == "aggregate" ? v1::ITEM_OUTCOME_STORED : v1::ITEM_OUTCOME_UNSUPPORTED;
+      return v1::ITEM_OUTCOME_STORED;
     case Outcome::kQuarantined:
       return v1::ITEM_OUTCOME_QUARANTINED;
     case Outcome::kOverLimit:
@@ -34,7 +38,7 @@ v1::ItemOutcome ToProtoOutcome(const ReceiptItem& item) {
     case Outcome::kNotAReport:
       return v1::ITEM_OUTCOME_NOT_A_REPORT;
     case Outcome::kDuplicate:
-      return item.kind == "aggregate" ? v1::ITEM_OUTCOME_DUPLICATE : v1::ITEM_OUTCOME_UNSUPPORTED;
+      return v1::ITEM_OUTCOME_DUPLICATE;
   }
   return v1::ITEM_OUTCOME_UNSPECIFIED;
 }
@@ -56,7 +60,13 @@ v1::SubmittedItem ToProto(const ReceiptItem& item) {
   v1::SubmittedItem out;
   out.set_outcome(ToProtoOutcome(item));
   if (!item.report_name.empty()) {
-    out.set_aggregate_report("domains/" + item.domain + "/aggregateReports/" + item.report_name);
+    if (item.kind == kTlsKind) {
+      out.set_tls_report(ReportResource(item, "tlsReports"));
+    } else if (item.kind == kFailureKind) {
+      out.set_failure_report(ReportResource(item, "failureReports"));
+    } else {
+      out.set_aggregate_report(ReportResource(item, "aggregateReports"));
+    }
   }
   out.set_reason(item.reason);
   out.set_detail(item.detail);

@@ -6,6 +6,7 @@
 
 #include "fmt/format.h"
 
+#include "ingestd/pipeline/convert_tls.h"
 #include "lib/base/text.h"
 #include "lib/store/report_rules.h"
 
@@ -20,11 +21,11 @@ constexpr size_t kFileNameLimitBytes = 255;
 std::string_view KindName(ReportKind kind) {
   switch (kind) {
     case ReportKind::kAggregate:
-      return "aggregate";
+      return kAggregateKind;
     case ReportKind::kFailure:
-      return "failure";
+      return kFailureKind;
     case ReportKind::kTls:
-      return "tls";
+      return kTlsKind;
     case ReportKind::kUnknown:
       break;
   }
@@ -37,15 +38,13 @@ int64_t ToSigned(uint64_t count) {
 
 std::string Cut(std::string_view text, size_t limit) { return ToValidUtf8(text.substr(0, limit)); }
 
-StoredReport ToStored(const Receipt& receipt, uint16_t ordinal, UnpackedReport found,
-                      TrustVerdict verdict) {
+StoredReport ToStored(const Receipt& receipt, UnpackedReport found, TrustVerdict verdict) {
   StoredReport out;
   out.report = *std::move(found.aggregate);
   const ReportMetadata& metadata = out.report.metadata;
   out.key.domain = out.report.policy.domain;
   out.key.day = std::clamp<DayNumber>(MidpointDay(metadata.begin, metadata.end), 0, kLastReportDay);
   out.key.receipt = receipt.id;
-  out.key.item = ordinal;
   out.outcome = found.outcome;
   out.repairs = std::move(found.repairs);
   out.trust = verdict.trust;
@@ -55,6 +54,45 @@ StoredReport ToStored(const Receipt& receipt, uint16_t ordinal, UnpackedReport f
   out.received_time = receipt.received_time;
   out.channel = receipt.channel;
   return out;
+}
+
+// One item, but for a TLS report about several domains.
+std::vector<ProcessedItem> ToItems(const Receipt& receipt, UnpackedReport found,
+                                   const CarrierInfo& carrier, std::string_view subject,
+                                   const TrustJudge& judge, const FailurePrivacy& privacy) {
+  const bool accepted = IsAccepted(found.outcome);
+  if (accepted && found.tls.has_value()) {
+    const TrustVerdict verdict = judge(found, carrier);
+    return ToTlsItems(receipt, std::move(found), subject, verdict);
+  }
+  std::vector<ProcessedItem> items(1);
+  ProcessedItem& item = items.front();
+  if (accepted && found.failure.has_value()) {
+    const TrustClass trust = judge(found, carrier).trust;
+    item = ToFailureItem(receipt, std::move(found), trust, privacy);
+    return items;
+  }
+  item.item.outcome = found.outcome;
+  item.item.kind = KindName(found.kind);
+  item.item.reason = std::move(found.reason);
+  item.item.detail = Cut(found.detail, kDetailLimitBytes);
+  item.item.findings = static_cast<int64_t>(found.repairs.size());
+  item.document_sha256 = found.document_sha256;
+  if (found.aggregate.has_value()) {
+    item.item.domain = found.aggregate->policy.domain;
+    item.item.records = static_cast<int64_t>(found.aggregate->records.size());
+    item.item.messages = ToSigned(found.aggregate->messages());
+    if (accepted) {
+      TrustVerdict verdict = judge(found, carrier);
+      if (!IsCounted(verdict.trust)) {
+        if (verdict.trust == TrustClass::kQuarantined) item.item.outcome = Outcome::kQuarantined;
+        item.item.reason = verdict.reason;
+        item.item.detail = Cut(verdict.detail, kDetailLimitBytes);
+      }
+      item.report = ToStored(receipt, std::move(found), std::move(verdict));
+    }
+  }
+  return items;
 }
 
 }  // namespace
@@ -69,43 +107,32 @@ bool IsUnverified(const ReceiptItem& item) {
 }
 
 CommitBatch::Processed ToProcessed(const Receipt& receipt, Unpacked unpacked,
-                                   const TrustJudge& judge) {
+                                   const TrustJudge& judge, const FailurePrivacy& privacy) {
   CommitBatch::Processed out;
   out.receipt = receipt.id;
   out.subject = Cut(unpacked.carrier.subject, kDetailLimitBytes);
   out.from_domain = Cut(unpacked.carrier.from_domain, kFileNameLimitBytes);
   for (UnpackedReport& found : unpacked.reports) {
-    const auto ordinal = static_cast<uint16_t>(out.items.size());
-    ProcessedItem& item = out.items.emplace_back();
-    item.item.outcome = found.outcome;
-    item.item.kind = KindName(found.kind);
-    item.item.reason = std::move(found.reason);
-    item.item.detail = Cut(found.detail, kDetailLimitBytes);
-    item.item.file_name = Cut(found.file_name, kFileNameLimitBytes);
-    item.item.findings = static_cast<int64_t>(found.repairs.size());
-    item.document_sha256 = found.document_sha256;
-    if (found.aggregate.has_value()) {
-      item.item.domain = found.aggregate->policy.domain;
-      item.item.records = static_cast<int64_t>(found.aggregate->records.size());
-      item.item.messages = ToSigned(found.aggregate->messages());
-      if (IsAccepted(found.outcome)) {
-        TrustVerdict verdict = judge(found, unpacked.carrier);
-        if (!IsCounted(verdict.trust)) {
-          if (verdict.trust == TrustClass::kQuarantined) item.item.outcome = Outcome::kQuarantined;
-          item.item.reason = verdict.reason;
-          item.item.detail = Cut(verdict.detail, kDetailLimitBytes);
-        }
-        item.report = ToStored(receipt, ordinal, std::move(found), std::move(verdict));
-      }
+    const std::string file_name = Cut(found.file_name, kFileNameLimitBytes);
+    for (ProcessedItem& item :
+         ToItems(receipt, std::move(found), unpacked.carrier, out.subject, judge, privacy)) {
+      const auto ordinal = static_cast<uint16_t>(out.items.size());
+      if (item.report) item.report->key.item = ordinal;
+      if (item.tls) item.tls->key.item = ordinal;
+      if (item.failure) item.failure->key.item = ordinal;
+      item.item.file_name = file_name;
+      out.items.push_back(std::move(item));
+      if (out.items.size() < kItemsLimit) continue;
+      ProcessedItem& last = out.items.back();
+      last = {};
+      last.item.outcome = Outcome::kOverLimit;
+      last.item.reason = "too_many_items";
+      last.item.detail = fmt::format("over {} reports in one input", kItemsLimit - 1);
+      Withhold(privacy, &out);
+      return out;
     }
-    if (out.items.size() < kItemsLimit) continue;
-    item = {};
-    item.item.outcome = Outcome::kOverLimit;
-    item.item.reason = "too_many_items";
-    item.item.detail =
-        fmt::format("{} reports in one input, limit {}", unpacked.reports.size(), kItemsLimit - 1);
-    break;
   }
+  Withhold(privacy, &out);
   return out;
 }
 

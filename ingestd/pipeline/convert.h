@@ -7,19 +7,22 @@
 #include <functional>
 #include <string>
 
+#include "ingestd/pipeline/convert_failure.h"
 #include "ingestd/pipeline/trust.h"
 #include "lib/store/report_store.h"
 #include "lib/unpack/unpack.h"
 
 namespace dmarcate {
 
-// JudgeTrust() with what is known of the mail. The report is an aggregate.
+// JudgeTrust() or, of a TLS or failure report, JudgeMail(), with what is known of the mail. One of
+// `aggregate`, `tls` and `failure` of the report is set.
 using TrustJudge = std::function<TrustVerdict(const UnpackedReport&, const CarrierInfo&)>;
 
-// All reports of one receipt. One that trust quarantines is stored and listed: its item is
-// kQuarantined with the reason. The item of an unverified one is accepted and has the reason, too.
+// All reports of one receipt. An aggregate one that trust quarantines is stored and listed: its
+// item is kQuarantined with the reason. The item of an unverified one is accepted and has the
+// reason, too, unless it is a failure report, which counts for nothing anyway.
 CommitBatch::Processed ToProcessed(const Receipt& receipt, Unpacked unpacked,
-                                   const TrustJudge& judge);
+                                   const TrustJudge& judge, const FailurePrivacy& privacy = {});
 
 // A receipt that cannot be read and why; kept and listed.
 CommitBatch::Processed ToQuarantined(const Receipt& receipt, std::string reason,

@@ -10,10 +10,12 @@
 #include "fmt/format.h"
 
 #include "ingestd/pipeline/convert.h"
+#include "lib/base/digest.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/store/report_rules.h"
+#include "lib/unpack/redact_failure_mail.h"
 
 namespace dmarcate {
 namespace {
@@ -33,6 +35,10 @@ int64_t RowsOf(const CommitBatch::Processed& processed) {
   int64_t rows = 1;
   for (const ProcessedItem& item : processed.items) {
     if (item.report) rows += static_cast<int64_t>(item.report->report.records.size());
+    if (!item.tls) continue;
+    for (const TlsReport::PolicyResult& policy : item.tls->report.policies) {
+      rows += 1 + static_cast<int64_t>(policy.failures.size());
+    }
   }
   return rows;
 }
@@ -46,6 +52,25 @@ std::string WhyParked(const CrashJournal& journal, std::string_view sha256) {
     return fmt::format("the daemon ended {} times while reading it; parked", attempts);
   }
   return "";
+}
+
+// A failure report in its usual form is never written as it came. The rest of them is recognised by
+// being read, and withheld then.
+void Redact(const AddressTokens& tokens, Delivery* delivery) {
+  std::optional<std::string> redacted = RedactFailureMail(delivery->content, tokens);
+  if (!redacted) return;
+  delivery->content = *std::move(redacted);
+  delivery->sha256 = Sha256(delivery->content);
+  delivery->file_name.clear();
+}
+
+// Who a TLS report says reports: as a rule with an address in angle brackets.
+ReportMetadata ClaimOf(const TlsReport& report) {
+  ReportMetadata claim;
+  claim.org_name = report.organization_name;
+  claim.email = report.contact_info;
+  while (claim.email.ends_with('>')) claim.email.pop_back();
+  return claim;
 }
 
 absl::Status StoppingError() {
@@ -131,6 +156,7 @@ absl::StatusOr<std::optional<std::vector<ReceiptItem>>> Pipeline::FindKnown(std:
 }
 
 void Pipeline::Submit(Delivery delivery, DurableCallback durable, ReadCallback read) {
+  if (options_.failure_tokens != nullptr) Redact(*options_.failure_tokens, &delivery);
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> known =
       FindKnown(delivery.sha256, delivery.channel);
   absl::Status refused = known.status();
@@ -534,11 +560,16 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
     out.processed = ToQuarantined(receipt, "raw_unreadable", std::string(MessageOf(task.lost)));
   } else {
     const CrashJournal::Scope scope(receipt.raw_sha256);
+    FailurePrivacy privacy{.tokens = options_.failure_tokens};
+    if (privacy.tokens != nullptr && IsRedactedFailureMail(task.content, *privacy.tokens)) {
+      privacy.raw = FailurePrivacy::Raw::kRedacted;
+    }
     out.processed = ToProcessed(
         receipt, parser_(std::move(task.content), {receipt.file_name, receipt.received_time}),
         [&](const UnpackedReport& report, const CarrierInfo& mail) {
           return Judge(task, report, mail);
-        });
+        },
+        privacy);
     if (const absl::Status fits = CheckProcessed(out.processed); !fits.ok()) {
       out.processed = ToQuarantined(receipt, "store_refused", std::string(MessageOf(fits)));
     }
@@ -550,7 +581,13 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
 
 TrustVerdict Pipeline::Judge(const Parsing& task, const UnpackedReport& report,
                              const CarrierInfo& mail) const {
-  if (!verification_.checker) return JudgeUnverified(*report.aggregate, suffixes_);
+  ReportMetadata claim;
+  if (report.tls) claim = ClaimOf(*report.tls);
+  if (!verification_.checker) {
+    AggregateReport bare;
+    bare.metadata = std::move(claim);
+    return JudgeUnverified(report.aggregate ? *report.aggregate : bare, suffixes_);
+  }
   CarrierEvidence evidence;
   evidence.is_mail = mail.is_mail;
   evidence.channel = task.receipt.channel;
@@ -561,8 +598,9 @@ TrustVerdict Pipeline::Judge(const Parsing& task, const UnpackedReport& report,
     evidence.auth = task.carrier->auth;
     evidence.one_reading = task.carrier->one_reading;
   }
-  return JudgeTrust(evidence, *report.aggregate, verification_.anchors, suffixes_,
-                    verification_.clock->Now());
+  const absl::Time now = verification_.clock->Now();
+  if (!report.aggregate) return JudgeMail(evidence, claim, suffixes_, now);
+  return JudgeTrust(evidence, *report.aggregate, verification_.anchors, suffixes_, now);
 }
 
 }  // namespace dmarcate

@@ -40,6 +40,7 @@
 #include "ingestd/pipeline/trust.h"
 #include "ingestd/pipeline/verification.h"
 #include "lib/mailauth/alignment.h"
+#include "lib/report/address_tokens.h"
 #include "lib/store/report_store.h"
 #include "lib/unpack/unpack.h"
 
@@ -76,6 +77,9 @@ struct PipelineOptions {
   absl::Duration retry_delay = absl::Seconds(1);
   // Asked before anything is read: an error puts it off, as content that is not there now.
   std::function<absl::Status()> admit_rows;
+  // Failure reports lose the persons in them before the first write; null: they are kept as sent.
+  // Outlives the pipeline.
+  const AddressTokens* failure_tokens = nullptr;
 };
 
 // Thread-safe but for Start() and Stop().

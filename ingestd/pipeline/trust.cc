@@ -295,6 +295,16 @@ TrustVerdict JudgeTrust(const CarrierEvidence& evidence, const AggregateReport& 
           authenticated.text()};
 }
 
+TrustVerdict JudgeMail(const CarrierEvidence& evidence, const ReportMetadata& claim,
+                       const PublicSuffixList& suffixes, absl::Time now) {
+  TrustVerdict verdict = JudgeTrust(evidence, AggregateReport(), AnchorList(), suffixes, now);
+  if (verdict.trust == TrustClass::kQuarantined) verdict.trust = TrustClass::kUnverified;
+  if (verdict.trust != TrustClass::kAuthenticated) {
+    verdict.reporter = ClaimedReporter(claim, suffixes);
+  }
+  return verdict;
+}
+
 TrustVerdict JudgeUnverified(const AggregateReport& report, const PublicSuffixList& suffixes) {
   std::string reporter = ClaimedReporter(report.metadata, suffixes);
   if (auto cause = ImpossibleClaim(report)) {

@@ -65,6 +65,13 @@ TrustVerdict JudgeTrust(const CarrierEvidence& evidence, const AggregateReport& 
                         const AnchorList& anchors, const PublicSuffixList& suffixes,
                         absl::Time now);
 
+// What the mail alone proves, for reports of other kinds: AUTHENTICATED, IMPORTED or UNVERIFIED.
+// `claim` is who reports by the report's own word; it names the reporter where nothing better does.
+// No such report is ANCHORED, as nothing of it is compared with an anchor's, and none QUARANTINED,
+// as a false one changes no number of messages.
+TrustVerdict JudgeMail(const CarrierEvidence& evidence, const ReportMetadata& claim,
+                       const PublicSuffixList& suffixes, absl::Time now);
+
 // Of a report whose carriers are not verified (trust.verify = false): IMPORTED, or QUARANTINED for
 // a claim that cannot be.
 TrustVerdict JudgeUnverified(const AggregateReport& report, const PublicSuffixList& suffixes);

@@ -146,6 +146,10 @@ void FailureReader::ReadAuthFailure() {
 void FailureReader::ReadIdentities() {
   report_.original_mail_from_domain = DomainOfMailbox(Value("Original-Mail-From"));
   const HeaderFields original(hints_.original_headers.substr(0, limits_.field_bytes));
+  report_.authentication_results = Value("Authentication-Results");
+  if (const std::string* id = original.Find("Message-ID"); id != nullptr) {
+    report_.original_message_id = CutUtf8(ToValidUtf8(*id), limits_.stored_text_bytes);
+  }
   if (const std::string* from = original.Find("From"); from != nullptr) {
     report_.original_from_domain = DomainOfMailbox(ToValidUtf8(*from));
   }

@@ -1,6 +1,7 @@
 // lib/report/failure.h
 // Reads the machine-readable part of a failure report: RFC 5965 (ARF), RFC 6591, RFC 9991, with the
-// leniencies of report-quirks section 15. Bodies and local parts are never kept.
+// leniencies of report-quirks section 15. Bodies and subjects are never kept, local parts only
+// where FailureReport says so.
 
 #ifndef DMARCATE_LIB_REPORT_FAILURE_H_
 #define DMARCATE_LIB_REPORT_FAILURE_H_
@@ -28,7 +29,7 @@ struct FailureLimits {
 // What surrounds the part and may fill gaps, never override it.
 struct FailureHints {
   // The header section of the message the report is about (message/rfc822, text/rfc822-headers),
-  // or empty. Read for From and Return-Path only.
+  // or empty. Read for From, Return-Path and Message-ID only.
   std::string_view original_headers;
   absl::Time mail_date;  // of the carrying mail; stands in for a missing Arrival-Date
 };

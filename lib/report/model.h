@@ -191,7 +191,10 @@ struct TlsReport {
   std::vector<PolicyResult> policies;
 };
 
-// RFC 6591 and RFC 9991, the machine-readable part only: no bodies, no local parts.
+// RFC 6591 and RFC 9991: the machine-readable part, and of the original message what says how it
+// was authenticated. No body, no subject. Addresses are reduced to domains, but for the last two
+// fields, which hold what stood there until RedactFailureReport() (redaction.h) has replaced local
+// parts.
 struct FailureReport {
   std::string feedback_type, user_agent, version;
   std::vector<std::string> auth_failure;
@@ -199,6 +202,8 @@ struct FailureReport {
   std::string dkim_domain, dkim_selector, spf_dns;
   std::string original_mail_from_domain, original_from_domain;
   uint64_t incidents = 1;
+  std::string authentication_results, original_message_id;
+  friend bool operator==(const FailureReport&, const FailureReport&) = default;
 };
 
 }  // namespace dmarcate

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <type_traits>
 
 #include "fmt/format.h"
 
@@ -12,10 +13,66 @@
 namespace dmarcate {
 namespace {
 
+template <typename Stored>
+constexpr bool kHasRevisions = !std::is_same_v<Stored, StoredFailureReport>;
+
 auto Identity(const StoredReport& report) {
   const ReportMetadata& metadata = report.report.metadata;
   return std::tie(report.key.domain, report.key.day, report.reporter_key, metadata.report_id,
                   metadata.begin, metadata.end);
+}
+
+auto Identity(const StoredTlsReport& stored) {
+  const TlsReport& report = stored.report;
+  return std::tie(stored.key.domain, stored.key.day, stored.reporter_key, report.report_id,
+                  report.begin, report.end);
+}
+
+int64_t Records(const StoredReport& report) { return report.record_count; }
+int64_t Records(const StoredTlsReport& report) { return report.policy_count; }
+
+void CountRows(StoredReport* report) {
+  report->record_count = static_cast<int64_t>(report->report.records.size());
+  report->message_count = report->report.messages();
+  report->repair_count = static_cast<int64_t>(report->repairs.size());
+}
+void CountRows(StoredTlsReport* report) { CountParts(report); }
+
+StoredTlsReport WithoutRows(const StoredTlsReport& report) {
+  StoredTlsReport out = report;
+  out.report.policies.clear();
+  out.repairs.clear();
+  return out;
+}
+
+void CountRows(StoredFailureReport* report) {
+  report->repair_count = static_cast<int64_t>(report->repairs.size());
+}
+
+StoredFailureReport WithoutRows(const StoredFailureReport& report) {
+  StoredFailureReport out = report;
+  out.repairs.clear();
+  return out;
+}
+
+template <typename Stored>
+std::vector<Revision> AsRevisions(const std::vector<Stored*>& same) {
+  std::vector<Revision> revisions;
+  for (const Stored* report : same) {
+    revisions.push_back({report->key.receipt, report->key.item, report->trust, Records(*report)});
+  }
+  return revisions;
+}
+
+// A duplicate that was noticed before the store, to the report with that document.
+template <typename Stored>
+void Link(std::string_view document_sha256, const std::map<ReportKey, Stored>& reports,
+          ReceiptItem& item) {
+  for (const auto& [key, report] : reports) {
+    if (report.document_sha256 != document_sha256) continue;
+    item.report_name = key.ToId();
+    item.domain = key.domain;
+  }
 }
 
 StoredReport WithoutRows(const StoredReport& report) {
@@ -82,26 +139,33 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
                      fmt::format("receipt {}: unknown", processed.receipt));
   }
   auto& [receipt, items] = found->second;
-  for (auto it = state.reports.begin(); it != state.reports.end();) {
-    if (it->first.receipt != processed.receipt) {
-      ++it;
-      continue;
-    }
-    const StoredReport gone = std::move(it->second);
-    it = state.reports.erase(it);
-    Elect(gone, state);
-  }
+  Remove(processed.receipt, state.reports);
+  Remove(processed.receipt, state.tls);
+  Remove(processed.receipt, state.failures);
   items.clear();
   bool unreadable = false;
   for (ProcessedItem& item : processed.items) {
     if (item.report) {
       item.report->raw_sha256 = receipt.raw_sha256;
-      Store(*std::move(item.report), item.item, state);
+      const auto known = state.expired_documents.find(item.report->document_sha256);
+      if (known == state.expired_documents.end()) {
+        Store(*std::move(item.report), item.item, state.reports);
+      } else {
+        item.item.outcome = Outcome::kDuplicate;
+        item.item.report_name = known->second.ToId();
+        item.item.domain = known->second.domain;
+      }
+    } else if (item.tls) {
+      Store(*std::move(item.tls), item.item, state.tls);
+    } else if (item.failure) {
+      Store(*std::move(item.failure), item.item, state.failures);
     } else if (item.item.outcome == Outcome::kDuplicate) {
-      for (const auto& [key, other] : state.reports) {
-        if (other.document_sha256 != item.document_sha256) continue;
-        item.item.report_name = key.ToId();
-        item.item.domain = key.domain;
+      if (item.item.kind == kTlsKind) {
+        Link(item.document_sha256, state.tls, item.item);
+      } else if (item.item.kind == kFailureKind) {
+        Link(item.document_sha256, state.failures, item.item);
+      } else {
+        Link(item.document_sha256, state.reports, item.item);
       }
     }
     unreadable = unreadable || IsUnreadable(item.item.outcome);
@@ -110,6 +174,17 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
   receipt.processed = true;
   receipt.subject = unreadable ? std::move(processed.subject) : std::string();
   receipt.from_domain = unreadable ? std::move(processed.from_domain) : std::string();
+  if (processed.withhold_raw) {
+    receipt.file_name.clear();
+    const bool needed = std::ranges::any_of(state.receipts, [&](const auto& each) {
+      return each.second.first.raw_sha256 == receipt.raw_sha256 && !each.second.first.processed;
+    });
+    if (!needed) {
+      state.raw.erase(receipt.raw_sha256);
+      receipt.raw_gone = true;
+      state.receipts.at(state.first_receipt.at(receipt.raw_sha256)).first.raw_gone = true;
+    }
+  }
   result.processed.push_back(items);
   return absl::OkStatus();
 }
@@ -118,11 +193,11 @@ DropResult FakeReportStore::Drop(ReceiptId id, State& state) {
   const auto found = state.receipts.find(id);
   if (found == state.receipts.end() || !found->second.first.processed) return {};
   std::vector<ReceiptItem>& items = found->second.second;
+  const auto unreadable = [](const ReceiptItem& item) { return IsUnreadable(item.outcome); };
+  if (std::ranges::none_of(items, unreadable)) return {};
   std::vector<ReceiptItem> left;
-  bool any = false;
   for (ReceiptItem& item : items) {
-    bool stays = !IsUnreadable(item.outcome);
-    any = any || !stays;
+    bool stays = !unreadable(item);
     const auto key = stays ? std::nullopt : ReportOf(id, item);
     if (const auto report = key ? state.reports.find(*key) : state.reports.end();
         report != state.reports.end()) {
@@ -132,7 +207,7 @@ DropResult FakeReportStore::Drop(ReceiptId id, State& state) {
       } else {
         const StoredReport removed = std::move(report->second);
         state.reports.erase(report);
-        Elect(removed, state);
+        Elect(removed, state.reports);
       }
     }
     if (stays) left.push_back(std::move(item));
@@ -155,64 +230,70 @@ int64_t FakeReportStore::ForgetReceipt(ReceiptId id, State& state) {
   return raw ? static_cast<int64_t>(raw.mapped().size()) : 0;
 }
 
-void FakeReportStore::Store(StoredReport report, ReceiptItem& item, State& state) {
-  for (auto& [key, other] : state.reports) {
+template <typename Stored>
+void FakeReportStore::Store(Stored report, ReceiptItem& item,
+                            std::map<ReportKey, Stored>& reports) {
+  for (auto& [key, other] : reports) {
     if (other.document_sha256 != report.document_sha256) continue;
     item.outcome = Outcome::kDuplicate;
     item.report_name = key.ToId();
     item.domain = key.domain;
-    if (TrustRank(report.trust) > TrustRank(other.trust)) {
-      const StoredReport before = other;
-      other.trust = report.trust;
+    if (TrustRank(report.trust) <= TrustRank(other.trust)) return;
+    const Stored before = other;
+    other.trust = report.trust;
+    if constexpr (kHasRevisions<Stored>) {
       other.reporter_key = report.reporter_key;
-      Elect(before, state);
-      Elect(other, state);
+      Elect(before, reports);
+      Elect(other, reports);
     }
     return;
   }
-  if (const auto known = state.expired_documents.find(report.document_sha256);
-      known != state.expired_documents.end()) {
-    item.outcome = Outcome::kDuplicate;
-    item.report_name = known->second.ToId();
-    item.domain = known->second.domain;
-    return;
+  if constexpr (kHasRevisions<Stored>) {
+    const std::vector<Revision> revisions = AsRevisions(RevisionsOf(report, reports));
+    if (!HasRoom(revisions, report.trust)) {
+      const Revision& current = revisions[ElectCurrent(revisions)];
+      RefuseRevision({report.key.domain, report.key.day, current.receipt, current.item}, &item);
+      return;
+    }
   }
-  std::vector<Revision> revisions;
-  for (const StoredReport* other : RevisionsOf(report, state)) {
-    revisions.push_back({other->key.receipt, other->key.item, other->trust, other->record_count});
-  }
-  if (!HasRoom(revisions, report.trust)) {
-    const Revision& current = revisions[ElectCurrent(revisions)];
-    RefuseRevision({report.key.domain, report.key.day, current.receipt, current.item}, &item);
-    return;
-  }
-  report.record_count = static_cast<int64_t>(report.report.records.size());
-  report.message_count = report.report.messages();
-  report.repair_count = static_cast<int64_t>(report.repairs.size());
+  CountRows(&report);
   item.report_name = report.key.ToId();
   item.domain = report.key.domain;
   const ReportKey key = report.key;
-  const StoredReport& stored = state.reports[key] = std::move(report);
-  Elect(stored, state);
+  const Stored& stored = reports[key] = std::move(report);
+  if constexpr (kHasRevisions<Stored>) Elect(stored, reports);
 }
 
-std::vector<StoredReport*> FakeReportStore::RevisionsOf(const StoredReport& report, State& state) {
-  std::vector<StoredReport*> same;
-  for (auto& [key, other] : state.reports) {
+template <typename Stored>
+std::vector<Stored*> FakeReportStore::RevisionsOf(const Stored& report,
+                                                  std::map<ReportKey, Stored>& reports) {
+  std::vector<Stored*> same;
+  for (auto& [key, other] : reports) {
     if (Identity(other) == Identity(report)) same.push_back(&other);
   }
   return same;
 }
 
-void FakeReportStore::Elect(const StoredReport& report, State& state) {
-  std::vector<Revision> revisions;
-  const std::vector<StoredReport*> same = RevisionsOf(report, state);
-  for (const StoredReport* other : same) {
-    revisions.push_back({other->key.receipt, other->key.item, other->trust, other->record_count});
+template <typename Stored>
+void FakeReportStore::Remove(ReceiptId receipt, std::map<ReportKey, Stored>& reports) {
+  for (auto it = reports.begin(); it != reports.end();) {
+    if (it->first.receipt != receipt) {
+      ++it;
+      continue;
+    }
+    const Stored gone = std::move(it->second);
+    it = reports.erase(it);
+    if constexpr (kHasRevisions<Stored>) Elect(gone, reports);
   }
+}
+
+template <typename Stored>
+void FakeReportStore::Elect(const Stored& report, std::map<ReportKey, Stored>& reports) {
+  const std::vector<Stored*> same = RevisionsOf(report, reports);
+  const std::vector<Revision> revisions = AsRevisions(same);
   if (same.empty()) return;
-  const StoredReport* current = same[ElectCurrent(revisions)];
-  for (StoredReport* other : same) other->current = other == current;
+  const Stored* current = same[ElectCurrent(revisions)];
+  for (Stored* other : same) other->current = other == current;
 }
 
 absl::StatusOr<std::vector<Receipt>> FakeReportStore::Pending(size_t limit) {
@@ -335,23 +416,30 @@ absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> FakeReportStore::
   return out;
 }
 
-absl::StatusOr<ReportReader::ReportPage> FakeReportStore::ListReports(
-    std::string_view domain, DayNumber first, DayNumber last, const std::optional<ReportKey>& from,
-    size_t limit) {
-  const State state = Seen();
-  ReportPage page;
-  for (auto it = state.reports.rbegin(); it != state.reports.rend(); ++it) {
+template <typename Stored>
+std::pair<std::vector<Stored>, std::optional<ReportKey>> FakeReportStore::List(
+    const std::map<ReportKey, Stored>& reports, std::string_view domain, DayNumber first,
+    DayNumber last, const std::optional<ReportKey>& from, size_t limit) {
+  std::pair<std::vector<Stored>, std::optional<ReportKey>> page;
+  for (auto it = reports.rbegin(); it != reports.rend(); ++it) {
     const ReportKey& key = it->first;
     if (key.domain != domain || key.day < first || key.day > last || (from && key > *from)) {
       continue;
     }
-    if (page.reports.size() >= limit) {
-      page.next = key;
+    if (page.first.size() >= limit) {
+      page.second = key;
       break;
     }
-    page.reports.push_back(WithoutRows(it->second));
+    page.first.push_back(WithoutRows(it->second));
   }
   return page;
+}
+
+absl::StatusOr<ReportReader::ReportPage> FakeReportStore::ListReports(
+    std::string_view domain, DayNumber first, DayNumber last, const std::optional<ReportKey>& from,
+    size_t limit) {
+  auto [reports, next] = List(Seen().reports, domain, first, last, from, limit);
+  return ReportPage{std::move(reports), std::move(next)};
 }
 
 absl::StatusOr<StoredReport> FakeReportStore::GetReport(const ReportKey& key) {
@@ -390,6 +478,50 @@ absl::Status FakeReportStore::VerifyTotals(std::string_view domain,
   return absl::OkStatus();
 }
 
+absl::Status FakeReportStore::ForEachTlsReport(
+    std::string_view domain, DayNumber first, DayNumber last,
+    const std::function<bool(const StoredTlsReport&)>& visit) {
+  for (const auto& [key, report] : Seen().tls) {
+    if (key.domain != domain || key.day < first || key.day > last || !report.current) continue;
+    if (!visit(report)) break;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ReportReader::TlsReportPage> FakeReportStore::ListTlsReports(
+    std::string_view domain, DayNumber first, DayNumber last, const std::optional<ReportKey>& from,
+    size_t limit) {
+  auto [reports, next] = List(Seen().tls, domain, first, last, from, limit);
+  return TlsReportPage{std::move(reports), std::move(next)};
+}
+
+absl::StatusOr<StoredTlsReport> FakeReportStore::GetTlsReport(const ReportKey& key) {
+  State state = Seen();
+  const auto found = state.tls.find(key);
+  if (found == state.tls.end()) {
+    return MakeError(absl::StatusCode::kNotFound,
+                     fmt::format("TLS report {} of {}: unknown", key.ToId(), key.domain));
+  }
+  return std::move(found->second);
+}
+
+absl::StatusOr<ReportReader::FailureReportPage> FakeReportStore::ListFailureReports(
+    std::string_view domain, DayNumber first, DayNumber last, const std::optional<ReportKey>& from,
+    size_t limit) {
+  auto [reports, next] = List(Seen().failures, domain, first, last, from, limit);
+  return FailureReportPage{std::move(reports), std::move(next)};
+}
+
+absl::StatusOr<StoredFailureReport> FakeReportStore::GetFailureReport(const ReportKey& key) {
+  State state = Seen();
+  const auto found = state.failures.find(key);
+  if (found == state.failures.end()) {
+    return MakeError(absl::StatusCode::kNotFound,
+                     fmt::format("failure report {} of {}: unknown", key.ToId(), key.domain));
+  }
+  return std::move(found->second);
+}
+
 absl::StatusOr<ExpiryResult> FakeReportStore::Expire(const ExpiryCutoffs& cutoffs,
                                                      size_t /*limit*/) {
   const std::lock_guard lock(mutex_);
@@ -411,6 +543,9 @@ absl::StatusOr<ExpiryResult> FakeReportStore::Expire(const ExpiryCutoffs& cutoff
     }
     if (received < cutoffs.rows) ExpireRows(id, state, result);
   }
+  result.reports += static_cast<int64_t>(std::erase_if(state.failures, [&](const auto& entry) {
+    return entry.second.received_time < cutoffs.failure;
+  }));
   for (const ReceiptId id : ids) {
     const auto found = state.receipts.find(id);
     if (found == state.receipts.end()) continue;
@@ -481,6 +616,19 @@ void FakeReportStore::ExpireRows(ReceiptId id, State& state, ExpiryResult& resul
     }
     for (const ReportKey& other : others) let_go(other);
   }
+  const size_t before = state.tls.size() + state.failures.size();
+  std::vector<StoredTlsReport> tls;
+  for (const auto& [key, report] : state.tls) {
+    if (key.receipt == id) tls.push_back(report);
+  }
+  for (const StoredTlsReport& report : tls) {
+    std::erase_if(state.tls, [&report](const auto& entry) {
+      return entry.first == report.key ||
+             (report.current && Identity(entry.second) == Identity(report));
+    });
+  }
+  Remove(id, state.failures);
+  result.reports += static_cast<int64_t>(before - state.tls.size() - state.failures.size());
   result.raw_bytes += ForgetReceipt(id, state);
   ++result.receipts;
 }
@@ -515,6 +663,9 @@ void FakeReportStore::PurgeDomain(const std::string& domain, State& state, Purge
     result.messages += entry.second.message_count;
     return true;
   });
+  const auto about_it = [&domain](const auto& entry) { return entry.first.domain == domain; };
+  result.reports += static_cast<int64_t>(std::erase_if(state.tls, about_it) +
+                                         std::erase_if(state.failures, about_it));
   std::vector<ReceiptId> gone;
   for (auto& [id, entry] : state.receipts) {
     ++result.scanned;
@@ -532,6 +683,19 @@ void FakeReportStore::PurgeDomain(const std::string& domain, State& state, Purge
                 [&](const auto& entry) { return entry.second.domain == domain; });
 }
 
+void FakeReportStore::LetRawOfReportGo(const ReportKey& key, State& state, PurgeResult& result) {
+  for (auto& [id, entry] : state.receipts) {
+    const auto names_it = [&](const ReceiptItem& item) {
+      return item.domain == key.domain && item.report_name == key.ToId();
+    };
+    if (entry.first.raw_gone || std::ranges::none_of(entry.second, names_it)) continue;
+    ++result.receipts;
+    ExpiryResult raw;
+    LetRawGo(entry.first, state, raw);
+    result.raw_bytes += raw.raw_bytes;
+  }
+}
+
 void FakeReportStore::PurgeAddress(const IpAddress& address, State& state, PurgeResult& result) {
   for (auto& [key, report] : state.reports) {
     ++result.scanned;
@@ -547,19 +711,20 @@ void FakeReportStore::PurgeAddress(const IpAddress& address, State& state, Purge
     result.records += removed;
     report.record_count = static_cast<int64_t>(report.report.records.size());
     report.message_count = report.report.messages();
-    for (auto& [id, entry] : state.receipts) {
-      const auto names_it = [&](const ReceiptItem& item) {
-        return item.domain == key.domain && item.report_name == key.ToId();
-      };
-      if (entry.first.raw_gone || std::ranges::none_of(entry.second, names_it)) continue;
-      ++result.receipts;
-      ExpiryResult raw;
-      LetRawGo(entry.first, state, raw);
-      result.raw_bytes += raw.raw_bytes;
+    LetRawOfReportGo(key, state, result);
+  }
+  for (auto it = state.failures.begin(); it != state.failures.end();) {
+    ++result.scanned;
+    if (!IsFrom(it->second, address)) {
+      ++it;
+      continue;
     }
+    ++result.reports;
+    LetRawOfReportGo(it->first, state, result);
+    it = state.failures.erase(it);
   }
   const std::map<ReportKey, StoredReport> reports = state.reports;
-  for (const auto& [key, report] : reports) Elect(report, state);
+  for (const auto& [key, report] : reports) Elect(report, state.reports);
 }
 
 }  // namespace dmarcate

@@ -50,6 +50,17 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
                                          const std::optional<ReportKey>& from,
                                          size_t limit) override;
   absl::StatusOr<StoredReport> GetReport(const ReportKey& key) override;
+  absl::Status ForEachTlsReport(std::string_view domain, DayNumber first, DayNumber last,
+                                const std::function<bool(const StoredTlsReport&)>& visit) override;
+  absl::StatusOr<TlsReportPage> ListTlsReports(std::string_view domain, DayNumber first,
+                                               DayNumber last, const std::optional<ReportKey>& from,
+                                               size_t limit) override;
+  absl::StatusOr<StoredTlsReport> GetTlsReport(const ReportKey& key) override;
+  absl::StatusOr<FailureReportPage> ListFailureReports(std::string_view domain, DayNumber first,
+                                                       DayNumber last,
+                                                       const std::optional<ReportKey>& from,
+                                                       size_t limit) override;
+  absl::StatusOr<StoredFailureReport> GetFailureReport(const ReportKey& key) override;
 
  private:
   struct State {
@@ -58,6 +69,8 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
     std::map<std::string, std::string, std::less<>> raw;          // by hash
     std::map<std::string, ReceiptId, std::less<>> first_receipt;  // of each raw
     std::map<ReportKey, StoredReport> reports;
+    std::map<ReportKey, StoredTlsReport> tls;
+    std::map<ReportKey, StoredFailureReport> failures;
     // Of reports that have expired: what they counted, by domain and day, and their documents.
     std::map<std::pair<std::string, DayNumber>, DayTotals> expired;
     std::map<std::string, ReportKey> expired_documents;
@@ -70,15 +83,30 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
   static DropResult Drop(ReceiptId id, State& state);
   // The receipt and, unless another has the same, its bytes: how many.
   static int64_t ForgetReceipt(ReceiptId id, State& state);
-  static void Store(StoredReport report, ReceiptItem& item, State& state);
   static void ExpireRows(ReceiptId id, State& state, ExpiryResult& result);
   static void LetRawGo(Receipt& receipt, State& state, ExpiryResult& result);
   static void PurgeDomain(const std::string& domain, State& state, PurgeResult& result);
   static void PurgeAddress(const IpAddress& address, State& state, PurgeResult& result);
+  // Of all receipts that gave the report, or a copy of it.
+  static void LetRawOfReportGo(const ReportKey& key, State& state, PurgeResult& result);
+  // `Stored`: StoredReport, StoredTlsReport or, but for Elect() and RevisionsOf(),
+  // StoredFailureReport; `reports` are all of the kind.
+  template <typename Stored>
+  static void Store(Stored report, ReceiptItem& item, std::map<ReportKey, Stored>& reports);
+  // Takes out what a receipt gave.
+  template <typename Stored>
+  static void Remove(ReceiptId receipt, std::map<ReportKey, Stored>& reports);
   // Those with the identity of `report`, by key.
-  static std::vector<StoredReport*> RevisionsOf(const StoredReport& report, State& state);
+  template <typename Stored>
+  static std::vector<Stored*> RevisionsOf(const Stored& report,
+                                          std::map<ReportKey, Stored>& reports);
   // Marks the one that counts among the revisions of `report`.
-  static void Elect(const StoredReport& report, State& state);
+  template <typename Stored>
+  static void Elect(const Stored& report, std::map<ReportKey, Stored>& reports);
+  template <typename Stored>
+  static std::pair<std::vector<Stored>, std::optional<ReportKey>> List(
+      const std::map<ReportKey, Stored>& reports, std::string_view domain, DayNumber first,
+      DayNumber last, const std::optional<ReportKey>& from, size_t limit);
   State Seen() const;
 
   mutable std::mutex mutex_;

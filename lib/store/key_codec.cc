@@ -15,6 +15,19 @@ std::string IndexKey(char tag, std::string_view sha256) {
   return key;
 }
 
+std::string IdentityKey(char tag, const ReportKey& key, std::string_view reporter,
+                        std::string_view report_id, int64_t begin, int64_t end) {
+  std::string identity;
+  WireWriter out(&identity);
+  out.String(key.domain);
+  out.Zigzag(key.day);
+  out.String(reporter);
+  out.String(report_id);
+  out.Zigzag(begin);
+  out.Zigzag(end);
+  return IndexKey(tag, Sha256(identity));
+}
+
 std::optional<DayNumber> TakeDay(std::string_view* key) {
   const auto day = TakeKeyNumber(key, 4);
   if (!day) return std::nullopt;
@@ -153,15 +166,22 @@ std::string RawPieceDbKey(ReceiptId receipt, uint32_t piece) {
 
 std::string IdentityIndexKey(const StoredReport& report) {
   const ReportMetadata& metadata = report.report.metadata;
-  std::string identity;
-  WireWriter out(&identity);
-  out.String(report.key.domain);
-  out.Zigzag(report.key.day);
-  out.String(report.reporter_key);
-  out.String(metadata.report_id);
-  out.Zigzag(metadata.begin);
-  out.Zigzag(metadata.end);
-  return IndexKey('i', Sha256(identity));
+  return IdentityKey('i', report.key, report.reporter_key, metadata.report_id, metadata.begin,
+                     metadata.end);
+}
+
+std::string TlsDocumentIndexKey(std::string_view document_sha256) {
+  return IndexKey('t', document_sha256);
+}
+
+std::string FailureDocumentIndexKey(std::string_view document_sha256) {
+  return IndexKey('f', document_sha256);
+}
+
+std::string TlsIdentityIndexKey(const StoredTlsReport& stored) {
+  const TlsReport& report = stored.report;
+  return IdentityKey('v', stored.key, stored.reporter_key, report.report_id, report.begin,
+                     report.end);
 }
 
 }  // namespace dmarcate

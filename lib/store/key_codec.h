@@ -25,7 +25,7 @@ std::optional<uint64_t> TakeKeyNumber(std::string_view* key, int bytes);
 // The first key after all keys that begin with `prefix`, which is not empty and not all 0xff.
 std::string KeyAfterPrefix(std::string_view prefix);
 
-// Family "reports": domain, day (4, offset by 2^31), receipt (8), item (2).
+// Families "reports", "tls" and "failures": domain, day (4, offset by 2^31), receipt (8), item (2).
 std::string ReportDbKey(const ReportKey& key);
 std::optional<ReportKey> ParseReportDbKey(std::string_view bytes);
 // Family "totals", and the prefix of a day in "reports": domain, day.
@@ -79,6 +79,10 @@ inline constexpr size_t kIndexHashBytes = 10;
 std::string DocumentIndexKey(std::string_view document_sha256);
 // Of (domain, day, reporter, report id, begin, end): report-quirks D2.
 std::string IdentityIndexKey(const StoredReport& report);
+// The same of TLS reports.
+std::string TlsDocumentIndexKey(std::string_view document_sha256);
+std::string TlsIdentityIndexKey(const StoredTlsReport& stored);
+std::string FailureDocumentIndexKey(std::string_view document_sha256);
 
 }  // namespace dmarcate
 

@@ -17,8 +17,8 @@ constexpr int64_t kLargestReserveBytes = 64 << 20;
 // Those that numbers come from. What is read of raw bytes is held against their hash anyway; and a
 // key that every commit writes would make all tables of the family overlap, so that each were
 // merged and compressed again.
-constexpr ReportFamily kStampedFamilies[] = {kMainFamily, kIndexFamily, kReportsFamily,
-                                             kTotalsFamily};
+constexpr ReportFamily kStampedFamilies[] = {kMainFamily,   kIndexFamily, kReportsFamily,
+                                             kTotalsFamily, kTlsFamily,   kFailuresFamily};
 
 absl::Status RawExpired(std::string_view raw_sha256) {
   return MakeError(absl::StatusCode::kNotFound, fmt::format("raw {}: expired", ToHex(raw_sha256)));
@@ -27,11 +27,10 @@ absl::Status RawExpired(std::string_view raw_sha256) {
 }  // namespace
 
 std::vector<FamilySpec> ReportFamilies() {
-  return {{"default", FamilyKind::kLookup},
-          {"index", FamilyKind::kLookup},
-          {"reports", FamilyKind::kPacked},
-          {"totals", FamilyKind::kSmall},
-          {"raw", FamilyKind::kBulk}};
+  return {{"default", FamilyKind::kLookup}, {"index", FamilyKind::kLookup},
+          {"reports", FamilyKind::kPacked}, {"totals", FamilyKind::kSmall},
+          {"raw", FamilyKind::kBulk},       {"tls", FamilyKind::kPacked},
+          {"failures", FamilyKind::kPacked}};
 }
 
 absl::Status CheckLayout(std::optional<uint64_t> layout) {

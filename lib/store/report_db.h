@@ -21,7 +21,15 @@ namespace dmarcate {
 
 inline constexpr uint64_t kReportLayout = 1;  // under kFormatKey; docs/store.md: when to raise it
 
-enum ReportFamily : int { kMainFamily, kIndexFamily, kReportsFamily, kTotalsFamily, kRawFamily };
+enum ReportFamily : int {
+  kMainFamily,
+  kIndexFamily,
+  kReportsFamily,
+  kTotalsFamily,
+  kRawFamily,
+  kTlsFamily,
+  kFailuresFamily,
+};
 std::vector<FamilySpec> ReportFamilies();  // in the order of the enum
 
 // kFailedPrecondition: a newer program wrote it. `layout` nullopt: a new database.

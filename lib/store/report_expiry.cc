@@ -24,17 +24,18 @@ bool HasUnreadable(const StoredReceipt& stored) {
 
 const std::vector<ExpiryClass>& ExpiryClasses() {
   static const std::vector<ExpiryClass> kClasses = {
-      {"failure", &ExpiryCutoffs::failure, &ReportTransaction::ExpireFailure},
+      {kFailureExpiry, &ExpiryCutoffs::failure, &ReportTransaction::ExpireFailure},
       {kRawExpiry, &ExpiryCutoffs::raw, &ReportTransaction::ExpireRaw},
       {"rows", &ExpiryCutoffs::rows, &ReportTransaction::ExpireRows},
   };
   return kClasses;
 }
 
-// A failure report is somebody's mail: its bytes have a time of their own.
+// A failure report is somebody's mail: its bytes have a time of their own. So have the reports
+// themselves, which are looked for by their own time (RocksReportWriter::Expire).
 absl::Status ReportTransaction::ExpireFailure(StoredReceipt stored, ExpiryResult* result) {
   const bool failure = std::ranges::any_of(
-      stored.items, [](const ReceiptItem& item) { return item.kind == "failure"; });
+      stored.items, [](const ReceiptItem& item) { return item.kind == kFailureKind; });
   if (!failure) return absl::OkStatus();
   return LetRawGo(std::move(stored), result);
 }
@@ -101,9 +102,10 @@ absl::StatusOr<bool> ReportTransaction::OwnsRaw(const Receipt& receipt) const {
 
 absl::Status ReportTransaction::ExpireItem(ReceiptId receipt, const ReceiptItem& item,
                                            ExpiryResult* result) {
-  if (item.outcome == Outcome::kDuplicate) return absl::OkStatus();
   const auto key = ReportOf(receipt, item);
   if (!key) return absl::OkStatus();
+  if (item.kind == kTlsKind) return ExpireTls(*key, result);
+  if (item.kind == kFailureKind) return ExpireFailureReport(*key, result);
   DMARCATE_ASSIGN_OR_RETURN(const auto report, GetReport(*key));
   if (!report) return absl::OkStatus();  // went with the revision that superseded it
   ++result->reports;
@@ -174,7 +176,13 @@ absl::Status ReportTransaction::PurgeReceipt(StoredReceipt stored, std::string_v
     if (!about(item) || item.outcome == Outcome::kDuplicate) continue;
     const auto key = ReportKey::FromId(item.domain, item.report_name);
     if (!key || key->receipt != id) continue;
-    DMARCATE_RETURN_IF_ERROR(PurgeReport(*key, result));
+    if (item.kind == kTlsKind) {
+      DMARCATE_RETURN_IF_ERROR(PurgeTls(*key, result));
+    } else if (item.kind == kFailureKind) {
+      DMARCATE_RETURN_IF_ERROR(PurgeFailure(*key, result));
+    } else {
+      DMARCATE_RETURN_IF_ERROR(PurgeReport(*key, result));
+    }
   }
   std::erase_if(stored.items, about);
   ++result->receipts;

@@ -87,6 +87,11 @@ void SettleQuarantined(ReceiptItem* item) {
   item->detail.clear();
 }
 
+bool IsFrom(const StoredFailureReport& failure, const IpAddress& address) {
+  const auto source = IpAddress::Parse(failure.report.source_ip);
+  return source.has_value() && *source == address;
+}
+
 bool HasRoom(const std::vector<Revision>& revisions, TrustClass trust) {
   return std::ranges::count(revisions, trust, &Revision::trust) <
          static_cast<std::ptrdiff_t>(kMaxRevisions);
@@ -187,23 +192,42 @@ bool AddUnreadable(const Receipt& receipt, const std::vector<ReceiptItem>& items
   return true;
 }
 
+namespace {
+
+// "" if a report with these fits its place.
+std::string_view WhyNot(const ReportKey& key, ReceiptId receipt, std::string_view document_sha256) {
+  if (key.receipt != receipt) return "the key names another receipt";
+  if (key.domain.empty()) return "no policy domain";
+  if (key.day < 0 || key.day > kLastReportDay) return "day out of range";
+  if (document_sha256.size() != 32) return "document_sha256 is not 32 bytes";
+  return "";
+}
+
+}  // namespace
+
 absl::Status CheckProcessed(const CommitBatch::Processed& processed) {
-  const auto wrong = [&](size_t index, std::string_view what) {
-    return MakeError(absl::StatusCode::kInvalidArgument,
-                     fmt::format("receipt {}: item {}: {}", processed.receipt, index, what));
-  };
   std::set<uint16_t> ordinals;
   for (size_t i = 0; i < processed.items.size(); ++i) {
-    if (!processed.items[i].report) continue;
-    const StoredReport& report = *processed.items[i].report;
-    if (report.key.receipt != processed.receipt) return wrong(i, "the key names another receipt");
-    if (!ordinals.insert(report.key.item).second) return wrong(i, "two reports with one ordinal");
-    if (report.key.domain.empty()) return wrong(i, "no policy domain");
-    if (report.key.day < 0 || report.key.day > kLastReportDay) return wrong(i, "day out of range");
-    if (report.document_sha256.size() != 32) return wrong(i, "document_sha256 is not 32 bytes");
-    if (ExpandedBytes(report) > kMaxExpandedBytes) {
-      return wrong(i, fmt::format("the report takes more than {} bytes", kMaxExpandedBytes));
+    const auto& [item, report, tls, failure, document] = processed.items[i];
+    const int reports = (report ? 1 : 0) + (tls ? 1 : 0) + (failure ? 1 : 0);
+    if (reports == 0) continue;
+    const ReportKey& key = report ? report->key : tls ? tls->key : failure->key;
+    std::string why(WhyNot(key, processed.receipt,
+                           report ? report->document_sha256
+                           : tls  ? tls->document_sha256
+                                  : failure->document_sha256));
+    if (reports > 1) why = "several reports";
+    if (tls && item.kind != kTlsKind) why = "a TLS report, but the item is of another kind";
+    if (failure && item.kind != kFailureKind) {
+      why = "a failure report, but the item is of another kind";
     }
+    if (!ordinals.insert(key.item).second) why = "two reports with one ordinal";
+    if (report && ExpandedBytes(*report) > kMaxExpandedBytes) {
+      why = fmt::format("the report takes more than {} bytes", kMaxExpandedBytes);
+    }
+    if (why.empty()) continue;
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     fmt::format("receipt {}: item {}: {}", processed.receipt, i, why));
   }
   return absl::OkStatus();
 }

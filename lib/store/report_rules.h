@@ -48,6 +48,9 @@ bool HasRoom(const std::vector<Revision>& revisions, TrustClass trust);
 // What is said of a report that found no room beside `current`: kOverLimit, too_many_revisions.
 void RefuseRevision(const ReportKey& current, ReceiptItem* item);
 
+// Whether the failure report is about mail from `address`.
+bool IsFrom(const StoredFailureReport& failure, const IpAddress& address);
+
 // What `report` and `totals` add up to, and `totals` without `report`. Subtracting is exact unless
 // a count had reached its largest number; IsSaturated() tells, and then only a recount helps.
 void AddTotals(const DayTotals& report, DayTotals* totals);
@@ -63,8 +66,8 @@ bool AddUnreadable(const Receipt& receipt, const std::vector<ReceiptItem>& items
                    size_t limit, ReportWriter::UnreadablePage* page);
 
 // kInvalidArgument: an item with a report whose key names another receipt, the ordinal of another
-// item, no domain, or a day out of range; whose document_sha256 is not 32 bytes; or that takes more
-// than kMaxExpandedBytes.
+// item, no domain, or a day out of range; whose document_sha256 is not 32 bytes; that takes more
+// than kMaxExpandedBytes; or of a kind that the item does not name.
 absl::Status CheckProcessed(const CommitBatch::Processed& processed);
 
 }  // namespace dmarcate

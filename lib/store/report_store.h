@@ -75,22 +75,26 @@ struct Receipt {
   std::string file_name;             // as sent, valid UTF-8, cut at 255 bytes; display only
   std::optional<Envelope> envelope;  // kSmtp only: of an LMTP client only the MTA is known
   bool processed = false;            // items are known
-  bool raw_gone = false;             // the bytes were let go: expired, or purged
+  bool raw_gone = false;             // the bytes were let go: expired, purged, or withheld
   // Of the mail, once processed and if any of its items is unreadable, for who looks at that one;
   // of the others they would be a tenth of what the report itself takes.
   std::string subject, from_domain;
 };
 
+inline constexpr std::string_view kAggregateKind = "aggregate";
+inline constexpr std::string_view kFailureKind = "failure";
+inline constexpr std::string_view kTlsKind = "tls";
+
 // What became of one report inside a receipt.
 struct ReceiptItem {
   Outcome outcome = Outcome::kQuarantined;
-  std::string kind;  // "aggregate", "failure", "tls" or empty
+  std::string kind;  // kAggregateKind, kFailureKind, kTlsKind or empty
   std::string
       report_name;  // ReportKey::ToId() of the stored report, or of the first one for a duplicate
   std::string domain;
   std::string reason, detail;
   std::string file_name;
-  int64_t records = 0, messages = 0, findings = 0;
+  int64_t records = 0, messages = 0, findings = 0;  // of a TLS report: policies, none, repairs
 };
 
 // Names one stored report: where it lies. Sorts by domain, then day.
@@ -124,6 +128,42 @@ struct StoredReport {
   int64_t repair_count = 0;
 };
 
+// The policies of one domain in a TLS report: one compact value on disk. A report about several
+// domains is as many of these, so that each domain's owner sees what concerns it and nothing else.
+struct StoredTlsReport {
+  ReportKey key;  // domain: the policy domain; day: of the midpoint, in 1970 to 9999
+  // The texts of the dates are not kept. PolicyResult::policy_domain is as sent.
+  TlsReport report;
+  Outcome outcome = Outcome::kAccepted;
+  std::vector<Repair> repairs;
+  TrustClass trust = TrustClass::kImported;
+  std::string reporter_key;     // who reports: part of the identity
+  std::string document_sha256;  // 32 bytes; differs between the domains of one report
+  absl::Time received_time;     // kept to the second
+  Channel channel = Channel::kUnspecified;
+  bool current = true;  // false: a revision that another one supersedes
+  // Filled by the store, ignored on writing; known also where the policies are not loaded. The sums
+  // are saturating, and count a session once for each policy that counts it.
+  int64_t policy_count = 0, detail_count = 0, repair_count = 0;
+  uint64_t successful_sessions = 0, failed_sessions = 0;
+};
+// Fills what the store fills.
+void CountParts(StoredTlsReport* stored);
+
+// One failure report. It says nothing about totals and has no revisions: each is about one message.
+struct StoredFailureReport {
+  ReportKey key;  // domain: the reported domain; day: of Arrival-Date, else of receipt
+  FailureReport report;
+  Outcome outcome = Outcome::kAccepted;
+  std::vector<Repair> repairs;
+  TrustClass trust = TrustClass::kImported;
+  std::string document_sha256;  // 32 bytes
+  absl::Time received_time;     // kept to the second; retention counts from it
+  Channel channel = Channel::kUnspecified;
+  bool redacted = true;      // personal data was replaced before the first write
+  int64_t repair_count = 0;  // filled by the store; known also where the repairs are not loaded
+};
+
 // Message counts of one domain and day, over current reports whose trust counts (IsCounted).
 // Provably equal to a recount. The counts stop at the largest number instead of wrapping around.
 struct DayTotals {
@@ -140,8 +180,11 @@ enum class Sync : uint8_t { kNo, kYes };
 // What happens to one processed report; the store decides duplicate and revision by its index.
 struct ProcessedItem {
   ReceiptItem item;
-  std::optional<StoredReport> report;  // for the kAccepted* outcomes and for kQuarantined by trust;
-                                       // its whole key is filled by the caller
+  // For the kAccepted* outcomes one of them, an aggregate one also for kQuarantined by trust; its
+  // whole key is filled by the caller.
+  std::optional<StoredReport> report;
+  std::optional<StoredTlsReport> tls;
+  std::optional<StoredFailureReport> failure;
   // Of a kDuplicate that was noticed before the store (in one mail): the store links it to the
   // report with this document, if there is one. 32 bytes, or empty.
   std::string document_sha256;
@@ -157,6 +200,8 @@ struct CommitBatch {
     ReceiptId receipt = 0;
     std::string subject, from_domain;
     std::vector<ProcessedItem> items;
+    // The raw bytes hold what must not stay: they go in this batch, and the file name with them.
+    bool withhold_raw = false;
   };
   std::vector<Accepted> accepted;
   std::vector<Processed> processed;
@@ -181,8 +226,9 @@ struct CommitResult {
 // What has passed its time. Of messages by when they were received, so that history that is handed
 // in stays as long as anything else. InfinitePast: nothing.
 struct ExpiryCutoffs {
-  absl::Time failure = absl::InfinitePast();  // raw bytes of messages with failure reports
-  absl::Time raw = absl::InfinitePast();      // raw bytes, unless something in them is unreadable
+  // Failure reports, and the raw bytes of messages that have some.
+  absl::Time failure = absl::InfinitePast();
+  absl::Time raw = absl::InfinitePast();  // raw bytes, unless something in them is unreadable
   absl::Time quarantine = absl::InfinitePast();  // what is unreadable (CommitBatch::dropped)
   absl::Time rows = absl::InfinitePast();        // reports, and the receipt; their totals stay
   DayNumber totals = 0;                          // daily totals of days before, without reports
@@ -198,7 +244,8 @@ struct ExpiryResult {
   friend bool operator==(const ExpiryResult&, const ExpiryResult&) = default;
 };
 
-// One of the two. An address is looked for in rows; texts are not searched.
+// One of the two. An address is looked for in the rows of aggregate reports and as the source of
+// failure reports; texts are not searched.
 struct PurgeTarget {
   std::string domain;
   std::optional<IpAddress> address;
@@ -233,9 +280,11 @@ class ReportWriter {
   //   same document_sha256 as a stored report  -> kDuplicate, linked, nothing added; where the copy
   //     arrived with more trust, the stored report takes its trust and its reporter
   //   same (domain, reporter_key, report id, begin, end), other content -> both kept; the more
-  //     trusted is current, at equal trust the later if it has at least as many records; totals
-  //     move in the same batch. Beyond kMaxRevisions of one trust -> kOverLimit, not kept
+  //     trusted is current, at equal trust the later if it has at least as many records (of a TLS
+  //     report: policies); totals move in the same batch. Beyond kMaxRevisions of one trust ->
+  //     kOverLimit, not kept
   //   a receipt processed before -> what it gave then is taken out first
+  //   a failure report is stored unless one with the same document_sha256 is
   //   Accepted::receipt.raw_sha256 empty -> the store computes it; else it is believed
   // Errors, each with nothing written:
   //   kInvalidArgument    an item's report does not fit its place (key, hashes) or is too large, or
@@ -255,7 +304,7 @@ class ReportWriter {
       std::string_view raw_sha256) = 0;
   // kNotFound: no such receipt. kDataLoss: it does not decode.
   virtual absl::StatusOr<StoredReceipt> GetReceipt(ReceiptId id) = 0;
-  // kNotFound, also where they have expired (the message says so); kDataLoss if the bytes do not
+  // kNotFound, also where they were let go (the message says so); kDataLoss if the bytes do not
   // match their hash.
   virtual absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) = 0;
   // Names one item of a receipt; what is in doubt sorts by it.
@@ -279,12 +328,13 @@ class ReportWriter {
                                                         size_t limit) = 0;
   // Lets go what has passed its time, in one synced commit: at most about `limit` of each kind.
   // Killed at any moment and called again it comes to the same end. Rows that go leave daily totals
-  // as they are, and their documents known: a copy that comes later is a duplicate.
+  // as they are, and their documents known: a copy that comes later is a duplicate. TLS and failure
+  // reports have no totals, and nothing of them stays: a copy that comes later is a new one.
   virtual absl::StatusOr<ExpiryResult> Expire(const ExpiryCutoffs& cutoffs, size_t limit) = 0;
-  // Removes what is stored about a domain, or the rows with a source address, with totals, index
-  // entries and the raw bytes of the messages concerned. In synced steps; after each one `progress`
-  // is told the sum so far, and ends the purge by false. Killed or ended in the middle and called
-  // again it comes to the same end. What is still to be read is not looked into.
+  // Removes what is stored about a domain, or the rows and failure reports with a source address,
+  // with totals, index entries and the raw bytes of the messages concerned. In synced steps; after
+  // each one `progress` is told the sum so far, and ends the purge by false. Killed or ended in the
+  // middle and called again it comes to the same end. What is still to be read is not looked into.
   virtual absl::StatusOr<PurgeResult> Purge(
       const PurgeTarget& target, PurgeMode mode,
       const std::function<bool(const PurgeResult&)>& progress) = 0;
@@ -332,6 +382,31 @@ class ReportReader {
                                                  size_t limit) = 0;
   virtual absl::StatusOr<StoredReport> GetReport(const ReportKey& key) = 0;  // kNotFound, kDataLoss
   virtual absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) = 0;
+
+  // TLS reports, as the three above.
+  virtual absl::Status ForEachTlsReport(
+      std::string_view domain, DayNumber first, DayNumber last,
+      const std::function<bool(const StoredTlsReport&)>& visit) = 0;
+  struct TlsReportPage {
+    std::vector<StoredTlsReport> reports;  // without policies and repairs
+    std::optional<ReportKey> next;         // pass as `from`
+  };
+  virtual absl::StatusOr<TlsReportPage> ListTlsReports(std::string_view domain, DayNumber first,
+                                                       DayNumber last,
+                                                       const std::optional<ReportKey>& from,
+                                                       size_t limit) = 0;
+  virtual absl::StatusOr<StoredTlsReport> GetTlsReport(const ReportKey& key) = 0;
+
+  struct FailureReportPage {
+    std::vector<StoredFailureReport> reports;  // without repairs
+    std::optional<ReportKey> next;             // pass as `from`
+  };
+  // Newest day first, within [first, last].
+  virtual absl::StatusOr<FailureReportPage> ListFailureReports(std::string_view domain,
+                                                               DayNumber first, DayNumber last,
+                                                               const std::optional<ReportKey>& from,
+                                                               size_t limit) = 0;
+  virtual absl::StatusOr<StoredFailureReport> GetFailureReport(const ReportKey& key) = 0;
 };
 
 }  // namespace dmarcate

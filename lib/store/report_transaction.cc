@@ -104,7 +104,7 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
     return MakeError(absl::StatusCode::kNotFound, fmt::format("receipt {}: unknown", id));
   }
   for (const ReceiptItem& item : stored->items) {
-    if (const auto key = ReportOf(id, item)) DMARCATE_RETURN_IF_ERROR(Remove(*key));
+    DMARCATE_RETURN_IF_ERROR(RemoveItem(id, item));
   }
   stored->items.clear();
   bool unreadable = false;
@@ -112,6 +112,10 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
   for (ProcessedItem& item : processed.items) {
     if (item.report) {
       DMARCATE_RETURN_IF_ERROR(Store(*std::move(item.report), &item.item));
+    } else if (item.tls) {
+      DMARCATE_RETURN_IF_ERROR(StoreTls(*std::move(item.tls), &item.item));
+    } else if (item.failure) {
+      DMARCATE_RETURN_IF_ERROR(StoreFailure(*std::move(item.failure), &item.item));
     } else if (item.item.outcome == Outcome::kDuplicate) {
       DMARCATE_RETURN_IF_ERROR(Link(item.document_sha256, &item.item));
     }
@@ -119,15 +123,26 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
     stored->items.push_back(std::move(item.item));
   }
   Receipt& receipt = stored->receipt;
-  if (receipt.processed && !unreadable) {
-    // Kept as unreadable, and read now: the time of raw bytes may have passed by.
-    DMARCATE_ASSIGN_OR_RETURN(const auto passed,
+  if (receipt.processed) {
+    // Kept, and read once more: the time of its raw bytes may have passed by.
+    const bool failure = std::ranges::any_of(
+        stored->items, [](const ReceiptItem& item) { return item.kind == kFailureKind; });
+    DMARCATE_ASSIGN_OR_RETURN(const auto raw_passed,
                               ReadNumber(db_, kMainFamily, ExpiryCursorKey(kRawExpiry)));
-    if (passed.value_or(0) >= id) DMARCATE_RETURN_IF_ERROR(LetRawGo(&receipt, nullptr));
+    DMARCATE_ASSIGN_OR_RETURN(const auto failure_passed,
+                              ReadNumber(db_, kMainFamily, ExpiryCursorKey(kFailureExpiry)));
+    if ((!unreadable && raw_passed.value_or(0) >= id) ||
+        (failure && failure_passed.value_or(0) >= id)) {
+      DMARCATE_RETURN_IF_ERROR(LetRawGo(&receipt, nullptr));
+    }
   }
   receipt.processed = true;
   receipt.subject = unreadable ? std::move(processed.subject) : std::string();
   receipt.from_domain = unreadable ? std::move(processed.from_domain) : std::string();
+  if (processed.withhold_raw) {
+    receipt.file_name.clear();
+    DMARCATE_RETURN_IF_ERROR(WithholdRaw(&receipt));
+  }
   changes_.Put(kMainFamily, receipt_key, EncodeReceipt(receipt_key, *stored));
   changes_.Delete(kMainFamily, ReceiptDbKey(kPendingTag, id));
   const std::string unreadable_key = ReceiptDbKey(kUnreadableTag, id);
@@ -138,6 +153,13 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
   }
   result->processed.push_back(std::move(stored->items));
   return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::RemoveItem(ReceiptId receipt, const ReceiptItem& item) {
+  const auto key = ReportOf(receipt, item);
+  if (!key) return absl::OkStatus();  // it gave none
+  if (item.kind == kTlsKind) return RemoveTls(*key);
+  return item.kind == kFailureKind ? RemoveFailure(*key) : Remove(*key);
 }
 
 absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
@@ -162,15 +184,6 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
   whole->trust = report.trust;
   whole->reporter_key = std::move(report.reporter_key);
   return Insert(*std::move(whole));
-}
-
-absl::Status ReportTransaction::Link(std::string_view document_sha256, ReceiptItem* item) const {
-  if (document_sha256.size() != 32) return absl::OkStatus();
-  DMARCATE_ASSIGN_OR_RETURN(const auto report, FindDocument(document_sha256));
-  if (!report) return absl::OkStatus();
-  item->report_name = report->key.ToId();
-  item->domain = report->key.domain;
-  return absl::OkStatus();
 }
 
 absl::Status ReportTransaction::Insert(StoredReport report) {

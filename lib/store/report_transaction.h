@@ -36,12 +36,15 @@ class ReportTransaction {
   // processed.
   absl::Status ExpireFailure(StoredReceipt stored, ExpiryResult* result);
   absl::Status ExpireRaw(StoredReceipt stored, ExpiryResult* result);
+  absl::Status ExpireFailureReport(const ReportKey& key, ExpiryResult* result);
   absl::Status ExpireRows(StoredReceipt stored, ExpiryResult* result);
   absl::Status ExpireQuarantined(ReceiptId id, absl::Time raw_cutoff, ExpiryResult* result);
   // A day without reports.
   void ForgetDay(std::string_view domain, DayNumber day);
   absl::Status PurgeReceipt(StoredReceipt stored, std::string_view domain, PurgeResult* result);
   absl::Status PurgeReport(const ReportKey& key, PurgeResult* result);
+  absl::Status PurgeTls(const ReportKey& key, PurgeResult* result);
+  absl::Status PurgeFailure(const ReportKey& key, PurgeResult* result);
   absl::Status PurgeAddress(const ReportKey& key, const IpAddress& address, PurgeResult* result);
   absl::Status PurgeRaw(ReceiptId id, PurgeResult* result);
   void ForgetKey(int family, std::string key) { changes_.Delete(family, std::move(key)); }
@@ -91,11 +94,31 @@ class ReportTransaction {
   // Take in and out whole reports, with indexes and totals.
   absl::Status Insert(StoredReport report);
   absl::Status Remove(const ReportKey& key);
+  // What became of an item of a receipt that is read again.
+  absl::Status RemoveItem(ReceiptId receipt, const ReceiptItem& item);
   // Which of `revisions` counts is about to change: adds the report to the totals or takes it out.
   absl::Status SetCurrent(const StoredReport& alike, const Revision& revision, bool current);
   absl::Status Count(const StoredReport& report, bool add);
   absl::Status FinishTotals();
   absl::Status Recount(const std::string& day_key, DayTotals* totals) const;
+
+  // The same for TLS reports; they have no totals.
+  absl::Status StoreTls(StoredTlsReport report, ReceiptItem* item);
+  absl::Status InsertTls(StoredTlsReport report);
+  absl::Status RemoveTls(const ReportKey& key);
+  // And, if it is current, those that it supersedes.
+  absl::Status ExpireTls(const ReportKey& key, ExpiryResult* result);
+  absl::Status SetCurrentTls(const ReportKey& alike, const Revision& revision, bool current);
+  absl::StatusOr<std::optional<StoredTlsReport>> GetTls(
+      const ReportKey& key, ReportParts parts = ReportParts::kAll) const;
+  absl::StatusOr<std::optional<StoredTlsReport>> FindTlsDocument(
+      std::string_view document_sha256) const;
+
+  // The same for failure reports; they have no revisions either.
+  absl::Status StoreFailure(StoredFailureReport report, ReceiptItem* item);
+  absl::Status RemoveFailure(const ReportKey& key);
+  // Takes the raw bytes of `receipt` out, unless another that brought the same is still to be read.
+  absl::Status WithholdRaw(Receipt* receipt);
 
   // Whether the bytes are there. What does not decode is not: then they are kept once more, under
   // the receipt that brings them now.
@@ -138,7 +161,7 @@ struct ExpiryClass {
   absl::Status (ReportTransaction::*expire)(StoredReceipt stored, ExpiryResult* result);
 };
 const std::vector<ExpiryClass>& ExpiryClasses();
-inline constexpr std::string_view kRawExpiry = "raw";
+inline constexpr std::string_view kRawExpiry = "raw", kFailureExpiry = "failure";
 
 }  // namespace dmarcate
 

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <chrono>
 #include <map>
 #include <thread>
@@ -8,6 +7,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/status_macros.h"
+#include "lib/store/day_range.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/opening_mark.h"
 #include "lib/store/report_codec.h"
@@ -22,13 +22,6 @@ namespace {
 
 constexpr auto kRetry = std::chrono::milliseconds(50);
 constexpr int kSequenceBits = 56;  // RocksDB's own limit
-
-// The keys of a domain's days [first, last], in "reports" and in "totals".
-struct DayRange {
-  DayRange(std::string_view domain, DayNumber first, DayNumber last)
-      : from(DayDbKey(domain, first)), to(KeyAfterPrefix(DayDbKey(domain, last))) {}
-  std::string from, to;
-};
 
 // kUnavailable: the primary is not there yet, or not complete.
 absl::StatusOr<std::shared_ptr<RocksDb>> TryFollow(const std::string& primary,
@@ -110,7 +103,7 @@ absl::Status RocksReportReader::ForEachReport(
     std::string_view domain, DayNumber first, DayNumber last,
     const std::function<bool(const StoredReport&)>& visit) {
   if (first > last) return absl::OkStatus();
-  const DayRange range(domain, first, last);
+  const DayKeyRange range(domain, first, last);
   StoredReport report;
   DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   return db->Scan(kReportsFamily, range.from, range.to, Direction::kForward,
@@ -125,7 +118,7 @@ absl::StatusOr<std::vector<DayTotals>> RocksReportReader::ReadTotals(std::string
                                                                      DayNumber last) {
   std::vector<DayTotals> out;
   if (first > last) return out;
-  const DayRange range(domain, first, last);
+  const DayKeyRange range(domain, first, last);
   DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   DMARCATE_RETURN_IF_ERROR(
       db->Scan(kTotalsFamily, range.from, range.to, Direction::kForward,
@@ -142,7 +135,7 @@ absl::StatusOr<std::vector<DayTotals>> RocksReportReader::ReadExpiredTotals(std:
                                                                             DayNumber last) {
   std::vector<DayTotals> out;
   if (first > last) return out;
-  const DayRange range(domain, first, last);
+  const DayKeyRange range(domain, first, last);
   DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   DMARCATE_RETURN_IF_ERROR(
       db->Scan(kMainFamily, ExpiredDbKey(range.from), ExpiredDbKey(range.to), Direction::kForward,
@@ -185,10 +178,8 @@ absl::StatusOr<ReportReader::ReportPage> RocksReportReader::ListReports(
     size_t limit) {
   ReportPage page;
   if (first > last) return page;
-  DayRange range(domain, first, last);
-  if (from && from->domain == domain) {
-    range.to = std::min(range.to, ReportDbKey(*from) + '\0');  // `from` itself too
-  }
+  DayKeyRange range(domain, first, last);
+  range.EndWith(domain, from);
   if (range.from >= range.to) return page;
   DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {

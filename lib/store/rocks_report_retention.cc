@@ -12,6 +12,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
+#include "lib/store/failure_codec.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/report_codec.h"
 #include "lib/store/report_db.h"
@@ -86,6 +87,29 @@ absl::Status ExpireQuarantine(const RocksDb& db, const ExpiryCutoffs& cutoffs, s
     return true;
   };
   return ScanReceipts(db, kUnreadableTag, 0, 0, Direction::kForward, visit);
+}
+
+// Looks at each one: there are few, because they are kept for a short time.
+absl::Status ExpireFailureReports(const RocksDb& db, absl::Time cutoff, size_t limit,
+                                  ReportTransaction& transaction, ExpiryResult* result) {
+  if (cutoff == absl::InfinitePast()) return absl::OkStatus();
+  std::vector<ReportKey> keys;
+  const auto look = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+    DMARCATE_ASSIGN_OR_RETURN(StoredFailureReport stored, DecodeFailureReport(key, value));
+    if (stored.received_time >= cutoff) return true;
+    if (keys.size() == limit) {
+      result->more = true;
+      return false;
+    }
+    keys.push_back(std::move(stored.key));
+    return true;
+  };
+  DMARCATE_RETURN_IF_ERROR(db.Scan(kFailuresFamily, std::string(1, '\0'), std::string(1, '\xff'),
+                                   Direction::kForward, look));
+  for (const ReportKey& key : keys) {
+    DMARCATE_RETURN_IF_ERROR(transaction.ExpireFailureReport(key, result));
+  }
+  return absl::OkStatus();
 }
 
 // Days before `before` without reports, from domain to domain.
@@ -208,6 +232,8 @@ absl::StatusOr<ExpiryResult> RocksReportWriter::Expire(const ExpiryCutoffs& cuto
       DMARCATE_RETURN_IF_ERROR(
           ExpireReceipts(*db_, each, cutoffs.*each.cutoff, limit, transaction, &result));
     }
+    DMARCATE_RETURN_IF_ERROR(
+        ExpireFailureReports(*db_, cutoffs.failure, limit, transaction, &result));
     DMARCATE_RETURN_IF_ERROR(ExpireQuarantine(*db_, cutoffs, limit, transaction, &result));
     return ExpireTotals(*db_, cutoffs.totals, limit, transaction, &result);
   });
@@ -281,12 +307,18 @@ absl::Status RocksReportWriter::PurgeDomain(const std::string& domain, PurgeMode
     }
     return absl::OkStatus();
   };
-  DMARCATE_RETURN_IF_ERROR(sweep(kReportsFamily, prefix, KeyAfterPrefix(prefix), kReportsInOneStep,
-                                 [&](ReportTransaction& transaction, const std::string& key) {
-                                   const auto report = ParseReportDbKey(key);
-                                   return report ? transaction.PurgeReport(*report, result)
-                                                 : absl::OkStatus();
-                                 }));
+  using PurgeOne = absl::Status (ReportTransaction::*)(const ReportKey&, PurgeResult*);
+  const std::pair<int, PurgeOne> kinds[] = {{kReportsFamily, &ReportTransaction::PurgeReport},
+                                            {kTlsFamily, &ReportTransaction::PurgeTls},
+                                            {kFailuresFamily, &ReportTransaction::PurgeFailure}};
+  for (const auto& [family, purge] : kinds) {
+    DMARCATE_RETURN_IF_ERROR(sweep(family, prefix, KeyAfterPrefix(prefix), kReportsInOneStep,
+                                   [&](ReportTransaction& transaction, const std::string& key) {
+                                     const auto report = ParseReportDbKey(key);
+                                     return report ? (transaction.*purge)(*report, result)
+                                                   : absl::OkStatus();
+                                   }));
+  }
   DMARCATE_RETURN_IF_ERROR(sweep(kTotalsFamily, prefix, KeyAfterPrefix(prefix), kKeysInOneStep,
                                  [&](ReportTransaction& transaction, const std::string& key) {
                                    if (const auto day = ParseDayDbKey(key)) {
@@ -317,10 +349,15 @@ absl::Status RocksReportWriter::PurgeDomain(const std::string& domain, PurgeMode
 absl::Status RocksReportWriter::PurgeAddress(
     const IpAddress& address, PurgeMode mode,
     const std::function<bool(const PurgeResult&)>& progress, PurgeResult* result) {
-  std::vector<ReportKey> keys;
+  std::vector<ReportKey> keys, failures;
   absl::flat_hash_set<std::string> names;
   StoredReport report;
   bool stopped = false;
+  const auto go_on = [&] {
+    stopped =
+        ++result->scanned % static_cast<int64_t>(kReceiptsInOneStep) == 0 && !progress(*result);
+    return !stopped;
+  };
   const auto find = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
     DMARCATE_RETURN_IF_ERROR(DecodeReport(key, value, ReportParts::kAll, &report));
     const auto has = [&](const AggregateRecord& record) { return record.source_ip == address; };
@@ -328,14 +365,25 @@ absl::Status RocksReportWriter::PurgeAddress(
       keys.push_back(report.key);
       names.insert(NameOf(report.key.domain, report.key.ToId()));
     }
-    stopped =
-        ++result->scanned % static_cast<int64_t>(kReceiptsInOneStep) == 0 && !progress(*result);
-    return !stopped;
+    return go_on();
+  };
+  const auto find_failure = [&](std::string_view key,
+                                std::string_view value) -> absl::StatusOr<bool> {
+    DMARCATE_ASSIGN_OR_RETURN(const StoredFailureReport stored, DecodeFailureReport(key, value));
+    if (IsFrom(stored, address)) {
+      failures.push_back(stored.key);
+      names.insert(NameOf(stored.key.domain, stored.key.ToId()));
+    }
+    return go_on();
   };
   DMARCATE_RETURN_IF_ERROR(
       db_->Scan(kReportsFamily, std::string(1, '\0'), kCommitKey, Direction::kForward, find));
+  if (!stopped) {
+    DMARCATE_RETURN_IF_ERROR(db_->Scan(kFailuresFamily, std::string(1, '\0'),
+                                       std::string(1, '\xff'), Direction::kForward, find_failure));
+  }
   if (stopped) return absl::CancelledError();
-  if (keys.empty()) return absl::OkStatus();
+  if (names.empty()) return absl::OkStatus();
   DMARCATE_RETURN_IF_ERROR(PurgeReceipts(
       mode, progress, result, [&](ReportTransaction& transaction, const StoredReceipt& stored) {
         const auto names_one = [&](const ReceiptItem& item) {
@@ -345,6 +393,16 @@ absl::Status RocksReportWriter::PurgeAddress(
                    ? transaction.PurgeRaw(stored.receipt.id, result)
                    : absl::OkStatus();
       }));
+  for (size_t at = 0; at < failures.size(); at += kKeysInOneStep) {
+    const absl::Status edited = Edit(mode, [&](ReportTransaction& transaction) -> absl::Status {
+      for (size_t i = at; i < std::min(at + kKeysInOneStep, failures.size()); ++i) {
+        DMARCATE_RETURN_IF_ERROR(transaction.PurgeFailure(failures[i], result));
+      }
+      return absl::OkStatus();
+    });
+    DMARCATE_RETURN_IF_ERROR(edited);
+    if (!progress(*result)) return absl::CancelledError();
+  }
   for (size_t at = 0; at < keys.size(); at += kReportsInOneStep) {
     const absl::Status edited = Edit(mode, [&](ReportTransaction& transaction) -> absl::Status {
       for (size_t i = at; i < std::min(at + kReportsInOneStep, keys.size()); ++i) {

@@ -109,6 +109,17 @@ class RocksReportReader final : public ReportReader {
                                          size_t limit) override;
   absl::StatusOr<StoredReport> GetReport(const ReportKey& key) override;
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
+  absl::Status ForEachTlsReport(std::string_view domain, DayNumber first, DayNumber last,
+                                const std::function<bool(const StoredTlsReport&)>& visit) override;
+  absl::StatusOr<TlsReportPage> ListTlsReports(std::string_view domain, DayNumber first,
+                                               DayNumber last, const std::optional<ReportKey>& from,
+                                               size_t limit) override;
+  absl::StatusOr<StoredTlsReport> GetTlsReport(const ReportKey& key) override;
+  absl::StatusOr<FailureReportPage> ListFailureReports(std::string_view domain, DayNumber first,
+                                                       DayNumber last,
+                                                       const std::optional<ReportKey>& from,
+                                                       size_t limit) override;
+  absl::StatusOr<StoredFailureReport> GetFailureReport(const ReportKey& key) override;
 
  private:
   RocksReportReader(std::string primary, std::string directory, std::string mark,

@@ -9,6 +9,7 @@
 #include "lib/base/text.h"
 #include "lib/mail/mbox.h"
 #include "lib/report/failure.h"
+#include "lib/unpack/feedback_parts.h"
 #include "lib/unpack/plain_notice.h"
 #include "lib/unpack/unpacker.h"
 
@@ -32,34 +33,6 @@ bool IsBodyText(const MailLeaf& leaf) {
 bool IsPicture(const MailLeaf& leaf) {
   return StartsWith(leaf.content_type, "image/") || StartsWith(leaf.content_type, "audio/") ||
          StartsWith(leaf.content_type, "video/") || StartsWith(leaf.content_type, "font/");
-}
-
-bool IsHeadersOnly(const MailLeaf& leaf) {
-  return leaf.content_type == "text/rfc822-headers" ||
-         leaf.content_type == "message/rfc822-headers" || leaf.content_type == "message/rfc822";
-}
-
-// Other labels under which a feedback part has been seen (report-quirks section 15).
-bool MayBeFeedback(const MailLeaf& leaf) {
-  return StartsWith(leaf.content_type, "text/") || leaf.content_type == "application/octet-stream";
-}
-
-// The header section of the mail that the feedback part `feedback` is about, decoded; empty if the
-// report encloses none.
-std::string OriginalHeaders(const Mail& mail, size_t feedback) {
-  const size_t carrier = mail.leaves[feedback].message;
-  for (size_t i = carrier + 1; i < mail.messages.size(); ++i) {
-    if (mail.messages[i].depth == mail.messages[carrier].depth + 1) {
-      return std::string(mail.messages[i].headers);
-    }
-  }
-  for (size_t i = feedback + 1; i < mail.leaves.size(); ++i) {
-    const MailLeaf& leaf = mail.leaves[i];
-    if (leaf.message != carrier) continue;
-    DecodedBody decoded = DecodeBody(leaf.body, leaf.encoding);
-    if (IsHeadersOnly(leaf) || LooksLikeMail(decoded.data)) return std::move(decoded.data);
-  }
-  return "";
 }
 
 }  // namespace
@@ -134,8 +107,7 @@ void Unpacker::VisitMail(const std::string& bytes, Layer layer) {
     inside.file_name = leaf.file_name;
     inside.content_type = leaf.content_type;
     DecodedBody decoded = DecodeBody(leaf.body, leaf.encoding);
-    if (leaf.content_type == "message/feedback-report" ||
-        (MayBeFeedback(leaf) && LooksLikeFeedbackReport(decoded.data))) {
+    if (IsFeedbackPart(leaf, decoded.data)) {
       complaint_depth = depth;
       VisitFeedback(decoded.data, OriginalHeaders(mail, i), std::move(inside));
       continue;

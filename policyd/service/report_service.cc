@@ -17,8 +17,10 @@
 #include "lib/rpc/unary.h"
 #include "lib/view/report_view.h"
 #include "policyd/service/convert.h"
+#include "policyd/service/failure_reports.h"
 #include "policyd/service/names.h"
 #include "policyd/service/report_pages.h"
+#include "policyd/service/tls_reports.h"
 
 namespace dmarcate {
 namespace {
@@ -49,7 +51,7 @@ void Fill(const StoredReport& stored, v1::AggregateReport* out) {
 class ReportServiceImpl final : public v1::ReportService::CallbackService {
  public:
   ReportServiceImpl(const ServiceParts& parts, const ReportFollower& reports)
-      : parts_(parts), reports_(reports) {}
+      : parts_(parts), reports_(reports), tls_(parts, reports), failures_(parts, reports) {}
 
   grpc::ServerUnaryReactor* ListAggregateReports(
       grpc::CallbackServerContext* context, const v1::ListAggregateReportsRequest* request,
@@ -73,6 +75,45 @@ class ReportServiceImpl final : public v1::ReportService::CallbackService {
         [this](const Call&, const auto& in, auto& writer) { return ToGrpc(Download(in, writer)); });
   }
 
+  grpc::ServerUnaryReactor* ListTlsReports(grpc::CallbackServerContext* context,
+                                           const v1::ListTlsReportsRequest* request,
+                                           v1::ListTlsReportsResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(tls_.List(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* GetTlsReport(grpc::CallbackServerContext* context,
+                                         const v1::GetTlsReportRequest* request,
+                                         v1::GetTlsReportResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(tls_.Get(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* SummarizeTlsReports(
+      grpc::CallbackServerContext* context, const v1::SummarizeTlsReportsRequest* request,
+      v1::SummarizeTlsReportsResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call&, const auto& in, auto* out) { return ToGrpc(tls_.Summarize(in, out)); });
+  }
+  grpc::ServerUnaryReactor* ListFailureReports(grpc::CallbackServerContext* context,
+                                               const v1::ListFailureReportsRequest* request,
+                                               v1::ListFailureReportsResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(failures_.List(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* GetFailureReport(grpc::CallbackServerContext* context,
+                                             const v1::GetFailureReportRequest* request,
+                                             v1::GetFailureReportResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call&, const auto& in, auto* out) { return ToGrpc(failures_.Get(in, out)); });
+  }
+
  private:
   absl::Status List(const Call& call, const v1::ListAggregateReportsRequest& in,
                     v1::ListAggregateReportsResponse* out);
@@ -85,6 +126,8 @@ class ReportServiceImpl final : public v1::ReportService::CallbackService {
   const ServiceParts& parts_;
   const ReportFollower& reports_;
   ReportPages pages_;
+  const TlsReports tls_;
+  const FailureReports failures_;
 };
 
 absl::StatusOr<StoredReport> ReportServiceImpl::Find(const std::string& name) {

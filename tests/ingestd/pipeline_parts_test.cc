@@ -252,19 +252,6 @@ TEST(Convert, TrustDecidesTheClassTheReporterAndWhatIsListed) {
   EXPECT_EQ(quarantined.report->outcome, Outcome::kAccepted);
 }
 
-TEST(Convert, FailureAndTlsReportsAreKeptAndNotCounted) {
-  Unpacked unpacked;
-  unpacked.reports.resize(2);
-  unpacked.reports[0].kind = ReportKind::kFailure;
-  unpacked.reports[1].kind = ReportKind::kTls;
-  for (auto& report : unpacked.reports) report.outcome = Outcome::kAccepted;
-  const auto out = ToProcessed({.id = 7}, std::move(unpacked), Import);
-  ASSERT_EQ(out.items.size(), 2u);
-  EXPECT_EQ(out.items[0].item.kind, "failure");
-  EXPECT_EQ(out.items[1].item.kind, "tls");
-  EXPECT_FALSE(out.items[0].report.has_value());
-}
-
 TEST(Convert, DaysOutsideTheCalendarAreMovedToItsEdge) {
   Unpacked unpacked;
   UnpackedReport& found = unpacked.reports.emplace_back();

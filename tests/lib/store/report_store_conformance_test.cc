@@ -13,10 +13,10 @@
 #include "gtest/gtest.h"
 
 #include "lib/base/digest.h"
-#include "lib/store/fake_report_store.h"
 #include "lib/store/report_rules.h"
 #include "lib/store/report_store.h"
 #include "lib/store/rocks_report_store.h"
+#include "tests/lib/store/both_stores.h"
 #include "tests/lib/store/store_testing.h"
 
 namespace dmarcate {
@@ -29,44 +29,7 @@ using testing::SizeIs;
 
 constexpr char kDomain[] = "example.com";
 
-// One store with both its ends.
-class Store {
- public:
-  virtual ~Store() = default;
-  virtual ReportWriter& writer() = 0;
-  virtual ReportReader& reader() = 0;
-};
-
-class FakeStore final : public Store {
- public:
-  ReportWriter& writer() override { return store_; }
-  ReportReader& reader() override { return store_; }
-
- private:
-  FakeReportStore store_;
-};
-
-class RocksStore final : public Store {
- public:
-  RocksStore()
-      : writer_(*RocksReportWriter::Open(directory_.path("reports"))),
-        reader_(*RocksReportReader::Follow(directory_.path("reports"), directory_.path("follower"),
-                                           absl::Seconds(10))) {}
-  ReportWriter& writer() override { return *writer_; }
-  ReportReader& reader() override { return *reader_; }
-
- private:
-  TempDir directory_;
-  std::unique_ptr<RocksReportWriter> writer_;
-  std::unique_ptr<RocksReportReader> reader_;
-};
-
-struct Param {
-  std::string name;
-  std::unique_ptr<Store> (*make)();
-};
-
-class ReportStoreTest : public testing::TestWithParam<Param> {
+class ReportStoreTest : public testing::TestWithParam<StoreParam> {
  protected:
   ReportWriter& writer() { return store_->writer(); }
   ReportReader& reader() {
@@ -823,15 +786,7 @@ TEST_P(ReportStoreTest, ReaderSeesNewThingsAfterCatchUpOnly) {
   EXPECT_THAT(*caught_up.ReadTotals(kDomain, 0, kTestDay), SizeIs(1));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ReportStoreTest,
-                         testing::Values(Param{"Fake",
-                                               +[]() -> std::unique_ptr<Store> {
-                                                 return std::make_unique<FakeStore>();
-                                               }},
-                                         Param{"RocksDb",
-                                               +[]() -> std::unique_ptr<Store> {
-                                                 return std::make_unique<RocksStore>();
-                                               }}),
+INSTANTIATE_TEST_SUITE_P(All, ReportStoreTest, testing::ValuesIn(kBothStores),
                          [](const auto& each) { return each.param.name; });
 
 }  // namespace

@@ -123,6 +123,21 @@ class RetentionTest : public testing::TestWithParam<Kind> {
   size_t Reports(std::string_view domain = kDomain) {
     return reader().ListReports(domain, 0, kTestDay + 400, std::nullopt, 1000)->reports.size();
   }
+  std::vector<ReceiptItem> TakeTls(int day, std::string raw, StoredTlsReport report) {
+    return Read(ProcessTls(Receive(std::move(raw), day), {std::move(report)}));
+  }
+  std::vector<ReceiptItem> TakeFailure(int day, std::string raw, StoredFailureReport report) {
+    report.received_time = kStart + absl::Hours(24 * day);
+    return Read(ProcessFailure(Receive(std::move(raw), day), std::move(report)));
+  }
+  size_t TlsReports(std::string_view domain = kDomain) {
+    return reader().ListTlsReports(domain, 0, kTestDay + 400, std::nullopt, 1000)->reports.size();
+  }
+  size_t FailureReports(std::string_view domain = kDomain) {
+    return reader()
+        .ListFailureReports(domain, 0, kTestDay + 400, std::nullopt, 1000)
+        ->reports.size();
+  }
   void ExpectExpired(const std::string& raw) {
     for (const absl::Status& status :
          {writer_->ReadRaw(Sha256(raw)).status(), reader().ReadRaw(Sha256(raw)).status()}) {
@@ -312,6 +327,128 @@ TEST_P(RetentionTest, AStepIsBoundedAndGoesOn) {
   EXPECT_EQ(Messages(), 25u);
 }
 
+TEST_P(RetentionTest, TlsReportsGoWithTheRowsAndFailureReportsInTheirOwnTime) {
+  for (int i = 0; i < 3; ++i) {
+    const std::string text = std::to_string(i);
+    TakeTls(i, "tls " + text, MakeTlsReport(kDomain, kTestDay, text, text, 5, 1));
+    TakeFailure(i, "failure " + text, MakeFailureReport(kDomain, kTestDay, text));
+  }
+  const ExpiryCutoffs first_day{.failure = kStart + absl::Hours(24)};
+  ExpiryResult result = Expire(first_day, 1);
+  EXPECT_EQ(result.reports, 1);
+  EXPECT_EQ(result.raw, 1);
+  ExpectExpired("failure 0");
+  EXPECT_EQ(FailureReports(), 2u);
+  EXPECT_EQ(TlsReports(), 3u);
+  EXPECT_EQ(Expire(first_day).reports, 0);
+  EXPECT_EQ(writer_->GetReceipt(2)->items.size(), 1u) << "what came is still known";
+  result = Expire(RowsBefore(2));
+  EXPECT_EQ(result.receipts, 4);
+  EXPECT_EQ(result.reports, 2 + 1);
+  EXPECT_EQ(FailureReports(), 1u);
+  EXPECT_EQ(TlsReports(), 1u);
+  EXPECT_EQ(Messages(), 0u);
+  // Nothing was counted, so nothing is remembered of them.
+  EXPECT_EQ(TakeTls(9, "tls", MakeTlsReport(kDomain, kTestDay, "0", "0", 5, 1))[0].outcome,
+            Outcome::kAccepted);
+  EXPECT_EQ(TakeFailure(9, "failure", MakeFailureReport(kDomain, kTestDay, "0"))[0].outcome,
+            Outcome::kAccepted);
+  EXPECT_EQ(TakeTls(9, "copy", MakeTlsReport(kDomain, kTestDay, "2", "2", 5, 1))[0].outcome,
+            Outcome::kDuplicate);
+}
+
+TEST_P(RetentionTest, ManyFailureReportsGoInSteps) {
+  for (int i = 0; i < 10; ++i) {
+    const std::string text = std::to_string(i);
+    TakeFailure(0, text, MakeFailureReport(kDomain, kTestDay, text));
+  }
+  const ExpiryCutoffs cutoffs{.failure = kStart + absl::Hours(24)};
+  EXPECT_EQ(Expire(cutoffs, 3).reports, 10);
+  EXPECT_EQ(FailureReports(), 0u);
+}
+
+TEST_P(RetentionTest, AFailureReportThatIsReadLateGoesAllTheSame) {
+  const ReceiptId id = Receive("raw", 0);
+  Read(ProcessUnreadable(id, Outcome::kQuarantined, "x"));
+  const ExpiryCutoffs cutoffs{.failure = kStart + absl::Hours(24)};
+  Expire(cutoffs);
+  StoredFailureReport report = MakeFailureReport(kDomain, kTestDay, "1");
+  report.received_time = kStart;
+  Read(ProcessFailure(id, std::move(report)));
+  EXPECT_EQ(Expire(cutoffs).reports, 1);
+  EXPECT_EQ(FailureReports(), 0u);
+  ExpectExpired("raw");
+}
+
+TEST_P(RetentionTest, RevisionsOfATlsReportGoWithTheOneThatCounts) {
+  TakeTls(0, "a", MakeTlsReport(kDomain, kTestDay, "1", "a", 5, 1));
+  StoredTlsReport later = MakeTlsReport(kDomain, kTestDay, "1", "b", 7, 1);
+  later.trust = TrustClass::kUnverified;
+  const ReceiptId second = Receive("b", 5);
+  Read(ProcessTls(second, {later}));
+  EXPECT_EQ(Expire(RowsBefore(1)).reports, 2);
+  EXPECT_EQ(TlsReports(), 0u);
+  // Its receipt is there still, and can be read once more.
+  EXPECT_EQ(Read(ProcessTls(second, {later}))[0].outcome, Outcome::kAccepted);
+  EXPECT_EQ(TlsReports(), 1u);
+  EXPECT_EQ(Expire(RowsBefore(9)).receipts, 1);
+  EXPECT_EQ(TlsReports(), 0u);
+}
+
+TEST_P(RetentionTest, ASupersededTlsRevisionGoesAlone) {
+  TakeTls(0, "a", MakeTlsReport(kDomain, kTestDay, "1", "a", 5, 1));
+  TakeTls(5, "b", MakeTlsReport(kDomain, kTestDay, "1", "b", 7, 1));
+  EXPECT_EQ(Expire(RowsBefore(1)).reports, 1);
+  const auto left = reader().ListTlsReports(kDomain, 0, kTestDay + 1, std::nullopt, 10)->reports;
+  ASSERT_THAT(left, SizeIs(1));
+  EXPECT_TRUE(left[0].current);
+  EXPECT_EQ(left[0].successful_sessions, 7u);
+}
+
+TEST_P(RetentionTest, PurgingADomainTakesItsTlsAndFailureReports) {
+  for (const char* domain : {kDomain, kOther}) {
+    const std::string text = domain;
+    TakeTls(0, "tls " + text, MakeTlsReport(domain, kTestDay, "1", text, 5, 1));
+    TakeFailure(0, "failure " + text, MakeFailureReport(domain, kTestDay, text));
+  }
+  for (const PurgeMode mode : {PurgeMode::kCount, PurgeMode::kRemove}) {
+    const PurgeResult result = Purge({.domain = kDomain}, mode);
+    EXPECT_EQ(result.reports, 2);
+    EXPECT_EQ(result.records, 0);
+    EXPECT_EQ(result.receipts, 2);
+  }
+  EXPECT_EQ(TlsReports() + FailureReports(), 0u);
+  EXPECT_EQ(TlsReports(kOther) + FailureReports(kOther), 2u);
+  EXPECT_EQ(*writer_->FindByRaw(Sha256("failure example.com")), std::nullopt);
+  EXPECT_EQ(TakeTls(1, "t", MakeTlsReport(kDomain, kTestDay, "1", kDomain, 5, 1))[0].outcome,
+            Outcome::kAccepted);
+  EXPECT_EQ(TakeFailure(1, "f", MakeFailureReport(kDomain, kTestDay, kDomain))[0].outcome,
+            Outcome::kAccepted);
+}
+
+TEST_P(RetentionTest, PurgingAnAddressTakesFailureReportsFromIt) {
+  const auto from = [](std::string_view address, std::string_view document) {
+    StoredFailureReport report = MakeFailureReport(kDomain, kTestDay, document);
+    report.report.source_ip = address;
+    return report;
+  };
+  TakeFailure(0, "a", from("2001:db8:0::7", "1"));
+  TakeFailure(0, "copy", from("2001:db8:0::7", "1"));
+  TakeFailure(0, "other", from("198.51.100.7", "2"));
+  TakeFailure(0, "none", from("no address", "3"));
+  const PurgeTarget target{.address = *IpAddress::Parse("2001:db8::7")};
+  for (const PurgeMode mode : {PurgeMode::kCount, PurgeMode::kRemove}) {
+    const PurgeResult result = Purge(target, mode);
+    EXPECT_EQ(result.reports, 1);
+    EXPECT_EQ(result.receipts, 2);
+    EXPECT_EQ(FailureReports(), mode == PurgeMode::kCount ? 3u : 2u);
+  }
+  ExpectExpired("a");
+  ExpectExpired("copy");
+  EXPECT_EQ(*writer_->ReadRaw(Sha256("other")), "other");
+  EXPECT_EQ(Purge(target).reports, 0);
+}
+
 TEST_P(RetentionTest, PurgingADomainLeavesNothingOfIt) {
   Take(0, "old", {MakeReport(kDomain, kTestDay, "0", "old", {9})});
   Expire(RowsBefore(1));
@@ -481,6 +618,17 @@ TEST(Retention, EqualsTheFakeAfterAnyHistory) {
           batch.processed.push_back(ProcessUnreadable(id, Outcome::kQuarantined, "x"));
           continue;
         }
+        if (random() % 4 == 0) {
+          batch.processed.push_back(ProcessTls(id, {RandomTlsReport(random)}));
+          continue;
+        }
+        if (random() % 6 == 0) {
+          StoredFailureReport failure =
+              MakeFailureReport(kDomain, kTestDay, std::to_string(random() % 20));
+          failure.received_time = fake.GetReceipt(id)->receipt.received_time;
+          batch.processed.push_back(ProcessFailure(id, std::move(failure)));
+          continue;
+        }
         std::vector<StoredReport> reports;
         for (uint64_t m = random() % 3; m > 0; --m) {
           reports.push_back(RandomReport(random));
@@ -532,7 +680,11 @@ TEST(Retention, EqualsTheFakeAfterAnyHistory) {
       const auto a = fake.GetReceipt(id), b = writer->GetReceipt(id);
       ASSERT_EQ(a.status().code(), b.status().code()) << id;
       if (a.ok()) {
-        EXPECT_EQ(a->items.size(), b->items.size()) << id;
+        ASSERT_EQ(a->items.size(), b->items.size()) << id;
+        for (size_t i = 0; i < a->items.size(); ++i) {
+          EXPECT_EQ(a->items[i].domain, b->items[i].domain) << id;
+          EXPECT_EQ(a->items[i].report_name, b->items[i].report_name) << id;
+        }
       }
     }
     EXPECT_EQ(writer->ListUnreadable(std::nullopt, 1000)->rows.size(),
@@ -556,6 +708,15 @@ void Fill(ReportWriter& writer) {
     CommitBatch read;
     if (i % 7 == 0) {
       read.processed.push_back(ProcessUnreadable(id, Outcome::kQuarantined, "x"));
+    } else if (i % 11 == 0) {
+      StoredFailureReport failure =
+          MakeFailureReport(i % 2 == 0 ? kDomain : kOther, kTestDay, text);
+      failure.received_time = kStart + absl::Hours(i);
+      failure.report.source_ip = i % 3 == 0 ? "192.0.2.9" : "192.0.2.8";
+      read.processed.push_back(ProcessFailure(id, std::move(failure)));
+    } else if (i % 13 == 0) {
+      read.processed.push_back(ProcessTls(
+          id, {MakeTlsReport(i % 2 == 0 ? kDomain : kOther, kTestDay, text, text, 5, 1)}));
     } else {
       const auto day = static_cast<DayNumber>(kTestDay + i % 5);
       StoredReport report = MakeReport(i % 2 == 0 ? kDomain : kOther, day, text, text, {1, 2});
@@ -570,7 +731,10 @@ void Fill(ReportWriter& writer) {
 // Everything that goes, in small steps.
 void LetGo(ReportWriter& writer) {
   const absl::Time half = kStart + absl::Hours(kMessages / 2);
-  const ExpiryCutoffs cutoffs{.raw = half + absl::Hours(50), .quarantine = half, .rows = half};
+  const ExpiryCutoffs cutoffs{.failure = half + absl::Hours(90),
+                              .raw = half + absl::Hours(50),
+                              .quarantine = half,
+                              .rows = half};
   for (bool more = true; more;) more = writer.Expire(cutoffs, 5)->more;
   const auto go_on = [](const PurgeResult&) { return true; };
   ASSERT_TRUE(
@@ -638,7 +802,9 @@ TEST(Retention, KilledInTheMiddleAndCalledAgainItComesToTheSameEnd) {
       const std::string raw = "raw " + std::to_string(i) + std::string(2000, 'x');
       const bool kept = writer->ReadRaw(Sha256(raw)).ok();
       const bool quarantined = i % 7 == 0 && i >= kMessages / 2;
-      const bool report = i % 7 != 0 && i >= kMessages / 2 + 50 && i % 2 == 0 && i % 3 != 0;
+      const bool failure = i % 11 == 0, tls = !failure && i % 13 == 0;
+      const bool report = i % 7 != 0 && i >= kMessages / 2 + (failure ? 90 : 50) && i % 2 == 0 &&
+                          (tls || i % 3 != 0);
       EXPECT_EQ(kept, quarantined || report) << i;
     }
   }

@@ -14,6 +14,7 @@
 #include "lib/base/text.h"
 #include "lib/store/report_codec.h"
 #include "lib/store/report_rules.h"
+#include "lib/store/tls_codec.h"
 
 namespace dmarcate {
 
@@ -49,6 +50,56 @@ StoredReport MakeReport(std::string_view domain, DayNumber day, std::string_view
     record.header_from = domain;
     stored.report.records.push_back(record);
   }
+  return stored;
+}
+
+StoredTlsReport MakeTlsReport(std::string_view domain, DayNumber day, std::string_view report_id,
+                              std::string_view document, uint64_t successful, uint64_t failed) {
+  StoredTlsReport stored;
+  stored.key.domain = domain;
+  stored.key.day = day;
+  stored.reporter_key = "google.com";
+  stored.document_sha256 = Sha256(document);
+  stored.received_time = StartOfDay(day + 1) + absl::Seconds(5);
+  stored.channel = Channel::kMaildir;
+  stored.report.organization_name = "Google Inc.";
+  stored.report.report_id = report_id;
+  stored.report.begin = int64_t{day} * 86400;
+  stored.report.end = stored.report.begin + 86399;
+  TlsReport::PolicyResult& policy = stored.report.policies.emplace_back();
+  policy.policy_type = "sts";
+  policy.policy_domain = domain;
+  policy.successful_sessions = successful;
+  policy.failed_sessions = failed;
+  return stored;
+}
+
+StoredFailureReport MakeFailureReport(std::string_view domain, DayNumber day,
+                                      std::string_view document) {
+  StoredFailureReport stored;
+  stored.key.domain = domain;
+  stored.key.day = day;
+  stored.document_sha256 = Sha256(document);
+  stored.received_time = StartOfDay(day) + absl::Seconds(5);
+  stored.channel = Channel::kMaildir;
+  FailureReport& report = stored.report;
+  report.feedback_type = "auth-failure";
+  report.user_agent = "Lua/1.0";
+  report.version = "1";
+  report.auth_failure = {"dmarc", "dkim"};
+  report.reported_domain = domain;
+  report.source_ip = "192.0.2.1";
+  report.arrival_date = "2024-10-04";
+  report.delivery_result = "reject";
+  report.identity_alignment = "none";
+  report.dkim_domain = "d.test";
+  report.dkim_selector = "s1";
+  report.spf_dns = "txt";
+  report.original_mail_from_domain = "m.test";
+  report.original_from_domain = "f.test";
+  report.incidents = 3;
+  report.authentication_results = "mx.test; dmarc=fail";
+  report.original_message_id = "<r-0@f.test>";
   return stored;
 }
 
@@ -174,6 +225,47 @@ StoredReport RandomReport(std::mt19937_64& random) {
   return stored;
 }
 
+StoredTlsReport RandomTlsReport(std::mt19937_64& random) {
+  Draw draw(random);
+  const auto texts = [&draw] {
+    std::vector<std::string> out(draw.Below(3));
+    for (std::string& text : out) text = draw.Text();
+    return out;
+  };
+  StoredTlsReport stored;
+  stored.key.domain = draw.Maybe() ? "example.com" : "example.net";
+  stored.key.day = kTestDay + static_cast<DayNumber>(draw.Below(3));
+  stored.outcome = draw.Enum(Outcome::kAcceptedMaterial);
+  stored.trust = draw.Enum(TrustClass::kQuarantined);
+  stored.reporter_key = draw.Maybe() ? "google.com" : "yahoo.com";
+  stored.document_sha256 = Sha256(std::to_string(draw.Below(200)));
+  stored.received_time = absl::FromUnixSeconds(draw.Signed() / 4);
+  stored.channel = draw.Enum(kLastChannel);
+  for (uint64_t i = draw.Below(3); i > 0; --i) {
+    stored.repairs.push_back({draw.Text(), draw.Text(), draw.Text(), draw.Text(), draw.Maybe()});
+  }
+  TlsReport& report = stored.report;
+  report.organization_name = draw.Text();
+  report.contact_info = draw.Text();
+  report.report_id = std::to_string(draw.Below(10));
+  report.begin = int64_t{stored.key.day} * 86400;
+  report.end = report.begin + 86400;
+  for (uint64_t i = draw.Below(4); i > 0; --i) {
+    TlsReport::PolicyResult& policy = report.policies.emplace_back();
+    policy.policy_type = draw.Text();
+    policy.policy_domain = draw.Maybe() ? stored.key.domain : draw.Text();
+    policy.policy_strings = texts();
+    policy.mx_hosts = texts();
+    policy.successful_sessions = draw.Count();
+    policy.failed_sessions = draw.Count();
+    for (uint64_t k = draw.Below(3); k > 0; --k) {
+      policy.failures.push_back({draw.Text(), draw.Text(), draw.Text(), draw.Text(), draw.Text(),
+                                 draw.Text(), draw.Text(), draw.Count()});
+    }
+  }
+  return stored;
+}
+
 CommitBatch::Accepted Accept(std::string raw) {
   CommitBatch::Accepted accepted;
   accepted.receipt.raw_sha256 = Sha256(raw);
@@ -201,6 +293,35 @@ CommitBatch::Processed Process(ReceiptId receipt, std::vector<StoredReport> repo
     item.report = std::move(report);
     processed.items.push_back(std::move(item));
   }
+  return processed;
+}
+
+CommitBatch::Processed ProcessTls(ReceiptId receipt, std::vector<StoredTlsReport> reports) {
+  CommitBatch::Processed processed;
+  processed.receipt = receipt;
+  for (StoredTlsReport& report : reports) {
+    ProcessedItem item;
+    item.item.outcome = report.outcome;
+    item.item.kind = kTlsKind;
+    item.item.domain = report.key.domain;
+    report.key.receipt = receipt;
+    report.key.item = static_cast<uint16_t>(processed.items.size());
+    item.tls = std::move(report);
+    processed.items.push_back(std::move(item));
+  }
+  return processed;
+}
+
+CommitBatch::Processed ProcessFailure(ReceiptId receipt, StoredFailureReport report) {
+  CommitBatch::Processed processed;
+  processed.receipt = receipt;
+  ProcessedItem item;
+  item.item.outcome = report.outcome;
+  item.item.kind = kFailureKind;
+  item.item.domain = report.key.domain;
+  report.key.receipt = receipt;
+  item.failure = std::move(report);
+  processed.items.push_back(std::move(item));
   return processed;
 }
 
@@ -253,6 +374,21 @@ absl::StatusOr<std::string> Dump(ReportReader& reader) {
     DMARCATE_RETURN_IF_ERROR(
         reader.ForEachReport(domain, 0, kLastReportDay, [&out](const StoredReport& report) {
           out += fmt::format(" counts {} {}\n", report.key.ToId(), Sha256Hex(EncodeReport(report)));
+          return true;
+        }));
+  }
+  for (const char* domain : {"example.com", "example.net"}) {
+    DMARCATE_ASSIGN_OR_RETURN(
+        const auto page, reader.ListTlsReports(domain, 0, kLastReportDay, std::nullopt, 1 << 20));
+    for (const StoredTlsReport& head : page.reports) {
+      DMARCATE_ASSIGN_OR_RETURN(const StoredTlsReport report, reader.GetTlsReport(head.key));
+      out += fmt::format("tls {} {} {} {} {} {} {}\n", domain, report.key.ToId(), report.current,
+                         head.policy_count, head.successful_sessions, head.failed_sessions,
+                         Sha256Hex(EncodeTlsReport(report)));
+    }
+    DMARCATE_RETURN_IF_ERROR(
+        reader.ForEachTlsReport(domain, 0, kLastReportDay, [&](const StoredTlsReport& report) {
+          out += fmt::format("tls counts {} {}\n", domain, report.key.ToId());
           return true;
         }));
   }

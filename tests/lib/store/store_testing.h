@@ -36,13 +36,24 @@ inline constexpr DayNumber kTestDay = 20000;  // 2024-10-04
 StoredReport MakeReport(std::string_view domain, DayNumber day, std::string_view report_id,
                         std::string_view document, const std::vector<uint64_t>& counts);
 
+// A TLS report of one policy, type "sts", from reporter "google.com".
+StoredTlsReport MakeTlsReport(std::string_view domain, DayNumber day, std::string_view report_id,
+                              std::string_view document, uint64_t successful, uint64_t failed);
+
+// A failure report with a text in every field.
+StoredFailureReport MakeFailureReport(std::string_view domain, DayNumber day,
+                                      std::string_view document);
+
 // Everything that the model can say, absent, empty and odd values too; different for each state of
 // `random`. Key and identity are drawn from few, so that copies and revisions occur.
 StoredReport RandomReport(std::mt19937_64& random);
+StoredTlsReport RandomTlsReport(std::mt19937_64& random);
 
 CommitBatch::Accepted Accept(std::string raw);
 // The reports as items 0, 1, ... of the receipt: key.receipt and key.item are set.
 CommitBatch::Processed Process(ReceiptId receipt, std::vector<StoredReport> reports);
+CommitBatch::Processed ProcessTls(ReceiptId receipt, std::vector<StoredTlsReport> reports);
+CommitBatch::Processed ProcessFailure(ReceiptId receipt, StoredFailureReport report);
 CommitBatch::Processed ProcessUnreadable(ReceiptId receipt, Outcome outcome, std::string reason);
 
 // One receipt with these reports, in two commits as ingestd makes them.

@@ -69,6 +69,12 @@ struct World::Impl {
     workers.Stop();
   }
 
+  // Reports as ingestd stores them.
+  ReceiptId Accept(const std::string& raw);
+  void Process(ReceiptId receipt, ProcessedItem item);
+  template <typename Stored>
+  std::string Arrive(Stored* report);
+
   FakeClock clock{Noon()};
   SeededRandom random{1};
   FakePolicyStore policies;
@@ -107,31 +113,65 @@ AnalysisCache& World::analysis() { return impl_->analysis; }
 std::shared_ptr<grpc::Channel> World::channel() { return impl_->channel; }
 DayNumber World::DaysAgo(int days) { return *ParseDay(kToday) - days; }
 
-std::string World::AddReport(StoredReport report) {
-  const std::string raw = fmt::format("raw bytes of report {}", ++impl_->reports_added);
+ReceiptId World::Impl::Accept(const std::string& raw) {
   CommitBatch accepting;
   accepting.accepted.push_back({{.raw_sha256 = Sha256(raw),
                                  .size_bytes = static_cast<int64_t>(raw.size()),
-                                 .received_time = impl_->clock.Now(),
+                                 .received_time = clock.Now(),
                                  .channel = Channel::kUpload},
                                 raw});
-  const auto accepted = impl_->report_store->Commit(std::move(accepting), Sync::kYes);
+  const auto accepted = report_store->Commit(std::move(accepting), Sync::kYes);
   if (!accepted.ok()) ADD_FAILURE() << accepted.status();
-  report.key.receipt = accepted->accepted[0];
-  report.document_sha256 = Sha256(raw);
+  return accepted->accepted[0];
+}
+
+void World::Impl::Process(ReceiptId receipt, ProcessedItem item) {
+  CommitBatch::Processed processed{.receipt = receipt};
+  item.item.outcome = Outcome::kAccepted;
+  processed.items.push_back(std::move(item));
+  CommitBatch processing;
+  processing.processed.push_back(std::move(processed));
+  const auto done = report_store->Commit(std::move(processing), Sync::kYes);
+  if (!done.ok()) ADD_FAILURE() << done.status();
+  if (const absl::Status seen = reports.Tick(); !seen.ok()) ADD_FAILURE() << seen;
+}
+
+// The rest of what every stored report says.
+template <typename Stored>
+std::string World::Impl::Arrive(Stored* report) {
+  const std::string raw = fmt::format("raw bytes of report {}", ++reports_added);
+  report->key.receipt = Accept(raw);
+  report->document_sha256 = Sha256(raw);
+  report->received_time = clock.Now();
+  report->channel = Channel::kUpload;
+  return raw;
+}
+
+std::string World::AddReport(StoredReport report) {
+  const std::string raw = impl_->Arrive(&report);
   report.raw_sha256 = Sha256(raw);
-  report.received_time = impl_->clock.Now();
-  report.channel = Channel::kUpload;
   if (report.report.metadata.report_id.empty()) report.report.metadata.report_id = raw;
   if (report.reporter_key.empty()) report.reporter_key = report.report.metadata.org_name;
   const std::string id = report.key.ToId();
-  CommitBatch::Processed processed{.receipt = report.key.receipt};
-  processed.items.push_back({{.outcome = Outcome::kAccepted, .kind = "aggregate"}, report});
-  CommitBatch processing;
-  processing.processed.push_back(std::move(processed));
-  const auto done = impl_->report_store->Commit(std::move(processing), Sync::kYes);
-  if (!done.ok()) ADD_FAILURE() << done.status();
-  if (const absl::Status seen = impl_->reports.Tick(); !seen.ok()) ADD_FAILURE() << seen;
+  ProcessedItem item{.item = {.kind = std::string(kAggregateKind)}, .report = std::move(report)};
+  impl_->Process(item.report->key.receipt, std::move(item));
+  return id;
+}
+
+std::string World::AddReport(StoredTlsReport report) {
+  const std::string raw = impl_->Arrive(&report);
+  if (report.report.report_id.empty()) report.report.report_id = raw;
+  const std::string id = report.key.ToId();
+  ProcessedItem item{.item = {.kind = std::string(kTlsKind)}, .tls = std::move(report)};
+  impl_->Process(item.tls->key.receipt, std::move(item));
+  return id;
+}
+
+std::string World::AddReport(StoredFailureReport report) {
+  impl_->Arrive(&report);
+  const std::string id = report.key.ToId();
+  ProcessedItem item{.item = {.kind = std::string(kFailureKind)}, .failure = std::move(report)};
+  impl_->Process(item.failure->key.receipt, std::move(item));
   return id;
 }
 

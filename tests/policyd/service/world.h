@@ -51,6 +51,8 @@ class World {
   // Stores the report under the domain it names and lets policyd see it. Its key.receipt is
   // returned in the id.
   std::string AddReport(StoredReport report);
+  std::string AddReport(StoredTlsReport report);
+  std::string AddReport(StoredFailureReport report);
   // Manages "example.com", and a rival of it.
   void AddDomain(std::string_view name = "example.com");
   // The account "fake", bound to example.com, with the zone on the provider and two servers that

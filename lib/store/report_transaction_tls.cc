@@ -1,0 +1,141 @@
+#include <utility>
+
+#include "fmt/format.h"
+
+#include "lib/base/status_macros.h"
+#include "lib/store/key_codec.h"
+#include "lib/store/report_transaction.h"
+#include "lib/store/tls_codec.h"
+
+namespace dmarcate {
+
+absl::Status ReportTransaction::StoreTls(StoredTlsReport report, ReceiptItem* item) {
+  DMARCATE_ASSIGN_OR_RETURN(auto same, FindTlsDocument(report.document_sha256));
+  if (!same) {
+    DMARCATE_ASSIGN_OR_RETURN(const auto revisions, GetRevisions(TlsIdentityIndexKey(report)));
+    if (!HasRoom(revisions, report.trust)) {
+      const Revision& current = revisions[ElectCurrent(revisions)];
+      RefuseRevision({report.key.domain, report.key.day, current.receipt, current.item}, item);
+      return absl::OkStatus();
+    }
+    item->report_name = report.key.ToId();
+    item->domain = report.key.domain;
+    return InsertTls(std::move(report));
+  }
+  item->outcome = Outcome::kDuplicate;
+  item->report_name = same->key.ToId();
+  item->domain = same->key.domain;
+  if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
+  DMARCATE_RETURN_IF_ERROR(RemoveTls(same->key));
+  same->trust = report.trust;
+  same->reporter_key = std::move(report.reporter_key);
+  return InsertTls(*std::move(same));
+}
+
+absl::Status ReportTransaction::InsertTls(StoredTlsReport report) {
+  const std::string index_key = TlsIdentityIndexKey(report);
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<Revision> revisions, GetRevisions(index_key));
+  std::optional<Revision> before;
+  if (!revisions.empty()) before = revisions[ElectCurrent(revisions)];
+  revisions.push_back({report.key.receipt, report.key.item, report.trust,
+                       static_cast<int64_t>(report.report.policies.size())});
+  report.current = ElectCurrent(revisions) == revisions.size() - 1;
+  if (report.current && before) {
+    DMARCATE_RETURN_IF_ERROR(SetCurrentTls(report.key, *before, false));
+  }
+  changes_.Put(kIndexFamily, index_key, EncodeRevisions(index_key, revisions));
+  const std::string document_key = TlsDocumentIndexKey(report.document_sha256);
+  changes_.Put(kIndexFamily, document_key, EncodeRef(document_key, report.key));
+  changes_.Put(kTlsFamily, ReportDbKey(report.key), EncodeTlsReport(report));
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::RemoveTls(const ReportKey& key) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetTls(key));
+  if (!report) return absl::OkStatus();  // it went with the revision that superseded it
+  changes_.Delete(kTlsFamily, ReportDbKey(key));
+  changes_.Delete(kIndexFamily, TlsDocumentIndexKey(report->document_sha256));
+  const std::string index_key = TlsIdentityIndexKey(*report);
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<Revision> revisions, GetRevisions(index_key));
+  std::erase_if(revisions, [&key](const Revision& revision) {
+    return revision.receipt == key.receipt && revision.item == key.item;
+  });
+  if (revisions.empty()) {
+    changes_.Delete(kIndexFamily, index_key);
+    return absl::OkStatus();
+  }
+  changes_.Put(kIndexFamily, index_key, EncodeRevisions(index_key, revisions));
+  if (!report->current) return absl::OkStatus();
+  return SetCurrentTls(key, revisions[ElectCurrent(revisions)], true);
+}
+
+absl::Status ReportTransaction::ExpireTls(const ReportKey& key, ExpiryResult* result) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetTls(key));
+  if (!report) return absl::OkStatus();
+  if (report->current) {
+    // None of the others may count instead. Last comes the one that has none beside it.
+    DMARCATE_ASSIGN_OR_RETURN(const auto revisions, GetRevisions(TlsIdentityIndexKey(*report)));
+    for (const Revision& revision : revisions) {
+      ReportKey other = key;
+      other.receipt = revision.receipt;
+      other.item = revision.item;
+      if (other == key) continue;
+      ++result->reports;
+      DMARCATE_RETURN_IF_ERROR(RemoveTls(other));
+    }
+  }
+  ++result->reports;
+  return RemoveTls(key);
+}
+
+absl::Status ReportTransaction::PurgeTls(const ReportKey& key, PurgeResult* result) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetTls(key, ReportParts::kHead));
+  if (!report) return absl::OkStatus();
+  ++result->reports;
+  return RemoveTls(key);
+}
+
+absl::Status ReportTransaction::SetCurrentTls(const ReportKey& alike, const Revision& revision,
+                                              bool current) {
+  ReportKey key = alike;  // revisions share domain and day
+  key.receipt = revision.receipt;
+  key.item = revision.item;
+  DMARCATE_ASSIGN_OR_RETURN(auto report, GetTls(key));
+  if (!report || report->current == current) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("TLS report {} of {}: the index of revisions does not fit it",
+                                 key.ToId(), key.domain));
+  }
+  report->current = current;
+  changes_.Put(kTlsFamily, ReportDbKey(key), EncodeTlsReport(*report));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<StoredTlsReport>> ReportTransaction::GetTls(const ReportKey& key,
+                                                                         ReportParts parts) const {
+  const std::string db_key = ReportDbKey(key);
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kTlsFamily, db_key));
+  if (!value) return std::nullopt;
+  StoredTlsReport report;
+  DMARCATE_RETURN_IF_ERROR(DecodeTlsReport(db_key, *value, parts, &report));
+  return report;
+}
+
+absl::StatusOr<std::optional<StoredTlsReport>> ReportTransaction::FindTlsDocument(
+    std::string_view document_sha256) const {
+  const std::string key = TlsDocumentIndexKey(document_sha256);
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kIndexFamily, key));
+  if (!value) return std::nullopt;
+  DMARCATE_ASSIGN_OR_RETURN(const ReportKey report_key, DecodeRef(key, *value));
+  DMARCATE_ASSIGN_OR_RETURN(auto report, GetTls(report_key));
+  if (!report) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("TLS report {} of {}: the index of documents names it, but it is "
+                                 "not there",
+                                 report_key.ToId(), report_key.domain));
+  }
+  if (report->document_sha256 != document_sha256) return std::nullopt;  // they share 80 bits
+  return report;
+}
+
+}  // namespace dmarcate
