@@ -47,6 +47,7 @@ MailConnection::MailConnection(std::shared_ptr<SmtpShared> shared, MailProtocol 
     : shared_(std::move(shared)),
       config_(protocol == MailProtocol::kSmtp ? shared_->config.smtp : shared_->config.lmtp),
       options_(protocol == MailProtocol::kSmtp ? shared_->smtp : shared_->lmtp),
+      channel_(protocol == MailProtocol::kSmtp ? Channel::kSmtp : Channel::kLmtp),
       client_(client),
       stream_(shared_->io, fd),
       session_(options_, config_.recipients),
@@ -88,6 +89,10 @@ void MailConnection::Pump() {
         if (!AskForRoom()) return;
         break;
       case SmtpSession::Action::kDeliver:
+        if (!HasDisk()) {  // it may have filled since MAIL
+          session_.Refuse(SmtpRefusal::kDiskFull);
+          break;
+        }
         return Deliver();
       case SmtpSession::Action::kStartTls:
         if (!Handshake()) return;
@@ -166,13 +171,13 @@ void MailConnection::Enter(SmtpPhase phase) {
   pace_.Enter(phase, shared_->parts.clock.Monotonic());
 }
 
+bool MailConnection::HasDisk() const { return shared_->parts.gauge.Admit(channel_).ok(); }
+
 void MailConnection::Admit() {
-  const Channel channel =
-      options_.protocol == MailProtocol::kSmtp ? Channel::kSmtp : Channel::kLmtp;
-  if (const absl::Status admitted = shared_->parts.gauge.Admit(channel); !admitted.ok()) {
-    session_.Refuse(SmtpRefusal::kDiskFull);
-  } else {
+  if (HasDisk()) {
     session_.Admit();
+  } else {
+    session_.Refuse(SmtpRefusal::kDiskFull);
   }
 }
 
@@ -230,12 +235,10 @@ void MailConnection::Deliver() {
   delivery.received_time = shared_->parts.clock.Now();
   delivery.reservation = std::move(reservation_);
   reserved_bytes_ = 0;
-  if (options_.protocol == MailProtocol::kSmtp) {
-    delivery.channel = Channel::kSmtp;
+  delivery.channel = channel_;
+  if (channel_ == Channel::kSmtp) {
     delivery.envelope = Envelope{client_.value_or(IpAddress()), std::move(message.helo),
                                  std::move(message.mail_from), std::move(message.recipients)};
-  } else {
-    delivery.channel = Channel::kLmtp;
   }
   Enter(SmtpPhase::kCommit);
   shared_->parts.pipeline.Submit(
@@ -254,13 +257,11 @@ void MailConnection::OnDurable(const absl::Status& durable) {
   if (closed_) return;
   if (durable.ok()) {
     session_.Delivered();
-    LogInfo("mail_stored",
-            {{"channel", ChannelName(options_.protocol == MailProtocol::kSmtp ? Channel::kSmtp
-                                                                              : Channel::kLmtp)},
-             {"client", TextOf(client_)},
-             {"helo", session_.helo()},
-             {"tls", session_.tls()},
-             {"bytes", delivered_bytes_}});
+    LogInfo("mail_stored", {{"channel", ChannelName(channel_)},
+                            {"client", TextOf(client_)},
+                            {"helo", session_.helo()},
+                            {"tls", session_.tls()},
+                            {"bytes", delivered_bytes_}});
   } else {
     session_.Refuse(RefusalOf(durable));
   }

@@ -81,6 +81,7 @@ class MailConnection : public std::enable_shared_from_this<MailConnection> {
   bool ReadSome();
   void Feed(std::string_view input, std::string* rest);
   bool Handshake();
+  bool HasDisk() const;
   void Admit();
   bool AskForRoom();
   void OnRoom(uint64_t request, ByteBudget::Reservation reservation);
@@ -94,6 +95,7 @@ class MailConnection : public std::enable_shared_from_this<MailConnection> {
   const std::shared_ptr<SmtpShared> shared_;
   const MailListenerConfig& config_;
   const SmtpSessionOptions& options_;
+  const Channel channel_;
   const std::optional<IpAddress> client_;
   MailStream stream_;
   SmtpSession session_;

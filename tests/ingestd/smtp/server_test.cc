@@ -205,6 +205,21 @@ TEST_F(SmtpServerTest, AFullDiskRefusesBeforeTheMessage) {
   EXPECT_EQ(client.Say("MAIL FROM:<>"), "250");
 }
 
+TEST_F(SmtpServerTest, ADiskThatFillsDuringAMessageRefusesIt) {
+  Start();
+  MailClient client = InData();
+  disk_percent_ = 92;
+  clock_.Advance(absl::Seconds(2));
+  ASSERT_TRUE(client.Send("too late\r\n.\r\n"));
+  EXPECT_EQ(client.Reply(), "452");
+  EXPECT_FALSE(Stored("too late\r\n"));
+  EXPECT_TRUE(WaitUntil([&] { return budget_.used_bytes() == 0; }));
+  disk_percent_ = 91;
+  clock_.Advance(absl::Seconds(2));
+  ASSERT_TRUE(client.Send("MAIL FROM:<>\r\nRCPT TO:<dmarc@reports.test>\r\nDATA\r\nx\r\n.\r\n"));
+  for (const char* code : {"250", "250", "354", "250"}) EXPECT_EQ(client.Reply(), code);
+}
+
 TEST_F(SmtpServerTest, ALargeMessageTakesTheWholeBudget) {
   Start();
   const std::string body(3 << 20, 'x');
