@@ -21,24 +21,32 @@ namespace {
 
 constexpr int kSeconds = 30;
 
-UniqueFd Opened(int family, const sockaddr* address, socklen_t size) {
+UniqueFd Opened(int family, const sockaddr* address, socklen_t size, uint32_t own_address = 0) {
   signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
   UniqueFd fd(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const timeval limit = {kSeconds, 0};
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  sockaddr_in own = {};
+  own.sin_family = AF_INET;
+  own.sin_addr.s_addr = htonl(own_address);
+  if (own_address != 0 &&
+      bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0) {
+    fd.Reset();
+  }
   if (connect(fd.get(), address, size) != 0) fd.Reset();
   return fd;
 }
 
 }  // namespace
 
-MailClient MailClient::Connect(uint16_t port) {
+MailClient MailClient::Connect(uint16_t port, uint32_t own_address) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  UniqueFd fd = Opened(AF_INET, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  UniqueFd fd =
+      Opened(AF_INET, reinterpret_cast<const sockaddr*>(&address), sizeof address, own_address);
   const int on = 1;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   return MailClient(std::move(fd));

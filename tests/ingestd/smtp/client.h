@@ -18,7 +18,8 @@ namespace dmarcate::ingest_testing {
 // Not thread-safe.
 class MailClient {
  public:
-  static MailClient Connect(uint16_t port);  // 127.0.0.1
+  // To 127.0.0.1; from `own_address` (in host order, one of 127.0.0.0/8) if there is one.
+  static MailClient Connect(uint16_t port, uint32_t own_address = 0);
   static MailClient ConnectUnix(const std::string& path);
 
   // False once the peer has closed.

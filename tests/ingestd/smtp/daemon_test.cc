@@ -5,8 +5,12 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
+#include <iostream>
+#include <vector>
 
+#include "absl/time/clock.h"
 #include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -27,13 +31,14 @@ constexpr DayNumber kLastDay = 40'000;
 
 class SmtpDaemonTest : public testing::Test {
  protected:
-  void Start() {
+  // `more`: further lines of [smtp].
+  void Start(const std::string& more = "") {
     const absl::Status started = daemon_.Start(
         {}, fmt::format("[smtp]\nlisten = [\"127.0.0.1:{0}\"]\nhostname = \"mx.reports.test\"\n"
                         "recipients = [\"dmarc@reports.test\"]\ncertificate = \"{1}/cert.pem\"\n"
-                        "key = \"{1}/key.pem\"\n[lmtp]\nlisten = [\"127.0.0.1:{2}\"]\n"
+                        "key = \"{1}/key.pem\"\n{3}[lmtp]\nlisten = [\"127.0.0.1:{2}\"]\n"
                         "socket = \"{1}/lmtp\"\n",
-                        smtp_port_, daemon_.directory().path(), lmtp_port_));
+                        smtp_port_, daemon_.directory().path(), lmtp_port_, more));
     ASSERT_TRUE(started.ok()) << started;
     // The listeners open after the socket that Start() waits for.
     ASSERT_TRUE(WaitUntil([&] { return MailClient::Connect(smtp_port_).Reply() == "220"; }));
@@ -189,6 +194,62 @@ TEST_F(SmtpDaemonTest, HostileSessionsStaySmall) {
   EXPECT_EQ(large.Say("\r\n."), "250");
   EXPECT_LT(daemon_.PeakKib() - idle, 64 << 10);
   EXPECT_TRUE(daemon_.Running());
+}
+
+// Slow and mass connections. Each address has as many as it may have.
+TEST_F(SmtpDaemonTest, MassesOfIdleAndSlowClientsDoNotHinderAnHonestSender) {
+  constexpr int kPerAddress = 20, kSlow = 1000, kHonest = 100, kSpare = 500;
+  rlimit files = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+  files.rlim_cur = files.rlim_max;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);  // the daemon inherits it
+  const int most = static_cast<int>(std::min<rlim_t>(files.rlim_cur, 20'000)) - kSlow - kSpare;
+  const int idle_count = std::min(10'000, most);
+  ASSERT_GT(idle_count, 0) << "ulimit -n is " << files.rlim_max;
+  if (idle_count < 10'000) std::cerr << "ulimit -n allows " << idle_count << " idle clients only\n";
+  ASSERT_EQ(daemon_.Stop(), 0);
+  Start("connections = 16000\n");
+  const int64_t before = daemon_.PeakKib();
+
+  std::vector<MailClient> idle, slow;
+  const auto from = [](size_t n) {
+    return uint32_t{127} << 24 | 1u << 16 | static_cast<uint32_t>(n / kPerAddress + 1);
+  };
+  for (int i = 0; i < idle_count; ++i) {
+    idle.push_back(MailClient::Connect(smtp_port_, from(idle.size())));
+  }
+  for (int i = 0; i < kSlow; ++i) {
+    slow.push_back(MailClient::Connect(smtp_port_, from(idle.size() + slow.size())));
+    ASSERT_TRUE(slow.back().Send(Envelope("EHLO")));
+  }
+  for (MailClient& client : idle) ASSERT_EQ(client.Reply(), "220");
+  for (MailClient& client : slow) {
+    for (const char* code : {"220", "250", "250", "250", "354"}) ASSERT_EQ(client.Reply(), code);
+  }
+  // One address more than its share is still refused.
+  EXPECT_EQ(MailClient::Connect(smtp_port_, from(0)).Reply(), "421");
+
+  std::vector<absl::Duration> took;
+  for (int i = 0; i < kHonest; ++i) {
+    for (size_t n = static_cast<size_t>(i) % 10; n < slow.size(); n += 10) {
+      ASSERT_TRUE(slow[n].Send("x"));  // a tenth of them, an octet each
+    }
+    const absl::Time begin = absl::Now();
+    MailClient honest = MailClient::Connect(smtp_port_);
+    ASSERT_EQ(honest.Reply(), "220");
+    Begin(honest, "EHLO");
+    ASSERT_EQ(honest.Say(Mail(fmt::format("honest{}", i)) + "."), "250") << honest.last_reply();
+    ASSERT_EQ(honest.Say("QUIT"), "221");
+    took.push_back(absl::Now() - begin);
+  }
+  std::ranges::sort(took);
+  EXPECT_LT(took[kHonest * 99 / 100], absl::Seconds(2));
+  EXPECT_TRUE(WaitUntil([&] { return Reports() == kHonest; })) << daemon_.log();
+  // 8 KiB a connection, and 16 more for those that are within a message.
+  EXPECT_LT(daemon_.PeakKib() - before, (idle_count + kSlow) * 8 + kSlow * 16);
+  RecordProperty("idle", idle_count);
+  RecordProperty("p99_ms", static_cast<int>(absl::ToInt64Milliseconds(took[kHonest * 99 / 100])));
+  RecordProperty("kib", static_cast<int>(daemon_.PeakKib() - before));
 }
 
 }  // namespace
