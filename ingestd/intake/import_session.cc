@@ -275,14 +275,15 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
       state_ = State::kIdle;
       return ReadOn();
     }
+    // No bytes at all is how a client asks whether they are known: OnStart() has answered if so.
     const bool whole = content_.size() == static_cast<size_t>(item_.size_bytes());
     std::string sha256 = whole ? Sha256(content_) : "";
     if (!whole || (!item_.sha256().empty() && sha256 != item_.sha256())) {
-      Refuse(v1::ITEM_OUTCOME_INVALID, whole ? "sha256_mismatch" : "size_mismatch",
-             whole ? "the bytes have another sha256"
-                   : fmt::format("{} bytes, announced {}", content_.size(), item_.size_bytes()));
-      state_ = State::kIdle;
-      return;
+      return Refuse(
+          v1::ITEM_OUTCOME_INVALID, whole ? "sha256_mismatch" : "size_mismatch",
+          whole ? "the bytes have another sha256"
+                : fmt::format("{} bytes, announced {}", content_.size(), item_.size_bytes()),
+          State::kIdle);
     }
     Expect(Next::kItem, kIdleLimit);
     state_ = State::kIdle;
@@ -313,12 +314,14 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
     ReadOn();
   }
 
-  // Answers the item in work and skips what still comes of it.
-  void Refuse(v1::ItemOutcome outcome, std::string_view reason, std::string_view detail) {
+  // Answers the item in work; what still comes of it is skipped. Nothing of it may be touched after
+  // this: the next frame may be here already.
+  void Refuse(v1::ItemOutcome outcome, std::string_view reason, std::string_view detail,
+              State next = State::kSkipping) {
     Expect(Next::kItem, kIdleLimit);
     reservation_.Release();
     std::string().swap(content_);
-    state_ = State::kSkipping;
+    state_ = next;
     Response response;
     response.mutable_result()->set_item_id(item_.item_id());
     *response.mutable_result()->add_items() = RefusedItem(outcome, reason, detail);
