@@ -8,6 +8,8 @@
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
+#include "cli/report_list.h"
+#include "cli/report_text.h"
 #include "dmarcate/v1/report.grpc.pb.h"
 #include "lib/base/text.h"
 
@@ -17,12 +19,9 @@ namespace {
 using Stub = v1::ReportService::Stub;
 
 struct Options {
-  std::string domain, report;
-  PageOptions page;
-  DateRangeOptions range;
+  std::string report;
+  ReportListOptions list;
 };
-
-std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
 std::string FailuresText(const v1::FailureReport& report) {
   std::vector<std::string> words;
@@ -90,9 +89,7 @@ std::string ReportText(const v1::FailureReport& report) {
 
 int List(App* app, const Options& options) {
   v1::ListFailureReportsRequest request;
-  request.set_parent(DomainResource(options.domain));
-  options.page.Fill(&request);
-  if (const auto status = options.range.Fill(request.mutable_date_range()); !status.ok()) {
+  if (const auto status = options.list.Fill(&request); !status.ok()) {
     return app->Fail("failure reports not listed", status);
   }
   v1::ListFailureReportsResponse response;
@@ -128,9 +125,7 @@ void AddFailures(CLI::App* reports, App* app) {
   auto options = std::make_shared<Options>();
   CLI::App* list = reports->add_subcommand(
       "failures", "failure reports of a domain: single messages, newest day first");
-  list->add_option("DOMAIN", options->domain)->required();
-  options->page.Add(list);
-  options->range.Add(list);
+  options->list.Add(list);
   list->footer(
       "Examples:\n  dmarcate reports failures example.com --days 7\n"
       "  dmarcate reports failures example.com -o jsonl");
@@ -138,11 +133,11 @@ void AddFailures(CLI::App* reports, App* app) {
 
   CLI::App* get = reports->add_subcommand("failure", "one failure report, with its repairs");
   get->add_option("REPORT", options->report, "report id or resource name")->required();
-  get->add_option("--domain", options->domain, "domain of the report");
+  get->add_option("--domain", options->list.domain, "domain of the report");
   get->footer(
       "Example:\n  dmarcate reports failure 20260629-00000000000a3f01-0 --domain example.com");
   app->OnSelected(get, [app, options] {
-    const std::string name = ChildResource(options->report, "failureReports", options->domain);
+    const std::string name = ChildResource(options->report, "failureReports", options->list.domain);
     if (name.empty()) {
       return app->Fail(kUsage, "", "which domain?", "a short report id needs --domain");
     }

@@ -15,8 +15,6 @@ std::string PolicyText(v1::PolicyKind policy) {
              : EnumText(v1::PolicyKind_Name(policy), "POLICY_KIND_");
 }
 
-std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
-
 std::string DkimText(const v1::AggregateRecord& record) {
   std::vector<std::string> parts;
   for (const v1::DkimAuthResult& dkim : record.dkim()) {
@@ -32,10 +30,6 @@ std::string SpfText(const v1::AggregateRecord& record) {
   }
   return Join(parts, " ");
 }
-
-}  // namespace
-
-namespace {
 
 std::vector<Column> RecordColumns() {
   return {{"ADDRESS"},

@@ -1,5 +1,6 @@
 // cli/report_text.h
-// An aggregate report as tables, the same for `reports get` (stored) and `parse` (a file).
+// An aggregate report as tables, the same for `reports get` (stored) and `parse` (a file); and what
+// the tables of other reports share with them.
 
 #ifndef DMARCATE_CLI_REPORT_TEXT_H_
 #define DMARCATE_CLI_REPORT_TEXT_H_
@@ -11,6 +12,9 @@
 #include "dmarcate/v1/report.pb.h"
 
 namespace dmarcate::cli {
+
+// "-" where a report says nothing.
+inline std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
 // Head, records and findings, for people.
 std::string ReportText(const v1::AggregateReport& report);

@@ -6,6 +6,8 @@
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
+#include "cli/report_list.h"
+#include "cli/report_text.h"
 #include "dmarcate/v1/report.grpc.pb.h"
 #include "lib/base/text.h"
 
@@ -15,12 +17,9 @@ namespace {
 using Stub = v1::ReportService::Stub;
 
 struct Options {
-  std::string domain, report;
-  PageOptions page;
-  DateRangeOptions range;
+  std::string report;
+  ReportListOptions list;
 };
-
-std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
 // OK, FAILED and FAIL% of any message that counts sessions.
 template <typename Message>
@@ -38,9 +37,7 @@ void AppendSessionColumns(std::vector<Column>* columns) {
 
 int List(App* app, const Options& options) {
   v1::ListTlsReportsRequest request;
-  request.set_parent(DomainResource(options.domain));
-  options.page.Fill(&request);
-  if (const auto status = options.range.Fill(request.mutable_date_range()); !status.ok()) {
+  if (const auto status = options.list.Fill(&request); !status.ok()) {
     return app->Fail("TLS reports not listed", status);
   }
   v1::ListTlsReportsResponse response;
@@ -192,8 +189,8 @@ Table SummaryTable(const v1::SummarizeTlsReportsResponse& summary) {
 
 int Summary(App* app, const Options& options) {
   v1::SummarizeTlsReportsRequest request;
-  request.set_parent(DomainResource(options.domain));
-  if (const auto status = options.range.Fill(request.mutable_date_range()); !status.ok()) {
+  request.set_parent(DomainResource(options.list.domain));
+  if (const auto status = options.list.range.Fill(request.mutable_date_range()); !status.ok()) {
     return app->Fail("TLS reports not summarized", status);
   }
   v1::SummarizeTlsReportsResponse response;
@@ -220,9 +217,7 @@ void AddTls(CLI::App* root, App* app) {
   group->require_subcommand(1);
 
   CLI::App* list = group->add_subcommand("list", "TLS reports of a domain, newest day first");
-  list->add_option("DOMAIN", options->domain)->required();
-  options->page.Add(list);
-  options->range.Add(list);
+  options->list.Add(list);
   list->footer(
       "Examples:\n  dmarcate tls list example.com --days 7\n"
       "  dmarcate tls list example.com -o jsonl");
@@ -230,8 +225,8 @@ void AddTls(CLI::App* root, App* app) {
 
   CLI::App* summary =
       group->add_subcommand("summary", "sessions by policy, day, failure and reporter");
-  summary->add_option("DOMAIN", options->domain)->required();
-  options->range.Add(summary);
+  summary->add_option("DOMAIN", options->list.domain)->required();
+  options->list.range.Add(summary);
   summary->footer(
       "Failures of a session may overlap, and a session may be under two policies: rows of one "
       "kind "
@@ -242,10 +237,10 @@ void AddTls(CLI::App* root, App* app) {
 
   CLI::App* get = group->add_subcommand("get", "one TLS report with its failures and repairs");
   get->add_option("REPORT", options->report, "report id or resource name")->required();
-  get->add_option("--domain", options->domain, "domain of the report");
+  get->add_option("--domain", options->list.domain, "domain of the report");
   get->footer("Example:\n  dmarcate tls get 20260629-00000000000a3f01-0 --domain example.com");
   app->OnSelected(get, [app, options] {
-    const std::string name = ChildResource(options->report, "tlsReports", options->domain);
+    const std::string name = ChildResource(options->report, "tlsReports", options->list.domain);
     if (name.empty()) {
       return app->Fail(kUsage, "", "which domain?", "a short report id needs --domain");
     }
