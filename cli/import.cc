@@ -1,245 +1,226 @@
 #include "cli/import.h"
 
-#include <algorithm>
-#include <condition_variable>
-#include <filesystem>
-#include <iostream>
-#include <iterator>
+#include <unistd.h>
+
+#include <csignal>
 #include <map>
 #include <mutex>
-#include <thread>
 
 #include "fmt/format.h"
+#include "nlohmann/json.hpp"
 
-#include "cli/call.h"
+#include "cli/import/file_reader.h"
+#include "cli/import/items.h"
+#include "cli/import/transfer.h"
+#include "cli/import/walk.h"
 #include "cli/messages.h"
 #include "cli/progress.h"
-#include "dmarcate/v1/intake.grpc.pb.h"
-#include "lib/base/digest.h"
-#include "lib/base/file.h"
 #include "lib/base/status_macros.h"
-#include "lib/base/text.h"
 
 namespace dmarcate::cli {
 namespace {
 
-constexpr size_t kChunkBytes = 256 << 10;
-constexpr size_t kItemLimitBytes = 50
-                                   << 20;  // the server's own limit decides; this bounds our memory
-constexpr size_t kInFlight = 256;          // items sent and not yet acknowledged
-constexpr size_t kToldFailures = 20;
+constexpr size_t kTold = 20;  // of each kind of note
 
-struct Item {
-  std::string path;
-  int64_t size = 0;
-};
-
-// Regular files below `paths`, sorted. A Maildir's tmp/ holds unfinished deliveries and is left
-// out.
-absl::StatusOr<std::vector<Item>> Collect(const std::vector<std::string>& paths) {
-  namespace fs = std::filesystem;
-  std::vector<Item> items;
-  std::error_code error;
-  for (const std::string& path : paths) {
-    if (path == "-") {
-      items.push_back({path, 0});
-      continue;
-    }
-    if (fs::is_directory(path, error)) {
-      fs::recursive_directory_iterator it(path, fs::directory_options::skip_permission_denied,
-                                          error);
-      for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
-        if (it->is_directory(error) && it->path().filename() == "tmp" &&
-            fs::exists(it->path().parent_path() / "cur", error)) {
-          it.disable_recursion_pending();
-        } else if (it->is_regular_file(error)) {
-          items.push_back({it->path().string(), static_cast<int64_t>(it->file_size(error))});
-        }
-      }
-    } else if (fs::exists(path, error)) {
-      items.push_back({path, static_cast<int64_t>(fs::file_size(path, error))});
-    }
-    if (error) {
-      return MakeError(absl::StatusCode::kUnavailable,
-                       fmt::format("{}: {}", path, error.message()));
-    }
-    if (!fs::exists(path, error)) {
-      return MakeError(absl::StatusCode::kNotFound,
-                       fmt::format("{}: no such file or folder", path));
+// Notes of one kind, the first of them whole.
+class Notes {
+ public:
+  void Add(std::string note) {
+    if (++count_ <= kTold) first_.push_back(std::move(note));
+  }
+  void Print(const App& app, std::string_view where_more) const {
+    for (const std::string& note : first_) app.Note(note);
+    if (count_ > first_.size()) {
+      app.Note(fmt::format("and {} more{}", count_ - first_.size(), where_more));
     }
   }
-  std::ranges::sort(items, {}, &Item::path);
-  return items;
-}
+  size_t count() const { return count_; }
+
+ private:
+  size_t count_ = 0;
+  std::vector<std::string> first_;
+};
 
 std::string OutcomeText(v1::ItemOutcome outcome) {
   return EnumText(v1::ItemOutcome_Name(outcome), "ITEM_OUTCOME_");
 }
 
-// What came back so far; shared by the thread that sends and the one that reads.
-class Tally {
+// What is to come, as far as it can be known.
+struct Extent {
+  int64_t files = 0;
+  int64_t bytes = 0;  // 0: not known
+};
+
+absl::StatusOr<Extent> Measure(const std::vector<std::string>& paths) {
+  Extent extent;
+  bool known = true;
+  const FileVisitor visitor = {[&](const std::string&, int64_t size) {
+                                 ++extent.files;
+                                 extent.bytes += std::max<int64_t>(size, 0);
+                                 known = known && size >= 0;
+                                 return true;
+                               },
+                               [](const std::string&, std::string_view) {}};  // told when read
+  for (const std::string& path : paths) DMARCATE_RETURN_IF_ERROR(WalkFiles(path, visitor));
+  if (!known) extent.bytes = 0;
+  return extent;
+}
+
+// What was found and what came of it. Found on the thread that reads, answered on the stream's.
+class Import final : public ImportSink {
  public:
-  void Sent() {
-    const std::lock_guard lock(mutex_);
-    ++sent_;
+  Import(App* app, const Extent& extent)
+      : progress_("importing", extent.bytes, 0),
+        files_(extent.files),
+        transfer_(
+            app->ingestd(),
+            [app](grpc::ClientContext* context) {
+              app->Prepare(context, App::Daemon::kIngestd, absl::Hours(24));
+            },
+            [this](const ImportAnswer& answer) { OnAnswer(answer); }) {}
+
+  // Returns how the stream ended.
+  grpc::Status Run(const std::vector<std::string>& paths) {
+    FileReader reader({}, *this);
+    const FileVisitor visitor = {
+        [&](const std::string& path, int64_t) { return reader.Read(path); },
+        [&](const std::string& path, std::string_view why) {
+          Tell({ImportNotice::Kind::kRefused, path, std::string(why), "its files are missing"});
+        }};
+    for (const std::string& path : paths) {
+      const absl::Status status = WalkFiles(path, visitor);
+      if (!status.ok()) {  // it was there when it was measured
+        Tell({ImportNotice::Kind::kRefused, path, std::string(MessageOf(status)), ""});
+      }
+    }
+    const grpc::Status status = transfer_.Finish();
+    progress_.Finish();
+    return status;
   }
-  void Answered(const v1::ItemResult& result, const Item& item) {
+
+  bool Take(ImportItem item) override { return transfer_.Send(std::move(item)); }
+
+  void Tell(ImportNotice notice) override {
     const std::lock_guard lock(mutex_);
-    ++answered_;
-    bytes_ += item.size;
-    for (const v1::SubmittedItem& part : result.items()) {
-      ++counts_[part.outcome()];
+    const std::string text = fmt::format("{}: {}{}{}", notice.name, notice.why,
+                                         notice.next.empty() ? "" : "; ", notice.next);
+    if (notice.kind == ImportNotice::Kind::kRefused) {
+      refused_.Add("not sent: " + text);
+    } else {
+      skipped_.Add("left out: " + text);
+    }
+  }
+
+  void FileDone(int64_t source_bytes) override {
+    const std::lock_guard lock(mutex_);
+    ++files_done_;
+    bytes_ += source_bytes;
+    ShowProgress();
+  }
+
+  // The rest is for after Run().
+  int Print(const App& app) const {
+    if (app.format() == Format::kJson || app.format() == Format::kJsonl ||
+        app.format() == Format::kYaml) {
+      PrintObject(app.format());
+    } else {
+      PrintTable(app.format());
+    }
+    failed_.Print(app, ": dmarcate reports quarantine list");
+    refused_.Print(app, " not sent");
+    skipped_.Print(app, " left out");
+    return failed_.count() + refused_.count() == 0 ? kDone : kPartFailed;
+  }
+
+ private:
+  void OnAnswer(const ImportAnswer& answer) {
+    const std::lock_guard lock(mutex_);
+    ++items_;
+    bytes_ += answer.source_bytes;
+    sent_bytes_ += answer.sent_bytes;
+    if (answer.sent_bytes == 0) ++known_;
+    for (const v1::SubmittedItem& part : answer.result.items()) {
+      ++outcomes_[part.outcome()];
       if (part.outcome() == v1::ITEM_OUTCOME_STORED) {
         records_ += part.record_count();
         messages_ += part.message_count();
-      }
-      if (part.outcome() != v1::ITEM_OUTCOME_STORED &&
-          part.outcome() != v1::ITEM_OUTCOME_DUPLICATE) {
-        failures_.push_back(fmt::format("{}: {}: {}: {}", item.path, OutcomeText(part.outcome()),
-                                        part.reason(), part.detail()));
+      } else if (part.outcome() != v1::ITEM_OUTCOME_DUPLICATE) {
+        failed_.Add(fmt::format("{}: {}: {}: {}", answer.name, OutcomeText(part.outcome()),
+                                part.reason(), part.detail()));
       }
     }
-    changed_.notify_all();
+    ShowProgress();
   }
-  void Ended() {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-    changed_.notify_all();
-  }
-  // False: the stream has ended.
-  bool WaitForRoom() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return ended_ || sent_ - answered_ < kInFlight; });
-    return !ended_;
-  }
-  void Report(Progress* progress) {
-    const std::lock_guard lock(mutex_);
-    progress->Update(bytes_, static_cast<int64_t>(answered_), Counts());
-  }
-  std::string Counts() const {
-    std::string out;
-    for (const auto& [outcome, count] : counts_) {
-      out += fmt::format("{}{} {}", out.empty() ? "" : ", ", count, OutcomeText(outcome));
-    }
-    return out;
-  }
-  const std::map<v1::ItemOutcome, int64_t>& counts() const { return counts_; }
-  const std::vector<std::string>& failures() const { return failures_; }
-  int64_t records() const { return records_; }
-  int64_t messages() const { return messages_; }
 
- private:
+  void ShowProgress() {
+    std::string counts = fmt::format("{} of {} files", files_done_, files_);
+    for (const auto& [outcome, count] : outcomes_) {
+      counts += fmt::format(", {} {}", count, OutcomeText(outcome));
+    }
+    if (refused_.count() > 0) counts += fmt::format(", {} not sent", refused_.count());
+    progress_.Update(bytes_, items_, counts);
+  }
+
+  void PrintTable(Format format) const {
+    Table table({{"OUTCOME"}, {"REPORTS", Align::kRight}});
+    for (const auto& [outcome, count] : outcomes_) {
+      table.Add(OutcomeText(outcome), {OutcomeText(outcome), std::to_string(count)});
+    }
+    fmt::print("{}", table.Render(format));
+    if (format != Format::kTable && format != Format::kWide) return;
+    fmt::print(
+        "{} records, {} messages stored\n{} items of {} files: {} bytes sent, {} items were "
+        "there already\n",
+        FormatCount(records_), FormatCount(messages_), FormatCount(items_),
+        FormatCount(files_done_), FormatCount(sent_bytes_), FormatCount(known_));
+  }
+
+  void PrintObject(Format format) const {
+    nlohmann::ordered_json object = {{"message_type", "import_summary"}};
+    for (const auto& [outcome, count] : outcomes_) object[OutcomeText(outcome)] = count;
+    object["records"] = records_;
+    object["messages"] = messages_;
+    object["files"] = files_done_;
+    object["items"] = items_;
+    object["known_items"] = known_;
+    object["sent_bytes"] = sent_bytes_;
+    object["not_sent"] = refused_.count();
+    object["left_out"] = skipped_.count();
+    const std::string text = object.dump();
+    fmt::print("{}\n", format == Format::kYaml ? JsonToYaml(text) : text);
+  }
+
   std::mutex mutex_;
-  std::condition_variable changed_;
-  size_t sent_ = 0, answered_ = 0;
-  int64_t bytes_ = 0, records_ = 0, messages_ = 0;
-  bool ended_ = false;
-  std::map<v1::ItemOutcome, int64_t> counts_;
-  std::vector<std::string> failures_;
+  Progress progress_;
+  const int64_t files_;
+  int64_t files_done_ = 0, items_ = 0, known_ = 0;
+  int64_t bytes_ = 0;       // of the files, answered or left out
+  int64_t sent_bytes_ = 0;  // to ingestd
+  int64_t records_ = 0, messages_ = 0;
+  std::map<v1::ItemOutcome, int64_t> outcomes_;
+  Notes failed_, refused_, skipped_;
+  ImportTransfer transfer_;  // last: it calls OnAnswer() until it is gone
 };
 
-using Stream = grpc::ClientReaderWriter<v1::ImportReportsRequest, v1::ImportReportsResponse>;
-
-bool Send(Stream& stream, int64_t id, const Item& item, const std::string& content) {
-  v1::ImportReportsRequest frame;
-  v1::ItemStart* start = frame.mutable_start();
-  start->set_item_id(id);
-  start->set_file_name(
-      ToValidUtf8(item.path == "-" ? "" : std::filesystem::path(item.path).filename().string()));
-  start->set_size_bytes(static_cast<int64_t>(content.size()));
-  start->set_sha256(Sha256(content));
-  if (!stream.Write(frame)) return false;
-  for (size_t at = 0; at < content.size(); at += kChunkBytes) {
-    frame.set_chunk(content.substr(at, kChunkBytes));
-    if (!stream.Write(frame)) return false;
-  }
-  frame.mutable_end();
-  return stream.Write(frame);
-}
-
-absl::StatusOr<std::string> Load(const Item& item) {
-  if (item.path != "-") return ReadFile(item.path, kItemLimitBytes);
-  std::string text;
-  char buffer[65536];
-  while (text.size() <= kItemLimitBytes) {
-    std::cin.read(buffer, sizeof buffer);
-    if (std::cin.gcount() <= 0) return text;
-    text.append(buffer, static_cast<size_t>(std::cin.gcount()));
-  }
-  return MakeError(absl::StatusCode::kResourceExhausted,
-                   fmt::format("standard input: larger than {} bytes", kItemLimitBytes));
+extern "C" void OnInterrupt(int signal) {
+  constexpr char kText[] = "\ninterrupted; the same command goes on where this one was\n";
+  (void)!write(STDERR_FILENO, kText, sizeof kText - 1);
+  _exit(128 + signal);
 }
 
 }  // namespace
 
 int ImportReports(App* app, const std::vector<std::string>& paths) {
-  const auto items = Collect(paths);
-  if (!items.ok()) return app->Fail("nothing imported", items.status());
-  int64_t total = 0;
-  for (const Item& item : *items) total += item.size;
-
-  grpc::ClientContext context;
-  app->Prepare(&context, App::Daemon::kIngestd, absl::Hours(24));
-  const auto stub = v1::IntakeService::NewStub(app->ingestd());
-  const std::unique_ptr<Stream> stream = stub->ImportReports(&context);
-  Tally tally;
-  Progress progress("importing", total, static_cast<int64_t>(items->size()));
-  std::thread reader([&] {
-    v1::ImportReportsResponse response;
-    while (stream->Read(&response)) {
-      const auto id = static_cast<size_t>(response.result().item_id());
-      if (id < items->size()) tally.Answered(response.result(), (*items)[id]);
-      tally.Report(&progress);
-    }
-    tally.Ended();
-  });
-  std::vector<std::string> unreadable;
-  for (size_t i = 0; i < items->size(); ++i) {
-    const auto content = Load((*items)[i]);
-    if (!content.ok()) {
-      unreadable.push_back(std::string(MessageOf(content.status())));
-      continue;
-    }
-    if (!tally.WaitForRoom()) break;
-    tally.Sent();
-    if (!Send(*stream, static_cast<int64_t>(i), (*items)[i], *content)) break;
-  }
-  stream->WritesDone();
-  reader.join();
-  progress.Finish();
-  const grpc::Status status = stream->Finish();
-
-  // The sums, as the columns of a table and as one message.
-  Table table({{"OUTCOME"}, {"REPORTS", Align::kRight}});
-  for (const auto& [outcome, count] : tally.counts()) {
-    table.Add(OutcomeText(outcome), {OutcomeText(outcome), std::to_string(count)});
-  }
-  if (app->format() == Format::kTable || app->format() == Format::kWide ||
-      app->format() == Format::kCsv || app->format() == Format::kName) {
-    fmt::print("{}", table.Render(app->format()));
-    if (app->format() == Format::kTable) {
-      fmt::print("{} records, {} messages stored\n", FormatCount(tally.records()),
-                 FormatCount(tally.messages()));
-    }
-  } else {
-    std::string counts;
-    for (const auto& [outcome, count] : tally.counts()) {
-      counts += fmt::format("\"{}\":{},", OutcomeText(outcome), count);
-    }
-    fmt::print("{{\"message_type\":\"import_summary\",{}\"records\":{},\"messages\":{}}}\n", counts,
-               tally.records(), tally.messages());
-  }
-  for (size_t i = 0; i < std::min(tally.failures().size(), kToldFailures); ++i) {
-    app->Note(tally.failures()[i]);
-  }
-  if (tally.failures().size() > kToldFailures) {
-    app->Note(fmt::format("and {} more: dmarcate reports quarantine list",
-                          tally.failures().size() - kToldFailures));
-  }
-  for (const std::string& why : unreadable) app->Note("not sent: " + why);
-  if (!status.ok())
-    return app->Fail("import ended early; run it again, what is stored is skipped", status);
-  return tally.failures().empty() && unreadable.empty() ? kDone : kPartFailed;
+  const auto extent = Measure(paths);
+  if (!extent.ok()) return app->Fail("nothing imported", extent.status());
+  // What is acknowledged is stored, and the rest is recognised next time: nothing to be tidied up.
+  std::signal(SIGINT, OnInterrupt);
+  std::signal(SIGTERM, OnInterrupt);
+  Import import(app, *extent);
+  const grpc::Status status = import.Run(paths);
+  const int exit_code = import.Print(*app);
+  if (status.ok()) return exit_code;
+  return app->Fail("import ended early; the same command goes on where this one was", status);
 }
 
 }  // namespace dmarcate::cli

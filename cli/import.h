@@ -1,6 +1,5 @@
 // cli/import.h
-// `dmarcate reports import`: files and folders over one stream to ingestd, each acknowledged by
-// itself.
+// `dmarcate reports import`: files, folders and archives of reports to ingestd.
 
 #ifndef DMARCATE_CLI_IMPORT_H_
 #define DMARCATE_CLI_IMPORT_H_
@@ -12,9 +11,9 @@
 
 namespace dmarcate::cli {
 
-// Walks `paths` ("-" is standard input as one item), sends what it finds, shows progress on stderr
-// and the sums on stdout. Exit code 9 if part of it could not be read as a report, with each such
-// item told.
+// Walks `paths` ("-" is standard input), sends what it finds, shows progress on stderr and the sums
+// on stdout. Exit code 9 if part of it was not sent or could not be read as a report; the first of
+// them are told.
 int ImportReports(App* app, const std::vector<std::string>& paths);
 
 }  // namespace dmarcate::cli

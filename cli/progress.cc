@@ -18,7 +18,14 @@ constexpr absl::Duration kPlainLine = absl::Seconds(10);
 std::string Bytes(int64_t bytes) {
   if (bytes < 10'000) return fmt::format("{} B", bytes);
   if (bytes < 10'000'000) return fmt::format("{} kB", bytes / 1000);
-  return fmt::format("{} MB", bytes / 1'000'000);
+  if (bytes < 10'000'000'000) return fmt::format("{} MB", bytes / 1'000'000);
+  return fmt::format("{} GB", bytes / 1'000'000'000);
+}
+
+std::string Duration(int64_t seconds) {
+  if (seconds < 100) return fmt::format("{} s", seconds);
+  if (seconds < 3600) return fmt::format("{} min", (seconds + 59) / 60);
+  return fmt::format("{} h {} min", seconds / 3600, seconds % 3600 / 60);
 }
 
 }  // namespace
@@ -32,24 +39,36 @@ Progress::Progress(std::string verb, int64_t total_bytes, int64_t total_items)
 
 Progress::~Progress() { Finish(); }
 
+int64_t Progress::Percent() const {
+  if (total_bytes_ <= 0) return 0;
+  return std::min<int64_t>(bytes_ * 100 / total_bytes_, 100);  // a file may have grown
+}
+
 std::string Progress::Line(absl::Time now) const {
   const double seconds = std::max(absl::ToDoubleSeconds(now - start_), 0.001);
   const auto rate = static_cast<int64_t>(static_cast<double>(items_) / seconds);
-  std::string line = fmt::format("{} {}/{}", verb_, items_, total_items_);
+  std::string line = verb_;
   if (total_bytes_ > 0) {
-    const int64_t percent = bytes_ * 100 / total_bytes_;
+    const int64_t percent = Percent();
     if (terminal_) {
       const auto filled = static_cast<size_t>(percent * kBarWidth / 100);
-      line = fmt::format("{} [{:<{}}] {:>3}%  {}/{}", verb_, std::string(filled, '#'), kBarWidth,
-                         percent, items_, total_items_);
+      line += fmt::format(" [{:<{}}]", std::string(filled, '#'), kBarWidth);
     }
-    line += fmt::format("  {}", Bytes(bytes_));
-    if (bytes_ > 0 && bytes_ < total_bytes_) {
-      const auto left = static_cast<int64_t>(seconds * static_cast<double>(total_bytes_ - bytes_) /
-                                             static_cast<double>(bytes_));
-      line += fmt::format("  {} s left", left);
+    line += fmt::format(" {:>3}%  {} of {}", percent, Bytes(bytes_), Bytes(total_bytes_));
+  } else if (bytes_ > 0) {
+    line += fmt::format(" {}", Bytes(bytes_));
+  }
+  if (bytes_ > 0) {
+    line +=
+        fmt::format("  {}/s", Bytes(static_cast<int64_t>(static_cast<double>(bytes_) / seconds)));
+    if (bytes_ < total_bytes_) {
+      const double left =
+          seconds * static_cast<double>(total_bytes_ - bytes_) / static_cast<double>(bytes_);
+      line += fmt::format("  {} left", Duration(static_cast<int64_t>(left)));
     }
   }
+  line +=
+      total_items_ > 0 ? fmt::format("  {}/{}", items_, total_items_) : fmt::format("  {}", items_);
   return line + fmt::format("  {}/s  {}", rate, counts_);
 }
 
@@ -62,7 +81,7 @@ void Progress::Update(int64_t bytes, int64_t items, const std::string& counts) {
     if (now - drawn_ < kRedraw) return;
     fmt::print(stderr, "\r\033[K{}", Line(now));
   } else {
-    const int64_t percent = total_bytes_ > 0 ? bytes_ * 100 / total_bytes_ : 0;
+    const int64_t percent = Percent();
     if (drawn_ == absl::InfinitePast()) drawn_ = start_;
     if (now - drawn_ < kPlainLine && percent < drawn_percent_ + 10) return;
     drawn_percent_ = percent / 10 * 10;

@@ -15,7 +15,7 @@ namespace dmarcate::cli {
 // Not thread-safe.
 class Progress {
  public:
-  // `total_bytes` and `total_items` 0: unknown.
+  // `total_bytes` and `total_items` 0: unknown; then there is no bar, and no time left.
   Progress(std::string verb, int64_t total_bytes, int64_t total_items);
   ~Progress();
   void Update(int64_t bytes, int64_t items, const std::string& counts);
@@ -23,6 +23,7 @@ class Progress {
   void Finish();
 
  private:
+  int64_t Percent() const;
   std::string Line(absl::Time now) const;
   const std::string verb_;
   const int64_t total_bytes_, total_items_;

@@ -12,6 +12,7 @@
 #include "cli/messages.h"
 #include "cli/purge.h"
 #include "cli/quarantine.h"
+#include "cli/report_list.h"
 #include "cli/report_text.h"
 #include "dmarcate/v1/report.grpc.pb.h"
 
@@ -21,10 +22,9 @@ namespace {
 using Stub = v1::ReportService::Stub;
 
 struct Options {
-  std::string domain, report;
+  std::string report;
   std::vector<std::string> paths;
-  PageOptions page;
-  DateRangeOptions range;
+  ReportListOptions list;
 };
 
 int Get(App* app, const std::string& name) {
@@ -79,20 +79,18 @@ void AddReports(CLI::App* root, App* app) {
   import->add_option("PATH", options->paths, "files, folders or Maildirs; - for standard input")
       ->required();
   import->footer(
-      "Running it again adds nothing: what is stored is recognised by its content.\n"
-      "Examples:\n  dmarcate reports import ~/Maildir/.dmarc\n"
-      "  dmarcate reports import report.xml.gz");
+      "Maildirs, mbox, tar (gzip, bzip2, xz, zstd) and zip of many are split; all else is sent as "
+      "it is.\n"
+      "Running it again goes on where it ended and adds nothing twice.\n"
+      "Examples:\n  dmarcate reports import ~/Maildir/.dmarc old-reports.tar.gz\n"
+      "  ssh mail.example.com tar cz Maildir/.dmarc | dmarcate reports import -");
   app->OnSelected(import, [app, options] { return ImportReports(app, options->paths); });
 
   CLI::App* list = group->add_subcommand("list", "stored reports of a domain, newest day first");
-  list->add_option("DOMAIN", options->domain)->required();
-  options->page.Add(list);
-  options->range.Add(list);
+  options->list.Add(list);
   app->OnSelected(list, [app, options] {
     v1::ListAggregateReportsRequest request;
-    request.set_parent(DomainResource(options->domain));
-    options->page.Fill(&request);
-    if (const auto status = options->range.Fill(request.mutable_date_range()); !status.ok()) {
+    if (const auto status = options->list.Fill(&request); !status.ok()) {
       return app->Fail("reports not listed", status);
     }
     v1::ListAggregateReportsResponse response;
@@ -106,11 +104,12 @@ void AddReports(CLI::App* root, App* app) {
 
   const auto one = [&options](CLI::App* command) {
     command->add_option("REPORT", options->report, "report id or resource name")->required();
-    command->add_option("--domain", options->domain, "domain of the report");
+    command->add_option("--domain", options->list.domain, "domain of the report");
   };
   const auto selected = [app, options](int (*run)(App*, const std::string&)) {
     return [app, options, run] {
-      const std::string name = ChildResource(options->report, "aggregateReports", options->domain);
+      const std::string name =
+          ChildResource(options->report, "aggregateReports", options->list.domain);
       if (name.empty()) {
         return app->Fail(kUsage, "", "which domain?", "a short report id needs --domain");
       }

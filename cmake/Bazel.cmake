@@ -16,7 +16,7 @@ function(_dmarcate_bazel_label dep out)
     "PkgConfig::SYSTEMD=systemd" "gRPC::grpc\\+\\+_reflection=grpcpp_reflection" "gRPC::.*=grpcpp"
     "protobuf::libprotobuf=grpcpp" "benchmark::.*=benchmark" "GTest::gmock_main=gmock_main"
     "GTest::.*=gmock" "Threads::Threads=" "tomlplusplus::.*=" "CLI11::CLI11=" "nlohmann_json::.*="
-    "yaml-cpp=yaml_cpp" "Boost::headers=" "dl=" "stdc\\+\\+fs=")
+    "yaml-cpp=yaml_cpp" "LibArchive::LibArchive=archive" "Boost::headers=" "dl=" "stdc\\+\\+fs=")
   foreach(pair IN LISTS map)
     string(REGEX MATCH "^(.*)=([a-z_0-9]*)$" _ "${pair}")
     set(pattern "${CMAKE_MATCH_1}")

@@ -68,14 +68,6 @@ absl::StatusOr<ZipArchive> Open(std::string_view archive) {
   return zip;
 }
 
-bool IsJunk(std::string_view name) {
-  if (name.ends_with('/') || name.starts_with("__MACOSX/")) return true;
-  const size_t slash = name.rfind('/');
-  const std::string_view base = slash == std::string_view::npos ? name : name.substr(slash + 1);
-  return base == ".DS_Store" || EqualsIgnoreCase(base, "Thumbs.db") ||
-         EqualsIgnoreCase(base, "desktop.ini");
-}
-
 std::string DisplayName(std::string_view name) {
   return ToValidUtf8(name.substr(0, kMaxNameBytes));
 }
@@ -182,6 +174,14 @@ absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
 
 }  // namespace
 
+bool IsDesktopJunk(std::string_view name) {
+  if (name.starts_with("__MACOSX/")) return true;
+  const size_t slash = name.rfind('/');
+  const std::string_view base = slash == std::string_view::npos ? name : name.substr(slash + 1);
+  return base == ".DS_Store" || EqualsIgnoreCase(base, "Thumbs.db") ||
+         EqualsIgnoreCase(base, "desktop.ini");
+}
+
 bool LooksLikeZip(std::string_view bytes) {
   const std::string_view head = bytes.substr(0, 4);
   return head == std::string_view("PK\x03\x04", 4) || head == std::string_view("PK\x05\x06", 4);
@@ -206,7 +206,7 @@ absl::StatusOr<int> Unzip(std::string_view archive, ArchiveBudget& budget,
     zip_stat_init(&stat);
     if (zip_stat_index(zip.get(), index, 0, &stat) != 0) continue;
     const std::string_view name = stat.name == nullptr ? "" : stat.name;
-    if (IsJunk(name)) continue;
+    if (name.ends_with('/') || IsDesktopJunk(name)) continue;
     DMARCATE_RETURN_IF_ERROR(budget.ChargeMember());
     const auto compressed_bytes = static_cast<int64_t>(
         std::min<zip_uint64_t>(stat.comp_size, static_cast<zip_uint64_t>(archive_bytes)));

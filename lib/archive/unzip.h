@@ -29,6 +29,10 @@ struct ZipMember {
   absl::Status status;
 };
 
+// True for what desktops add to archives and folders: below __MACOSX/, or named .DS_Store,
+// Thumbs.db or desktop.ini.
+bool IsDesktopJunk(std::string_view name);
+
 // True if `bytes` begins as an archive with members does, or as an empty one.
 bool LooksLikeZip(std::string_view bytes);
 

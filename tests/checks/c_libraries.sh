@@ -9,6 +9,8 @@ rules='
 <zlib.h> lib/archive
 <zip.h> lib/archive
 <libdeflate.h> lib/archive
+<archive.h> cli/import
+<archive_entry.h> cli/import
 <pugixml lib/report
 "pugixml lib/report
 <libpsl.h> lib/mailauth
