@@ -17,6 +17,8 @@ namespace {
 
 using cli_testing::Daemons;
 using cli_testing::Entry;
+using cli_testing::TarOf;
+using cli_testing::ZipArchiveOf;
 using testing::HasSubstr;
 using testing_support::CommandResult;
 using testing_support::WaitUntil;

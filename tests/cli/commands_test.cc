@@ -1,0 +1,151 @@
+// Commands about what ingestd keeps, against both daemons: exit code and what is shown.
+
+#include "absl/time/clock.h"
+#include "fmt/format.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "lib/base/text.h"
+#include "tests/cli/daemons.h"
+
+namespace dmarcate {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing_support::CommandResult;
+using testing_support::WaitUntil;
+
+MATCHER_P2(Ends, exit_code, output, "") {
+  *result_listener << "exit code " << arg.exit_code << ", output:\n" << arg.output;
+  return arg.exit_code == exit_code &&
+         testing::Matches(testing::Matcher<std::string>(output))(arg.output);
+}
+
+class CommandsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const absl::Status started = daemons_.StartIngestd();
+    ASSERT_TRUE(started.ok()) << started;
+  }
+  CommandResult Run(std::vector<std::string> arguments) const {
+    return daemons_.Run(std::move(arguments));
+  }
+  // Hands `content` in; the exit code.
+  int Import(const std::string& name, const std::string& content) {
+    return Run({"reports", "import", daemons_.directory().Write(name, content)}).exit_code;
+  }
+  // The first name that a list gives, once policyd has seen it.
+  std::string FirstName(std::vector<std::string> list) {
+    list.insert(list.end(), {"-o", "name"});
+    std::string name;
+    WaitUntil([&] {
+      const CommandResult result = Run(list);
+      name = std::string(TrimAscii(Split(result.output, '\n')[0]));
+      return result.exit_code == 0 && !name.empty();
+    });
+    return name;
+  }
+  cli_testing::Daemons daemons_;
+};
+
+TEST_F(CommandsTest, QuarantineListShowReplayDrop) {
+  EXPECT_THAT(Run({"reports", "quarantine", "list"}), Ends(0, Not(HasSubstr("quarantined"))));
+  EXPECT_EQ(Import("broken.xml", "<?xml version=\"1.0\"?><feedback><report_metadata></feedback>"),
+            9);
+  EXPECT_THAT(Run({"reports", "quarantine", "list"}),
+              Ends(0, AllOf(HasSubstr("quarantined"), HasSubstr("broken.xml"))));
+  const std::string name = FirstName({"reports", "quarantine", "list"});
+  ASSERT_THAT(name, HasSubstr("quarantinedMessages/"));
+  EXPECT_THAT(Run({"reports", "quarantine", "show", name}),
+              Ends(0, AllOf(HasSubstr("reason"), HasSubstr("channel    import"),
+                            HasSubstr("broken.xml"), HasSubstr("<report_metadata>"))));
+  EXPECT_THAT(Run({"reports", "quarantine", "show", name, "--raw", "-"}),
+              Ends(0, testing::StartsWith("<?xml version")));
+  EXPECT_THAT(Run({"reports", "quarantine", "show", "999999999"}),
+              Ends(2, HasSubstr("NAME_MALFORMED")));
+  EXPECT_THAT(Run({"reports", "quarantine", "replay"}), Ends(2, HasSubstr("which messages?")));
+  EXPECT_THAT(Run({"reports", "quarantine", "replay", "--all", "-o", "json"}),
+              Ends(0, testing::ContainsRegex("\"quarantined_message_count\": *\"1\"")));
+  EXPECT_THAT(Run({"reports", "quarantine", "drop", name}), Ends(1, HasSubstr("--yes")));
+  EXPECT_THAT(Run({"reports", "quarantine", "drop", name, "--yes", "-o", "json"}),
+              Ends(0, testing::ContainsRegex("\"dropped_count\": *\"1\"")));
+  EXPECT_THAT(Run({"reports", "quarantine", "list"}), Ends(0, Not(HasSubstr("broken.xml"))));
+  EXPECT_THAT(Run({"reports", "quarantine", "drop", "--all", "--yes"}),
+              Ends(0, HasSubstr("there is no such message")));
+}
+
+TEST_F(CommandsTest, Purge) {
+  EXPECT_EQ(Import("a.xml", ingest_testing::MakeReportXml("gone.test", "a", {1, 2, 3})), 0);
+  EXPECT_EQ(Import("b.xml", ingest_testing::MakeReportXml("stays.test", "b", {4})), 0);
+  EXPECT_THAT(Run({"reports", "purge"}), Ends(2, HasSubstr("--domain DOMAIN or --address")));
+  EXPECT_THAT(Run({"reports", "purge", "--domain", "gone.test", "--count", "-o", "json"}),
+              Ends(0, AllOf(testing::ContainsRegex("\"report_count\": *\"1\""),
+                            testing::ContainsRegex("\"record_count\": *\"3\""))));
+  EXPECT_THAT(Run({"reports", "purge", "--domain", "gone.test"}), Ends(1, HasSubstr("--yes")));
+  EXPECT_THAT(Run({"reports", "purge", "--domain", "gone.test", "--yes", "-o", "json"}),
+              Ends(0, testing::ContainsRegex("\"report_count\": *\"1\"")));
+  EXPECT_THAT(Run({"reports", "purge", "--domain", "gone.test", "--count", "-o", "json"}),
+              Ends(0, testing::ContainsRegex("\"report_count\": *\"0\"")));
+  EXPECT_THAT(Run({"reports", "purge", "--address", "192.0.2.1", "--count", "-o", "json"}),
+              Ends(0, testing::ContainsRegex("\"record_count\": *\"1\"")));
+}
+
+std::string Yesterday(const char* format) {
+  return absl::FormatTime(format, absl::Now() - absl::Hours(24), absl::UTCTimeZone());
+}
+
+TEST_F(CommandsTest, TlsListSummaryGet) {
+  ASSERT_EQ(Import("tls.json", fmt::format(R"({{"organization-name":"Reporter","date-range":
+{{"start-datetime":"{0}T00:00:00Z","end-datetime":"{0}T23:59:59Z"}},"contact-info":"a@reporter.test",
+"report-id":"tls-1","policies":[{{"policy":{{"policy-type":"sts","policy-domain":"tls.test"}},
+"summary":{{"total-successful-session-count":90,"total-failure-session-count":10}},"failure-details":
+[{{"result-type":"certificate-expired","receiving-mx-hostname":"mx.tls.test",
+"failed-session-count":10}}]}}]}})",
+                                           Yesterday("%Y-%m-%d"))),
+            0);
+  ASSERT_TRUE(daemons_.StartPolicyd().ok());
+  ASSERT_EQ(Run({"domains", "add", "tls.test"}).exit_code, 0);
+  const std::string name = FirstName({"tls", "list", "tls.test"});
+  ASSERT_THAT(name, HasSubstr("domains/tls.test/tlsReports/"));
+  EXPECT_THAT(Run({"tls", "list", "tls.test"}),
+              Ends(0, AllOf(HasSubstr("Reporter"), HasSubstr("90"), HasSubstr("10"))));
+  EXPECT_THAT(Run({"tls", "summary", "tls.test"}),
+              Ends(0, AllOf(HasSubstr("certificate-expired"), HasSubstr("mx.tls.test"))));
+  EXPECT_THAT(Run({"tls", "get", name}),
+              Ends(0, AllOf(HasSubstr("tls-1"), HasSubstr("90 sessions ok, 10 failed"),
+                            HasSubstr("certificate-expired"))));
+  EXPECT_THAT(Run({"tls", "get", "x"}), Ends(2, HasSubstr("which domain?")));
+  EXPECT_THAT(Run({"tls", "get", "20200101-0000000000000001-0", "--domain", "tls.test"}),
+              Ends(5, HasSubstr("RESOURCE_NOT_FOUND")));
+}
+
+TEST_F(CommandsTest, FailuresAndFailure) {
+  ASSERT_EQ(Import("failure.eml",
+                   fmt::format("From: a@reporter.test\nSubject: failure\nDate: {0}\n"
+                               "Content-Type: multipart/report; report-type=feedback-report; "
+                               "boundary=b\n\n--b\nContent-Type: text/plain\n\ntext\n--b\n"
+                               "Content-Type: message/feedback-report\n\n"
+                               "Feedback-Type: auth-failure\nUser-Agent: Reporter/1.0\nVersion: 1\n"
+                               "Original-Mail-From: <person@failed.test>\nArrival-Date: {0}\n"
+                               "Source-IP: 192.0.2.77\nReported-Domain: failed.test\n"
+                               "Auth-Failure: dmarc\nDelivery-Result: reject\n\n--b\n"
+                               "Content-Type: text/rfc822-headers\n\nFrom: person@failed.test\n"
+                               "Subject: private\n\n--b--\n",
+                               Yesterday("%a, %d %b %Y %H:%M:%S +0000"))),
+            0);
+  ASSERT_TRUE(daemons_.StartPolicyd().ok());
+  ASSERT_EQ(Run({"domains", "add", "failed.test"}).exit_code, 0);
+  const std::string name = FirstName({"reports", "failures", "failed.test"});
+  ASSERT_THAT(name, HasSubstr("domains/failed.test/failureReports/"));
+  EXPECT_THAT(Run({"reports", "failures", "failed.test"}),
+              Ends(0, AllOf(HasSubstr("192.0.2.77"), HasSubstr("dmarc"), HasSubstr("reject"))));
+  EXPECT_THAT(Run({"reports", "failure", name}),
+              Ends(0, AllOf(HasSubstr("failure report about failed.test"), HasSubstr("192.0.2.77"),
+                            HasSubstr("redacted    yes"), Not(HasSubstr("person")))));
+  EXPECT_THAT(Run({"reports", "failure", "x"}), Ends(2, HasSubstr("which domain?")));
+}
+
+}  // namespace
+}  // namespace dmarcate
