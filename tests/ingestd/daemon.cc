@@ -22,9 +22,9 @@ namespace {
 
 constexpr size_t kChunkBytes = 64 << 10;
 
-std::string BinaryPath() {
+std::string BinaryPath(std::string_view program) {
   const char* directory = std::getenv("DMARCATE_BIN");
-  return std::string(directory != nullptr ? directory : "build/bin") + "/ingestd";
+  return fmt::format("{}/{}", directory != nullptr ? directory : "build/bin", program);
 }
 
 bool Answers(const std::string& path) {
@@ -43,7 +43,7 @@ Daemon::Daemon() : port_(testing_support::FreePort()) {
   setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "50", 1);
 }
 
-absl::Status Daemon::Start(const std::vector<std::string>& maildirs, const std::string& more) {
+absl::Status Daemon::Launch(const std::vector<std::string>& maildirs, const std::string& more) {
   std::string config = fmt::format(R"(
 [listen]
 socket = "{0}/run/socket"
@@ -66,9 +66,14 @@ verify = false
   }
   directory_.Write("ingestd.toml", config + more);
   testing_support::ProcessOptions options;
-  options.argv = {BinaryPath(), "--config", directory_.File("ingestd.toml")};
+  options.argv = {BinaryPath("ingestd"), "--config", directory_.File("ingestd.toml")};
   options.output_path = directory_.File("log");
   DMARCATE_ASSIGN_OR_RETURN(process_, testing_support::Process::Start(options));
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::Start(const std::vector<std::string>& maildirs, const std::string& more) {
+  DMARCATE_RETURN_IF_ERROR(Launch(maildirs, more));
   if (!testing_support::WaitUntil([&] { return Answers(directory_.File("run/socket")); })) {
     return MakeError(absl::StatusCode::kUnavailable, "ingestd does not answer:\n" + log());
   }
@@ -102,6 +107,14 @@ int64_t Daemon::PeakKib() const {
 
 void Daemon::ForgetPeak() const {
   std::ofstream(fmt::format("/proc/{}/clear_refs", process_->pid())) << "5";
+}
+
+absl::StatusOr<testing_support::CommandResult> Daemon::Cli(
+    const std::vector<std::string>& arguments) const {
+  std::vector<std::string> argv = {BinaryPath("dmarcate"), "--ingest-server",
+                                   "unix:" + directory_.File("run/socket")};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return testing_support::RunCommand(std::move(argv), absl::Seconds(60));
 }
 
 absl::StatusOr<std::unique_ptr<RocksReportReader>> Daemon::Reader() const {

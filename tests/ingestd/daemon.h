@@ -31,6 +31,8 @@ class Daemon {
   // Returns once it answers. `maildirs`: names of Maildirs below directory(), made if missing.
   // `more`: further tables of the configuration.
   absl::Status Start(const std::vector<std::string>& maildirs = {}, const std::string& more = "");
+  // The same without waiting.
+  absl::Status Launch(const std::vector<std::string>& maildirs, const std::string& more);
   void Kill() { process_->Kill(); }
   // SIGTERM; the exit code.
   int Stop() { return process_->Stop(absl::Seconds(60)); }
@@ -46,6 +48,9 @@ class Daemon {
   // Peak of resident memory since the last ForgetPeak(), in KiB.
   int64_t PeakKib() const;
   void ForgetPeak() const;
+  // `dmarcate` against it, run to its end.
+  absl::StatusOr<testing_support::CommandResult> Cli(
+      const std::vector<std::string>& arguments) const;
   // A reader of what the daemon has stored so far.
   absl::StatusOr<std::unique_ptr<RocksReportReader>> Reader() const;
 

@@ -1,11 +1,8 @@
 // ingestd and its IMAP client against a real Dovecot.
 
-#include <chrono>
-#include <map>
-#include <random>
-#include <set>
+#include <memory>
 #include <string>
-#include <thread>
+#include <vector>
 
 #include "fmt/format.h"
 #include "gmock/gmock.h"
@@ -20,7 +17,6 @@ namespace dmarcate {
 namespace {
 
 using ingest_testing::Daemon;
-using ingest_testing::MakeReportXml;
 using testing::HasSubstr;
 using testing::Not;
 using testing_support::IsOk;
@@ -102,86 +98,6 @@ TEST_F(DovecotTest, MovesToFoldersOfAnyName) {
   EXPECT_EQ(inbox.messages, 1u);
   EXPECT_THAT(session->Select("No such folder", ImapAccess::kReadOnly),
               StatusIs(absl::StatusCode::kInvalidArgument));
-}
-
-// 200 mails over two folders, one flagged and one moved; ingestd is killed again and again.
-TEST_F(DovecotTest, KilledInTheMiddleEverythingIsCountedOnce) {
-  constexpr int kMails = 200, kRounds = 10, kLongestRoundMillis = 600;
-  Daemon daemon;
-  const std::string password = daemon.directory().Write("password", RealDovecot::kPassword);
-  const auto account = [&](int number, std::string_view rest) {
-    // "localhost" and the address are two accounts for us and one for the server.
-    return fmt::format(
-        "[[imap]]\nhost = \"{}\"\nport = {}\nca_file = \"{}\"\nuser = \"{}\"\npassword_file = "
-        "\"{}\"\ninterval = \"1s\"\n{}\n",
-        number == 0 ? "127.0.0.1" : "localhost", dovecot_->imaps_port(),
-        dovecot_->certificate_file(), RealDovecot::kUser, password, rest);
-  };
-  const std::string config =
-      account(0, "folders = [\"INBOX\"]") +
-      account(1, "folders = [\"Reports\"]\nafter = \"move\"\nmove_to = \"Done\"");
-  std::set<std::string> sent;
-  const auto deliver = [&](int count) {
-    for (; count > 0; --count) {
-      const std::string id = fmt::format("r{}", sent.size());
-      dovecot_->Deliver(sent.size() % 2 == 0 ? "" : ".Reports", id,
-                        MakeReportXml("imap.test", id, {1, 2}));
-      sent.insert(id);
-    }
-  };
-  const auto stored = [&daemon] {
-    std::map<std::string, int> out;
-    const auto reader = daemon.Reader();
-    EXPECT_TRUE(reader.ok()) << reader.status();
-    if (!reader.ok()) return out;
-    EXPECT_THAT((*reader)->ForEachReport("imap.test", 0, 40'000,
-                                         [&out](const StoredReport& report) {
-                                           ++out[report.report.metadata.report_id];
-                                           return true;
-                                         }),
-                IsOk());
-    return out;
-  };
-  const auto marked = [&] {
-    size_t out = dovecot_->Flags(".Done").size();
-    for (const std::string& flags : dovecot_->Flags("")) out += flags == "S" ? 1 : 0;
-    return out;
-  };
-  std::mt19937 random(std::random_device{}());
-  int kills_in_work = 0;
-  for (int round = 0; round < kRounds; ++round) {
-    deliver(kMails / kRounds);
-    const size_t before = marked();
-    ASSERT_THAT(daemon.Start({}, config), IsOk()) << daemon.log();
-    std::this_thread::sleep_for(std::chrono::milliseconds(random() % kLongestRoundMillis));
-    daemon.Kill();
-    const size_t after = marked();
-    kills_in_work += before < after && after < sent.size() ? 1 : 0;
-    // Whatever is flagged or moved was committed before: raw bytes at least, and so it is read with
-    // the next start at the latest.
-    ASSERT_THAT(daemon.Start(), IsOk());
-    ASSERT_EQ(daemon.Stop(), 0);
-    ASSERT_GE(stored().size(), after) << "round " << round;
-  }
-  ASSERT_THAT(daemon.Start({}, config), IsOk());
-  EXPECT_TRUE(WaitUntil([&] { return marked() == kMails; }, absl::Seconds(60))) << marked() << "\n"
-                                                                                << daemon.log();
-  EXPECT_EQ(daemon.Stop(), 0) << daemon.log();
-  const std::map<std::string, int> got = stored();
-  EXPECT_EQ(got.size(), sent.size());
-  for (const auto& [id, times] : got) EXPECT_EQ(times, 1) << id;
-  const auto reader = daemon.Reader();
-  ASSERT_TRUE(reader.ok());
-  const auto totals = (*reader)->ReadTotals("imap.test", 0, 40'000);
-  ASSERT_TRUE(totals.ok());
-  uint64_t messages = 0;
-  for (const DayTotals& day : *totals) messages += day.messages;
-  EXPECT_EQ(messages, 3u * kMails);
-  EXPECT_TRUE(dovecot_->Flags(".Reports").empty());
-  EXPECT_EQ(dovecot_->Flags(".Done").size(), size_t{kMails} / 2) << "none was moved twice";
-  EXPECT_THAT(daemon.log(), Not(HasSubstr(RealDovecot::kPassword)));
-  EXPECT_THAT(daemon.log(), Not(HasSubstr("it is a")));
-  fmt::print("{} of {} kills between two mails\n", kills_in_work, kRounds);
 }
 
 TEST_F(DovecotTest, FailingTokenCommandIsLoggedAndStopsNothing) {

@@ -11,6 +11,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/status_macros.h"
+#include "tests/testing/maildir.h"
 
 namespace dmarcate::testing_support {
 namespace {
@@ -100,9 +101,7 @@ absl::StatusOr<std::unique_ptr<RealDovecot>> RealDovecot::Start() {
                                                   user.output.substr(0, user.output.find('\n')),
                                                   group.output.substr(0, group.output.find(':')),
                                                   uid, gid, out->imap_port_, out->imaps_port_));
-  for (const char* part : {"new", "cur", "tmp"}) {
-    std::filesystem::create_directories(directory.File(fmt::format("mail/Maildir/{}", part)));
-  }
+  MakeMaildir(out->Maildir(""));
   directory.GiveAway();
   ProcessOptions options;
   options.argv = {"dovecot", "-F", "-c", config};
@@ -125,15 +124,16 @@ std::string RealDovecot::Maildir(std::string_view folder) const {
   return directory_.File(fmt::format("mail/Maildir/{}", folder));
 }
 
+void RealDovecot::MakeFolder(std::string_view folder) {
+  if (std::filesystem::exists(Maildir(folder))) return;
+  MakeMaildir(Maildir(folder));
+  directory_.GiveAway();
+}
+
 void RealDovecot::Deliver(std::string_view folder, std::string_view name,
                           std::string_view content) {
-  for (const char* part : {"new", "cur", "tmp"}) {
-    std::filesystem::create_directories(fmt::format("{}/{}", Maildir(folder), part));
-  }
-  directory_.Write(fmt::format("mail/Maildir/{}/tmp/{}", folder, name), content);
-  directory_.GiveAway();
-  std::filesystem::rename(fmt::format("{}/tmp/{}", Maildir(folder), name),
-                          fmt::format("{}/new/{}", Maildir(folder), name));
+  MakeFolder(folder);
+  DeliverToMaildir(Maildir(folder), std::string(name), content);
 }
 
 std::vector<std::string> RealDovecot::Flags(std::string_view folder) const {
@@ -142,9 +142,7 @@ std::vector<std::string> RealDovecot::Flags(std::string_view folder) const {
     std::error_code error;
     for (const auto& entry :
          std::filesystem::directory_iterator(fmt::format("{}/{}", Maildir(folder), part), error)) {
-      const std::string name = entry.path().filename();
-      const size_t info = name.rfind(":2,");
-      out.push_back(info == std::string::npos ? "" : name.substr(info + 3));
+      out.push_back(MaildirFlags(entry.path().filename().string()));
     }
   }
   return out;

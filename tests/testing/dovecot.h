@@ -34,14 +34,16 @@ class RealDovecot {
   std::string certificate_file() const { return directory_.File("cert.pem"); }
   std::string log() const;
 
-  // As a mail server does. `folder`: "" is INBOX, else a Maildir++ name: ".Reports".
+  // As a mail server does. `folder`: "" is INBOX, else a Maildir++ name: ".Reports", made if
+  // missing.
   void Deliver(std::string_view folder, std::string_view name, std::string_view content);
+  void MakeFolder(std::string_view folder);
+  std::string Maildir(std::string_view folder) const;  // its path
   // Flags of the messages in a folder, "S" or "" each, new ones included.
   std::vector<std::string> Flags(std::string_view folder) const;
 
  private:
   RealDovecot();
-  std::string Maildir(std::string_view folder) const;
 
   TempDir directory_;
   uint16_t imap_port_, imaps_port_;
