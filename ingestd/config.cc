@@ -88,6 +88,14 @@ Retention ReadRetention(TomlConfig& file) {
   return out;
 }
 
+SweeperOptions ReadSweeper(TomlConfig& file) {
+  SweeperOptions out;
+  out.interval = file.Duration("retention.interval", out.interval);
+  if (out.interval < absl::Seconds(1)) file.Reject("retention.interval", "want at least 1s");
+  out.first_after = std::min(out.first_after, out.interval);
+  return out;
+}
+
 std::vector<std::string> ReadMaildirs(TomlConfig& file) {
   std::vector<std::string> out;
   for (TomlConfig* table : file.Tables("maildir")) {
@@ -134,6 +142,7 @@ absl::StatusOr<IngestConfig> Read(TomlConfig file) {
                std::max(out.watermarks.write_percent, out.watermarks.intake_percent), 1, 100));
   CheckOrder(file, out.watermarks);
   out.retention = ReadRetention(file);
+  out.sweeper = ReadSweeper(file);
   out.maildirs = ReadMaildirs(file);
   out.imap = ReadImapAccounts(file);
   out.public_suffix_file = file.String("public_suffix_file", "");

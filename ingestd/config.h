@@ -29,6 +29,7 @@ struct IngestConfig {
   Watermarks
       watermarks;  // store.import_watermark_percent, .watermark_percent, .write_watermark_percent
   Retention retention;                        // [retention]
+  SweeperOptions sweeper;                     // retention.interval
   std::vector<std::string> maildirs;          // [[maildir]] path
   SmtpConfig smtp;                            // [smtp], [lmtp]
   std::vector<ImapAccount> imap;              // [[imap]]

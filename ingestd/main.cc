@@ -173,7 +173,7 @@ absl::Status Run(const IngestConfig& config) {
       },
       [&failure](const absl::Status& status) { failure.Set(status); }, pipeline_options,
       std::move(verification));
-  RetentionSweeper sweeper(clock, config.retention, pipeline);
+  RetentionSweeper sweeper(clock, config.retention, pipeline, config.sweeper);
   IntakeService intake({host, pipeline, budget, gauge, *store, config.limits.message_bytes});
 
   DMARCATE_RETURN_IF_ERROR(pipeline.Start());

@@ -38,6 +38,7 @@ raw = "3d"
 quarantine = "4d"
 rows = "5d"
 totals = "forever"
+interval = "30s"
 [[maildir]]
 path = "/m/one/"
 [[maildir]]
@@ -83,6 +84,8 @@ level = "warn"
   EXPECT_EQ(config->retention.quarantine, absl::Hours(96));
   EXPECT_EQ(config->retention.rows, absl::Hours(120));
   EXPECT_EQ(config->retention.totals, absl::InfiniteDuration());
+  EXPECT_EQ(config->sweeper.interval, absl::Seconds(30));
+  EXPECT_EQ(config->sweeper.first_after, absl::Seconds(30));
   EXPECT_THAT(config->maildirs, testing::ElementsAre("/m/one", "/m/two"));
   EXPECT_EQ(config->limits.message_bytes, 1 << 20);
   EXPECT_EQ(config->limits.compressed_part_bytes, 512 << 10);
@@ -171,6 +174,7 @@ const Case kCases[] = {
     {"NoLevel", "[store]\nwrite_watermark_percent = 101\n", "write_watermark_percent"},
     {"NoTerm", "[retention]\nraw = \"soon\"\n", "want a span such as 90d, or forever"},
     {"ShortTerm", "[retention]\nraw = \"1h\"\n", "1d at least"},
+    {"SweepsTooOften", "[retention]\ninterval = \"10ms\"\n", "want at least 1s"},
     {"RawLongerThanRows", "[retention]\nraw = \"800d\"\n", "longer than retention.rows"},
     {"RowsLongerThanTotals", "[retention]\nrows = \"forever\"\n", "longer than retention.totals"},
     {"NoToml", "store = ", "ingestd.toml"},
