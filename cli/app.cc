@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <optional>
 
 #include "absl/time/clock.h"
 #include "fmt/format.h"
@@ -38,6 +39,16 @@ bool IsLoopback(std::string_view endpoint) {
 std::string FromEnvironment(const char* name, const std::string& fallback) {
   const char* value = std::getenv(name);
   return value == nullptr || *value == '\0' ? fallback : std::string(value);
+}
+
+std::optional<Format> FormatNamed(std::string_view name) {
+  static const std::map<std::string, Format> kFormats = {
+      {"table", Format::kTable}, {"wide", Format::kWide}, {"json", Format::kJson},
+      {"jsonl", Format::kJsonl}, {"yaml", Format::kYaml}, {"csv", Format::kCsv},
+      {"name", Format::kName}};
+  const auto found = kFormats.find(AsciiLower(name));
+  if (found == kFormats.end()) return std::nullopt;
+  return found->second;
 }
 
 int ExitCodeOf(grpc::StatusCode code) {
@@ -110,10 +121,6 @@ struct App::Options {
 };
 
 App::App(CLI::App* root) : options_(std::make_unique<Options>()) {
-  static const std::map<std::string, Format> kFormats = {
-      {"table", Format::kTable}, {"wide", Format::kWide}, {"json", Format::kJson},
-      {"jsonl", Format::kJsonl}, {"yaml", Format::kYaml}, {"csv", Format::kCsv},
-      {"name", Format::kName}};
   root->add_option("--server", options_->server,
                    "policyd: unix:PATH or HOST:PORT (DMARCATE_SERVER)")
       ->capture_default_str();
@@ -130,12 +137,12 @@ App::App(CLI::App* root) : options_(std::make_unique<Options>()) {
   root->add_option_function<std::string>(
           "-o,--output",
           [this](const std::string& name) {
-            const auto found = kFormats.find(AsciiLower(name));
-            if (found == kFormats.end()) {
+            const std::optional<Format> format = FormatNamed(name);
+            if (!format) {
               throw CLI::ValidationError("--output",
                                          "want table, wide, json, jsonl, yaml, csv or name");
             }
-            options_->format = found->second;
+            options_->format = *format;
           },
           "table, wide, json, jsonl, yaml, csv or name")
       ->type_name("FORMAT");
@@ -145,6 +152,21 @@ App::App(CLI::App* root) : options_(std::make_unique<Options>()) {
 App::~App() = default;
 
 Format App::format() const { return options_->format; }
+
+void App::TakeFormat(const std::vector<std::string>& words) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    std::string_view word = words[i];
+    std::string_view name;
+    if (word == "-o" || word == "--output") {
+      if (i + 1 < words.size()) name = words[i + 1];
+    } else if (word.starts_with("--output=")) {
+      name = word.substr(word.find('=') + 1);
+    } else if (word.starts_with("-o")) {
+      name = word.substr(word.starts_with("-o=") ? 3 : 2);
+    }
+    options_->format = FormatNamed(name).value_or(options_->format);
+  }
+}
 
 absl::Status App::CheckEndpoints() const {
   if (!options_->ca_file.empty()) {

@@ -54,6 +54,9 @@ class App {
   ~App();
 
   Format format() const;
+  // Takes the format from the words of a command line that could not be parsed as a whole, so that
+  // even the error about it has the shape that was asked for.
+  void TakeFormat(const std::vector<std::string>& words);
   // Channels are made on first use. `endpoint` forms: "unix:/path", "address:port".
   std::shared_ptr<grpc::Channel> policyd();
   std::shared_ptr<grpc::Channel> ingestd();

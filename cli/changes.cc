@@ -212,6 +212,9 @@ int Apply(App* app, const Options& options) {
   } else {
     Show(*app, response.change());
   }
+  if (change.state() == v1::Change::STATE_SUCCEEDED) {
+    app->Note("it had been applied already; nothing was written now");
+  }
   return options.dry_run ? static_cast<int>(kDone) : ExitCodeFor(response.change());
 }
 
@@ -234,6 +237,9 @@ int RollBack(App* app, const Options& options) {
                 kApplyTimeout);
   if (!status.ok()) return app->Fail("change not rolled back", status);
   Show(*app, response.change());
+  if (!change.rolled_back_by().empty()) {
+    app->Note("it had been rolled back already, by the change shown; nothing was written now");
+  }
   return options.dry_run ? static_cast<int>(kDone) : ExitCodeFor(response.change());
 }
 
@@ -282,6 +288,9 @@ void AddChanges(CLI::App* root, App* app) {
   };
   CLI::App* show = group->add_subcommand("show", "one change: diff, guards, steps, verification");
   one(show);
+  show->footer(
+      "Examples:\n  dmarcate changes show 20260629-1a2b --domain example.com\n"
+      "  dmarcate changes show domains/example.com/changes/20260629-1a2b -o json");
   app->OnSelected(show, [app, options] {
     const auto stub = v1::ChangeService::NewStub(app->policyd());
     v1::Change change;
@@ -296,17 +305,22 @@ void AddChanges(CLI::App* root, App* app) {
   one(apply);
   apply->add_option("--digest", options->digest, "apply only if the plan has this digest");
   apply->add_flag("--dry-run", options->dry_run, "all checks, no write");
+  apply->footer(
+      "Examples:\n  dmarcate changes apply 20260629-1a2b --domain example.com --dry-run\n"
+      "  dmarcate changes apply 20260629-1a2b --domain example.com --yes");
   app->OnSelected(apply, [app, options] { return Apply(app, *options); });
 
   CLI::App* rollback =
       group->add_subcommand("rollback", "restore the exact bytes from before a change");
   one(rollback);
   rollback->add_flag("--dry-run", options->dry_run, "show the plan of the rollback");
+  rollback->footer("Examples:\n  dmarcate changes rollback 20260629-1a2b --domain example.com");
   app->OnSelected(rollback, [app, options] { return RollBack(app, *options); });
 
   CLI::App* list = group->add_subcommand("list", "changes, newest first");
   list->add_option("DOMAIN", options->domain, "default: all");
   options->page.Add(list);
+  list->footer("Examples:\n  dmarcate changes list\n  dmarcate changes list example.com -o json");
   app->OnSelected(list, [app, options] {
     v1::ListChangesRequest request;
     request.set_parent(options->domain.empty() ? "domains/-" : DomainResource(options->domain));

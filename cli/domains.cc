@@ -87,6 +87,9 @@ void AddDomains(CLI::App* root, App* app) {
   CLI::Option* mailbox =
       update->add_option("--report-mailbox", options->mailbox, "address for rua=; '' for none");
   update->add_flag("--dry-run", options->dry_run, "check only");
+  update->footer(
+      "Examples:\n  dmarcate domains update example.com --provider main\n  dmarcate domains update "
+      "example.com --report-mailbox dmarc@reports.example");
   app->OnSelected(update, [app, options, provider, mailbox] {
     if (provider->count() == 0 && mailbox->count() == 0) {
       return app->Fail(kUsage, "", "nothing to change", "pass --provider or --report-mailbox");
@@ -116,6 +119,7 @@ void AddDomains(CLI::App* root, App* app) {
 
   CLI::App* get = group->add_subcommand("get", "one domain");
   get->add_option("DOMAIN", options->domain)->required();
+  get->footer("Examples:\n  dmarcate domains get example.com -o yaml");
   app->OnSelected(get, [app, options] {
     v1::GetDomainRequest request;
     request.set_name(DomainResource(options->domain));
@@ -128,6 +132,7 @@ void AddDomains(CLI::App* root, App* app) {
 
   CLI::App* list = group->add_subcommand("list", "all domains");
   options->page.Add(list);
+  list->footer("Examples:\n  dmarcate domains list\n  dmarcate domains list -o name");
   app->OnSelected(list, [app, options] {
     v1::ListDomainsRequest request;
     options->page.Fill(&request);

@@ -135,7 +135,7 @@ void AddFailures(CLI::App* reports, App* app) {
   get->add_option("REPORT", options->report, "report id or resource name")->required();
   get->add_option("--domain", options->list.domain, "domain of the report");
   get->footer(
-      "Example:\n  dmarcate reports failure 20260629-00000000000a3f01-0 --domain example.com");
+      "Examples:\n  dmarcate reports failure 20260629-00000000000a3f01-0 --domain example.com");
   app->OnSelected(get, [app, options] {
     const std::string name = ChildResource(options->report, "failureReports", options->list.domain);
     if (name.empty()) {

@@ -51,25 +51,26 @@ std::string PathOf(const CLI::App* command) {
   return path;
 }
 
-int Usage(const CLI::App& root, const CLI::ParseError& error, int argc, char** argv) {
+int Usage(const CLI::App& root, const CLI::ParseError& error, const std::vector<std::string>& words,
+          dmarcate::cli::App* app) {
   const CLI::App* at = Selected(root);
   const std::string path = PathOf(at);
   const std::vector<std::string> known = Subcommands(*at);
   std::string why = error.what();
-  std::string nearest;
+  std::vector<std::string> next;
   // A word where a command was expected is told better than that one is required.
-  for (int i = 1; i < argc && !known.empty(); ++i) {
-    const std::string word = argv[i];
+  for (const std::string& word : words) {
+    if (known.empty()) break;
     if (word.starts_with("-") || path.find(word) != std::string::npos) continue;
     why = fmt::format("there is no command '{}'", word);
-    nearest = dmarcate::Nearest(word, known);
+    if (const std::string nearest = dmarcate::Nearest(word, known); !nearest.empty()) {
+      next.push_back(fmt::format("dmarcate {}{}{}", path, path.empty() ? "" : " ", nearest));
+    }
     break;
   }
-  fmt::print(stderr, "error: {}{}{}\n", path, path.empty() ? "" : ": ",
-             dmarcate::EscapeForTerminal(why));
-  if (!nearest.empty()) fmt::print(stderr, "did you mean '{}'?\n", nearest);
-  fmt::print(stderr, "try:  dmarcate {}{}--help\n", path, path.empty() ? "" : " ");
-  return dmarcate::cli::kUsage;
+  next.push_back(fmt::format("dmarcate {}{}--help", path, path.empty() ? "" : " "));
+  app->TakeFormat(words);
+  return app->Fail(dmarcate::cli::kUsage, "USAGE", path.empty() ? "command line" : path, why, next);
 }
 
 }  // namespace
@@ -98,7 +99,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return root.exit(success);
   } catch (const CLI::ParseError& error) {
-    return Usage(root, error, argc, argv);
+    return Usage(root, error, {argv + 1, argv + argc}, &app);
   }
   return app.Run();
 }

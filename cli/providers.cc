@@ -137,10 +137,12 @@ void AddProviders(CLI::App* root, App* app) {
 
   CLI::App* test = group->add_subcommand("test", "try the credential; writes nothing");
   test->add_option("NAME", options->name)->required();
+  test->footer("Examples:\n  dmarcate providers test main");
   app->OnSelected(test, [app, options] { return Test(app, *options); });
 
   CLI::App* list = group->add_subcommand("list", "all providers");
   options->page.Add(list);
+  list->footer("Examples:\n  dmarcate providers list -o json");
   app->OnSelected(list, [app, options] {
     v1::ListDnsProvidersRequest request;
     options->page.Fill(&request);

@@ -241,12 +241,17 @@ void AddQuarantine(CLI::App* reports, App* app) {
   group->require_subcommand(1);
   CLI::App* list = group->add_subcommand("list", "with the reason, newest first");
   options->page.Add(list);
+  list->footer(
+      "Examples:\n  dmarcate reports quarantine list\n  dmarcate reports quarantine list -o jsonl");
   app->OnSelected(list, [app, options] { return List(app, options->page); });
 
   CLI::App* show = group->add_subcommand("show", "one message: reason, place, excerpt");
   show->add_option("MESSAGE", options->message, "as listed")->required();
   show->add_option("--raw", options->raw_file, "write the bytes as received there; - for stdout")
       ->type_name("FILE");
+  show->footer(
+      "Examples:\n  dmarcate reports quarantine show 3f01\n  dmarcate reports quarantine show 3f01 "
+      "--raw message.eml");
   app->OnSelected(show, [app, options] { return Show(app, *options); });
 
   const auto several = [&options](CLI::App* command) {
@@ -259,11 +264,15 @@ void AddQuarantine(CLI::App* reports, App* app) {
   replay->footer(
       "After an upgrade. What comes of a message replaces what it gave before; nothing is counted "
       "twice.\n"
-      "--all leaves out what ended the daemon before; name it, or its reason, to try it again.");
+      "--all leaves out what ended the daemon before; name it, or its reason, to try it again.\n"
+      "Examples:\n  dmarcate reports quarantine replay 3f01\n"
+      "  dmarcate reports quarantine replay --all");
   app->OnSelected(replay, [app, options] { return Replay(app, *options); });
   CLI::App* drop = group->add_subcommand("drop", "forget messages and their bytes");
   several(drop);
-  drop->footer("Reports that came in the same message stay, and with them its bytes.");
+  drop->footer(
+      "Reports that came in the same message stay, and with them its bytes.\n"
+      "Examples:\n  dmarcate reports quarantine drop 3f01 --yes");
   app->OnSelected(drop, [app, options] { return Drop(app, *options); });
 }
 

@@ -33,6 +33,9 @@ void AddRecords(CLI::App* root, App* app) {
       group->add_subcommand("show", "SPF, DMARC, DKIM and MX, every server side by side");
   show->add_option("DOMAIN", options->domain)->required();
   show->add_option("--selector", options->selectors, "DKIM selectors beside those seen in reports");
+  show->footer(
+      "Examples:\n  dmarcate records show example.com\n  dmarcate records show example.com "
+      "--selector s1 -o json");
   app->OnSelected(show, [app, options] {
     v1::InspectRecordsRequest request;
     request.set_parent(DomainResource(options->domain));
@@ -53,7 +56,9 @@ void AddRecords(CLI::App* root, App* app) {
       group->add_subcommand("lint", "findings about the live records, or about a text");
   lint->add_option("DOMAIN", options->domain);
   lint->add_option("--text", options->text, "lint this record instead: 'v=spf1 ... -all'");
-  lint->footer("Exit code 3 if there is an error or a warning.");
+  lint->footer(
+      "Exit code 3 if there is an error or a warning.\nExamples:\n  dmarcate records lint "
+      "example.com\n  dmarcate records lint --text 'v=DMARC1; p=reject'");
   app->OnSelected(lint, [app, options] {
     v1::LintRecordsRequest request;
     if (!options->text.empty()) {
@@ -77,6 +82,9 @@ void AddRecords(CLI::App* root, App* app) {
   CLI::App* tree = group->add_subcommand("tree", "the SPF record through its includes, with costs");
   tree->add_option("DOMAIN", options->domain)->required();
   tree->add_option("--text", options->text, "expand this record as if it were live");
+  tree->footer(
+      "Examples:\n  dmarcate records tree example.com\n  dmarcate records tree example.com --text "
+      "'v=spf1 include:_spf.example.net -all'");
   app->OnSelected(tree, [app, options] {
     v1::ExpandSpfRequest request;
     request.set_parent(DomainResource(options->domain));

@@ -88,6 +88,9 @@ void AddReports(CLI::App* root, App* app) {
 
   CLI::App* list = group->add_subcommand("list", "stored reports of a domain, newest day first");
   options->list.Add(list);
+  list->footer(
+      "Examples:\n  dmarcate reports list example.com --days 7\n  dmarcate reports list "
+      "example.com -o jsonl");
   app->OnSelected(list, [app, options] {
     v1::ListAggregateReportsRequest request;
     if (const auto status = options->list.Fill(&request); !status.ok()) {
@@ -118,9 +121,13 @@ void AddReports(CLI::App* root, App* app) {
   };
   CLI::App* get = group->add_subcommand("get", "one report with its records and repairs");
   one(get);
+  get->footer("Examples:\n  dmarcate reports get 20260629-00000000000a3f01-0 --domain example.com");
   app->OnSelected(get, selected(&Get));
   CLI::App* raw = group->add_subcommand("raw", "the bytes as received, to standard output");
   one(raw);
+  raw->footer(
+      "Examples:\n  dmarcate reports raw 20260629-00000000000a3f01-0 --domain example.com > "
+      "report.eml");
   app->OnSelected(raw, selected(&Raw));
 
   AddFailures(group, app);

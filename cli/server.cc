@@ -69,7 +69,9 @@ void AddServer(CLI::App* root, App* app) {
   CLI::App* recount = group->add_subcommand("recount", "the daily totals against the stored rows");
   recount->add_option("DOMAIN", options->domain, "only this one; default: all");
   recount->add_flag("--verify", options->verify, "compare, and change nothing")->required();
-  recount->footer("Exit code 3 if a number differs.");
+  recount->footer(
+      "Exit code 3 if a number differs.\nExamples:\n  dmarcate server recount --verify\n  dmarcate "
+      "server recount --verify example.com -o json");
   app->OnSelected(recount, [app, options] { return Verify(app, *options); });
 }
 

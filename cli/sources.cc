@@ -197,12 +197,15 @@ void AddDecisions(CLI::App* group, App* app, const std::shared_ptr<Options>& opt
 
   CLI::App* reject = group->add_subcommand("reject", "mark sources as not ours; writes no DNS");
   common(reject);
+  reject->footer(
+      "Examples:\n  dmarcate sources reject ip-192-0-2-10 --domain example.com --note spoofing");
   app->OnSelected(reject, [app, options] {
     return Decide(app, *options, "rejected", &Stub::RejectSource, [](v1::RejectSourceRequest*) {});
   });
 
   CLI::App* reset = group->add_subcommand("reset", "take decisions back");
   common(reset);
+  reset->footer("Examples:\n  dmarcate sources reset sendgrid --domain example.com");
   app->OnSelected(reset, [app, options] {
     return Decide(app, *options, "reset", &Stub::ResetSource, [](v1::ResetSourceRequest*) {});
   });
@@ -258,6 +261,7 @@ void AddSources(CLI::App* root, App* app) {
   };
   CLI::App* get = group->add_subcommand("get", "one source");
   one(get);
+  get->footer("Examples:\n  dmarcate sources get sendgrid --domain example.com -o json");
   app->OnSelected(get, [app, options] {
     v1::GetSourceRequest request;
     request.set_name(ResourceOf(*options, options->sources.front()));
@@ -276,6 +280,7 @@ void AddSources(CLI::App* root, App* app) {
   CLI::App* explain =
       group->add_subcommand("explain", "why it is what it is, what approving would change");
   one(explain);
+  explain->footer("Examples:\n  dmarcate sources explain sendgrid --domain example.com");
   app->OnSelected(explain, [app, options] {
     v1::ExplainSourceRequest request;
     request.set_name(ResourceOf(*options, options->sources.front()));
@@ -298,6 +303,7 @@ void AddSources(CLI::App* root, App* app) {
   CLI::App* ips = group->add_subcommand("ips", "addresses of a source, largest first");
   one(ips);
   options->page.Add(ips);
+  ips->footer("Examples:\n  dmarcate sources ips sendgrid --domain example.com -o csv");
   app->OnSelected(ips, [app, options] {
     v1::ListSourceAddressesRequest request;
     request.set_parent(ResourceOf(*options, options->sources.front()));

@@ -238,7 +238,7 @@ void AddTls(CLI::App* root, App* app) {
   CLI::App* get = group->add_subcommand("get", "one TLS report with its failures and repairs");
   get->add_option("REPORT", options->report, "report id or resource name")->required();
   get->add_option("--domain", options->list.domain, "domain of the report");
-  get->footer("Example:\n  dmarcate tls get 20260629-00000000000a3f01-0 --domain example.com");
+  get->footer("Examples:\n  dmarcate tls get 20260629-00000000000a3f01-0 --domain example.com");
   app->OnSelected(get, [app, options] {
     const std::string name = ChildResource(options->report, "tlsReports", options->list.domain);
     if (name.empty()) {

@@ -1,0 +1,31 @@
+#!/bin/bash
+# A wrong command line: exit code 2, the nearest command, and with -o json one object on standard
+# error that says the same.
+set -euo pipefail
+dmarcate=${DMARCATE_BIN:?}/dmarcate
+failed=0
+
+# WANT-PATTERN WORDS...: the words are refused, and standard error matches.
+refuses() {
+  local want=$1 status=0 told
+  shift
+  told=$("$dmarcate" "$@" 2>&1 >/dev/null) || status=$?
+  if [ "$status" != 2 ]; then
+    echo "dmarcate $*: exit code $status, want 2"
+    failed=1
+  elif ! grep -qE -- "$want" <<<"$told"; then
+    echo "dmarcate $*: want $want, told: $told"
+    failed=1
+  fi
+}
+
+refuses '^try:  dmarcate sources list$' sources lst
+refuses '^try:  dmarcate sources list --help$' sources list
+refuses '^code: USAGE$' sources list example.com --no-such-flag
+refuses "^error: command line: there is no command 'sorces'" sorces
+refuses '^\{"message_type":"exit_error","code":2,"reason":"USAGE".*"dmarcate sources list"' sources lst -o json
+refuses '^\{"message_type":"exit_error"' --output=jsonl sources list
+refuses '^\{"message_type":"exit_error"' -ojson changes show
+refuses '^error: ' sources lst -o no-such-format
+[ "$failed" = 0 ] && echo ok
+exit "$failed"
