@@ -111,19 +111,6 @@ std::vector<std::string> ReadMaildirs(TomlConfig& file) {
   return out;
 }
 
-template <typename T>
-T OneOf(TomlConfig& file, std::string_view key, std::string_view fallback,
-        const std::vector<std::pair<std::string, T>>& choices) {
-  const std::string text = file.String(key, fallback);
-  std::vector<std::string> known;
-  for (const auto& [name, value] : choices) {
-    if (name == text) return value;
-    known.push_back(name);
-  }
-  file.Reject(key, fmt::format("'{}', want one of: {}", text, Join(known, ", ")));
-  return choices.front().second;
-}
-
 absl::StatusOr<IngestConfig> Read(TomlConfig file) {
   IngestConfig out;
   out.listen = ReadListenConfig(file, {.unix_socket = "/run/dmarcate/ingestd/socket",
@@ -161,13 +148,7 @@ absl::StatusOr<IngestConfig> Read(TomlConfig file) {
   out.queue_bytes = BytesWithin(file, "pipeline.queue", 16 * kMiB, 1 * kMiB, 4096 * kMiB);
   out.redact_failure_reports = file.Bool("failure_reports.redact", true);
   out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));
-  out.log_format = OneOf<LogFormat>(file, "log.format", "logfmt",
-                                    {{"logfmt", LogFormat::kLogfmt}, {"json", LogFormat::kJson}});
-  out.log_level = OneOf<LogLevel>(file, "log.level", "info",
-                                  {{"debug", LogLevel::kDebug},
-                                   {"info", LogLevel::kInfo},
-                                   {"warn", LogLevel::kWarn},
-                                   {"error", LogLevel::kError}});
+  out.log = ReadLogConfig(file);
   DMARCATE_RETURN_IF_ERROR(file.Finish());
   return out;
 }

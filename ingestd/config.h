@@ -16,8 +16,8 @@
 #include "ingestd/intake/smtp/config.h"
 #include "ingestd/intake/storage_gauge.h"
 #include "ingestd/pipeline/pipeline.h"
-#include "lib/base/log.h"
 #include "lib/dns/resolver.h"
+#include "lib/rpc/daemon.h"
 #include "lib/rpc/listen_config.h"
 #include "lib/unpack/unpack.h"
 
@@ -28,23 +28,22 @@ struct IngestConfig {
   std::string store_directory;  // store.directory: the database and what belongs to it
   Watermarks
       watermarks;  // store.import_watermark_percent, .watermark_percent, .write_watermark_percent
-  Retention retention;                        // [retention]
-  SweeperOptions sweeper;                     // retention.interval
-  std::vector<std::string> maildirs;          // [[maildir]] path
-  SmtpConfig smtp;                            // [smtp], [lmtp]
-  std::vector<ImapAccount> imap;              // [[imap]]
-  std::string public_suffix_file;             // empty: the list compiled into libpsl
-  DnsConfig dns;                              // [dns], [[dns.stub]]: who is asked to verify mail
-  bool verify = true;                         // trust.verify; false: every report is IMPORTED
-  std::string anchor_file;                    // trust.anchors; empty: the list that is shipped
-  int check_threads = 4;                      // trust.check_threads: mails verified at a time
-  UnpackLimits limits;                        // [limits]
-  PipelineOptions pipeline;                   // pipeline.parse_threads
-  bool redact_failure_reports = true;         // failure_reports.redact
-  int64_t queue_bytes = 0;                    // pipeline.queue: received and not finished
-  absl::Duration drain_limit;                 // shutdown.limit
-  LogFormat log_format = LogFormat::kLogfmt;  // log.format
-  LogLevel log_level = LogLevel::kInfo;       // log.level
+  Retention retention;                 // [retention]
+  SweeperOptions sweeper;              // retention.interval
+  std::vector<std::string> maildirs;   // [[maildir]] path
+  SmtpConfig smtp;                     // [smtp], [lmtp]
+  std::vector<ImapAccount> imap;       // [[imap]]
+  std::string public_suffix_file;      // empty: the list compiled into libpsl
+  DnsConfig dns;                       // [dns], [[dns.stub]]: who is asked to verify mail
+  bool verify = true;                  // trust.verify; false: every report is IMPORTED
+  std::string anchor_file;             // trust.anchors; empty: the list that is shipped
+  int check_threads = 4;               // trust.check_threads: mails verified at a time
+  UnpackLimits limits;                 // [limits]
+  PipelineOptions pipeline;            // pipeline.parse_threads
+  bool redact_failure_reports = true;  // failure_reports.redact
+  int64_t queue_bytes = 0;             // pipeline.queue: received and not finished
+  absl::Duration drain_limit;          // shutdown.limit
+  LogConfig log;                       // [log]
 };
 
 //   kNotFound, kPermissionDenied  the file      kInvalidArgument  its content, with the nearest

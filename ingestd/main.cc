@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -18,9 +17,6 @@
 #include <thread>
 #include <utility>
 
-#include "fmt/format.h"
-
-#include "CLI/CLI.hpp"
 #include "ingestd/config.h"
 #include "ingestd/intake/imap/intake.h"
 #include "ingestd/intake/maildir.h"
@@ -36,12 +32,12 @@
 #include "lib/base/log.h"
 #include "lib/base/random.h"
 #include "lib/base/status_macros.h"
-#include "lib/base/version.h"
 #include "lib/dns/ldns_resolver.h"
 #include "lib/imap/curl_session.h"
 #include "lib/mailauth/public_suffix_list.h"
 #include "lib/report/address_tokens.h"
 #include "lib/rpc/auth.h"
+#include "lib/rpc/daemon.h"
 #include "lib/rpc/server.h"
 #include "lib/rpc/signals.h"
 #include "lib/store/rocks_report_store.h"
@@ -231,40 +227,25 @@ void BoundTheHeap() {
   mallopt(M_ARENA_MAX, 4);
 }
 
-int Main(int argc, char** argv) {
-  BoundTheHeap();
-  CLI::App app("Receives DMARC reports, keeps them and counts them.");
-  std::string path = "/etc/dmarcate/ingestd.toml";
-  bool check = false;
-  app.add_option("--config", path, "configuration file")->capture_default_str();
-  app.add_flag("--check", check, "read the configuration, say whether it is right, and end");
-  app.set_version_flag("--version", std::string("ingestd ") + kVersion);
-  try {  // CLI11 reports by exceptions; they end here
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-
-  BlockSignals();
-  const absl::StatusOr<IngestConfig> config = LoadIngestConfig(path);
-  if (!config.ok()) {
-    fmt::print(stderr, "ingestd: {}\n", MessageOf(config.status()));
-    return 1;
-  }
-  if (check) {
-    fmt::print("{}: ok\n", path);
-    return 0;
-  }
-  ConfigureLog(config->log_format, config->log_level);
-  if (const absl::Status status = Run(*config); !status.ok()) {
-    LogError("failed", {{"error", status}});
-    fmt::print(stderr, "ingestd: {}\n", MessageOf(status));
-    return 1;
-  }
-  return 0;
-}
-
 }  // namespace
 }  // namespace dmarcate
 
-int main(int argc, char** argv) { return dmarcate::Main(argc, argv); }
+int main(int argc, char** argv) {
+  dmarcate::BoundTheHeap();
+  dmarcate::IngestConfig config;
+  return dmarcate::RunDaemon(
+      argc, argv,
+      {.name = "ingestd",
+       .purpose = "Receives DMARC reports, keeps them and counts them.",
+       .config_file = "/etc/dmarcate/ingestd.toml",
+       .load = [&config](const std::string& path) -> absl::StatusOr<dmarcate::LogConfig> {
+         DMARCATE_ASSIGN_OR_RETURN(config, dmarcate::LoadIngestConfig(path));
+         DMARCATE_ASSIGN_OR_RETURN(const auto suffixes,
+                                   dmarcate::LoadSuffixes(config.public_suffix_file));
+         if (config.verify) {
+           DMARCATE_RETURN_IF_ERROR(dmarcate::LoadAnchors(config.anchor_file, *suffixes).status());
+         }
+         return config.log;
+       },
+       .run = [&config] { return dmarcate::Run(config); }});
+}

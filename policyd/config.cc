@@ -1,31 +1,13 @@
 #include "policyd/config.h"
 
 #include <utility>
-#include <vector>
-
-#include "fmt/format.h"
 
 #include "lib/base/status_macros.h"
-#include "lib/base/text.h"
 #include "lib/base/toml_config.h"
 #include "lib/dns/config.h"
 
 namespace dmarcate {
 namespace {
-
-template <typename T>
-T OneOf(TomlConfig& file, std::string_view key, std::string_view fallback,
-        const std::vector<std::pair<std::string, T>>& choices) {
-  const std::string text = file.String(key, fallback);
-  std::vector<std::string> known;
-  for (const auto& [name, value] : choices) {
-    if (name == text) return value;
-    known.push_back(name);
-  }
-  file.Reject(key,
-              fmt::format("\"{}\", want one of {}", EscapeForTerminal(text), Join(known, ", ")));
-  return choices.front().second;
-}
 
 std::string Directory(TomlConfig& file, std::string_view key, std::string_view fallback) {
   std::string path = file.String(key, fallback);
@@ -47,13 +29,7 @@ absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
   out.public_suffix_file = file.String("public_suffix_file", "");
   out.dns = LoadDnsConfig(file);
   out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));
-  out.log_format = OneOf<LogFormat>(file, "log.format", "logfmt",
-                                    {{"logfmt", LogFormat::kLogfmt}, {"json", LogFormat::kJson}});
-  out.log_level = OneOf<LogLevel>(file, "log.level", "info",
-                                  {{"debug", LogLevel::kDebug},
-                                   {"info", LogLevel::kInfo},
-                                   {"warn", LogLevel::kWarn},
-                                   {"error", LogLevel::kError}});
+  out.log = ReadLogConfig(file);
   DMARCATE_RETURN_IF_ERROR(file.Finish());
   return out;
 }

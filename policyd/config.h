@@ -11,22 +11,21 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
-#include "lib/base/log.h"
 #include "lib/dns/resolver.h"
+#include "lib/rpc/daemon.h"
 #include "lib/rpc/listen_config.h"
 
 namespace dmarcate {
 
 struct PolicydConfig {
-  ListenConfig listen;                        // [listen]
-  std::string store_directory;                // store.directory: decisions, changes, providers
-  std::string reports_directory;              // reports.directory: ingestd's store, read only
-  std::string secrets_directory;              // secrets.directory: one file for each DNS credential
-  std::string public_suffix_file;             // empty: the list compiled into libpsl
-  DnsConfig dns;                              // [dns]
-  absl::Duration drain_limit;                 // shutdown.limit
-  LogFormat log_format = LogFormat::kLogfmt;  // log.format
-  LogLevel log_level = LogLevel::kInfo;       // log.level
+  ListenConfig listen;             // [listen]
+  std::string store_directory;     // store.directory: decisions, changes, providers
+  std::string reports_directory;   // reports.directory: ingestd's store, read only
+  std::string secrets_directory;   // secrets.directory: one file for each DNS credential
+  std::string public_suffix_file;  // empty: the list compiled into libpsl
+  DnsConfig dns;                   // [dns]
+  absl::Duration drain_limit;      // shutdown.limit
+  LogConfig log;                   // [log]
 };
 
 //   kNotFound, kPermissionDenied  the file

@@ -2,30 +2,25 @@
 // Builds policyd's object graph: stores and the DNS -> analysis and change engine -> services.
 // Nothing here branches on policy.
 
-#include <sys/stat.h>
+#include <sys/types.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <vector>
 
-#include "fmt/format.h"
 #include "grpcpp/impl/service_type.h"
 
-#include "CLI/CLI.hpp"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/random.h"
 #include "lib/base/status_macros.h"
-#include "lib/base/version.h"
 #include "lib/dns/ldns_authoritative_resolver.h"
 #include "lib/dns/ldns_resolver.h"
 #include "lib/http/curl_transport.h"
 #include "lib/mailauth/public_suffix_list.h"
+#include "lib/rpc/daemon.h"
 #include "lib/rpc/server.h"
 #include "lib/rpc/signals.h"
 #include "lib/store/rocks_policy_store.h"
@@ -134,39 +129,20 @@ absl::Status Run(const PolicydConfig& config) {
   return absl::OkStatus();
 }
 
-int Main(int argc, char** argv) {
-  CLI::App app("Shows who sends as your domains, and writes the records that follow from it.");
-  std::string path = "/etc/dmarcate/policyd.toml";
-  bool check = false;
-  app.add_option("--config", path, "configuration file")->capture_default_str();
-  app.add_flag("--check", check, "read the configuration, say whether it is right, and end");
-  app.set_version_flag("--version", std::string("policyd ") + kVersion);
-  try {  // CLI11 reports by exceptions; they end here
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-
-  BlockSignals();
-  const absl::StatusOr<PolicydConfig> config = LoadPolicydConfig(path);
-  if (!config.ok()) {
-    fmt::print(stderr, "policyd: {}\n", MessageOf(config.status()));
-    return 1;
-  }
-  if (check) {
-    fmt::print("{}: ok\n", path);
-    return 0;
-  }
-  ConfigureLog(config->log_format, config->log_level);
-  if (const absl::Status status = Run(*config); !status.ok()) {
-    LogError("failed", {{"error", status}});
-    fmt::print(stderr, "policyd: {}\n", MessageOf(status));
-    return 1;
-  }
-  return 0;
-}
-
 }  // namespace
 }  // namespace dmarcate
 
-int main(int argc, char** argv) { return dmarcate::Main(argc, argv); }
+int main(int argc, char** argv) {
+  dmarcate::PolicydConfig config;
+  return dmarcate::RunDaemon(
+      argc, argv,
+      {.name = "policyd",
+       .purpose = "Shows who sends as your domains, and writes the records that follow from it.",
+       .config_file = "/etc/dmarcate/policyd.toml",
+       .load = [&config](const std::string& path) -> absl::StatusOr<dmarcate::LogConfig> {
+         DMARCATE_ASSIGN_OR_RETURN(config, dmarcate::LoadPolicydConfig(path));
+         DMARCATE_RETURN_IF_ERROR(dmarcate::LoadSuffixes(config.public_suffix_file).status());
+         return config.log;
+       },
+       .run = [&config] { return dmarcate::Run(config); }});
+}

@@ -1,9 +1,11 @@
 #include "lib/base/toml_config.h"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <sstream>
 
+#include "fmt/format.h"
 #include "toml++/toml.h"
 
 #include "lib/base/file.h"
@@ -200,6 +202,17 @@ std::vector<TomlConfig*> TomlConfig::Tables(std::string_view key) {
     out.push_back(impl_->children.back().get());
   }
   return out;
+}
+
+std::optional<size_t> TomlConfig::IndexOf(std::string_view key,
+                                          const std::vector<std::string>& names) {
+  const bool present = Has(key);
+  const std::string value = String(key, "");
+  if (!present) return std::nullopt;
+  const auto found = std::find(names.begin(), names.end(), value);
+  if (found != names.end()) return static_cast<size_t>(found - names.begin());
+  Reject(key, fmt::format("\"{}\", want one of: {}", EscapeForTerminal(value), Join(names, ", ")));
+  return std::nullopt;
 }
 
 bool TomlConfig::Has(std::string_view key) const {

@@ -10,10 +10,13 @@
 #ifndef DMARCATE_LIB_BASE_TOML_CONFIG_H_
 #define DMARCATE_LIB_BASE_TOML_CONFIG_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -44,6 +47,15 @@ class TomlConfig {
   std::vector<std::string> Strings(std::string_view key, std::vector<std::string> fallback);
   // Array of tables: [[dns.stub]]. Each element is checked by the Finish() of this object too.
   std::vector<TomlConfig*> Tables(std::string_view key);
+  // One of the names in `choices`; another one is an error that lists them.
+  template <typename T>
+  T OneOf(std::string_view key, const std::vector<std::pair<std::string_view, T>>& choices,
+          T fallback) {
+    std::vector<std::string> names;
+    for (const auto& choice : choices) names.emplace_back(choice.first);
+    const std::optional<size_t> chosen = IndexOf(key, names);
+    return chosen ? choices[*chosen].second : fallback;
+  }
   bool Has(std::string_view key) const;
   // A value that has the right type and the wrong content.
   void Reject(std::string_view key, std::string_view why);
@@ -53,6 +65,8 @@ class TomlConfig {
  private:
   struct Impl;
   explicit TomlConfig(std::unique_ptr<Impl> impl);
+  // Which of `names` the value is; nothing if there is none, or it was rejected as another.
+  std::optional<size_t> IndexOf(std::string_view key, const std::vector<std::string>& names);
   std::unique_ptr<Impl> impl_;
 };
 

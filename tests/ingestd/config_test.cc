@@ -97,8 +97,8 @@ level = "warn"
   EXPECT_EQ(config->pipeline.parse_threads, 3);
   EXPECT_EQ(config->queue_bytes, 2 << 20);
   EXPECT_EQ(config->drain_limit, absl::Seconds(5));
-  EXPECT_EQ(config->log_format, LogFormat::kJson);
-  EXPECT_EQ(config->log_level, LogLevel::kWarn);
+  EXPECT_EQ(config->log.format, LogFormat::kJson);
+  EXPECT_EQ(config->log.level, LogLevel::kWarn);
 }
 
 TEST(IngestSmtpConfigTest, NothingListensByDefault) {

@@ -455,6 +455,12 @@ TEST(DaemonConfig, CheckSaysWhetherTheFileIsRight) {
   const auto wrong = check("[store]\ndirektory = \"/nowhere\"\n");
   EXPECT_EQ(wrong.exit_code, 1);
   EXPECT_THAT(wrong.output, testing::HasSubstr("store.directory"));
+
+  const std::string anchors = directory.Write("anchors.toml", "[[anchr]]\n");
+  const auto unreadable = check(fmt::format("[trust]\nanchors = \"{}\"\n", anchors));
+  EXPECT_EQ(unreadable.exit_code, 1);
+  EXPECT_THAT(unreadable.output, testing::HasSubstr(anchors));
+  EXPECT_EQ(check("[trust]\nanchors = \"/nowhere/anchors.toml\"\n").exit_code, 1);
 }
 
 }  // namespace

@@ -138,6 +138,21 @@ TEST(TomlConfig, AnUnknownKeyNamesTheNearestKnownOne) {
               HasSubstr("unknown key 'store.direktory'; did you mean 'store.directory'?"));
 }
 
+TEST(TomlConfig, OneOfGivesTheChoiceOrListsThem) {
+  const std::vector<std::pair<std::string_view, int>> choices = {{"low", 1}, {"high", 2}};
+  auto config = TomlConfig::Parse("level = 'high'\n", "t.toml");
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config->OneOf("level", choices, 1), 2);
+  EXPECT_EQ(config->OneOf("absent", choices, 1), 1);
+  EXPECT_TRUE(config->Finish().ok());
+
+  auto wrong = TomlConfig::Parse("level = 'medium'\n", "t.toml");
+  ASSERT_TRUE(wrong.ok());
+  EXPECT_EQ(wrong->OneOf("level", choices, 1), 1);
+  EXPECT_THAT(std::string(MessageOf(wrong->Finish())),
+              HasSubstr("level: \"medium\", want one of: low, high"));
+}
+
 TEST(TomlConfig, WrongTypesAndSyntaxSayWhere) {
   auto config = TomlConfig::Parse("a = 1\n", "t.toml");
   config->String("a", "");

@@ -48,8 +48,8 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
   EXPECT_EQ(config->secrets_directory, "/tmp/secrets");
   EXPECT_EQ(config->dns.resolvers, std::vector<std::string>{"127.0.0.1:5300"});
   ASSERT_EQ(config->dns.stubs.size(), 1u);
-  EXPECT_EQ(config->log_format, LogFormat::kJson);
-  EXPECT_EQ(config->log_level, LogLevel::kDebug);
+  EXPECT_EQ(config->log.format, LogFormat::kJson);
+  EXPECT_EQ(config->log.level, LogLevel::kDebug);
   EXPECT_EQ(config->drain_limit, absl::Seconds(3));
 }
 
