@@ -87,9 +87,9 @@ absl::StatusOr<std::unique_ptr<RealDovecot>> RealDovecot::Start() {
                   "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout",
                   directory.File("key.pem"), "-out", directory.File("cert.pem")}));
   if (made.exit_code != 0) return MakeError(absl::StatusCode::kUnavailable, made.output);
-  const bool root = geteuid() == 0;
-  const uid_t uid = root ? kNobody : geteuid();
-  const gid_t gid = root ? kNobody : getegid();
+  const bool nobody = MayBecomeNobody();
+  const uid_t uid = nobody ? kNobody : geteuid();
+  const gid_t gid = nobody ? kNobody : getegid();
   DMARCATE_ASSIGN_OR_RETURN(const CommandResult user,
                             RunCommand({"id", "-un", std::to_string(uid)}));
   DMARCATE_ASSIGN_OR_RETURN(const CommandResult group,

@@ -12,7 +12,9 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
+#include <fstream>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -36,8 +38,8 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 }
 
 // Between fork and exec: async-signal-safe calls only. 126 tells that setting up failed.
-[[noreturn]] void Child(const ProcessOptions& options, pid_t parent, const char* program,
-                        char* const* argv, char* const* environment) {
+[[noreturn]] void Child(const ProcessOptions& options, bool become_nobody, pid_t parent,
+                        const char* program, char* const* argv, char* const* environment) {
   const int in = open("/dev/null", O_RDONLY);
   const int out = open(options.output_path.empty() ? "/dev/null" : options.output_path.c_str(),
                        O_WRONLY | O_CREAT | O_APPEND, 0644);
@@ -45,9 +47,8 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
   if (!options.working_directory.empty() && chdir(options.working_directory.c_str()) != 0) {
     _exit(126);
   }
-  if (options.user == ProcessOptions::User::kNobodyIfRoot && geteuid() == 0 &&
-      (setgroups(0, nullptr) != 0 || setresgid(kNobody, kNobody, kNobody) != 0 ||
-       setresuid(kNobody, kNobody, kNobody) != 0)) {
+  if (become_nobody && (setgroups(0, nullptr) != 0 || setresgid(kNobody, kNobody, kNobody) != 0 ||
+                        setresuid(kNobody, kNobody, kNobody) != 0)) {
     _exit(126);
   }
   // After the change of user, which clears it.
@@ -85,6 +86,15 @@ bool Reserve(uint16_t port) {
 
 }  // namespace
 
+bool MayBecomeNobody() {
+  if (geteuid() != 0) return false;
+  std::ifstream map("/proc/self/uid_map");  // lines of "first here, first outside, count"
+  for (uint64_t first = 0, outside = 0, count = 0; map >> first >> outside >> count;) {
+    if (kNobody >= first && kNobody - first < count) return true;
+  }
+  return false;
+}
+
 std::string FindProgram(const std::string& name) {
   if (name.find('/') != std::string::npos) return access(name.c_str(), X_OK) == 0 ? name : "";
   const char* const path = std::getenv("PATH");
@@ -118,11 +128,14 @@ absl::StatusOr<Process> Process::Start(const ProcessOptions& options) {
   environment.insert(environment.end(), options.environment.begin(), options.environment.end());
   const std::vector<char*> argv_pointers = Pointers(argv);
   const std::vector<char*> environment_pointers = Pointers(environment);
+  const bool become_nobody =
+      options.user == ProcessOptions::User::kNobodyIfRoot && MayBecomeNobody();
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) return ErrnoError(errno, "fork");
   if (pid == 0) {
-    Child(options, parent, program.c_str(), argv_pointers.data(), environment_pointers.data());
+    Child(options, become_nobody, parent, program.c_str(), argv_pointers.data(),
+          environment_pointers.data());
   }
   return Process(pid);
 }

@@ -18,6 +18,9 @@
 namespace dmarcate::testing_support {
 
 inline constexpr uid_t kNobody = 65534;  // nobody and nogroup in Debian
+// Whether we are root where there is a nobody: not in the user namespace of a sandbox, which has
+// one user only. Then programs run as we do.
+bool MayBecomeNobody();
 
 struct ProcessOptions {
   enum class User { kSame, kNobodyIfRoot };

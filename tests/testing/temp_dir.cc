@@ -43,7 +43,7 @@ std::string TempDir::Write(std::string_view name, std::string_view content) cons
 }
 
 void TempDir::GiveAway() const {
-  if (geteuid() != 0) return;
+  if (!MayBecomeNobody()) return;
   if (lchown(path_.c_str(), kNobody, kNobody) != 0) Die(path_);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
     if (lchown(entry.path().c_str(), kNobody, kNobody) != 0) Die(entry.path());
