@@ -161,10 +161,11 @@ void Pipeline::Submit(Delivery delivery, DurableCallback durable, ReadCallback r
       FindKnown(delivery.sha256, delivery.channel);
   absl::Status refused = known.status();
   if (refused.ok() && !known->has_value()) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     refused = closed_ ? StoppingError() : failure_;
     if (refused.ok()) {
       accepting_.push_back({std::move(delivery), std::move(durable), std::move(read)});
+      lock.unlock();
       write_ready_.notify_one();
       return;
     }
@@ -282,7 +283,7 @@ bool Pipeline::TakeGroup(Group* group) {
     accepting_.pop_front();
   }
   ++in_work_;
-  parse_ready_.notify_all();  // some may wait for rows to go
+  if (MayParseLocked()) parse_ready_.notify_all();  // they may have waited for rows to go
   return true;
 }
 
@@ -296,10 +297,9 @@ void Pipeline::Commit(Group group) {
     const std::lock_guard lock(mutex_);
     reading_ -= read;
     if (alone) alone_ = false;
+    if (MayParseLocked()) parse_ready_.notify_all();
   }
-  parse_ready_.notify_all();
   CommitReceived(std::move(group.accepting));
-  parse_ready_.notify_all();
 }
 
 void Pipeline::CommitReceived(std::vector<Accepting> group) {
@@ -357,6 +357,11 @@ void Pipeline::CommitReceived(std::vector<Accepting> group) {
     }
   }
   for (const Accepting& item : group) item.durable(absl::OkStatus());
+  if (alone) {
+    parse_ready_.notify_one();
+  } else {
+    parse_ready_.notify_all();
+  }
 }
 
 // Not synced: after a power failure the receipts are pending and are read again.
@@ -525,6 +530,7 @@ void Pipeline::PutOff(Parsing task, const absl::Status& error) {
   put_off_.emplace(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(delay),
                    std::move(task));
   FinishReadingLocked();
+  parse_ready_.notify_all();  // of when it is due
   if (IdleLocked()) idle_.notify_all();
 }
 
@@ -533,7 +539,7 @@ void Pipeline::FinishReadingLocked() {
   --in_work_;
   --reading_;
   alone_ = false;
-  parse_ready_.notify_all();
+  if (MayParseLocked()) parse_ready_.notify_all();
 }
 
 // A replay without content.
