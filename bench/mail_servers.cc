@@ -28,6 +28,7 @@ using testing_support::RealPostfix;
 using testing_support::WaitUntil;
 
 constexpr size_t kLogLimitBytes = 1 << 30;
+constexpr absl::Duration kStartLimit = absl::Minutes(1);
 
 // All that is not its place: many sessions from one address, and whom to ask.
 constexpr char kConfig[] = R"(
@@ -75,12 +76,12 @@ class Ingestd final : public MailServer {
     const auto ready = [this] {
       return !process_->Running() || SendAll(port_, 1, Reuse::kConnectionKept, {}).ok();
     };
-    if (!WaitUntil(ready) || !process_->Running()) {
+    if (!WaitUntil(ready, kStartLimit) || !process_->Running()) {
       return MakeError(absl::StatusCode::kUnavailable, "ingestd is not ready:\n" + log());
     }
     DMARCATE_ASSIGN_OR_RETURN(
-        reader_, RocksReportReader::Follow(directory_ + "/reports", directory_ + "/follower",
-                                           absl::Seconds(20)));
+        reader_,
+        RocksReportReader::Follow(directory_ + "/reports", directory_ + "/follower", kStartLimit));
     return absl::OkStatus();
   }
 

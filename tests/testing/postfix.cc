@@ -21,6 +21,7 @@ namespace {
 
 constexpr char kDaemons[] = "/usr/lib/postfix/sbin";
 constexpr char kOwner[] = "postfix";
+constexpr absl::Duration kStartLimit = absl::Minutes(1);
 
 constexpr char kMainConfig[] = R"(
 compatibility_level = 3.6
@@ -105,14 +106,15 @@ absl::Status RealPostfix::Launch(std::string_view domain) {
   DMARCATE_RETURN_IF_ERROR(Write(config + "/master.cf", fmt::format(kServices, port_)));
   // Also makes the directories of the queue.
   DMARCATE_ASSIGN_OR_RETURN(const CommandResult checked,
-                            RunCommand({"postfix", "-c", config, "check"}, absl::Minutes(1)));
+                            RunCommand({"postfix", "-c", config, "check"}, kStartLimit));
   if (checked.exit_code != 0) return MakeError(absl::StatusCode::kUnavailable, checked.output);
   ProcessOptions options;
   // Without the script around it: this is the process that ends the others when it is ended.
   options.argv = {fmt::format("{}/master", kDaemons), "-c", config, "-s"};
   options.output_path = directory_ + "/output";
   DMARCATE_ASSIGN_OR_RETURN(master_, Process::Start(options));
-  if (!WaitUntil([&] { return !master_->Running() || Greets(port_); }) || !master_->Running()) {
+  if (!WaitUntil([&] { return !master_->Running() || Greets(port_); }, kStartLimit) ||
+      !master_->Running()) {
     return MakeError(absl::StatusCode::kUnavailable, "postfix is not ready:\n" + log());
   }
   return absl::OkStatus();
