@@ -38,7 +38,7 @@ ImportTransfer::~ImportTransfer() {
 void ImportTransfer::Open() {
   context_ = std::make_unique<grpc::ClientContext>();
   prepare_(context_.get());
-  ended_ = false;
+  ended_ = heard_ = false;
   stream_ = stub_->ImportReports(context_.get());
   reader_ = std::thread([this] { ReadAnswers(); });
 }
@@ -64,6 +64,7 @@ void ImportTransfer::OnResult(const v1::ItemResult& result) {
   ImportAnswer answer;
   {
     const std::lock_guard lock(mutex_);
+    heard_ = true;
     const auto found = pending_.find(result.item_id());
     if (found == pending_.end()) return;
     Pending& pending = found->second;
@@ -72,11 +73,11 @@ void ImportTransfer::OnResult(const v1::ItemResult& result) {
       changed_.notify_all();
       return;
     }
-    answer.name = std::move(pending.item.name);
-    answer.source_bytes = pending.item.source_bytes;
-    answer.sent_bytes = pending.sent ? pending.size : 0;
+    answer.name = std::move(pending.name);
+    answer.source_bytes = pending.source_bytes;
+    answer.sent_bytes = pending.sent ? pending.size() : 0;
     answer.result = result;
-    if (!pending.sent) pending_bytes_ -= pending.size;
+    pending_bytes_ -= pending.size();
     pending_.erase(found);
   }
   answered_(answer);
@@ -85,31 +86,38 @@ void ImportTransfer::OnResult(const v1::ItemResult& result) {
 
 bool ImportTransfer::Send(ImportItem item) {
   Pending pending;
-  pending.size = static_cast<int64_t>(item.content.size());
-  pending.item = std::move(item);
+  pending.name = std::move(item.name);
+  pending.source_bytes = item.source_bytes;
+  pending.sha256 = Sha256(item.content);
+  pending.content = std::make_shared<const std::string>(std::move(item.content));
   std::unique_lock lock(mutex_);
-  const bool open = SendWanted(lock, [&] {
+  const auto has_room = [&] {
     return pending_.size() < kInFlight &&
-           (pending_bytes_ == 0 || pending_bytes_ + pending.size <= kInFlightBytes);
-  });
-  if (!open) {
-    // ingestd ends a stream on which nothing comes for a minute, as from a slow pipe. If nothing
-    // was under way, a new one goes on.
-    if (!pending_.empty()) return false;
-    lock.unlock();
-    if (Close().error_code() != grpc::StatusCode::DEADLINE_EXCEEDED) return false;
-    Open();
-    lock.lock();
+           (pending_.empty() || pending_bytes_ + pending.size() <= kInFlightBytes);
+  };
+  while (!SendWanted(lock, has_room)) {
+    if (!Resume(lock)) return false;
   }
-  v1::ItemStart start;
-  start.set_item_id(next_id_++);
-  start.set_file_name(FileName(pending.item.name));
-  start.set_size_bytes(pending.size);
-  start.set_sha256(Sha256(pending.item.content));
-  pending_bytes_ += pending.size;
-  pending_[start.item_id()] = std::move(pending);
+  const int64_t id = next_id_++;
+  pending_bytes_ += pending.size();
+  pending_[id] = pending;
   lock.unlock();
-  Write(std::move(start), "");  // that the stream has ended is seen by the next call
+  Write(id, pending, "");  // that the stream has ended is seen by the next call
+  return true;
+}
+
+bool ImportTransfer::Resume(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  const grpc::StatusCode code = Close().error_code();
+  lock.lock();
+  if (code != grpc::StatusCode::DEADLINE_EXCEEDED || !heard_) return false;
+  for (auto& [id, pending] : pending_) pending.sent = false;
+  wanted_.clear();
+  const std::map<int64_t, Pending> again = pending_;
+  Open();
+  lock.unlock();
+  for (const auto& [id, pending] : again) Write(id, pending, "");
+  lock.lock();
   return true;
 }
 
@@ -120,29 +128,29 @@ bool ImportTransfer::SendWanted(std::unique_lock<std::mutex>& lock,
     if (!wanted_.empty()) {
       auto node = pending_.extract(wanted_.front());
       wanted_.pop_front();
-      const std::string content = std::move(node.mapped().item.content);
-      v1::ItemStart start;
-      start.set_item_id(next_id_++);
-      start.set_file_name(FileName(node.mapped().item.name));
-      start.set_size_bytes(node.mapped().size);
-      node.key() = start.item_id();
+      const int64_t id = node.key() = next_id_++;
       node.mapped().sent = true;
+      const Pending item = node.mapped();
       pending_.insert(std::move(node));
       lock.unlock();
-      const bool written = Write(std::move(start), content);
+      const bool written = Write(id, item, *item.content);
       lock.lock();
-      pending_bytes_ -= static_cast<int64_t>(content.size());
       if (!written) return false;
-      continue;
+    } else if (enough()) {
+      return true;
+    } else {
+      changed_.wait(lock);
     }
-    if (enough()) return true;
-    changed_.wait(lock);
   }
 }
 
-bool ImportTransfer::Write(v1::ItemStart start, std::string_view content) {
+bool ImportTransfer::Write(int64_t id, const Pending& item, std::string_view content) {
   v1::ImportReportsRequest frame;
-  *frame.mutable_start() = std::move(start);
+  v1::ItemStart* start = frame.mutable_start();
+  start->set_item_id(id);
+  start->set_file_name(FileName(item.name));
+  start->set_size_bytes(item.size());
+  start->set_sha256(item.sha256);
   if (!stream_->Write(frame)) return false;
   for (size_t at = 0; at < content.size(); at += kChunkBytes) {
     frame.set_chunk(std::string(content.substr(at, kChunkBytes)));
@@ -155,7 +163,8 @@ bool ImportTransfer::Write(v1::ItemStart start, std::string_view content) {
 grpc::Status ImportTransfer::Finish() {
   {
     std::unique_lock lock(mutex_);
-    SendWanted(lock, [this] { return pending_.empty(); });
+    while (!SendWanted(lock, [this] { return pending_.empty(); }) && Resume(lock)) {
+    }
   }
   return Close();
 }

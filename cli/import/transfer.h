@@ -54,20 +54,26 @@ class ImportTransfer {
 
  private:
   struct Pending {
-    ImportItem item;  // without its content once that was sent
-    int64_t size = 0;
+    std::string name;
+    int64_t source_bytes = 0;
+    std::shared_ptr<const std::string> content;
+    std::string sha256;
     bool sent = false;  // or only announced
+    int64_t size() const { return static_cast<int64_t>(content->size()); }
   };
   using Stream = grpc::ClientReaderWriter<v1::ImportReportsRequest, v1::ImportReportsResponse>;
 
   void Open();
   grpc::Status Close();
+  // After the end of a stream on which nothing had come for a minute, as from a slow pipe: opens
+  // another one and announces again what has no answer. False: it ended for another reason.
+  bool Resume(std::unique_lock<std::mutex>& lock);
   void ReadAnswers();
   void OnResult(const v1::ItemResult& result);
   // Sends bytes that ingestd has asked for, until `enough` or the end of the stream.
   bool SendWanted(std::unique_lock<std::mutex>& lock, const std::function<bool()>& enough);
-  // The frames of one item; without content it is announced. False: the stream has ended.
-  bool Write(v1::ItemStart start, std::string_view content);
+  // The frames of one item; without `content` it is announced. False: the stream has ended.
+  bool Write(int64_t id, const Pending& item, std::string_view content);
 
   const std::shared_ptr<grpc::Channel> channel_;
   const std::function<void(grpc::ClientContext*)> prepare_;
@@ -84,6 +90,7 @@ class ImportTransfer {
   std::deque<int64_t> wanted_;          // of them, those whose bytes ingestd asks for
   int64_t pending_bytes_ = 0;           // of the contents held
   int64_t next_id_ = 1;
+  bool heard_ = false;  // anything on this stream
   bool ended_ = false;  // nothing is answered any more
 };
 

@@ -1,7 +1,7 @@
 // `dmarcate reports import` into the real ingestd: the same reports in whatever container count the
 // same, and once, also after an import that was killed.
 
-#include <numeric>
+#include <csignal>
 
 #include "fmt/format.h"
 #include "gmock/gmock.h"
@@ -126,7 +126,9 @@ INSTANTIATE_TEST_SUITE_P(All, ContainerTest, testing::Values("mbox", "tar.gz", "
                            return test.param == "tar.gz" ? std::string("tar_gz") : test.param;
                          });
 
-TEST_F(ImportTest, AKilledImportIsEndedByTheNext) {
+class InterruptedTest : public ImportTest, public testing::WithParamInterface<int> {};
+
+TEST_P(InterruptedTest, IsEndedByTheNextImport) {
   Start();
   const std::string path = daemons_.directory().Write("in.mbox", Mbox());
   testing_support::ProcessOptions options;
@@ -138,13 +140,22 @@ TEST_F(ImportTest, AKilledImportIsEndedByTheNext) {
   ASSERT_TRUE(WaitUntil([&] {
     return ReadFile(options.output_path, 1 << 20).value_or("").find('%') != std::string::npos;
   }));
-  EXPECT_EQ(import->Kill(), 128 + 9) << "it was done already";
+  import->Signal(GetParam());
+  const auto exit_code = import->Wait(absl::Seconds(20));
+  ASSERT_TRUE(exit_code.ok()) << exit_code.status();
+  EXPECT_EQ(*exit_code, 128 + GetParam()) << "it was done already";
+  if (GetParam() == SIGINT) {
+    EXPECT_THAT(ReadFile(options.output_path, 1 << 20).value_or(""),
+                HasSubstr("the same command goes on"));
+  }
   const nlohmann::json second = Import(path);
   EXPECT_GT(second.value("known_items", 0), 0) << second;
   EXPECT_LT(second.value("known_items", 0), kReports) << second;
   EXPECT_EQ(second.value("stored", 0) + second.value("duplicate", 0), kReports) << second;
   ExpectAll();
 }
+
+INSTANTIATE_TEST_SUITE_P(All, InterruptedTest, testing::Values(SIGKILL, SIGINT));
 
 // The server's word counts: one that has lost everything gets everything again.
 TEST_F(ImportTest, AnotherServerGetsEverything) {
