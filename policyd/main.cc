@@ -100,7 +100,7 @@ absl::Status Run(const PolicydConfig& config) {
       MakeStatsService(parts),
       MakeRecordService(parts, *resolver, *authoritative),
       MakeChangeService(parts, engine),
-      MakeReportService(parts, reports),
+      MakeReportService(parts, reports, *suffixes),
       MakeProviderService(parts, providers),
   };
   std::vector<grpc::Service*> served;

@@ -24,7 +24,6 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kMaxMailboxOctets = 254;  // RFC 5321 section 4.5.3.1.3, without < and >
-constexpr size_t kStoreBatch = 1000;
 
 // What is left of the call's time must do for the answer itself: a domain without its summary
 // beats no list.
@@ -173,17 +172,8 @@ absl::Status DomainServiceImpl::List(const Call& call, const v1::ListDomainsRequ
   DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
   const std::string scope = PageScope("ListDomains", call.principal().name, in);
   DMARCATE_ASSIGN_OR_RETURN(const std::string after, parts_.pages.Read(scope, in.page_token()));
-  // The store lists by name; newest first is by time. Domains are few thousands at most, and their
-  // records small.
-  std::vector<DomainRecord> records;
-  for (std::string from;;) {
-    DMARCATE_ASSIGN_OR_RETURN(std::vector<DomainRecord> batch,
-                              parts_.policies.ListDomains(from, kStoreBatch));
-    const bool last = batch.size() < kStoreBatch;
-    if (!batch.empty()) from = batch.back().name;
-    std::ranges::move(batch, std::back_inserter(records));
-    if (last) break;
-  }
+  // The store lists by name; newest first is by time.
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<DomainRecord> records, AllDomains(parts_.policies));
   const auto place = [](const DomainRecord& record) {  // sorts newest first, then by name
     return fmt::format("{:020}{}", INT64_MAX - absl::ToUnixMicros(record.create_time), record.name);
   };

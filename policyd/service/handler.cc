@@ -1,6 +1,7 @@
 #include "policyd/service/handler.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "fmt/format.h"
 
@@ -11,6 +12,11 @@
 #include "policyd/service/names.h"
 
 namespace dmarcate {
+namespace {
+
+constexpr size_t kDomainBatch = 1000;
+
+}  // namespace
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
@@ -63,6 +69,18 @@ absl::StatusOr<DomainRecord> FindDomain(PolicyStore& policies, std::string_view 
     return NotFound(DomainResource(domain));
   }
   return record;
+}
+
+absl::StatusOr<std::vector<DomainRecord>> AllDomains(PolicyStore& policies) {
+  std::vector<DomainRecord> records;
+  for (;;) {
+    DMARCATE_ASSIGN_OR_RETURN(
+        std::vector<DomainRecord> batch,
+        policies.ListDomains(records.empty() ? "" : records.back().name, kDomainBatch));
+    const bool last = batch.size() < kDomainBatch;
+    std::ranges::move(batch, std::back_inserter(records));
+    if (last) return records;
+  }
 }
 
 }  // namespace dmarcate

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -54,6 +55,8 @@ inline constexpr size_t kMaxNoteCharacters = 2000;
 
 // The domain, if it is managed. kNotFound RESOURCE_NOT_FOUND.
 absl::StatusOr<DomainRecord> FindDomain(PolicyStore& policies, std::string_view domain);
+// All managed domains, by name: few thousands at most, and their records small.
+absl::StatusOr<std::vector<DomainRecord>> AllDomains(PolicyStore& policies);
 absl::Status NotFound(std::string_view resource);
 
 }  // namespace dmarcate

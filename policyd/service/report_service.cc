@@ -20,6 +20,7 @@
 #include "policyd/service/failure_reports.h"
 #include "policyd/service/names.h"
 #include "policyd/service/report_pages.h"
+#include "policyd/service/reporters.h"
 #include "policyd/service/tls_reports.h"
 
 namespace dmarcate {
@@ -50,8 +51,13 @@ void Fill(const StoredReport& stored, v1::AggregateReport* out) {
 
 class ReportServiceImpl final : public v1::ReportService::CallbackService {
  public:
-  ReportServiceImpl(const ServiceParts& parts, const ReportFollower& reports)
-      : parts_(parts), reports_(reports), tls_(parts, reports), failures_(parts, reports) {}
+  ReportServiceImpl(const ServiceParts& parts, const ReportFollower& reports,
+                    const PublicSuffixList& suffixes)
+      : parts_(parts),
+        reports_(reports),
+        tls_(parts, reports),
+        failures_(parts, reports),
+        reporters_(parts, reports, suffixes) {}
 
   grpc::ServerUnaryReactor* ListAggregateReports(
       grpc::CallbackServerContext* context, const v1::ListAggregateReportsRequest* request,
@@ -113,6 +119,22 @@ class ReportServiceImpl final : public v1::ReportService::CallbackService {
         parts_.host, CallKind::kRead, context, request, response,
         [this](const Call&, const auto& in, auto* out) { return ToGrpc(failures_.Get(in, out)); });
   }
+  grpc::ServerUnaryReactor* ListReporters(grpc::CallbackServerContext* context,
+                                          const v1::ListReportersRequest* request,
+                                          v1::ListReportersResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(reporters_.List(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* GetReporter(grpc::CallbackServerContext* context,
+                                        const v1::GetReporterRequest* request,
+                                        v1::GetReporterResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(reporters_.Get(call, in, out));
+                      });
+  }
 
  private:
   absl::Status List(const Call& call, const v1::ListAggregateReportsRequest& in,
@@ -128,6 +150,7 @@ class ReportServiceImpl final : public v1::ReportService::CallbackService {
   ReportPages pages_;
   const TlsReports tls_;
   const FailureReports failures_;
+  Reporters reporters_;
 };
 
 absl::StatusOr<StoredReport> ReportServiceImpl::Find(const std::string& name) {
@@ -210,8 +233,9 @@ absl::Status ReportServiceImpl::Download(const v1::DownloadReportRequest& in,
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeReportService(const ServiceParts& parts,
-                                                 const ReportFollower& reports) {
-  return std::make_unique<ReportServiceImpl>(parts, reports);
+                                                 const ReportFollower& reports,
+                                                 const PublicSuffixList& suffixes) {
+  return std::make_unique<ReportServiceImpl>(parts, reports, suffixes);
 }
 
 }  // namespace dmarcate

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "lib/mailauth/alignment.h"
 #include "policyd/service/handler.h"
 #include "policyd/service/report_follower.h"
 
@@ -15,8 +16,10 @@ class Service;
 
 namespace dmarcate {
 
+// All outlive it.
 std::unique_ptr<grpc::Service> MakeReportService(const ServiceParts& parts,
-                                                 const ReportFollower& reports);
+                                                 const ReportFollower& reports,
+                                                 const PublicSuffixList& suffixes);
 
 }  // namespace dmarcate
 

@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 
 #include "dmarcate/v1/domain.grpc.pb.h"
+#include "dmarcate/v1/report.grpc.pb.h"
 #include "dmarcate/v1/source.grpc.pb.h"
 #include "lib/base/digest.h"
 #include "lib/base/file.h"
@@ -155,6 +156,16 @@ TEST_F(DaemonTest, ServesBeforeIngestdHasRunAndFindsItsStore) {
       << Log();
   EXPECT_EQ(response.sources(0).name(), "domains/example.com/sources/sendgrid");
   EXPECT_EQ(response.total().message_count(), 7);
+
+  v1::ListReportersResponse reporters;
+  grpc::ClientContext reporters_context;
+  const grpc::Status listed =
+      v1::ReportService::NewStub(channel_)->ListReporters(&reporters_context, {}, &reporters);
+  ASSERT_TRUE(listed.ok()) << listed.error_message();
+  ASSERT_EQ(reporters.reporters_size(), 1);
+  EXPECT_EQ(reporters.reporters(0).name(), "reporters/receiver.test");
+  EXPECT_EQ(reporters.reporters(0).message_count(), 7);
+  EXPECT_EQ(reporters.reporters(0).evaluation().compared_record_count(), 1);
 }
 
 TEST_F(DaemonTest, EveryMethodAsksForCredentials) {

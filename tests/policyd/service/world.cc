@@ -56,7 +56,7 @@ struct World::Impl {
     services.push_back(MakeStatsService(parts));
     services.push_back(MakeRecordService(parts, resolver, authoritative));
     services.push_back(MakeChangeService(parts, engine));
-    services.push_back(MakeReportService(parts, reports));
+    services.push_back(MakeReportService(parts, reports, *suffixes));
     services.push_back(MakeProviderService(parts, providers));
     grpc::ServerBuilder builder;
     for (const auto& service : services) builder.RegisterService(service.get());
