@@ -14,6 +14,7 @@
 #include "cli/quarantine.h"
 #include "cli/report_list.h"
 #include "cli/report_text.h"
+#include "cli/reporters.h"
 #include "dmarcate/v1/report.grpc.pb.h"
 
 namespace dmarcate::cli {
@@ -131,6 +132,7 @@ void AddReports(CLI::App* root, App* app) {
   app->OnSelected(raw, selected(&Raw));
 
   AddFailures(group, app);
+  AddReporters(group, app);
   AddQuarantine(group, app);
   AddPurge(group, app);
 }

@@ -92,6 +92,36 @@ TEST_F(CommandsTest, Purge) {
               Ends(0, testing::ContainsRegex("\"record_count\": *\"1\"")));
 }
 
+TEST_F(CommandsTest, Reporters) {
+  std::string odd = ingest_testing::MakeReportXml("ledger.test", "a", {7, 1});
+  const std::string count = "<count>1</count>";
+  odd.replace(odd.find(count), count.size(), "<count></count>");
+  ASSERT_EQ(Import("a.xml", odd), 0);
+  ASSERT_EQ(Import("b.xml", ingest_testing::MakeReportXml("ledger.test", "b", {3})), 0);
+  ASSERT_TRUE(daemons_.StartPolicyd().ok());
+  ASSERT_EQ(Run({"domains", "add", "ledger.test"}).exit_code, 0);
+  const std::vector<std::string> days = {"--from", "2025-12-30", "--to", "2026-01-03"};
+  const auto with_days = [&days](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), days.begin(), days.end());
+    return arguments;
+  };
+  ASSERT_EQ(FirstName(with_days({"reports", "reporters"})), "reporters/reporter.test");
+  EXPECT_THAT(Run(with_days({"reports", "reporters", "-o", "csv"})),
+              Ends(0, HasSubstr("reporter.test,2,11,1,1,0/3,")));
+  EXPECT_THAT(Run(with_days({"reports", "reporters", "--domain", "ledger.test"})),
+              Ends(0, AllOf(HasSubstr("REPAIRED"), HasSubstr("reporter.test"))));
+  EXPECT_THAT(Run(with_days({"reports", "reporters", "reporter.test"})),
+              Ends(0, AllOf(HasSubstr("names       Reporter"), HasSubstr("2 imported"),
+                            HasSubstr("count_assumed: 1 in 1 reports, material (W5)"),
+                            HasSubstr("it is read as 1"),
+                            HasSubstr("domains/ledger.test/aggregateReports/"))));
+  EXPECT_THAT(Run(with_days({"reports", "reporters", "nobody.test"})),
+              Ends(5, HasSubstr("RESOURCE_NOT_FOUND")));
+  EXPECT_THAT(Run({"reports", "reporters", "--domain", "other.test"}),
+              Ends(5, HasSubstr("RESOURCE_NOT_FOUND")));
+  EXPECT_EQ(Run({"reports", "reporters", "--days", "401"}).exit_code, 2);
+}
+
 std::string Yesterday(const char* format) {
   return absl::FormatTime(format, absl::Now() - absl::Hours(24), absl::UTCTimeZone());
 }

@@ -254,6 +254,11 @@ check_totals() {
            value: (.counts.message_count | tonumber)}] | from_entries' | sha256sum)" \
       "$(jq -cS ".domains[\"$domain\"].by_day" "$work/data/truth.json" | sha256sum)"
   done
+  try dmarcate reports reporters --from "$from" --to "$to"
+  expect "reports, records and messages by reporter" \
+    "$(dmarcate reports reporters --from "$from" --to "$to" --limit 1000 -o json | jq -r '.reporters
+      | [map(.report_count | tonumber), map(.record_count | tonumber), map(.message_count | tonumber)] | map(add) | join(" ")')" \
+    "$(truth '[.domains[]] | [map(.reports), map(.records), map(.messages)] | map(add) | join(" ")')"
 }
 
 journey() {
