@@ -75,6 +75,18 @@ void Link(std::string_view document_sha256, const std::map<ReportKey, Stored>& r
   }
 }
 
+// A document that a receipt gives again keeps what it was in `before`, if that was more.
+template <typename Stored>
+bool KeepTrust(const std::vector<Stored>& before, Stored& report) {
+  const auto same =
+      std::ranges::find(before, report.document_sha256,
+                        [](const Stored& s) -> const std::string& { return s.document_sha256; });
+  if (same == before.end() || TrustRank(same->trust) <= TrustRank(report.trust)) return false;
+  report.trust = same->trust;
+  if constexpr (kHasRevisions<Stored>) report.reporter_key = same->reporter_key;
+  return true;
+}
+
 StoredReport WithoutRows(const StoredReport& report) {
   StoredReport out = report;
   out.report.records.clear();
@@ -139,25 +151,31 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
                      fmt::format("receipt {}: unknown", processed.receipt));
   }
   auto& [receipt, items] = found->second;
-  Remove(processed.receipt, state.reports);
-  Remove(processed.receipt, state.tls);
-  Remove(processed.receipt, state.failures);
+  const auto reports = Remove(processed.receipt, state.reports);
+  const auto tls = Remove(processed.receipt, state.tls);
+  const auto failures = Remove(processed.receipt, state.failures);
   items.clear();
-  bool unreadable = false;
+  std::vector<ReportKey> lent;
   for (ProcessedItem& item : processed.items) {
     if (item.report) {
       item.report->raw_sha256 = receipt.raw_sha256;
       const auto known = state.expired_documents.find(item.report->document_sha256);
       if (known == state.expired_documents.end()) {
-        Store(*std::move(item.report), item.item, state.reports);
+        if (KeepTrust(reports, *item.report) && item.item.outcome == Outcome::kQuarantined) {
+          SettleQuarantined(&item.item);
+        }
+        const auto key = Store(*std::move(item.report), item.item, state.reports);
+        if (key) lent.push_back(*key);
       } else {
         item.item.outcome = Outcome::kDuplicate;
         item.item.report_name = known->second.ToId();
         item.item.domain = known->second.domain;
       }
     } else if (item.tls) {
+      KeepTrust(tls, *item.tls);
       Store(*std::move(item.tls), item.item, state.tls);
     } else if (item.failure) {
+      KeepTrust(failures, *item.failure);
       Store(*std::move(item.failure), item.item, state.failures);
     } else if (item.item.outcome == Outcome::kDuplicate) {
       if (item.item.kind == kTlsKind) {
@@ -168,9 +186,20 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
         Link(item.document_sha256, state.reports, item.item);
       }
     }
-    unreadable = unreadable || IsUnreadable(item.item.outcome);
     items.push_back(std::move(item.item));
   }
+  for (const ReportKey& key : lent) {
+    auto& [owner, others] = state.receipts.at(key.receipt);
+    for (ReceiptItem& item : others) {
+      if (item.outcome == Outcome::kQuarantined && ReportOf(key.receipt, item) == key) {
+        SettleQuarantined(&item);
+      }
+    }
+    if (HasUnreadable(others)) continue;
+    owner.subject.clear();
+    owner.from_domain.clear();
+  }
+  const bool unreadable = HasUnreadable(items);
   receipt.processed = true;
   receipt.subject = unreadable ? std::move(processed.subject) : std::string();
   receipt.from_domain = unreadable ? std::move(processed.from_domain) : std::string();
@@ -197,18 +226,13 @@ DropResult FakeReportStore::Drop(ReceiptId id, State& state) {
   if (std::ranges::none_of(items, unreadable)) return {};
   std::vector<ReceiptItem> left;
   for (ReceiptItem& item : items) {
-    bool stays = !unreadable(item);
+    const bool stays = !unreadable(item);
     const auto key = stays ? std::nullopt : ReportOf(id, item);
     if (const auto report = key ? state.reports.find(*key) : state.reports.end();
         report != state.reports.end()) {
-      stays = report->second.trust != TrustClass::kQuarantined;
-      if (stays) {
-        SettleQuarantined(&item);
-      } else {
-        const StoredReport removed = std::move(report->second);
-        state.reports.erase(report);
-        Elect(removed, state.reports);
-      }
+      const StoredReport removed = std::move(report->second);
+      state.reports.erase(report);
+      Elect(removed, state.reports);
     }
     if (stays) left.push_back(std::move(item));
   }
@@ -230,14 +254,14 @@ int64_t FakeReportStore::ForgetReceipt(ReceiptId id, State& state) {
 }
 
 template <typename Stored>
-void FakeReportStore::Store(Stored report, ReceiptItem& item,
-                            std::map<ReportKey, Stored>& reports) {
+std::optional<ReportKey> FakeReportStore::Store(Stored report, ReceiptItem& item,
+                                                std::map<ReportKey, Stored>& reports) {
   for (auto& [key, other] : reports) {
     if (other.document_sha256 != report.document_sha256) continue;
     item.outcome = Outcome::kDuplicate;
     item.report_name = key.ToId();
     item.domain = key.domain;
-    if (TrustRank(report.trust) <= TrustRank(other.trust)) return;
+    if (TrustRank(report.trust) <= TrustRank(other.trust)) return std::nullopt;
     const Stored before = other;
     other.trust = report.trust;
     if constexpr (kHasRevisions<Stored>) {
@@ -245,14 +269,15 @@ void FakeReportStore::Store(Stored report, ReceiptItem& item,
       Elect(before, reports);
       Elect(other, reports);
     }
-    return;
+    if (before.trust == TrustClass::kQuarantined) return key;
+    return std::nullopt;
   }
   if constexpr (kHasRevisions<Stored>) {
     const std::vector<Revision> revisions = AsRevisions(RevisionsOf(report, reports));
     if (!HasRoom(revisions, report.trust)) {
       const Revision& current = revisions[ElectCurrent(revisions)];
       RefuseRevision({report.key.domain, report.key.day, current.receipt, current.item}, &item);
-      return;
+      return std::nullopt;
     }
   }
   CountRows(&report);
@@ -261,6 +286,7 @@ void FakeReportStore::Store(Stored report, ReceiptItem& item,
   const ReportKey key = report.key;
   const Stored& stored = reports[key] = std::move(report);
   if constexpr (kHasRevisions<Stored>) Elect(stored, reports);
+  return std::nullopt;
 }
 
 template <typename Stored>
@@ -274,16 +300,19 @@ std::vector<Stored*> FakeReportStore::RevisionsOf(const Stored& report,
 }
 
 template <typename Stored>
-void FakeReportStore::Remove(ReceiptId receipt, std::map<ReportKey, Stored>& reports) {
+std::vector<Stored> FakeReportStore::Remove(ReceiptId receipt,
+                                            std::map<ReportKey, Stored>& reports) {
+  std::vector<Stored> out;
   for (auto it = reports.begin(); it != reports.end();) {
     if (it->first.receipt != receipt) {
       ++it;
       continue;
     }
-    const Stored gone = std::move(it->second);
+    out.push_back(std::move(it->second));
     it = reports.erase(it);
-    if constexpr (kHasRevisions<Stored>) Elect(gone, reports);
+    if constexpr (kHasRevisions<Stored>) Elect(out.back(), reports);
   }
+  return out;
 }
 
 template <typename Stored>

@@ -91,11 +91,13 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
   static void LetRawOfReportGo(const ReportKey& key, State& state, PurgeResult& result);
   // `Stored`: StoredReport, StoredTlsReport or, but for Elect() and RevisionsOf(),
   // StoredFailureReport; `reports` are all of the kind.
+  // The report that trust had quarantined, if this is a copy that lends it more.
   template <typename Stored>
-  static void Store(Stored report, ReceiptItem& item, std::map<ReportKey, Stored>& reports);
-  // Takes out what a receipt gave.
+  static std::optional<ReportKey> Store(Stored report, ReceiptItem& item,
+                                        std::map<ReportKey, Stored>& reports);
+  // Takes out and gives what a receipt gave.
   template <typename Stored>
-  static void Remove(ReceiptId receipt, std::map<ReportKey, Stored>& reports);
+  static std::vector<Stored> Remove(ReceiptId receipt, std::map<ReportKey, Stored>& reports);
   // Those with the identity of `report`, by key.
   template <typename Stored>
   static std::vector<Stored*> RevisionsOf(const Stored& report,

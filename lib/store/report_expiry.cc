@@ -13,15 +13,6 @@
 #include "lib/store/report_transaction.h"
 
 namespace dmarcate {
-namespace {
-
-bool HasUnreadable(const StoredReceipt& stored) {
-  return std::ranges::any_of(stored.items,
-                             [](const ReceiptItem& item) { return IsUnreadable(item.outcome); });
-}
-
-}  // namespace
-
 const std::vector<ExpiryClass>& ExpiryClasses() {
   static const std::vector<ExpiryClass> kClasses = {
       {kFailureExpiry, &ExpiryCutoffs::failure, &ReportTransaction::ExpireFailure},
@@ -41,7 +32,7 @@ absl::Status ReportTransaction::ExpireFailure(StoredReceipt stored, ExpiryResult
 }
 
 absl::Status ReportTransaction::ExpireRaw(StoredReceipt stored, ExpiryResult* result) {
-  if (HasUnreadable(stored)) return absl::OkStatus();  // has the time of the quarantine
+  if (HasUnreadable(stored.items)) return absl::OkStatus();  // has the time of the quarantine
   return LetRawGo(std::move(stored), result);
 }
 
@@ -192,7 +183,7 @@ absl::Status ReportTransaction::PurgeReceipt(StoredReceipt stored, std::string_v
   result->raw_bytes += gone.raw_bytes;
   stored.receipt.raw_gone = true;
   if (stored.items.empty()) return ForgetReceipt(stored.receipt).status();
-  if (!HasUnreadable(stored)) changes_.Delete(kMainFamily, ReceiptDbKey(kUnreadableTag, id));
+  if (!HasUnreadable(stored.items)) changes_.Delete(kMainFamily, ReceiptDbKey(kUnreadableTag, id));
   const std::string key = ReceiptDbKey(kReceiptTag, id);
   changes_.Put(kMainFamily, key, EncodeReceipt(key, stored));
   return absl::OkStatus();

@@ -32,7 +32,7 @@ absl::StatusOr<DropResult> ReportTransaction::Drop(ReceiptId id) {
     if (!report) continue;
     if (report->trust == TrustClass::kQuarantined) {
       DMARCATE_RETURN_IF_ERROR(Remove(*key));
-    } else {
+    } else {  // of a store from before a loan did that
       SettleQuarantined(&item);
       left.push_back(std::move(item));
     }

@@ -171,6 +171,10 @@ bool IsUnreadable(Outcome outcome) {
          outcome == Outcome::kNotAReport;
 }
 
+bool HasUnreadable(const std::vector<ReceiptItem>& items) {
+  return std::ranges::any_of(items, IsUnreadable, &ReceiptItem::outcome);
+}
+
 bool AddUnreadable(const Receipt& receipt, const std::vector<ReceiptItem>& items, uint32_t first,
                    size_t limit, ReportWriter::UnreadablePage* page) {
   const auto bytes_of = [](const ReportWriter::UnreadableRow& row) {

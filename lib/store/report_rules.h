@@ -40,7 +40,7 @@ size_t ElectCurrent(const std::vector<Revision>& revisions);
 
 // Where the report of `item` lies, if the receipt `id` gave one.
 std::optional<ReportKey> ReportOf(ReceiptId id, const ReceiptItem& item);
-// The item of a report that trust had quarantined, and to which a copy has lent more since.
+// The item of a report that trust had quarantined, and to which a copy has lent more.
 void SettleQuarantined(ReceiptItem* item);
 
 // Whether one more of this trust may be kept beside `revisions`.
@@ -59,6 +59,8 @@ bool IsSaturated(const DayTotals& totals);
 
 // Outcomes that leave something for a person to look at: ReportWriter::ListUnreadable shows them.
 bool IsUnreadable(Outcome outcome);
+
+bool HasUnreadable(const std::vector<ReceiptItem>& items);
 
 // Adds the unreadable ones among `items` from `first` on to `page`, as ListUnreadable() promises.
 // False, with page->next set, where it is full.

@@ -164,6 +164,10 @@ struct StoredFailureReport {
   int64_t repair_count = 0;  // filled by the store; known also where the repairs are not loaded
 };
 
+constexpr std::string_view KindOf(const StoredReport&) { return kAggregateKind; }
+constexpr std::string_view KindOf(const StoredTlsReport&) { return kTlsKind; }
+constexpr std::string_view KindOf(const StoredFailureReport&) { return kFailureKind; }
+
 // Message counts of one domain and day, over current reports whose trust counts (IsCounted).
 // Provably equal to a recount. The counts stop at the largest number instead of wrapping around.
 struct DayTotals {
@@ -283,7 +287,9 @@ class ReportWriter {
   //     trusted is current, at equal trust the later if it has at least as many records (of a TLS
   //     report: policies); totals move in the same batch. Beyond kMaxRevisions of one trust ->
   //     kOverLimit, not kept
-  //   a receipt processed before -> what it gave then is taken out first
+  //   a receipt processed before -> what it gave then is taken out first; a document that it gives
+  //     again keeps the trust and the reporter that it had, if that was more
+  //   a report that trust had quarantined and to which a copy lends more -> its item is accepted
   //   a failure report is stored unless one with the same document_sha256 is
   //   Accepted::receipt.raw_sha256 empty -> the store computes it; else it is believed
   // Errors, each with nothing written:

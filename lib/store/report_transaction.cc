@@ -17,6 +17,10 @@ namespace {
 
 std::string DayKeyOf(const ReportKey& key) { return DayDbKey(key.domain, key.day); }
 
+std::string StandingKey(std::string_view kind, std::string_view document_sha256) {
+  return fmt::format("{} {}", kind, document_sha256);
+}
+
 }  // namespace
 
 ReportTransaction::ReportTransaction(const RocksDb& db, ReceiptId last_receipt,
@@ -107,21 +111,27 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
     DMARCATE_RETURN_IF_ERROR(RemoveItem(id, item));
   }
   stored->items.clear();
-  bool unreadable = false;
   const std::string receipt_key = ReceiptDbKey(kReceiptTag, id);
   for (ProcessedItem& item : processed.items) {
     if (item.report) {
+      if (KeepTrust(&*item.report) && item.item.outcome == Outcome::kQuarantined) {
+        SettleQuarantined(&item.item);
+      }
       DMARCATE_RETURN_IF_ERROR(Store(*std::move(item.report), &item.item));
     } else if (item.tls) {
+      KeepTrust(&*item.tls);
       DMARCATE_RETURN_IF_ERROR(StoreTls(*std::move(item.tls), &item.item));
     } else if (item.failure) {
+      KeepTrust(&*item.failure);
       DMARCATE_RETURN_IF_ERROR(StoreFailure(*std::move(item.failure), &item.item));
     } else if (item.item.outcome == Outcome::kDuplicate) {
       DMARCATE_RETURN_IF_ERROR(Link(item.document_sha256, &item.item));
     }
-    unreadable = unreadable || IsUnreadable(item.item.outcome);
     stored->items.push_back(std::move(item.item));
   }
+  standings_.clear();
+  DMARCATE_RETURN_IF_ERROR(SettleLent(id, &stored->items));
+  const bool unreadable = HasUnreadable(stored->items);
   Receipt& receipt = stored->receipt;
   if (receipt.processed) {
     // Kept, and read once more: the time of its raw bytes may have passed by.
@@ -158,8 +168,66 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
 absl::Status ReportTransaction::RemoveItem(ReceiptId receipt, const ReceiptItem& item) {
   const auto key = ReportOf(receipt, item);
   if (!key) return absl::OkStatus();  // it gave none
-  if (item.kind == kTlsKind) return RemoveTls(*key);
-  return item.kind == kFailureKind ? RemoveFailure(*key) : Remove(*key);
+  if (item.kind == kTlsKind) {
+    DMARCATE_ASSIGN_OR_RETURN(const auto report, GetTls(*key, ReportParts::kHead));
+    if (report) Remember(*report);
+    return RemoveTls(*key);
+  }
+  if (item.kind == kFailureKind) {
+    DMARCATE_ASSIGN_OR_RETURN(const auto report, GetFailure(*key));
+    if (report) Remember(*report);
+    return RemoveFailure(*key);
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetReport(*key, ReportParts::kHead));
+  if (report) Remember(*report);
+  return Remove(*key);
+}
+
+template <typename Stored>
+void ReportTransaction::Remember(const Stored& report) {
+  Standing& standing = standings_[StandingKey(KindOf(report), report.document_sha256)];
+  standing.trust = report.trust;
+  if constexpr (requires { report.reporter_key; }) standing.reporter_key = report.reporter_key;
+}
+
+template <typename Stored>
+bool ReportTransaction::KeepTrust(Stored* report) const {
+  const auto before = standings_.find(StandingKey(KindOf(*report), report->document_sha256));
+  if (before == standings_.end()) return false;
+  const auto& [trust, reporter_key] = before->second;
+  if (TrustRank(trust) <= TrustRank(report->trust)) return false;
+  report->trust = trust;
+  if constexpr (requires { report->reporter_key; }) report->reporter_key = reporter_key;
+  return true;
+}
+
+absl::Status ReportTransaction::SettleLent(ReceiptId current, std::vector<ReceiptItem>* items) {
+  for (const auto& [id, ordinals] : std::exchange(lent_, {})) {
+    const auto settle = [&](std::vector<ReceiptItem>& all) {
+      for (ReceiptItem& item : all) {
+        const auto key = item.outcome == Outcome::kQuarantined ? ReportOf(id, item) : std::nullopt;
+        if (key && ordinals.contains(key->item)) SettleQuarantined(&item);
+      }
+    };
+    if (id == current) {
+      settle(*items);
+      continue;
+    }
+    auto stored = GetReceipt(id);
+    if (absl::IsDataLoss(stored.status())) continue;  // it is listed as that
+    DMARCATE_RETURN_IF_ERROR(stored.status());
+    if (!*stored) continue;
+    auto& [receipt, others] = **stored;
+    settle(others);
+    if (!HasUnreadable(others)) {
+      receipt.subject.clear();
+      receipt.from_domain.clear();
+      changes_.Delete(kMainFamily, ReceiptDbKey(kUnreadableTag, id));
+    }
+    const std::string key = ReceiptDbKey(kReceiptTag, id);
+    changes_.Put(kMainFamily, key, EncodeReceipt(key, **stored));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
@@ -179,6 +247,7 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
   item->report_name = same->key.ToId();
   item->domain = same->key.domain;
   if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
+  if (same->trust == TrustClass::kQuarantined) lent_[same->key.receipt].insert(same->key.item);
   DMARCATE_ASSIGN_OR_RETURN(auto whole, GetReport(same->key));  // what was found is its head
   DMARCATE_RETURN_IF_ERROR(Remove(same->key));
   whole->trust = report.trust;

@@ -5,7 +5,10 @@
 #ifndef DMARCATE_LIB_STORE_REPORT_TRANSACTION_H_
 #define DMARCATE_LIB_STORE_REPORT_TRANSACTION_H_
 
+#include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -94,8 +97,17 @@ class ReportTransaction {
   // Take in and out whole reports, with indexes and totals.
   absl::Status Insert(StoredReport report);
   absl::Status Remove(const ReportKey& key);
-  // What became of an item of a receipt that is read again.
+  // What became of an item of a receipt that is read again. Its document keeps the trust that it
+  // had: a copy may have lent it, and does not come again.
   absl::Status RemoveItem(ReceiptId receipt, const ReceiptItem& item);
+  template <typename Stored>
+  void Remember(const Stored& report);
+  // Gives `report` what its document had before the receipt was read again, if that was more.
+  template <typename Stored>
+  bool KeepTrust(Stored* report) const;
+  // What trust had quarantined and a copy has lent more is not in doubt any more. `items` are those
+  // of the receipt `current`, which is yet to be written.
+  absl::Status SettleLent(ReceiptId current, std::vector<ReceiptItem>* items);
   // Which of `revisions` counts is about to change: adds the report to the totals or takes it out.
   absl::Status SetCurrent(const StoredReport& alike, const Revision& revision, bool current);
   absl::Status Count(const StoredReport& report, bool add);
@@ -117,6 +129,7 @@ class ReportTransaction {
   // The same for failure reports; they have no revisions either.
   absl::Status StoreFailure(StoredFailureReport report, ReceiptItem* item);
   absl::Status RemoveFailure(const ReportKey& key);
+  absl::StatusOr<std::optional<StoredFailureReport>> GetFailure(const ReportKey& key) const;
   // Takes the raw bytes of `receipt` out, unless another that brought the same is still to be read.
   absl::Status WithholdRaw(Receipt* receipt);
 
@@ -149,7 +162,13 @@ class ReportTransaction {
   ReceiptId last_receipt_;
   StringMap<DayTotals> totals_;
   StringMap<DayTotals> expired_;
-  absl::flat_hash_set<std::string> recount_;  // days whose totals cannot be subtracted from
+  struct Standing {
+    TrustClass trust = TrustClass::kUnspecified;
+    std::string reporter_key;
+  };
+  StringMap<Standing> standings_;  // by kind and document, of the receipt that is read again
+  std::map<ReceiptId, std::set<uint16_t>> lent_;  // reports that were quarantined, by receipt
+  absl::flat_hash_set<std::string> recount_;      // days whose totals cannot be subtracted from
 };
 
 // What goes by the age of its receipt, each in its own time: receipts are passed in the order in

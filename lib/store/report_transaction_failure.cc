@@ -14,22 +14,20 @@ absl::Status ReportTransaction::StoreFailure(StoredFailureReport report, Receipt
   DMARCATE_ASSIGN_OR_RETURN(const auto known, Get(kIndexFamily, document_key));
   if (known) {
     DMARCATE_ASSIGN_OR_RETURN(const ReportKey first, DecodeRef(document_key, *known));
-    const std::string first_key = ReportDbKey(first);
-    DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kFailuresFamily, first_key));
-    if (!value) {
+    DMARCATE_ASSIGN_OR_RETURN(auto same, GetFailure(first));
+    if (!same) {
       return MakeError(absl::StatusCode::kDataLoss,
                        fmt::format("failure report {} of {}: the index of documents names it, but "
                                    "it is not there",
                                    first.ToId(), first.domain));
     }
-    DMARCATE_ASSIGN_OR_RETURN(StoredFailureReport same, DecodeFailureReport(first_key, *value));
-    if (same.document_sha256 == report.document_sha256) {
+    if (same->document_sha256 == report.document_sha256) {
       item->outcome = Outcome::kDuplicate;
       item->report_name = first.ToId();
       item->domain = first.domain;
-      if (TrustRank(report.trust) <= TrustRank(same.trust)) return absl::OkStatus();
-      same.trust = report.trust;
-      changes_.Put(kFailuresFamily, first_key, EncodeFailureReport(same));
+      if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
+      same->trust = report.trust;
+      changes_.Put(kFailuresFamily, ReportDbKey(first), EncodeFailureReport(*same));
       return absl::OkStatus();
     }
   }
@@ -40,13 +38,19 @@ absl::Status ReportTransaction::StoreFailure(StoredFailureReport report, Receipt
   return absl::OkStatus();
 }
 
-absl::Status ReportTransaction::RemoveFailure(const ReportKey& key) {
+absl::StatusOr<std::optional<StoredFailureReport>> ReportTransaction::GetFailure(
+    const ReportKey& key) const {
   const std::string db_key = ReportDbKey(key);
   DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kFailuresFamily, db_key));
-  if (!value) return absl::OkStatus();  // retention has taken it
-  DMARCATE_ASSIGN_OR_RETURN(const StoredFailureReport report, DecodeFailureReport(db_key, *value));
-  changes_.Delete(kFailuresFamily, db_key);
-  changes_.Delete(kIndexFamily, FailureDocumentIndexKey(report.document_sha256));
+  if (!value) return std::nullopt;
+  return DecodeFailureReport(db_key, *value);
+}
+
+absl::Status ReportTransaction::RemoveFailure(const ReportKey& key) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetFailure(key));
+  if (!report) return absl::OkStatus();  // retention has taken it
+  changes_.Delete(kFailuresFamily, ReportDbKey(key));
+  changes_.Delete(kIndexFamily, FailureDocumentIndexKey(report->document_sha256));
   return absl::OkStatus();
 }
 

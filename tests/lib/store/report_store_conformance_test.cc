@@ -55,6 +55,17 @@ class ReportStoreTest : public testing::TestWithParam<StoreParam> {
   ReceiptItem MustStore(StoredReport report) {
     return MustProcess(MustAccept("raw " + std::to_string(++raw_)), {std::move(report)}).at(0);
   }
+  // The receipt gives one report, named as its document, which trust quarantines.
+  ReceiptItem Quarantine(ReceiptId receipt, const std::string& document) {
+    StoredReport report = MakeReport(kDomain, kTestDay, document, document, {3});
+    report.trust = TrustClass::kQuarantined;
+    report.reporter_key = "evil.example";
+    CommitBatch batch;
+    batch.processed.push_back(Process(receipt, {report}));
+    batch.processed[0].items[0].item.outcome = Outcome::kQuarantined;
+    batch.processed[0].items[0].item.reason = "identity_mismatch";
+    return MustCommit(std::move(batch)).processed.at(0).at(0);
+  }
   std::vector<DayTotals> Totals(DayNumber first = 0, DayNumber last = kTestDay + 100) {
     auto totals = reader().ReadTotals(kDomain, first, last);
     EXPECT_TRUE(totals.ok()) << totals.status();
@@ -291,17 +302,9 @@ TEST_P(ReportStoreTest, AReportThatIsQuarantinedByTrustIsListedAndStored) {
 
 // Dropping takes the report along, unless a genuine copy of it came since.
 TEST_P(ReportStoreTest, DroppingAReportThatTrustQuarantinedTakesItOut) {
-  const auto quarantine = [&](const std::string& document) {
-    StoredReport report = MakeReport(kDomain, kTestDay, document, document, {3});
-    report.trust = TrustClass::kQuarantined;
-    CommitBatch batch;
-    const ReceiptId batch_receipt = MustAccept(document);
-    batch.processed.push_back(Process(batch_receipt, {report}));
-    batch.processed[0].items[0].item.outcome = Outcome::kQuarantined;
-    MustCommit(std::move(batch));
-    return batch_receipt;
-  };
-  const ReceiptId lie = quarantine("lie"), copied = quarantine("copied");
+  const ReceiptId lie = MustAccept("lie"), copied = MustAccept("copied");
+  Quarantine(lie, "lie");
+  Quarantine(copied, "copied");
   EXPECT_EQ(MustStore(MakeReport(kDomain, kTestDay, "copied", "copied", {3})).outcome,
             Outcome::kDuplicate);
   EXPECT_EQ(Messages(), 3u);
@@ -314,6 +317,90 @@ TEST_P(ReportStoreTest, DroppingAReportThatTrustQuarantinedTakesItOut) {
   EXPECT_EQ(Messages(), 3u);
   MustProcess(copied, {});
   EXPECT_THAT(List(), IsEmpty());
+}
+
+// What a copy has lent stays, whatever the first mail is judged to be when it is read again.
+TEST_P(ReportStoreTest, ReadingAgainTakesAwayNoTrust) {
+  const ReceiptId first = MustAccept("first");
+  Quarantine(first, "doc");
+  MustStore(MakeReport(kDomain, kTestDay, "doc", "doc", {3}));
+  for (int i = 0; i < 2; ++i) {
+    const ReceiptItem item = Quarantine(first, "doc");
+    EXPECT_EQ(item.outcome, Outcome::kAccepted);
+    EXPECT_EQ(item.reason, "");
+    EXPECT_EQ(Messages(), 3u);
+    ASSERT_THAT(List(), SizeIs(1));
+    EXPECT_EQ(List()[0].key.receipt, first);
+    EXPECT_EQ(List()[0].trust, TrustClass::kImported);
+    EXPECT_EQ(List()[0].reporter_key, "google.com");
+    EXPECT_THAT(writer().ListUnreadable(std::nullopt, 10)->rows, IsEmpty());
+  }
+  // More trust than before is taken, and with it who reports.
+  StoredReport anchored = MakeReport(kDomain, kTestDay, "doc", "doc", {3});
+  anchored.trust = TrustClass::kAnchored;
+  anchored.reporter_key = "yahoo.com";
+  MustProcess(first, {anchored});
+  EXPECT_EQ(List()[0].trust, TrustClass::kAnchored);
+  EXPECT_EQ(List()[0].reporter_key, "yahoo.com");
+}
+
+// Only the documents that a receipt had given and gives again keep what was lent to them.
+TEST_P(ReportStoreTest, TrustStaysWithItsDocument) {
+  const ReceiptId first = MustAccept("first");
+  Quarantine(first, "doc");
+  MustStore(MakeReport(kDomain, kTestDay, "doc", "doc", {3}));
+  EXPECT_EQ(Quarantine(first, "another").outcome, Outcome::kQuarantined);
+  ASSERT_THAT(List(), SizeIs(1));
+  EXPECT_EQ(List()[0].trust, TrustClass::kQuarantined);
+  EXPECT_THAT(Totals(), IsEmpty());
+}
+
+// A report that a copy has lent trust to is no longer in doubt, so it is neither read again nor
+// dropped with what is.
+TEST_P(ReportStoreTest, AReportLeavesTheQuarantineWhenACopyLendsItTrust) {
+  const ReceiptId first = MustAccept("first"), mixed = MustAccept("mixed");
+  Quarantine(first, "doc");
+  Quarantine(mixed, "mixed");
+  CommitBatch batch;
+  StoredReport report = MakeReport(kDomain, kTestDay, "mixed", "mixed", {4});
+  report.trust = TrustClass::kQuarantined;
+  batch.processed.push_back(Process(mixed, {report}));
+  batch.processed[0].items[0].item.outcome = Outcome::kQuarantined;
+  batch.processed[0].items.push_back(
+      std::move(ProcessUnreadable(mixed, Outcome::kNotAReport, "xml").items[0]));
+  batch.processed[0].items[1].item.file_name = "b";
+  MustCommit(std::move(batch));
+  EXPECT_THAT(writer().ListUnreadable(std::nullopt, 10)->rows, SizeIs(3));
+  MustProcess(MustAccept("copies"), {MakeReport(kDomain, kTestDay, "doc", "doc", {3}),
+                                     MakeReport(kDomain, kTestDay, "mixed", "mixed", {4})});
+  const auto rows = writer().ListUnreadable(std::nullopt, 10)->rows;
+  ASSERT_THAT(rows, SizeIs(1));
+  EXPECT_EQ(rows[0].item.reason, "xml");
+  EXPECT_EQ(rows[0].receipt.subject, "Report Domain: example.com");
+  const auto settled = writer().GetReceipt(first);
+  EXPECT_EQ(settled->items[0].outcome, Outcome::kAccepted);
+  EXPECT_EQ(settled->receipt.subject, "") << "nothing in it is unreadable any more";
+  EXPECT_EQ(Messages(), 7u);
+  CommitBatch drop;
+  drop.dropped = {first, mixed};
+  EXPECT_THAT(MustCommit(std::move(drop)).dropped, ElementsAre(DropResult{}, DropResult{true, 0}));
+  EXPECT_EQ(Messages(), 7u);
+}
+
+// The same, where the copy is in the same mail.
+TEST_P(ReportStoreTest, ACopyInTheSameMailSettlesTheFirst) {
+  StoredReport report = MakeReport(kDomain, kTestDay, "doc", "doc", {3});
+  report.trust = TrustClass::kQuarantined;
+  StoredReport copy = report;
+  copy.trust = TrustClass::kImported;
+  CommitBatch batch;
+  batch.processed.push_back(Process(MustAccept("raw"), {report, copy}));
+  batch.processed[0].items[0].item.outcome = Outcome::kQuarantined;
+  const auto items = MustCommit(std::move(batch)).processed.at(0);
+  EXPECT_EQ(items[0].outcome, Outcome::kAccepted);
+  EXPECT_EQ(items[1].outcome, Outcome::kDuplicate);
+  EXPECT_THAT(writer().ListUnreadable(std::nullopt, 10)->rows, IsEmpty());
+  EXPECT_EQ(Messages(), 3u);
 }
 
 // Too many in one receipt: reading it again takes out what it gave, once.

@@ -99,11 +99,15 @@ TEST_P(TlsReportStoreTest, SameDocumentIsADuplicateAndLendsItsTrust) {
   const ReceiptItem second = MustStore(report);
   EXPECT_EQ(second.outcome, Outcome::kDuplicate);
   EXPECT_EQ(second.report_name, first.report_name);
-  const auto page = reader().ListTlsReports(kDomain, 0, kLast, std::nullopt, 10);
-  ASSERT_THAT(page->reports, SizeIs(1));
-  EXPECT_EQ(page->reports[0].trust, TrustClass::kAuthenticated);
-  EXPECT_EQ(page->reports[0].reporter_key, "other.example");
-  EXPECT_THAT(Failed(), ElementsAre(2));
+  for (int i = 0; i < 2; ++i) {
+    const auto page = reader().ListTlsReports(kDomain, 0, kLast, std::nullopt, 10);
+    ASSERT_THAT(page->reports, SizeIs(1));
+    EXPECT_EQ(page->reports[0].trust, TrustClass::kAuthenticated);
+    EXPECT_EQ(page->reports[0].reporter_key, "other.example");
+    EXPECT_THAT(Failed(), ElementsAre(2));
+    // Reading the first again takes away nothing of that.
+    MustProcess(1, {MakeTlsReport(kDomain, kTestDay, "id", "doc", 5, 2)});
+  }
 }
 
 TEST_P(TlsReportStoreTest, RevisionsAreBothKeptAndTheLaterOrMoreTrustedCounts) {
