@@ -40,7 +40,7 @@ void CountRows(StoredTlsReport* report) { CountParts(report); }
 
 StoredTlsReport WithoutRows(const StoredTlsReport& report) {
   StoredTlsReport out = report;
-  out.report.policies.clear();
+  out.report.policies = std::vector<TlsReport::PolicyResult>();
   out.repairs.clear();
   return out;
 }
@@ -89,6 +89,7 @@ bool KeepTrust(const std::vector<Stored>& before, Stored& report) {
 
 StoredReport WithoutRows(const StoredReport& report) {
   StoredReport out = report;
+  out.report.metadata.errors.clear();
   out.report.records.clear();
   out.report.extensions.clear();
   out.repairs.clear();

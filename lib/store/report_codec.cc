@@ -526,6 +526,8 @@ absl::Status DecodeReport(std::string_view db_key, std::string_view value, Repor
   if (parts == ReportParts::kAll) {
     DecodeBody(in, counts, budget, report);
   } else {
+    // Heads are listed by the thousand, and strangers write these.
+    report->report.metadata.errors = std::vector<std::string>();
     report->repairs.clear();
     report->report.extensions.clear();
     report->report.records.clear();

@@ -32,7 +32,7 @@ uint64_t ExpandedBytes(const StoredReport& report);
 // time of receipt is kept to the second.
 std::string EncodeReport(const StoredReport& report);
 
-// kHead leaves out records, repairs and extensions, and is several times as fast.
+// kHead leaves out records, repairs, errors and extensions, and is several times as fast.
 enum class ReportParts : uint8_t { kHead, kAll };
 
 // Into `report`, whose memory is used again: a caller that reads many gives the same object each

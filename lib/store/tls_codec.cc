@@ -67,18 +67,20 @@ TlsReport::PolicyResult ReadPolicy(std::string_view domain, WireReader& in) {
   return policy;
 }
 
+void CountPolicy(const TlsReport::PolicyResult& policy, StoredTlsReport* stored) {
+  ++stored->policy_count;
+  stored->detail_count += static_cast<int64_t>(policy.failures.size());
+  AddSaturating(policy.successful_sessions, &stored->successful_sessions);
+  AddSaturating(policy.failed_sessions, &stored->failed_sessions);
+}
+
 }  // namespace
 
 void CountParts(StoredTlsReport* stored) {
-  stored->policy_count = static_cast<int64_t>(stored->report.policies.size());
   stored->repair_count = static_cast<int64_t>(stored->repairs.size());
-  stored->detail_count = 0;
+  stored->policy_count = stored->detail_count = 0;
   stored->successful_sessions = stored->failed_sessions = 0;
-  for (const TlsReport::PolicyResult& policy : stored->report.policies) {
-    stored->detail_count += static_cast<int64_t>(policy.failures.size());
-    AddSaturating(policy.successful_sessions, &stored->successful_sessions);
-    AddSaturating(policy.failed_sessions, &stored->failed_sessions);
-  }
+  for (const TlsReport::PolicyResult& policy : stored->report.policies) CountPolicy(policy, stored);
 }
 
 std::string EncodeTlsReport(const StoredTlsReport& stored) {
@@ -123,15 +125,16 @@ absl::Status DecodeTlsReport(std::string_view db_key, std::string_view value, Re
   report.report_id = in.String();
   stored->document_sha256 = in.String();
   stored->repairs = ReadRepairs(in);
-  report.policies.resize(in.Length(kPolicyBytes));
-  for (TlsReport::PolicyResult& policy : report.policies) {
-    policy = ReadPolicy(stored->key.domain, in);
-  }
   CountParts(stored);
-  if (parts == ReportParts::kHead) {
-    report.policies.clear();
-    stored->repairs.clear();
+  const size_t policies = in.Length(kPolicyBytes);
+  if (parts == ReportParts::kAll) report.policies.reserve(policies);
+  for (size_t i = 0; i < policies; ++i) {
+    TlsReport::PolicyResult policy = ReadPolicy(stored->key.domain, in);
+    CountPolicy(policy, stored);
+    if (parts == ReportParts::kAll) report.policies.push_back(std::move(policy));
   }
+  // With its memory: a page holds many.
+  if (parts == ReportParts::kHead) stored->repairs = std::vector<Repair>();
   if (in.AtEnd()) return absl::OkStatus();
   return MakeError(absl::StatusCode::kDataLoss, where() + ": the value does not decode");
 }

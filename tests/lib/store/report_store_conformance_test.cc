@@ -821,6 +821,7 @@ TEST_P(ReportStoreTest, ListReportsPagesNewestDayFirstWithoutRows) {
     StoredReport report =
         MakeReport(kDomain, kTestDay + i / 2, std::to_string(i), std::to_string(i), {1, 2});
     report.repairs = {{"code", "path", "raw", "chosen", false}};
+    report.report.metadata.errors = {std::string(4096, 'x')};
     MustStore(report);
   }
   std::vector<std::string> ids;
@@ -833,6 +834,7 @@ TEST_P(ReportStoreTest, ListReportsPagesNewestDayFirstWithoutRows) {
       ids.push_back(report.report.metadata.report_id);
       EXPECT_THAT(report.report.records, IsEmpty());
       EXPECT_THAT(report.repairs, IsEmpty());
+      EXPECT_THAT(report.report.metadata.errors, IsEmpty());
       EXPECT_EQ(report.record_count, 2);
       EXPECT_EQ(report.message_count, 3u);
       EXPECT_EQ(report.repair_count, 1);

@@ -168,6 +168,23 @@ TEST_P(TlsReportStoreTest, ListsNewestDayFirstInPages) {
   EXPECT_THAT(reader().ListTlsReports(kDomain, 5, 4, std::nullopt, 3)->reports, IsEmpty());
 }
 
+// A stranger may send ten thousand empty policies in a few bytes.
+TEST_P(TlsReportStoreTest, AListKeepsNoMemoryOfWhatItLeavesOut) {
+  StoredTlsReport report = MakeTlsReport(kDomain, kTestDay, "id", "doc", 5, 2);
+  report.report.policies.resize(10'000, report.report.policies[0]);
+  report.repairs.resize(100);
+  MustStore(report);
+  const auto page = reader().ListTlsReports(kDomain, 0, kLast, std::nullopt, 10);
+  ASSERT_THAT(page->reports, SizeIs(1));
+  const StoredTlsReport& head = page->reports[0];
+  EXPECT_EQ(head.policy_count, 10'000);
+  EXPECT_EQ(head.failed_sessions, 20'000u);
+  EXPECT_EQ(head.repair_count, 100);
+  EXPECT_EQ(head.report.policies.capacity(), 0u);
+  EXPECT_EQ(head.repairs.capacity(), 0u);
+  EXPECT_EQ(reader().GetTlsReport(head.key)->report.policies.size(), 10'000u);
+}
+
 TEST_P(TlsReportStoreTest, RefusesWhatDoesNotFit) {
   const ReceiptId receipt = MustAccept();
   const auto refused = [&](auto spoil) {
