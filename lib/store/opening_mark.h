@@ -17,7 +17,8 @@
 
 namespace dmarcate {
 
-// For the writer, once the database is open. Synced; other errors than of the disk do not occur.
+// For the writer, before it opens the database and once it has. Synced; other errors than of the
+// disk do not occur.
 absl::Status WriteOpeningMark(const std::string& directory);
 // Empty if there is none yet.
 absl::StatusOr<std::string> ReadOpeningMark(const std::string& directory);

@@ -35,6 +35,11 @@ std::vector<FamilySpec> ReportFamilies() {
 
 absl::Status CheckLayout(std::optional<uint64_t> layout) {
   if (!layout || *layout == kReportLayout) return absl::OkStatus();
+  if (*layout < kReportLayout) {
+    return MakeError(
+        absl::StatusCode::kUnavailable,
+        fmt::format("layout {}; ingestd upgrades it to {} when it starts", *layout, kReportLayout));
+  }
   return MakeError(absl::StatusCode::kFailedPrecondition,
                    fmt::format("layout {}, this program knows {}; a newer one wrote it", *layout,
                                kReportLayout));

@@ -19,7 +19,8 @@
 
 namespace dmarcate {
 
-inline constexpr uint64_t kReportLayout = 1;  // under kFormatKey; docs/store.md: when to raise it
+inline constexpr uint64_t kReportLayout = 2;  // under kFormatKey; docs/store.md: when to raise it
+inline constexpr uint64_t kFirstReportLayout = 1;  // which the writer upgrades
 
 enum ReportFamily : int {
   kMainFamily,
@@ -32,7 +33,9 @@ enum ReportFamily : int {
 };
 std::vector<FamilySpec> ReportFamilies();  // in the order of the enum
 
-// kFailedPrecondition: a newer program wrote it. `layout` nullopt: a new database.
+// `layout` nullopt: a new database.
+//   kFailedPrecondition  a newer program wrote it
+//   kUnavailable         an older one, and the writer has not upgraded it yet
 absl::Status CheckLayout(std::optional<uint64_t> layout);
 
 // The number under `key`, if any.

@@ -53,6 +53,13 @@ absl::Status FromRocks(const rocksdb::Status& status, std::string_view what) {
   return MakeError(code, fmt::format("{}: {}", what, status.ToString()));
 }
 
+// By another process, or by this one. RocksDB has no code for it; paths are in its messages, too.
+bool IsLocked(const rocksdb::Status& status) {
+  const std::string text = status.ToString();
+  return status.IsIOError() && (text.starts_with("IO error: While lock file") ||
+                                text.starts_with("IO error: lock hold by current process"));
+}
+
 rocksdb::ColumnFamilyOptions FamilyOptions(FamilyKind kind,
                                            const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions options;
@@ -169,7 +176,7 @@ absl::StatusOr<std::unique_ptr<RocksDb>> RocksDb::Open(const std::string& direct
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =
       rocksdb::DB::Open(options, directory, impl->Descriptors(cache), &impl->handles, &db);
-  if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {
+  if (IsLocked(status)) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      fmt::format("{}: in use by another process", directory));
   }

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 #include <random>
 #include <string>
@@ -17,6 +18,7 @@
 #include "lib/base/digest.h"
 #include "lib/store/fake_report_store.h"
 #include "lib/store/key_codec.h"
+#include "lib/store/opening_mark.h"
 #include "lib/store/report_db.h"
 #include "lib/store/rocks_db.h"
 #include "lib/store/rocks_policy_store.h"
@@ -138,12 +140,80 @@ TEST(RocksReportStore, ANewerLayoutIsRefused) {
   }
   const auto writer = RocksReportWriter::Open(directory.path("reports"));
   EXPECT_EQ(writer.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(writer.status().message().find("layout 2"), absl::string_view::npos);
+  EXPECT_NE(writer.status().message().find("layout 3"), absl::string_view::npos);
   EXPECT_EQ(RocksReportReader::Follow(directory.path("reports"), directory.path("follower"),
                                       absl::Seconds(1))
                 .status()
                 .code(),
             absl::StatusCode::kFailedPrecondition);
+}
+
+// What the first version wrote had no families of TLS and failure reports.
+TEST(RocksReportStore, TheFirstLayoutIsUpgraded) {
+  const TempDir directory;
+  std::string want;
+  {
+    auto writer = *RocksReportWriter::Open(directory.path("now"));
+    ASSERT_TRUE(
+        AcceptAndProcess(*writer, "raw", {MakeReport(kDomain, kTestDay, "1", "1", {3})}).ok());
+  }
+  {
+    auto now = *RocksDb::Open(directory.path("now"), ReportFamilies());
+    std::vector<FamilySpec> families = ReportFamilies();
+    families.resize(kTlsFamily);
+    auto old = *RocksDb::Open(directory.path("reports"), families);
+    WriteSet all(families.size());
+    for (int family = 0; family < kTlsFamily; ++family) {
+      ASSERT_TRUE(now->Scan(family, std::string(1, '\0'), "\xff\xff", Direction::kForward,
+                            [&](std::string_view key, std::string_view value) {
+                              all.Put(family, std::string(key), std::string(value));
+                              return absl::StatusOr<bool>(true);
+                            })
+                      .ok());
+    }
+    all.Put(kMainFamily, std::string(kFormatKey), EncodeNumber(kFormatKey, 1));
+    ASSERT_TRUE(old->Write(all, Sync::kYes).ok());
+  }
+  // Until ingestd has started, policyd waits.
+  const auto early = RocksReportReader::Follow(directory.path("reports"),
+                                               directory.path("follower"), absl::ZeroDuration());
+  EXPECT_EQ(early.status().code(), absl::StatusCode::kDeadlineExceeded);
+  for (int i = 0; i < 2; ++i) {
+    auto writer = RocksReportWriter::Open(directory.path("reports"));
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    const std::string text = std::to_string(i + 2);
+    ASSERT_TRUE(
+        AcceptAndProcess(**writer, text, {MakeReport(kDomain, kTestDay, text, text, {4})}).ok());
+  }
+  auto reader = Follow(directory);
+  EXPECT_EQ(reader->ReadTotals(kDomain, 0, kTestDay)->at(0).messages, 11u);
+  EXPECT_EQ(*reader->ReadRaw(Sha256("raw")), "raw");
+}
+
+// Opening moves the log into tables, and a follower must know also if it ends right after that.
+TEST(RocksReportStore, AnOpeningThatFailsLeavesANewMark) {
+  const TempDir directory;
+  {
+    auto writer = *RocksReportWriter::Open(directory.path("reports"));
+  }
+  {
+    auto db = *RocksDb::Open(directory.path("reports"), ReportFamilies());
+    WriteSet changes(ReportFamilies().size());
+    changes.Put(kMainFamily, std::string(kFormatKey), EncodeNumber(kFormatKey, kReportLayout + 1));
+    ASSERT_TRUE(db->Write(changes, Sync::kYes).ok());
+  }
+  const std::string mark = *ReadOpeningMark(directory.path("reports"));
+  EXPECT_FALSE(RocksReportWriter::Open(directory.path("reports")).ok());
+  EXPECT_NE(*ReadOpeningMark(directory.path("reports")), mark);
+}
+
+TEST(RocksReportStore, APathThatSpeaksOfALockIsNotOne) {
+  const TempDir directory;
+  const std::string path = directory.path("blockstore");
+  std::filesystem::create_directories(path + "/CURRENT");  // cannot be read
+  const auto writer = RocksReportWriter::Open(path);
+  ASSERT_FALSE(writer.ok());
+  EXPECT_EQ(writer.status().message().find("in use"), absl::string_view::npos) << writer.status();
 }
 
 TEST(RocksReportStore, FollowerWaitsForTheWriterUntilItsDeadline) {
