@@ -238,6 +238,8 @@ DropResult FakeReportStore::Drop(ReceiptId id, State& state) {
     if (stays) left.push_back(std::move(item));
   }
   items = std::move(left);
+  found->second.first.subject.clear();
+  found->second.first.from_domain.clear();
   return {.dropped = true, .raw_bytes = items.empty() ? ForgetReceipt(id, state) : 0};
 }
 
@@ -701,6 +703,9 @@ void FakeReportStore::PurgeDomain(const std::string& domain, State& state, Purge
     const auto about = [&](const ReceiptItem& item) { return item.domain == domain; };
     if (std::erase_if(entry.second, about) == 0) continue;
     ++result.receipts;
+    entry.first.file_name.clear();
+    entry.first.subject.clear();
+    entry.first.from_domain.clear();
     ExpiryResult raw;
     LetRawGo(entry.first, state, raw);
     result.raw_bytes += raw.raw_bytes;

@@ -177,6 +177,10 @@ absl::Status ReportTransaction::PurgeReceipt(StoredReceipt stored, std::string_v
   }
   std::erase_if(stored.items, about);
   ++result->receipts;
+  // These speak of all that is in it.
+  stored.receipt.file_name.clear();
+  stored.receipt.subject.clear();
+  stored.receipt.from_domain.clear();
   ExpiryResult gone;
   // The bytes of a message speak of the domain, whoever else they speak of.
   DMARCATE_RETURN_IF_ERROR(LetRawGo(stored, &gone));

@@ -16,7 +16,13 @@ absl::StatusOr<DropResult> ReportTransaction::Drop(ReceiptId id) {
   auto stored = GetReceipt(id);
   if (absl::IsDataLoss(stored.status())) return DropUndecodable(id);
   DMARCATE_RETURN_IF_ERROR(stored.status());
-  if (!*stored || !(*stored)->receipt.processed) return DropResult{};
+  if (!*stored) {
+    // Listed all the same by what an earlier version left of one that did not decode.
+    DMARCATE_ASSIGN_OR_RETURN(const auto listed,
+                              Get(kMainFamily, ReceiptDbKey(kUnreadableTag, id)));
+    return listed ? DropUndecodable(id) : DropResult{};
+  }
+  if (!(*stored)->receipt.processed) return DropResult{};
   StoredReceipt& receipt = **stored;
   std::vector<ReceiptItem> left;
   bool any = false;
@@ -39,6 +45,8 @@ absl::StatusOr<DropResult> ReportTransaction::Drop(ReceiptId id) {
   }
   if (!any) return DropResult{};
   receipt.items = std::move(left);
+  receipt.receipt.subject.clear();  // they were for who looks at what is unreadable
+  receipt.receipt.from_domain.clear();
   changes_.Delete(kMainFamily, ReceiptDbKey(kUnreadableTag, id));
   DropResult result{.dropped = true};
   if (receipt.items.empty()) {

@@ -189,7 +189,9 @@ absl::Status RocksReportWriter::SetAside(ReceiptId id, const absl::Status& error
   LogError("receipt_unreadable", {{"receipt", id}, {"error", error}});
   const std::string key = ReceiptDbKey(kUnreadableTag, id);
   DMARCATE_ASSIGN_OR_RETURN(const auto listed, db_->Get(kMainFamily, key));
-  if (listed) return absl::OkStatus();
+  DMARCATE_ASSIGN_OR_RETURN(const auto receipt,
+                            db_->Get(kMainFamily, ReceiptDbKey(kReceiptTag, id)));
+  if (listed || !receipt) return absl::OkStatus();  // one that was dropped is not to be listed
   WriteSet mark(ReportFamilies().size());
   mark.Put(kMainFamily, key, "");
   return db_->Write(mark, Sync::kNo);

@@ -698,6 +698,9 @@ TEST_P(ReportStoreTest, DroppingKeepsTheReportsOfTheMessage) {
   EXPECT_EQ(Messages(), 3u);
   EXPECT_EQ(*reader().ReadRaw(Sha256("mixed")), "mixed");
   EXPECT_THAT(writer().GetReceipt(id)->items, SizeIs(1));
+  // They are kept only for who looks at what is unreadable.
+  EXPECT_EQ(writer().GetReceipt(id)->receipt.subject, "");
+  EXPECT_EQ(writer().GetReceipt(id)->receipt.from_domain, "");
 }
 
 TEST_P(ReportStoreTest, DroppingTheFirstOfTwoLeavesTheBytesToTheSecond) {

@@ -491,6 +491,22 @@ TEST_P(RetentionTest, PurgingADomainLeavesNothingOfIt) {
   EXPECT_EQ(Messages(), 14u);
 }
 
+// What is kept of a mail that spoke of others, too, says nothing of the domain.
+TEST_P(RetentionTest, PurgingADomainLeavesNoNameOfIt) {
+  const ReceiptId id = Receive("both", 0);
+  CommitBatch::Processed both = Process(id, {MakeReport(kDomain, kTestDay, "1", "1", {3}),
+                                             MakeReport(kOther, kTestDay, "2", "2", {4})});
+  both.items.push_back(std::move(ProcessUnreadable(id, Outcome::kQuarantined, "x").items[0]));
+  Read(std::move(both));
+  EXPECT_NE(writer_->GetReceipt(id)->receipt.subject, "");
+  Purge({.domain = kDomain});
+  const auto left = writer_->GetReceipt(id);
+  EXPECT_THAT(left->items, SizeIs(2));
+  EXPECT_EQ(left->receipt.file_name, "");
+  EXPECT_EQ(left->receipt.subject, "");
+  EXPECT_EQ(left->receipt.from_domain, "");
+}
+
 TEST_P(RetentionTest, PurgingAnAddressTakesItsRowsOut) {
   const IpAddress address = *IpAddress::Parse("198.51.100.7");
   const auto with_address = [&](StoredReport report, size_t row) {

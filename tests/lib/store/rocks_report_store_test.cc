@@ -409,6 +409,8 @@ TEST(RocksReportStore, AReceiptThatDoesNotDecodeCanBeDropped) {
   const auto result = writer->Commit(std::move(drop), Sync::kYes);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->dropped[0], (DropResult{true, 3}));
+  // Whoever brings the bytes again looks for them first, and does not bring it back.
+  EXPECT_EQ(*writer->FindByRaw(Sha256("raw")), std::nullopt);
   EXPECT_TRUE(writer->ListUnreadable(std::nullopt, 10)->rows.empty());
   ASSERT_TRUE(AcceptAndProcess(*writer, "raw", {}).ok());
   EXPECT_EQ(*writer->ReadRaw(Sha256("raw")), "raw");
