@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "fmt/format.h"
+#include "fmt/ranges.h"
 
 #include "lib/base/digest.h"
 #include "lib/base/status_macros.h"
@@ -26,6 +27,10 @@ auto Identity(const StoredTlsReport& stored) {
   const TlsReport& report = stored.report;
   return std::tie(stored.key.domain, stored.key.day, stored.reporter_key, report.report_id,
                   report.begin, report.end);
+}
+
+std::string IdentityText(const StoredReport& report) {
+  return fmt::format("{}", fmt::join(Identity(report), "\n"));
 }
 
 int64_t Records(const StoredReport& report) { return report.record_count; }
@@ -160,17 +165,20 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
   for (ProcessedItem& item : processed.items) {
     if (item.report) {
       item.report->raw_sha256 = receipt.raw_sha256;
-      const auto known = state.expired_documents.find(item.report->document_sha256);
-      if (known == state.expired_documents.end()) {
-        if (KeepTrust(reports, *item.report) && item.item.outcome == Outcome::kQuarantined) {
-          SettleQuarantined(&item.item);
+      if (KeepTrust(reports, *item.report) && item.item.outcome == Outcome::kQuarantined) {
+        SettleQuarantined(&item.item);
+      }
+      if (const auto known = FindExpired(*item.report, state)) {
+        item.item.outcome = Outcome::kDuplicate;
+        item.item.report_name = known->ToId();
+        item.item.domain = known->domain;
+      } else {
+        // As what it is now known, it has expired: it lends nothing.
+        if (state.expired_identities.contains(IdentityText(*item.report))) {
+          item.report->trust = TrustClass::kUnspecified;
         }
         const auto key = Store(*std::move(item.report), item.item, state.reports);
         if (key) lent.push_back(*key);
-      } else {
-        item.item.outcome = Outcome::kDuplicate;
-        item.item.report_name = known->second.ToId();
-        item.item.domain = known->second.domain;
       }
     } else if (item.tls) {
       KeepTrust(tls, *item.tls);
@@ -217,6 +225,18 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
   }
   result.processed.push_back(items);
   return absl::OkStatus();
+}
+
+std::optional<ReportKey> FakeReportStore::FindExpired(const StoredReport& report,
+                                                      const State& state) {
+  const auto document = state.expired_documents.find(report.document_sha256);
+  if (document != state.expired_documents.end()) return document->second;
+  const bool known = std::ranges::any_of(state.reports, [&report](const auto& entry) {
+    return entry.second.document_sha256 == report.document_sha256;
+  });
+  const auto identity = state.expired_identities.find(IdentityText(report));
+  if (known || identity == state.expired_identities.end()) return std::nullopt;
+  return identity->second;
 }
 
 DropResult FakeReportStore::Drop(ReceiptId id, State& state) {
@@ -266,6 +286,11 @@ std::optional<ReportKey> FakeReportStore::Store(Stored report, ReceiptItem& item
     item.domain = key.domain;
     if (TrustRank(report.trust) <= TrustRank(other.trust)) return std::nullopt;
     const Stored before = other;
+    if constexpr (kHasRevisions<Stored>) {
+      Stored lent = other;
+      lent.reporter_key = report.reporter_key;
+      if (!HasRoom(AsRevisions(RevisionsOf(lent, reports)), report.trust)) return std::nullopt;
+    }
     other.trust = report.trust;
     if constexpr (kHasRevisions<Stored>) {
       other.reporter_key = report.reporter_key;
@@ -569,14 +594,14 @@ absl::StatusOr<ExpiryResult> FakeReportStore::Expire(const ExpiryCutoffs& cutoff
     if (!receipt.processed) break;
     const absl::Time received = receipt.received_time;
     const bool raw = received < cutoffs.raw && std::ranges::none_of(items, unreadable);
-    if (raw || (received < cutoffs.failure && std::ranges::any_of(items, failure))) {
-      LetRawGo(receipt, state, result);
+    const bool late = received < cutoffs.failure && std::ranges::any_of(items, failure);
+    if (raw || late) LetRawGo(receipt, state, result);
+    if (late) {
+      result.reports += static_cast<int64_t>(std::erase_if(
+          state.failures, [&](const auto& entry) { return entry.first.receipt == id; }));
     }
     if (received < cutoffs.rows) ExpireRows(id, state, result);
   }
-  result.reports += static_cast<int64_t>(std::erase_if(state.failures, [&](const auto& entry) {
-    return entry.second.received_time < cutoffs.failure;
-  }));
   for (const ReceiptId id : ids) {
     const auto found = state.receipts.find(id);
     if (found == state.receipts.end()) continue;
@@ -598,9 +623,11 @@ absl::StatusOr<ExpiryResult> FakeReportStore::Expire(const ExpiryCutoffs& cutoff
     });
     if (key.second >= cutoffs.totals || rows) return false;
     ++result.days;
-    std::erase_if(state.expired_documents, [&key](const auto& document) {
-      return document.second.domain == key.first && document.second.day == key.second;
-    });
+    const auto of_day = [&key](const auto& known) {
+      return known.second.domain == key.first && known.second.day == key.second;
+    };
+    std::erase_if(state.expired_documents, of_day);
+    std::erase_if(state.expired_identities, of_day);
     return true;
   });
   written_ = std::move(state);
@@ -623,24 +650,29 @@ void FakeReportStore::ExpireRows(ReceiptId id, State& state, ExpiryResult& resul
   for (const auto& [key, report] : state.reports) {
     if (key.receipt == id) keys.push_back(key);
   }
+  // What has counted stays known.
   const auto let_go = [&](const ReportKey& key) {
-    state.expired_documents[state.reports.at(key).document_sha256] = key;
+    const StoredReport& report = state.reports.at(key);
+    if (IsCounted(report.trust)) state.expired_documents[report.document_sha256] = key;
     state.reports.erase(key);
     ++result.reports;
   };
   for (const ReportKey& key : keys) {
     const auto found = state.reports.find(key);
     if (found == state.reports.end()) continue;
-    DayTotals& expired = state.expired[{key.domain, key.day}];
-    expired.day = key.day;
     const StoredReport report = found->second;
     let_go(key);
-    if (!report.current) continue;
-    if (IsCounted(report.trust)) {
-      DayTotals own;
-      AddToTotals(report.report, &own);
-      AddTotals(own, &expired);
+    if (!IsCounted(report.trust)) {
+      Elect(report, state.reports);
+      continue;
     }
+    DayTotals& expired = state.expired[{key.domain, key.day}];
+    expired.day = key.day;
+    if (!report.current) continue;
+    DayTotals own;
+    AddToTotals(report.report, &own);
+    AddTotals(own, &expired);
+    state.expired_identities[IdentityText(report)] = key;
     std::vector<ReportKey> others;
     for (const auto& [other, revision] : state.reports) {
       if (Identity(revision) == Identity(report)) others.push_back(other);
@@ -713,8 +745,9 @@ void FakeReportStore::PurgeDomain(const std::string& domain, State& state, Purge
   }
   for (const ReceiptId id : gone) ForgetReceipt(id, state);
   std::erase_if(state.expired, [&](const auto& entry) { return entry.first.first == domain; });
-  std::erase_if(state.expired_documents,
-                [&](const auto& entry) { return entry.second.domain == domain; });
+  const auto named = [&](const auto& entry) { return entry.second.domain == domain; };
+  std::erase_if(state.expired_documents, named);
+  std::erase_if(state.expired_identities, named);
 }
 
 void FakeReportStore::LetRawOfReportGo(const ReportKey& key, State& state, PurgeResult& result) {

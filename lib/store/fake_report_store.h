@@ -74,12 +74,15 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
     // Of reports that have expired: what they counted, by domain and day, and their documents.
     std::map<std::pair<std::string, DayNumber>, DayTotals> expired;
     std::map<std::string, ReportKey> expired_documents;
+    std::map<std::string, ReportKey> expired_identities;  // of those that counted
   };
 
   static absl::Status Accept(std::vector<CommitBatch::Accepted>& accepted, State& state,
                              CommitResult& result);
   static absl::Status Process(CommitBatch::Processed& processed, State& state,
                               CommitResult& result);
+  // Where a report lay that is the same, or was another revision of it, counted, and has expired.
+  static std::optional<ReportKey> FindExpired(const StoredReport& report, const State& state);
   static DropResult Drop(ReceiptId id, State& state);
   // The receipt and, unless another has the same, its bytes: how many.
   static int64_t ForgetReceipt(ReceiptId id, State& state);

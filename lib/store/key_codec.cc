@@ -136,7 +136,7 @@ std::string ExpiredDbKey(std::string_view day_key) { return "X" + std::string(da
 std::string ExpiryCursorKey(std::string_view name) { return "Mexpired-" + std::string(name); }
 
 std::string DocumentIndexKey(std::string_view document_sha256) {
-  return IndexKey('d', document_sha256);
+  return IndexKey(kDocumentTag, document_sha256);
 }
 
 std::string RawHashKey(std::string_view raw_sha256) { return IndexKey('H', raw_sha256); }
@@ -170,12 +170,23 @@ std::string IdentityIndexKey(const StoredReport& report) {
                      metadata.end);
 }
 
+std::string ExpiredIdentityKey(const StoredReport& report) {
+  std::string key = IdentityIndexKey(report);
+  key[0] = kExpiredIdentityTag;
+  return key;
+}
+
+bool IsIndexOfReports(std::string_view key) {
+  return !key.empty() && (key[0] == kDocumentTag || key[0] == kTlsDocumentTag ||
+                          key[0] == kFailureDocumentTag || key[0] == kExpiredIdentityTag);
+}
+
 std::string TlsDocumentIndexKey(std::string_view document_sha256) {
-  return IndexKey('t', document_sha256);
+  return IndexKey(kTlsDocumentTag, document_sha256);
 }
 
 std::string FailureDocumentIndexKey(std::string_view document_sha256) {
-  return IndexKey('f', document_sha256);
+  return IndexKey(kFailureDocumentTag, document_sha256);
 }
 
 std::string TlsIdentityIndexKey(const StoredTlsReport& stored) {

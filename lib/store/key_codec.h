@@ -38,6 +38,8 @@ std::string DomainDbKey(std::string_view domain);
 inline constexpr char kReceiptTag = 'R';     // -> the receipt
 inline constexpr char kPendingTag = 'P';     // -> empty; accepted and not yet processed
 inline constexpr char kUnreadableTag = 'U';  // -> empty; has items that ListUnreadable shows
+// -> empty; gave failure reports when the retention of those had passed it.
+inline constexpr char kLateTag = 'F';
 std::string ReceiptDbKey(char tag, ReceiptId receipt);
 // "X" and a DayDbKey() -> the part of the day's totals whose rows have expired.
 std::string ExpiredDbKey(std::string_view day_key);
@@ -83,6 +85,13 @@ std::string IdentityIndexKey(const StoredReport& report);
 std::string TlsDocumentIndexKey(std::string_view document_sha256);
 std::string TlsIdentityIndexKey(const StoredTlsReport& stored);
 std::string FailureDocumentIndexKey(std::string_view document_sha256);
+// Of a report that counted and whose rows have expired -> where it lay; its identity is taken.
+std::string ExpiredIdentityKey(const StoredReport& report);
+// Letters of keys whose values name a report.
+inline constexpr char kDocumentTag = 'd', kTlsDocumentTag = 't', kFailureDocumentTag = 'f';
+inline constexpr char kExpiredIdentityTag = 'e';
+inline constexpr std::string_view kFirstEntry = "d";  // no key of the family is before it
+bool IsIndexOfReports(std::string_view key);
 
 }  // namespace dmarcate
 

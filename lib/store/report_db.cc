@@ -105,6 +105,18 @@ absl::Status ScanReceipts(const RocksDb& db, char tag, ReceiptId first, ReceiptI
                  });
 }
 
+absl::StatusOr<bool> HasReports(const RocksDb& db, std::string_view domain, DayNumber day) {
+  const std::string day_key = DayDbKey(domain, day);
+  bool any = false;
+  DMARCATE_RETURN_IF_ERROR(
+      db.Scan(kReportsFamily, day_key, KeyAfterPrefix(day_key), Direction::kForward,
+              [&any](std::string_view, std::string_view) -> absl::StatusOr<bool> {
+                any = true;
+                return false;
+              }));
+  return any;
+}
+
 absl::StatusOr<std::optional<FirstReceipt>> FindRaw(const RocksDb& db,
                                                     std::string_view raw_sha256) {
   const std::string key = RawHashKey(raw_sha256);

@@ -53,6 +53,8 @@ absl::StatusOr<StoredReceipt> MustReadReceipt(const RocksDb& db, ReceiptId id);
 absl::Status ScanReceipts(const RocksDb& db, char tag, ReceiptId first, ReceiptId before,
                           Direction direction,
                           const std::function<absl::StatusOr<bool>(ReceiptId)>& visit);
+// Aggregate reports of a day.
+absl::StatusOr<bool> HasReports(const RocksDb& db, std::string_view domain, DayNumber day);
 // The receipt that brought raw bytes first. Its number is known, and with it where the bytes lie,
 // also where its value does not decode (kDataLoss).
 struct FirstReceipt {

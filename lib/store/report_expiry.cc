@@ -22,13 +22,21 @@ const std::vector<ExpiryClass>& ExpiryClasses() {
   return kClasses;
 }
 
-// A failure report is somebody's mail: its bytes have a time of their own. So have the reports
-// themselves, which are looked for by their own time (RocksReportWriter::Expire).
+// A failure report is somebody's mail: it and its bytes have a time of their own.
 absl::Status ReportTransaction::ExpireFailure(StoredReceipt stored, ExpiryResult* result) {
-  const bool failure = std::ranges::any_of(
-      stored.items, [](const ReceiptItem& item) { return item.kind == kFailureKind; });
-  if (!failure) return absl::OkStatus();
-  return LetRawGo(std::move(stored), result);
+  bool any = false;
+  for (const ReceiptItem& item : stored.items) {
+    if (item.kind != kFailureKind) continue;
+    any = true;
+    DMARCATE_RETURN_IF_ERROR(ExpireItem(stored.receipt.id, item, result));
+  }
+  return any ? LetRawGo(std::move(stored), result) : absl::OkStatus();
+}
+
+absl::Status ReportTransaction::ExpireLate(ReceiptId id, ExpiryResult* result) {
+  changes_.Delete(kMainFamily, ReceiptDbKey(kLateTag, id));
+  DMARCATE_ASSIGN_OR_RETURN(auto stored, GetReceipt(id));
+  return stored ? ExpireFailure(*std::move(stored), result) : absl::OkStatus();
 }
 
 absl::Status ReportTransaction::ExpireRaw(StoredReceipt stored, ExpiryResult* result) {
@@ -97,37 +105,58 @@ absl::Status ReportTransaction::ExpireItem(ReceiptId receipt, const ReceiptItem&
   if (!key) return absl::OkStatus();
   if (item.kind == kTlsKind) return ExpireTls(*key, result);
   if (item.kind == kFailureKind) return ExpireFailureReport(*key, result);
-  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetReport(*key));
-  if (!report) return absl::OkStatus();  // went with the revision that superseded it
+  const auto report = GetReport(*key);
+  if (!report.ok() && !absl::IsDataLoss(report.status())) return report.status();
+  if (report.ok() && !*report) return absl::OkStatus();  // went with the revision superseding it
   ++result->reports;
-  changes_.Delete(kReportsFamily, ReportDbKey(*key));
-  const std::string day_key = DayDbKey(key->domain, key->day);
-  DMARCATE_ASSIGN_OR_RETURN(DayTotals * expired, ExpiredOf(day_key, key->day));
-  const std::string index_key = IdentityIndexKey(*report);
+  // What has not counted is not remembered: it may count when it comes with more trust.
+  if (!report.ok() || !IsCounted((*report)->trust)) return Discard(*key);
+  return ExpireCounted(**report, result);
+}
+
+absl::Status ReportTransaction::ExpireCounted(const StoredReport& report, ExpiryResult* result) {
+  const ReportKey& key = report.key;
+  changes_.Delete(kReportsFamily, ReportDbKey(key));
+  const std::string day_key = DayDbKey(key.domain, key.day);
+  DMARCATE_ASSIGN_OR_RETURN(DayTotals * expired, ExpiredOf(day_key, key.day));
+  const std::string index_key = IdentityIndexKey(report);
   DMARCATE_ASSIGN_OR_RETURN(std::vector<Revision> revisions, GetRevisions(index_key));
   std::erase_if(revisions, [&key](const Revision& revision) {
-    return revision.receipt == key->receipt && revision.item == key->item;
+    return revision.receipt == key.receipt && revision.item == key.item;
   });
-  if (report->current) {
-    if (IsCounted(report->trust)) {
-      DayTotals own;
-      AddToTotals(report->report, &own);
-      AddTotals(own, expired);
-    }
-    // None of the others may count instead.
-    for (const Revision& revision : std::exchange(revisions, {})) {
-      ReportKey other = *key;
-      other.receipt = revision.receipt;
-      other.item = revision.item;
-      changes_.Delete(kReportsFamily, ReportDbKey(other));
-      ++result->reports;
-    }
+  if (!report.current) {
+    PutRevisions(index_key, revisions);
+    return absl::OkStatus();
   }
-  if (revisions.empty()) {
-    changes_.Delete(kIndexFamily, index_key);
-  } else {
-    changes_.Put(kIndexFamily, index_key, EncodeRevisions(index_key, revisions));
+  DayTotals own;
+  AddToTotals(report.report, &own);
+  AddTotals(own, expired);
+  // None of the others may count instead, nor what comes with this identity later.
+  for (const Revision& revision : revisions) {
+    ReportKey other = key;
+    other.receipt = revision.receipt;
+    other.item = revision.item;
+    const auto head = GetReport(other, ReportParts::kHead);
+    if (!head.ok() && !absl::IsDataLoss(head.status())) return head.status();
+    if (head.ok() && *head && !IsCounted((*head)->trust)) {
+      changes_.Delete(kIndexFamily, DocumentIndexKey((*head)->document_sha256));
+    }
+    changes_.Delete(kReportsFamily, ReportDbKey(other));
+    ++result->reports;
   }
+  changes_.Delete(kIndexFamily, index_key);
+  const std::string identity = ExpiredIdentityKey(report);
+  changes_.Put(kIndexFamily, identity, EncodeRef(identity, key));
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::Discard(const ReportKey& key) {
+  const absl::Status removed = Remove(key);
+  if (!absl::IsDataLoss(removed)) return removed;
+  LogError("report_discarded",
+           {{"domain", key.domain}, {"report", key.ToId()}, {"error", removed}});
+  changes_.Delete(kReportsFamily, ReportDbKey(key));
+  CountAnew(DayDbKey(key.domain, key.day), key.day);
   return absl::OkStatus();
 }
 
@@ -149,11 +178,46 @@ absl::StatusOr<bool> ReportTransaction::HasExpired(const std::string& day_key) c
   return value.has_value();
 }
 
+absl::StatusOr<bool> ReportTransaction::IsForgotten(const ReportKey& key) const {
+  DMARCATE_ASSIGN_OR_RETURN(const auto from, ReadNumber(db_, kMainFamily, kTotalsFromKey));
+  return from && static_cast<uint64_t>(key.day) < *from;
+}
+
 void ReportTransaction::ForgetDay(std::string_view domain, DayNumber day) {
   const std::string day_key = DayDbKey(domain, day);
-  totals_[day_key] = DayTotals{.day = day};  // written as deleted
   expired_.erase(day_key);
   changes_.Delete(kMainFamily, ExpiredDbKey(day_key));
+  CountAnew(day_key, day);
+}
+
+absl::Status ReportTransaction::ExpireDay(std::string_view domain, DayNumber day,
+                                          ExpiryResult* result) {
+  DMARCATE_ASSIGN_OR_RETURN(const bool reports, HasReports(db_, domain, day));
+  if (reports) return absl::OkStatus();  // they came meanwhile
+  ++result->days;
+  ForgetDay(domain, day);
+  return absl::OkStatus();
+}
+
+absl::Status ReportTransaction::ForgetEntry(const std::string& key) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kIndexFamily, key));
+  if (!value) return absl::OkStatus();
+  DMARCATE_ASSIGN_OR_RETURN(const ReportKey ref, DecodeRef(key, *value));
+  bool needed = false;
+  if (key[0] == kExpiredIdentityTag) {
+    DMARCATE_ASSIGN_OR_RETURN(needed, HasExpired(DayDbKey(ref.domain, ref.day)));
+  } else {
+    const ReportFamily family = key[0] == kTlsDocumentTag       ? kTlsFamily
+                                : key[0] == kFailureDocumentTag ? kFailuresFamily
+                                                                : kReportsFamily;
+    DMARCATE_ASSIGN_OR_RETURN(const auto report, Get(family, ReportDbKey(ref)));
+    needed = report.has_value();
+    if (!needed && family == kReportsFamily) {
+      DMARCATE_ASSIGN_OR_RETURN(needed, HasExpired(DayDbKey(ref.domain, ref.day)));
+    }
+  }
+  if (!needed) changes_.Delete(kIndexFamily, key);
+  return absl::OkStatus();
 }
 
 // ---- purging ----
@@ -193,13 +257,28 @@ absl::Status ReportTransaction::PurgeReceipt(StoredReceipt stored, std::string_v
   return absl::OkStatus();
 }
 
+absl::Status ReportTransaction::PurgeStored(ReportFamily family, const ReportKey& key,
+                                            PurgeResult* result) {
+  // One that its receipt names was read when the walk over the receipts had passed that.
+  auto stored = GetReceipt(key.receipt);
+  if (!stored.ok() && !absl::IsDataLoss(stored.status())) return stored.status();
+  if (stored.ok() && *stored && (*stored)->receipt.processed) {
+    DMARCATE_RETURN_IF_ERROR(PurgeReceipt(**std::move(stored), key.domain, result));
+  }
+  if (family == kTlsFamily) return PurgeTls(key, result);
+  return family == kFailuresFamily ? PurgeFailure(key, result) : PurgeReport(key, result);
+}
+
 absl::Status ReportTransaction::PurgeReport(const ReportKey& key, PurgeResult* result) {
-  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetReport(key, ReportParts::kHead));
-  if (!report) return absl::OkStatus();
+  const auto report = GetReport(key, ReportParts::kHead);
+  if (!report.ok() && !absl::IsDataLoss(report.status())) return report.status();
+  if (report.ok() && !*report) return absl::OkStatus();
   ++result->reports;
-  result->records += report->record_count;
-  result->messages += report->message_count;
-  return Remove(key);
+  if (report.ok()) {
+    result->records += (*report)->record_count;
+    result->messages += (*report)->message_count;
+  }
+  return Discard(key);
 }
 
 absl::Status ReportTransaction::PurgeAddress(const ReportKey& key, const IpAddress& address,

@@ -11,6 +11,12 @@
 #include "lib/store/report_transaction.h"
 
 namespace dmarcate {
+namespace {
+
+// Under which a receipt has keys.
+constexpr char kReceiptTags[] = {kReceiptTag, kPendingTag, kUnreadableTag, kLateTag};
+
+}  // namespace
 
 absl::StatusOr<DropResult> ReportTransaction::Drop(ReceiptId id) {
   auto stored = GetReceipt(id);
@@ -62,7 +68,7 @@ absl::StatusOr<DropResult> ReportTransaction::Drop(ReceiptId id) {
 // and they are kept once more when they come again.
 absl::StatusOr<DropResult> ReportTransaction::DropUndecodable(ReceiptId id) {
   DropResult result{.dropped = true};
-  for (const char tag : {kReceiptTag, kPendingTag, kUnreadableTag}) {
+  for (const char tag : kReceiptTags) {
     changes_.Delete(kMainFamily, ReceiptDbKey(tag, id));
   }
   DMARCATE_RETURN_IF_ERROR(
@@ -76,7 +82,7 @@ absl::StatusOr<DropResult> ReportTransaction::DropUndecodable(ReceiptId id) {
 }
 
 absl::StatusOr<int64_t> ReportTransaction::ForgetReceipt(const Receipt& receipt) {
-  for (const char tag : {kReceiptTag, kPendingTag, kUnreadableTag}) {
+  for (const char tag : kReceiptTags) {
     changes_.Delete(kMainFamily, ReceiptDbKey(tag, receipt.id));
   }
   changes_.Delete(kMainFamily, RawCopyKey(receipt.raw_sha256, receipt.id));

@@ -135,6 +135,11 @@ bool IsSaturated(const DayTotals& totals) {
   return std::ranges::any_of(kUnsigned, [&](const auto field) { return totals.*field == kMax; });
 }
 
+bool Includes(const DayTotals& totals, const DayTotals& report) {
+  const auto holds = [&](const auto field) { return totals.*field >= report.*field; };
+  return std::ranges::all_of(kSigned, holds) && std::ranges::all_of(kUnsigned, holds);
+}
+
 void AddToTotals(const AggregateReport& report, DayTotals* totals) {
   totals->reports += 1;
   totals->records += static_cast<int64_t>(report.records.size());

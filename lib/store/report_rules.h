@@ -56,6 +56,8 @@ bool IsFrom(const StoredFailureReport& failure, const IpAddress& address);
 void AddTotals(const DayTotals& report, DayTotals* totals);
 void SubtractTotals(const DayTotals& report, DayTotals* totals);
 bool IsSaturated(const DayTotals& totals);
+// Whether `report` can be subtracted from `totals`: else these are wrong, and a recount helps.
+bool Includes(const DayTotals& totals, const DayTotals& report);
 
 // Outcomes that leave something for a person to look at: ReportWriter::ListUnreadable shows them.
 bool IsUnreadable(Outcome outcome);

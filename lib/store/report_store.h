@@ -332,7 +332,7 @@ class ReportWriter {
   // rows, and no further one once their texts take kUnreadablePageBytes.
   virtual absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
                                                         size_t limit) = 0;
-  // Lets go what has passed its time, in one synced commit: at most about `limit` of each kind.
+  // Lets go what has passed its time, each kind in a synced commit: at most about `limit` of it.
   // Killed at any moment and called again it comes to the same end. Rows that go leave daily totals
   // as they are, and their documents known: a copy that comes later is a duplicate. TLS and failure
   // reports have no totals, and nothing of them stays: a copy that comes later is a new one.

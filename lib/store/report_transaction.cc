@@ -8,6 +8,7 @@
 #include "fmt/format.h"
 
 #include "lib/base/digest.h"
+#include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/report_codec.h"
@@ -141,9 +142,15 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
                               ReadNumber(db_, kMainFamily, ExpiryCursorKey(kRawExpiry)));
     DMARCATE_ASSIGN_OR_RETURN(const auto failure_passed,
                               ReadNumber(db_, kMainFamily, ExpiryCursorKey(kFailureExpiry)));
-    if ((!unreadable && raw_passed.value_or(0) >= id) ||
-        (failure && failure_passed.value_or(0) >= id)) {
+    const bool late = failure && failure_passed.value_or(0) >= id;
+    if (late || (!unreadable && raw_passed.value_or(0) >= id)) {
       DMARCATE_RETURN_IF_ERROR(LetRawGo(&receipt, nullptr));
+    }
+    const std::string late_key = ReceiptDbKey(kLateTag, id);
+    if (late) {
+      changes_.Put(kMainFamily, late_key, "");
+    } else {
+      changes_.Delete(kMainFamily, late_key);
     }
   }
   receipt.processed = true;
@@ -233,6 +240,13 @@ absl::Status ReportTransaction::SettleLent(ReceiptId current, std::vector<Receip
 absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
   DMARCATE_ASSIGN_OR_RETURN(auto same, FindDocument(report.document_sha256));
   if (!same) {
+    DMARCATE_ASSIGN_OR_RETURN(const auto expired, FindExpired(report));
+    if (expired) {
+      item->outcome = Outcome::kDuplicate;
+      item->report_name = expired->ToId();
+      item->domain = expired->domain;
+      return absl::OkStatus();
+    }
     DMARCATE_ASSIGN_OR_RETURN(const auto revisions, GetRevisions(IdentityIndexKey(report)));
     if (!HasRoom(revisions, report.trust)) {
       const Revision& current = revisions[ElectCurrent(revisions)];
@@ -247,8 +261,14 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
   item->report_name = same->key.ToId();
   item->domain = same->key.domain;
   if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
+  StoredReport lent = *same;  // what was found is its head
+  lent.trust = report.trust;
+  lent.reporter_key = report.reporter_key;
+  DMARCATE_ASSIGN_OR_RETURN(const auto expired, FindExpired(lent));
+  DMARCATE_ASSIGN_OR_RETURN(const auto others, GetRevisions(IdentityIndexKey(lent)));
+  if (expired || !HasRoom(others, lent.trust)) return absl::OkStatus();
   if (same->trust == TrustClass::kQuarantined) lent_[same->key.receipt].insert(same->key.item);
-  DMARCATE_ASSIGN_OR_RETURN(auto whole, GetReport(same->key));  // what was found is its head
+  DMARCATE_ASSIGN_OR_RETURN(auto whole, GetReport(same->key));
   DMARCATE_RETURN_IF_ERROR(Remove(same->key));
   whole->trust = report.trust;
   whole->reporter_key = std::move(report.reporter_key);
@@ -258,6 +278,7 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
 absl::Status ReportTransaction::Insert(StoredReport report) {
   const std::string index_key = IdentityIndexKey(report);
   DMARCATE_ASSIGN_OR_RETURN(std::vector<Revision> revisions, GetRevisions(index_key));
+  DMARCATE_RETURN_IF_ERROR(EraseMissing(kReportsFamily, report.key, &revisions));
   std::optional<Revision> before;
   if (!revisions.empty()) before = revisions[ElectCurrent(revisions)];
   revisions.push_back({report.key.receipt, report.key.item, report.trust,
@@ -278,7 +299,8 @@ absl::Status ReportTransaction::Remove(const ReportKey& key) {
   DMARCATE_ASSIGN_OR_RETURN(const auto report, GetReport(key));
   if (!report) {
     DMARCATE_ASSIGN_OR_RETURN(const bool expired, HasExpired(DayKeyOf(key)));
-    if (expired) return absl::OkStatus();
+    DMARCATE_ASSIGN_OR_RETURN(const bool forgotten, IsForgotten(key));
+    if (expired || forgotten) return absl::OkStatus();
     return MakeError(absl::StatusCode::kDataLoss,
                      fmt::format("report {} of {}: its receipt names it, but it is not there",
                                  key.ToId(), key.domain));
@@ -290,16 +312,36 @@ absl::Status ReportTransaction::Remove(const ReportKey& key) {
   std::erase_if(revisions, [&key](const Revision& revision) {
     return revision.receipt == key.receipt && revision.item == key.item;
   });
+  DMARCATE_RETURN_IF_ERROR(EraseMissing(kReportsFamily, key, &revisions));
   if (report->current) {
     DMARCATE_RETURN_IF_ERROR(Count(*report, false));
     if (!revisions.empty()) {
       DMARCATE_RETURN_IF_ERROR(SetCurrent(*report, revisions[ElectCurrent(revisions)], true));
     }
   }
+  PutRevisions(index_key, revisions);
+  return absl::OkStatus();
+}
+
+void ReportTransaction::PutRevisions(const std::string& key,
+                                     const std::vector<Revision>& revisions) {
   if (revisions.empty()) {
-    changes_.Delete(kIndexFamily, index_key);
+    changes_.Delete(kIndexFamily, key);
   } else {
-    changes_.Put(kIndexFamily, index_key, EncodeRevisions(index_key, revisions));
+    changes_.Put(kIndexFamily, key, EncodeRevisions(key, revisions));
+  }
+}
+
+absl::Status ReportTransaction::EraseMissing(ReportFamily family, const ReportKey& alike,
+                                             std::vector<Revision>* revisions) const {
+  while (!revisions->empty()) {
+    const auto best = revisions->begin() + static_cast<std::ptrdiff_t>(ElectCurrent(*revisions));
+    ReportKey key = alike;  // revisions share domain and day
+    key.receipt = best->receipt;
+    key.item = best->item;
+    DMARCATE_ASSIGN_OR_RETURN(const auto report, Get(family, ReportDbKey(key)));
+    if (report) break;
+    revisions->erase(best);
   }
   return absl::OkStatus();
 }
@@ -310,11 +352,12 @@ absl::Status ReportTransaction::SetCurrent(const StoredReport& alike, const Revi
   key.receipt = revision.receipt;
   key.item = revision.item;
   DMARCATE_ASSIGN_OR_RETURN(auto report, GetReport(key));
-  if (!report || report->current == current) {
+  if (!report) {
     return MakeError(absl::StatusCode::kDataLoss,
                      fmt::format("report {} of {}: the index of revisions does not fit it",
                                  key.ToId(), key.domain));
   }
+  if (report->current == current) return absl::OkStatus();  // another one was discarded
   report->current = current;
   changes_.Put(kReportsFamily, ReportDbKey(key), EncodeReport(*report));
   return Count(*report, current);
@@ -328,7 +371,7 @@ absl::Status ReportTransaction::Count(const StoredReport& report, bool add) {
   AddToTotals(report.report, &own);
   if (add) {
     AddTotals(own, totals);
-  } else if (IsSaturated(*totals)) {
+  } else if (IsSaturated(*totals) || !Includes(*totals, own)) {
     recount_.insert(day_key);
   } else {
     SubtractTotals(own, totals);
@@ -350,7 +393,16 @@ absl::StatusOr<DayTotals*> ReportTransaction::TotalsOf(const std::string& day_ke
   return &totals_.emplace(day_key, totals).first->second;
 }
 
+void ReportTransaction::CountAnew(const std::string& day_key, DayNumber day) {
+  totals_[day_key] = DayTotals{.day = day};
+  recount_.insert(day_key);
+}
+
 absl::Status ReportTransaction::FinishTotals() {
+  for (const auto& [day_key, totals] : expired_) {  // first, because a recount adds them
+    const std::string key = ExpiredDbKey(day_key);
+    changes_.Put(kMainFamily, key, EncodeTotals(key, totals));
+  }
   for (auto& [day_key, totals] : totals_) {
     if (recount_.contains(day_key)) DMARCATE_RETURN_IF_ERROR(Recount(day_key, &totals));
     if (totals.reports == 0) {
@@ -358,10 +410,6 @@ absl::Status ReportTransaction::FinishTotals() {
     } else {
       changes_.Put(kTotalsFamily, day_key, EncodeTotals(day_key, totals));
     }
-  }
-  for (const auto& [day_key, totals] : expired_) {
-    const std::string key = ExpiredDbKey(day_key);
-    changes_.Put(kMainFamily, key, EncodeTotals(key, totals));
   }
   return absl::OkStatus();
 }
@@ -377,7 +425,12 @@ absl::Status ReportTransaction::Recount(const std::string& day_key, DayTotals* t
   totals->day = day;
   StoredReport report;
   const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-    DMARCATE_RETURN_IF_ERROR(DecodeReport(key, value, ReportParts::kAll, &report));
+    const absl::Status decoded = DecodeReport(key, value, ReportParts::kAll, &report);
+    if (absl::IsDataLoss(decoded)) {
+      LogError("value_unreadable", {{"error", decoded}});
+      return true;
+    }
+    DMARCATE_RETURN_IF_ERROR(decoded);
     if (report.current && IsCounted(report.trust)) AddToTotals(report.report, totals);
     return true;
   };
@@ -459,6 +512,18 @@ absl::StatusOr<std::vector<Revision>> ReportTransaction::GetRevisions(
   return DecodeRevisions(key, *value);
 }
 
+absl::StatusOr<std::optional<ReportKey>> ReportTransaction::FindExpired(
+    const StoredReport& report) const {
+  const std::string key = ExpiredIdentityKey(report);
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kIndexFamily, key));
+  if (!value) return std::nullopt;
+  DMARCATE_ASSIGN_OR_RETURN(ReportKey expired, DecodeRef(key, *value));
+  if (expired.domain != report.key.domain || expired.day != report.key.day) return std::nullopt;
+  DMARCATE_ASSIGN_OR_RETURN(const bool known, HasExpired(DayKeyOf(expired)));
+  if (!known) return std::nullopt;
+  return expired;
+}
+
 absl::StatusOr<std::optional<StoredReport>> ReportTransaction::FindDocument(
     std::string_view document_sha256) const {
   const std::string key = DocumentIndexKey(document_sha256);
@@ -475,12 +540,7 @@ absl::StatusOr<std::optional<StoredReport>> ReportTransaction::FindDocument(
       known.trust = TrustClass::kAnchored;
       return known;
     }
-    DMARCATE_ASSIGN_OR_RETURN(const auto from, ReadNumber(db_, kMainFamily, kTotalsFromKey));
-    if (from && static_cast<uint64_t>(report_key.day) < *from) return std::nullopt;
-    return MakeError(absl::StatusCode::kDataLoss,
-                     fmt::format("report {} of {}: the index of documents names it, but it is not "
-                                 "there",
-                                 report_key.ToId(), report_key.domain));
+    return std::nullopt;  // long ago; or it did not decode, and was discarded
   }
   if (report->document_sha256 != document_sha256) return std::nullopt;  // they share 80 bits
   return report;

@@ -39,18 +39,24 @@ class ReportTransaction {
   // processed.
   absl::Status ExpireFailure(StoredReceipt stored, ExpiryResult* result);
   absl::Status ExpireRaw(StoredReceipt stored, ExpiryResult* result);
-  absl::Status ExpireFailureReport(const ReportKey& key, ExpiryResult* result);
   absl::Status ExpireRows(StoredReceipt stored, ExpiryResult* result);
   absl::Status ExpireQuarantined(ReceiptId id, absl::Time raw_cutoff, ExpiryResult* result);
-  // A day without reports.
+  // A receipt with the mark kLateTag.
+  absl::Status ExpireLate(ReceiptId id, ExpiryResult* result);
+  // Unless there are reports of the day.
+  absl::Status ExpireDay(std::string_view domain, DayNumber day, ExpiryResult* result);
+  // What has expired of the day. Its totals then are those of the reports that are there.
   void ForgetDay(std::string_view domain, DayNumber day);
+  // An entry of the index (IsIndexOfReports) whose report is neither there nor has to be known.
+  absl::Status ForgetEntry(const std::string& key);
+  // A report with the receipt that names it, if one does.
+  absl::Status PurgeStored(ReportFamily family, const ReportKey& key, PurgeResult* result);
   absl::Status PurgeReceipt(StoredReceipt stored, std::string_view domain, PurgeResult* result);
   absl::Status PurgeReport(const ReportKey& key, PurgeResult* result);
   absl::Status PurgeTls(const ReportKey& key, PurgeResult* result);
   absl::Status PurgeFailure(const ReportKey& key, PurgeResult* result);
   absl::Status PurgeAddress(const ReportKey& key, const IpAddress& address, PurgeResult* result);
   absl::Status PurgeRaw(ReceiptId id, PurgeResult* result);
-  void ForgetKey(int family, std::string key) { changes_.Delete(family, std::move(key)); }
   void SetNumber(std::string_view key, uint64_t number) {
     changes_.Put(kMainFamily, std::string(key), EncodeNumber(key, number));
   }
@@ -90,13 +96,23 @@ class ReportTransaction {
   // The bytes lie under this receipt.
   absl::StatusOr<bool> OwnsRaw(const Receipt& receipt) const;
   absl::Status ExpireItem(ReceiptId receipt, const ReceiptItem& item, ExpiryResult* result);
+  absl::Status ExpireCounted(const StoredReport& report, ExpiryResult* result);
+  absl::Status ExpireFailureReport(const ReportKey& key, ExpiryResult* result);
   // Of the day's totals, what belongs to rows that have expired.
   absl::StatusOr<DayTotals*> ExpiredOf(const std::string& day_key, DayNumber day);
   absl::StatusOr<bool> HasExpired(const std::string& day_key) const;
+  // A day so long ago that nothing is kept of it.
+  absl::StatusOr<bool> IsForgotten(const ReportKey& key) const;
 
   // Take in and out whole reports, with indexes and totals.
   absl::Status Insert(StoredReport report);
   absl::Status Remove(const ReportKey& key);
+  // The same, also of what does not decode: then the day is counted anew.
+  absl::Status Discard(const ReportKey& key);
+  // Takes those out of `revisions` whose report was discarded and which would be elected.
+  absl::Status EraseMissing(ReportFamily family, const ReportKey& alike,
+                            std::vector<Revision>* revisions) const;
+  void PutRevisions(const std::string& key, const std::vector<Revision>& revisions);
   // What became of an item of a receipt that is read again. Its document keeps the trust that it
   // had: a copy may have lent it, and does not come again.
   absl::Status RemoveItem(ReceiptId receipt, const ReceiptItem& item);
@@ -111,6 +127,8 @@ class ReportTransaction {
   // Which of `revisions` counts is about to change: adds the report to the totals or takes it out.
   absl::Status SetCurrent(const StoredReport& alike, const Revision& revision, bool current);
   absl::Status Count(const StoredReport& report, bool add);
+  // Its totals become those of the reports that are there, and of what has expired.
+  void CountAnew(const std::string& day_key, DayNumber day);
   absl::Status FinishTotals();
   absl::Status Recount(const std::string& day_key, DayTotals* totals) const;
 
@@ -118,6 +136,7 @@ class ReportTransaction {
   absl::Status StoreTls(StoredTlsReport report, ReceiptItem* item);
   absl::Status InsertTls(StoredTlsReport report);
   absl::Status RemoveTls(const ReportKey& key);
+  absl::Status DiscardTls(const ReportKey& key);
   // And, if it is current, those that it supersedes.
   absl::Status ExpireTls(const ReportKey& key, ExpiryResult* result);
   absl::Status SetCurrentTls(const ReportKey& alike, const Revision& revision, bool current);
@@ -129,6 +148,7 @@ class ReportTransaction {
   // The same for failure reports; they have no revisions either.
   absl::Status StoreFailure(StoredFailureReport report, ReceiptItem* item);
   absl::Status RemoveFailure(const ReportKey& key);
+  absl::Status DiscardFailure(const ReportKey& key);
   absl::StatusOr<std::optional<StoredFailureReport>> GetFailure(const ReportKey& key) const;
   // Takes the raw bytes of `receipt` out, unless another that brought the same is still to be read.
   absl::Status WithholdRaw(Receipt* receipt);
@@ -151,6 +171,8 @@ class ReportTransaction {
   absl::StatusOr<std::optional<StoredReport>> GetReport(
       const ReportKey& key, ReportParts parts = ReportParts::kAll) const;
   absl::StatusOr<std::vector<Revision>> GetRevisions(const std::string& key) const;
+  // Where the report lay that had this identity, counted, and has expired.
+  absl::StatusOr<std::optional<ReportKey>> FindExpired(const StoredReport& report) const;
   // The head of the stored report with this document, if any. An input may hold many copies.
   absl::StatusOr<std::optional<StoredReport>> FindDocument(std::string_view document_sha256) const;
   absl::StatusOr<DayTotals*> TotalsOf(const std::string& day_key, DayNumber day);

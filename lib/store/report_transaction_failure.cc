@@ -1,7 +1,6 @@
 #include <utility>
 
-#include "fmt/format.h"
-
+#include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/store/failure_codec.h"
 #include "lib/store/key_codec.h"
@@ -15,13 +14,8 @@ absl::Status ReportTransaction::StoreFailure(StoredFailureReport report, Receipt
   if (known) {
     DMARCATE_ASSIGN_OR_RETURN(const ReportKey first, DecodeRef(document_key, *known));
     DMARCATE_ASSIGN_OR_RETURN(auto same, GetFailure(first));
-    if (!same) {
-      return MakeError(absl::StatusCode::kDataLoss,
-                       fmt::format("failure report {} of {}: the index of documents names it, but "
-                                   "it is not there",
-                                   first.ToId(), first.domain));
-    }
-    if (same->document_sha256 == report.document_sha256) {
+    // It may not be there: it did not decode, and was discarded.
+    if (same && same->document_sha256 == report.document_sha256) {
       item->outcome = Outcome::kDuplicate;
       item->report_name = first.ToId();
       item->domain = first.domain;
@@ -54,18 +48,27 @@ absl::Status ReportTransaction::RemoveFailure(const ReportKey& key) {
   return absl::OkStatus();
 }
 
+absl::Status ReportTransaction::DiscardFailure(const ReportKey& key) {
+  const absl::Status removed = RemoveFailure(key);
+  if (!absl::IsDataLoss(removed)) return removed;
+  LogError("report_discarded",
+           {{"domain", key.domain}, {"report", key.ToId()}, {"error", removed}});
+  changes_.Delete(kFailuresFamily, ReportDbKey(key));
+  return absl::OkStatus();
+}
+
 absl::Status ReportTransaction::ExpireFailureReport(const ReportKey& key, ExpiryResult* result) {
   DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kFailuresFamily, ReportDbKey(key)));
   if (!value) return absl::OkStatus();
   ++result->reports;
-  return RemoveFailure(key);
+  return DiscardFailure(key);
 }
 
 absl::Status ReportTransaction::PurgeFailure(const ReportKey& key, PurgeResult* result) {
   DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kFailuresFamily, ReportDbKey(key)));
   if (!value) return absl::OkStatus();
   ++result->reports;
-  return RemoveFailure(key);
+  return DiscardFailure(key);
 }
 
 absl::Status ReportTransaction::WithholdRaw(Receipt* receipt) {

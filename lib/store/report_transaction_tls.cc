@@ -2,6 +2,7 @@
 
 #include "fmt/format.h"
 
+#include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/report_transaction.h"
@@ -26,15 +27,18 @@ absl::Status ReportTransaction::StoreTls(StoredTlsReport report, ReceiptItem* it
   item->report_name = same->key.ToId();
   item->domain = same->key.domain;
   if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
-  DMARCATE_RETURN_IF_ERROR(RemoveTls(same->key));
   same->trust = report.trust;
   same->reporter_key = std::move(report.reporter_key);
+  DMARCATE_ASSIGN_OR_RETURN(const auto others, GetRevisions(TlsIdentityIndexKey(*same)));
+  if (!HasRoom(others, same->trust)) return absl::OkStatus();
+  DMARCATE_RETURN_IF_ERROR(RemoveTls(same->key));
   return InsertTls(*std::move(same));
 }
 
 absl::Status ReportTransaction::InsertTls(StoredTlsReport report) {
   const std::string index_key = TlsIdentityIndexKey(report);
   DMARCATE_ASSIGN_OR_RETURN(std::vector<Revision> revisions, GetRevisions(index_key));
+  DMARCATE_RETURN_IF_ERROR(EraseMissing(kTlsFamily, report.key, &revisions));
   std::optional<Revision> before;
   if (!revisions.empty()) before = revisions[ElectCurrent(revisions)];
   revisions.push_back({report.key.receipt, report.key.item, report.trust,
@@ -60,39 +64,46 @@ absl::Status ReportTransaction::RemoveTls(const ReportKey& key) {
   std::erase_if(revisions, [&key](const Revision& revision) {
     return revision.receipt == key.receipt && revision.item == key.item;
   });
-  if (revisions.empty()) {
-    changes_.Delete(kIndexFamily, index_key);
-    return absl::OkStatus();
-  }
-  changes_.Put(kIndexFamily, index_key, EncodeRevisions(index_key, revisions));
-  if (!report->current) return absl::OkStatus();
+  DMARCATE_RETURN_IF_ERROR(EraseMissing(kTlsFamily, key, &revisions));
+  PutRevisions(index_key, revisions);
+  if (!report->current || revisions.empty()) return absl::OkStatus();
   return SetCurrentTls(key, revisions[ElectCurrent(revisions)], true);
 }
 
+absl::Status ReportTransaction::DiscardTls(const ReportKey& key) {
+  const absl::Status removed = RemoveTls(key);
+  if (!absl::IsDataLoss(removed)) return removed;
+  LogError("report_discarded",
+           {{"domain", key.domain}, {"report", key.ToId()}, {"error", removed}});
+  changes_.Delete(kTlsFamily, ReportDbKey(key));
+  return absl::OkStatus();
+}
+
 absl::Status ReportTransaction::ExpireTls(const ReportKey& key, ExpiryResult* result) {
-  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetTls(key));
-  if (!report) return absl::OkStatus();
-  if (report->current) {
+  const auto stored = GetTls(key, ReportParts::kHead);
+  if (!stored.ok() && !absl::IsDataLoss(stored.status())) return stored.status();
+  if (stored.ok() && !*stored) return absl::OkStatus();
+  if (stored.ok() && (*stored)->current) {
     // None of the others may count instead. Last comes the one that has none beside it.
-    DMARCATE_ASSIGN_OR_RETURN(const auto revisions, GetRevisions(TlsIdentityIndexKey(*report)));
+    DMARCATE_ASSIGN_OR_RETURN(const auto revisions, GetRevisions(TlsIdentityIndexKey(**stored)));
     for (const Revision& revision : revisions) {
       ReportKey other = key;
       other.receipt = revision.receipt;
       other.item = revision.item;
       if (other == key) continue;
       ++result->reports;
-      DMARCATE_RETURN_IF_ERROR(RemoveTls(other));
+      DMARCATE_RETURN_IF_ERROR(DiscardTls(other));
     }
   }
   ++result->reports;
-  return RemoveTls(key);
+  return DiscardTls(key);
 }
 
 absl::Status ReportTransaction::PurgeTls(const ReportKey& key, PurgeResult* result) {
-  DMARCATE_ASSIGN_OR_RETURN(const auto report, GetTls(key, ReportParts::kHead));
-  if (!report) return absl::OkStatus();
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kTlsFamily, ReportDbKey(key)));
+  if (!value) return absl::OkStatus();
   ++result->reports;
-  return RemoveTls(key);
+  return DiscardTls(key);
 }
 
 absl::Status ReportTransaction::SetCurrentTls(const ReportKey& alike, const Revision& revision,
@@ -101,11 +112,12 @@ absl::Status ReportTransaction::SetCurrentTls(const ReportKey& alike, const Revi
   key.receipt = revision.receipt;
   key.item = revision.item;
   DMARCATE_ASSIGN_OR_RETURN(auto report, GetTls(key));
-  if (!report || report->current == current) {
+  if (!report) {
     return MakeError(absl::StatusCode::kDataLoss,
                      fmt::format("TLS report {} of {}: the index of revisions does not fit it",
                                  key.ToId(), key.domain));
   }
+  if (report->current == current) return absl::OkStatus();  // another one was discarded
   report->current = current;
   changes_.Put(kTlsFamily, ReportDbKey(key), EncodeTlsReport(*report));
   return absl::OkStatus();
@@ -128,13 +140,8 @@ absl::StatusOr<std::optional<StoredTlsReport>> ReportTransaction::FindTlsDocumen
   if (!value) return std::nullopt;
   DMARCATE_ASSIGN_OR_RETURN(const ReportKey report_key, DecodeRef(key, *value));
   DMARCATE_ASSIGN_OR_RETURN(auto report, GetTls(report_key));
-  if (!report) {
-    return MakeError(absl::StatusCode::kDataLoss,
-                     fmt::format("TLS report {} of {}: the index of documents names it, but it is "
-                                 "not there",
-                                 report_key.ToId(), report_key.domain));
-  }
-  if (report->document_sha256 != document_sha256) return std::nullopt;  // they share 80 bits
+  // It did not decode and was discarded; or they share 80 bits.
+  if (!report || report->document_sha256 != document_sha256) return std::nullopt;
   return report;
 }
 

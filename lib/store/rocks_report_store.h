@@ -6,15 +6,19 @@
 #define DMARCATE_LIB_STORE_ROCKS_REPORT_STORE_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
 
 #include "lib/base/text.h"
+#include "lib/store/key_codec.h"
 #include "lib/store/report_store.h"
 
 namespace rocksdb {
@@ -25,6 +29,7 @@ namespace dmarcate {
 
 class ReportTransaction;
 class RocksDb;
+struct ExpiryClass;
 
 class RocksReportWriter final : public ReportWriter {
  public:
@@ -63,13 +68,48 @@ class RocksReportWriter final : public ReportWriter {
   absl::Status SetAside(ReceiptId id, const absl::Status& error);
   // One transaction of steps, written unless `mode` only counts.
   absl::Status Edit(PurgeMode mode, const std::function<absl::Status(ReportTransaction&)>& steps);
+  // Parts of one transaction, each on its own: one that meets what does not decode (kDataLoss) is
+  // logged and passed by, and the transaction made again without it.
+  struct Steps {
+    size_t count = 0;
+    std::function<void()> begin;  // before each attempt: takes back what the one before counted
+    std::function<absl::Status(ReportTransaction&, size_t)> one;
+    std::function<void(ReportTransaction&)> end;
+  };
+  absl::Status EditEach(PurgeMode mode, const Steps& steps);
+
+  // Steps of Expire(), under expiry_mutex_.
+  absl::Status ExpireReceipts(const ExpiryClass& expiry, absl::Time cutoff, size_t limit,
+                              ExpiryResult* result);
+  // Receipts with the mark `tag`, in the order in which they came.
+  absl::Status ExpireMarked(char tag, absl::Time cutoff, absl::Time raw_cutoff, size_t limit,
+                            ExpiryResult* result);
+  absl::Status ExpireTotals(DayNumber before, size_t limit, ExpiryResult* result);
+  // A part of the index: what it remembers of days before.
+  absl::Status ExpireEntries(DayNumber before, ExpiryResult* result);
+
   // Steps of Purge(). kCancelled: `progress` ended it.
+  ReceiptId LastReceipt();
+  // From *first on, which is then where another purge goes on.
   absl::Status PurgeReceipts(
       PurgeMode mode, const std::function<bool(const PurgeResult&)>& progress, PurgeResult* result,
+      ReceiptId* first,
       const std::function<absl::Status(ReportTransaction&, StoredReceipt)>& purge);
+  // Keys of [*from, to) that are `wanted`.
+  absl::Status PurgeKeys(
+      int family, std::string* from, const std::string& to, size_t limit,
+      const std::function<bool(std::string_view, std::string_view)>& wanted,
+      const std::function<bool(const PurgeResult&)>& progress, PurgeResult* result,
+      const std::function<absl::Status(ReportTransaction&, const std::string&)>& purge);
   absl::Status PurgeDomain(const std::string& domain, PurgeMode mode,
                            const std::function<bool(const PurgeResult&)>& progress,
                            PurgeResult* result);
+  absl::Status PurgeLeftOfDomain(const std::string& domain, ReceiptId last,
+                                 const std::function<bool(const PurgeResult&)>& progress,
+                                 PurgeResult* result);
+  absl::Status PurgeIndexOfDomain(const std::string& domain,
+                                  const std::function<bool(const PurgeResult&)>& progress,
+                                  PurgeResult* result, std::string* next);
   absl::Status PurgeAddress(const IpAddress& address, PurgeMode mode,
                             const std::function<bool(const PurgeResult&)>& progress,
                             PurgeResult* result);
@@ -81,6 +121,18 @@ class RocksReportWriter final : public ReportWriter {
   ReceiptId last_receipt_ = 0;
   uint64_t commit_ = 0;
   StringMap<DayTotals> totals_cache_;  // by DayDbKey; days that reports come for
+
+  std::mutex expiry_mutex_;                            // guards what follows
+  std::string next_entry_ = std::string(kFirstEntry);  // of the index; empty: it is done
+
+  // Where a purge of a domain was ended, for the next one of the same domain.
+  struct PurgePlace {
+    std::string domain;
+    ReceiptId next_receipt = 1;
+    std::string next_entry = std::string(kFirstEntry);
+  };
+  std::mutex purge_mutex_;
+  std::optional<PurgePlace> purge_place_;
 };
 
 class RocksReportReader final : public ReportReader {

@@ -475,6 +475,25 @@ TEST_P(ReportStoreTest, RevisionsOfOneTrustHaveALimit) {
   EXPECT_THAT(List(), SizeIs(kMaxRevisions + 1));
 }
 
+// Trust that a copy lends is trust like any other.
+TEST_P(ReportStoreTest, LentTrustHasTheSameLimit) {
+  const auto store = [&](size_t number, TrustClass trust) {
+    StoredReport report =
+        MakeReport(kDomain, kTestDay, "id", fmt::format("doc {}", number), {number});
+    report.trust = trust;
+    return MustStore(report);
+  };
+  for (size_t i = 1; i <= kMaxRevisions + 1; ++i) {
+    EXPECT_EQ(store(i, TrustClass::kUnverified).outcome, Outcome::kAccepted) << i;
+    EXPECT_EQ(store(i, TrustClass::kAuthenticated).outcome, Outcome::kDuplicate) << i;
+  }
+  const std::vector<StoredReport> all = List();
+  EXPECT_THAT(all, SizeIs(kMaxRevisions + 1));
+  EXPECT_EQ(std::ranges::count(all, TrustClass::kAuthenticated, &StoredReport::trust),
+            static_cast<std::ptrdiff_t>(kMaxRevisions));
+  EXPECT_EQ(Messages(), kMaxRevisions);
+}
+
 struct RevisionCase {
   TrustClass first_trust, second_trust;
   std::vector<uint64_t> first, second;

@@ -275,16 +275,6 @@ TEST(RocksReportStore, FollowsAWriterLive) {
             std::string(20'000, 'x') + "300");
 }
 
-// Flips one bit of the value under `key` in the closed database.
-void Spoil(const TempDir& directory, ReportFamily family, const std::string& key) {
-  auto db = *RocksDb::Open(directory.path("reports"), ReportFamilies());
-  std::string value = **db->Get(family, key);
-  value[value.size() / 2] = static_cast<char>(value[value.size() / 2] ^ 4);
-  WriteSet changes(ReportFamilies().size());
-  changes.Put(family, key, value);
-  ASSERT_TRUE(db->Write(changes, Sync::kYes).ok());
-}
-
 TEST(RocksReportStore, AReceiptThatDoesNotDecodeIsSetAsideAndListed) {
   const TempDir directory;
   const std::string large(2 * kRawPieceBytes + 5, 'x');
@@ -300,7 +290,7 @@ TEST(RocksReportStore, AReceiptThatDoesNotDecodeIsSetAsideAndListed) {
     ASSERT_TRUE(writer->Commit(std::move(unread), Sync::kYes).ok());
   }
   for (const ReceiptId id : {1, 3, 4, 5}) {
-    Spoil(directory, kMainFamily, ReceiptDbKey(kReceiptTag, id));
+    SpoilValue(directory.path("reports"), kMainFamily, ReceiptDbKey(kReceiptTag, id));
   }
   auto writer = *RocksReportWriter::Open(directory.path("reports"));
   for (int i = 0; i < 2; ++i) {  // finding it again changes nothing
@@ -350,7 +340,7 @@ TEST(RocksReportStore, ACopyDoesNotNeedTheReceiptOfTheFirst) {
     auto writer = *RocksReportWriter::Open(directory.path("reports"));
     ASSERT_TRUE(AcceptAndProcess(*writer, "first", {report}).ok());
   }
-  Spoil(directory, kMainFamily, ReceiptDbKey(kReceiptTag, 1));
+  SpoilValue(directory.path("reports"), kMainFamily, ReceiptDbKey(kReceiptTag, 1));
   auto writer = *RocksReportWriter::Open(directory.path("reports"));
   const auto id = AcceptAndProcess(*writer, "second", {report});
   ASSERT_TRUE(id.ok()) << id.status();
@@ -384,7 +374,7 @@ TEST(RocksReportStore, AnIndexOfRawBytesThatDoesNotDecodeIsAsIfUnseen) {
     auto writer = *RocksReportWriter::Open(directory.path("reports"));
     ASSERT_TRUE(AcceptAndProcess(*writer, "raw", {}).ok());
   }
-  Spoil(directory, kMainFamily, RawHashKey(Sha256("raw")));
+  SpoilValue(directory.path("reports"), kMainFamily, RawHashKey(Sha256("raw")));
   auto writer = *RocksReportWriter::Open(directory.path("reports"));
   const auto known = writer->FindByRaw(Sha256("raw"));
   ASSERT_TRUE(known.ok()) << known.status();
@@ -400,7 +390,7 @@ TEST(RocksReportStore, AReceiptThatDoesNotDecodeCanBeDropped) {
     auto writer = *RocksReportWriter::Open(directory.path("reports"));
     ASSERT_TRUE(AcceptAndProcess(*writer, "raw", {}).ok());
   }
-  Spoil(directory, kMainFamily, ReceiptDbKey(kReceiptTag, 1));
+  SpoilValue(directory.path("reports"), kMainFamily, ReceiptDbKey(kReceiptTag, 1));
   auto writer = *RocksReportWriter::Open(directory.path("reports"));
   EXPECT_EQ(*writer->FindByRaw(Sha256("raw")), std::nullopt);  // lists it
   EXPECT_EQ(writer->ListUnreadable(std::nullopt, 10)->rows.size(), 1u);

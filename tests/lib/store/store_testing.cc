@@ -13,7 +13,9 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/store/report_codec.h"
+#include "lib/store/report_db.h"
 #include "lib/store/report_rules.h"
+#include "lib/store/rocks_db.h"
 #include "lib/store/tls_codec.h"
 
 namespace dmarcate {
@@ -347,6 +349,15 @@ absl::StatusOr<ReceiptId> AcceptAndProcess(ReportWriter& writer, std::string raw
   process.processed.push_back(Process(accepted.accepted[0], std::move(reports)));
   DMARCATE_RETURN_IF_ERROR(writer.Commit(std::move(process), Sync::kNo).status());
   return accepted.accepted[0];
+}
+
+void SpoilValue(const std::string& directory, int family, const std::string& key) {
+  auto db = *RocksDb::Open(directory, ReportFamilies());
+  std::string value = **db->Get(family, key);
+  value[value.size() / 2] = static_cast<char>(value[value.size() / 2] ^ 4);
+  WriteSet changes(ReportFamilies().size());
+  changes.Put(family, key, value);
+  if (!db->Write(changes, Sync::kYes).ok()) std::abort();
 }
 
 absl::StatusOr<std::string> Dump(ReportReader& reader) {

@@ -60,6 +60,9 @@ CommitBatch::Processed ProcessUnreadable(ReceiptId receipt, Outcome outcome, std
 absl::StatusOr<ReceiptId> AcceptAndProcess(ReportWriter& writer, std::string raw,
                                            std::vector<StoredReport> reports);
 
+// Flips one bit of the value under `key` in the closed reports database.
+void SpoilValue(const std::string& directory, int family, const std::string& key);
+
 // All that a reader tells of days [0, kLastReportDay], as text: equal states, equal texts.
 absl::StatusOr<std::string> Dump(ReportReader& reader);
 
