@@ -1,49 +1,10 @@
 #include "lib/mail/header_value.h"
 
-#include <algorithm>
-#include <string_view>
-
 #include "lib/mail/gmime_value.h"
 #include "lib/mail/plain_value.h"
+#include "lib/mail/single_address.h"
 
 namespace dmarcate {
-namespace {
-
-// Without quoted strings and comments (RFC 5322 section 3.2); an unclosed one takes the rest.
-std::string WithoutQuotedText(std::string_view value) {
-  std::string out;
-  bool quoted = false;
-  int comments = 0;
-  for (size_t i = 0; i < value.size(); ++i) {
-    const char c = value[i];
-    if (c == '\\') {
-      ++i;  // with what it escapes
-    } else if (comments > 0) {
-      comments += c == '(' ? 1 : c == ')' ? -1 : 0;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (quoted) {
-      continue;
-    } else if (c == '(') {
-      ++comments;
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
-// GMime makes the best of anything; "a@example.com@example.net" and "<a@example.com> <b@...>" are
-// for nobody to guess. A name in front of the angle brackets may hold an @: many do.
-bool MayBeSingleAddress(std::string_view value) {
-  const std::string text = WithoutQuotedText(value);
-  if (std::ranges::count(text, '<') > 1) return false;
-  const size_t open = text.find('<');
-  const size_t begin = open == std::string::npos ? 0 : open;
-  return std::count(text.begin() + static_cast<std::ptrdiff_t>(begin), text.end(), '@') == 1;
-}
-
-}  // namespace
 
 ContentType ParseContentType(const std::string& value) {
   if (auto plain = PlainContentType(value)) return *std::move(plain);
@@ -66,8 +27,14 @@ std::string FirstAddressDomain(const std::string& value) {
 }
 
 std::optional<std::string> SingleAddress(const std::string& value) {
-  if (!MayBeSingleAddress(value)) return std::nullopt;
-  return GmimeSingleAddress(value);
+  const std::optional<std::string> strict = StrictSingleAddress(value);
+  if (!strict) return std::nullopt;
+  // GMime makes the best of anything, as other readers do: here it has to find the same. Read by
+  // itself the address comes with its domain as A-labels.
+  std::optional<std::string> address = GmimeSingleAddress(value);
+  if (!address || address != GmimeSingleAddress(*strict)) return std::nullopt;
+  if (!address->starts_with(strict->substr(0, strict->find('@') + 1))) return std::nullopt;
+  return address;
 }
 
 std::optional<absl::Time> ParseMailDate(const std::string& value) {

@@ -31,8 +31,8 @@ std::string ParseDispositionFileName(const std::string& value);
 std::string DecodeHeaderText(const std::string& value);
 // The domain of the first address, lower case, as A-labels, without a trailing dot, or empty.
 std::string FirstAddressDomain(const std::string& value);
-// The address of a value that names one mailbox and nothing else, no group: "Name <a@example.com>".
-// The domain as above; nothing if it is empty.
+// The address of a value that names one mailbox and can be read in one way only: "Name
+// <a@example.com>" (single_address.h). The domain as above.
 std::optional<std::string> SingleAddress(const std::string& value);
 std::optional<absl::Time> ParseMailDate(const std::string& value);
 

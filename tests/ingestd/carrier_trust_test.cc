@@ -183,6 +183,15 @@ TEST_F(CarrierTrust, AUserOfTheAnchorIsAtMostAuthenticated) {
   }
 }
 
+// The provider lets its user send what has the user's address in the brackets.
+TEST_F(CarrierTrust, AFromThatCanBeReadInTwoWaysIsOfNobody) {
+  for (const std::string between : {"; ", ";", ", . ", ") ", " [", " ", " x "}) {
+    const std::string from = kBigAddress + between + "<user@big.example>";
+    EXPECT_EQ(Judge(Sign(Mail(from, kGenuineXml))), TrustClass::kUnverified) << from << reasons_;
+    EXPECT_EQ(reasons_, "from_not_single ") << from;
+  }
+}
+
 TEST_F(CarrierTrust, AnAttackersOwnDomainSpeaksForItself) {
   const auto judge = [&](const std::string& xml, const std::string& from = "dmarc@evil.example") {
     const std::string mail =

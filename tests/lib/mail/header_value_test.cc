@@ -1,6 +1,7 @@
 #include "lib/mail/header_value.h"
 
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -98,6 +99,62 @@ TEST(HeaderValue, SingleAddress) {
   EXPECT_EQ(SingleAddress("a@"), std::nullopt);
   EXPECT_EQ(SingleAddress("<>"), std::nullopt);
   EXPECT_EQ(SingleAddress(""), std::nullopt);
+}
+
+// What a provider that looks at the brackets lets its user write, and GMime reads as the address in
+// front of them.
+TEST(HeaderValue, WhatCanBeReadInTwoWaysIsNoSingleAddress) {
+  const std::string anchor = "noreply@dmarc.yahoo.com", user = "<attacker@yahoo.com>";
+  for (const std::string& value : std::vector<std::string>{
+           anchor + "; " + user,
+           anchor + ", . " + user,
+           anchor + ") " + user,
+           anchor + " [" + user,
+           "postmaster@amazonses.com;<customer@c.example>",
+           anchor + " " + user,
+           user + " " + anchor,
+           user + "; " + anchor,
+           "attacker@yahoo.com <" + anchor + ">",
+           "\"" + user + "\" <" + anchor + ">",
+           "(" + user + ") <" + anchor + ">",
+           "\"x\\\" " + user + " \" <" + anchor + ">",
+           "\"x <" + anchor + ">",
+           "(x <" + anchor + ">",
+           "<attacker@yahoo.com \"x\"@dmarc.yahoo.com>",
+           "<\"attacker@yahoo.com\"@dmarc.yahoo.com>",
+           "attacker(@yahoo.com)@dmarc.yahoo.com",
+           "x: <" + anchor + ">",
+           "a@b, <" + anchor + ">",
+           "<" + anchor + ">, ",
+           "<" + anchor + ">x",
+           "<<" + anchor + ">>",
+           anchor + ".",
+           "noreply@[192.0.2.1]",
+       }) {
+    EXPECT_EQ(SingleAddress(value), std::nullopt) << value;
+  }
+  EXPECT_EQ(SingleAddress(std::string("a@example.com\0<b@evil.test>", 27)), std::nullopt);
+  constexpr std::string_view kSeparators = ";,:.[]()<>@\"\\ \tx=";
+  for (const char a : kSeparators) {
+    for (const char b : kSeparators) {
+      for (const char c : kSeparators) {
+        const std::string separator = {a, b, c};
+        EXPECT_EQ(SingleAddress(anchor + separator + user), std::nullopt) << separator;
+        EXPECT_EQ(SingleAddress(user + separator + anchor), std::nullopt) << separator;
+      }
+    }
+  }
+}
+
+TEST(HeaderValue, SingleAddressOfOrdinaryFields) {
+  EXPECT_EQ(SingleAddress("\"Big, Mail\" <a@example.com>"), "a@example.com");
+  EXPECT_EQ(SingleAddress("Yahoo! Mail J. Doe <a@example.com>"), "a@example.com");
+  EXPECT_EQ(SingleAddress("A@Example.Com <a@example.com>"), "a@example.com");
+  EXPECT_EQ(SingleAddress("\"a@example.com\" < a@example.com >"), "a@example.com");
+  EXPECT_EQ(SingleAddress(" a_b+c=d@example.com\t(Re (and) ports)"), "a_b+c=d@example.com");
+  EXPECT_EQ(SingleAddress("M\xC3\xBCller <a@example.com>"), "a@example.com");
+  EXPECT_EQ(SingleAddress("M\xFCller <a@example.com>"), "a@example.com");
+  EXPECT_EQ(SingleAddress("<a@m\xC3\xBCller.example>"), "a@xn--mller-kva.example");
 }
 
 TEST(HeaderValue, ParameterFloodsAreRead) {  // bounded by UnfoldValue, so this is the longest
