@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "lib/base/freer.h"
 #include "lib/base/status_macros.h"
 
 namespace dmarcate {
@@ -19,13 +20,6 @@ constexpr size_t kBufferBytes = 64 * 1024;
 constexpr size_t kGzipOverhead = 18;     // header and trailer of the smallest member
 constexpr int64_t kMaxExpansion = 1032;  // of deflate: a claim above this is a lie
 
-template <auto Free>
-struct Freer {
-  template <typename T>
-  void operator()(T* p) const {
-    Free(p);
-  }
-};
 using Decompressor = std::unique_ptr<libdeflate_decompressor, Freer<libdeflate_free_decompressor>>;
 
 // Owns the state inside a z_stream. `stream.state` points back at it, so it never moves.

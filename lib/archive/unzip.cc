@@ -11,6 +11,7 @@
 
 #include "fmt/format.h"
 
+#include "lib/base/freer.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 
@@ -25,13 +26,6 @@ constexpr zip_uint64_t kMaxExpansion = 1032;  // of deflate: a claim above this 
 constexpr int kMaxDirectoryEntries = 1024;
 constexpr std::string_view kDirectorySignature("PK\x01\x02", 4);
 
-template <auto Free>
-struct Freer {
-  template <typename T>
-  void operator()(T* p) const {
-    Free(p);
-  }
-};
 using ZipArchive = std::unique_ptr<zip_t, Freer<zip_discard>>;  // we read; zip_close would write
 using ZipFile = std::unique_ptr<zip_file_t, Freer<zip_fclose>>;
 using Decompressor = std::unique_ptr<libdeflate_decompressor, Freer<libdeflate_free_decompressor>>;

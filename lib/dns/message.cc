@@ -9,12 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "lib/base/freer.h"
 #include "lib/base/ip_address.h"
 #include "lib/base/random.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/dns/alias.h"
-#include "lib/dns/freer.h"
 #include "lib/dns/wire_name.h"
 
 // clang-format off: last, it turns bool, true and false into macros

@@ -5,8 +5,8 @@
 #include <new>
 #include <utility>
 
+#include "lib/base/freer.h"
 #include "lib/base/status_macros.h"
-#include "lib/dns/freer.h"
 #include "lib/dns/message.h"
 #include "lib/dns/wire_name.h"
 

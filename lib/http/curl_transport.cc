@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 
+#include "lib/base/freer.h"
 #include "lib/base/status_macros.h"
 
 namespace dmarcate {
@@ -15,13 +16,6 @@ namespace {
 
 constexpr size_t kHeaderLimitBytes = size_t{256} << 10;
 
-template <auto Free>
-struct Freer {
-  template <typename T>
-  void operator()(T* p) const {
-    Free(p);
-  }
-};
 using CurlHandle = std::unique_ptr<CURL, Freer<curl_easy_cleanup>>;
 using CurlList = std::unique_ptr<curl_slist, Freer<curl_slist_free_all>>;
 

@@ -12,6 +12,7 @@
 #include "fmt/format.h"
 #include <curl/curl.h>
 
+#include "lib/base/freer.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/imap/response.h"
@@ -30,13 +31,6 @@ constexpr size_t kMostFound = 1'000'000;
 constexpr size_t kSearchLineBytes = 12 << 20;
 constexpr size_t kQuotedTextBytes = 200;
 
-template <auto Free>
-struct Freer {
-  template <typename T>
-  void operator()(T* p) const {
-    Free(p);
-  }
-};
 using CurlHandle = std::unique_ptr<CURL, Freer<curl_easy_cleanup>>;
 
 void InitialiseCurlOnce() {

@@ -7,6 +7,7 @@
 
 #include <gmime/gmime.h>
 
+#include "lib/base/freer.h"
 #include "lib/base/text.h"
 
 namespace dmarcate {
@@ -14,13 +15,6 @@ namespace {
 
 constexpr size_t kMaxDomainBytes = 255;
 
-template <auto Free>
-struct Freer {
-  template <typename T>
-  void operator()(T* p) const {
-    Free(p);
-  }
-};
 template <typename T>
 using GObjectPtr = std::unique_ptr<T, Freer<g_object_unref>>;
 using GString = std::unique_ptr<char, Freer<g_free>>;

@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 
 #include "lib/base/digest.h"
+#include "lib/base/freer.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/mailauth/syntax_error.h"
@@ -24,13 +25,6 @@ constexpr int kWeakBelowBits = 2048;
 constexpr int kTooLargeAboveBits = 4096;
 constexpr size_t kEd25519Octets = 32;  // RFC 8463 section 4
 
-template <auto Free>
-struct Freer {
-  template <typename T>
-  void operator()(T* p) const {
-    Free(p);
-  }
-};
 using PkeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using BignumPtr = std::unique_ptr<BIGNUM, Freer<BN_free>>;
 

@@ -5,18 +5,12 @@
 
 #include <string>
 
+#include "lib/base/freer.h"
 #include "lib/base/status_macros.h"
 
 namespace dmarcate {
 namespace {
 
-template <auto Free>
-struct Freer {
-  template <typename T>
-  void operator()(T* p) const {
-    Free(p);
-  }
-};
 using PslPtr = std::unique_ptr<psl_ctx_t, Freer<psl_free>>;
 using FilePtr = std::unique_ptr<FILE, Freer<fclose>>;
 

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "lib/base/file.h"
+#include "lib/base/freer.h"
 #include "lib/base/text.h"
 #include "lib/mail/gmime_value.h"
 #include "lib/mail/mime_scan.h"
@@ -18,13 +19,6 @@
 namespace dmarcate {
 namespace {
 
-template <auto Free>
-struct Freer {
-  template <typename T>
-  void operator()(T* p) const {
-    Free(p);
-  }
-};
 template <typename T>
 using GObjectPtr = std::unique_ptr<T, Freer<g_object_unref>>;
 

@@ -1,8 +1,8 @@
-// lib/dns/freer.h
+// lib/base/freer.h
 // Owners for what a C library hands out: std::unique_ptr<ldns_pkt, Freer<ldns_pkt_free>>.
 
-#ifndef DMARCATE_LIB_DNS_FREER_H_
-#define DMARCATE_LIB_DNS_FREER_H_
+#ifndef DMARCATE_LIB_BASE_FREER_H_
+#define DMARCATE_LIB_BASE_FREER_H_
 
 namespace dmarcate {
 
@@ -16,4 +16,4 @@ struct Freer {
 
 }  // namespace dmarcate
 
-#endif  // DMARCATE_LIB_DNS_FREER_H_
+#endif  // DMARCATE_LIB_BASE_FREER_H_
