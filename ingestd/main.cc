@@ -55,6 +55,8 @@ constexpr size_t kHandlerQueue = 16;
 // Beyond shutdown.limit, for reports that are being read and for goodbyes; with the default limit
 // less than systemd allows.
 constexpr absl::Duration kExitGrace = absl::Seconds(6);
+constexpr absl::Duration kLongestLookup = absl::Seconds(5);
+constexpr absl::Duration kKeepDnsErrors = absl::Seconds(30);
 // For answers that came last.
 constexpr absl::Duration kGoodbye = absl::Seconds(1);
 
@@ -76,7 +78,7 @@ absl::StatusOr<Verification> MakeVerification(const IngestConfig& config, Resolv
                                               const Clock& clock) {
   Verification out;
   if (!config.verify) return out;
-  out.checker = MakeCarrierChecker(resolver, suffixes);
+  out.checker = MakeCarrierChecker(resolver, suffixes, clock);
   DMARCATE_ASSIGN_OR_RETURN(out.anchors, LoadAnchors(config.anchor_file, suffixes));
   out.clock = &clock;
   out.limits = config.limits;
@@ -158,7 +160,11 @@ absl::Status Run(const IngestConfig& config) {
                             ReadOrMakeToken(config.store_directory + "/redaction.key", random));
   const AddressTokens tokens{std::string(redaction_key.Reveal())};
   if (config.redact_failure_reports) pipeline_options.failure_tokens = &tokens;
-  DMARCATE_ASSIGN_OR_RETURN(const auto dns, LdnsResolver::Create(config.dns, clock));
+  // One mail asks for several names of its sender's choice, and waits for none for long.
+  DnsConfig dns_config = config.dns;
+  dns_config.deadline = std::min(dns_config.deadline, kLongestLookup);
+  DMARCATE_ASSIGN_OR_RETURN(const auto dns,
+                            LdnsResolver::Create(dns_config, clock, kKeepDnsErrors));
   StoppableResolver resolver(*dns);
   DMARCATE_ASSIGN_OR_RETURN(Verification verification,
                             MakeVerification(config, resolver, *suffixes, clock));

@@ -8,12 +8,13 @@
 
 namespace dmarcate {
 
-CarrierChecker MakeCarrierChecker(Resolver& resolver, const PublicSuffixList& suffixes) {
-  return [&resolver, &suffixes](std::string_view mail, const std::optional<Envelope>& envelope,
-                                absl::Time arrived) {
+CarrierChecker MakeCarrierChecker(Resolver& resolver, const PublicSuffixList& suffixes,
+                                  const Clock& clock) {
+  return [&resolver, &suffixes, &clock](
+             std::string_view mail, const std::optional<Envelope>& envelope, absl::Time arrived) {
     std::optional<CarrierEnvelope> session;
     if (envelope) session = CarrierEnvelope{envelope->client, envelope->helo, envelope->mail_from};
-    return CheckCarrier(mail, session, resolver, suffixes, arrived);
+    return CheckCarrier(mail, session, resolver, suffixes, clock, arrived);
   };
 }
 

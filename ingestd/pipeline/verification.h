@@ -26,7 +26,8 @@ using CarrierChecker = std::function<CarrierAuth(
     std::string_view mail, const std::optional<Envelope>& envelope, absl::Time arrived)>;
 
 // CheckCarrier() of lib/inspect. What is given outlives it.
-CarrierChecker MakeCarrierChecker(Resolver& resolver, const PublicSuffixList& suffixes);
+CarrierChecker MakeCarrierChecker(Resolver& resolver, const PublicSuffixList& suffixes,
+                                  const Clock& clock);
 
 struct Verification {
   CarrierChecker checker;  // empty: no mail is verified, every report is IMPORTED

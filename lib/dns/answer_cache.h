@@ -1,6 +1,6 @@
 // lib/dns/answer_cache.h
-// Answers of the resolver for as long as their TTL allows. Errors are never kept: they are no
-// answers.
+// Answers of the resolver for as long as their TTL allows, and errors for as long as whoever asks
+// wants to be spared them (RFC 2308 section 7: not over five minutes).
 
 #ifndef DMARCATE_LIB_DNS_ANSWER_CACHE_H_
 #define DMARCATE_LIB_DNS_ANSWER_CACHE_H_
@@ -12,6 +12,8 @@
 #include <set>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
 #include "lib/base/clock.h"
@@ -19,7 +21,7 @@
 
 namespace dmarcate {
 
-// Holds at most `capacity` answers; the one that would expire first makes room. Thread-safe.
+// Holds at most `capacity` of them; the one that would expire first makes room. Thread-safe.
 class AnswerCache {
  public:
   static constexpr size_t kCapacity = 4096;
@@ -32,8 +34,9 @@ class AnswerCache {
       : clock_(clock), capacity_(capacity) {}
 
   // With the TTL that is left.
-  std::optional<DnsAnswer> Find(const DomainName& name, RrType type);
+  std::optional<absl::StatusOr<DnsAnswer>> Find(const DomainName& name, RrType type);
   void Insert(const DomainName& name, const DnsAnswer& answer);
+  void InsertError(const DomainName& name, RrType type, absl::Status error, absl::Duration keep);
   size_t size() const;
 
  private:
@@ -41,8 +44,9 @@ class AnswerCache {
   struct Entry {
     absl::Duration inserted;  // monotonic
     absl::Duration expires;
-    DnsAnswer answer;
+    absl::StatusOr<DnsAnswer> answer;
   };
+  void Insert(Key key, absl::StatusOr<DnsAnswer> answer, absl::Duration keep);
   void Erase(std::map<Key, Entry>::iterator entry);
 
   const Clock& clock_;

@@ -21,7 +21,8 @@ bool WorthAnother(const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LdnsResolver>> LdnsResolver::Create(const DnsConfig& config,
-                                                                   const Clock& clock) {
+                                                                   const Clock& clock,
+                                                                   absl::Duration keep_errors) {
   std::vector<Group> groups;
   Group root;
   if (config.resolvers.empty()) {
@@ -41,18 +42,32 @@ absl::StatusOr<std::unique_ptr<LdnsResolver>> LdnsResolver::Create(const DnsConf
     root.trust = Group::Trust::kAlways;
   }
   groups.push_back(std::move(root));
-  return std::unique_ptr<LdnsResolver>(new LdnsResolver(std::move(groups), config, clock));
+  return std::unique_ptr<LdnsResolver>(
+      new LdnsResolver(std::move(groups), config, clock, keep_errors));
 }
 
-LdnsResolver::LdnsResolver(std::vector<Group> groups, const DnsConfig& config, const Clock& clock)
+LdnsResolver::LdnsResolver(std::vector<Group> groups, const DnsConfig& config, const Clock& clock,
+                           absl::Duration keep_errors)
     : groups_(std::move(groups)),
       timeout_(config.timeout),
       deadline_(config.deadline),
+      keep_errors_(keep_errors),
       clock_(clock),
       cache_(clock) {}
 
 absl::StatusOr<DnsAnswer> LdnsResolver::Lookup(const DomainName& name, RrType type) {
   if (auto cached = cache_.Find(name, type)) return *std::move(cached);
+  absl::StatusOr<DnsAnswer> answer = Ask(name, type);
+  if (answer.ok()) {
+    cache_.Insert(name, *answer);
+  } else {
+    cache_.InsertError(name, type, answer.status(), keep_errors_);
+  }
+  return answer;
+}
+
+// With the aliases followed.
+absl::StatusOr<DnsAnswer> LdnsResolver::Ask(const DomainName& name, RrType type) {
   const NetDeadline deadline = NetDeadlineAfter(deadline_);
   DnsAnswer answer;
   std::vector<DomainName> chain;
@@ -60,7 +75,7 @@ absl::StatusOr<DnsAnswer> LdnsResolver::Lookup(const DomainName& name, RrType ty
   uint32_t ttl_seconds = UINT32_MAX;
   DomainName current = name;
   while (true) {
-    DMARCATE_ASSIGN_OR_RETURN(Response response, Ask(current, type, deadline));
+    DMARCATE_ASSIGN_OR_RETURN(Response response, AskOnce(current, type, deadline));
     answer = std::move(response.answer);
     for (const DomainName& alias : answer.cname_chain) {
       DMARCATE_RETURN_IF_ERROR(AppendAlias(name, alias, chain));
@@ -77,7 +92,6 @@ absl::StatusOr<DnsAnswer> LdnsResolver::Lookup(const DomainName& name, RrType ty
   answer.cname_chain = std::move(chain);
   answer.validated = validated;
   answer.ttl_seconds = ttl_seconds;
-  cache_.Insert(name, answer);
   return answer;
 }
 
@@ -86,8 +100,8 @@ const LdnsResolver::Group& LdnsResolver::GroupFor(const DomainName& name) const 
       groups_, [&name](const Group& group) { return name.IsAtOrBelow(group.zone); });
 }
 
-absl::StatusOr<Response> LdnsResolver::Ask(const DomainName& name, RrType type,
-                                           NetDeadline deadline) {
+absl::StatusOr<Response> LdnsResolver::AskOnce(const DomainName& name, RrType type,
+                                               NetDeadline deadline) {
   const Group& group = GroupFor(name);
   const Question question{name, type, group.recursion, Transport::kUdpThenTcp};
   absl::Status last = absl::DeadlineExceededError("no time left");

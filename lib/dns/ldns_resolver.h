@@ -19,8 +19,9 @@
 
 namespace dmarcate {
 
-// Thread-safe. Keeps answers for their TTL (AnswerCache). Servers are asked in the order given, one
-// that was silent comes last for half a minute; a loss is repeated until DnsConfig::deadline.
+// Thread-safe. Keeps answers for their TTL and errors for `keep_errors`. Servers are asked
+// in the order given, one that was silent comes last for half a minute; a loss is repeated until
+// DnsConfig::deadline.
 //
 // Without configured resolvers a stub's zone is asked of the stub's servers, as authorities. With
 // them it is not: then this view is theirs alone, and stubs serve AuthoritativeResolver only.
@@ -30,8 +31,11 @@ class LdnsResolver final : public Resolver {
 
   // Reads /etc/resolv.conf once if no resolvers are configured. `clock` must outlive it; it times
   // the cache and the penalties, sockets wait in real time. kInvalidArgument for a bad address.
-  static absl::StatusOr<std::unique_ptr<LdnsResolver>> Create(const DnsConfig& config,
-                                                              const Clock& clock);
+  // `keep_errors`: so long the error that a question brought is its answer; for who asks what
+  // strangers choose. Zero for who wants to see a repair at once.
+  static absl::StatusOr<std::unique_ptr<LdnsResolver>> Create(
+      const DnsConfig& config, const Clock& clock,
+      absl::Duration keep_errors = absl::ZeroDuration());
 
   absl::StatusOr<DnsAnswer> Lookup(const DomainName& name, RrType type) override;
 
@@ -44,16 +48,19 @@ class LdnsResolver final : public Resolver {
     Recursion recursion = Recursion::kDesired;
     Trust trust = Trust::kNever;
   };
-  LdnsResolver(std::vector<Group> groups, const DnsConfig& config, const Clock& clock);
+  LdnsResolver(std::vector<Group> groups, const DnsConfig& config, const Clock& clock,
+               absl::Duration keep_errors);
 
   const Group& GroupFor(const DomainName& name) const;
-  absl::StatusOr<Response> Ask(const DomainName& name, RrType type, NetDeadline deadline);
+  absl::StatusOr<DnsAnswer> Ask(const DomainName& name, RrType type);
+  absl::StatusOr<Response> AskOnce(const DomainName& name, RrType type, NetDeadline deadline);
   std::vector<ServerAddress> InOrder(const Group& group);
   void Penalise(const ServerAddress& server);
 
   const std::vector<Group> groups_;  // the last one is the root's
   const absl::Duration timeout_;
   const absl::Duration deadline_;
+  const absl::Duration keep_errors_;
   const Clock& clock_;
   AnswerCache cache_;
   std::mutex mutex_;

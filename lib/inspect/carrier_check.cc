@@ -19,7 +19,8 @@ namespace {
 // Asks each question once, and no more than the budget.
 class MailResolver final : public Resolver {
  public:
-  explicit MailResolver(Resolver& resolver) : resolver_(resolver) {}
+  MailResolver(Resolver& resolver, const Clock& clock)
+      : resolver_(resolver), clock_(clock), begin_(clock.Monotonic()) {}
 
   absl::StatusOr<DnsAnswer> Lookup(const DomainName& name, RrType type) override {
     const auto key = std::pair(name, type);
@@ -29,11 +30,19 @@ class MailResolver final : public Resolver {
       return MakeError(absl::StatusCode::kResourceExhausted,
                        fmt::format("more than {} look-ups for one mail", kMaxCarrierLookups));
     }
-    return answers_.emplace(key, resolver_.Lookup(name, type)).first->second;
+    if (time_outs_ >= kMaxCarrierTimeOuts || clock_.Monotonic() - begin_ >= kCarrierAskingTime) {
+      return MakeError(absl::StatusCode::kDeadlineExceeded, "no time left for this mail");
+    }
+    const auto& answer = answers_.emplace(key, resolver_.Lookup(name, type)).first->second;
+    if (absl::IsDeadlineExceeded(answer.status())) ++time_outs_;
+    return answer;
   }
 
  private:
   Resolver& resolver_;
+  const Clock& clock_;
+  const absl::Duration begin_;
+  int time_outs_ = 0;
   std::map<std::pair<DomainName, RrType>, absl::StatusOr<DnsAnswer>> answers_;
 };
 
@@ -131,8 +140,10 @@ void CheckEnvelope(const CarrierEnvelope& envelope, Resolver& resolver, absl::Ti
   out.spf.domain = parsed.ok() ? parsed->text() : AsciiLower(ToValidUtf8(domain));
 }
 
-// Fills in what is aligned, and the result that follows from it.
-void Judge(Resolver& resolver, const PublicSuffixList& suffixes, CarrierAuth& out) {
+// SPF, what is aligned, and the result that follows. SPF comes last: what it asks is the sender's
+// to choose, and may use up the time of the mail.
+void Judge(const std::optional<CarrierEnvelope>& envelope, Resolver& resolver,
+           const PublicSuffixList& suffixes, absl::Time now, CarrierAuth& out) {
   const DomainName author = DomainName::Parse(out.from_domain).value();
   const auto discovery = DiscoverDmarcPolicy(author, resolver);
   const Aligner aligner(author, discovery, resolver, suffixes);
@@ -147,6 +158,7 @@ void Judge(Resolver& resolver, const PublicSuffixList& suffixes, CarrierAuth& ou
   for (DkimCheck& check : out.dkim) {
     dkim.Add(check.result, align(check.domain, true, check.aligned));
   }
+  if (envelope.has_value()) CheckEnvelope(*envelope, resolver, now, out);
   Tally spf;
   spf.Add(out.spf.result, align(out.spf.domain, false, out.spf.aligned));
 
@@ -174,18 +186,19 @@ void Judge(Resolver& resolver, const PublicSuffixList& suffixes, CarrierAuth& ou
 }  // namespace
 
 CarrierAuth CheckCarrier(std::string_view mail, const std::optional<CarrierEnvelope>& envelope,
-                         Resolver& resolver, const PublicSuffixList& suffixes, absl::Time now) {
+                         Resolver& resolver, const PublicSuffixList& suffixes, const Clock& clock,
+                         absl::Time now) {
   CarrierAuth out;
-  MailResolver dns(resolver);
+  MailResolver dns(resolver, clock);
   if (const auto fields = ReadMailFields(mail); fields.ok()) {
     ReadFrom(*fields, out);
     CheckSignatures(*fields, dns, now, out);
   }
-  if (envelope.has_value()) CheckEnvelope(*envelope, dns, now, out);
   if (out.from_domain.empty()) {
+    if (envelope.has_value()) CheckEnvelope(*envelope, dns, now, out);
     out.dmarc = DmarcResult::kPermError;
   } else {
-    Judge(dns, suffixes, out);
+    Judge(envelope, dns, suffixes, now, out);
   }
   return out;
 }

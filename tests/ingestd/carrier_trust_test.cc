@@ -10,6 +10,7 @@
 
 #include "ingestd/pipeline/trust.h"
 #include "ingestd/pipeline/verification.h"
+#include "lib/base/clock.h"
 #include "lib/dns/fake_resolver.h"
 #include "lib/mailauth/public_suffix_list.h"
 #include "lib/unpack/reading.h"
@@ -93,7 +94,7 @@ class CarrierTrust : public testing::Test {
       evidence.received_time = kNow;
       evidence.subject = unpacked.carrier.subject;
       if (evidence.is_mail && NeedsCheck(mail, envelope)) {
-        evidence.auth = MakeCarrierChecker(dns_, *suffixes_)(mail, envelope, kNow);
+        evidence.auth = MakeCarrierChecker(dns_, *suffixes_, clock_)(mail, envelope, kNow);
         evidence.one_reading = NeedsReading(*evidence.auth) && HasOneReading(mail, UnpackLimits());
       }
       const TrustVerdict verdict =
@@ -108,6 +109,7 @@ class CarrierTrust : public testing::Test {
   static int Rank(TrustClass trust) { return static_cast<int>(trust); }
 
   FakeResolver dns_;
+  FakeClock clock_{kNow};
   const DkimTestKey key_ = DkimTestKey::Ed25519();
   std::unique_ptr<PublicSuffixList> suffixes_ = BuiltinPublicSuffixList();
   AnchorList anchors_ = *AnchorList::Parse(kAnchors, "anchors", *suffixes_);

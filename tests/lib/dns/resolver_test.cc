@@ -46,11 +46,12 @@ class LdnsResolverTest : public testing::Test {
     config.stubs = std::move(stubs);
     config.timeout = absl::Milliseconds(100);
     config.deadline = absl::Milliseconds(350);
-    auto resolver = LdnsResolver::Create(config, clock_);
+    auto resolver = LdnsResolver::Create(config, clock_, keep_errors_);
     EXPECT_THAT(resolver, IsOk());
     return *std::move(resolver);
   }
   FakeClock clock_{absl::FromUnixSeconds(1'800'000'000)};
+  absl::Duration keep_errors_ = absl::ZeroDuration();
 };
 
 TEST_F(LdnsResolverTest, KeepsAnAnswerForItsTtl) {
@@ -84,6 +85,23 @@ TEST_F(LdnsResolverTest, SilenceIsDeadlineExceededAndNotKept) {
   EXPECT_THAT(resolver->Lookup(Name("a.test"), RrType::kTxt),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_GT(server.udp_queries(), asked);
+}
+
+TEST_F(LdnsResolverTest, KeepsAnErrorForAsLongAsItIsTold) {
+  keep_errors_ = absl::Seconds(30);
+  ScriptedServer server(Silent);
+  const auto resolver = Make({server.server()});
+  const auto look_up = [&](std::string_view name, RrType type = RrType::kTxt) {
+    EXPECT_THAT(resolver->Lookup(Name(name), type), StatusIs(absl::StatusCode::kDeadlineExceeded));
+    return server.udp_queries();
+  };
+  const int asked = look_up("a.test");
+  clock_.Advance(absl::Seconds(29));
+  EXPECT_EQ(look_up("a.test"), asked);
+  const int other_type = look_up("a.test", RrType::kA);
+  EXPECT_GT(other_type, asked) << "another question";
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_GT(look_up("a.test"), other_type);
 }
 
 TEST_F(LdnsResolverTest, ASilentServerComesLastUntilItsPenaltyEnds) {

@@ -63,7 +63,7 @@ class CheckCarrierTest : public testing::Test {
     if (mail_from != "none") {
       envelope = CarrierEnvelope{IpAddress::Parse("192.0.2.1").value(), "example.com", mail_from};
     }
-    return CheckCarrier(mail, envelope, dns_, *suffixes_, kNow);
+    return CheckCarrier(mail, envelope, dns_, *suffixes_, clock_, kNow);
   }
   // "pass dkim spf unreachable"
   std::string Summary(const std::string& mail, const std::string& mail_from = "none") {
@@ -78,6 +78,7 @@ class CheckCarrierTest : public testing::Test {
   }
 
   FakeResolver dns_;
+  FakeClock clock_{kNow};
   const DkimTestKey key_ = DkimTestKey::Ed25519();
   const std::unique_ptr<PublicSuffixList> suffixes_ = BuiltinPublicSuffixList();
   const std::string mail_ = Mail("Reports <dmarc@example.com>");
@@ -226,8 +227,9 @@ TEST_F(CheckCarrierTest, ChecksTheTimesOfSignatures) {
   signing.more_tags = "x=1759999999; ";
   const std::string mail = DkimSign(mail_, key_, signing);
   EXPECT_EQ(Summary(mail), "fail");
-  EXPECT_EQ(CheckCarrier(mail, std::nullopt, dns_, *suffixes_, kNow - absl::Seconds(1)).dmarc,
-            DmarcResult::kPass);
+  EXPECT_EQ(
+      CheckCarrier(mail, std::nullopt, dns_, *suffixes_, clock_, kNow - absl::Seconds(1)).dmarc,
+      DmarcResult::kPass);
 }
 
 TEST_F(CheckCarrierTest, TakesRsa) {
@@ -265,6 +267,59 @@ TEST_F(CheckCarrierTest, AsksEachQuestionOnceAndOnlySoMany) {
   EXPECT_EQ(Summary(mail, "a@bounce.example.com"), "pass dkim dkim dkim dkim dkim");
   EXPECT_GT(dns_.queries().size(), 100u);
   EXPECT_LE(dns_.queries().size(), static_cast<size_t>(kMaxCarrierLookups));
+}
+
+// Takes its time for each question; names below silent.test are never answered.
+class SlowResolver final : public Resolver {
+ public:
+  SlowResolver(Resolver& resolver, FakeClock& clock, absl::Duration takes)
+      : resolver_(resolver), clock_(clock), takes_(takes) {}
+  absl::StatusOr<DnsAnswer> Lookup(const DomainName& name, RrType type) override {
+    clock_.Advance(takes_);
+    if (name.IsAtOrBelow(Name("silent.test"))) return absl::DeadlineExceededError("silence");
+    return resolver_.Lookup(name, type);
+  }
+
+ private:
+  Resolver& resolver_;
+  FakeClock& clock_;
+  const absl::Duration takes_;
+};
+
+class CarrierTimeTest : public CheckCarrierTest {
+ protected:
+  CarrierAuth CheckSlowly(const std::string& mail, absl::Duration takes) {
+    SlowResolver slow(dns_, clock_, takes);
+    const absl::Duration begin = clock_.Monotonic();
+    const CarrierEnvelope envelope{IpAddress::Parse("192.0.2.1").value(), "example.com",
+                                   "a@silent.test"};
+    CarrierAuth auth = CheckCarrier(mail, envelope, slow, *suffixes_, clock_, kNow);
+    took_ = clock_.Monotonic() - begin;
+    return auth;
+  }
+  absl::Duration took_;
+};
+
+TEST_F(CarrierTimeTest, EndsWhileTheSendersServersAreSilent) {
+  std::string mail = Mail("a@silent.test");
+  for (int i = 0; i < 5; ++i) mail = Signed(mail, fmt::format("d{}.silent.test", i));
+  const CarrierAuth auth = CheckSlowly(mail, absl::Seconds(5));
+  EXPECT_TRUE(auth.unreachable);
+  EXPECT_LE(took_, kMaxCarrierTimeOuts * absl::Seconds(5));
+}
+
+TEST_F(CarrierTimeTest, EndsWhileEveryAnswerIsSlow) {
+  std::string mail = mail_;
+  for (int i = 0; i < 5; ++i) mail = Signed(mail, fmt::format("d{}.example.com", i));
+  const CarrierAuth auth = CheckSlowly(mail, absl::Seconds(9));
+  EXPECT_TRUE(auth.unreachable) << "what was not asked is not known";
+  EXPECT_LE(took_, kCarrierAskingTime + absl::Seconds(9));
+}
+
+TEST_F(CarrierTimeTest, AFewSilentServersDoNotHideWhatPasses) {
+  std::string mail = Signed(mail_, "example.com");
+  mail = Signed(Signed(mail, "a.silent.test"), "b.silent.test");
+  EXPECT_EQ(CheckSlowly(mail, absl::Seconds(2)).dmarc, DmarcResult::kPass);
 }
 
 }  // namespace
