@@ -79,6 +79,25 @@ class Aligner {
   const PublicSuffixList& suffixes_;
 };
 
+// Whether DNS left something open about a signature that could be worth more than those that pass:
+// one with the same d= that covers all of the mail is not to be surpassed.
+bool LeavesOpen(const std::vector<DkimCheck>& checks, const std::vector<Alignment>& alignments) {
+  for (size_t i = 0; i < checks.size(); ++i) {
+    const bool open =
+        checks[i].result == DkimResult::kTempError
+            ? alignments[i] != Alignment::kNo
+            : checks[i].result == DkimResult::kPass && alignments[i] == Alignment::kUnknown;
+    if (open && std::ranges::none_of(checks, [&](const DkimCheck& best) {
+          return best.result == DkimResult::kPass && best.aligned && best.covers_body &&
+                 best.covers_identity && best.covers_content_type &&
+                 best.domain == checks[i].domain;
+        })) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // What all identifiers of one kind come to.
 struct Tally {
   bool passed = false;    // one passes and is aligned
@@ -155,8 +174,10 @@ void Judge(const std::optional<CarrierEnvelope>& envelope, Resolver& resolver,
     return alignment;
   };
   Tally dkim;
+  std::vector<Alignment> alignments;
   for (DkimCheck& check : out.dkim) {
-    dkim.Add(check.result, align(check.domain, true, check.aligned));
+    alignments.push_back(align(check.domain, true, check.aligned));
+    dkim.Add(check.result, alignments.back());
   }
   if (envelope.has_value()) CheckEnvelope(*envelope, resolver, now, out);
   Tally spf;
@@ -168,7 +189,7 @@ void Judge(const std::optional<CarrierEnvelope>& envelope, Resolver& resolver,
     out.unreachable = passed || dkim.may_pass || spf.may_pass;
     return;
   }
-  out.unreachable = (!dkim.passed && dkim.may_pass) || (!passed && spf.may_pass);
+  out.unreachable = LeavesOpen(out.dkim, alignments) || (!passed && spf.may_pass);
   if (!discovery->record.has_value()) {
     out.dmarc = DmarcResult::kNone;
     return;

@@ -207,6 +207,22 @@ TEST_F(CarrierTrust, AnAttackersOwnDomainSpeaksForItself) {
   EXPECT_EQ(judge(kFakeXml, kBigAddress), TrustClass::kUnverified) << reasons_;
 }
 
+TEST_F(CarrierTrust, AKeyOutOfReachIsWaitedForWhereItMayBeWorthMore) {
+  dns_.SetTxt(Name("t._domainkey.big.example"), {key_.Record()});
+  const std::string genuine = Sign(Mail(kBigAddress, kGenuineXml));
+  DkimSigning partial{.domain = "big.example", .selector = "t"};
+  partial.body_length = 1;
+  const std::string mail = DkimSign(genuine, key_, partial);
+  const auto check = [&] {
+    return MakeCarrierChecker(dns_, *suffixes_, clock_)(mail, std::nullopt, kNow);
+  };
+  dns_.Fail(Name("s._domainkey.big.example"), RrType::kTxt, absl::UnavailableError("servfail"));
+  EXPECT_TRUE(check().unreachable) << "the signature that passes covers a part only";
+  dns_.Fail(Name("s._domainkey.big.example"), RrType::kTxt, absl::OkStatus());
+  EXPECT_FALSE(check().unreachable);
+  EXPECT_EQ(Judge(mail), TrustClass::kAnchored) << reasons_;
+}
+
 TEST_F(CarrierTrust, SpfAuthenticatesAndNeverAnchors) {
   const Envelope envelope = {.client = IpAddress::Parse("192.0.2.1").value(),
                              .helo = "mx.big.example",
