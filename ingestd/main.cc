@@ -73,7 +73,8 @@ absl::StatusOr<AnchorList> LoadAnchors(const std::string& path, const PublicSuff
 }
 
 // Without a checker where nothing is to be verified.
-absl::StatusOr<Verification> MakeVerification(const IngestConfig& config, Resolver& resolver,
+absl::StatusOr<Verification> MakeVerification(const IngestConfig& config,
+                                              StoppableResolver& resolver,
                                               const PublicSuffixList& suffixes,
                                               const Clock& clock) {
   Verification out;
@@ -83,6 +84,7 @@ absl::StatusOr<Verification> MakeVerification(const IngestConfig& config, Resolv
   out.clock = &clock;
   out.limits = config.limits;
   out.threads = config.check_threads;
+  out.stopping = [&resolver] { return resolver.stopped(); };
   return out;
 }
 

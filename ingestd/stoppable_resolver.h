@@ -18,6 +18,7 @@ class StoppableResolver final : public Resolver {
   explicit StoppableResolver(Resolver& resolver) : resolver_(resolver) {}
   // From now on nothing is learned: kUnavailable.
   void Stop() { stopped_ = true; }
+  bool stopped() const { return stopped_; }
 
   absl::StatusOr<DnsAnswer> Lookup(const DomainName& name, RrType type) override {
     if (stopped_) return MakeError(absl::StatusCode::kUnavailable, "the daemon is shutting down");

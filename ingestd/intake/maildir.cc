@@ -18,7 +18,6 @@
 
 #include "fmt/format.h"
 
-#include "lib/base/digest.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
@@ -306,7 +305,6 @@ void MaildirWatcher::Take(File file) {
     return forget();
   }
   Delivery delivery;
-  delivery.sha256 = Sha256(mail->content);
   delivery.content = std::move(mail->content);
   delivery.file_name = ToValidUtf8(std::string_view(file.name).substr(0, kFileNameLimitBytes));
   delivery.channel = Channel::kMaildir;

@@ -144,8 +144,12 @@ CrashJournal::Attempt CrashJournal::Begin(std::string_view sha256) {
   } else {
     now.line = lines_++;
   }
-  WriteLine(now.line, fmt::format("{} {}\n", hex, std::min(now.attempts + 1, 9)));
-  return {this, now.line};
+  WriteAttempts(now.line, hex, now.attempts + 1);
+  return {this, now.line, now.attempts, hex};
+}
+
+void CrashJournal::WriteAttempts(uint32_t line, std::string_view hex, int attempts) {
+  WriteLine(line, fmt::format("{} {}\n", hex, std::min(attempts, 9)));
 }
 
 // Into the page cache: it has to survive the process, not the machine. An error costs the
@@ -161,6 +165,8 @@ CrashJournal::Attempt& CrashJournal::Attempt::operator=(Attempt&& other) noexcep
     End();
     journal_ = std::exchange(other.journal_, nullptr);
     line_ = other.line_;
+    before_ = other.before_;
+    hex_ = std::move(other.hex_);
   }
   return *this;
 }
@@ -172,6 +178,20 @@ void CrashJournal::Attempt::End() {
   journal->WriteLine(line_, kFree);
   const std::lock_guard lock(journal->mutex_);
   journal->free_lines_.push_back(line_);
+}
+
+void CrashJournal::Attempt::Suspend() {
+  if (journal_ == nullptr) return;
+  if (before_ > 0) {
+    const std::lock_guard lock(journal_->mutex_);
+    // Unless the same bytes are in work elsewhere, or were.
+    if (journal_->unended_.emplace(hex_, Unended{line_, before_}).second) {
+      journal_->WriteAttempts(line_, hex_, before_);
+      journal_ = nullptr;
+      return;
+    }
+  }
+  End();
 }
 
 CrashJournal::Scope::Scope(std::string_view sha256) {

@@ -40,7 +40,8 @@ class CrashJournal {
 
   // How often these bytes crashed the process before it started.
   int Crashes(std::string_view sha256) const;
-  // How many attempts at these bytes had begun and not ended when it started; 0 once another began.
+  // How many attempts at these bytes had begun and not ended when it started; 0 while another is in
+  // work.
   int Unfinished(std::string_view sha256) const;
 
   // From its making to its going: these bytes are in work. Move-only.
@@ -48,16 +49,25 @@ class CrashJournal {
    public:
     Attempt() = default;
     Attempt(Attempt&& other) noexcept
-        : journal_(std::exchange(other.journal_, nullptr)), line_(other.line_) {}
+        : journal_(std::exchange(other.journal_, nullptr)),
+          line_(other.line_),
+          before_(other.before_),
+          hex_(std::move(other.hex_)) {}
     Attempt& operator=(Attempt&& other) noexcept;
     ~Attempt() { End(); }
     void End();
+    // Nothing works on them now, but they are not through: what was counted before this attempt
+    // stays, and the next one goes on from there.
+    void Suspend();
 
    private:
     friend class CrashJournal;
-    Attempt(CrashJournal* journal, uint32_t line) : journal_(journal), line_(line) {}
+    Attempt(CrashJournal* journal, uint32_t line, int before, std::string hex)
+        : journal_(journal), line_(line), before_(before), hex_(std::move(hex)) {}
     CrashJournal* journal_ = nullptr;
     uint32_t line_ = 0;
+    int before_ = 0;   // attempts that did not end
+    std::string hex_;  // the hash
   };
   // The journal outlives it.
   Attempt Begin(std::string_view sha256);
@@ -79,11 +89,12 @@ class CrashJournal {
   CrashJournal(UniqueFd crashes_fd, UniqueFd attempts_fd, StringMap<int> crashes);
   void ReadAttempts(std::string_view text);
   void WriteLine(uint32_t line, std::string_view text);
+  void WriteAttempts(uint32_t line, std::string_view hex, int attempts);
 
   UniqueFd crashes_fd_, attempts_fd_;
   StringMap<int> crashes_;      // by hash in hex
   mutable std::mutex mutex_;    // guards the rest
-  StringMap<Unended> unended_;  // by hash in hex: found at the start, not tried again yet
+  StringMap<Unended> unended_;  // by hash in hex: that did not end, and are not in work now
   std::vector<uint32_t> free_lines_;
   uint32_t lines_ = 0;
 };

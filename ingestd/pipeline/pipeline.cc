@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "fmt/format.h"
@@ -54,16 +55,6 @@ std::string WhyParked(const CrashJournal& journal, std::string_view sha256) {
   return "";
 }
 
-// A failure report in its usual form is never written as it came. The rest of them is recognised by
-// being read, and withheld then.
-void Redact(const AddressTokens& tokens, Delivery* delivery) {
-  std::optional<std::string> redacted = RedactFailureMail(delivery->content, tokens);
-  if (!redacted) return;
-  delivery->content = *std::move(redacted);
-  delivery->sha256 = Sha256(delivery->content);
-  delivery->file_name.clear();
-}
-
 // Who a TLS report says reports: as a rule with an address in angle brackets.
 ReportMetadata ClaimOf(const TlsReport& report) {
   ReportMetadata claim;
@@ -93,26 +84,34 @@ Pipeline::Pipeline(ReportWriter& store, const PublicSuffixList& suffixes, CrashJ
 Pipeline::~Pipeline() { Stop(absl::ZeroDuration()); }
 
 absl::Status Pipeline::Start() {
-  // Bounded: what can be pending went through the budget before.
+  DMARCATE_RETURN_IF_ERROR(QueuePending());
+  threads_.emplace_back([this] { WriteLoop(); });
+  threads_.emplace_back([this] { PrepareLoop(); });
+  for (int i = 0; i < options_.parse_threads; ++i) threads_.emplace_back([this] { ParseLoop(); });
+  const int checkers = verification_.checker ? verification_.threads : 0;
+  for (int i = 0; i < checkers; ++i) threads_.emplace_back([this] { CheckLoop(); });
+  return absl::OkStatus();
+}
+
+// Of each its number is kept. Their count is bounded: what waits for DNS by most_waiting, the rest
+// by the budget of the intakes.
+absl::Status Pipeline::QueuePending() {
   absl::StatusOr<std::vector<Receipt>> pending = store_.Pending(std::numeric_limits<size_t>::max());
   if (absl::IsDataLoss(pending.status())) {
     // One damaged value must not keep new mail out; what is pending stays so.
     LogError("pending_unreadable", {{"error", pending.status()}});
-    pending.emplace();
+    return absl::OkStatus();
   }
   DMARCATE_RETURN_IF_ERROR(pending.status());
   if (!pending->empty()) LogInfo("resumed", {{"receipts", pending->size()}});
-  for (Receipt& receipt : *pending) {
-    Parsing task;
-    task.receipt = std::move(receipt);
-    task.read = [](const auto&) {};
-    if (crashes_.Unfinished(task.receipt.raw_sha256) > 0) task.company = Company::kAlone;
-    parsing_.push_back(std::move(task));
+  for (const Receipt& receipt : *pending) {
+    Waiting waiting;
+    waiting.id = receipt.id;
+    waiting.size_bytes = receipt.size_bytes;
+    waiting.read = [](const auto&) {};
+    if (crashes_.Unfinished(receipt.raw_sha256) > 0) waiting.company = Company::kAlone;
+    resumed_.push_back(std::move(waiting));
   }
-  threads_.emplace_back([this] { WriteLoop(); });
-  for (int i = 0; i < options_.parse_threads; ++i) threads_.emplace_back([this] { ParseLoop(); });
-  const int checkers = verification_.checker ? verification_.threads : 0;
-  for (int i = 0; i < checkers; ++i) threads_.emplace_back([this] { CheckLoop(); });
   return absl::OkStatus();
 }
 
@@ -125,21 +124,30 @@ void Pipeline::Stop(absl::Duration limit) {
                    [this] { return threads_.empty() || IdleLocked(); });
     stopping_ = true;
   }
-  write_ready_.notify_all();
-  parse_ready_.notify_all();
-  check_ready_.notify_all();
+  for (auto* ready : {&prepare_ready_, &write_ready_, &parse_ready_, &check_ready_}) {
+    ready->notify_all();
+  }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-  // Durable and pending: the next start reads them.
-  for (Parsing& task : std::exchange(parsing_, {})) task.read(StoppingError());
-  for (Parsing& task : std::exchange(checking_, {})) task.read(StoppingError());
-  for (auto& [due, task] : std::exchange(put_off_, {})) task.read(StoppingError());
+  for (auto* queue : {&preparing_, &accepting_}) {
+    for (Accepting& item : std::exchange(*queue, {})) {
+      item.durable(StoppingError());
+      item.read(StoppingError());
+    }
+  }
+  for (auto* queue : {&parsing_, &checking_}) {
+    for (Parsing& task : std::exchange(*queue, {})) task.read(StoppingError());
+  }
+  for (Waiting& waiting : std::exchange(resumed_, {})) waiting.read(StoppingError());
+  for (Schedule* schedule : {&put_off_, &unanswered_}) {
+    for (auto& [due, waiting] : std::exchange(*schedule, {})) waiting.read(StoppingError());
+  }
   for (Committing& task : std::exchange(committing_, {})) task.read(StoppingError());
 }
 
 bool Pipeline::IdleLocked() const {
-  return accepting_.empty() && parsing_.empty() && checking_.empty() && committing_.empty() &&
-         in_work_ == 0;
+  return preparing_.empty() && accepting_.empty() && resumed_.empty() && parsing_.empty() &&
+         checking_.empty() && committing_.empty() && in_work_ == 0;
 }
 
 absl::StatusOr<std::optional<std::vector<ReceiptItem>>> Pipeline::FindKnown(std::string_view sha256,
@@ -156,26 +164,84 @@ absl::StatusOr<std::optional<std::vector<ReceiptItem>>> Pipeline::FindKnown(std:
 }
 
 void Pipeline::Submit(Delivery delivery, DurableCallback durable, ReadCallback read) {
-  if (options_.failure_tokens != nullptr) Redact(*options_.failure_tokens, &delivery);
-  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> known =
-      FindKnown(delivery.sha256, delivery.channel);
-  absl::Status refused = known.status();
-  if (refused.ok() && !known->has_value()) {
+  absl::Status refused;
+  {
     std::unique_lock lock(mutex_);
     refused = closed_ ? StoppingError() : failure_;
     if (refused.ok()) {
-      accepting_.push_back({std::move(delivery), std::move(durable), std::move(read)});
+      preparing_.push_back({std::move(delivery), std::move(durable), std::move(read)});
       lock.unlock();
-      write_ready_.notify_one();
+      prepare_ready_.notify_one();
       return;
     }
   }
   durable(refused);
-  if (!refused.ok()) {
-    read(refused);
-  } else {
-    read(**std::move(known));
+  read(refused);
+}
+
+void Pipeline::PrepareLoop() {
+  pthread_setname_np(pthread_self(), "prepare");
+  while (true) {
+    Accepting item;
+    {
+      std::unique_lock lock(mutex_);
+      prepare_ready_.wait(lock, [this] { return stopping_ || !preparing_.empty(); });
+      if (stopping_) return;
+      item = std::move(preparing_.front());
+      preparing_.pop_front();
+      ++in_work_;
+    }
+    Prepare(std::move(item));
+    const std::lock_guard lock(mutex_);
+    --in_work_;
+    if (IdleLocked()) idle_.notify_all();
   }
+}
+
+// What costs time before the first write, so that those who take mail in need not wait for it.
+void Pipeline::Prepare(Accepting item) {
+  Delivery& delivery = item.delivery;
+  // It waits with what it needs, not with what it might have needed.
+  delivery.content.shrink_to_fit();
+  delivery.reservation.ShrinkTo(static_cast<int64_t>(delivery.content.size()));
+  if (delivery.sha256.empty()) delivery.sha256 = Sha256(delivery.content);
+  if (options_.failure_tokens != nullptr) Redact(&item);
+  absl::StatusOr<std::optional<std::vector<ReceiptItem>>> known =
+      FindKnown(delivery.sha256, delivery.channel);
+  absl::Status refused = known.status();
+  if (refused.ok() && !known->has_value()) {
+    refused = AdmitCheck(delivery);
+    const std::lock_guard lock(mutex_);
+    if (refused.ok()) refused = failure_;
+    if (refused.ok()) {
+      accepting_.push_back(std::move(item));
+      write_ready_.notify_one();
+      return;
+    }
+  }
+  item.durable(refused);
+  if (!refused.ok()) {
+    item.read(refused);
+  } else {
+    item.read(**std::move(known));
+  }
+}
+
+// A failure report in its usual form is never written as it came. The rest of them is recognised by
+// being read, and withheld then. What ended the daemon here before is stored as it came, and parked
+// when it would be read.
+void Pipeline::Redact(Accepting* item) {
+  Delivery& delivery = item->delivery;
+  if (!WhyParked(crashes_, delivery.sha256).empty()) return;
+  CrashJournal::Attempt attempt = crashes_.Begin(delivery.sha256);
+  const CrashJournal::Scope scope(delivery.sha256);
+  std::optional<std::string> redacted =
+      RedactFailureMail(delivery.content, *options_.failure_tokens);
+  attempt.Suspend();
+  if (!redacted) return;
+  delivery.content = *std::move(redacted);
+  delivery.sha256 = Sha256(delivery.content);
+  delivery.file_name.clear();
 }
 
 void Pipeline::Replay(ReceiptId id, Parked parked, ReadCallback read) {
@@ -432,44 +498,60 @@ void Pipeline::ReportFatal(const absl::Status& error) {
 void Pipeline::ParseLoop() {
   pthread_setname_np(pthread_self(), "parse");
   while (true) {
+    std::optional<Waiting> resumed;
     Parsing task;
     {
       std::unique_lock lock(mutex_);
       if (!AwaitTaskLocked(lock)) return;
-      task = std::move(parsing_.front());
-      parsing_.pop_front();
+      if (!resumed_.empty()) {
+        resumed = std::move(resumed_.front());
+        resumed_.pop_front();
+        alone_ = resumed->company == Company::kAlone;
+      } else {
+        task = std::move(parsing_.front());
+        parsing_.pop_front();
+        alone_ = task.company == Company::kAlone;
+      }
       ++in_work_;
       ++reading_;
-      alone_ = task.company == Company::kAlone;
     }
-    if (!task.replay) task.parked = WhyParked(crashes_, task.receipt.raw_sha256);
-    if (task.parked.empty()) task.attempt = crashes_.Begin(task.receipt.raw_sha256);
-    absl::Status fetched = options_.admit_rows ? options_.admit_rows() : absl::OkStatus();
-    if (fetched.ok()) fetched = Fetch(&task);
-    if (task.replay) {
-      if (fetched.ok()) fetched = task.lost;
-      if (!fetched.ok()) {
-        GiveUp(std::move(task), fetched);
+    if (resumed) {
+      absl::StatusOr<Parsing> loaded = Load(&*resumed);
+      if (!loaded.ok()) {
+        if (absl::IsNotFound(loaded.status()) || absl::IsDataLoss(loaded.status())) {
+          resumed->read(loaded.status());
+        } else {
+          PutOff(*std::move(resumed), loaded.status());
+        }
+        const std::lock_guard lock(mutex_);
+        FinishReadingLocked();
         continue;
       }
+      task = *std::move(loaded);
     }
-    if (!fetched.ok()) {
-      PutOff(std::move(task), fetched);
-      continue;
-    }
-    if (MustCheck(task)) {
-      SendToCheck(std::move(task));
-      continue;
-    }
-    Committing parsed = Parse(std::move(task));
-    {
-      const std::lock_guard lock(mutex_);
-      committing_rows_ += parsed.rows;
-      committing_.push_back(std::move(parsed));
-      --in_work_;
-    }
-    write_ready_.notify_one();
+    Read(std::move(task));
   }
+}
+
+void Pipeline::Read(Parsing task) {
+  if (!task.replay) task.parked = WhyParked(crashes_, task.receipt.raw_sha256);
+  if (task.parked.empty()) task.attempt = crashes_.Begin(task.receipt.raw_sha256);
+  absl::Status fetched = options_.admit_rows ? options_.admit_rows() : absl::OkStatus();
+  if (fetched.ok()) fetched = Fetch(&task);
+  if (task.replay) {
+    if (fetched.ok()) fetched = task.lost;
+    if (!fetched.ok()) return GiveUp(std::move(task), fetched);
+  }
+  if (!fetched.ok()) return PutOff(std::move(task), fetched);
+  if (MustCheck(task)) return SendToCheck(std::move(task));
+  Committing parsed = Parse(std::move(task));
+  {
+    const std::lock_guard lock(mutex_);
+    committing_rows_ += parsed.rows;
+    committing_.push_back(std::move(parsed));
+    --in_work_;
+  }
+  write_ready_.notify_one();
 }
 
 // Until there is something to parse and room for its rows. False at the end.
@@ -477,7 +559,7 @@ bool Pipeline::AwaitTaskLocked(std::unique_lock<std::mutex>& lock) {
   while (!stopping_) {
     const auto now = std::chrono::steady_clock::now();
     while (!put_off_.empty() && put_off_.begin()->first <= now) {
-      parsing_.push_back(std::move(put_off_.begin()->second));
+      resumed_.push_back(std::move(put_off_.begin()->second));
       put_off_.erase(put_off_.begin());
     }
     if (MayParseLocked()) return true;
@@ -492,8 +574,43 @@ bool Pipeline::AwaitTaskLocked(std::unique_lock<std::mutex>& lock) {
 }
 
 bool Pipeline::MayParseLocked() const {
-  if (parsing_.empty() || committing_rows_ >= options_.group_rows || alone_) return false;
-  return parsing_.front().company == Company::kGroup || reading_ == 0;
+  if (resumed_.empty() && parsing_.empty()) return false;
+  if (committing_rows_ >= options_.group_rows || alone_) return false;
+  const Company company = resumed_.empty() ? parsing_.front().company : resumed_.front().company;
+  return company == Company::kGroup || reading_ == 0;
+}
+
+Pipeline::Waiting Pipeline::ToWaiting(Parsing task) {
+  Waiting out;
+  out.id = task.receipt.id;
+  out.size_bytes = task.receipt.size_bytes;
+  out.failures = task.failures;
+  out.unreachable = task.unreachable;
+  out.first_check = task.first_check;
+  out.company = task.company;
+  out.read = std::move(task.read);
+  return out;
+}
+
+// Takes `read` along. kNotFound: nothing is to be done any more. kDataLoss: the receipt is damaged
+// and stays pending.
+absl::StatusOr<Pipeline::Parsing> Pipeline::Load(Waiting* waiting) const {
+  absl::StatusOr<StoredReceipt> stored = store_.GetReceipt(waiting->id);
+  if (stored.ok() && stored->receipt.processed) {
+    return MakeError(absl::StatusCode::kNotFound, "it has been read meanwhile");
+  }
+  if (!stored.ok()) {
+    LogError("receipt_unreadable", {{"receipt", waiting->id}, {"error", stored.status()}});
+    return stored.status();
+  }
+  Parsing out;
+  out.receipt = std::move(stored->receipt);
+  out.failures = waiting->failures;
+  out.unreachable = waiting->unreachable;
+  out.first_check = waiting->first_check;
+  out.company = waiting->company;
+  out.read = std::move(waiting->read);
+  return out;
 }
 
 // Reads the content back if it was not kept. Not OK: the store could not say now; what it will
@@ -514,24 +631,30 @@ absl::Status Pipeline::Fetch(Parsing* task) const {
 }
 
 // Until content that was not there is asked for again.
-absl::Duration Pipeline::NextFetch(Parsing* task) const {
+absl::Duration Pipeline::NextFetch(int* failures) const {
   constexpr int kMostDoublings = 20;
-  return std::min(options_.retry_delay * (int64_t{1} << std::min(task->failures++, kMostDoublings)),
+  return std::min(options_.retry_delay * (int64_t{1} << std::min((*failures)++, kMostDoublings)),
                   kLongestRetryDelay);
 }
 
-// Its receipt stays pending. The sender does not wait for ever.
+// Its receipt stays pending.
 void Pipeline::PutOff(Parsing task, const absl::Status& error) {
-  task.attempt.End();
-  task.DropContent();  // to be read back then
-  const absl::Duration delay = NextFetch(&task);
-  if (task.failures == kFailuresUntilTold) std::exchange(task.read, [](const auto&) {})(error);
+  task.attempt.Suspend();
+  PutOff(ToWaiting(std::move(task)), error);
+  const std::lock_guard lock(mutex_);
+  FinishReadingLocked();
+}
+
+// The sender does not wait for ever.
+void Pipeline::PutOff(Waiting waiting, const absl::Status& error) {
+  const absl::Duration delay = NextFetch(&waiting.failures);
+  if (waiting.failures == kFailuresUntilTold) {
+    std::exchange(waiting.read, [](const auto&) {})(error);
+  }
   const std::lock_guard lock(mutex_);
   put_off_.emplace(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(delay),
-                   std::move(task));
-  FinishReadingLocked();
+                   std::move(waiting));
   parse_ready_.notify_all();  // of when it is due
-  if (IdleLocked()) idle_.notify_all();
 }
 
 // A parser has put its task elsewhere.
@@ -540,6 +663,7 @@ void Pipeline::FinishReadingLocked() {
   --reading_;
   alone_ = false;
   if (MayParseLocked()) parse_ready_.notify_all();
+  if (IdleLocked()) idle_.notify_all();
 }
 
 // A replay without content.
@@ -548,7 +672,6 @@ void Pipeline::GiveUp(Parsing task, const absl::Status& error) {
   task.read(error);
   const std::lock_guard lock(mutex_);
   FinishReadingLocked();
-  if (IdleLocked()) idle_.notify_all();
 }
 
 Pipeline::Committing Pipeline::Parse(Parsing task) const {

@@ -1,19 +1,21 @@
 // ingestd/pipeline/pipeline.h
 // From received bytes to counted rows, in the order that loses nothing (safety.md section 2.1):
 //
-//   Submit -> [accept queue] -> writer: raw bytes, WAL synced -> `durable` -> [parse queue] ->
-//   parsers
-//          -> [commit queue] -> writer: rows, totals, receipt done -> `read`
+//   Submit -> preparer: redacted, known or not -> writer: raw bytes, WAL synced -> `durable`
+//          -> parsers -> writer: rows, totals, receipt done -> `read`
 //
-// Mail takes a detour on its way to the parsers: [check queue] -> checkers: who sent it, by DKIM,
-// SPF and DMARC. While DNS does not answer it waits, pending in the store, and is checked again.
+// with a queue before each. Mail takes a detour on its way to the parsers: checkers find out who
+// sent it, by DKIM, SPF and DMARC. While DNS does not answer it waits, pending in the store, and is
+// checked again.
 //
 // One writer thread commits whatever waits as one batch of each kind, rows first, with one WAL
 // sync; groups form by themselves under load and there is no timer. Rows are not synced for
 // themselves: after a power failure their receipt is still pending and is read again, with the same
 // result. What the store refuses of a group it is asked to take one by one.
 //
-// Memory is bounded by the reservations that come with the deliveries and by the rows that wait.
+// Memory is bounded by the reservations that come with the deliveries, by the rows that wait, by
+// PipelineOptions::check_bytes, and by Verification::most_waiting: of what waits long no more than
+// its number in the store is kept here.
 
 #ifndef DMARCATE_INGESTD_PIPELINE_PIPELINE_H_
 #define DMARCATE_INGESTD_PIPELINE_PIPELINE_H_
@@ -49,7 +51,7 @@ namespace dmarcate {
 // What an intake hands over.
 struct Delivery {
   std::string content;
-  std::string sha256;     // 32 bytes, of `content`
+  std::string sha256;     // 32 bytes, of `content`; empty: not known yet
   std::string file_name;  // valid UTF-8, at most 255 bytes
   Channel channel = Channel::kUnspecified;
   absl::Time received_time;
@@ -57,7 +59,8 @@ struct Delivery {
   ByteBudget::Reservation reservation;  // kept until the delivery is read
 };
 // Called once: the bytes are on disk (OK), or nothing was kept and the sender must keep them. Now
-// the sender may be told. May be called within Submit(); else on the writer thread: do not block.
+// the sender may be told. May be called within Submit(); else on a thread of the pipeline: do not
+// block. kUnavailable, kResourceExhausted: later it may be possible.
 using DurableCallback = std::function<void(const absl::Status&)>;
 // Called once, after `durable`, with what was found in the bytes. An error does not mean that the
 // bytes are lost: durable ones are read after the next start.
@@ -72,6 +75,8 @@ struct PipelineOptions {
   int64_t group_rows = 20'000;    // rows that wait before parsers pause
   // Larger content is not kept in memory while it waits to be parsed but read back from the store.
   int64_t keep_bytes = 256 << 10;
+  // So many bytes of mail are being checked at a time, or one mail.
+  int64_t check_bytes = 16 << 20;
   // Content that the store cannot read back now is asked for again after this time, then after
   // twice as long, and so on.
   absl::Duration retry_delay = absl::Seconds(1);
@@ -92,7 +97,7 @@ class Pipeline {
            PipelineOptions options, Verification verification = {});
   ~Pipeline();
 
-  // Queues what was accepted before and not read yet, and starts the threads.
+  // Queues what was accepted before and was not read yet, and starts the threads.
   absl::Status Start();
   // Finishes what is in work, for at most `limit`; what then is left stays pending in the store.
   void Stop(absl::Duration limit);
@@ -155,6 +160,17 @@ class Pipeline {
       reservation.Release();
     }
   };
+  // What stays here of a message that waits long: the rest is in the store.
+  struct Waiting {
+    ReceiptId id = 0;
+    int64_t size_bytes = 0;
+    int failures = 0;
+    int unreachable = 0;
+    absl::Time first_check = absl::InfinitePast();
+    Company company = Company::kGroup;
+    ReadCallback read;
+  };
+  using Schedule = std::multimap<std::chrono::steady_clock::time_point, Waiting>;
   struct Committing {
     Receipt receipt;
     CommitBatch::Processed processed;
@@ -170,8 +186,13 @@ class Pipeline {
     std::vector<Committing> committing;
   };
 
+  absl::Status QueuePending();
+  void PrepareLoop();
+  void Prepare(Accepting item);
+  void Redact(Accepting* item);
   void WriteLoop();
   void ParseLoop();
+  void Read(Parsing task);
   bool TakeGroup(Group* group);
   void Commit(Group group);
   void CommitReceived(std::vector<Accepting> group);
@@ -181,8 +202,11 @@ class Pipeline {
   absl::Status failure();
   bool AwaitTaskLocked(std::unique_lock<std::mutex>& lock);
   bool MayParseLocked() const;
+  static Waiting ToWaiting(Parsing task);
+  absl::StatusOr<Parsing> Load(Waiting* waiting) const;
+  void PutOff(Waiting waiting, const absl::Status& error);
   absl::Status Fetch(Parsing* task) const;
-  absl::Duration NextFetch(Parsing* task) const;
+  absl::Duration NextFetch(int* failures) const;
   void PutOff(Parsing task, const absl::Status& error);
   void GiveUp(Parsing task, const absl::Status& error);
   void FinishReadingLocked();
@@ -193,11 +217,19 @@ class Pipeline {
 
   // pipeline_check.cc
   bool MustCheck(const Parsing& task) const;
+  absl::Status AdmitCheck(const Delivery& delivery);
   void SendToCheck(Parsing task);
   void CheckLoop();
+  bool MayCheckLocked(int64_t size_bytes) const;
+  bool MayCheckAgainLocked() const;
+  void BeginCheckLocked(int64_t bytes);
+  void EndCheckLocked(int64_t bytes);
+  void CheckAgain(Waiting waiting);
   void Check(Parsing task);
+  absl::Status Verify(Parsing* task) const;
   bool IsTimeUp(Parsing* task) const;
-  void Wait(Parsing task, const absl::Status& why, absl::Duration delay);
+  void WaitForDns(Parsing task, const absl::Status& why, absl::Duration delay);
+  void WaitForDns(Waiting waiting, absl::Duration delay);
 
   ReportWriter& store_;
   const PublicSuffixList& suffixes_;
@@ -208,11 +240,16 @@ class Pipeline {
   const Verification verification_;
 
   std::mutex mutex_;
-  std::condition_variable write_ready_, parse_ready_, check_ready_, idle_;
+  std::condition_variable prepare_ready_, write_ready_, parse_ready_, check_ready_, idle_;
+  std::deque<Accepting> preparing_;
   std::deque<Accepting> accepting_;
+  std::deque<Waiting> resumed_;  // to be read before what comes new
   std::deque<Parsing> parsing_;
+  Schedule put_off_;  // whose content was not there, by when to read it again
   std::deque<Parsing> checking_;
-  std::multimap<std::chrono::steady_clock::time_point, Parsing> put_off_;  // by when to try again
+  Schedule unanswered_;        // by DNS, by when to check again
+  int64_t checked_bytes_ = 0;  // of mail that is being checked
+  int rechecks_ = 0;           // that are under way
   std::deque<Committing> committing_;
   int64_t committing_rows_ = 0;
   size_t reading_ = 0;     // taken from parsing_ and neither committed nor put elsewhere yet

@@ -1,12 +1,17 @@
 // The pipeline's detour for mail: verified between its acceptance and its parsing, on threads of
-// its own, so that slow DNS holds up neither parsers nor intake. What waits for a thread or for DNS
-// keeps neither its bytes nor its share of the budget; both are in the store.
+// its own, so that slow DNS holds up neither parsers nor intake. What waits for a thread keeps its
+// bytes where it is small and one of few; what waits for DNS keeps nothing but its number.
+//
+// Mail that comes new goes before mail that DNS left open, which never has all threads: so whoever
+// sends mail of domains whose servers are silent holds up that mail, and little else.
 
 #include <pthread.h>
 
 #include <algorithm>
 #include <chrono>
 #include <utility>
+
+#include "fmt/format.h"
 
 #include "ingestd/pipeline/pipeline.h"
 #include "lib/base/log.h"
@@ -16,8 +21,11 @@
 namespace dmarcate {
 namespace {
 
-// So many small mails keep their bytes while they wait for a thread.
+using SteadyClock = std::chrono::steady_clock;
+
+// So many small mails keep their bytes while they wait for a thread, so many their receipts.
 constexpr size_t kWaitWithContent = 64;
+constexpr size_t kWaitWithReceipt = 4096;
 
 }  // namespace
 
@@ -26,66 +34,147 @@ bool Pipeline::MustCheck(const Parsing& task) const {
          NeedsCheck(task.content, task.receipt.envelope);
 }
 
-// From a parser.
-void Pipeline::SendToCheck(Parsing task) {
-  task.attempt.End();
-  const std::lock_guard lock(mutex_);
-  if (checking_.size() >= kWaitWithContent ||
-      static_cast<int64_t>(task.content.size()) > options_.keep_bytes) {
-    task.DropContent();
+// Before it is stored.
+absl::Status Pipeline::AdmitCheck(const Delivery& delivery) {
+  if (!verification_.checker) return absl::OkStatus();
+  {
+    const std::lock_guard lock(mutex_);
+    if (checking_.size() + unanswered_.size() < verification_.most_waiting) return absl::OkStatus();
   }
-  checking_.push_back(std::move(task));
+  if (!NeedsCheck(delivery.content, delivery.envelope)) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kUnavailable,
+      fmt::format("{} mails wait for DNS; try again later", verification_.most_waiting));
+}
+
+// From a parser. What may have ended the daemon is checked there, while nothing else is read.
+void Pipeline::SendToCheck(Parsing task) {
+  task.attempt.Suspend();
+  if (task.company == Company::kAlone) {
+    Check(std::move(task));
+    const std::lock_guard lock(mutex_);
+    return FinishReadingLocked();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (checking_.size() < kWaitWithReceipt) {
+      if (checking_.size() >= kWaitWithContent ||
+          static_cast<int64_t>(task.content.size()) > options_.keep_bytes) {
+        task.DropContent();
+      }
+      checking_.push_back(std::move(task));
+      check_ready_.notify_one();
+      return FinishReadingLocked();
+    }
+  }
+  WaitForDns(std::move(task),
+             MakeError(absl::StatusCode::kUnavailable, "kept, and verified later: many mails wait"),
+             absl::ZeroDuration());
+  const std::lock_guard lock(mutex_);
   FinishReadingLocked();
-  check_ready_.notify_one();
 }
 
 void Pipeline::CheckLoop() {
   pthread_setname_np(pthread_self(), "check");
-  while (true) {
-    Parsing task;
-    {
-      std::unique_lock lock(mutex_);
-      check_ready_.wait(lock, [this] { return stopping_ || !checking_.empty(); });
-      if (stopping_) return;
-      task = std::move(checking_.front());
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (MayCheckAgainLocked()) {
+      Waiting waiting = std::move(unanswered_.begin()->second);
+      unanswered_.erase(unanswered_.begin());
+      const int64_t bytes = waiting.size_bytes;
+      BeginCheckLocked(bytes);
+      ++rechecks_;
+      lock.unlock();
+      CheckAgain(std::move(waiting));
+      lock.lock();
+      --rechecks_;
+      EndCheckLocked(bytes);
+    } else if (!checking_.empty() && MayCheckLocked(checking_.front().receipt.size_bytes)) {
+      Parsing task = std::move(checking_.front());
       checking_.pop_front();
-      ++in_work_;
+      const int64_t bytes = task.receipt.size_bytes;
+      BeginCheckLocked(bytes);
+      lock.unlock();
+      Check(std::move(task));
+      lock.lock();
+      EndCheckLocked(bytes);
+    } else if (!unanswered_.empty() && unanswered_.begin()->first > SteadyClock::now()) {
+      const auto due = unanswered_.begin()->first;  // a copy: others may take the entry meanwhile
+      check_ready_.wait_until(lock, due);
+    } else {
+      check_ready_.wait(lock);
     }
-    Check(std::move(task));
   }
+}
+
+bool Pipeline::MayCheckLocked(int64_t size_bytes) const {
+  return checked_bytes_ == 0 || checked_bytes_ + size_bytes <= options_.check_bytes;
+}
+
+bool Pipeline::MayCheckAgainLocked() const {
+  if (unanswered_.empty() || unanswered_.begin()->first > SteadyClock::now()) return false;
+  const bool others = !checking_.empty();
+  const int most = others ? std::min(verification_.threads - 1, 1) : verification_.threads - 1;
+  if (rechecks_ >= most && (others || rechecks_ > 0)) return false;
+  return MayCheckLocked(unanswered_.begin()->second.size_bytes);
+}
+
+void Pipeline::BeginCheckLocked(int64_t bytes) {
+  checked_bytes_ += bytes;
+  ++in_work_;
+}
+
+void Pipeline::EndCheckLocked(int64_t bytes) {
+  checked_bytes_ -= bytes;
+  --in_work_;
+  check_ready_.notify_all();  // there may be room now
+  if (IdleLocked()) idle_.notify_all();
+}
+
+void Pipeline::CheckAgain(Waiting waiting) {
+  absl::StatusOr<Parsing> task = Load(&waiting);
+  if (task.ok()) return Check(*std::move(task));
+  if (absl::IsNotFound(task.status()) || absl::IsDataLoss(task.status())) return;
+  const absl::Duration delay = NextFetch(&waiting.failures);
+  WaitForDns(std::move(waiting), delay);
 }
 
 void Pipeline::Check(Parsing task) {
   const bool kept = !task.content.empty();
   task.attempt = crashes_.Begin(task.receipt.raw_sha256);
   if (const absl::Status fetched = Fetch(&task); !fetched.ok()) {
-    const absl::Duration delay = NextFetch(&task);
-    return Wait(std::move(task), fetched, delay);
+    const absl::Duration delay = NextFetch(&task.failures);
+    task.attempt.Suspend();
+    return WaitForDns(std::move(task), fetched, delay);
   }
-  if (task.lost.ok()) {
-    const CrashJournal::Scope scope(task.receipt.raw_sha256);
-    CheckedCarrier carrier;
-    carrier.auth = verification_.checker(WithoutMailboxLine(task.content), task.receipt.envelope,
-                                         task.receipt.received_time);
-    if (carrier.auth.unreachable && !IsTimeUp(&task)) {
-      const absl::Duration delay = RetryDelay(verification_, ++task.unreachable);
-      return Wait(std::move(task),
-                  MakeError(absl::StatusCode::kUnavailable,
-                            "kept, and verified once DNS answers: it does not now"),
-                  delay);
-    }
-    carrier.one_reading =
-        NeedsReading(carrier.auth) && HasOneReading(task.content, verification_.limits);
-    task.carrier = std::move(carrier);
+  if (const absl::Status verified = Verify(&task); !verified.ok()) {
+    const absl::Duration delay = RetryDelay(verification_, ++task.unreachable);
+    task.attempt.End();
+    return WaitForDns(std::move(task), verified, delay);
   }
-  task.attempt.End();
+  task.attempt.Suspend();
   if (!kept) task.DropContent();  // it has no share of the budget
-  {
-    const std::lock_guard lock(mutex_);
-    parsing_.push_back(std::move(task));
-    --in_work_;
-  }
+  const std::lock_guard lock(mutex_);
+  parsing_.push_back(std::move(task));
   parse_ready_.notify_one();
+}
+
+// kUnavailable: to be asked again.
+absl::Status Pipeline::Verify(Parsing* task) const {
+  if (!task->lost.ok()) return absl::OkStatus();
+  const CrashJournal::Scope scope(task->receipt.raw_sha256);
+  CheckedCarrier carrier;
+  carrier.auth = verification_.checker(WithoutMailboxLine(task->content), task->receipt.envelope,
+                                       task->receipt.received_time);
+  const bool stopping = verification_.stopping && verification_.stopping();
+  if (carrier.auth.unreachable && (stopping || !IsTimeUp(task))) {
+    return MakeError(absl::StatusCode::kUnavailable,
+                     "kept, and verified once DNS answers: it does not now");
+  }
+  carrier.one_reading =
+      NeedsReading(carrier.auth) && HasOneReading(task->content, verification_.limits);
+  task->carrier = std::move(carrier);
+  return absl::OkStatus();
 }
 
 bool Pipeline::IsTimeUp(Parsing* task) const {
@@ -96,20 +185,21 @@ bool Pipeline::IsTimeUp(Parsing* task) const {
 }
 
 // Its receipt stays pending. The sender does not wait with it, nor does who wanted a replay.
-void Pipeline::Wait(Parsing task, const absl::Status& why, absl::Duration delay) {
-  LogInfo("check_put_off",
-          {{"receipt", task.receipt.id}, {"delay", absl::FormatDuration(delay)}, {"error", why}});
-  task.attempt.End();
-  task.DropContent();
-  std::exchange(task.read, [](const auto&) {})(why);
+void Pipeline::WaitForDns(Parsing task, const absl::Status& why, absl::Duration delay) {
+  Log(task.unreachable > 1 ? LogLevel::kDebug : LogLevel::kInfo, "check_put_off",
+      {{"receipt", task.receipt.id}, {"delay", absl::FormatDuration(delay)}, {"error", why}});
+  const ReadCallback read = std::exchange(task.read, [](const auto&) {});
+  if (!task.replay) WaitForDns(ToWaiting(std::move(task)), delay);
+  read(why);
+}
+
+void Pipeline::WaitForDns(Waiting waiting, absl::Duration delay) {
   const std::lock_guard lock(mutex_);
-  if (!task.replay) {
-    put_off_.emplace(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(delay),
-                     std::move(task));
+  unanswered_.emplace(SteadyClock::now() + absl::ToChronoNanoseconds(delay), std::move(waiting));
+  if (unanswered_.size() == verification_.most_waiting) {
+    LogWarn("check_queue_full", {{"mails", unanswered_.size()}});
   }
-  --in_work_;
-  parse_ready_.notify_all();
-  if (IdleLocked()) idle_.notify_all();
+  check_ready_.notify_one();
 }
 
 }  // namespace dmarcate

@@ -5,6 +5,7 @@
 #ifndef DMARCATE_INGESTD_PIPELINE_VERIFICATION_H_
 #define DMARCATE_INGESTD_PIPELINE_VERIFICATION_H_
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string_view>
@@ -37,6 +38,10 @@ struct Verification {
   int threads = 4;                                // so many mails are checked at a time
   absl::Duration first_retry = absl::Minutes(1);  // then after twice as long, and so on,
   absl::Duration longest_retry = absl::Hours(1);  // and at least so often
+  // While so many mails wait for DNS or for a thread, mail that would wait too is not taken.
+  size_t most_waiting = 100'000;
+  // Told to end: what DNS leaves open now says nothing about DNS. May be empty.
+  std::function<bool()> stopping;
   // After its arrival, or after the start if that is later, a mail is judged by what is known.
   absl::Duration give_up = absl::Hours(24);
 };

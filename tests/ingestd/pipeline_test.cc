@@ -14,6 +14,7 @@
 #include "lib/base/file.h"
 #include "lib/base/text.h"
 #include "lib/mailauth/public_suffix_list.h"
+#include "lib/report/address_tokens.h"
 #include "tests/ingestd/fakes.h"
 #include "tests/testing/temp_dir.h"
 
@@ -126,14 +127,21 @@ TEST_F(PipelineTest, AFailedCommitIsAnErrorToTheSenderAndEndsWriting) {
 TEST_F(PipelineTest, WhatWaitsIsCommittedAsOneSyncedGroup) {
   options_.parse_threads = 1;
   Start();
+  const std::string known = "report b.test 1";
+  EXPECT_TRUE(Submit(known)->read_future.get().ok());
+  const size_t before = store_.seen().size();
   store_.Hold();
   std::vector<std::shared_ptr<Heard>> heard = {Submit("report a.test 0")};
   store_.AwaitHeld();
   for (int i = 1; i <= 100; ++i) heard.push_back(Submit(fmt::format("report a.test {}", i)));
+  // Known bytes are answered at once, after all that came before.
+  EXPECT_TRUE(Submit(known)->durable_future.get().ok());
   store_.Release();
   for (const auto& each : heard) EXPECT_TRUE(each->durable_future.get().ok());
   std::vector<size_t> accepted;
-  for (const auto& seen : store_.seen()) {
+  const auto commits = store_.seen();
+  for (size_t i = before; i < commits.size(); ++i) {
+    const auto& seen = commits[i];
     EXPECT_EQ(seen.sync, seen.accepted > 0 ? Sync::kYes : Sync::kNo);
     if (seen.accepted > 0) accepted.push_back(seen.accepted);
   }
@@ -457,6 +465,50 @@ TEST_F(PipelineTest, BytesThatCrashedOnceGetAnotherChance) {
           .ok());
   Start();
   EXPECT_EQ((*Submit("report a.test 1")->read_future.get())[0].outcome, Outcome::kAccepted);
+}
+
+constexpr char kFailureMail[] =
+    "From: r@reporter.test\r\nSubject: Failure\r\nMIME-Version: 1.0\r\n"
+    "Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n"
+    "--b\r\nContent-Type: message/feedback-report\r\n\r\n"
+    "Feedback-Type: auth-failure\r\nVersion: 1\r\nUser-Agent: x/1\r\n"
+    "Auth-Failure: dmarc\r\nReported-Domain: a.test\r\nOriginal-Mail-From: alice@a.test\r\n"
+    "Source-IP: 192.0.2.1\r\n\r\n--b--\r\n";
+
+// Redaction reads strangers' bytes as well, before anything is stored.
+class RedactTest : public PipelineTest {
+ protected:
+  RedactTest() { options_.failure_tokens = &tokens_; }
+  void TearDown() override { pipeline_.reset(); }  // before the tokens go
+  std::string Stored() {
+    const auto pending = store_.fake().GetReceipt(1);
+    return pending.ok() ? store_.ReadRaw(pending->receipt.raw_sha256).value_or("") : "";
+  }
+  const AddressTokens tokens_{std::string(32, 'k')};
+};
+
+TEST_F(RedactTest, ComesBeforeTheFirstWriteAndIsAnAttempt) {
+  Start();
+  store_.Hold();
+  const auto heard = Submit(kFailureMail);
+  store_.AwaitHeld();
+  const std::string attempts = ReadFile(directory_.File("crashes.attempts"), 1 << 20).value_or("");
+  EXPECT_EQ(attempts, std::string(66, '-') + "\n") << "begun and ended";
+  store_.Release();
+  EXPECT_TRUE(heard->durable_future.get().ok());
+  EXPECT_NE(Stored(), "");
+  EXPECT_EQ(Stored().find("alice@"), std::string::npos);
+}
+
+TEST_F(RedactTest, WhatEndedTheDaemonThereIsParkedAndHoldsUpNobody) {
+  const std::string line = ToHex(Sha256(kFailureMail)) + "\n";
+  directory_.Write("crashes", line + line);
+  Start();
+  const Result parked = Submit(kFailureMail)->read_future.get();
+  ASSERT_TRUE(parked.ok()) << parked.status();
+  EXPECT_EQ((*parked)[0].reason, "parser_crashed");
+  EXPECT_EQ(Stored(), kFailureMail) << "as it came, for whoever looks into it";
+  EXPECT_EQ((*Submit("report a.test 2")->read_future.get())[0].outcome, Outcome::kAccepted);
 }
 
 class PendingTest : public PipelineTest {

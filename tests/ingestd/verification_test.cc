@@ -2,11 +2,15 @@
 
 #include "ingestd/pipeline/verification.h"
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <future>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +20,8 @@
 #include "ingestd/pipeline/pipeline.h"
 #include "lib/base/clock.h"
 #include "lib/base/digest.h"
+#include "lib/base/file.h"
+#include "lib/base/text.h"
 #include "lib/mailauth/public_suffix_list.h"
 #include "tests/ingestd/fakes.h"
 #include "tests/testing/process.h"
@@ -47,10 +53,12 @@ class ScriptedChecker {
     most_running_ = std::max(most_running_, running_);
     last_mail_ = mail;
     last_envelope_ = envelope;
+    const bool silent = mail.find("silent") != std::string_view::npos;
+    if (silent) ++silent_calls_;
     changed_.notify_all();
-    changed_.wait(lock, [this] { return !held_; });
+    changed_.wait(lock, [&] { return !held_ && !(silent && silent_held_); });
     --running_;
-    return answer_;
+    return silent ? silent_answer_ : answer_;
   }
   void Answer(CarrierAuth answer) {
     const std::lock_guard lock(mutex_);
@@ -64,6 +72,22 @@ class ScriptedChecker {
     const std::lock_guard lock(mutex_);
     held_ = false;
     changed_.notify_all();
+  }
+  // For mail with the word "silent".
+  void AnswerSilent(CarrierAuth answer) {
+    const std::lock_guard lock(mutex_);
+    silent_answer_ = std::move(answer);
+  }
+  // From now on the checks of such mail do not end. How many there were before.
+  int HoldSilent(bool hold = true) {
+    const std::lock_guard lock(mutex_);
+    silent_held_ = hold;
+    changed_.notify_all();
+    return silent_calls_;
+  }
+  void AwaitSilentCalls(int calls) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return silent_calls_ >= calls; });
   }
   void AwaitCalls(int calls) {
     std::unique_lock lock(mutex_);
@@ -89,7 +113,9 @@ class ScriptedChecker {
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  CarrierAuth answer_;
+  CarrierAuth answer_, silent_answer_;
+  bool silent_held_ = false;
+  int silent_calls_ = 0;
   bool held_ = false;
   int calls_ = 0, running_ = 0, most_running_ = 0;
   std::string last_mail_;
@@ -148,6 +174,8 @@ class VerificationTest : public testing::Test {
     verification.anchors = *AnchorList::Parse(kAnchors, "anchors", *suffixes_);
     verification.clock = &clock_;
     verification.threads = 2;
+    verification.most_waiting = most_waiting_;
+    verification.stopping = [this] { return stopping_.load(); };
     verification.first_retry = verification.longest_retry = retry_;
     pipeline_ = std::make_unique<Pipeline>(
         store_, *suffixes_, *crashes_, UnpackMail, [](const absl::Status&) {}, options_,
@@ -199,6 +227,8 @@ class VerificationTest : public testing::Test {
   ObservedStore store_;
   ScriptedChecker checker_;
   absl::Duration retry_ = absl::Milliseconds(1);
+  size_t most_waiting_ = 1000;
+  std::atomic<bool> stopping_ = false;
   PipelineOptions options_;
   std::unique_ptr<CrashJournal> crashes_;
   std::unique_ptr<Pipeline> pipeline_;
@@ -343,6 +373,112 @@ TEST_F(VerificationTest, SlowDnsHoldsUpNeitherParsersNorTheBudget) {
   for (auto& read : waiting) EXPECT_TRUE(read.get().ok());
   EXPECT_EQ(Counted(), 11u);
   EXPECT_EQ(checker_.most_running(), 2);
+}
+
+TEST_F(VerificationTest, MailThatDnsLeavesOpenNeverHasAllThreads) {
+  checker_.Answer(Passes());
+  checker_.AnswerSilent(Unreachable());
+  Start();
+  for (int i = 0; i < 8; ++i) Submit(Make(Mail(fmt::format("report silent.test {}", i)))).wait();
+  checker_.AwaitSilentCalls(checker_.HoldSilent() + 1);  // now they hold what they can get
+  for (int i = 0; i < 3; ++i) {
+    const auto read = Submit(Make(Mail(fmt::format("report a.test {}", i))));
+    EXPECT_EQ(read.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  }
+  EXPECT_EQ(Counted(), 3u);
+  checker_.HoldSilent(false);
+}
+
+TEST_F(VerificationTest, LargeMailIsCheckedOneByOne) {
+  options_.check_bytes = 100;
+  checker_.Answer(Passes());
+  Start();
+  std::vector<std::future<Result>> reads;
+  for (int i = 0; i < 20; ++i)
+    reads.push_back(Submit(Make(Mail(fmt::format("report a.test {}", i)))));
+  for (auto& read : reads) EXPECT_TRUE(read.get().ok());
+  EXPECT_EQ(checker_.most_running(), 1);
+}
+
+TEST_F(VerificationTest, OnlySoManyMailsWait) {
+  most_waiting_ = 3;
+  retry_ = absl::Hours(1);
+  checker_.Answer(Unreachable());
+  Start();
+  for (int i = 0; i < 3; ++i) Submit(Make(Mail(fmt::format("report a.test {}", i)))).wait();
+  EXPECT_EQ(Submit(Make(Mail("report a.test 4"))).get().status().code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(store_.Pending(10)->size(), 3u) << "it is the sender's still";
+  EXPECT_EQ(Take(Make("report a.test 5", Channel::kImport)).outcome, Outcome::kAccepted);
+}
+
+TEST_F(VerificationTest, ASilenceOfOurOwnMakingIsNoVerdict) {
+  checker_.Answer(Unreachable());
+  Start();
+  Submit(Make(Mail("report a.test 1"))).wait();
+  checker_.Hold();
+  checker_.AwaitCalls(checker_.calls() + 1);
+  clock_.Advance(absl::Hours(25));
+  stopping_ = true;
+  std::thread stop([&] { pipeline_->Stop(absl::ZeroDuration()); });
+  checker_.Release();
+  stop.join();
+  EXPECT_EQ(List().size(), 0u);
+  EXPECT_EQ(store_.Pending(10)->size(), 1u);
+}
+
+// What a journal would say if the daemon were killed in the check.
+class SuspectTest : public VerificationTest {
+ protected:
+  void LeaveAttempts(const std::string& content, int attempts) {
+    CommitBatch batch;
+    CommitBatch::Accepted& accepted = batch.accepted.emplace_back();
+    accepted.raw = content;
+    accepted.receipt.raw_sha256 = Sha256(content);
+    accepted.receipt.channel = Channel::kLmtp;
+    ASSERT_TRUE(store_.fake().Commit(std::move(batch), Sync::kYes).ok());
+    directory_.Write("crashes.attempts", fmt::format("{} {}\n", ToHex(Sha256(content)), attempts));
+  }
+  std::string Attempts() {
+    return ReadFile(directory_.File("crashes.attempts"), 1 << 20).value_or("");
+  }
+};
+
+TEST_F(SuspectTest, AnEndInTheCheckIsCountedWithThoseBefore) {
+  const std::string mail = Mail("report a.test 1");
+  LeaveAttempts(mail, 1);
+  checker_.Answer(Passes());
+  checker_.Hold();
+  Start();
+  checker_.AwaitCalls(1);
+  EXPECT_EQ(Attempts(), ToHex(Sha256(mail)) + " 2\n");
+  checker_.Release();
+  EXPECT_TRUE(testing_support::WaitUntil([&] { return store_.Pending(1)->empty(); }));
+  EXPECT_EQ(Counted(), 1u);
+  pipeline_->Stop(absl::InfiniteDuration());
+  EXPECT_EQ(Attempts(), std::string(66, '-') + "\n") << "it was no culprit";
+}
+
+TEST_F(SuspectTest, WhatEndedTheDaemonInTheCheckThreeTimesIsParked) {
+  LeaveAttempts(Mail("report a.test 1"), kAttemptsUntilParked);
+  Start();
+  EXPECT_TRUE(testing_support::WaitUntil([&] { return store_.Pending(1)->empty(); }));
+  EXPECT_EQ(checker_.calls(), 0);
+  EXPECT_EQ(store_.ListUnreadable(std::nullopt, 10)->rows.at(0).item.reason, "parser_crashed");
+}
+
+TEST_F(SuspectTest, WaitingForAThreadIsNoAttempt) {
+  checker_.Answer(Passes());
+  checker_.Hold();
+  Start();
+  std::vector<std::future<Result>> reads;
+  for (int i = 0; i < 5; ++i)
+    reads.push_back(Submit(Make(Mail(fmt::format("report a.test {}", i)))));
+  checker_.AwaitCalls(2);
+  EXPECT_TRUE(testing_support::WaitUntil([&] { return std::ranges::count(Attempts(), ' ') == 2; }))
+      << Attempts();
+  checker_.Release();
+  for (auto& read : reads) EXPECT_TRUE(read.get().ok());
 }
 
 TEST_F(VerificationTest, AnOperatorMayVouchForWhatCameUnverified) {

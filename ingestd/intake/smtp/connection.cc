@@ -5,7 +5,6 @@
 
 #include <boost/asio/post.hpp>
 
-#include "lib/base/digest.h"
 #include "lib/base/log.h"
 
 namespace dmarcate {
@@ -227,10 +226,6 @@ void MailConnection::Deliver() {
   SmtpMessage message = session_.TakeMessage();
   Delivery delivery;
   delivered_bytes_ = static_cast<int64_t>(message.content.size());
-  delivery.sha256 = Sha256(message.content);
-  // It waits with what it needs, not with what it might have needed.
-  message.content.shrink_to_fit();
-  reservation_.ShrinkTo(delivered_bytes_);
   delivery.content = std::move(message.content);
   delivery.received_time = shared_->parts.clock.Now();
   delivery.reservation = std::move(reservation_);
