@@ -55,6 +55,14 @@ std::string WhyParked(const CrashJournal& journal, std::string_view sha256) {
   return "";
 }
 
+// Whether the same bytes may be worth more than what came of them, now that they come by `channel`:
+// somebody vouches for them, an SMTP session may authenticate them, or DNS may answer.
+bool MayProveMore(const ReceiptItem& item, Channel channel) {
+  if (item.reason == "dns_unreachable") return true;
+  if (IsHandedIn(channel)) return IsUnverified(item);
+  return channel == Channel::kSmtp && (IsUnverified(item) || item.reason == "content_ambiguous");
+}
+
 // Who a TLS report says reports: as a rule with an address in angle brackets.
 ReportMetadata ClaimOf(const TlsReport& report) {
   ReportMetadata claim;
@@ -159,7 +167,10 @@ absl::StatusOr<std::optional<std::vector<ReceiptItem>>> Pipeline::FindKnown(std:
   }
   DMARCATE_ASSIGN_OR_RETURN(auto items, std::move(found));
   if (!items.has_value()) return std::nullopt;
-  if (IsHandedIn(channel) && std::ranges::any_of(*items, IsUnverified)) return std::nullopt;
+  if (std::ranges::any_of(
+          *items, [channel](const ReceiptItem& item) { return MayProveMore(item, channel); })) {
+    return std::nullopt;
+  }
   return AsSeenBefore(*std::move(items));
 }
 

@@ -122,8 +122,8 @@ class Pipeline {
   //   kFailedPrecondition                 reading them ended the daemon before
   absl::StatusOr<Unpacked> Inspect(const Receipt& receipt);
   // What came of these bytes, if they were received and read before and the store can still tell.
-  // Nothing if an operator vouches now (`channel`) for what came by itself and was not verified:
-  // handed in, it is read once more.
+  // Nothing if they were not verified and `channel` may do so now: handed in, an operator vouches
+  // for them; an SMTP session may authenticate them. Then they are read once more.
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindKnown(std::string_view sha256,
                                                                     Channel channel);
 

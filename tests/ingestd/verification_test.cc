@@ -493,6 +493,43 @@ TEST_F(VerificationTest, AnOperatorMayVouchForWhatCameUnverified) {
   EXPECT_EQ(List()[0].trust, TrustClass::kImported);
 }
 
+TEST_F(VerificationTest, TheSameBytesFromABetterSessionGetANewLook) {
+  Start();
+  const auto by_spf = [](SpfResult result) {
+    CarrierAuth out = Passes();
+    out.dkim.clear();
+    out.signatures = 0;
+    out.spf = {result, "mail.reporter.test", result == SpfResult::kPass};
+    out.dmarc = result == SpfResult::kPass ? DmarcResult::kPass : DmarcResult::kFail;
+    return out;
+  };
+  const auto deliver = [this](SpfResult result, const CarrierAuth& auth) {
+    checker_.Answer(auth);
+    Delivery delivery = Make(Mail("report a.test 1", false), Channel::kSmtp);
+    delivery.envelope.emplace().helo = result == SpfResult::kPass ? "mail.reporter.test" : "x.test";
+    return Take(std::move(delivery));
+  };
+  EXPECT_EQ(deliver(SpfResult::kFail, by_spf(SpfResult::kFail)).reason, "not_signed");
+  EXPECT_EQ(Counted(), 0u);
+  EXPECT_EQ(deliver(SpfResult::kPass, by_spf(SpfResult::kPass)).outcome, Outcome::kDuplicate);
+  ASSERT_EQ(List().size(), 1u);
+  EXPECT_EQ(List()[0].trust, TrustClass::kAuthenticated);
+  EXPECT_EQ(Counted(), 1u);
+}
+
+TEST_F(VerificationTest, WhatDnsLeftOpenForADayGetsANewLook) {
+  checker_.Answer(Unreachable());
+  Start();
+  const Delivery mail = Make(Mail("report a.test 1"));
+  Submit(Make(mail.content)).wait();
+  clock_.Advance(absl::Hours(25));
+  ASSERT_TRUE(testing_support::WaitUntil([&] { return !List().empty(); }));
+  EXPECT_EQ(Counted(), 0u);
+  checker_.Answer(Passes());
+  EXPECT_EQ(Take(Make(mail.content)).outcome, Outcome::kDuplicate);
+  EXPECT_EQ(List()[0].trust, TrustClass::kAnchored);
+}
+
 TEST(Verification, RetriesComeLaterAndLaterUpToALimit) {
   const Verification verification;
   EXPECT_EQ(RetryDelay(verification, 1), absl::Minutes(1));
