@@ -82,6 +82,14 @@ absl::Status CurlError(CURLcode code) {
   }
 }
 
+// RFC 5530 section 3: nothing is wrong with what was asked; later it may be answered.
+bool IsServerTrouble(std::string_view code) {
+  for (const std::string_view trouble : {"UNAVAILABLE", "SERVERBUG", "INUSE", "LIMIT"}) {
+    if (EqualsIgnoreCase(code, trouble)) return true;
+  }
+  return false;
+}
+
 int OnProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return (*static_cast<std::function<bool()>*>(user))() ? 1 : 0;
 }
@@ -291,7 +299,8 @@ class CurlImapSession final : public ImapSession {
         return on_response ? on_response(std::move(response)) : absl::OkStatus();
       }
       last_code_ = line->code;
-      return MakeError(absl::StatusCode::kInvalidArgument,
+      return MakeError(IsServerTrouble(line->code) ? absl::StatusCode::kUnavailable
+                                                   : absl::StatusCode::kInvalidArgument,
                        fmt::format("the server refuses: {}", Quoted(*line)));
     }
   }

@@ -57,7 +57,9 @@ class FakeImapServer::Session final : public ImapSession {
     DMARCATE_RETURN_IF_ERROR(server_.Pass(fmt::format("fetch {}", uid)));
     const std::lock_guard lock(server_.mutex_);
     const auto found = Selected().messages.find(uid);
-    if (found == Selected().messages.end()) return std::optional<std::string>();
+    if (found == Selected().messages.end() || found->second.withheld) {
+      return std::optional<std::string>();
+    }
     if (!found->second.has_content) {
       return MakeError(absl::StatusCode::kNotFound, "the server gives no content");
     }

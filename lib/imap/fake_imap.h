@@ -26,6 +26,7 @@ class FakeImapServer final : public ImapConnector {
     std::set<std::string> flags;
     uint64_t told_size = 0;  // 0: the true one
     bool has_content = true;
+    bool withheld = false;  // described, and an answer to Fetch() leaves it out
   };
 
   // `folder` is made if it is not there, with UIDVALIDITY 1. The message's UID.

@@ -55,7 +55,9 @@ struct ImapMessageInfo {
 // kNotFound it is of no use any more: open another.
 //
 // Errors of all methods, beside those named:
-//   kUnavailable, kDeadlineExceeded  the connection; nothing was learned
+//   kUnavailable, kDeadlineExceeded  the connection, or trouble at the server that has nothing to
+//                       do with the question (RFC 5530: UNAVAILABLE, SERVERBUG, INUSE, LIMIT);
+//                       nothing was learned
 //   kDataLoss           what the server says is not IMAP, or not an answer to what was asked
 //   kResourceExhausted  it says more than the limit for this question
 //   kInvalidArgument    it answers NO or BAD; its text is in the message, made printable

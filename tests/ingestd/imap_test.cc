@@ -274,7 +274,10 @@ TEST_F(ImapTest, MessageWithoutContentStopsNobodyAndIsGivenUp) {
   const uint32_t uid = server_.Deliver("INBOX", Report(1));
   server_.Change("INBOX", uid, [](FakeImapServer::Message& m) { m.has_content = false; });
   server_.Deliver("INBOX", Report(2));
-  for (int i = 0; i < ImapPoller::kTries + 2; ++i) ASSERT_THAT(poller_->Poll(), IsOk());
+  for (int i = 0; i < ImapPoller::kTries + 2; ++i) {
+    ASSERT_THAT(poller_->Poll(), IsOk());
+    clock_.Advance(ImapPoller::kPatience / (ImapPoller::kTries - 1));
+  }
   EXPECT_EQ(Calls("fetch 1"), static_cast<size_t>(ImapPoller::kTries));
   EXPECT_EQ(Calls("fetch 2"), 1u);
   EXPECT_FALSE(Seen("INBOX", 1));
@@ -286,13 +289,58 @@ TEST_F(ImapTest, MessageThatBreaksTheConnectionComesLast) {
   server_.SetGate([](const std::string& call) {
     return call == "fetch 2" ? absl::UnavailableError("reset") : absl::OkStatus();
   });
-  for (int i = 0; i < 5; ++i) EXPECT_THAT(poller_->Poll(), StatusIs(kUnavailable));
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_THAT(poller_->Poll(), StatusIs(kUnavailable));
+    clock_.Advance(ImapPoller::kLongestPause);
+  }
   for (const uint32_t uid : {1u, 3u, 4u, 5u}) EXPECT_TRUE(Seen("INBOX", uid)) << uid;
   server_.SetGate(nullptr);
   NewProcess();
   EXPECT_THAT(poller_->Poll(), IsOk());
   EXPECT_TRUE(Seen("INBOX", 2)) << "it is not forgotten, across a restart either";
   EXPECT_EQ(Reports(), 5u);
+}
+
+TEST_F(ImapTest, MessageThatBreaksTheConnectionStarvesNoOther) {
+  for (int i = 1; i <= 5; ++i) server_.Deliver("INBOX", Report(i));
+  bool once = true;
+  server_.SetGate([&once](const std::string& call) {
+    const bool breaks = call == "fetch 2" || (call == "fetch 4" && std::exchange(once, false));
+    return breaks ? absl::UnavailableError("reset") : absl::OkStatus();
+  });
+  for (int i = 0; i < 8; ++i) {
+    (void)poller_->Poll();
+    clock_.Advance(account_.interval);
+  }
+  for (const uint32_t uid : {1u, 3u, 4u, 5u}) EXPECT_TRUE(Seen("INBOX", uid)) << uid;
+  EXPECT_FALSE(Seen("INBOX", 2));
+  EXPECT_LT(Calls("fetch 2"), 6u) << "later and later";
+}
+
+TEST_F(ImapTest, AnOutageOfTheServersStorageLosesNothing) {
+  for (int i = 1; i <= 3; ++i) server_.Deliver("INBOX", Report(i));
+  server_.SetGate([](const std::string& call) {
+    return call.starts_with("fetch") ? absl::InvalidArgumentError("the server refuses")
+                                     : absl::OkStatus();
+  });
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(poller_->Poll(), IsOk());
+    clock_.Advance(ImapPoller::kLongestPause);
+  }
+  server_.SetGate(nullptr);
+  EXPECT_THAT(poller_->Poll(), IsOk());
+  EXPECT_EQ(Reports(), 3u);
+}
+
+TEST_F(ImapTest, AnAnswerWithoutTheMessageIsNotItsEnd) {
+  const uint32_t uid = server_.Deliver("INBOX", Report(1));
+  server_.Change("INBOX", uid, [](FakeImapServer::Message& m) { m.withheld = true; });
+  EXPECT_THAT(poller_->Poll(), IsOk());
+  EXPECT_FALSE(Seen("INBOX", uid));
+  server_.Change("INBOX", uid, [](FakeImapServer::Message& m) { m.withheld = false; });
+  clock_.Advance(account_.interval);
+  EXPECT_THAT(poller_->Poll(), IsOk());
+  EXPECT_TRUE(Seen("INBOX", uid));
 }
 
 TEST_F(ImapTest, MissingFolderDoesNotHideTheOthers) {

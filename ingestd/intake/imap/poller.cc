@@ -120,11 +120,12 @@ absl::Status ImapPoller::PollFolder(ImapSession& session, const std::string& fol
                                            {"now", info.uid_validity}});
     }
     bookmark = {.uid_validity = info.uid_validity};
+    std::erase_if(tries_, [&folder](const auto& entry) { return entry.first.first == folder; });
   }
   if (account_.after == AfterTaken::kNothing) bookmark.unmarked.clear();
   absl::Status marked = Mark(session, &bookmark);
   if (!marked.ok() && marked.code() != absl::StatusCode::kInvalidArgument) return marked;
-  const std::vector<uint32_t> again(bookmark.pending.begin(), bookmark.pending.end());
+  const std::vector<uint32_t> again = DueAgain(folder, bookmark.pending);
   DMARCATE_RETURN_IF_ERROR(TakeNew(session, folder, info.uid_next, &bookmark));
   for (size_t at = 0; at < again.size(); at += kUidsPerCommand) {
     const auto from = again.begin() + static_cast<std::ptrdiff_t>(at);
@@ -254,6 +255,7 @@ absl::Status ImapPoller::Take(ImapSession& session, const std::string& folder,
       case absl::StatusCode::kUnavailable:
       case absl::StatusCode::kDeadlineExceeded:
         // The network, or a message that breaks this server: so the others come first.
+        CountTry(folder, info.uid);
         page->later.insert(info.uid);
         return error;
       default:
@@ -262,7 +264,9 @@ absl::Status ImapPoller::Take(ImapSession& session, const std::string& folder,
     }
   }
   if (!content->has_value()) {
-    page->done.insert(info.uid);
+    // Described a moment ago. If it is gone, the next description will be without it.
+    const absl::Status error = MakeError(absl::StatusCode::kNotFound, "the server gives nothing");
+    (WorthAnotherTry(folder, info.uid, error) ? page->later : page->done).insert(info.uid);
     return absl::OkStatus();
   }
   // Sizes are what servers say. At most this one message is not counted, for a moment.
@@ -273,7 +277,6 @@ absl::Status ImapPoller::Take(ImapSession& session, const std::string& folder,
     if (!reservation.valid()) return Stopping();
   }
   Delivery delivery;
-  delivery.sha256 = Sha256(**content);
   delivery.content = *std::move(*content);
   delivery.file_name = ToValidUtf8(fmt::format("{};UID={}", folder.substr(0, 200), info.uid));
   delivery.channel = Channel::kImap;
@@ -291,13 +294,43 @@ absl::Status ImapPoller::Take(ImapSession& session, const std::string& folder,
   return absl::OkStatus();
 }
 
+std::vector<uint32_t> ImapPoller::DueAgain(const std::string& folder,
+                                           const std::set<uint32_t>& pending) const {
+  const absl::Time now = parts_.clock.Now();
+  std::vector<std::pair<int, uint32_t>> due;  // by the number of failures
+  for (const uint32_t uid : pending) {
+    const auto tries = tries_.find({folder, uid});
+    if (tries == tries_.end()) {
+      due.emplace_back(0, uid);
+    } else if (tries->second.next <= now) {
+      due.emplace_back(tries->second.count, uid);
+    }
+  }
+  std::ranges::sort(due);
+  std::vector<uint32_t> out;
+  for (const auto& [count, uid] : due) out.push_back(uid);
+  return out;
+}
+
+const ImapPoller::Tries& ImapPoller::CountTry(const std::string& folder, uint32_t uid) {
+  constexpr int kMostDoublings = 20;
+  const absl::Time now = parts_.clock.Now();
+  Tries& tries = tries_.try_emplace({folder, uid}, Tries{0, now, now}).first->second;
+  tries.next =
+      now + std::min(account_.interval * (int64_t{1} << std::min(tries.count, kMostDoublings)),
+                     kLongestPause);
+  ++tries.count;
+  return tries;
+}
+
 bool ImapPoller::WorthAnotherTry(const std::string& folder, uint32_t uid,
                                  const absl::Status& error) {
-  if (++tries_[{folder, uid}] < kTries) return true;
+  const Tries& tries = CountTry(folder, uid);
+  if (tries.count < kTries || parts_.clock.Now() - tries.first < kPatience) return true;
   LogError("imap_message_unreadable", {{"account", account_.name},
                                        {"folder", folder},
                                        {"uid", uid},
-                                       {"tries", kTries},
+                                       {"tries", tries.count},
                                        {"error", error}});
   tries_.erase({folder, uid});
   return false;

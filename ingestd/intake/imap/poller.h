@@ -5,18 +5,20 @@
 //
 // A crash anywhere leads to a repetition, which the pipeline recognises by its content. A message
 // that cannot be read now does not stop those behind it: it is kept with the bookmark and tried
-// again at the end of each poll.
+// again at the end of a poll, later and later, those that failed least first.
 
 #ifndef DMARCATE_INGESTD_INTAKE_IMAP_POLLER_H_
 #define DMARCATE_INGESTD_INTAKE_IMAP_POLLER_H_
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 
 #include "ingestd/intake/imap/account.h"
 #include "ingestd/intake/imap/bookmarks.h"
@@ -42,8 +44,11 @@ struct ImapPollerParts {
 // For one thread.
 class ImapPoller {
  public:
-  // So often a message is asked for that the server says it has and does not give.
+  // So often at least, and for so long, a message is asked for that the server says it has and does
+  // not give: its storage may be out of order.
   static constexpr int kTries = 3;
+  static constexpr absl::Duration kPatience = absl::Hours(24);
+  static constexpr absl::Duration kLongestPause = absl::Hours(1);  // between two of these
   // `stopping` is asked often and from Poll() only.
   ImapPoller(ImapAccount account, ImapPollerParts parts, std::function<bool()> stopping);
 
@@ -57,6 +62,10 @@ class ImapPoller {
 
  private:
   struct Page;
+  struct Tries {
+    int count = 0;
+    absl::Time first, next;
+  };
   absl::Status PollFolder(ImapSession& session, const std::string& folder);
   absl::Status TakeNew(ImapSession& session, const std::string& folder, uint64_t uid_next,
                        ImapBookmark* bookmark);
@@ -66,7 +75,12 @@ class ImapPoller {
   absl::Status Take(ImapSession& session, const std::string& folder, const ImapMessageInfo& info,
                     Page* page);
   absl::Status Mark(ImapSession& session, ImapBookmark* bookmark);
-  // Whether to ask for the message another time.
+  // Those of `pending` whose time has come.
+  std::vector<uint32_t> DueAgain(const std::string& folder,
+                                 const std::set<uint32_t>& pending) const;
+  // Notes a failure and when to ask for the message again.
+  const Tries& CountTry(const std::string& folder, uint32_t uid);
+  // Whether to do so.
   bool WorthAnotherTry(const std::string& folder, uint32_t uid, const absl::Status& error);
   void LoadBookmarks();
   absl::Status SaveBookmarks();
@@ -76,7 +90,7 @@ class ImapPoller {
   const std::function<bool()> stopping_;
   bool loaded_ = false;
   ImapBookmarks bookmarks_, saved_;
-  std::map<std::pair<std::string, uint32_t>, int> tries_;  // of what the server did not give
+  std::map<std::pair<std::string, uint32_t>, Tries> tries_;  // of what the server did not give
 };
 
 }  // namespace dmarcate

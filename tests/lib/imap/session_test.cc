@@ -121,12 +121,21 @@ TEST(ImapSession, ReadOnlyExamines) {
 
 TEST(ImapSession, AnswersNoAndGoesOn) {
   ScriptedServer server(Replies{{"FETCH",
-                                 "%T NO [SERVERBUG] cannot\r\n%NEXT* 1 FETCH (UID 5 BODY[] "
+                                 "%T NO [CANNOT] cannot\r\n%NEXT* 1 FETCH (UID 5 BODY[] "
                                  "{2}\r\nhi)\r\n%T OK done\r\n"}});
   DMARCATE_ASSERT_OK_AND_ASSIGN(const auto session, Connect(ServerAt(server.port())));
   ASSERT_THAT(session->Select("INBOX", ImapAccess::kReadOnly), IsOk());
   EXPECT_THAT(session->Fetch(3, kMessageLimit), StatusIs(kInvalidArgument, HasSubstr("cannot")));
   EXPECT_THAT(session->Fetch(5, kMessageLimit), IsOk());
+}
+
+TEST(ImapSession, TroubleAtTheServerIsNoAnswer) {
+  for (const char* code : {"UNAVAILABLE", "SERVERBUG", "INUSE", "LIMIT"}) {
+    ScriptedServer server(Replies{{"FETCH", fmt::format("%T NO [{}] later\r\n", code)}});
+    DMARCATE_ASSERT_OK_AND_ASSIGN(const auto session, Connect(ServerAt(server.port())));
+    ASSERT_THAT(session->Select("INBOX", ImapAccess::kReadOnly), IsOk());
+    EXPECT_THAT(session->Fetch(3, kMessageLimit), StatusIs(kUnavailable, HasSubstr("later")));
+  }
 }
 
 TEST(ImapSession, TokenIsSentAsXoauth2) {
