@@ -343,6 +343,19 @@ TEST_F(ImapTest, AnAnswerWithoutTheMessageIsNotItsEnd) {
   EXPECT_TRUE(Seen("INBOX", uid));
 }
 
+TEST(ImapAccount, APasswordFileIsItsOwnersOnly) {
+  testing_support::TempDir directory;
+  const std::string path = directory.Write("password", "secret\n");
+  for (const auto& [mode, code] : {std::pair(0600, kOk),
+                                   {0400, kOk},
+                                   {0640, kFailedPrecondition},
+                                   {0604, kFailedPrecondition}}) {
+    std::filesystem::permissions(path, static_cast<std::filesystem::perms>(mode));
+    EXPECT_EQ(CheckPasswordFile(path).code(), code) << mode;
+  }
+  EXPECT_EQ(CheckPasswordFile(directory.File("none")).code(), kNotFound);
+}
+
 TEST_F(ImapTest, MissingFolderDoesNotHideTheOthers) {
   account_.folders = {"Gone", "INBOX"};
   NewProcess();
@@ -448,6 +461,12 @@ TEST(ImapSecret, TokenCommandGivesUpAndMayBeMissing) {
   ImapAccount account;
   account.token_command = {"/bin/sleep", "1000"};
   EXPECT_THAT(ReadImapSecret(account, [] { return true; }), StatusIs(kCancelled));
+  // One byte at a time: neither its end nor a pause ever comes.
+  account.token_command = {"/bin/sh", "-c", "while :; do printf x; /bin/sleep 0.005; done"};
+  EXPECT_THAT(ReadImapSecret(account, [] { return true; }), StatusIs(kCancelled));
+  EXPECT_THAT(ReadImapSecret(
+                  account, [] { return false; }, absl::Milliseconds(200)),
+              StatusIs(kDeadlineExceeded));
   account.token_command = {"/no/such/program"};
   EXPECT_THAT(ReadImapSecret(account, [] { return false; }), StatusIs(kNotFound));
 }

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,7 +107,9 @@ absl::StatusOr<Secret> RunTokenCommand(const std::vector<std::string>& command,
   while (true) {
     // Its children may keep the pipe open; what counts is that it has ended itself.
     const bool ended = child.Ended(&status);
+    const auto slice_end = SteadyClock::now() + std::chrono::milliseconds(kSliceMillis);
     pollfd waiting{read_end.get(), POLLIN, 0};
+    // However slowly it trickles.
     while (open && poll(&waiting, 1, ended ? 0 : kSliceMillis) > 0) {
       char buffer[4096];
       const ssize_t got = read(read_end.get(), buffer, sizeof buffer);
@@ -120,6 +123,7 @@ absl::StatusOr<Secret> RunTokenCommand(const std::vector<std::string>& command,
         return MakeError(absl::StatusCode::kInvalidArgument,
                          fmt::format("it prints over {} bytes", kSecretLimitBytes));
       }
+      if (!ended && SteadyClock::now() >= slice_end) break;
     }
     if (ended) break;
     if (give_up()) return MakeError(absl::StatusCode::kCancelled, "told to give up");
@@ -138,6 +142,15 @@ absl::StatusOr<Secret> RunTokenCommand(const std::vector<std::string>& command,
 }
 
 }  // namespace
+
+absl::Status CheckPasswordFile(const std::string& path) {
+  struct stat info = {};
+  if (stat(path.c_str(), &info) != 0) return ErrnoError(errno, path);
+  if ((info.st_mode & 0077) == 0) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      fmt::format("{}: mode {:04o} lets others in; want 0600", path, info.st_mode & 07777));
+}
 
 absl::StatusOr<Secret> ReadImapSecret(const ImapAccount& account,
                                       const std::function<bool()>& give_up,

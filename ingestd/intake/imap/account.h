@@ -33,6 +33,9 @@ struct ImapAccount {
   absl::Duration interval = absl::Minutes(1);
 };
 
+// kFailedPrecondition: somebody else than its owner may do something to the file.
+absl::Status CheckPasswordFile(const std::string& path);
+
 // The password or a fresh token.
 //   kInvalidArgument    empty, or with characters that no password or token has
 //   kDeadlineExceeded   the program ran too long and was killed

@@ -37,6 +37,9 @@ absl::StatusOr<std::unique_ptr<ImapIntake>> ImapIntake::Start(
     return ErrnoError(errno, parts.bookmark_directory);
   }
   for (const ImapAccount& account : accounts) {
+    const absl::Status guarded =
+        account.password_file.empty() ? absl::OkStatus() : CheckPasswordFile(account.password_file);
+    if (!guarded.ok()) LogWarn("imap_password_file", {{"error", guarded}});
     intake->pollers_.push_back(std::make_unique<ImapPoller>(
         account, parts, [raw = intake.get()] { return raw->stopping(); }));
   }
