@@ -27,6 +27,7 @@ namespace dmarcate {
 namespace {
 
 constexpr int kBacklog = 512;
+constexpr int kAcceptsInARow = 64;
 constexpr mode_t kSocketMode = 0660;
 constexpr int kV6NetworkBits = 64;
 // From this share of the connections on, clients that say nothing are given less time.
@@ -185,7 +186,7 @@ void SmtpServer::Accept(Listener& listener) {
   listener.socket.async_wait(Descriptor::wait_read, [this, &listener](
                                                         const boost::system::error_code& error) {
     if (error || !listener.socket.is_open()) return;
-    while (true) {
+    for (int taken = 0; taken < kAcceptsInARow; ++taken) {  // then those who talk have their turn
       SocketAddress peer;
       peer.size = sizeof peer.storage;
       const int fd = accept4(listener.socket.native_handle(), peer.get(), &peer.size,

@@ -256,9 +256,17 @@ TEST(SmtpSessionTest, ManyErrorsAndCommandsEnd) {
 }
 
 TEST(SmtpSessionTest, ManyRecipientsAreTooMany) {
-  std::string input = "EHLO c\r\n" + kMail;
+  std::string input = "LHLO c\r\n" + kMail;
   for (int i = 0; i < 101; ++i) input += kRcpt;
-  EXPECT_THAT(CodesOf(Say(input).replies), testing::EndsWith("250 452"));
+  EXPECT_THAT(CodesOf(Say(input, Options(MailProtocol::kLmtp)).replies),
+              testing::EndsWith("250 452"));
+}
+
+TEST(SmtpSessionTest, ARecipientGivenTwiceIsKeptOnce) {
+  const Conversation got = Say("EHLO c\r\n" + kMail + kRcpt + kRcpt +
+                               "RCPT TO:<DMARC@Reports.Test>\r\nDATA\r\na\r\n.\r\n");
+  EXPECT_EQ(CodesOf(got.replies), "220 250 250 250 250 250 354 250");
+  EXPECT_EQ(got.messages.at(0).recipients.size(), 1u);
 }
 
 TEST(SmtpSessionTest, MuchToSayIsSaidBeforeMoreIsTaken) {

@@ -220,6 +220,13 @@ void SmtpSession::Rcpt(std::string_view argument) {
     missed_ = options_.protocol == MailProtocol::kSmtp;
     return Error(kUnknownRecipient);
   }
+  // Once is enough, where not each is answered for itself in the end.
+  if (options_.protocol == MailProtocol::kSmtp &&
+      std::ranges::any_of(message_.recipients, [&](const std::string& known) {
+        return EqualsIgnoreCase(known, parts->path);
+      })) {
+    return Reply("250 2.1.5 ok");
+  }
   if (message_.recipients.size() >= options_.limits.recipients) {
     return Reply("452 4.5.3 too many recipients");
   }
@@ -292,9 +299,9 @@ void SmtpSession::OnDataEnd() {
 }
 
 SmtpMessage SmtpSession::TakeMessage() {
+  std::string content = std::exchange(message_.content, std::string());
   SmtpMessage out = message_;  // the recipients are still to be answered
-  out.content = std::move(message_.content);
-  message_.content.clear();
+  out.content = std::move(content);
   return out;
 }
 
