@@ -7,6 +7,7 @@
 #include "ingestd/intake/to_proto.h"
 #include "lib/base/ip_address.h"
 #include "lib/base/text.h"
+#include "lib/mailauth/domain_name.h"
 #include "lib/rpc/errors.h"
 #include "lib/store/report_store.h"
 
@@ -38,8 +39,10 @@ grpc::Status PurgeReports(Pipeline& pipeline, StorageGauge& gauge, const Call& c
       if (!in.domain().starts_with(kDomains) || in.domain().size() == kDomains.size()) {
         return FieldError(Reason::kNameMalformed, "domain", "want domains/{domain}");
       }
-      // As reports name it: it need not be a domain name.
-      target.domain = AsciiLower(std::string_view(in.domain()).substr(kDomains.size()));
+      // As reports are filed: in canonical form, or as they name it if that is no domain name.
+      const auto text = std::string_view(in.domain()).substr(kDomains.size());
+      const auto name = DomainName::Parse(text);
+      target.domain = name.ok() ? name->text() : AsciiLower(text);
       break;
     }
     case v1::PurgeReportsRequest::kSourceAddress: {

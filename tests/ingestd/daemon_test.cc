@@ -307,6 +307,7 @@ TEST_F(DaemonTest, ReportsArePurgedAndTotalsVerified) {
   EXPECT_EQ(ExtractError(purge(request, &purged)).reason, "FIELD_INVALID");
   request.set_domain("domains/A.test");
   for (const bool validate_only : {true, false}) {
+    request.set_domain(validate_only ? "domains/A.test" : "domains/a.test.");
     request.set_validate_only(validate_only);
     ASSERT_TRUE(purge(request, &purged).ok());
     EXPECT_TRUE(purged.complete());
