@@ -37,7 +37,7 @@ bool Answers(const std::string& path) {
 
 }  // namespace
 
-Daemon::Daemon() : port_(testing_support::FreePort()) {
+Daemon::Daemon(Carriers carriers) : carriers_(carriers), port_(testing_support::FreePort()) {
   // A client without a call in progress looks after its connections every five seconds only, and so
   // keeps a server waiting that says goodbye. Read once, before gRPC's first use in this process.
   setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "50", 1);
@@ -55,9 +55,9 @@ directory = "{0}/reports"
 import_watermark_percent = 100
 watermark_percent = 100
 [trust]
-verify = false
+verify = {2}
 )",
-                                   directory_.path(), port_);
+                                   directory_.path(), port_, carriers_ == Carriers::kVerified);
   for (const std::string& maildir : maildirs) {
     for (const char* part : {"new", "cur", "tmp"}) {
       std::filesystem::create_directories(directory_.File(maildir + "/" + part));

@@ -27,7 +27,8 @@ namespace dmarcate::ingest_testing {
 // One process at a time over the same files. Not thread-safe. Start it on the test's main thread.
 class Daemon {
  public:
-  Daemon();
+  enum class Carriers { kBelieved, kVerified };  // the mail that brings a report: trust.verify
+  explicit Daemon(Carriers carriers = Carriers::kBelieved);
   // Returns once it answers. `maildirs`: names of Maildirs below directory(), made if missing.
   // `more`: further tables of the configuration.
   absl::Status Start(const std::vector<std::string>& maildirs = {}, const std::string& more = "");
@@ -56,6 +57,7 @@ class Daemon {
 
  private:
   testing_support::TempDir directory_;
+  const Carriers carriers_;
   uint16_t port_;
   std::shared_ptr<grpc::Channel> channel_;
   std::optional<testing_support::Process> process_;

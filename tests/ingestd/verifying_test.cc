@@ -1,0 +1,105 @@
+// The daemon that verifies, with a name server of the test's own: what waits for DNS costs little
+// memory, a kill forgets none of it, and it is judged once, by what DNS says in the end.
+
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "fmt/format.h"
+#include "gtest/gtest.h"
+
+#include "tests/ingestd/daemon.h"
+#include "tests/lib/dns/scripted_server.h"
+#include "tests/testing/dkim_signer.h"
+
+namespace dmarcate {
+namespace {
+
+using ingest_testing::Daemon;
+using ingest_testing::MakeReportXml;
+using testing_support::DkimSign;
+using testing_support::DkimTestKey;
+using testing_support::WaitUntil;
+
+constexpr int kMails = 300;
+constexpr int64_t kAllowedKib = 64 << 10;
+
+std::string Mail(int number) {
+  return fmt::format(
+      "From: dmarc@reporter.test\r\nTo: r@example.test\r\nSubject: Report Domain: example.test\r\n"
+      "Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/xml\r\n"
+      "\r\n{}",
+      MakeReportXml("example.test", fmt::format("id{}", number), {1, 2}));
+}
+
+int FilesIn(const std::string& directory) {
+  int out = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    out += entry.is_regular_file() ? 1 : 0;
+  }
+  return out;
+}
+
+// Reports by their class, as far as they can be read now.
+std::map<TrustClass, int> Classes(ReportReader& reader) {
+  std::map<TrustClass, int> out;
+  if (!reader.CatchUp().ok()) return out;
+  EXPECT_TRUE(reader
+                  .ForEachReport("example.test", 0, 40'000,
+                                 [&out](const StoredReport& stored) {
+                                   ++out[stored.trust];
+                                   return true;
+                                 })
+                  .ok());
+  return out;
+}
+
+TEST(Verifying, WhatWaitedForDnsAtAKillIsJudgedOnce) {
+  const DkimTestKey key = DkimTestKey::Ed25519();
+  std::atomic<bool> silent = true;
+  ScriptedServer dns(
+      [&](std::string_view query, ScriptedServer::Protocol) -> std::vector<ScriptedReply> {
+        if (silent) return {};
+        const std::string name = QuestionName(query);
+        if (name == "s._domainkey.reporter.test") {
+          return {{ReplyTo(query, {}, {{"", RrType::kTxt, TxtRdata(key.Record())}})}};
+        }
+        if (name == "_dmarc.reporter.test") {
+          return {{ReplyTo(query, {}, {{"", RrType::kTxt, TxtRdata("v=DMARC1; p=reject")}})}};
+        }
+        return {{ReplyTo(query, {.rcode = 3}, {})}};
+      });
+  const std::string config = fmt::format(
+      "[dns]\nresolvers = [\"{}\"]\ntimeout = \"50ms\"\ndeadline = \"100ms\"\n", dns.server());
+
+  Daemon daemon(Daemon::Carriers::kVerified);
+  ASSERT_TRUE(daemon.Start({"mail"}, config).ok());
+  daemon.ForgetPeak();
+  const int64_t idle_kib = daemon.PeakKib();
+  for (int i = 0; i < kMails; ++i) {
+    const std::string mail = DkimSign(Mail(i), key, {.domain = "reporter.test", .selector = "s"});
+    const std::string name = fmt::format("{}.host", i);
+    std::filesystem::rename(daemon.directory().Write("mail/tmp/" + name, mail),
+                            daemon.directory().File("mail/new/" + name));
+  }
+  ASSERT_TRUE(WaitUntil([&] { return FilesIn(daemon.directory().File("mail/cur")) == kMails; }));
+  ASSERT_TRUE(WaitUntil([&] { return daemon.log().find("check_put_off") != std::string::npos; }));
+  EXPECT_LT(daemon.PeakKib() - idle_kib, kAllowedKib);
+  daemon.Kill();
+
+  silent = false;
+  ASSERT_TRUE(daemon.Start({"mail"}, config).ok());
+  const auto reader = daemon.Reader();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  std::map<TrustClass, int> classes;
+  EXPECT_TRUE(WaitUntil([&] {
+    classes = Classes(**reader);
+    return classes[TrustClass::kAuthenticated] == kMails;
+  })) << classes[TrustClass::kAuthenticated];
+  EXPECT_EQ(classes.size(), 1u) << "nothing was judged while DNS was silent";
+  EXPECT_EQ(daemon.Stop(), 0);
+}
+
+}  // namespace
+}  // namespace dmarcate
