@@ -3,16 +3,18 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
-#include <chrono>
+#include <cerrno>
 #include <cstdlib>
+#include <iterator>
 #include <utility>
 
 namespace dmarcate::imap_testing {
 namespace {
 
-constexpr int kSliceMillis = 10;
+constexpr int kDripMillis = 10;  // %DRIP
 
 ScriptedServer::Replies Defaults() {
   return {
@@ -77,11 +79,13 @@ ScriptedServer::ScriptedServer(Replies replies) : replies_(Defaults()) {
     std::abort();
   }
   port_ = ntohs(address.sin_port);
+  stop_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
+  if (!stop_.valid()) std::abort();
   thread_ = std::thread([this] { Run(); });
 }
 
 ScriptedServer::~ScriptedServer() {
-  stopping_ = true;
+  eventfd_write(stop_.get(), 1);
   thread_.join();
 }
 
@@ -91,9 +95,7 @@ std::string ScriptedServer::received() const {
 }
 
 void ScriptedServer::Run() {
-  while (!stopping_) {
-    pollfd waiting{listener_.get(), POLLIN, 0};
-    if (poll(&waiting, 1, kSliceMillis) != 1) continue;
+  while (Await(listener_.get(), POLLIN) == Event::kReady) {
     const UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (fd.valid()) Serve(fd.get());
   }
@@ -102,9 +104,7 @@ void ScriptedServer::Run() {
 void ScriptedServer::Serve(int fd) {
   if (!Say(fd, "GREETING", "*")) return;
   std::string input;
-  while (!stopping_) {
-    pollfd waiting{fd, POLLIN, 0};
-    if (poll(&waiting, 1, kSliceMillis) != 1) continue;
+  while (Await(fd, POLLIN) == Event::kReady) {
     char buffer[4096];
     const ssize_t got = recv(fd, buffer, sizeof buffer, 0);
     if (got <= 0) return;
@@ -143,31 +143,41 @@ bool ScriptedServer::Say(int fd, const std::string& key, std::string_view tag) {
     if (at == std::string::npos) continue;
     if (!Send(fd, std::string_view(reply).substr(0, at)) || word == "%CLOSE") return false;
     const std::string rest = reply.substr(at + word.size());
-    for (size_t i = 0; !stopping_; ++i) {
-      if (word == "%FLOOD") {
-        if (!Send(fd, rest)) return false;
-      } else {
-        if (!Send(fd, std::string_view(rest).substr(i % rest.size(), 1))) return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));  // this is the slow server
+    if (word == "%FLOOD") {
+      while (Send(fd, rest)) {
       }
+      return false;
+    }
+    for (size_t i = 0; Send(fd, std::string_view(rest).substr(i % rest.size(), 1)); ++i) {
+      if (Await(-1, 0, kDripMillis) == Event::kStop) break;
     }
     return false;
   }
   return Send(fd, reply);
 }
 
+// False: the client has gone, or the server is to end.
 bool ScriptedServer::Send(int fd, std::string_view data) const {
-  while (!data.empty() && !stopping_) {
+  if (Await(-1, 0, 0) == Event::kStop) return false;
+  while (!data.empty()) {
     const ssize_t sent = send(fd, data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
       data.remove_prefix(static_cast<size_t>(sent));
-      continue;
+    } else if ((errno != EAGAIN && errno != EINTR) || Await(fd, POLLOUT) == Event::kStop) {
+      return false;
     }
-    if (errno != EAGAIN && errno != EINTR) return false;
-    pollfd waiting{fd, POLLOUT, 0};
-    poll(&waiting, 1, kSliceMillis);
   }
-  return !stopping_;
+  return true;
+}
+
+// `fd` -1: none. Without a timeout until one of the others.
+ScriptedServer::Event ScriptedServer::Await(int fd, short what, int timeout_ms) const {
+  pollfd waiting[] = {{stop_.get(), POLLIN, 0}, {fd, what, 0}};
+  int ready = 0;
+  while ((ready = poll(waiting, std::size(waiting), timeout_ms)) < 0 && errno == EINTR) {
+  }
+  if (waiting[0].revents != 0) return Event::kStop;
+  return ready > 0 ? Event::kReady : Event::kTimeout;
 }
 
 }  // namespace dmarcate::imap_testing

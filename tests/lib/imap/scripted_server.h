@@ -4,7 +4,6 @@
 #ifndef DMARCATE_TESTS_LIB_IMAP_SCRIPTED_SERVER_H_
 #define DMARCATE_TESTS_LIB_IMAP_SCRIPTED_SERVER_H_
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -38,6 +37,8 @@ class ScriptedServer {
   bool Say(int fd, const std::string& key, std::string_view tag);
   std::string ReplyTo(const std::string& key);
   bool Send(int fd, std::string_view data) const;
+  enum class Event { kReady, kTimeout, kStop };
+  Event Await(int fd, short what, int timeout_ms = -1) const;
 
   Replies replies_;
   std::map<std::string, size_t> asked_;
@@ -45,7 +46,7 @@ class ScriptedServer {
   uint16_t port_ = 0;
   mutable std::mutex mutex_;
   std::string received_;
-  std::atomic<bool> stopping_ = false;
+  UniqueFd stop_;  // readable once the server is to end
   std::thread thread_;
 };
 
