@@ -46,7 +46,7 @@ void CountRows(StoredTlsReport* report) { CountParts(report); }
 StoredTlsReport WithoutRows(const StoredTlsReport& report) {
   StoredTlsReport out = report;
   out.report.policies = std::vector<TlsReport::PolicyResult>();
-  out.repairs.clear();
+  out.repairs = std::vector<Repair>();
   return out;
 }
 
