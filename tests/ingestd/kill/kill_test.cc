@@ -46,7 +46,12 @@ constexpr int kTurns = static_cast<int>(kWays.size()) + 2;
 constexpr int kMomentMillis = 60, kAnyTimeMillis = 800, kStartMillis = 150;
 constexpr int kRoundsUntilCheck = 10;
 constexpr absl::Duration kLongestStart = absl::Seconds(5);
+constexpr size_t kLogEnd = 4000;  // bytes, of a log that explains a failure
 constexpr int kSmtpSenders = 2, kLmtpSenders = 2;
+
+std::string End(const std::string& log) {
+  return log.substr(log.size() - std::min(log.size(), kLogEnd));
+}
 
 // Threads that are joined whatever happens.
 class Threads {
@@ -215,6 +220,7 @@ TEST_F(KillTest, WhatWasAcknowledgedByAnyWayIsThereOnce) {
   Threads senders(gate);
   StartSenders(senders, gate, ledger);
   absl::Duration slowest;
+  int kills = 0;
   std::map<Way, int> at_work;  // rounds in which a way got something acknowledged
   for (int round = 0; round < rounds && !HasFailure(); ++round) {
     SCOPED_TRACE(fmt::format("round {} of {}, seed {}", round, rounds, seed));
@@ -223,6 +229,7 @@ TEST_F(KillTest, WhatWasAcknowledgedByAnyWayIsThereOnce) {
       ASSERT_THAT(daemon_.Launch({"mail"}, Config()), IsOk());
       moment(kStartMillis);
       daemon_.Kill();
+      ++kills;
       continue;
     }
     const auto took = Start();
@@ -234,11 +241,14 @@ TEST_F(KillTest, WhatWasAcknowledgedByAnyWayIsThereOnce) {
     if (turn < kWays.size()) {
       const Way way = kWays[turn];
       EXPECT_TRUE(WaitUntil([&] { return ledger.acknowledged(way) > before[way]; }))
-          << NameOf(way) << ": nothing is acknowledged";
+          << NameOf(way) << ": nothing is acknowledged\n"
+          << End(daemon_.log()) << "\ndovecot:\n"
+          << End(dovecot_->log());
     }
     moment(turn < kWays.size() ? kMomentMillis : kAnyTimeMillis);
     gate.Close();
     daemon_.Kill();
+    ++kills;
     for (const Way way : kWays) at_work[way] += ledger.acknowledged(way) > before[way] ? 1 : 0;
     if (round % kRoundsUntilCheck == 0) Check(ledger);
   }
@@ -262,7 +272,8 @@ TEST_F(KillTest, WhatWasAcknowledgedByAnyWayIsThereOnce) {
   EXPECT_EQ(stored, ledger.reports());
   EXPECT_THAT(daemon_.log(), testing::Not(testing::HasSubstr(RealDovecot::kPassword)));
 
-  fmt::print("{} kills; slowest start {}\n", rounds, absl::FormatDuration(slowest));
+  EXPECT_EQ(kills, rounds) << "ended by a failure";
+  fmt::print("{} kills of {}; slowest start {}\n", kills, rounds, absl::FormatDuration(slowest));
   for (const Way way : kWays) {
     fmt::print("{:14} {:7} acknowledged, in {} rounds\n", NameOf(way), ledger.acknowledged(way),
                at_work[way]);
