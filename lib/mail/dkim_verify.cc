@@ -59,7 +59,8 @@ class Verifier {
     }
     check.covers_body = !signature.body_length.has_value();
     check.covers_identity = Covers(signature, {"from", "subject", "date"});
-    check.covers_content_type = Covers(signature, {"content-type", "content-transfer-encoding"});
+    check.covers_content_type =
+        Covers(signature, {"content-type", "contenttype", "content-transfer-encoding"});
     const DkimBodyHash& body = BodyHash(signature.body, signature.body_length);
     if (!body.complete) {
       check.result = DkimResult::kPermError;

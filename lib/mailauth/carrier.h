@@ -38,7 +38,8 @@ struct DkimCheck {
   bool covers_body = false;
   // From, Subject and Date are signed, each as often as it is there.
   bool covers_identity = false;
-  // So are Content-Type and Content-Transfer-Encoding, as far as they are there.
+  // So are Content-Type, however it is spelt (mime_scan.h), and Content-Transfer-Encoding, as far
+  // as they are there.
   bool covers_content_type = false;
 };
 

@@ -128,12 +128,13 @@ TEST_F(CarrierTrust, WhatIsDoneToAGenuineMailNeverCounts) {
   const std::string mail = Mail(kBigAddress, kGenuineXml);
   const std::string with_length = Sign(mail, {.body = "simple", .body_length = kGenuineXml.size()});
   const std::string without_type = Sign(mail, {.fields = kWithoutType});
-  const std::string mixed = Sign(
-      Mail(kBigAddress,
-           "--a\r\nContent-Type: text/xml\r\n\r\n" + kGenuineXml +
-               "\r\n--a--\r\n--b\r\nContent-Type: text/xml\r\n\r\n" + kFakeXml + "\r\n--b--\r\n",
-           "multipart/mixed; boundary=a"),
-      {.fields = kWithoutType});
+  const std::string two_parts = "--a\r\nContent-Type: text/xml\r\n\r\n" + kGenuineXml +
+                                "\r\n--a--\r\n--b\r\nContent-Type: text/xml\r\n\r\n" + kFakeXml +
+                                "\r\n--b--\r\n";
+  const std::string mixed =
+      Sign(Mail(kBigAddress, two_parts, "multipart/mixed; boundary=a"), {.fields = kWithoutType});
+  const std::string untyped =
+      Sign(Replaced(Mail(kBigAddress, two_parts, "x"), "Content-Type: x\r\n", ""));
   const std::string unsigned_subject = Sign(mail, {.fields = {"from", "to", "date"}});
   const std::string old = Sign(mail, {.more_tags = "x=1700000000; t=1600000000; "});
   const std::vector<std::pair<std::string, std::string>> cases = {
@@ -144,6 +145,7 @@ TEST_F(CarrierTrust, WhatIsDoneToAGenuineMailNeverCounts) {
       {"two readings", mixed},
       {"a type that hides it", Replaced(mixed, "multipart/mixed; boundary=a", "text/plain")},
       {"another encoding",
+      {"a misspelt type", "ContentType: multipart/mixed; boundary=b\r\n" + untyped},
        Replaced(without_type, "Content-Type: text/xml",
                 "Content-Transfer-Encoding: base64\r\nContent-Type: application/gzip") +
            "x"},
