@@ -102,6 +102,10 @@ bool IsAccepted(Outcome outcome) {
          outcome == Outcome::kAcceptedMaterial;
 }
 
+bool IsEnclosed(const UnpackedReport& report) {
+  return std::ranges::count(report.container, "mail") > 1;
+}
+
 bool IsUnverified(const ReceiptItem& item) {
   return IsAccepted(item.outcome) && !item.reason.empty();
 }

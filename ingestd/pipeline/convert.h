@@ -35,6 +35,10 @@ std::vector<ReceiptItem> AsSeenBefore(std::vector<ReceiptItem> items);
 // Whether the report was accepted, but counts for nothing, as nobody vouched for it.
 bool IsUnverified(const ReceiptItem& item);
 
+// Whether the report was in a mail that another mail encloses: a bounce, an answer, something
+// forwarded.
+bool IsEnclosed(const UnpackedReport& report);
+
 // One of kAccepted, kAcceptedCosmetic, kAcceptedMaterial.
 bool IsAccepted(Outcome outcome);
 

@@ -737,6 +737,8 @@ TrustVerdict Pipeline::Judge(const Parsing& task, const UnpackedReport& report,
   if (task.carrier && mail.is_mail) {
     evidence.auth = task.carrier->auth;
     evidence.one_reading = task.carrier->one_reading;
+  evidence.is_tls_report = report.tls.has_value();
+  evidence.is_enclosed = IsEnclosed(report);
   }
   const absl::Time now = verification_.clock->Now();
   if (!report.aggregate) return JudgeMail(evidence, claim, suffixes_, now);

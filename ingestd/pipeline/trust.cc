@@ -286,11 +286,15 @@ TrustVerdict JudgeTrust(const CarrierEvidence& evidence, const AggregateReport& 
     return Quarantine(*std::move(cause), authenticated.text());
   }
   const Anchor* anchor = FindAnchor(evidence, metadata, anchors);
-  if (anchor != nullptr && HasUsualPeriod(metadata)) {
+  const std::string_view lacks = anchor == nullptr           ? "authenticated"
+                                 : evidence.is_enclosed      ? "enclosed"
+                                 : !HasUsualPeriod(metadata) ? "period_unusual"
+                                                             : "";
+  if (lacks.empty()) {
     return {TrustClass::kAnchored, "anchor", fmt::format("signed by {}, an anchor", anchor->name),
             authenticated.text()};
   }
-  return {TrustClass::kAuthenticated, anchor != nullptr ? "period_unusual" : "authenticated",
+  return {TrustClass::kAuthenticated, std::string(lacks),
           fmt::format("the mail is authenticated as {}", authenticated.text()),
           authenticated.text()};
 }

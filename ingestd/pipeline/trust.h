@@ -42,6 +42,8 @@ struct CarrierEvidence {
   absl::Time received_time;  // of the mailbox, where it has one; never the sender's Date
   std::string file_name;     // of the report
   std::string subject;
+  bool is_tls_report = false;  // what the mail carries: then a key for TLS reports is one
+  bool is_enclosed = false;    // in another mail that the verified one forwards
 };
 
 struct TrustVerdict {

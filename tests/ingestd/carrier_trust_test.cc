@@ -8,6 +8,7 @@
 #include "fmt/format.h"
 #include "gtest/gtest.h"
 
+#include "ingestd/pipeline/convert.h"
 #include "ingestd/pipeline/trust.h"
 #include "ingestd/pipeline/verification.h"
 #include "lib/base/clock.h"
@@ -93,6 +94,7 @@ class CarrierTrust : public testing::Test {
       evidence.channel = Channel::kSmtp;
       evidence.received_time = kNow;
       evidence.subject = unpacked.carrier.subject;
+      evidence.is_enclosed = IsEnclosed(report);
       if (evidence.is_mail && NeedsCheck(mail, envelope)) {
         evidence.auth = MakeCarrierChecker(dns_, *suffixes_, clock_)(mail, envelope, kNow);
         evidence.one_reading = NeedsReading(*evidence.auth) && HasOneReading(mail, UnpackLimits());
@@ -143,9 +145,9 @@ TEST_F(CarrierTrust, WhatIsDoneToAGenuineMailNeverCounts) {
       {"another body", Replaced(Sign(mail), kGenuineXml, kFakeXml)},
       {"another boundary", Replaced(mixed, "boundary=a", "boundary=b")},
       {"two readings", mixed},
+      {"a misspelt type", "ContentType: multipart/mixed; boundary=b\r\n" + untyped},
       {"a type that hides it", Replaced(mixed, "multipart/mixed; boundary=a", "text/plain")},
       {"another encoding",
-      {"a misspelt type", "ContentType: multipart/mixed; boundary=b\r\n" + untyped},
        Replaced(without_type, "Content-Type: text/xml",
                 "Content-Transfer-Encoding: base64\r\nContent-Type: application/gzip") +
            "x"},
@@ -194,6 +196,18 @@ TEST_F(CarrierTrust, AFromThatCanBeReadInTwoWaysIsOfNobody) {
     EXPECT_EQ(Judge(Sign(Mail(from, kGenuineXml))), TrustClass::kUnverified) << from << reasons_;
     EXPECT_EQ(reasons_, "from_not_single ") << from;
   }
+}
+
+// An auto-reply, say.
+TEST_F(CarrierTrust, WhatTheAnchorEnclosesIsAtMostAuthenticated) {
+  const std::string inner = Mail("x@evil.example", kFakeXml);
+  const std::string answer =
+      Mail(kBigAddress,
+           "--a\r\n\r\nNobody reads this.\r\n--a\r\nContent-Type: message/rfc822\r\n\r\n" + inner +
+               "\r\n--a--\r\n",
+           "multipart/mixed; boundary=a");
+  EXPECT_EQ(Judge(Sign(answer)), TrustClass::kAuthenticated) << reasons_;
+  EXPECT_EQ(reasons_, "enclosed ");
 }
 
 TEST_F(CarrierTrust, AnAttackersOwnDomainSpeaksForItself) {
