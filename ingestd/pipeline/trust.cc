@@ -17,10 +17,25 @@ struct Cause {
   std::string reason, detail;
 };
 
-// Without l=, with From, Subject and Date signed: nothing can be put in front or after.
-bool Holds(const DkimCheck& signature) {
+// Without l=, with From, Subject and Date signed: nothing can be put in front or after. A key for
+// TLS reports signs nothing else.
+bool Holds(const DkimCheck& signature, bool is_tls_report) {
   return signature.result == DkimResult::kPass && signature.aligned && signature.covers_body &&
-         signature.covers_identity;
+         signature.covers_identity && (is_tls_report || !signature.tls_reports_only);
+}
+
+bool IsHeld(const CarrierAuth& auth, bool is_tls_report) {
+  return std::ranges::any_of(auth.dkim, [is_tls_report](const DkimCheck& signature) {
+    return Holds(signature, is_tls_report);
+  });
+}
+
+// A signature holds, and none that does says how the mail is to be read.
+bool IsHeldLoosely(const CarrierAuth& auth, bool is_tls_report) {
+  return IsHeld(auth, is_tls_report) &&
+         std::ranges::none_of(auth.dkim, [is_tls_report](const DkimCheck& signature) {
+           return Holds(signature, is_tls_report) && signature.covers_content_type;
+         });
 }
 
 // DMARC of a single From; of a domain without a policy an aligned pass is as good.
@@ -38,11 +53,12 @@ bool IsMailbox(Channel channel) {
   return channel == Channel::kMaildir || channel == Channel::kImap;
 }
 
-bool IsKeyGone(const CarrierAuth& auth) {
-  return std::ranges::any_of(auth.dkim, [](const DkimCheck& signature) {
-    return signature.result == DkimResult::kPermError && signature.aligned &&
-           signature.key_bits == 0;
+// An aligned signature whose key was there once, for all that can be known; or null.
+const DkimCheck* FindKeyGone(const CarrierAuth& auth) {
+  const auto found = std::ranges::find_if(auth.dkim, [](const DkimCheck& signature) {
+    return signature.result == DkimResult::kPermError && signature.aligned && signature.key_gone;
   });
+  return found == auth.dkim.end() ? nullptr : &*found;
 }
 
 std::optional<DomainName> DomainIn(std::string_view text) {
@@ -115,6 +131,9 @@ Cause WhyUnverified(const CarrierEvidence& evidence) {
     return [result](const DkimCheck& check) { return check.aligned && check.result == result; };
   };
   if (const auto* found = first(is(Result::kPass))) {
+    if (found->tls_reports_only) {
+      return {"signature_refused", says(*found, "is by a key for TLS reports only")};
+    }
     if (!found->covers_body) {
       return {"signature_partial", says(*found, "does not cover the whole body")};
     }
@@ -125,11 +144,10 @@ Cause WhyUnverified(const CarrierEvidence& evidence) {
   }
   for (const Result result :
        {Result::kPolicy, Result::kFail, Result::kTempError, Result::kPermError, Result::kNeutral}) {
+    const DkimCheck* gone = result == Result::kPermError ? FindKeyGone(auth) : nullptr;
+    if (gone != nullptr) return {"key_gone", says(*gone, "has no key any more")};
     const DkimCheck* found = first(is(result));
     if (found == nullptr) continue;
-    if (IsKeyGone(auth) && result == Result::kPermError) {
-      return {"key_gone", says(*found, "has no key any more")};
-    }
     return {result == Result::kPolicy ? "signature_refused" : "signature_failed",
             fmt::format("{}: {}", says(*found, "does not count"),
                         EscapeForTerminal(ToValidUtf8(found->reason)))};
@@ -203,7 +221,8 @@ const Anchor* FindAnchor(const CarrierEvidence& evidence, const ReportMetadata& 
   const CarrierAuth& auth = *evidence.auth;
   if (auth.dmarc != DmarcResult::kPass) return nullptr;
   for (const DkimCheck& signature : auth.dkim) {
-    if (!Holds(signature) || !(signature.covers_content_type || evidence.one_reading)) continue;
+    if (!Holds(signature, evidence.is_tls_report)) continue;
+    if (!signature.covers_content_type && !evidence.one_reading) continue;
     const Anchor* anchor =
         anchors.Find(auth.from_address, signature.domain, TrimAscii(metadata.org_name));
     if (anchor != nullptr) return anchor;
@@ -237,10 +256,7 @@ std::string ClaimedReporter(const ReportMetadata& metadata, const PublicSuffixLi
 }
 
 bool NeedsReading(const CarrierAuth& auth) {
-  return std::ranges::any_of(auth.dkim, Holds) &&
-         std::ranges::none_of(auth.dkim, [](const DkimCheck& signature) {
-           return Holds(signature) && signature.covers_content_type;
-         });
+  return IsHeldLoosely(auth, false) || IsHeldLoosely(auth, true);
 }
 
 TrustVerdict JudgeTrust(const CarrierEvidence& evidence, const AggregateReport& report,
@@ -248,8 +264,9 @@ TrustVerdict JudgeTrust(const CarrierEvidence& evidence, const AggregateReport& 
                         absl::Time now) {
   const ReportMetadata& metadata = report.metadata;
   const bool may_pass = evidence.auth && MayPass(*evidence.auth);
-  const bool signed_whole = may_pass && std::ranges::any_of(evidence.auth->dkim, Holds);
-  const bool ambiguous = signed_whole && NeedsReading(*evidence.auth) && !evidence.one_reading;
+  const bool signed_whole = may_pass && IsHeld(*evidence.auth, evidence.is_tls_report);
+  const bool ambiguous = signed_whole && !evidence.one_reading &&
+                         IsHeldLoosely(*evidence.auth, evidence.is_tls_report);
   const bool spf = may_pass && SpfPasses(*evidence.auth);
   const auto from = may_pass ? DomainIn(evidence.auth->from_domain) : std::nullopt;
 
@@ -263,7 +280,7 @@ TrustVerdict JudgeTrust(const CarrierEvidence& evidence, const AggregateReport& 
               std::move(reporter)};
     }
     Cause why = WhyUnverified(evidence);
-    if (evidence.auth && IsKeyGone(*evidence.auth) && IsMailbox(evidence.channel) &&
+    if (evidence.auth && FindKeyGone(*evidence.auth) != nullptr && IsMailbox(evidence.channel) &&
         now - evidence.received_time > kHistoryAge) {
       return {TrustClass::kImported, "history",
               "older than a week when it was read, and the key of its signature is gone",

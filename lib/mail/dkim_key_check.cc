@@ -73,6 +73,10 @@ bool Allows(const std::vector<std::string>& list, std::string_view item) {
   return list.empty() || std::ranges::find(list, item) != list.end();
 }
 
+bool IsForMail(const DkimKey& key) {
+  return Allows(key.services, "*") || Allows(key.services, "email");
+}
+
 // Why the key is not for this signature; empty if it is.
 std::string Mismatch(const DkimKey& key, const DkimSignature& signature, DkimService service) {
   if (key.revoked) return "the key is revoked";
@@ -81,10 +85,9 @@ std::string Mismatch(const DkimKey& key, const DkimSignature& signature, DkimSer
                        signature.algorithm);
   }
   if (!Allows(key.hashes, "sha256")) return "the key's h= does not allow sha256";
-  const bool for_mail = Allows(key.services, "*") || Allows(key.services, "email");
   const bool for_tls_report =
       service == DkimService::kMailOrTlsReport && Allows(key.services, "tlsrpt");
-  if (!for_mail && !for_tls_report) return "the key's s= does not allow mail";
+  if (!IsForMail(key) && !for_tls_report) return "the key's s= does not allow mail";
   if (key.strict_identity && signature.identity_domain != signature.domain) {
     return "the key's t=s does not allow a subdomain in i=";
   }
@@ -104,6 +107,8 @@ DkimKeyVerdict CheckDkimKey(std::string_view record, const DkimSignature& signat
     return verdict;
   }
   verdict.bits = key->bits;
+  verdict.revoked = key->revoked;
+  verdict.tls_reports_only = !IsForMail(*key) && Allows(key->services, "tlsrpt");
   verdict.reason = Mismatch(*key, signature, service);
   if (!verdict.reason.empty()) return verdict;
   if (!Verifies(*key, signature.signature, digest)) {

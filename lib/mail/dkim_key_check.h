@@ -21,6 +21,8 @@ struct DkimKeyVerdict {
   DkimResult result = DkimResult::kNone;
   std::string reason;  // empty for kPass
   int bits = 0;
+  bool revoked = false;
+  bool tls_reports_only = false;  // the key's s= has tlsrpt and not email
 };
 
 // `digest`: the SHA-256 of what was signed (section 3.7). A signature that is right is still

@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kMaxKeyRecords = 4;
 constexpr std::string_view kSignatureField = "dkim-signature";
+constexpr std::string_view kTlsReportField = "tls-report-domain";
 
 // Where each field stands, by its name in lower case, from the top.
 using FieldIndex = StringMap<std::vector<size_t>>;
@@ -85,18 +86,23 @@ class Verifier {
     }
     check.result = DkimResult::kPermError;
     check.reason = fmt::format("there is no key at {}", signature.key_name.text());
+    check.key_gone = true;
+    // A stranger can put the field of TLS reports (RFC 8460 section 5.3) into any mail.
+    const bool is_tls_report =
+        index_.contains(kTlsReportField) && Covers(signature, {kTlsReportField});
+    const DkimService service = is_tls_report ? DkimService::kMailOrTlsReport : DkimService::kMail;
     // With several keys at one name any of them may be the right one (section 6.1.2).
-    const DkimService service =
-        index_.contains("tls-report-domain") ? DkimService::kMailOrTlsReport : DkimService::kMail;
     bool first = true;
     size_t tried = 0;
     for (const std::string& record : *records) {
       DkimKeyVerdict verdict = CheckDkimKey(record, signature, digest, service);
       if (verdict.result == DkimResult::kNone) continue;
+      check.key_gone = check.key_gone && verdict.revoked;
       if (first || Rank(verdict.result) > Rank(check.result)) {
         check.result = verdict.result;
         check.reason = std::move(verdict.reason);
         check.key_bits = verdict.bits;
+        check.tls_reports_only = verdict.tls_reports_only;
         first = false;
       }
       if (check.result == DkimResult::kPass || ++tried == kMaxKeyRecords) return;

@@ -33,7 +33,12 @@ struct DkimCheck {
   std::string algorithm;  // "rsa-sha256"
   int key_bits = 0;       // 0: no key was read
   std::string reason;     // a sentence, empty for kPass
-  bool aligned = false;   // d= with the From domain, in the mode of the From domain's policy
+  // The DNS said that there is no key, or a revoked one: one that was there once may have been
+  // right. Not where the signature itself is of no use.
+  bool key_gone = false;
+  // The key is for TLS reports and for no other mail (RFC 8460 section 3).
+  bool tls_reports_only = false;
+  bool aligned = false;  // d= with the From domain, in the mode of the From domain's policy
   // No l=: nothing can be appended under the signature.
   bool covers_body = false;
   // From, Subject and Date are signed, each as often as it is there.

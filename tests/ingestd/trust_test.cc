@@ -163,9 +163,15 @@ TEST_F(Trust, AnyonesFakeIsUnverified) {
       {"signature_failed", [](Case& c) { c.signature().result = DkimResult::kTempError; }},
       // A weak key, an expired signature.
       {"signature_refused", [](Case& c) { c.signature().result = DkimResult::kPolicy; }},
+      // rsa-sha1, a tag that is missing, a key that is damaged.
+      {"signature_failed",
+       [](Case& c) { c.signature().result = DkimResult::kPermError, c.signature().key_bits = 0; }},
       // An old key.
       {"key_gone",
-       [](Case& c) { c.signature().result = DkimResult::kPermError, c.signature().key_bits = 0; }},
+       [](Case& c) {
+         c.signature().result = DkimResult::kPermError, c.signature().key_gone = true;
+       }},
+      {"signature_refused", [](Case& c) { c.signature().tls_reports_only = true; }},
       // l=
       {"signature_partial", [](Case& c) { c.signature().covers_body = false; }},
       // An extra From, Subject or Date can be put in front of it.
@@ -225,6 +231,7 @@ TEST_F(Trust, OnlyAMailboxKnowsThatMailIsOld) {
                  [&](Case& c) {
                    c.signature().result = DkimResult::kPermError;
                    c.signature().key_bits = 0;
+                   c.signature().key_gone = true;
                    c.evidence.channel = channel;
                    c.evidence.received_time = kNow - age;
                    f(c);
@@ -243,6 +250,34 @@ TEST_F(Trust, OnlyAMailboxKnowsThatMailIsOld) {
       TrustClass::kUnverified);
   EXPECT_EQ(judge(Channel::kMaildir, old, [](Case& c) { c.signature().aligned = false; }),
             TrustClass::kUnverified);
+  // What nobody could ever verify has not outlived its key.
+  EXPECT_EQ(judge(Channel::kMaildir, old, [](Case& c) { c.signature().key_gone = false; }),
+            TrustClass::kUnverified);
+}
+
+// Who holds one speaks for the domain about TLS, not about its mail.
+TEST_F(Trust, AKeyForTlsReportsVouchesForTlsReportsOnly) {
+  Case c = Google();
+  c.signature().tls_reports_only = true;
+  const auto of_mail = [&] {
+    return JudgeMail(c.evidence, c.report.metadata, *suffixes_, kNow).trust;
+  };
+  EXPECT_EQ(Judge(c).trust, TrustClass::kUnverified);
+  EXPECT_EQ(of_mail(), TrustClass::kUnverified) << "a failure report";
+  EXPECT_FALSE(NeedsReading(c.auth()));
+  c.evidence.is_tls_report = true;
+  EXPECT_EQ(of_mail(), TrustClass::kAuthenticated);
+  c.signature().covers_content_type = false;
+  EXPECT_TRUE(NeedsReading(c.auth()));
+  c.evidence.one_reading = false;
+  EXPECT_EQ(of_mail(), TrustClass::kUnverified);
+}
+
+// An answer or a bounce of an anchor's address encloses what somebody wrote to it.
+TEST_F(Trust, WhatAnAnchorsMailEnclosesIsNotTheAnchors) {
+  const TrustVerdict verdict = Judge(Google(), [](Case& c) { c.evidence.is_enclosed = true; });
+  EXPECT_EQ(verdict.trust, TrustClass::kAuthenticated);
+  EXPECT_EQ(verdict.reason, "enclosed");
 }
 
 TEST_F(Trust, SpfAloneNeverAnchors) {

@@ -295,11 +295,48 @@ TEST(VerifyDkim, RefusesShortRsaKeys) {
   EXPECT_EQ(VerifyOne(DkimSign(kMail, DkimTestKey::Rsa(1024), {}), keys).result, DkimResult::kPass);
 }
 
+// RFC 8460 section 3. A stranger can put the field into any mail: it has to be signed.
 TEST(VerifyDkim, TakesKeysForTlsReportsWithTlsReportsOnly) {
   Keys keys;
   keys.Set("s._domainkey.example.com", DkimTestKey::Ed25519().Record("s=tlsrpt; "));
-  const std::string mail = std::string("TLS-Report-Domain: example.net\r\n") + kMail;
-  EXPECT_EQ(VerifyOne(DkimSign(mail, DkimTestKey::Ed25519(), {}), keys).result, DkimResult::kPass);
+  const std::string field = "TLS-Report-Domain: example.net\r\n";
+  const std::vector<std::string> signed_fields = {"from", "subject", "date", "tls-report-domain"};
+  const DkimCheck good =
+      VerifyOne(DkimSign(field + kMail, DkimTestKey::Ed25519(), {.fields = signed_fields}), keys);
+  EXPECT_EQ(good.result, DkimResult::kPass);
+  EXPECT_TRUE(good.tls_reports_only);
+  EXPECT_FALSE(good.key_gone);
+  for (const std::string& mail :
+       {DkimSign(field + kMail, DkimTestKey::Ed25519(), {}),
+        field + DkimSign(kMail, DkimTestKey::Ed25519(), {}),
+        DkimSign(kMail, DkimTestKey::Ed25519(), {}),
+        DkimSign(kMail, DkimTestKey::Ed25519(), {.fields = signed_fields})}) {
+    EXPECT_EQ(VerifyOne(mail, keys).result, DkimResult::kPermError) << mail;
+  }
+  keys.Set("s._domainkey.example.com", DkimTestKey::Ed25519().Record("s=tlsrpt:email; "));
+  EXPECT_FALSE(VerifyOne(DkimSign(kMail, DkimTestKey::Ed25519(), {}), keys).tls_reports_only);
+}
+
+TEST(VerifyDkim, SaysWhenTheKeyIsGone) {
+  const auto is_gone = [](const std::vector<std::string>& records, const DkimSigning& signing,
+                          std::string_view what = "", std::string_view with = "") {
+    Keys keys;
+    if (!records.empty()) keys.Set("s._domainkey.example.com", records);
+    std::string mail = DkimSign(kMail, DkimTestKey::Ed25519(), signing);
+    if (!what.empty()) mail.replace(mail.find(what), what.size(), with);
+    const DkimCheck check = VerifyOne(mail, keys);
+    EXPECT_EQ(check.result, DkimResult::kPermError) << check.reason;
+    return check.key_gone;
+  };
+  const std::string revoked = "v=DKIM1; k=ed25519; p=", good = DkimTestKey::Ed25519().Record();
+  EXPECT_TRUE(is_gone({}, {}));
+  EXPECT_TRUE(is_gone({revoked}, {}));
+  EXPECT_TRUE(is_gone({"v=spf1 -all", revoked}, {}));
+  EXPECT_FALSE(is_gone({"v=DKIM1; k=ed25519; p=AAAA"}, {})) << "a damaged key";
+  EXPECT_FALSE(is_gone({revoked, DkimTestKey::Ed25519().Record("h=sha1; ")}, {}));
+  // The signature is of no use, whatever the key.
+  EXPECT_FALSE(is_gone({}, {}, "a=ed25519-sha256", "a=rsa-sha1"));
+  EXPECT_FALSE(is_gone({}, {.more_tags = "l=100000; "}));
 }
 
 TEST(VerifyDkim, SaysWhenTheKeyIsOutOfReach) {
@@ -346,6 +383,8 @@ TEST(VerifyDkim, SaysWhatIsCovered) {
   EXPECT_EQ(check(kMail, {}, "Subject: x\r\n"), "pass body type");
   EXPECT_EQ(check(kMail, {}, "Date: x\r\n"), "pass body type");
   EXPECT_EQ(check(kMail, {}, "Content-Type: application/zip\r\n"), "pass body identity");
+  // M7 reads it where there is no other.
+  EXPECT_EQ(check(kMail, {}, "ContentType: application/zip\r\n"), "pass body identity");
   EXPECT_EQ(check(kMail, {.fields = {"from", "subject", "date"}}, "X: y\r\n"),
             "pass body identity");
   EXPECT_EQ(check(kMail, {}, "X: y\r\nFrom : evil@example.net\r\n"), "no body type");
@@ -383,8 +422,6 @@ TEST(VerifyDkim, NoChangedOctetPasses) {
                               .fields = {"received", "received", "from", "to", "subject", "date",
                                          "mime-version", "content-type", "x-empty"}};
     const std::string mail = DkimSign(kMail, DkimTestKey::Ed25519(), signing);
-  // M7 reads it where there is no other.
-  EXPECT_EQ(check(kMail, {}, "ContentType: application/zip\r\n"), "pass body identity");
     const auto want = DkimSignedText(mail, 0, signing);
     ASSERT_TRUE(want.has_value());
     for (size_t at = 0; at < mail.size(); ++at) {
