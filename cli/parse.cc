@@ -279,7 +279,7 @@ int Parse(App* app, const Options& options) {
     }
     // No time of receipt: an impossible date stays as it is written.
     const UnpackHints hints = {file == "-" ? "" : std::filesystem::path(file).filename().string(),
-                               absl::UnixEpoch()};
+                               absl::UnixEpoch(), /*handed_in=*/true};
     const Unpacked unpacked = Unpack(*std::move(content), hints, UnpackLimits());
     for (const UnpackedReport& report : unpacked.reports) {
       ++(IsReport(report) || report.outcome == Outcome::kDuplicate ? good : bad);

@@ -319,7 +319,8 @@ absl::StatusOr<Unpacked> Pipeline::Inspect(const Receipt& receipt) {
   DMARCATE_ASSIGN_OR_RETURN(std::string content, store_.ReadRaw(receipt.raw_sha256));
   const CrashJournal::Attempt attempt = crashes_.Begin(receipt.raw_sha256);
   const CrashJournal::Scope scope(receipt.raw_sha256);
-  return parser_(std::move(content), {receipt.file_name, receipt.received_time});
+  return parser_(std::move(content),
+                 {receipt.file_name, receipt.received_time, IsHandedIn(receipt.channel)});
 }
 
 void Pipeline::WriteLoop() {
@@ -705,7 +706,9 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
       privacy.raw = FailurePrivacy::Raw::kRedacted;
     }
     out.processed = ToProcessed(
-        receipt, parser_(std::move(task.content), {receipt.file_name, receipt.received_time}),
+        receipt,
+        parser_(std::move(task.content),
+                {receipt.file_name, receipt.received_time, IsHandedIn(receipt.channel)}),
         [&](const UnpackedReport& report, const CarrierInfo& mail) {
           return Judge(task, report, mail);
         },
@@ -734,11 +737,11 @@ TrustVerdict Pipeline::Judge(const Parsing& task, const UnpackedReport& report,
   evidence.received_time = task.receipt.received_time;
   evidence.file_name = report.file_name;
   evidence.subject = mail.subject;
+  evidence.is_tls_report = report.tls.has_value();
+  evidence.is_enclosed = IsEnclosed(report);
   if (task.carrier && mail.is_mail) {
     evidence.auth = task.carrier->auth;
     evidence.one_reading = task.carrier->one_reading;
-  evidence.is_tls_report = report.tls.has_value();
-  evidence.is_enclosed = IsEnclosed(report);
   }
   const absl::Time now = verification_.clock->Now();
   if (!report.aggregate) return JudgeMail(evidence, claim, suffixes_, now);

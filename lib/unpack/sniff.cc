@@ -61,17 +61,21 @@ bool IsHtml(std::string_view text) {
   return StartsWithIgnoreCase(text, "<!doctype html") || StartsWithIgnoreCase(text, "<html");
 }
 
-// Whether `text` has a tag with the local name "feedback" that begins with `open`, "<" or "</".
-bool HasTag(std::string_view text, std::string_view open) {
-  constexpr std::string_view kName = "feedback";
-  for (size_t at = text.find(open); at != std::string_view::npos; at = text.find(open, at + 1)) {
-    std::string_view name = text.substr(at + open.size());
-    name = name.substr(0, name.find_first_of(" \t\r\n/>"));
-    const size_t colon = name.find(':');
-    if (colon != std::string_view::npos) name.remove_prefix(colon + 1);
-    if (EqualsIgnoreCase(name, kName)) return true;
+// Where the next tag with the local name "feedback" that begins with `open`, "<" or "</", stands at
+// or after `at`; npos if there is none. A name ends at the next '<' at the latest, so that no octet
+// is looked at for more than one.
+size_t FindFeedbackTag(std::string_view text, std::string_view open, size_t at) {
+  for (at = text.find(open, at); at != std::string_view::npos; at = text.find(open, at + 1)) {
+    const size_t begin = at + open.size();
+    std::string_view name = text.substr(begin, text.find_first_of(" \t\r\n/><", begin) - begin);
+    name.remove_prefix(name.rfind(':') + 1);
+    if (EqualsIgnoreCase(name, "feedback")) return at;
   }
-  return false;
+  return at;
+}
+
+bool HasTag(std::string_view text, std::string_view open) {
+  return FindFeedbackTag(text, open, 0) != std::string_view::npos;
 }
 
 }  // namespace
@@ -79,6 +83,15 @@ bool HasTag(std::string_view text, std::string_view open) {
 bool HasFeedbackTag(std::string_view bytes) {
   std::string room;
   return HasTag(HeadText(bytes, kTagWindowBytes, &room), "<");
+}
+
+int CountFeedbackTags(std::string_view text) {
+  int tags = 0;
+  for (size_t at = FindFeedbackTag(text, "<", 0); at != std::string_view::npos;
+       at = FindFeedbackTag(text, "<", at + 1)) {
+    ++tags;
+  }
+  return tags;
 }
 
 bool EndsWithFeedbackTag(std::string_view bytes) {

@@ -32,6 +32,9 @@ Content SniffContent(std::string_view bytes);
 // in UTF-16 too.
 bool HasFeedbackTag(std::string_view bytes);
 
+// All start tags in `text` with the local name "feedback", in any case. Linear.
+int CountFeedbackTags(std::string_view text);
+
 // True if an end tag with the local name "feedback" stands in the last 4 KiB.
 bool EndsWithFeedbackTag(std::string_view bytes);
 

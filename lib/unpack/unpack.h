@@ -40,6 +40,9 @@ struct UnpackLimits {  // DESIGN section 5
 struct UnpackHints {
   std::string file_name;     // of the input itself, if known
   absl::Time received_time;  // required: dates over 48 hours after it are implausible
+  // An operator chose the input: then each message of a mailbox has the limits on parts and members
+  // for itself. In what strangers send they are for the input as a whole.
+  bool handed_in = false;
 };
 
 // One report found, or one reason why there is none. The aggregate's outcome and repairs include

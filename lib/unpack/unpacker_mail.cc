@@ -38,7 +38,7 @@ bool IsPicture(const MailLeaf& leaf) {
 }  // namespace
 
 void Unpacker::VisitMbox(const std::string& bytes, Layer layer) {
-  const bool outermost = layer.origin == Origin::kInput;
+  const bool counts_anew = hints_.handed_in && layer.origin == Origin::kInput;
   layer.container.emplace_back("mbox");
   layer.origin = Origin::kMember;
   MboxReader reader(bytes);
@@ -51,8 +51,7 @@ void Unpacker::VisitMbox(const std::string& bytes, Layer layer) {
                     fmt::format("over {} messages in mailboxes", kMaxMailboxMessages),
                     std::move(layer));
     }
-    // Counts are per message where a mailbox was handed in; bytes are for the input as a whole.
-    if (outermost) {
+    if (counts_anew) {  // counts; bytes are for the input as a whole
       mime_parts_ = 0;
       budget_.ForgetMembers();
     }

@@ -67,6 +67,7 @@ void Take(const std::string& file, const Unpacked& unpacked, Totals* totals) {
 
 Unpacked UnpackBytes(std::string bytes, std::string_view file_name) {
   UnpackHints hints;
+  hints.handed_in = true;
   hints.file_name = file_name;
   hints.received_time = absl::FromUnixSeconds(1772323200);  // 2026-03-01: after the last report
   return Unpack(std::move(bytes), hints, {});

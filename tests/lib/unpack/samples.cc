@@ -133,8 +133,9 @@ std::string ToLine(const UnpackedReport& report) {
 }
 
 std::vector<std::string> UnpackLines(std::string input, std::string_view file_name,
-                                     const UnpackLimits& limits) {
+                                     const UnpackLimits& limits, bool handed_in) {
   UnpackHints hints;
+  hints.handed_in = handed_in;
   hints.file_name = file_name;
   hints.received_time = absl::FromUnixSeconds(1764720000);  // 2025-12-03
   std::vector<std::string> lines;

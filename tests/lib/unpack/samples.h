@@ -37,7 +37,7 @@ std::string_view NameOf(ReportKind kind);
 std::string ToLine(const UnpackedReport& report);
 // Unpack() with a received time, one line a report.
 std::vector<std::string> UnpackLines(std::string input, std::string_view file_name = "",
-                                     const UnpackLimits& limits = {});
+                                     const UnpackLimits& limits = {}, bool handed_in = false);
 
 }  // namespace dmarcate
 

@@ -60,6 +60,13 @@ TEST(Sniff, FeedbackTagIsLookedForNearTheBeginning) {
   EXPECT_FALSE(HasFeedbackTag("</feedback>"));
 }
 
+TEST(Sniff, TagsAreCountedByTheirLocalNames) {
+  EXPECT_EQ(CountFeedbackTags("<feedback><a:Feedback x=1><feedback/></feedback>"), 3);
+  EXPECT_EQ(CountFeedbackTags("<<feedback <a<b:feedback>"), 2);
+  EXPECT_EQ(CountFeedbackTags("<feedbacks> feedback> < feedback>"), 0);
+  EXPECT_EQ(CountFeedbackTags("<feedback"), 1);
+}
+
 TEST(Sniff, EndTagIsLookedForNearTheEnd) {
   EXPECT_TRUE(EndsWithFeedbackTag("<feedback></feedback>\n\0"));
   EXPECT_TRUE(EndsWithFeedbackTag("</n:FEEDBACK >"));

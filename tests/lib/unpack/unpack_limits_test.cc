@@ -87,7 +87,7 @@ TEST(UnpackLimitsTest, MimePartsOverAllMails) {
             Lines{"unknown over_limit too_many_parts [mail/mail]"});
 }
 
-TEST(UnpackLimitsTest, MailboxesCountPartsPerMessage) {
+TEST(UnpackLimitsTest, MailboxesOfAnOperatorCountPartsPerMessage) {
   std::string mbox;
   for (int i = 0; i < 30; ++i) {
     mbox += "From a@b\n" +
@@ -96,9 +96,14 @@ TEST(UnpackLimitsTest, MailboxesCountPartsPerMessage) {
                                   ZipOf({{"a", SampleXml(std::to_string(i))}}))}) +
             "\n";
   }
-  const Lines got = UnpackLines(mbox);
+  const Lines got = UnpackLines(mbox, "", {}, /*handed_in=*/true);
   ASSERT_EQ(got.size(), 30u);
   EXPECT_EQ(got.back(), "aggregate accepted [mbox/mail/zip/xml] 29");
+  // A stranger's mail does not get more by a line in front.
+  const Lines of_stranger = UnpackLines(mbox);
+  EXPECT_EQ(of_stranger.at(7), "aggregate accepted [mbox/mail/zip/xml] 7");
+  EXPECT_EQ(of_stranger.at(8), "unknown over_limit too_many_members [mbox/mail/zip]");
+  EXPECT_EQ(of_stranger.back(), "unknown over_limit too_many_parts [mbox/mail]");
 }
 
 TEST(UnpackLimitsTest, MimeDepth) {
