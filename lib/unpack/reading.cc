@@ -40,22 +40,6 @@ int Base64Runs(std::string_view text) {
   return runs;
 }
 
-// Start tags whose local name is "feedback".
-int FeedbackTags(std::string_view text) {
-  constexpr std::string_view kName = "feedback";
-  constexpr size_t kPrefixOctets = 64;
-  int tags = 0;
-  for (size_t at = text.find('<'); at != std::string_view::npos; at = text.find('<', at + 1)) {
-    std::string_view name = text.substr(at + 1, kPrefixOctets);
-    name = name.substr(0, name.find_first_of(" \t\r\n/>"));
-    if (const size_t colon = name.rfind(':'); colon != std::string_view::npos) {
-      name.remove_prefix(colon + 1);
-    }
-    if (EqualsIgnoreCase(name, kName)) ++tags;
-  }
-  return tags;
-}
-
 bool HasMagic(std::string_view text) {
   constexpr std::array kMagic = {"PK\x03\x04"sv, "\x1F\x8B\x08"sv, "<?xml"sv, "<?XML"sv};
   return std::ranges::any_of(kMagic, [text](std::string_view magic) {
@@ -63,9 +47,26 @@ bool HasMagic(std::string_view text) {
   });
 }
 
+// UTF-16 and UTF-32 as far as they are ASCII: what the sniffer sees of them. A view of `text` where
+// it can be, else of `*room`.
+std::string_view WithoutNuls(std::string_view text, std::string* room) {
+  if (text.find('\0') == std::string_view::npos) return text;
+  *room = text;
+  std::erase(*room, '\0');
+  return *room;
+}
+
+int FeedbackTags(std::string_view text) {
+  std::string room;
+  return CountFeedbackTags(WithoutNuls(text, &room));
+}
+
 // Whether a report may begin anywhere in it.
 bool MayHoldReport(std::string_view text) {
-  return HasMagic(text) || FeedbackTags(text) > 0 || Base64Runs(text) > 0;
+  if (HasMagic(text)) return true;
+  std::string room;
+  text = WithoutNuls(text, &room);
+  return HasMagic(text) || CountFeedbackTags(text) > 0 || Base64Runs(text) > 0;
 }
 
 bool IsReport(std::string_view content) {

@@ -15,6 +15,8 @@
 namespace dmarcate {
 namespace {
 
+using std::string_literals::operator""s;
+
 bool OneReading(const std::string& mail) { return HasOneReading(mail, UnpackLimits()); }
 
 constexpr char kBase64[] = "\nContent-Transfer-Encoding: base64";
@@ -33,6 +35,13 @@ std::string WithAround(const std::string& preamble, const std::string& epilogue)
   return mail + epilogue;
 }
 
+// Each octet with what a wider charset has before and after it.
+std::string Spread(const std::string& text, const std::string& before, const std::string& after) {
+  std::string out;
+  for (const char c : text) out.append(before).append(1, c).append(after);
+  return out;
+}
+
 TEST(Reading, HonestMailHasOne) {
   const std::string gzip = GzipOf(SampleXml()), zip = ZipOf({{"r.xml", SampleXml()}});
   const std::vector<std::string> mails = {
@@ -45,6 +54,8 @@ TEST(Reading, HonestMailHasOne) {
       MixedMail({kText, ReportPart()}),
       MixedMail({kText, kHtml, ReportPart()}),
       WithAround("This is a multi-part message in MIME format.\n", "\n\n"),
+      LeafMail(fmt::format("Content-Type: text/xml{}", kBase64),
+               Base64Lines("\xFF\xFE" + Spread(SampleXml(), "", "\0"s))),
       // Text in base64 is text.
       MixedMail(
           {Base64Part("text/plain", "", "These are words that a person may read, with a comma."),
@@ -75,6 +86,14 @@ TEST(Reading, WhatCouldBeReadOtherwiseHasNotOne) {
       MixedMail({"Content-Type: text/html\n\n<html><!--" + xml + "--></html>", ReportPart()}),
       MixedMail({"Content-Type: image/png\n\n" + lines, ReportPart()}),
       MixedMail({Base64Part("text/plain", "", "see " + xml), ReportPart()}),
+      // In UTF-16, either way round, and UTF-32.
+      MixedMail(
+          {"Content-Type: application/octet-stream\n\n" + Spread(xml, "", "\0"s), ReportPart()}),
+      MixedMail({"Content-Type: text/plain\n\n" + Spread(xml, "\0"s, ""), ReportPart()}),
+      MixedMail({Base64Part("text/plain", "", "\xFF\xFE" + Spread(xml, "", "\0"s)), ReportPart()}),
+      MixedMail({Base64Part("text/plain", "", Spread(xml, "\0\0\0"s, "")), ReportPart()}),
+      WithAround(Spread(xml, "", "\0"s), ""),
+      LeafMail("Content-Type: text/xml", Spread(SampleXml(), "", "\0"s) + Spread(xml, "", "\0"s)),
       // In the header of a part.
       MixedMail({"X-A: 1\nX-B: <feedback>\n\ntext", ReportPart()}),
       // In the leaf of the report itself.
