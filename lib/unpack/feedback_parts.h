@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lib/mail/mime_scan.h"
 
@@ -16,9 +17,25 @@ namespace dmarcate {
 // `decoded` is the leaf's body, decoded.
 bool IsFeedbackPart(const MailLeaf& leaf, std::string_view decoded);
 
-// The header section of the mail that the feedback part `feedback` is about, decoded; empty if the
-// report encloses none.
-std::string OriginalHeaders(const Mail& mail, size_t feedback);
+// Finds the header section of the mail that a feedback part is about. Decodes each leaf once at
+// most and of each so much as is read, however many feedback parts there are.
+class OriginalHeaders {
+ public:
+  // `mail` must outlive it.
+  explicit OriginalHeaders(const Mail& mail) : mail_(mail), found_(mail.messages.size()) {}
+
+  // Of the leaf `feedback`, decoded, kMaxOriginalBytes at most; empty if the report encloses none.
+  // To be asked from the first leaf to the last.
+  std::string Of(size_t feedback);
+
+ private:
+  // The next leaf of `message` behind `leaf` that has one, or the number of leaves.
+  size_t NextLeaf(size_t message, size_t leaf);
+
+  const Mail& mail_;
+  std::vector<size_t> found_;  // by message: what NextLeaf() said last
+};
+inline constexpr size_t kMaxOriginalBytes = 256 << 10;
 
 }  // namespace dmarcate
 

@@ -161,7 +161,7 @@ std::optional<std::string> RedactFailureMail(std::string_view mail, const Addres
   if (!feedback) return std::nullopt;
 
   const std::string part = RedactedFields(fields, tokens);
-  const std::string original = RedactedOriginal(OriginalHeaders(scanned, *feedback), tokens);
+  const std::string original = RedactedOriginal(OriginalHeaders(scanned).Of(*feedback), tokens);
   const std::string boundary = "dmarcate-" + Sha256Hex(part + original).substr(0, 32);
   const HeaderFields carrier(head);
   std::string out;

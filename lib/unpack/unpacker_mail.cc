@@ -87,6 +87,7 @@ void Unpacker::VisitMail(const std::string& bytes, Layer layer) {
   // Below the message that carries a feedback report stands what it complains about.
   int complaint_depth = -1;
   size_t facts_of = 0;  // the message that layer.mail tells of
+  OriginalHeaders original(mail);
   for (size_t i = 0; i < mail.leaves.size(); ++i) {
     const MailLeaf& leaf = mail.leaves[i];
     const int depth = mail.messages[leaf.message].depth;
@@ -108,14 +109,14 @@ void Unpacker::VisitMail(const std::string& bytes, Layer layer) {
     DecodedBody decoded = DecodeBody(leaf.body, leaf.encoding);
     if (IsFeedbackPart(leaf, decoded.data)) {
       complaint_depth = depth;
-      VisitFeedback(decoded.data, OriginalHeaders(mail, i), std::move(inside));
+      VisitFeedback(decoded.data, original.Of(i), std::move(inside));
       continue;
     }
     if (inside.origin == Origin::kBody) {
       if (const auto fields = FieldsOfPlainNotice(decoded.data)) {
         complaint_depth = depth;
         inside.AddRepair("feedback_plain_text", "", "its lines, read as fields", /*material=*/true);
-        VisitFeedback(*fields, OriginalHeaders(mail, i), std::move(inside));
+        VisitFeedback(*fields, original.Of(i), std::move(inside));
         continue;
       }
     }
