@@ -5,6 +5,7 @@
 
 #include "lib/base/digest.h"
 #include "lib/base/text.h"
+#include "lib/mail/header.h"
 #include "lib/mail/mime_scan.h"
 #include "lib/report/header_fields.h"
 #include "lib/unpack/feedback_parts.h"
@@ -111,6 +112,14 @@ bool MayBeAnotherReport(const MailLeaf& leaf, std::string_view decoded) {
     case Content::kGzip:
     case Content::kZip:
     case Content::kXml:
+// The header of the message complained about ends with it; a mail may carry anything.
+bool HasHeaderOnly(std::string_view mail) {
+  HeaderReader reader(mail.substr(HeaderBegin(mail, 0)));
+  while (reader.Next()) {
+  }
+  return TrimAscii(mail.substr(HeaderBegin(mail, 0) + reader.position())).empty();
+}
+
     case Content::kJson:
     case Content::kBase64:
     case Content::kZlib:
@@ -121,7 +130,10 @@ bool MayBeAnotherReport(const MailLeaf& leaf, std::string_view decoded) {
   return leaf.content_type == "application/gzip" || leaf.content_type == "application/zip";
 }
 
+    case Content::kMbox:
 bool IsFailureMail(std::string_view head) {
+    case Content::kMail:
+      return !HasHeaderOnly(decoded);
   const HeaderFields fields(head);
   const std::string* type = fields.Find("Content-Type");
   if (type == nullptr) return false;
@@ -148,10 +160,12 @@ std::optional<std::string> RedactFailureMail(std::string_view mail, const Addres
   std::string fields;
   for (size_t i = 0; i < scanned.leaves.size(); ++i) {
     const MailLeaf& leaf = scanned.leaves[i];
-    if (leaf.message != 0) continue;  // of what is complained about
+    const bool enclosed = leaf.message != 0;
+    if (enclosed && feedback) continue;  // what is complained about
     DecodedBody decoded = DecodeBody(leaf.body, leaf.encoding);
     if (IsFeedbackPart(leaf, decoded.data)) {
-      if (feedback) return std::nullopt;
+  if (!scanned.limit.empty()) return std::nullopt;  // nobody has seen the rest
+      if (feedback || enclosed) return std::nullopt;
       feedback = i;
       fields = std::move(decoded.data);
     } else if (MayBeAnotherReport(leaf, decoded.data)) {

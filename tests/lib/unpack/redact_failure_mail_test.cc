@@ -110,6 +110,23 @@ TEST(RedactFailureMailTest, LeavesEverythingElseAlone) {
     EXPECT_FALSE(RedactFailureMail(mixed, kTokens).has_value());
   }
   std::string labelled = good;
+  // Nor one in an enclosed mail, or behind more parts than are looked at.
+  const std::string eml = LeafMail("Content-Type: text/xml", SampleXml());
+  for (const std::string& part : {"Content-Type: application/octet-stream; name=r.eml\n\n" + eml,
+                                  "Content-Type: application/octet-stream\n\nFrom a@b\n" + eml,
+                                  "Content-Type: text/rfc822-headers\n\n" + eml,
+                                  Base64Part("message/rfc822", "r.eml", eml)}) {
+    std::string mixed = good;
+    mixed.insert(mixed.rfind("\n--b--"), "\n--b\n" + part);
+    EXPECT_FALSE(RedactFailureMail(mixed, kTokens).has_value()) << part;
+  }
+  std::string before = good;
+  before.insert(before.find("--b\nContent-Type: message/feedback-report"),
+                "--b\nContent-Type: message/rfc822\n\n" + eml + "\n");
+  EXPECT_FALSE(RedactFailureMail(before, kTokens).has_value());
+  std::string many = good;
+  for (int i = 0; i < 80; ++i) many.insert(many.rfind("\n--b--"), "\n--b\n\ntext");
+  EXPECT_FALSE(RedactFailureMail(many, kTokens).has_value());
   labelled.replace(labelled.find("message/feedback-report"), 23, "application/xml");
   EXPECT_FALSE(RedactFailureMail(labelled, kTokens).has_value());
 }
