@@ -5,6 +5,7 @@
 
 #include "lib/base/digest.h"
 #include "lib/base/text.h"
+#include "lib/report/header_fields.h"
 
 namespace dmarcate {
 namespace {
@@ -61,6 +62,16 @@ size_t LocalBegin(std::string_view text, size_t from, size_t at) {
   return begin;
 }
 
+// Of the value (RFC 2045 section 5.1) at `begin`; a quotation that is not closed takes the rest.
+size_t EndOfValue(std::string_view text, size_t begin) {
+  if (begin >= text.size() || text[begin] != '"') {
+    return std::min(text.find_first_of(" \t;", begin), text.size());
+  }
+  size_t end = begin + 1;
+  while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+  return std::min(end + 1, text.size());
+}
+
 std::string Cut(std::string text, size_t may_be_cut) {
   if (text.size() < may_be_cut) return text;
   const size_t blank = text.find_last_of(" \t;,");
@@ -95,6 +106,27 @@ std::string AddressTokens::Replace(std::string_view text) const {
   return out.append(text.substr(copied));
 }
 
+std::string AddressTokens::Results(std::string_view value) const {
+  constexpr std::string_view kName = "smtp.auth";
+  constexpr std::string_view kBlanks = " \t";
+  const std::string text = Replace(WithoutComments(value));
+  const std::string folded = AsciiLower(text);
+  std::string out;
+  size_t copied = 0;
+  for (size_t at = folded.find(kName); at != std::string::npos; at = folded.find(kName, at + 1)) {
+    size_t begin = std::min(text.find_first_not_of(kBlanks, at + kName.size()), text.size());
+    if (begin == text.size() || text[begin] != '=') continue;
+    begin = std::min(text.find_first_not_of(kBlanks, begin + 1), text.size());
+    const size_t end = EndOfValue(text, begin);
+    const std::string_view name = std::string_view(text).substr(begin, end - begin);
+    if (name.empty() || IsToken(name.substr(0, name.find('@')))) continue;
+    out.append(text, copied, begin - copied);
+    out.append(kToken).append(Mac(AsciiLower(name)), 0, kTokenDigits);
+    copied = end;
+  }
+  return out.append(text, copied);
+}
+
 std::string AddressTokens::Mailbox(std::string_view value) const {
   const size_t open = value.rfind('<');
   if (open != std::string_view::npos) value = value.substr(open + 1);
@@ -113,16 +145,18 @@ void RedactFailureReport(const AddressTokens& tokens, FailureReport* report) {
         &report->source_ip, &report->arrival_date, &report->delivery_result,
         &report->identity_alignment, &report->dkim_domain, &report->dkim_selector, &report->spf_dns,
         &report->original_mail_from_domain, &report->original_from_domain,
-        &report->authentication_results, &report->original_message_id}) {
+        &report->original_message_id}) {
     *text = tokens.Replace(Cut(std::move(*text), kMayBeCut));
   }
+  report->authentication_results =
+      tokens.Results(Cut(std::move(report->authentication_results), kMayBeCut));
   for (std::string& word : report->auth_failure) word = tokens.Replace(word);
 }
 
 void RedactRepairs(const AddressTokens& tokens, std::vector<Repair>* repairs) {
   for (Repair& repair : *repairs) {
     for (std::string* text : {&repair.raw, &repair.chosen}) {
-      *text = tokens.Replace(Cut(std::move(*text), kRepairMayBeCut));
+      *text = tokens.Results(Cut(std::move(*text), kRepairMayBeCut));
     }
   }
 }

@@ -26,6 +26,10 @@ class AddressTokens {
   // nothing. "smtp.mailfrom=" and the like before an address stay, too.
   std::string Replace(std::string_view text) const;
 
+  // Of a field that reports results of authentication (RFC 8601), which names persons without an
+  // address as well: Replace() without comments, and with a token for the value of smtp.auth.
+  std::string Results(std::string_view value) const;
+
   // The first address in `value` as "<token@domain>", without display name or comment; "" if there
   // is none.
   std::string Mailbox(std::string_view value) const;
@@ -37,8 +41,8 @@ class AddressTokens {
   std::string key_;
 };
 
-// Replaces addresses in every text of the report and of its repairs. A text that may have been cut
-// within an address loses its last word.
+// Replaces addresses, and what Results() replaces, in every text of the report and of its repairs.
+// A text that may have been cut within an address loses its last word.
 void RedactFailureReport(const AddressTokens& tokens, FailureReport* report);
 void RedactRepairs(const AddressTokens& tokens, std::vector<Repair>* repairs);
 

@@ -22,11 +22,11 @@ constexpr size_t kMacDigits = 64;
 
 // Of the feedback part (RFC 5965, 6591, 9991) all but who received and what was said.
 constexpr std::string_view kFields[] = {
-    "Feedback-Type",         "User-Agent", "Version",       "Auth-Failure",
-    "Reported-Domain",       "Source-IP",  "Source-Port",   "Arrival-Date",
-    "Received-Date",         "Incidents",  "DKIM-Domain",   "Delivery-Result",
-    "DKIM-Selector",         "SPF-DNS",    "Reporting-MTA", "Identity-Alignment",
-    "Authentication-Results"};
+    "Feedback-Type",   "User-Agent", "Version",       "Auth-Failure",
+    "Reported-Domain", "Source-IP",  "Source-Port",   "Arrival-Date",
+    "Received-Date",   "Incidents",  "DKIM-Domain",   "Delivery-Result",
+    "DKIM-Selector",   "SPF-DNS",    "Reporting-MTA", "Identity-Alignment"};
+constexpr std::string_view kResults = "Authentication-Results";
 
 // Blanks for control characters; valid UTF-8; cut.
 std::string OneLine(std::string_view value) {
@@ -45,6 +45,12 @@ void CopyField(const HeaderFields& fields, std::string_view name, const AddressT
                std::string* out) {
   if (const std::string* value = fields.Find(name)) {
     AddField(name, tokens.Replace(OneLine(*value)), out);
+  }
+}
+
+void CopyResults(const HeaderFields& fields, const AddressTokens& tokens, std::string* out) {
+  if (const std::string* value = fields.Find(kResults)) {
+    AddField(kResults, tokens.Results(OneLine(*value)), out);
   }
 }
 
@@ -85,6 +91,7 @@ std::string RedactedFields(std::string_view text, const AddressTokens& tokens) {
   const HeaderFields fields(text.substr(0, kFieldBytes));
   std::string out;
   for (const std::string_view name : kFields) CopyField(fields, name, tokens, &out);
+  CopyResults(fields, tokens, &out);
   CopyMailbox(fields, "Original-Mail-From", tokens, &out);
   CopyMailbox(fields, "DKIM-Identity", tokens, &out);
   return out;
@@ -98,11 +105,19 @@ std::string RedactedOriginal(std::string_view headers, const AddressTokens& toke
   CopyMailbox(fields, "Sender", tokens, &out);
   CopyDate(fields, &out);
   CopyField(fields, "Message-ID", tokens, &out);
-  CopyField(fields, "Authentication-Results", tokens, &out);
+  CopyResults(fields, tokens, &out);
   if (const std::string* signature = fields.Find("DKIM-Signature")) {
     AddField("DKIM-Signature", tokens.Replace(OneLine(WithoutCopiedFields(*signature))), &out);
   }
   return out;
+}
+
+// The header of the message complained about ends with it; a mail may carry anything.
+bool HasHeaderOnly(std::string_view mail) {
+  HeaderReader reader(mail.substr(HeaderBegin(mail, 0)));
+  while (reader.Next()) {
+  }
+  return TrimAscii(mail.substr(HeaderBegin(mail, 0) + reader.position())).empty();
 }
 
 // Something else than a report for people and the message complained about: it may be a report of
@@ -112,28 +127,20 @@ bool MayBeAnotherReport(const MailLeaf& leaf, std::string_view decoded) {
     case Content::kGzip:
     case Content::kZip:
     case Content::kXml:
-// The header of the message complained about ends with it; a mail may carry anything.
-bool HasHeaderOnly(std::string_view mail) {
-  HeaderReader reader(mail.substr(HeaderBegin(mail, 0)));
-  while (reader.Next()) {
-  }
-  return TrimAscii(mail.substr(HeaderBegin(mail, 0) + reader.position())).empty();
-}
-
     case Content::kJson:
     case Content::kBase64:
     case Content::kZlib:
+    case Content::kMbox:
       return true;
+    case Content::kMail:
+      return !HasHeaderOnly(decoded);
     default:
       break;
   }
   return leaf.content_type == "application/gzip" || leaf.content_type == "application/zip";
 }
 
-    case Content::kMbox:
 bool IsFailureMail(std::string_view head) {
-    case Content::kMail:
-      return !HasHeaderOnly(decoded);
   const HeaderFields fields(head);
   const std::string* type = fields.Find("Content-Type");
   if (type == nullptr) return false;
@@ -156,6 +163,7 @@ std::optional<std::string> RedactFailureMail(std::string_view mail, const Addres
   if (!IsFailureMail(head)) return std::nullopt;
   if (IsRedactedFailureMail(mail, tokens)) return std::string(mail);
   const Mail scanned = ScanMail(mail, MailLimits{});
+  if (!scanned.limit.empty()) return std::nullopt;  // nobody has seen the rest
   std::optional<size_t> feedback;
   std::string fields;
   for (size_t i = 0; i < scanned.leaves.size(); ++i) {
@@ -164,7 +172,6 @@ std::optional<std::string> RedactFailureMail(std::string_view mail, const Addres
     if (enclosed && feedback) continue;  // what is complained about
     DecodedBody decoded = DecodeBody(leaf.body, leaf.encoding);
     if (IsFeedbackPart(leaf, decoded.data)) {
-  if (!scanned.limit.empty()) return std::nullopt;  // nobody has seen the rest
       if (feedback || enclosed) return std::nullopt;
       feedback = i;
       fields = std::move(decoded.data);

@@ -65,6 +65,25 @@ TEST(AddressTokensTest, EqualAddressesHaveEqualTokensUnderOneKeyOnly) {
             kTokens.Replace("jane@example.com"));
 }
 
+TEST(AddressTokensTest, ResultsNameNobodyWithoutAnAddressEither) {
+  const auto results = [](const std::string& text) {
+    const std::string got = kTokens.Results(text);
+    EXPECT_EQ(kTokens.Results(got), got) << "twice changes nothing";
+    return std::regex_replace(got, std::regex("r-[0-9a-f]{16}"), "T");
+  };
+  EXPECT_EQ(results("mx; auth=pass (John Doe) smtp.auth=john.doe"), "mx; auth=pass  smtp.auth=T");
+  EXPECT_EQ(results("auth=pass SMTP.Auth = \"john \\\" doe\"; spf=pass"),
+            "auth=pass SMTP.Auth = T; spf=pass");
+  EXPECT_EQ(results("smtp.auth=john@a.test smtp.mailfrom=b@a.test"),
+            "smtp.auth=T@a.test smtp.mailfrom=T@a.test");
+  EXPECT_EQ(results("smtp.auth=\"john doe\"@a.test;"), "smtp.auth=T@a.test;");
+  EXPECT_EQ(results("smtp.auth=\"john doe"), "smtp.auth=T");
+  EXPECT_EQ(results("dmarc=fail (p=none (by John)) header.from=a.test"),
+            "dmarc=fail  header.from=a.test");
+  EXPECT_EQ(results("smtp.auth="), "smtp.auth=");
+  EXPECT_EQ(results("a (John"), "a");
+}
+
 TEST(AddressTokensTest, MailboxLeavesNoName) {
   const std::string token = kTokens.Replace("jane@a.test");
   for (const std::string text : {"jane@a.test", "<jane@a.test>", "Jane Doe <jane@a.test>",
@@ -85,7 +104,9 @@ TEST(AddressTokensTest, WhatMayBeCutWithinAnAddressLosesItsEnd) {
   EXPECT_THAT(report.authentication_results, Not(HasSubstr("jane")));
   EXPECT_THAT(report.auth_failure[0], Not(HasSubstr("jane")));
   std::vector<Repair> repairs = {{"code", "path", std::string(250, 'x') + " jane", "jane@a.test"}};
+  repairs.push_back({"code", "path", "auth=pass (Jane) smtp.auth=jane", ""});
   RedactRepairs(kTokens, &repairs);
+  EXPECT_THAT(repairs[1].raw, AllOf(Not(HasSubstr("Jane")), Not(HasSubstr("jane"))));
   EXPECT_THAT(repairs[0].raw, Not(HasSubstr("jane")));
   EXPECT_THAT(repairs[0].chosen, Not(HasSubstr("jane")));
 }

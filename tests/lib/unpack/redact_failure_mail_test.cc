@@ -25,7 +25,8 @@ constexpr std::string_view kFields =
     "Original-Rcpt-To: canary-reader@receiver.test\n"
     "Original-Envelope-Id: canary-envelope\n"
     "Authentication-Results: mx.test; dmarc=fail\n header.from=example.com;"
-    " spf=fail smtp.mailfrom=canary-bounce@example.com\n"
+    " spf=fail smtp.mailfrom=canary-bounce@example.com;"
+    " auth=pass (Canary canary-name) smtp.auth=canary.user\n"
     "Auth-Failure: dmarc\nDKIM-Domain: example.com\nDKIM-Identity: canary-signer@example.com\n"
     "DKIM-Selector: s1\nDKIM-Canonicalized-Header: canary-header\n"
     "DKIM-Canonicalized-Body: canary-body\nArrival-Date: Tue, 30 Apr 2019 02:09:00 +0000\n"
@@ -109,7 +110,6 @@ TEST(RedactFailureMailTest, LeavesEverythingElseAlone) {
                  "\n--b\nContent-Type: application/octet-stream\n\n" + other);
     EXPECT_FALSE(RedactFailureMail(mixed, kTokens).has_value());
   }
-  std::string labelled = good;
   // Nor one in an enclosed mail, or behind more parts than are looked at.
   const std::string eml = LeafMail("Content-Type: text/xml", SampleXml());
   for (const std::string& part : {"Content-Type: application/octet-stream; name=r.eml\n\n" + eml,
@@ -127,6 +127,7 @@ TEST(RedactFailureMailTest, LeavesEverythingElseAlone) {
   std::string many = good;
   for (int i = 0; i < 80; ++i) many.insert(many.rfind("\n--b--"), "\n--b\n\ntext");
   EXPECT_FALSE(RedactFailureMail(many, kTokens).has_value());
+  std::string labelled = good;
   labelled.replace(labelled.find("message/feedback-report"), 23, "application/xml");
   EXPECT_FALSE(RedactFailureMail(labelled, kTokens).has_value());
 }
