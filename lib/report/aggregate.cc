@@ -304,7 +304,20 @@ std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHi
 std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHints& hints,
                                             const AggregateLimits& limits, ModelBudget& budget) {
   RepairLog log(limits.repairs);
-  const std::string text = ToUtf8Document(std::move(document), log);
+  DocumentExcerpt beginning = MakeExcerpt(document, std::nullopt);
+  const Utf8Document utf8 = ToUtf8Document(std::move(document), limits.converted_bytes, log);
+  if (!utf8.text.has_value()) {
+    ParsedAggregate refused;
+    refused.outcome =
+        utf8.reason == "document_too_large" ? Outcome::kOverLimit : Outcome::kQuarantined;
+    refused.reason = utf8.reason;
+    refused.detail = utf8.detail;
+    refused.repairs_dropped = log.dropped();
+    refused.repairs = log.Take();
+    refused.excerpt = std::move(beginning);
+    return {std::move(refused)};
+  }
+  const std::string& text = *utf8.text;
   DocumentReader reader(text, hints, limits, budget);
   Results results = reader.Read(std::move(log));
   for (ParsedAggregate& result : results) {

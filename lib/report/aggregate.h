@@ -26,6 +26,8 @@ struct AggregateLimits {
   // model takes at most about as much as its text where the text is ordinary, so this is room for
   // whatever UnpackLimits::inflated_bytes honestly holds. Growing vectors may double it.
   int64_t model_bytes = 128 << 20;
+  // Of a document in another charset, as UTF-8 (charset.h).
+  size_t converted_bytes = 64 << 20;
   size_t stored_text_bytes = 4096;  // a longer text is cut, with a repair
   int repairs = 200;                // more are counted, not kept
 };
@@ -57,8 +59,9 @@ struct ParsedAggregate {
   int64_t repairs_dropped = 0;
   // A stable code and a sentence with the position and the limit.
   //   kQuarantined  empty_payload, not_a_feedback_document, doctype_entities, xml_not_well_formed,
-  //                 metadata_missing, policy_domain_missing
-  //   kOverLimit    too_many_records, xml_too_deep, frame_too_large, model_too_large
+  //                 metadata_missing, policy_domain_missing, charset_broken
+  //   kOverLimit    too_many_records, xml_too_deep, frame_too_large, model_too_large,
+  //                 document_too_large
   //   kNotAReport   not_xml
   std::string reason;
   std::string detail;

@@ -3,8 +3,12 @@
 #include <iconv.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string_view>
+#include <utility>
+
+#include "fmt/format.h"
 
 #include "lib/base/text.h"
 
@@ -16,9 +20,27 @@ using namespace std::string_view_literals;
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr size_t kDeclarationBytes = 1024;
 
+struct Charset {
+  const char* name = nullptr;  // for iconv; nullptr: UTF-8
+  size_t unit = 1;             // of a code unit: what is skipped where the input has no meaning
+  size_t mark_bytes = 0;       // of the byte order mark
+  bool by_octet = false;       // an octet is a character, and ASCII is ASCII
+};
+
+bool IsAsciiOctet(char c) { return static_cast<unsigned char>(c) < 0x80; }
+
+Utf8Document Refusal(std::string_view reason, std::string detail) {
+  return {std::nullopt, std::string(reason), std::move(detail)};
+}
+
+Utf8Document TooLarge(size_t limit) {
+  return Refusal("document_too_large", fmt::format("converted to UTF-8 over {} bytes", limit));
+}
+
 class Converter {
  public:
-  explicit Converter(const char* from) : handle_(iconv_open("UTF-8", from)) {}
+  explicit Converter(const Charset& charset)
+      : charset_(charset), handle_(iconv_open("UTF-8", charset.name)) {}
   ~Converter() {
     if (ok()) iconv_close(handle_);
   }
@@ -27,10 +49,45 @@ class Converter {
 
   bool ok() const { return handle_ != reinterpret_cast<iconv_t>(-1); }  // NOLINT: iconv's own idiom
 
-  // `unit` is the size of a code unit: what is skipped where the input has no meaning.
-  std::string Convert(std::string input, size_t unit, bool& bad_bytes) {
+  // `*bad` receives how many characters have no meaning.
+  Utf8Document Convert(std::string input, size_t limit, size_t* bad) {
+    return charset_.by_octet ? ConvertOctets(input, limit, bad)
+                             : ConvertStream(std::move(input), limit, bad);
+  }
+
+ private:
+  // By a table: iconv takes long to say that an octet has no meaning, and all of them may.
+  Utf8Document ConvertOctets(std::string_view input, size_t limit, size_t* bad) {
+    std::array<size_t, 256> counts{};
+    for (const char c : input) ++counts[static_cast<unsigned char>(c)];
+    std::array<std::string, 256> table;
+    size_t size = 0;
+    for (size_t octet = 0; octet < table.size(); ++octet) {
+      size_t meaningless = 0;
+      table[octet] = ConvertStream(std::string(1, static_cast<char>(octet)), limit, &meaningless)
+                         .text.value_or(std::string(kReplacement));
+      *bad += meaningless * counts[octet];
+      size += table[octet].size() * counts[octet];
+    }
+    if (size > limit) return TooLarge(limit);
     std::string out;
-    out.reserve(input.size() + input.size() / 8);
+    out.reserve(size);
+    while (!input.empty()) {
+      const auto ascii =
+          static_cast<size_t>(std::ranges::find_if_not(input, IsAsciiOctet) - input.begin());
+      out.append(input.substr(0, ascii));
+      input.remove_prefix(ascii);
+      for (; !input.empty() && !IsAsciiOctet(input[0]); input.remove_prefix(1)) {
+        out += table[static_cast<unsigned char>(input[0])];
+      }
+    }
+    return {std::move(out), "", ""};
+  }
+
+  Utf8Document ConvertStream(std::string input, size_t limit, size_t* bad) {
+    constexpr size_t kMostExpansion = 3;
+    std::string out;
+    out.reserve(std::min(kMostExpansion * input.size(), limit));  // growing would copy it
     char* in = input.data();
     size_t left = input.size();
     char buffer[16 * 1024];
@@ -38,25 +95,25 @@ class Converter {
       char* to = buffer;
       size_t room = sizeof(buffer);
       const size_t result = iconv(handle_, &in, &left, &to, &room);
-      out.append(buffer, sizeof(buffer) - room);
-      if (result != static_cast<size_t>(-1) || errno == E2BIG) continue;
+      const bool meaningless = result == static_cast<size_t>(-1) && errno != E2BIG;
+      const size_t got = sizeof(buffer) - room;
+      if (out.size() + got + kReplacement.size() > limit) return TooLarge(limit);
+      out.append(buffer, got);
+      if (!meaningless) continue;
       out += kReplacement;
-      bad_bytes = true;
-      const size_t skip = std::min(unit, left);
+      if (++*bad > kMaxBadCharacters) {
+        return Refusal("charset_broken", fmt::format("over {} characters have no meaning in {}",
+                                                     kMaxBadCharacters, charset_.name));
+      }
+      const size_t skip = std::min(charset_.unit, left);
       in += skip;
       left -= skip;
     }
-    return out;
+    return {std::move(out), "", ""};
   }
 
- private:
+  const Charset charset_;
   iconv_t handle_;
-};
-
-struct Charset {
-  const char* name = nullptr;  // for iconv; nullptr: UTF-8
-  size_t unit = 1;
-  size_t mark_bytes = 0;  // of the byte order mark
 };
 
 // The value of encoding= in the XML declaration, lower case; empty if there is none.
@@ -91,6 +148,7 @@ Charset SniffedCharset(std::string_view d) {
 struct Label {
   std::string_view label;
   const char* name;
+  bool by_octet = true;
 };
 // ISO-8859-1 is read as windows-1252, as browsers do: the difference is control characters.
 constexpr Label kLabels[] = {{"iso-8859-1", "CP1252"},
@@ -109,31 +167,29 @@ constexpr Label kLabels[] = {{"iso-8859-1", "CP1252"},
                              {"windows-1253", "CP1253"},
                              {"windows-1254", "CP1254"},
                              {"iso-8859-9", "ISO-8859-9"},
-                             {"windows-1255", "CP1255"},
+                             {"windows-1255", "CP1255", false},
                              {"windows-1256", "CP1256"},
                              {"windows-1257", "CP1257"},
-                             {"windows-1258", "CP1258"},
+                             {"windows-1258", "CP1258", false},
                              {"koi8-r", "KOI8-R"},
                              {"koi8-u", "KOI8-U"},
-                             {"shift_jis", "CP932"},
-                             {"shift-jis", "CP932"},
-                             {"sjis", "CP932"},
-                             {"windows-31j", "CP932"},
-                             {"euc-jp", "EUC-JP"},
-                             {"iso-2022-jp", "ISO-2022-JP"},
-                             {"gb2312", "GBK"},
-                             {"gbk", "GBK"},
-                             {"gb18030", "GB18030"},
-                             {"big5", "BIG5"},
-                             {"euc-kr", "EUC-KR"}};
+                             {"shift_jis", "CP932", false},
+                             {"shift-jis", "CP932", false},
+                             {"sjis", "CP932", false},
+                             {"windows-31j", "CP932", false},
+                             {"euc-jp", "EUC-JP", false},
+                             {"iso-2022-jp", "ISO-2022-JP", false},
+                             {"gb2312", "GBK", false},
+                             {"gbk", "GBK", false},
+                             {"gb18030", "GB18030", false},
+                             {"big5", "BIG5", false},
+                             {"euc-kr", "EUC-KR", false}};
 
-bool IsAscii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return static_cast<signed char>(c) >= 0; });
-}
+bool IsAscii(std::string_view text) { return std::ranges::all_of(text, IsAsciiOctet); }
 
 }  // namespace
 
-std::string ToUtf8Document(std::string document, RepairLog& log) {
+Utf8Document ToUtf8Document(std::string document, size_t limit, RepairLog& log) {
   Charset charset = SniffedCharset(document);
   if (charset.name == nullptr && charset.mark_bytes == 0) {
     const std::string label = DeclaredCharset(document);
@@ -146,20 +202,21 @@ std::string ToUtf8Document(std::string document, RepairLog& log) {
         log.Add("charset_unknown", "", label, "utf-8", Effect::kCosmetic);
       } else if (std::string_view(known->name).starts_with("ISO-2022") || !IsAscii(document)) {
         charset.name = known->name;
+        charset.by_octet = known->by_octet;
       }
     }
   }
   if (charset.mark_bytes > 0) document.erase(0, charset.mark_bytes);
-  if (charset.name == nullptr) return document;
-  Converter converter(charset.name);
+  if (charset.name == nullptr) return {std::move(document), "", ""};
+  Converter converter(charset);
   if (!converter.ok()) {
     log.Add("charset_unknown", "", charset.name, "utf-8", Effect::kCosmetic);
-    return document;
+    return {std::move(document), "", ""};
   }
-  bool bad_bytes = false;
-  std::string converted = converter.Convert(std::move(document), charset.unit, bad_bytes);
+  size_t bad = 0;
+  Utf8Document converted = converter.Convert(std::move(document), limit, &bad);
   // In which element they stand is found when a domain turns out to hold U+FFFD.
-  if (bad_bytes) log.Add("bad_bytes", "", charset.name, "U+FFFD", Effect::kCosmetic);
+  if (bad > 0) log.Add("bad_bytes", "", charset.name, "U+FFFD", Effect::kCosmetic);
   return converted;
 }
 

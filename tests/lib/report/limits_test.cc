@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "lib/base/text.h"
+#include "lib/report/charset.h"
 #include "lib/report/repair_log.h"
 #include "tests/lib/report/quirk_case.h"
 
@@ -113,6 +114,38 @@ TEST(LimitsTest, RootsAndDocumentsShareOneBudget) {
   const size_t record = second.rfind(" <record>");
   EXPECT_EQ(parse(second.substr(0, record) + "</feedback>"), Outcome::kAccepted);
   EXPECT_EQ(budget.records_left(), 0);
+}
+
+// One octet of an 8-bit charset is up to three of UTF-8.
+TEST(LimitsTest, ConvertedBytes) {
+  const std::string head = "<?xml version=\"1.0\" encoding=\"windows-1252\"?><feedback>";
+  AggregateLimits limits;
+  limits.converted_bytes = head.size() + 300;
+  const auto outcome = [&](const std::string& document) {
+    const ParsedAggregate got = ParseOne(document, Hints(), limits);
+    return std::pair(got.outcome, got.reason);
+  };
+  for (const char* octet : {"\x80", "\x81"}) {  // the Euro sign, nothing
+    EXPECT_NE(outcome(head + Repeated(octet, 100)).second, "document_too_large");
+    EXPECT_EQ(outcome(head + Repeated(octet, 101)),
+              std::pair(Outcome::kOverLimit, std::string("document_too_large")));
+  }
+  limits = AggregateLimits();
+  for (const char* octet : {"\x80", "\x81"}) {
+    const std::clock_t begin = std::clock();
+    EXPECT_EQ(outcome(head + Repeated(octet, 64 * kMiB)),
+              std::pair(Outcome::kOverLimit, std::string("document_too_large")));
+    EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 1.0);
+  }
+}
+
+TEST(LimitsTest, CharactersWithoutMeaning) {
+  const std::string head = "<?xml version=\"1.0\" encoding=\"euc-kr\"?><feedback>";
+  const ParsedAggregate got = ParseOne(head + Repeated("\xFF", kMaxBadCharacters + 1));
+  EXPECT_EQ(got.outcome, Outcome::kQuarantined);
+  EXPECT_EQ(got.reason, "charset_broken");
+  EXPECT_FALSE(got.excerpt.bytes.empty());
+  EXPECT_NE(ParseOne(head + Repeated("\xFF", kMaxBadCharacters)).reason, "charset_broken");
 }
 
 // As many records as are allowed, of ordinary content.
