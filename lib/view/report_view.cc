@@ -11,11 +11,14 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kTextLimitBytes = 4096;
+constexpr int64_t kFirstSecond = -62135596800, kLastSecond = 253402300799;  // years 1 to 9999
 
 // The API counts in int64.
 int64_t Clamp(uint64_t count) {
   return static_cast<int64_t>(std::min<uint64_t>(count, std::numeric_limits<int64_t>::max()));
 }
+
+int64_t ClampToTimestamp(int64_t second) { return std::clamp(second, kFirstSecond, kLastSecond); }
 
 std::string_view ToText(const std::optional<AlignmentMode>& mode) {
   if (mode == AlignmentMode::kRelaxed) return "r";
@@ -168,15 +171,20 @@ void ToMessage(const AggregateRecord& record, v1::AggregateRecord* out) {
   }
 }
 
+void ToMessage(int64_t begin, int64_t end, v1::Interval* out) {
+  out->mutable_start_time()->set_seconds(ClampToTimestamp(begin));
+  out->mutable_end_time()->set_seconds(ClampToTimestamp(end));
+}
+
 void ToMessage(const AggregateReport& report, v1::AggregateReport* out) {
   const ReportMetadata& metadata = report.metadata;
   ToMessage(metadata.org_name, out->mutable_organization());
   ToMessage(metadata.email, out->mutable_email());
   ToMessage(metadata.extra_contact_info, out->mutable_extra_contact_info());
   ToMessage(metadata.report_id, out->mutable_report_id());
-  out->mutable_period()->mutable_start_time()->set_seconds(metadata.begin);
-  out->mutable_period()->mutable_end_time()->set_seconds(metadata.end);
-  const absl::CivilDay day = ToCivil(MidpointDay(metadata.begin, metadata.end));
+  ToMessage(metadata.begin, metadata.end, out->mutable_period());
+  const absl::CivilDay day =
+      ToCivil(MidpointDay(ClampToTimestamp(metadata.begin), ClampToTimestamp(metadata.end)));
   out->mutable_date()->set_year(static_cast<int32_t>(day.year()));
   out->mutable_date()->set_month(day.month());
   out->mutable_date()->set_day(day.day());

@@ -5,6 +5,7 @@
 #ifndef DMARCATE_LIB_VIEW_REPORT_VIEW_H_
 #define DMARCATE_LIB_VIEW_REPORT_VIEW_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,9 @@ namespace dmarcate {
 
 // Organisation, period, day, policy, counts and dialect; no name, no trust, no receipt.
 void ToMessage(const AggregateReport& report, v1::AggregateReport* out);
+// Seconds since the epoch, as reports say them: anything. Clamped to the years 1 to 9999, which are
+// all that a Timestamp has; another is refused by JSON.
+void ToMessage(int64_t begin, int64_t end, v1::Interval* out);
 void ToMessage(const AggregateRecord& record, v1::AggregateRecord* out);
 void ToMessage(const Repair& repair, v1::ParseFinding* out);
 v1::AggregateReport::Outcome ToMessage(Outcome outcome);  // unspecified for what is no report

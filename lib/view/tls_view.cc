@@ -10,8 +10,6 @@ namespace {
 
 constexpr int kMaxTexts = 100;
 constexpr size_t kMaxTextBytes = 64 << 10;
-// What a Timestamp may say: the years 1 to 9999.
-constexpr int64_t kFirstSecond = -62135596800, kLastSecond = 253402300799;
 
 int64_t Clamp(uint64_t count) {
   return static_cast<int64_t>(std::min<uint64_t>(count, std::numeric_limits<int64_t>::max()));
@@ -33,9 +31,7 @@ void ToMessage(const TlsReport& report, v1::TlsReport* out) {
   ToMessage(report.organization_name, out->mutable_organization());
   ToMessage(report.contact_info, out->mutable_contact_info());
   ToMessage(report.report_id, out->mutable_report_id());
-  v1::Interval* const period = out->mutable_period();
-  period->mutable_start_time()->set_seconds(std::clamp(report.begin, kFirstSecond, kLastSecond));
-  period->mutable_end_time()->set_seconds(std::clamp(report.end, kFirstSecond, kLastSecond));
+  ToMessage(report.begin, report.end, out->mutable_period());
 }
 
 void ToMessage(const TlsReport::PolicyResult& policy, v1::TlsPolicyResult* out) {
