@@ -50,6 +50,33 @@ std::string Nested(int depth) {
   return out;
 }
 
+std::string Repeated(std::string_view piece, size_t bytes) {
+  std::string out;
+  while (out.size() < bytes) out += piece;
+  return out;
+}
+
+// Parts of '<', each of which could begin a tag.
+std::string Angles() {
+  std::string out = "From: a@b.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n";
+  for (int i = 0; i < 60; ++i) {
+    out.append("--b\r\n\r\nx").append(1, '\0').append(8300, '<').append("\r\n");
+  }
+  return out;
+}
+
+std::string Feedback(std::string_view flood, size_t bytes) {
+  return "From: a@b.test\r\nContent-Type: multipart/report; report-type=feedback-report; "
+         "boundary=b\r\n\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\n"
+         "Feedback-Type: auth-failure\r\n" +
+         Repeated(flood, bytes) + "\r\n--b--\r\n";
+}
+
+std::string InCharset(std::string_view charset, std::string_view piece, size_t bytes) {
+  return fmt::format("<?xml version=\"1.0\" encoding=\"{}\"?><feedback>", charset) +
+         Repeated(piece, bytes);
+}
+
 struct Hostile {
   std::string name, content;
 };
@@ -75,6 +102,13 @@ std::vector<Hostile> HostileInputs() {
       {"deep xml", Nested(100'000)},
       {"deep mime", DeepMime(50'000)},
       {"rows without end", many_rows},
+      {"angles in many parts", Angles()},
+      {"feedback without end", Feedback("A: b\r\n", 2 << 20)},
+      {"folds without end", Feedback(" a\r\n", 2 << 20)},
+      {"deep json", "{\"policies\":" + std::string(2 << 20, '[')},
+      {"json of many values", "{\"policies\":[" + Repeated("{},", 2 << 20) + "{}]}"},
+      {"json of one key", "{" + Repeated("\"policies\":[],", 2 << 20) + "\"a\":1}"},
+      {"octets without meaning", InCharset("big5", "\xFF", 2 << 20)},
       {"noise", noise},
       {"zeros", std::string(3 << 20, '\0')},
   };
@@ -104,14 +138,17 @@ TEST(HostileInput, IsRefusedWithinTheMemoryBoundAndTheDaemonGoesOn) {
   }
   // What passes SubmitReport's 3 MiB comes as an import.
   const std::vector<ImportItem> large = {{"deep.eml", DeepMime(100'000)},
-                                         {"noise", std::string(24 << 20, '\x1f')}};
+                                         {"noise", std::string(24 << 20, '\x1f')},
+                                         {"feedback.eml", Feedback("A: b\r\n", 24 << 20)},
+                                         {"r.json", "{\"policies\":[" + Repeated("{},", 24 << 20)},
+                                         {"r.xml", InCharset("windows-1252", "\x80", 24 << 20)}};
   int answered = 0;
   EXPECT_TRUE(Import(daemon.channel(), large, [&](const v1::ItemResult& result) {
                 ++answered;
                 EXPECT_NE(result.items(0).outcome(), v1::ITEM_OUTCOME_STORED);
                 EXPECT_FALSE(result.items(0).reason().empty());
               }).ok());
-  EXPECT_EQ(answered, 2);
+  EXPECT_EQ(answered, static_cast<int>(large.size()));
   fmt::print("idle {} MiB, peak {} MiB\n", idle_kib / 1024, daemon.PeakKib() / 1024);
   EXPECT_LE(daemon.PeakKib() - idle_kib, kAllowedKib);
   ASSERT_TRUE(Submit(daemon.channel(), MakeReportXml("last.test", "1", {1}), &response).ok());

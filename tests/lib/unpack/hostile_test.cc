@@ -1,7 +1,7 @@
 // What attackers send (safety.md, section 3 A). Each input is unpacked in a forked child, whose
 // peak memory above its own beginning and whose time are measured. It must end with a reason,
-// within 64 MiB and within a second of processor time (more where the test build is slower than a
-// release).
+// within 64 MiB; what is refused within a quarter of a second of processor time, what has to be
+// read up to a limit within a second.
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -21,6 +21,7 @@
 #include "fmt/format.h"
 #include <gtest/gtest.h>
 
+#include "lib/unpack/redact_failure_mail.h"
 #include "tests/lib/archive/archive_builder.h"
 #include "tests/lib/unpack/samples.h"
 
@@ -33,8 +34,12 @@
 namespace dmarcate {
 namespace {
 
+using std::string_literals::operator""s;
+
 constexpr int64_t kMaxGrowthKib = 64 * 1024;
-constexpr double kMaxCpuSeconds = 1.0;
+constexpr double kRefusedCpuSeconds = 0.25;
+constexpr double kReadCpuSeconds = 1.0;
+constexpr int kTries = 3;  // others on the machine make the same work longer, never shorter
 
 // A line of /proc/self/status, in KiB: "VmHWM", "VmRSS".
 int64_t StatusKib(std::string_view key) {
@@ -60,7 +65,7 @@ struct Measured {
 
 // Unpacks `input` in a child process. The input is the child's before the measuring begins: it is
 // what the daemon has received already.
-Measured UnpackInChild(const std::string& input) {
+Measured UnpackInChild(const std::string& input, bool handed_in) {
   std::array<int, 2> ends{};
   EXPECT_EQ(pipe(ends.data()), 0);
   const pid_t child = fork();
@@ -70,7 +75,7 @@ Measured UnpackInChild(const std::string& input) {
     std::ofstream("/proc/self/clear_refs") << "5";  // the peak counts from here
     const int64_t before = StatusKib("VmRSS:");
     const double cpu_before = CpuSeconds();
-    const std::vector<std::string> lines = UnpackLines(std::move(own));
+    const std::vector<std::string> lines = UnpackLines(std::move(own), "", {}, handed_in);
     std::string out =
         fmt::format("{} {}\n", StatusKib("VmHWM:") - before, CpuSeconds() - cpu_before);
     for (const std::string& line : lines) out += line + "\n";
@@ -100,10 +105,28 @@ Measured UnpackInChild(const std::string& input) {
   return measured;
 }
 
+// What the input may cost.
+enum class Cost : uint8_t {
+  kRefused,
+  kRead,  // it is taken in up to a limit before anybody can tell
+};
+
+// The cheapest of some tries, or the first that is within the bounds.
+Measured UnpackWithin(const std::string& input, bool handed_in, double cpu_seconds) {
+  Measured best = UnpackInChild(input, handed_in);
+  for (int i = 1; i < kTries && best.cpu_seconds >= cpu_seconds; ++i) {
+    const Measured again = UnpackInChild(input, handed_in);
+    if (again.cpu_seconds < best.cpu_seconds) best = again;
+  }
+  return best;
+}
+
 struct Case {
   std::string name;
   std::function<std::string()> make;  // when needed: the inputs are large
   std::string want;                   // what some line contains
+  Cost cost = Cost::kRefused;
+  bool handed_in = false;
 };
 
 std::string Multiparts(int depth) {
@@ -164,6 +187,29 @@ std::string NestedZip(int depth) {
   return data;
 }
 
+// Each could begin a tag; the NUL makes it look like UTF-16.
+const std::string kAngles = "\nx\0"s + std::string(8300, '<');
+
+std::string AnglesInAMailbox() {
+  return Repeated("From a@b\n" + MixedMail(std::vector<std::string>(30, kAngles)) + "\n",
+                  25'000'000);
+}
+
+std::string FeedbackPart(std::string_view fields) {
+  return "Content-Type: message/feedback-report\n\n" + std::string(fields);
+}
+
+std::string QuotedPrintablePart(std::string_view body) {
+  return "Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\n" +
+         std::string(body);
+}
+
+// A document of `bytes`, declared to be in `charset`.
+std::string Declared(std::string_view charset, std::string_view piece, size_t bytes) {
+  return fmt::format("<?xml version=\"1.0\" encoding=\"{}\"?><feedback>{}", charset,
+                     Repeated(piece, bytes));
+}
+
 std::vector<Case> Cases() {
   return {
       {"GzipBombOf1GiB", [] { return GzipOfZeros(uint64_t{1} << 30); }, "ratio_too_high"},
@@ -207,10 +253,11 @@ std::vector<Case> Cases() {
        [] { return ZipOf(std::vector<ZipEntry>(60'000, {"a", "", false})); },
        "zip_directory_too_large"},
       {"GzipBombBehindNoise",  // the ratio never shows: only the absolute limit helps
-       [] { return GzipOf(Noise(9 << 20) + std::string(120 << 20, '\0')); }, "inflated_too_large"},
+       [] { return GzipOf(Noise(9 << 20) + std::string(120 << 20, '\0')); }, "inflated_too_large",
+       Cost::kRead},
       {"ZipBombBehindNoise",
        [] { return ZipOf({{"a.xml", Noise(9 << 20) + std::string(120 << 20, '\0')}}); },
-       "inflated_too_large"},
+       "inflated_too_large", Cost::kRead},
       {"BillionLaughs", Laughs, "doctype_entities"},
       {"ExternalEntity",
        [] {
@@ -258,10 +305,12 @@ std::vector<Case> Cases() {
        },
        "not_a_report"},
       {"MboxOfManyEmptyMessages", [] { return Repeated("From a\nA: b\n\n", 25'000'000); },
-       "too_many_messages"},
+       "too_many_messages", Cost::kRefused, /*handed_in=*/true},
       {"MboxOfManyRefusals",
        [] { return Repeated("From a\nContent-Type: x/y\n\nunused\n\n", 25'000'000); },
-       "too_many_items"},
+       "too_many_items", Cost::kRefused, /*handed_in=*/true},
+      {"MboxOfAStranger", [] { return Repeated("From a\nA: b\n\n", 25'000'000); },
+       "too_many_parts"},
       {"ManyRoots", [] { return Repeated("<feedback></feedback>", 25'000'000); },
        "unknown\naggregate"},
       {"ManyRootsWithADomain",
@@ -290,13 +339,183 @@ std::vector<Case> Cases() {
        },
        "not_a_report"},
       {"AllAngles", [] { return std::string(25'000'000, '<'); }, "unknown\naggregate"},
+      {"AnglesInManyParts", [] { return MixedMail(std::vector<std::string>(60, kAngles)); },
+       "no_report_found"},
+      {"AnglesInAMailbox", AnglesInAMailbox, "too_many_parts"},
+      {"AnglesInAMailboxOfTheOperator", AnglesInAMailbox, "no_report_found", Cost::kRead,
+       /*handed_in=*/true},
+  };
+}
+
+// Failure reports: what is not read costs nothing.
+std::vector<Case> FeedbackCases() {
+  return {
+      {"ManyPartsAndALargeLeaf",
+       [] {
+         std::vector<std::string> parts(60, FeedbackPart("Feedback-Type:\n"));
+         parts.push_back(QuotedPrintablePart(Repeated("A=41\n", 24'000'000)));
+         return MixedMail(parts);
+       },
+       "not_a_report", Cost::kRead},
+      {"ManyDifferentPartsAndALargeHeader",
+       [] {
+         std::vector<std::string> parts;
+         for (int i = 0; i < 60; ++i) {
+           parts.push_back(FeedbackPart(fmt::format("Feedback-Type: {}\n", i)));
+         }
+         parts.push_back("Content-Type: text/rfc822-headers\n\n" + Repeated("A: b\n", 24'000'000));
+         return MixedMail(parts);
+       },
+       "arf_not_auth_failure"},
+      {"FieldFlood",
+       [] { return MixedMail({FeedbackPart(SampleFeedback() + Repeated("A: b\n", 24'000'000))}); },
+       "failure cosmetic", Cost::kRead},
+      {"OneHugeField",
+       [] {
+         return MixedMail({FeedbackPart("Feedback-Type: auth-failure\nReported-Domain: " +
+                                        std::string(24'000'000, 'a') + "\n")});
+       },
+       "failure material", Cost::kRead},
+      {"FoldsWithoutEnd",
+       [] {
+         return MixedMail({FeedbackPart("Feedback-Type: auth-failure\nReported-Domain: a\n" +
+                                        Repeated(" a\n", 24'000'000))});
+       },
+       "reported_domain_missing\nfailure material", Cost::kRead},
+      {"CommentsTwentyMillionDeep",
+       [] {
+         return MixedMail({FeedbackPart("Feedback-Type: auth-failure\nReported-Domain: " +
+                                        std::string(24'000'000, '(') + "\n")});
+       },
+       "reported_domain_missing", Cost::kRead},
+      {"WordsWithoutEnd",
+       [] {
+         return MixedMail(
+             {FeedbackPart(SampleFeedback() + "Auth-Failure: " + Repeated("dmarc,", 24'000'000))});
+       },
+       "failure", Cost::kRead},
+      {"BareFields",  // without a mail around them
+       [] { return "Feedback-Type: auth-failure\n" + Repeated("A: b\n", 24'000'000); },
+       "reported_domain_missing", Cost::kRead},
+      {"PlainNoticeFlood",
+       [] {
+         return LeafMail("Content-Type: text/plain",
+                         Repeated("Sender Domain: a\nSender IP Address: 1\n", 24'000'000));
+       },
+       "failure\nreported_domain_missing"},
+  };
+}
+
+std::vector<Case> TlsCases() {
+  return {
+      {"Deep", [] { return Repeated("{\"policies\":", 24'000'000); },
+       "json_too_deep\ndocument_too_large"},
+      {"DeepArrays", [] { return "{\"policies\":" + Repeated("[", 9'000'000); }, "json_too_deep"},
+      {"TooLarge", [] { return "{\"policies\":[" + Repeated("{},", 24'000'000) + "{}]}"; },
+       "document_too_large"},
+      {"ManyPolicies", [] { return "{\"policies\":[" + Repeated("{},", 9'000'000) + "{}]}"; },
+       "too_many_values"},
+      {"ManyNumbers", [] { return "{\"policies\":[" + Repeated("1,", 9'000'000) + "1]}"; },
+       "too_many_values"},
+      {"RepeatedKeys", [] { return "{" + Repeated("\"policies\":[],", 9'000'000) + "\"a\":1}"; },
+       "json_duplicate_key\ntoo_many_values"},
+      {"ManyKeys",
+       [] {
+         std::string json = "{";
+         for (int i = 0; json.size() < 9'000'000; ++i) json += fmt::format("\"{}\":1,", i);
+         return json + "\"policies\":[]}";
+       },
+       "too_many_values", Cost::kRead},
+      {"OneHugeString",
+       [] {
+         std::string json = SampleTlsJson();
+         return json.insert(json.find("t-1"), std::string(9'000'000, 'x'));
+       },
+       "tls cosmetic\ntls material", Cost::kRead},
+      {"EscapesWithoutEnd",
+       [] {
+         std::string json = SampleTlsJson();
+         return json.insert(json.find("t-1"), Repeated("\\u0041", 9'000'000));
+       },
+       "tls cosmetic\ntls material", Cost::kRead},
+      {"LoneSurrogates",
+       [] {
+         std::string json = SampleTlsJson();
+         return json.insert(json.find("t-1"), Repeated("\\ud800", 9'000'000));
+       },
+       "tls"},
+  };
+}
+
+// What grows, and what has no meaning, in a charset that the document names.
+std::vector<Case> CharsetCases() {
+  return {
+      {"EuroSigns", [] { return Declared("windows-1252", "\x80", 25'000'000); },
+       "document_too_large"},
+      {"OctetsWithoutMeaning", [] { return Declared("windows-1252", "\x81", 25'000'000); },
+       "document_too_large"},
+      {"OctetsThatFit", [] { return Declared("windows-1252", "\x80\x81  ", 25'000'000); },
+       "frame_too_large", Cost::kRead},
+      {"ShiftJisWithoutMeaning", [] { return Declared("shift_jis", "\x81 ", 25'000'000); },
+       "charset_broken"},
+      {"Big5WithoutMeaning", [] { return Declared("big5", "\xFF", 25'000'000); }, "charset_broken"},
+      {"ShiftsWithoutEnd", [] { return Declared("iso-2022-jp", "\x1B$B\x1B(B", 25'000'000); },
+       "aggregate quarantined", Cost::kRead},
+      {"Utf16LoneSurrogates",
+       [] { return "\xFF\xFE<\0f\0>\0"s + Repeated("\x00\xD8"s, 25'000'000); }, "charset_broken"},
+      {"Utf16ThatGrows", [] { return "\xFF\xFE<\0f\0>\0"s + Repeated("\x00\x4E"s, 25'000'000); },
+       "quarantined", Cost::kRead},
+      {"Utf32WithoutMeaning",
+       [] { return "\xFF\xFE\0\0<\0\0\0"s + std::string(25'000'000, '\xFF'); }, "charset_broken"},
+      {"Utf8WithoutMeaning", [] { return Declared("utf-8", "\xFF", 25'000'000); },
+       "frame_too_large", Cost::kRead},
+  };
+}
+
+std::vector<Case> EncodingCases() {
+  return {
+      {"EncodedWords",
+       [] {
+         return "Subject: " + Repeated("=?utf-8?q?=41?= ", 200'000) +
+                "\nFrom: " + Repeated("=?utf-8?b?QQ==?= ", 40'000) + "<a@b.example>\n\nx";
+       },
+       "no_report_found"},
+      {"Addresses", [] { return "From: " + Repeated("(<a@b.example>,;", 200'000) + "\n\nx"; },
+       "no_report_found"},
+      {"SoftLineBreaks",
+       [] { return MixedMail({QuotedPrintablePart(Repeated("=\n", 24'000'000))}); },
+       "no_report_found", Cost::kRead},
+      {"BrokenQuotedPrintable",
+       [] { return MixedMail({QuotedPrintablePart(Repeated("=4", 24'000'000))}); },
+       "no_report_found", Cost::kRead},
+      {"UuencodeWithoutBegin",
+       [] {
+         return LeafMail("Content-Type: application/gzip\nContent-Transfer-Encoding: x-uuencode",
+                         Repeated("begin 644 a\n", 24'000'000));
+       },
+       "unknown", Cost::kRead},
+      {"Base64OfBase64",
+       [] {
+         std::string data = SampleXml();
+         for (int i = 0; i < 20; ++i) data = Base64Lines(data);
+         return LeafMail("Content-Type: text/plain\nContent-Transfer-Encoding: base64", data);
+       },
+       "no_report_found"},
+      {"HugeBoundary",
+       [] {
+         const std::string boundary(3000, 'b');
+         return "From: a@b.example\nContent-Type: multipart/mixed; boundary=" + boundary + "\n\n" +
+                Repeated("--" + boundary + "x\n", 24'000'000);
+       },
+       "no_report_found", Cost::kRead},
   };
 }
 
 class HostileTest : public testing::TestWithParam<Case> {};
 
 TEST_P(HostileTest, Case) {
-  const Measured got = UnpackInChild(GetParam().make());
+  const double limit = GetParam().cost == Cost::kRead ? kReadCpuSeconds : kRefusedCpuSeconds;
+  const Measured got = UnpackWithin(GetParam().make(), GetParam().handed_in, limit);
   ASSERT_FALSE(got.lines.empty());
   // `want` holds alternatives, one a line.
   std::istringstream wants(GetParam().want);
@@ -314,12 +533,34 @@ TEST_P(HostileTest, Case) {
              got.lines[0].substr(0, 160));
   if (DMARCATE_SANITIZED == 0) {
     EXPECT_LT(got.growth_kib, kMaxGrowthKib);
-    EXPECT_LT(got.cpu_seconds, kMaxCpuSeconds);
+    EXPECT_LT(got.cpu_seconds, limit);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, HostileTest, testing::ValuesIn(Cases()),
-                         [](const auto& test) { return test.param.name; });
+constexpr auto kNameOfCase = [](const auto& test) { return test.param.name; };
+INSTANTIATE_TEST_SUITE_P(All, HostileTest, testing::ValuesIn(Cases()), kNameOfCase);
+INSTANTIATE_TEST_SUITE_P(Feedback, HostileTest, testing::ValuesIn(FeedbackCases()), kNameOfCase);
+INSTANTIATE_TEST_SUITE_P(TlsJson, HostileTest, testing::ValuesIn(TlsCases()), kNameOfCase);
+INSTANTIATE_TEST_SUITE_P(Charset, HostileTest, testing::ValuesIn(CharsetCases()), kNameOfCase);
+INSTANTIATE_TEST_SUITE_P(Encoding, HostileTest, testing::ValuesIn(EncodingCases()), kNameOfCase);
+
+// Redaction comes before the first write, on the way in.
+TEST(Hostile, RedactionCostsNoMoreThanAReading) {
+  std::vector<std::string> parts(60, kAngles);
+  parts.push_back(FeedbackPart(SampleFeedback()));
+  std::string mail = MixedMail(parts);
+  const std::string mixed = "multipart/mixed";
+  mail.replace(mail.find(mixed), mixed.size(), "multipart/report; report-type=feedback-report");
+  double best = 1;
+  for (int i = 0; i < kTries && best >= kRefusedCpuSeconds; ++i) {
+    const double before = CpuSeconds();
+    EXPECT_TRUE(RedactFailureMail(mail, AddressTokens("key")).has_value());
+    best = std::min(best, CpuSeconds() - before);
+  }
+  if (DMARCATE_SANITIZED == 0) {
+    EXPECT_LT(best, kRefusedCpuSeconds);
+  }
+}
 
 // The hostile part is a report with a valid frame, which the parser has to take in before it can
 // tell. What it takes is bounded by AggregateLimits::model_bytes, by twice that while vectors grow.
@@ -341,6 +582,13 @@ std::string RecordOf(std::string_view identifiers, std::string_view auth_results
 
 std::vector<Case> ModelCases() {
   return {
+      {"DocumentInAnotherCharset",
+       [] {
+         // Noise in front, or the ratio would tell before.
+         return GzipOf(Declared("windows-1252", "\x80", 1) + Noise(9 << 20) +
+                       std::string(60 << 20, '\x81'));
+       },
+       "over_limit document_too_large"},
       {"RowsThatRepeatManySignatures",
        [] {
          const std::string dkim = fmt::format(
@@ -404,7 +652,7 @@ std::vector<Case> ModelCases() {
 class HostileReportTest : public testing::TestWithParam<Case> {};
 
 TEST_P(HostileReportTest, Case) {
-  const Measured got = UnpackInChild(GetParam().make());
+  const Measured got = UnpackWithin(GetParam().make(), GetParam().handed_in, kMaxModelCpuSeconds);
   ASSERT_FALSE(got.lines.empty());
   EXPECT_TRUE(std::ranges::any_of(got.lines, [](const std::string& line) {
     return line.find(GetParam().want) != std::string::npos;
