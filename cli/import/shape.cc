@@ -24,6 +24,29 @@ std::string BeginningOf(ArchiveReader& archive) {
   return head;
 }
 
+// Empty if nothing comes out of it. libarchive gives nothing of a gzip stream that breaks off
+// within its first block, and a small archive is no longer: what it is shows all the same.
+std::string BeginningOfCompressed(std::string_view head) {
+  ArchiveReader compressed(head, ArchiveForm::kSingle, {});
+  if (const auto member = compressed.Next(); member.ok() && member->has_value()) {
+    std::string beginning = BeginningOf(compressed);
+    if (!beginning.empty()) return beginning;
+  }
+  ArchiveBudget budget({.inflated_bytes = kCompressedHeadBytes});
+  const auto inflated = Gunzip(head, budget);
+  return inflated.ok() ? inflated->data : "";
+}
+
+// bzip2, xz and Zstandard.
+bool IsReadHereOnly(std::string_view head) {
+  using namespace std::string_view_literals;
+  return head.starts_with("BZh") ||
+         head.starts_with(
+             "\xFD"
+             "7zXZ\0"sv) ||
+         head.starts_with("\x28\xB5\x2F\xFD");
+}
+
 bool LooksLikeTar(std::string_view head) {
   // A header has NULs, and text has none.
   if (head.substr(0, kTarHeaderBytes).find('\0') == std::string_view::npos) return false;
@@ -41,13 +64,12 @@ bool IsCompressed(std::string_view head) {
 Shape ShapeOf(std::string_view head) {
   if (LooksLikeZip(head)) return Shape::kZip;
   if (IsCompressed(head)) {
-    ArchiveReader compressed(head, ArchiveForm::kSingle, {});
-    const auto member = compressed.Next();
-    if (!member.ok() || !member->has_value()) return Shape::kItem;
-    const std::string inner = BeginningOf(compressed);
-    if (inner.empty()) return Shape::kItem;  // damaged at once: for ingestd to say and keep
+    const std::string inner = BeginningOfCompressed(head);
     if (LooksLikeTar(inner)) return Shape::kTar;
-    return LooksLikeGzip(head) && !LooksLikeMbox(inner) ? Shape::kItem : Shape::kSingle;
+    if (LooksLikeMbox(inner)) return Shape::kSingle;
+    // What is damaged at once ingestd says of gzip, and keeps; of other methods it is said here.
+    const bool here = inner.empty() ? IsReadHereOnly(head) : !LooksLikeGzip(head);
+    return here ? Shape::kSingle : Shape::kItem;
   }
   if (LooksLikeTar(head)) return Shape::kTar;
   return LooksLikeMbox(head) ? Shape::kMbox : Shape::kItem;

@@ -284,6 +284,22 @@ TEST_F(FileReaderTest, TooLargeIsRefusedAndTheRestIsSent) {
   EXPECT_THAT(lone.notices, SizeIs(1));
 }
 
+// Within the first block of its compression nothing comes out of an archive, and still it is one:
+// sent as it is, it would count as the one report that is first in it.
+TEST_F(FileReaderTest, ASmallTruncatedArchiveIsNoReport) {
+  std::vector<Entry> entries;
+  for (int i = 0; i < 40; ++i) entries.push_back({std::to_string(i) + ".xml", Xml(i)});
+  for (const Packing packing : {Packing::kGzip, Packing::kBzip2}) {
+    const std::string whole = TarOf(entries, packing);
+    for (const size_t tenths : {5, 9}) {
+      const Sink sink = Read("cut.tar", whole.substr(0, whole.size() * tenths / 10));
+      EXPECT_THAT(sink.items, IsEmpty()) << tenths;
+      ASSERT_THAT(sink.notices, SizeIs(1)) << tenths;
+      EXPECT_THAT(sink.notices[0].why, HasSubstr("truncated")) << tenths;
+    }
+  }
+}
+
 TEST_F(FileReaderTest, TruncatedSendsWhatCameBefore) {
   std::string filling;  // that does not compress, so that the cut is in the third member
   for (uint32_t i = 0, x = 1; i < 1'000'000; ++i)
