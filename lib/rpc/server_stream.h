@@ -29,7 +29,7 @@ class StreamWriter {
  public:
   virtual ~StreamWriter() = default;
   // Waits until `response` is on its way. False: the client is gone, the deadline has passed or
-  // the daemon drains; stop then, what the handler returns no longer matters.
+  // the daemon drains; stop then: the stream ends with an error, whatever the handler returns.
   virtual bool Write(const Response& response) = 0;
 };
 
@@ -46,7 +46,8 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
 
   bool Write(const Response& response) override {
     std::unique_lock lock(mutex_);
-    if (host_.draining() || call_->cancelled() || absl::Now() > call_->deadline()) return false;
+    if (host_.draining() || call_->cancelled() || absl::Now() > call_->deadline()) ok_ = false;
+    if (!ok_) return false;
     done_ = false;
     this->StartWrite(&response);
     const auto done = [this] { return done_; };
@@ -57,6 +58,12 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
       changed_.wait(lock, done);  // `response` is gRPC's until then
     }
     return ok_;
+  }
+
+  // Whether something that was to be written was not: what has been sent is not all.
+  bool cut() {
+    const std::lock_guard lock(mutex_);
+    return !ok_;
   }
 
   void OnWriteDone(bool ok) override {
@@ -98,6 +105,7 @@ grpc::ServerWriteReactor<Response>* ServeStream(const CallHost& host,
   const bool posted = host.workers().TryPost([&host, reactor, call, handler = std::move(handler)] {
     StreamWriter<Response>& writer = *reactor;
     grpc::Status status = handler(std::as_const(*call), std::as_const(reactor->request), writer);
+    if (status.ok() && reactor->cut()) status = DeadlineError();
     if (host.draining()) status = ShuttingDownError();
     reactor->Finish(status);  // may delete it
   });

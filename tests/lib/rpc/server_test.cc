@@ -211,6 +211,22 @@ TEST_F(ServerTest, AClientThatDoesNotReadIsLeftAtTheDeadline) {
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
+TEST_F(ServerTest, AStreamThatReachesTheLimitIsNoWholeOne) {
+  CallHost host(authenticator_, workers_, absl::Milliseconds(200));
+  LetterService letters(host);
+  config_.tcp.clear();
+  const auto server = GrpcServer::Start(config_, host, {&letters});
+  ASSERT_TRUE(server.ok()) << server.status();
+  grpc::ClientContext context;
+  v1::DownloadReportRequest request;
+  request.set_name("forever");
+  const auto reader = v1::ReportService::NewStub(Unix())->DownloadReport(&context, request);
+  v1::DownloadReportResponse response;
+  while (reader->Read(&response)) {  // a client that takes all it gets
+  }
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+}
+
 TEST_F(ServerTest, DrainLetsRunningCallsFinishAndAdmitsNoNewOnes) {
   Start();
   const auto channel = Unix();
