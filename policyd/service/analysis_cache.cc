@@ -3,16 +3,9 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
-#include "lib/rpc/errors.h"
+#include "policyd/service/handler.h"
 
 namespace dmarcate {
-namespace {
-
-absl::Status Cancelled() {
-  return ReasonError(Reason::kDeadline, "the caller is gone or its time is up");
-}
-
-}  // namespace
 
 absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(
     const Call& call, std::string_view domain, const DayRange& range, std::string_view source) {

@@ -9,13 +9,12 @@
 #include "lib/view/report_view.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
+#include "policyd/service/report_listing.h"
 
 namespace dmarcate {
 namespace {
 
 constexpr std::string_view kFailureReports = "failureReports";
-// A report is some 50 kB at most; gRPC's clients take 4 MiB if nobody tells them otherwise.
-constexpr size_t kPageBytes = size_t{3} << 20;
 
 // All but findings.
 void Fill(const StoredFailureReport& stored, v1::FailureReport* out) {
@@ -34,31 +33,15 @@ void Fill(const StoredFailureReport& stored, v1::FailureReport* out) {
 
 absl::Status FailureReports::List(const Call& call, const v1::ListFailureReportsRequest& in,
                                   v1::ListFailureReportsResponse* out) const {
-  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
-  DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
-  const std::string scope = PageScope("ListFailureReports", call.principal().name, in);
-  DMARCATE_ASSIGN_OR_RETURN(const std::string place, parts_.pages.Read(scope, in.page_token()));
-  DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
-  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  std::optional<ReportKey> from;
-  if (!place.empty()) from = ReportKey::FromId(domain, place);
+  DMARCATE_ASSIGN_OR_RETURN(const ReportListing asked,
+                            ReadReportListing(parts_, call, "ListFailureReports", in));
   DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
   DMARCATE_ASSIGN_OR_RETURN(
-      const ReportReader::FailureReportPage page,
-      reader->ListFailureReports(domain, range.first, range.last, from, page_size));
-  std::optional<ReportKey> next = page.next;
-  size_t bytes = 0;
-  for (const StoredFailureReport& stored : page.reports) {
-    v1::FailureReport report;
-    Fill(stored, &report);
-    bytes += report.ByteSizeLong();
-    if (bytes > kPageBytes && out->failure_reports_size() > 0) {
-      next = stored.key;
-      break;
-    }
-    *out->add_failure_reports() = std::move(report);
-  }
-  if (next) out->set_next_page_token(parts_.pages.Make(scope, next->ToId()));
+      const auto page, reader->ListFailureReports(asked.domain, asked.range.first, asked.range.last,
+                                                  asked.from, asked.page_size));
+  const std::optional<ReportKey> next =
+      FillListing(page.reports, page.next, &Fill, out->mutable_failure_reports());
+  if (next) out->set_next_page_token(parts_.pages.Make(asked.scope, next->ToId()));
   return absl::OkStatus();
 }
 

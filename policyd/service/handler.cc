@@ -63,6 +63,10 @@ absl::Status NotFound(std::string_view resource) {
                      {{"resource", std::string(resource)}});
 }
 
+absl::Status Cancelled() {
+  return ReasonError(Reason::kDeadline, "the caller is gone or its time is up");
+}
+
 absl::StatusOr<DomainRecord> FindDomain(PolicyStore& policies, std::string_view domain) {
   absl::StatusOr<DomainRecord> record = policies.GetDomain(domain);
   if (record.status().code() == absl::StatusCode::kNotFound) {

@@ -58,6 +58,8 @@ absl::StatusOr<DomainRecord> FindDomain(PolicyStore& policies, std::string_view 
 // All managed domains, by name: few thousands at most, and their records small.
 absl::StatusOr<std::vector<DomainRecord>> AllDomains(PolicyStore& policies);
 absl::Status NotFound(std::string_view resource);
+// Of a handler that ended early since nobody waits for its answer.
+absl::Status Cancelled();
 
 }  // namespace dmarcate
 

@@ -19,6 +19,7 @@
 #include "policyd/service/convert.h"
 #include "policyd/service/failure_reports.h"
 #include "policyd/service/names.h"
+#include "policyd/service/report_listing.h"
 #include "policyd/service/report_pages.h"
 #include "policyd/service/reporters.h"
 #include "policyd/service/tls_reports.h"
@@ -100,9 +101,10 @@ class ReportServiceImpl final : public v1::ReportService::CallbackService {
   grpc::ServerUnaryReactor* SummarizeTlsReports(
       grpc::CallbackServerContext* context, const v1::SummarizeTlsReportsRequest* request,
       v1::SummarizeTlsReportsResponse* response) override {
-    return ServeUnary(
-        parts_.host, CallKind::kRead, context, request, response,
-        [this](const Call&, const auto& in, auto* out) { return ToGrpc(tls_.Summarize(in, out)); });
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(tls_.Summarize(call, in, out));
+                      });
   }
   grpc::ServerUnaryReactor* ListFailureReports(grpc::CallbackServerContext* context,
                                                const v1::ListFailureReportsRequest* request,
@@ -167,19 +169,15 @@ absl::StatusOr<StoredReport> ReportServiceImpl::Find(const std::string& name) {
 
 absl::Status ReportServiceImpl::List(const Call& call, const v1::ListAggregateReportsRequest& in,
                                      v1::ListAggregateReportsResponse* out) {
-  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
-  DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
-  const std::string scope = PageScope("ListAggregateReports", call.principal().name, in);
-  DMARCATE_ASSIGN_OR_RETURN(const std::string place, parts_.pages.Read(scope, in.page_token()));
-  DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
-  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  std::optional<ReportKey> from;
-  if (!place.empty()) from = ReportKey::FromId(domain, place);
+  DMARCATE_ASSIGN_OR_RETURN(const ReportListing asked,
+                            ReadReportListing(parts_, call, "ListAggregateReports", in));
   DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
-  DMARCATE_ASSIGN_OR_RETURN(const ReportReader::ReportPage page,
-                            reader->ListReports(domain, range.first, range.last, from, page_size));
-  for (const StoredReport& stored : page.reports) Fill(stored, out->add_aggregate_reports());
-  if (page.next) out->set_next_page_token(parts_.pages.Make(scope, page.next->ToId()));
+  DMARCATE_ASSIGN_OR_RETURN(const auto page,
+                            reader->ListReports(asked.domain, asked.range.first, asked.range.last,
+                                                asked.from, asked.page_size));
+  const std::optional<ReportKey> next =
+      FillListing(page.reports, page.next, &Fill, out->mutable_aggregate_reports());
+  if (next) out->set_next_page_token(parts_.pages.Make(asked.scope, next->ToId()));
   return absl::OkStatus();
 }
 

@@ -17,10 +17,6 @@ namespace {
 constexpr size_t kPageBytes = size_t{3} << 20;
 constexpr size_t kHeadsPerRead = 1000;
 
-absl::Status Cancelled() {
-  return ReasonError(Reason::kDeadline, "the caller is gone or its time is up");
-}
-
 // What is too long to be listed for every reporter.
 enum class Detail : bool { kNo, kYes };
 

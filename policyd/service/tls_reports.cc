@@ -15,6 +15,7 @@
 #include "policyd/analysis/tls_summary.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
+#include "policyd/service/report_listing.h"
 
 namespace dmarcate {
 namespace {
@@ -128,20 +129,15 @@ void Fill(const TlsSummary& summary, v1::SummarizeTlsReportsResponse* out) {
 
 absl::Status TlsReports::List(const Call& call, const v1::ListTlsReportsRequest& in,
                               v1::ListTlsReportsResponse* out) const {
-  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
-  DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
-  const std::string scope = PageScope("ListTlsReports", call.principal().name, in);
-  DMARCATE_ASSIGN_OR_RETURN(const std::string place, parts_.pages.Read(scope, in.page_token()));
-  DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
-  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  std::optional<ReportKey> from;
-  if (!place.empty()) from = ReportKey::FromId(domain, place);
+  DMARCATE_ASSIGN_OR_RETURN(const ReportListing asked,
+                            ReadReportListing(parts_, call, "ListTlsReports", in));
   DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
   DMARCATE_ASSIGN_OR_RETURN(
-      const ReportReader::TlsReportPage page,
-      reader->ListTlsReports(domain, range.first, range.last, from, page_size));
-  for (const StoredTlsReport& stored : page.reports) Fill(stored, out->add_tls_reports());
-  if (page.next) out->set_next_page_token(parts_.pages.Make(scope, page.next->ToId()));
+      const auto page, reader->ListTlsReports(asked.domain, asked.range.first, asked.range.last,
+                                              asked.from, asked.page_size));
+  const std::optional<ReportKey> next =
+      FillListing(page.reports, page.next, &Fill, out->mutable_tls_reports());
+  if (next) out->set_next_page_token(parts_.pages.Make(asked.scope, next->ToId()));
   return absl::OkStatus();
 }
 
@@ -170,18 +166,21 @@ absl::Status TlsReports::Get(const Call& call, const v1::GetTlsReportRequest& in
   return absl::OkStatus();
 }
 
-absl::Status TlsReports::Summarize(const v1::SummarizeTlsReportsRequest& in,
+absl::Status TlsReports::Summarize(const Call& call, const v1::SummarizeTlsReportsRequest& in,
                                    v1::SummarizeTlsReportsResponse* out) const {
   DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
   DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
+  const std::unique_lock lock(summarizing_, absl::ToChronoTime(call.deadline()));
+  if (!lock.owns_lock() || call.cancelled()) return Cancelled();
   TlsSummarizer summarizer;
   DMARCATE_RETURN_IF_ERROR(
       reader->ForEachTlsReport(domain, range.first, range.last, [&](const StoredTlsReport& stored) {
         summarizer.Add(stored);
-        return true;
+        return !call.cancelled();
       }));
+  if (call.cancelled()) return Cancelled();
   *out->mutable_date_range() = ToMessage(range);
   Fill(summarizer.Finish(), out);
   return absl::OkStatus();

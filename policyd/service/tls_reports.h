@@ -4,6 +4,8 @@
 #ifndef DMARCATE_POLICYD_SERVICE_TLS_REPORTS_H_
 #define DMARCATE_POLICYD_SERVICE_TLS_REPORTS_H_
 
+#include <mutex>
+
 #include "absl/status/status.h"
 
 #include "dmarcate/v1/report.pb.h"
@@ -23,12 +25,13 @@ class TlsReports {
                     v1::ListTlsReportsResponse* out) const;
   absl::Status Get(const Call& call, const v1::GetTlsReportRequest& in,
                    v1::GetTlsReportResponse* out) const;
-  absl::Status Summarize(const v1::SummarizeTlsReportsRequest& in,
+  absl::Status Summarize(const Call& call, const v1::SummarizeTlsReportsRequest& in,
                          v1::SummarizeTlsReportsResponse* out) const;
 
  private:
   const ServiceParts& parts_;
   const ReportFollower& reports_;
+  mutable std::timed_mutex summarizing_;  // held while reports are read: one summary at a time
 };
 
 }  // namespace dmarcate

@@ -86,6 +86,32 @@ TEST_F(ReportKindsTest, ListsTlsReportsNewestDayFirstInPages) {
   EXPECT_THAT(days, ElementsAre(29, 28, 27, 26, 25));
 }
 
+// A page ends before gRPC refuses to send it, whatever strangers write into their reports.
+TEST_F(ReportKindsTest, APageOfFatReportsEndsEarlyAndTheNextGoesOn) {
+  constexpr int kReports = 500;
+  for (int i = 0; i < kReports; ++i) {
+    StoredTlsReport fat = Tls(world_.DaysAgo(1), 10, 1);
+    fat.report.organization_name = std::string(4096, 'o');
+    fat.report.contact_info = std::string(4096, 'c');
+    fat.report.report_id = fmt::format("{}{:04}", std::string(4000, 'i'), i);
+    world_.AddReport(std::move(fat));
+  }
+  v1::ListTlsReportsRequest request;
+  request.set_parent("domains/example.com");
+  request.set_page_size(1000);
+  int pages = 0, reports = 0;
+  do {
+    v1::ListTlsReportsResponse response;
+    DMARCATE_CALL(world_, ReportService, ListTlsReports, request, &response);
+    EXPECT_LE(response.ByteSizeLong(), size_t{4} << 20);
+    ++pages;
+    reports += response.tls_reports_size();
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(reports, kReports);
+  EXPECT_GT(pages, 1);
+}
+
 TEST_F(ReportKindsTest, ShowsATlsReportAsSent) {
   StoredTlsReport stored = Tls(world_.DaysAgo(1), 10, 2);
   stored.repairs = {{"count_text", "policies[1]", "10", "10", false}};
