@@ -68,6 +68,12 @@ void EmitYaml(const Json& value, YAML::Emitter& out) {
   }
 }
 
+// In ASCII, so that nothing a stranger wrote steers a terminal: JSON itself leaves C1 controls and
+// direction overrides as they are.
+std::string Dump(const Json& value, int indent) {
+  return value.dump(indent, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 void Table::Add(std::string name, std::vector<std::string> cells) {
@@ -121,7 +127,7 @@ std::string Table::Render(Format format) const {
 
 std::string CsvField(std::string_view cell) {
   std::string text;
-  constexpr std::string_view kFormula = "=+-@\t\r";
+  constexpr std::string_view kFormula = "=+-@\t\r\n";
   // The full-width forms of = + - @, which some spreadsheets fold.
   constexpr std::string_view kWideForms[] = {"\xEF\xBC\x9D", "\xEF\xBC\x8B", "\xEF\xBC\x8D",
                                              "\xEF\xBC\xA0"};
@@ -130,8 +136,15 @@ std::string CsvField(std::string_view cell) {
       (kFormula.find(cell[0]) != std::string_view::npos || cell[0] == '\0' ||
        std::ranges::any_of(kWideForms, [&](std::string_view f) { return cell.starts_with(f); }));
   if (formula) text += '\'';
-  text += cell;
-  std::erase(text, '\0');
+  // Lines and tabs a quoted field may hold; of other control characters the escape is told.
+  while (!cell.empty()) {
+    const size_t safe = std::min(cell.find_first_of("\t\r\n"), cell.size());
+    std::string piece(cell.substr(0, safe));
+    std::erase(piece, '\0');
+    text += EscapeForTerminal(piece);
+    if (safe < cell.size()) text += cell[safe];
+    cell.remove_prefix(std::min(safe + 1, cell.size()));
+  }
   if (text.find_first_of(",\"\r\n'\t") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) {
@@ -148,13 +161,14 @@ std::string ToJson(const google::protobuf::Message& message, bool pretty) {
   std::string text;
   if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return "{}";
   if (!pretty) return text;
-  return Json::parse(text).dump(2, ' ', false, Json::error_handler_t::replace);
+  return Dump(Json::parse(text), 2);
 }
 
 std::string JsonToYaml(const std::string& json) {
   const Json value = Json::parse(json, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) return "{}";
   YAML::Emitter out;
+  out.SetOutputCharset(YAML::EscapeNonAscii);  // as in Dump()
   EmitYaml(value, out);
   return out.c_str();
 }
@@ -176,9 +190,9 @@ void Print(Format format, const google::protobuf::Message& message, std::string_
     case Format::kJsonl: {
       const Json whole = Json::parse(ToJson(message, false));
       if (items.empty()) {
-        out = whole.dump() + "\n";
+        out = Dump(whole, -1) + "\n";
       } else {
-        for (const Json& item : whole.at(std::string(items))) out += item.dump() + "\n";
+        for (const Json& item : whole.at(std::string(items))) out += Dump(item, -1) + "\n";
       }
       break;
     }

@@ -285,7 +285,7 @@ int Parse(App* app, const Options& options) {
       ++(IsReport(report) || report.outcome == Outcome::kDuplicate ? good : bad);
       if (format == Format::kJsonl) {  // as it goes: there may be very many files
         fmt::print("{}\n", (options.summary ? Summary(file, report) : Whole(file, report))
-                               .dump(-1, ' ', false, Json::error_handler_t::replace));
+                               .dump(-1, ' ', true, Json::error_handler_t::replace));
       } else if (options.summary || format == Format::kName) {
         objects.push_back(Summary(file, report));
       } else if (format == Format::kJson || format == Format::kYaml) {
@@ -300,7 +300,7 @@ int Parse(App* app, const Options& options) {
   if (format == Format::kJson || format == Format::kYaml) {
     const Json list = {{"items", objects}};
     fmt::print("{}\n", format == Format::kJson
-                           ? list.dump(2, ' ', false, Json::error_handler_t::replace)
+                           ? list.dump(2, ' ', true, Json::error_handler_t::replace)
                            : JsonToYaml(list.dump()));
   } else if (!objects.empty()) {
     fmt::print("{}", SummaryTable(objects).Render(format));

@@ -1,5 +1,7 @@
 #include "cli/output.h"
 
+#include <algorithm>
+
 #include "nlohmann/json.hpp"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -27,6 +29,8 @@ const CsvCase kCsvCases[] = {
     {"AtIsNoFormula", "@SUM(A1)", "\"'@SUM(A1)\""},
     {"MinusTextIsNoFormula", "-cmd", "\"'-cmd\""},
     {"TabIsNoFormula", "\tx", "\"'\tx\""},
+    {"LineFeedIsNoFormula", "\n=x", "\"'\n=x\""},
+    {"ControlsAreEscaped", "a\x1b[31m\xC2\x9B\xE2\x80\xAE", "a\\x1b[31m\\u{9b}\\u{202e}"},
     {"CarriageReturnIsNoFormula", "\rx", "\"'\rx\""},
     {"WideEqualsIsNoFormula", "\xEF\xBC\x9Dx", "\"'\xEF\xBC\x9Dx\""},
     {"NegativeNumberStaysANumber", "-12.5", "-12.5"},
@@ -57,9 +61,22 @@ TEST(Table, WideHasAllColumnsAndNameHasNamesOnly) {
             "domains/example.com/sources/a\ndomains/example.com/sources/bb\n");
 }
 
-TEST(Table, CsvHasAllColumnsUnescapedBytesQuoted) {
+TEST(Table, CsvHasAllColumns) {
   EXPECT_EQ(TwoColumns().Render(Format::kCsv),
-            "source,messages,evidence\r\na,7,dkim\r\nbb\x1b[31m,1200,spf\r\n");
+            "source,messages,evidence\r\na,7,dkim\r\nbb\\x1b[31m,1200,spf\r\n");
+}
+
+TEST(Json, NothingOfAStrangerSteersATerminal) {
+  const std::string hostile = "a\x1b[31m\x7F\xC2\x9B\xE2\x80\xAEz";
+  v1::ListSourcesResponse response;
+  response.set_next_page_token(hostile);
+  const std::string json = ToJson(response, true);
+  EXPECT_EQ(nlohmann::json::parse(json)["next_page_token"], hostile);
+  for (const std::string& text : {json, ToYaml(response)}) {
+    EXPECT_EQ(std::ranges::find_if(text, [](char c) { return c != '\n' && (c < ' ' || c > '~'); }),
+              text.end())
+        << text;
+  }
 }
 
 TEST(Json, IsTheProtoMappingWithTheFieldNamesOfTheProto) {
