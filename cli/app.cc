@@ -1,5 +1,8 @@
 #include "cli/app.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -25,6 +28,13 @@ constexpr size_t kTokenLimitBytes = 4096;
 constexpr size_t kCertificatesLimitBytes = 1 << 20;
 
 bool IsUnixSocket(std::string_view endpoint) { return endpoint.starts_with("unix:"); }
+
+// A socket that this user may not connect to, or a folder on the way that he may not enter.
+bool IsForbiddenSocket(std::string_view endpoint) {
+  if (!IsUnixSocket(endpoint)) return false;
+  const std::string path(endpoint.substr(std::string_view("unix:").size()));
+  return access(path.c_str(), W_OK) != 0 && errno == EACCES;
+}
 
 // "127.0.0.1:8460", "[::1]:8460", "localhost:8460".
 bool IsLoopback(std::string_view endpoint) {
@@ -83,9 +93,6 @@ int ExitCodeOf(grpc::StatusCode code) {
 // The next thing to do, by reason: the line on which the eye rests.
 std::vector<std::string> NextSteps(std::string_view reason) {
   static const std::map<std::string, std::vector<std::string>, std::less<>> kSteps = {
-      {"TOKEN_MISSING",
-       {"name the file with your token: --token-file FILE or DMARCATE_TOKEN_FILE"}},
-      {"TOKEN_INVALID", {"check the file that --token-file or DMARCATE_TOKEN_FILE names"}},
       {"SOURCE_EVIDENCE_CHANGED", {"look again: dmarcate sources explain SOURCE --domain DOMAIN"}},
       {"STALE_PLAN", {"plan anew: dmarcate changes plan DOMAIN"}},
       {"PLAN_EXPIRED", {"plan anew: dmarcate changes plan DOMAIN"}},
@@ -207,7 +214,12 @@ std::shared_ptr<grpc::Channel> App::ingestd() {
   return ingestd_;
 }
 
+const std::string& App::EndpointAsked() const {
+  return asked_ == Daemon::kPolicyd ? options_->server : options_->ingest_server;
+}
+
 void App::Prepare(grpc::ClientContext* context, Daemon daemon, absl::Duration timeout) {
+  asked_ = daemon;
   context->set_deadline(absl::ToChronoTime(absl::Now() + timeout));
   const std::string& path =
       daemon == Daemon::kPolicyd ? options_->token_file : options_->ingest_token_file;
@@ -265,11 +277,25 @@ int App::Fail(std::string_view what, const grpc::Status& status) const {
   }
   std::map<std::string, std::string> details(info.metadata().begin(), info.metadata().end());
   std::vector<std::string> next = NextSteps(reason);
+  const bool policyd = asked_ == Daemon::kPolicyd;
+  if (reason == "TOKEN_MISSING" || reason == "TOKEN_INVALID") {
+    next = {fmt::format("name the file with your token: {}",
+                        policyd ? "--token-file FILE or DMARCATE_TOKEN_FILE"
+                                : "--ingest-token-file FILE or DMARCATE_INGEST_TOKEN_FILE")};
+  }
   if (reason.empty() && status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    const std::string& endpoint = EndpointAsked();
+    if (IsForbiddenSocket(endpoint)) {
+      return Fail(
+          kNotAllowed, "SOCKET_FORBIDDEN", what, fmt::format("{}: permission denied", endpoint),
+          {fmt::format("join the group of the folder that the socket is in, {}, and sign in "
+                       "anew",
+                       policyd ? "dmarcate by default" : "dmarcate-reports by default")});
+    }
     reason = "SERVER_UNREACHABLE";
-    next = {fmt::format(
-        "is the daemon running, and is this its address? --server {} --ingest-server {}",
-        options_->server, options_->ingest_server)};
+    next = {fmt::format("is {} running, and is this its address? {} {}",
+                        policyd ? "policyd" : "ingestd", policyd ? "--server" : "--ingest-server",
+                        endpoint)};
   }
   return Fail(ExitCodeOf(status.error_code()), reason, what, status.error_message(), next, details);
 }

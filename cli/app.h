@@ -88,7 +88,9 @@ class App {
   absl::Status CheckEndpoints() const;
   std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint) const;
   std::unique_ptr<Options> options_;
+  const std::string& EndpointAsked() const;
   std::shared_ptr<grpc::Channel> policyd_, ingestd_;
+  Daemon asked_ = Daemon::kPolicyd;  // by the last call
   std::function<int()> run_;
 };
 

@@ -250,7 +250,8 @@ void AddQuarantine(CLI::App* reports, App* app) {
   show->add_option("--raw", options->raw_file, "write the bytes as received there; - for stdout")
       ->type_name("FILE");
   show->footer(
-      "Examples:\n  dmarcate reports quarantine show 3f01\n  dmarcate reports quarantine show 3f01 "
+      "Examples:\n  dmarcate reports quarantine show 000000000000ea9c-0\n  dmarcate reports "
+      "quarantine show 000000000000ea9c-0 "
       "--raw message.eml");
   app->OnSelected(show, [app, options] { return Show(app, *options); });
 
@@ -265,14 +266,14 @@ void AddQuarantine(CLI::App* reports, App* app) {
       "After an upgrade. What comes of a message replaces what it gave before; nothing is counted "
       "twice.\n"
       "--all leaves out what ended the daemon before; name it, or its reason, to try it again.\n"
-      "Examples:\n  dmarcate reports quarantine replay 3f01\n"
+      "Examples:\n  dmarcate reports quarantine replay 000000000000ea9c-0\n"
       "  dmarcate reports quarantine replay --all");
   app->OnSelected(replay, [app, options] { return Replay(app, *options); });
   CLI::App* drop = group->add_subcommand("drop", "forget messages and their bytes");
   several(drop);
   drop->footer(
       "Reports that came in the same message stay, and with them its bytes.\n"
-      "Examples:\n  dmarcate reports quarantine drop 3f01 --yes");
+      "Examples:\n  dmarcate reports quarantine drop 000000000000ea9c-0 --yes");
   app->OnSelected(drop, [app, options] { return Drop(app, *options); });
 }
 
