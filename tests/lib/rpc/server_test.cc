@@ -224,7 +224,10 @@ TEST_F(ServerTest, AStreamThatReachesTheLimitIsNoWholeOne) {
   v1::DownloadReportResponse response;
   while (reader->Read(&response)) {  // a client that takes all it gets
   }
-  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  const grpc::StatusCode code = reader->Finish().error_code();
+  // Cancelled if a message was on its way when the time was up.
+  EXPECT_TRUE(code == grpc::StatusCode::DEADLINE_EXCEEDED || code == grpc::StatusCode::CANCELLED)
+      << code;
 }
 
 TEST_F(ServerTest, DrainLetsRunningCallsFinishAndAdmitsNoNewOnes) {
