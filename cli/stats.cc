@@ -1,5 +1,6 @@
 // dmarcate stats: counts by day, or by one dimension.
 
+#include "fmt/format.h"
 #include <CLI/CLI.hpp>
 
 #include "cli/app.h"
@@ -18,6 +19,12 @@ struct Options {
   PageOptions page;
   DateRangeOptions range;
 };
+
+// What the rows of the table cannot say any more.
+void NoteExpired(const App& app, int64_t messages, std::string_view what_it_means) {
+  if (messages == 0) return;
+  app.Note(fmt::format("the rows of {} messages have expired: {}", messages, what_it_means));
+}
 
 int Breakdown(App* app, const Options& options) {
   v1::QueryBreakdownRequest request;
@@ -40,6 +47,7 @@ int Breakdown(App* app, const Options& options) {
     table.Add(row.key(), std::move(cells));
   }
   Print(app->format(), response, "rows", table);
+  NoteExpired(*app, response.expired_message_count(), "they are not in this table");
   NoteNextPage(*app, response);
   return kDone;
 }
@@ -60,15 +68,20 @@ int TimeSeries(App* app, const Options& options) {
   for (Column& column : CountColumns()) columns.push_back(std::move(column));
   columns.push_back({"REPORTS", Align::kRight});
   columns.push_back({"ESTIMATED", Align::kLeft, true});
+  columns.push_back({"EXPIRED", Align::kRight, true});
   Table table(std::move(columns));
   for (const v1::TimeSeriesPoint& point : response.points()) {
     std::vector<std::string> cells = {Text(point.date())};
     AppendCounts(point.counts(), &cells);
     cells.push_back(std::to_string(point.report_count()));
     cells.push_back(point.estimated() ? "yes" : "");
+    cells.push_back(std::to_string(point.expired_message_count()));
     table.Add(Text(point.date()), std::move(cells));
   }
   Print(app->format(), response, "points", table);
+  NoteExpired(*app, response.expired_message_count(),
+              options.source.empty() ? "of these only the aligned DKIM and SPF passes are known"
+                                     : "whose they were is not known any more");
   return kDone;
 }
 

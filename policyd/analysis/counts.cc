@@ -18,6 +18,23 @@ void Counts::Add(const Counts& other) {
   }
 }
 
+Counts ToCounts(const DayTotals& totals) {
+  const auto cut = [](uint64_t messages) {
+    return static_cast<int64_t>(std::min<uint64_t>(messages, std::numeric_limits<int64_t>::max()));
+  };
+  Counts counts;
+  counts.messages = cut(totals.messages);
+  counts.dmarc_pass = cut(totals.dmarc_pass);
+  counts.dkim_aligned = counts.dkim_pass = cut(totals.dkim_aligned);
+  counts.spf_aligned = counts.spf_pass = cut(totals.spf_aligned);
+  counts.both_aligned = cut(totals.both_aligned);
+  counts.disposition_none = SaturatingAdd(cut(totals.disposition_none), cut(totals.pass));
+  counts.quarantine = cut(totals.quarantine);
+  counts.reject = cut(totals.reject);
+  counts.disposition_unknown = cut(totals.disposition_unknown);
+  return counts;
+}
+
 RowFacts::RowFacts(const AggregateRecord& record)
     : dkim_aligned_(record.dkim_aligned == AlignedResult::kPass),
       spf_aligned_(record.spf_aligned == AlignedResult::kPass),

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "lib/report/model.h"
+#include "lib/store/report_store.h"
 
 namespace dmarcate {
 
@@ -27,6 +28,10 @@ struct Counts {
   void Add(const Counts& other);
   friend bool operator==(const Counts&, const Counts&) = default;
 };
+
+// The counts of a day whose rows are gone. Totals know no raw passes: the aligned ones, which are
+// raw passes, too, stand for them and are too few where others passed unaligned.
+Counts ToCounts(const DayTotals& totals);
 
 // Two non-negative numbers, without overflow.
 int64_t SaturatingAdd(int64_t a, int64_t b);

@@ -1,6 +1,7 @@
 #include "policyd/analysis/statistics.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -305,6 +306,17 @@ void StatisticsBuilder::Add(const StoredReport& report) {
     in_series |= impl_->AddRow(record, report, reporter, spread);
   }
   if (in_series) impl_->Day(day).reports++;
+}
+
+void StatisticsBuilder::AddExpired(const DayTotals& totals) {
+  const DayRange& range = impl_->out.range;
+  if (totals.day < range.first || totals.day > range.last) return;
+  const Counts counts = ToCounts(totals);
+  DayStats& day = impl_->Day(totals.day);
+  day.expired.Add(counts);
+  day.expired_reports += static_cast<int32_t>(
+      std::clamp<int64_t>(totals.reports, 0, std::numeric_limits<int32_t>::max() / 2));
+  impl_->out.expired.Add(counts);
 }
 
 DomainStatistics StatisticsBuilder::Finish() {

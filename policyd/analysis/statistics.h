@@ -5,6 +5,9 @@
 // Exact: the counts of the sources add up to the total, as do those of the days, the addresses of
 // a source, and each breakdown. Reports of the classes UNVERIFIED and QUARANTINED count nowhere.
 //
+// Where the rows of reports have expired (docs/retention.md), the day's totals are what is left of
+// them: they stand beside those sums, never in them, as nobody can tell any more whose mail it was.
+//
 // Bounded: at most kMaxSources sources, kMaxAddresses addresses and kMaxKeys keys of a breakdown
 // are kept apart; what comes after them is counted in one that stands for the rest, so that the
 // sums stay exact whatever a hostile report holds.
@@ -52,8 +55,10 @@ struct AddressStats {
 struct DayStats {
   DayNumber day = 0;
   Counts counts;
-  int32_t reports = 0;     // whose midpoint lies in the day, empty ones included
-  bool estimated = false;  // part of it was spread
+  int32_t reports = 0;          // whose midpoint lies in the day, empty ones included
+  bool estimated = false;       // part of it was spread
+  Counts expired;               // of the domain, by the midpoint; not in `counts`
+  int32_t expired_reports = 0;  // not in `reports`
 };
 
 inline constexpr size_t kTrustClasses = 6;  // by the number of TrustClass
@@ -88,6 +93,7 @@ struct DomainStatistics {
   std::string domain;
   DayRange range;
   Counts total;
+  Counts expired;                           // of reports without rows; in nothing else here
   std::vector<SourceStatistics> sources;    // most messages first, then by id
   std::vector<DayStats> days;               // every day of the range; of one source, if asked for
   std::vector<std::string> reporters;       // organisations, by the index used above
@@ -104,7 +110,8 @@ struct DomainStatistics {
   size_t MemoryBytes() const;  // estimated, for the cache
 };
 
-// Not thread-safe. Add() each report of the range once, in any order; then Finish().
+// Not thread-safe. Add() each report of the range and AddExpired() each day once, in any order;
+// then Finish().
 class StatisticsBuilder {
  public:
   // `catalogue` outlives the result. `series_of`: the days are those of this source alone, reports
@@ -117,6 +124,8 @@ class StatisticsBuilder {
 
   // `report.key.day` lies in the range; anything else is left out.
   void Add(const StoredReport& report);
+  // What ReportReader::ReadExpiredTotals gives of one day.
+  void AddExpired(const DayTotals& totals);
   DomainStatistics Finish();
 
  private:

@@ -1,6 +1,7 @@
 #include "policyd/service/analysis_cache.h"
 
 #include <utility>
+#include <vector>
 
 #include "lib/base/status_macros.h"
 #include "policyd/service/handler.h"
@@ -52,6 +53,9 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(c
         return !cancelled;
       }));
   if (cancelled) return Cancelled();
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayTotals> expired,
+                            reader.ReadExpiredTotals(domain, first, last));
+  for (const DayTotals& day : expired) builder.AddExpired(day);
   return std::make_shared<const DomainStatistics>(builder.Finish());
 }
 

@@ -102,16 +102,21 @@ absl::Status StatsServiceImpl::TimeSeries(const Call& call, const v1::QueryTimeS
       !parts_.policies.GetDecision(parent.domain, parent.id).ok()) {
     return NotFound(in.parent());
   }
+  const bool of_domain = parent.id.empty();
   Counts total;
   for (const DayStats& day : statistics->days) {
+    Counts counts = day.counts;
+    if (of_domain) counts.Add(day.expired);
     v1::TimeSeriesPoint* point = out->add_points();
     *point->mutable_date() = ToMessage(day.day);
-    *point->mutable_counts() = ToMessage(day.counts);
-    point->set_report_count(day.reports);
+    *point->mutable_counts() = ToMessage(counts);
+    point->set_report_count(day.reports + (of_domain ? day.expired_reports : 0));
     point->set_estimated(day.estimated);
-    total.Add(day.counts);
+    point->set_expired_message_count(day.expired.messages);
+    total.Add(counts);
   }
   *out->mutable_total() = ToMessage(total);
+  out->set_expired_message_count(statistics->expired.messages);
   return absl::OkStatus();
 }
 
@@ -128,6 +133,7 @@ absl::Status StatsServiceImpl::Breakdown(const Call& call, const v1::QueryBreakd
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<BreakdownEntry> entries,
                             EntriesOf(*statistics, in.dimension()));
   *out->mutable_total() = ToMessage(statistics->total);
+  out->set_expired_message_count(statistics->expired.messages);
   const BreakdownEntry* last = nullptr;
   for (const BreakdownEntry& entry : entries) {
     if (after && !after->IsBefore(entry.counts.messages, entry.key)) continue;

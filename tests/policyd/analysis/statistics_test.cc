@@ -281,5 +281,43 @@ TEST(Statistics, SumsHoldForRandomReports) {
   ExpectExact(Gather(reports));
 }
 
+TEST(Statistics, TotalsOfExpiredRowsStandBesideTheSums) {
+  StatisticsBuilder builder(kDomain, kWeek, Catalogue::Default());
+  builder.Add(Report(kDay, {Row(5).Dkim("example.com", "a")}));
+  builder.AddExpired({.day = kDay + 2,
+                      .reports = 3,
+                      .messages = 50,
+                      .dmarc_pass = 40,
+                      .dkim_aligned = 30,
+                      .spf_aligned = 20,
+                      .both_aligned = 10,
+                      .disposition_none = 1,
+                      .quarantine = 2,
+                      .reject = 3,
+                      .pass = 4,
+                      .disposition_unknown = 40});
+  builder.AddExpired({.day = kDay + 6, .messages = std::numeric_limits<uint64_t>::max()});
+  builder.AddExpired({.day = kDay + 7, .messages = 7});
+  builder.AddExpired({.day = kDay - 1, .messages = 7});
+  const DomainStatistics got = builder.Finish();
+  ExpectExact(got);
+  EXPECT_EQ(got.total.messages, 5);
+  const Counts want = {.messages = 50,
+                       .dmarc_pass = 40,
+                       .dkim_aligned = 30,
+                       .spf_aligned = 20,
+                       .both_aligned = 10,
+                       .dkim_pass = 30,
+                       .spf_pass = 20,
+                       .disposition_none = 5,
+                       .quarantine = 2,
+                       .reject = 3,
+                       .disposition_unknown = 40};
+  EXPECT_EQ(got.days[2].expired, want);
+  EXPECT_EQ(got.days[2].expired_reports, 3);
+  EXPECT_EQ(got.days[2].counts, Counts());
+  EXPECT_EQ(got.expired.messages, std::numeric_limits<int64_t>::max()) << "it does not wrap";
+}
+
 }  // namespace
 }  // namespace dmarcate

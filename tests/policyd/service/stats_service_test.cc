@@ -120,5 +120,48 @@ TEST_F(StatsServiceTest, ADimensionIsRequired) {
             "FIELD_INVALID");
 }
 
+TEST_F(StatsServiceTest, WhatTotalsKeepOfExpiredRowsIsNoDayWithoutMail) {
+  world_.ExpireRows();
+  world_.AddReport(
+      Report(world_.DaysAgo(3), {Row(2).From("149.72.1.1").Dkim("sendgrid.net")}, "three.test"));
+  v1::QueryTimeSeriesRequest request;
+  request.set_parent("domains/example.com");
+  v1::QueryTimeSeriesResponse response;
+  DMARCATE_CALL(world_, StatsService, QueryTimeSeries, request, &response);
+  const v1::TimeSeriesPoint& mixed = response.points(26);
+  EXPECT_EQ(mixed.counts().message_count(), 12);
+  EXPECT_EQ(mixed.counts().reject_count(), 4);
+  EXPECT_EQ(mixed.counts().dkim_pass_count(), 2) << "unaligned passes have gone with the rows";
+  EXPECT_EQ(mixed.report_count(), 2);
+  EXPECT_EQ(mixed.expired_message_count(), 10);
+  EXPECT_EQ(response.points(27).expired_message_count(), 0);
+  EXPECT_EQ(response.points(28).counts().message_count(), 9);
+  EXPECT_EQ(response.total().message_count(), 21);
+  EXPECT_EQ(response.expired_message_count(), 19);
+}
+
+TEST_F(StatsServiceTest, NobodyKnowsWhoseMailExpiredRowsCounted) {
+  world_.ExpireRows();
+  world_.AddReport(
+      Report(world_.DaysAgo(3), {Row(2).From("149.72.1.1").Dkim("sendgrid.net")}, "three.test"));
+  v1::QueryTimeSeriesRequest series;
+  series.set_parent("domains/example.com/sources/sendgrid");
+  v1::QueryTimeSeriesResponse points;
+  DMARCATE_CALL(world_, StatsService, QueryTimeSeries, series, &points);
+  EXPECT_EQ(points.points(26).counts().message_count(), 2);
+  EXPECT_EQ(points.points(26).report_count(), 1);
+  EXPECT_EQ(points.points(26).expired_message_count(), 10);
+  EXPECT_EQ(points.total().message_count(), 2);
+
+  v1::QueryBreakdownRequest request;
+  request.set_parent("domains/example.com");
+  request.set_dimension(v1::BREAKDOWN_DIMENSION_SOURCE);
+  v1::QueryBreakdownResponse response;
+  DMARCATE_CALL(world_, StatsService, QueryBreakdown, request, &response);
+  ASSERT_EQ(response.rows_size(), 1);
+  EXPECT_EQ(response.total().message_count(), 2);
+  EXPECT_EQ(response.expired_message_count(), 19);
+}
+
 }  // namespace
 }  // namespace dmarcate

@@ -175,6 +175,11 @@ std::string World::AddReport(StoredFailureReport report) {
   return id;
 }
 
+void World::ExpireRows() {
+  const auto expired = impl_->report_store->Expire({.rows = absl::InfiniteFuture()}, 1000);
+  if (!expired.ok()) ADD_FAILURE() << expired.status();
+}
+
 void World::AddDomain(std::string_view name) {
   DomainRecord record;
   record.name = name;

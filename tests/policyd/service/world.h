@@ -53,6 +53,8 @@ class World {
   std::string AddReport(StoredReport report);
   std::string AddReport(StoredTlsReport report);
   std::string AddReport(StoredFailureReport report);
+  // Lets the rows of all reports so far expire, and policyd see it. Their daily totals stay.
+  void ExpireRows();
   // Manages "example.com", and a rival of it.
   void AddDomain(std::string_view name = "example.com");
   // The account "fake", bound to example.com, with the zone on the provider and two servers that
