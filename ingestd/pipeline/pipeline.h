@@ -41,6 +41,7 @@
 #include "ingestd/pipeline/crash_journal.h"
 #include "ingestd/pipeline/trust.h"
 #include "ingestd/pipeline/verification.h"
+#include "lib/base/log_limiter.h"
 #include "lib/mailauth/alignment.h"
 #include "lib/report/address_tokens.h"
 #include "lib/store/report_store.h"
@@ -247,9 +248,10 @@ class Pipeline {
   std::deque<Parsing> parsing_;
   Schedule put_off_;  // whose content was not there, by when to read it again
   std::deque<Parsing> checking_;
-  Schedule unanswered_;        // by DNS, by when to check again
-  int64_t checked_bytes_ = 0;  // of mail that is being checked
-  int rechecks_ = 0;           // that are under way
+  Schedule unanswered_;          // by DNS, by when to check again
+  int64_t checked_bytes_ = 0;    // of mail that is being checked
+  int rechecks_ = 0;             // that are under way
+  LogLimiter put_off_lines_{1};  // strangers decide how much mail their DNS leaves open
   std::deque<Committing> committing_;
   int64_t committing_rows_ = 0;
   size_t reading_ = 0;     // taken from parsing_ and neither committed nor put elsewhere yet

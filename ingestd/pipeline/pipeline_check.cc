@@ -186,8 +186,12 @@ bool Pipeline::IsTimeUp(Parsing* task) const {
 
 // Its receipt stays pending. The sender does not wait with it, nor does who wanted a replay.
 void Pipeline::WaitForDns(Parsing task, const absl::Status& why, absl::Duration delay) {
-  Log(task.unreachable > 1 ? LogLevel::kDebug : LogLevel::kInfo, "check_put_off",
-      {{"receipt", task.receipt.id}, {"delay", absl::FormatDuration(delay)}, {"error", why}});
+  const auto held_back = put_off_lines_.Admit("", verification_.clock->Monotonic());
+  Log(held_back ? LogLevel::kInfo : LogLevel::kDebug, "check_put_off",
+      {{"receipt", task.receipt.id},
+       {"delay", absl::FormatDuration(delay)},
+       {"error", why},
+       {"held_back", held_back.value_or(0)}});
   const ReadCallback read = std::exchange(task.read, [](const auto&) {});
   if (!task.replay) WaitForDns(ToWaiting(std::move(task)), delay);
   read(why);

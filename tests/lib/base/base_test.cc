@@ -9,6 +9,7 @@
 #include "lib/base/digest.h"
 #include "lib/base/file.h"
 #include "lib/base/ip_address.h"
+#include "lib/base/log_limiter.h"
 #include "lib/base/random.h"
 #include "lib/base/secret.h"
 #include "lib/base/status_macros.h"
@@ -41,6 +42,35 @@ TEST(Text, NearestFindsATypoAndNothingFar) {
   const std::vector<std::string> known = {"store.directory", "listen.grpc"};
   EXPECT_EQ(Nearest("store.direktory", known), "store.directory");
   EXPECT_EQ(Nearest("zzz", known), "");
+}
+
+TEST(LogLimiter, EachKeyHasALineAMinuteAndNoEventIsUntold) {
+  LogLimiter limiter(100);
+  const auto at = [&](std::string_view key, int seconds) {
+    return limiter.Admit(key, absl::Seconds(seconds)).value_or(-1);
+  };
+  EXPECT_EQ(at("a", 0), 0);
+  EXPECT_EQ(at("a", 1), -1);
+  EXPECT_EQ(at("a", 59), -1);
+  EXPECT_EQ(at("b", 59), 2);
+  EXPECT_EQ(at("a", 60), 0);
+  EXPECT_EQ(at("b", 118), -1);
+  EXPECT_EQ(at("a", 119), -1);
+  EXPECT_EQ(at("b", 119), 2);
+}
+
+TEST(LogLimiter, ManyKeysHaveNoMoreLinesThanThat) {
+  LogLimiter limiter(20);
+  int64_t lines = 0, held_back = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto admitted = limiter.Admit(std::to_string(i), absl::Milliseconds(100 * i));
+    if (!admitted) continue;
+    ++lines;
+    held_back += *admitted;
+  }
+  EXPECT_EQ(lines, 17 * 20);  // of 1000 seconds
+  EXPECT_GT(held_back, 9'000);
+  EXPECT_EQ(held_back + lines + limiter.Admit("x", absl::Hours(1)).value_or(-1), 10'000);
 }
 
 TEST(IpAddress, MappedIsV4AndTextIsCanonical) {
