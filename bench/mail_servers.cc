@@ -30,7 +30,8 @@ using testing_support::WaitUntil;
 constexpr size_t kLogLimitBytes = 1 << 30;
 constexpr absl::Duration kStartLimit = absl::Minutes(1);
 
-// All that is not its place: many sessions from one address, and whom to ask.
+// All that is not its place: many sessions and any number of mails from one address, and whom to
+// ask.
 constexpr char kConfig[] = R"(
 [listen]
 socket = "{0}/run/socket"
@@ -42,6 +43,10 @@ listen = ["127.0.0.1:{1}"]
 hostname = "mx.reports.test"
 recipients = ["{2}"]
 connections_per_address = 500
+budget_per_address = 0
+budget_per_domain = 0
+budget_per_recipient = 0
+budget_per_anchor = 0
 [trust]
 verify = {3}
 [[dns.stub]]

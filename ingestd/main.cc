@@ -22,6 +22,7 @@
 #include "ingestd/intake/maildir.h"
 #include "ingestd/intake/retention.h"
 #include "ingestd/intake/service.h"
+#include "ingestd/intake/smtp/sender_gate.h"
 #include "ingestd/intake/smtp/server.h"
 #include "ingestd/pipeline/crash_journal.h"
 #include "ingestd/pipeline/pipeline.h"
@@ -170,6 +171,9 @@ absl::Status Run(const IngestConfig& config) {
   StoppableResolver resolver(*dns);
   DMARCATE_ASSIGN_OR_RETURN(Verification verification,
                             MakeVerification(config, resolver, *suffixes, clock));
+  SenderGate senders(config.smtp.budgets, *suffixes, clock);
+  verification.verified = [&senders](const Envelope& envelope, const CarrierAuth& auth,
+                                     TrustClass best) { senders.Learn(envelope, auth, best); };
   Pipeline pipeline(
       *store, *suffixes, *crashes,
       [&config](std::string content, const UnpackHints& hints) {
@@ -197,8 +201,8 @@ absl::Status Run(const IngestConfig& config) {
                                       .message_limit_bytes = config.limits.message_bytes}));
   DMARCATE_ASSIGN_OR_RETURN(const auto server,
                             GrpcServer::Start(config.listen, host, {intake.service()}));
-  DMARCATE_ASSIGN_OR_RETURN(const auto smtp,
-                            SmtpServer::Start(config.smtp, {pipeline, budget, gauge, clock}));
+  DMARCATE_ASSIGN_OR_RETURN(
+      const auto smtp, SmtpServer::Start(config.smtp, {pipeline, budget, gauge, clock, senders}));
   LogInfo("started", {{"socket", config.listen.unix_socket},
                       {"port", server->port()},
                       {"store", config.store_directory},

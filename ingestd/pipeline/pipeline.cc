@@ -63,6 +63,16 @@ bool MayProveMore(const ReceiptItem& item, Channel channel) {
   return channel == Channel::kSmtp && (IsUnverified(item) || item.reason == "content_ambiguous");
 }
 
+// The class of the most trusted aggregate report; kUnspecified without one.
+TrustClass BestClass(const CommitBatch::Processed& processed) {
+  std::optional<TrustClass> best;
+  for (const ProcessedItem& item : processed.items) {
+    if (!item.report) continue;
+    if (!best || TrustRank(item.report->trust) > TrustRank(*best)) best = item.report->trust;
+  }
+  return best.value_or(TrustClass::kUnspecified);
+}
+
 // Who a TLS report says reports: as a rule with an address in angle brackets.
 ReportMetadata ClaimOf(const TlsReport& report) {
   ReportMetadata claim;
@@ -713,6 +723,9 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
           return Judge(task, report, mail);
         },
         privacy);
+    if (verification_.verified && task.carrier && receipt.envelope) {
+      verification_.verified(*receipt.envelope, task.carrier->auth, BestClass(out.processed));
+    }
     if (const absl::Status fits = CheckProcessed(out.processed); !fits.ok()) {
       out.processed = ToQuarantined(receipt, "store_refused", std::string(MessageOf(fits)));
     }

@@ -40,6 +40,10 @@ struct Verification {
   absl::Duration longest_retry = absl::Hours(1);  // and at least so often
   // While so many mails wait for DNS or for a thread, mail that would wait too is not taken.
   size_t most_waiting = 100'000;
+  // Told of each mail that came with an envelope and was verified, and of the class of the most
+  // trusted aggregate report in it (kUnspecified: there is none). On a thread of the pipeline; may
+  // be empty.
+  std::function<void(const Envelope&, const CarrierAuth&, TrustClass)> verified;
   // Told to end: what DNS leaves open now says nothing about DNS. May be empty.
   std::function<bool()> stopping;
   // After its arrival, or after the start if that is later, a mail is judged by what is known.

@@ -122,6 +122,11 @@ command_timeout = "20s"
 data_timeout = "30s"
 room_timeout = "5s"
 slowest_data_rate = "1KiB"
+budget_per_address = 11
+budget_per_domain = 12
+budget_per_recipient = 0
+budget_per_anchor = 14
+budget_senders = 150
 [lmtp]
 listen = ["127.0.0.1:24"]
 socket = "/run/lmtp"
@@ -148,6 +153,11 @@ message = "1MiB"
   EXPECT_EQ(smtp.times.room, absl::Seconds(5));
   EXPECT_EQ(smtp.times.data_bytes_per_second, 1024);
   EXPECT_EQ(smtp.limits.message_bytes, 1 << 20);
+  EXPECT_EQ(config->smtp.budgets.per_address, 11);
+  EXPECT_EQ(config->smtp.budgets.per_domain, 12);
+  EXPECT_EQ(config->smtp.budgets.per_recipient, 0);
+  EXPECT_EQ(config->smtp.budgets.per_anchor, 14);
+  EXPECT_EQ(config->smtp.budgets.senders, 150u);
   const MailListenerConfig& lmtp = config->smtp.lmtp;
   EXPECT_EQ(lmtp.tcp.size(), 1u);
   EXPECT_EQ(lmtp.unix_socket, "/run/lmtp");
@@ -187,6 +197,8 @@ const Case kCases[] = {
     {"SmtpRecipient", "[smtp]\nrecipients = [\"@b.test\"]\n", "'@b.test'"},
     {"SmtpCertificateAlone", "[smtp]\ncertificate = \"/c\"\n", "together"},
     {"SmtpTimeout", "[smtp]\ncommand_timeout = \"1s\"\n", "want 10s to 1h"},
+    {"SmtpBudgetBelowNone", "[smtp]\nbudget_per_domain = -1\n", "smtp.budget_per_domain"},
+    {"SmtpBudgetsOfNobody", "[smtp]\nbudget_senders = 0\n", "smtp.budget_senders"},
     {"LmtpWithoutRecipients", "[lmtp]\nlisten = [\"127.0.0.1:24\"]\n", "lmtp.recipients"},
     {"LmtpRelativeSocket", "[lmtp]\nsocket = \"s\"\nrecipients = [\"a@b.test\"]\n", "absolute"},
 };

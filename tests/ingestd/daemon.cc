@@ -54,16 +54,15 @@ token_file = "{0}/token"
 directory = "{0}/reports"
 import_watermark_percent = 100
 watermark_percent = 100
-[trust]
-verify = {2}
 )",
-                                   directory_.path(), port_, carriers_ == Carriers::kVerified);
+                                   directory_.path(), port_);
   for (const std::string& maildir : maildirs) {
     for (const char* part : {"new", "cur", "tmp"}) {
       std::filesystem::create_directories(directory_.File(maildir + "/" + part));
     }
     config += fmt::format("[[maildir]]\npath = \"{}\"\n", directory_.File(maildir));
   }
+  config += fmt::format("[trust]\nverify = {}\n", carriers_ == Carriers::kVerified);
   directory_.Write("ingestd.toml", config + more);
   testing_support::ProcessOptions options;
   options.argv = {BinaryPath("ingestd"), "--config", directory_.File("ingestd.toml")};

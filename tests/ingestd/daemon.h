@@ -30,7 +30,7 @@ class Daemon {
   enum class Carriers { kBelieved, kVerified };  // the mail that brings a report: trust.verify
   explicit Daemon(Carriers carriers = Carriers::kBelieved);
   // Returns once it answers. `maildirs`: names of Maildirs below directory(), made if missing.
-  // `more`: further tables of the configuration.
+  // `more`: further keys of [trust], then further tables of the configuration.
   absl::Status Start(const std::vector<std::string>& maildirs = {}, const std::string& more = "");
   // The same without waiting.
   absl::Status Launch(const std::vector<std::string>& maildirs, const std::string& more);

@@ -23,6 +23,7 @@
 #include "lib/base/file.h"
 #include "lib/base/text.h"
 #include "lib/mailauth/public_suffix_list.h"
+#include "lib/store/report_rules.h"
 #include "tests/ingestd/fakes.h"
 #include "tests/testing/process.h"
 #include "tests/testing/temp_dir.h"
@@ -176,6 +177,12 @@ class VerificationTest : public testing::Test {
     verification.threads = 2;
     verification.most_waiting = most_waiting_;
     verification.stopping = [this] { return stopping_.load(); };
+    verification.verified = [this](const Envelope& envelope, const CarrierAuth& auth,
+                                   TrustClass best) {
+      const std::lock_guard lock(verified_mutex_);
+      verified_.push_back(
+          fmt::format("{} {} {}", envelope.mail_from, auth.from_address, TrustRank(best)));
+    };
     verification.first_retry = verification.longest_retry = retry_;
     pipeline_ = std::make_unique<Pipeline>(
         store_, *suffixes_, *crashes_, UnpackMail, [](const absl::Status&) {}, options_,
@@ -229,6 +236,8 @@ class VerificationTest : public testing::Test {
   absl::Duration retry_ = absl::Milliseconds(1);
   size_t most_waiting_ = 1000;
   std::atomic<bool> stopping_ = false;
+  std::mutex verified_mutex_;
+  std::vector<std::string> verified_;
   PipelineOptions options_;
   std::unique_ptr<CrashJournal> crashes_;
   std::unique_ptr<Pipeline> pipeline_;
@@ -249,6 +258,30 @@ TEST_F(VerificationTest, AMailThatVerifiesIsAnchoredOrAuthenticated) {
   EXPECT_EQ(reports[0].trust, TrustClass::kAuthenticated);
   EXPECT_EQ(reports[0].reporter_key, "reporter.test");
   EXPECT_EQ(Counted(), 2u);
+}
+
+TEST_F(VerificationTest, WhatMailWithAnEnvelopeProvesIsTold) {
+  Start();
+  checker_.Answer(Passes());
+  const auto by_smtp = [](std::string content) {
+    Delivery delivery = Make(std::move(content), Channel::kSmtp);
+    delivery.envelope = Envelope{IpAddress(), "c", "bounce@reporter.test", {"dmarc@x.test"}};
+    return delivery;
+  };
+  Take(Make(Mail("report a.test 1")));  // without one it says nothing about who sent it
+  Take(by_smtp(Mail("report a.test 2")));
+  Take(by_smtp(Mail("no report")));
+  CarrierAuth user = Passes();
+  user.from_address = "alice@mail.reporter.test";
+  checker_.Answer(user);
+  Take(by_smtp(Mail("report a.test 3")));
+  const std::lock_guard lock(verified_mutex_);
+  const std::string from = "bounce@reporter.test ", anchor = "dmarc@mail.reporter.test ";
+  EXPECT_EQ(verified_, (std::vector<std::string>{
+                           fmt::format("{}{}{}", from, anchor, TrustRank(TrustClass::kAnchored)),
+                           fmt::format("{}{}{}", from, anchor, TrustRank(TrustClass::kUnspecified)),
+                           fmt::format("{}alice@mail.reporter.test {}", from,
+                                       TrustRank(TrustClass::kAuthenticated))}));
 }
 
 TEST_F(VerificationTest, NobodyIsAskedWhereThereIsNothingToVerify) {

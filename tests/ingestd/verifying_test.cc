@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 
 #include "tests/ingestd/daemon.h"
+#include "tests/ingestd/smtp/client.h"
 #include "tests/lib/dns/scripted_server.h"
 #include "tests/testing/dkim_signer.h"
 
@@ -17,6 +18,7 @@ namespace dmarcate {
 namespace {
 
 using ingest_testing::Daemon;
+using ingest_testing::MailClient;
 using ingest_testing::MakeReportXml;
 using testing_support::DkimSign;
 using testing_support::DkimTestKey;
@@ -98,6 +100,69 @@ TEST(Verifying, WhatWaitedForDnsAtAKillIsJudgedOnce) {
     return classes[TrustClass::kAuthenticated] == kMails;
   })) << classes[TrustClass::kAuthenticated];
   EXPECT_EQ(classes.size(), 1u) << "nothing was judged while DNS was silent";
+  EXPECT_EQ(daemon.Stop(), 0);
+}
+
+// An anchor that has proved who it is gets its reports in while others have used up what its
+// address may send.
+TEST(Verifying, AnAnchorHasItsOwnBudget) {
+  const DkimTestKey key = DkimTestKey::Ed25519();
+  const std::map<std::string, std::string> texts = {{"s._domainkey.reporter.test", key.Record()},
+                                                    {"_dmarc.reporter.test", "v=DMARC1; p=reject"},
+                                                    {"reporter.test", "v=spf1 ip4:127.0.0.1 -all"}};
+  ScriptedServer dns(
+      [&](std::string_view query, ScriptedServer::Protocol) -> std::vector<ScriptedReply> {
+        const auto found = texts.find(QuestionName(query));
+        if (found == texts.end()) return {{ReplyTo(query, {.rcode = 3}, {})}};
+        return {{ReplyTo(query, {}, {{"", RrType::kTxt, TxtRdata(found->second)}})}};
+      });
+  Daemon daemon(Daemon::Carriers::kVerified);
+  const std::string anchors = daemon.directory().Write("anchors.toml", R"(
+[[anchor]]
+name = "Reporter"
+from = "dmarc@reporter.test"
+signed_by = ["reporter.test"]
+organizations = ["Reporter"]
+)");
+  const uint16_t port = testing_support::FreePort();
+  ASSERT_TRUE(
+      daemon
+          .Start({}, fmt::format("anchors = \"{}\"\n[dns]\nresolvers = [\"{}\"]\n[smtp]\n"
+                                 "listen = [\"127.0.0.1:{}\"]\nhostname = \"mx.reports.test\"\n"
+                                 "recipients = [\"r@example.test\"]\nbudget_per_address = 2\n",
+                                 anchors, dns.server(), port))
+          .ok());
+  ASSERT_TRUE(WaitUntil([&] { return MailClient::Connect(port).Reply() == "220"; }));
+  const auto send = [&](int number, std::string_view from) {
+    MailClient client = MailClient::Connect(port);
+    EXPECT_EQ(client.Reply(), "220");
+    EXPECT_EQ(client.Say("EHLO c.test"), "250");
+    const std::string code = client.Say(fmt::format("MAIL FROM:<{}>", from));
+    if (code != "250") return code;
+    EXPECT_EQ(client.Say("RCPT TO:<r@example.test>"), "250");
+    EXPECT_EQ(client.Say("DATA"), "354");
+    std::string lines;
+    const std::string mail =
+        DkimSign(Mail(number), key, {.domain = "reporter.test", .selector = "s"});
+    for (size_t i = 0; i < mail.size(); ++i) {
+      if (mail[i] == '\n' && (i == 0 || mail[i - 1] != '\r')) lines += '\r';
+      lines += mail[i];
+    }
+    return client.Say(lines + ".");
+  };
+  EXPECT_EQ(send(0, "dmarc@reporter.test"), "250");
+  const auto reader = daemon.Reader();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  ASSERT_TRUE(WaitUntil([&] { return Classes(**reader)[TrustClass::kAnchored] == 1; }))
+      << daemon.log();
+  EXPECT_EQ(send(1, "a@flood.test"), "250");
+  EXPECT_EQ(send(2, "a@flood.test"), "451");
+  for (int i = 3; i < 8; ++i) EXPECT_EQ(send(i, "dmarc@reporter.test"), "250");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(send(2, "a@flood.test"), "451");
+  const std::string log = daemon.log();
+  EXPECT_NE(log.find("event=smtp_over_budget budget=\"address\" of=\"127.0.0.1\""),
+            std::string::npos);
+  EXPECT_EQ(log.find("smtp_over_budget"), log.rfind("smtp_over_budget")) << "a line a minute";
   EXPECT_EQ(daemon.Stop(), 0);
 }
 

@@ -74,6 +74,20 @@ MailListenerConfig ReadListener(TomlConfig& file, const std::string& table,
   return out;
 }
 
+// 0: no limit.
+SenderBudgetLimits ReadBudgets(TomlConfig& file, SenderBudgetLimits out) {
+  constexpr int64_t kMostMails = 100'000'000;
+  for (const auto& [key, mails] : {std::pair("smtp.budget_per_address", &out.per_address),
+                                   std::pair("smtp.budget_per_domain", &out.per_domain),
+                                   std::pair("smtp.budget_per_recipient", &out.per_recipient),
+                                   std::pair("smtp.budget_per_anchor", &out.per_anchor)}) {
+    *mails = file.Int(key, *mails, 0, kMostMails);
+  }
+  out.senders = static_cast<size_t>(
+      file.Int("smtp.budget_senders", static_cast<int64_t>(out.senders), 100, 1'000'000));
+  return out;
+}
+
 }  // namespace
 
 SmtpConfig ReadSmtpConfig(TomlConfig& file, int64_t message_bytes) {
@@ -89,6 +103,8 @@ SmtpConfig ReadSmtpConfig(TomlConfig& file, int64_t message_bytes) {
   if (out.smtp.times.data_bytes_per_second < 1) {
     file.Reject("smtp.slowest_data_rate", "want at least 1 byte a second");
   }
+
+  out.budgets = ReadBudgets(file, out.budgets);
 
   // The clients are the operator's own.
   defaults.limits.errors = defaults.limits.commands = 1'000'000;

@@ -12,6 +12,7 @@
 
 #include "ingestd/intake/smtp/protocol/pace.h"
 #include "ingestd/intake/smtp/protocol/recipients.h"
+#include "ingestd/intake/smtp/protocol/sender_budgets.h"
 #include "ingestd/intake/smtp/protocol/session.h"
 #include "lib/base/ip_address.h"
 #include "lib/base/toml_config.h"
@@ -39,6 +40,7 @@ struct SmtpConfig {
   std::string hostname;          // how both call themselves
   std::string certificate, key;  // PEM files, read again when they change; empty: no STARTTLS
   MailListenerConfig smtp, lmtp;
+  SenderBudgetLimits budgets;  // of SMTP
   // How often time limits and the certificate's files are looked at.
   absl::Duration watch_interval = absl::Seconds(1);
 };

@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kScratchBytes = 32 << 10;
 // After so many reads in a row the others have their turn.
 constexpr int kReadsInARow = 4;
+// Strangers decide how many connections end with an error.
+constexpr size_t kEndsAMinute = 20;
 
 SmtpSessionOptions OptionsOf(const SmtpConfig& config, MailProtocol protocol) {
   const bool smtp = protocol == MailProtocol::kSmtp;
@@ -39,7 +41,8 @@ SmtpShared::SmtpShared(const SmtpConfig& c, const SmtpParts& p)
       parts(p),
       smtp(OptionsOf(c, MailProtocol::kSmtp)),
       lmtp(OptionsOf(c, MailProtocol::kLmtp)),
-      scratch(kScratchBytes, '\0') {}
+      scratch(kScratchBytes, '\0'),
+      ends(kEndsAMinute) {}
 
 MailConnection::MailConnection(std::shared_ptr<SmtpShared> shared, MailProtocol protocol, int fd,
                                std::optional<IpAddress> client)
@@ -90,6 +93,10 @@ void MailConnection::Pump() {
       case SmtpSession::Action::kDeliver:
         if (!HasDisk()) {  // it may have filled since MAIL
           session_.Refuse(SmtpRefusal::kDiskFull);
+          break;
+        }
+        if (!TakeFromBudgets()) {
+          session_.Refuse(SmtpRefusal::kOverBudget);
           break;
         }
         return Deliver();
@@ -172,17 +179,32 @@ void MailConnection::Enter(SmtpPhase phase) {
 
 bool MailConnection::HasDisk() const { return shared_->parts.gauge.Admit(channel_).ok(); }
 
+// Of the message that is being given.
+MailSender MailConnection::Sender() const {
+  return {client_.value_or(IpAddress()), session_.helo(), session_.envelope().mail_from};
+}
+
 void MailConnection::Admit() {
-  if (HasDisk()) {
-    session_.Admit();
-  } else {
+  if (!HasDisk()) {
     session_.Refuse(SmtpRefusal::kDiskFull);
+  } else if (channel_ == Channel::kSmtp && !shared_->parts.senders.Admits(Sender(), {})) {
+    session_.Refuse(SmtpRefusal::kOverBudget);
+  } else {
+    session_.Admit();
   }
 }
 
 bool MailConnection::AskForRoom() {
   ByteBudget& budget = shared_->parts.budget;
-  if (!session_.in_message()) pace_.BeginMessage(shared_->parts.clock.Monotonic());
+  if (!session_.in_message()) {
+    // Before its octets come; they are taken from the budgets when all of them are here.
+    if (channel_ == Channel::kSmtp &&
+        !shared_->parts.senders.Admits(Sender(), session_.envelope().recipients)) {
+      session_.Refuse(SmtpRefusal::kOverBudget);
+      return true;
+    }
+    pace_.BeginMessage(shared_->parts.clock.Monotonic());
+  }
   // What is larger than the whole budget may have it alone.
   room_step_bytes_ = std::min(session_.wanted_bytes(), budget.total_bytes()) - reserved_bytes_;
   if (room_step_bytes_ <= 0) {
@@ -220,6 +242,13 @@ void MailConnection::OnRoom(uint64_t request, ByteBudget::Reservation reservatio
   reservation_.Absorb(std::move(reservation));
   reserved_bytes_ += room_step_bytes_;
   session_.GrantRoom(session_.wanted_bytes());
+}
+
+bool MailConnection::TakeFromBudgets() {
+  const SmtpMessage& message = session_.envelope();
+  return channel_ != Channel::kSmtp ||
+         shared_->parts.senders.Take(Sender(), message.recipients,
+                                     static_cast<int64_t>(message.content.size()));
 }
 
 void MailConnection::Deliver() {
@@ -311,15 +340,20 @@ void MailConnection::Close(std::string_view why) {
 }
 
 void MailConnection::LogEnd(std::string_view why) const {
-  const bool clean = session_.last_error().empty();
-  Log(clean ? LogLevel::kDebug : LogLevel::kInfo, "smtp_closed",
+  std::optional<int64_t> held_back;
+  if (!session_.last_error().empty()) {
+    const std::string key = client_ ? SenderNetwork(*client_).ToString() : "";
+    held_back = shared_->ends.Admit(key, shared_->parts.clock.Monotonic());
+  }
+  Log(held_back ? LogLevel::kInfo : LogLevel::kDebug, "smtp_closed",
       {{"client", TextOf(client_)},
        {"helo", session_.helo()},
        {"why", why},
        {"messages", session_.messages()},
        {"errors", session_.errors()},
        {"last_error", session_.last_error()},
-       {"tls", session_.tls()}});
+       {"tls", session_.tls()},
+       {"held_back", held_back.value_or(0)}});
 }
 
 }  // namespace dmarcate

@@ -22,6 +22,7 @@
 #include "ingestd/intake/smtp/config.h"
 #include "ingestd/intake/smtp/protocol/pace.h"
 #include "ingestd/intake/smtp/protocol/session.h"
+#include "ingestd/intake/smtp/sender_gate.h"
 #include "ingestd/intake/smtp/stream.h"
 #include "ingestd/intake/smtp/tls.h"
 #include "ingestd/intake/storage_gauge.h"
@@ -29,6 +30,7 @@
 #include "ingestd/pipeline/pipeline.h"
 #include "lib/base/clock.h"
 #include "lib/base/ip_address.h"
+#include "lib/base/log_limiter.h"
 
 namespace dmarcate {
 
@@ -38,6 +40,7 @@ struct SmtpParts {
   ByteBudget& budget;
   StorageGauge& gauge;
   const Clock& clock;
+  SenderGate& senders;  // of SMTP; those of LMTP are the operator's own
 };
 
 class MailConnection;
@@ -53,6 +56,7 @@ struct SmtpShared {
   std::thread::id io_thread;  // set on it, first of all
   std::unique_ptr<TlsIdentity> tls;
   std::string scratch;  // what was read last
+  LogLimiter ends;      // that are logged
   std::function<void(const std::shared_ptr<MailConnection>&)> on_close;
 };
 
@@ -82,9 +86,11 @@ class MailConnection : public std::enable_shared_from_this<MailConnection> {
   void Feed(std::string_view input, std::string* rest);
   bool Handshake();
   bool HasDisk() const;
+  MailSender Sender() const;
   void Admit();
   bool AskForRoom();
   void OnRoom(uint64_t request, ByteBudget::Reservation reservation);
+  bool TakeFromBudgets();
   void Deliver();
   void OnDurable(const absl::Status& durable);
   void WaitFor(MailStream::Io wanted, SmtpPhase phase);

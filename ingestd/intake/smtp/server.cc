@@ -29,7 +29,6 @@ namespace {
 constexpr int kBacklog = 512;
 constexpr int kAcceptsInARow = 64;
 constexpr mode_t kSocketMode = 0660;
-constexpr int kV6NetworkBits = 64;
 // From this share of the connections on, clients that say nothing are given less time.
 constexpr int kBusyNumerator = 3, kBusyDenominator = 4;
 constexpr std::string_view kTooMany = "421 4.7.0 too many connections; try again later\r\n";
@@ -93,10 +92,6 @@ absl::Status RemoveStale(const std::string& path) {
   }
   if (unlink(path.c_str()) != 0) return ErrnoError(errno, path);
   return absl::OkStatus();
-}
-
-IpAddress NetworkOf(const IpAddress& address) {
-  return address.is_v4() ? address : address.Masked(kV6NetworkBits);
 }
 
 }  // namespace
@@ -216,14 +211,14 @@ void SmtpServer::Take(MailProtocol protocol, int fd, std::optional<IpAddress> cl
   int& count = smtp ? smtp_connections_ : lmtp_connections_;
   const bool counted = smtp && client.has_value();
   if (count >= config.connections ||
-      (counted && by_address_[NetworkOf(*client)] >= config.connections_per_address)) {
+      (counted && by_address_[SenderNetwork(*client)] >= config.connections_per_address)) {
     // Not logged: there can be any number of them.
     send(fd, kTooMany.data(), kTooMany.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     close(fd);
     return;
   }
   ++count;
-  if (counted) ++by_address_[NetworkOf(*client)];
+  if (counted) ++by_address_[SenderNetwork(*client)];
   const auto connection = std::make_shared<MailConnection>(shared_, protocol, fd, client);
   {
     const std::lock_guard lock(mutex_);
@@ -236,7 +231,7 @@ void SmtpServer::OnClose(const std::shared_ptr<MailConnection>& connection) {
   const bool smtp = connection->protocol() == MailProtocol::kSmtp;
   --(smtp ? smtp_connections_ : lmtp_connections_);
   if (smtp && connection->client().has_value()) {
-    const auto found = by_address_.find(NetworkOf(*connection->client()));
+    const auto found = by_address_.find(SenderNetwork(*connection->client()));
     if (--found->second == 0) by_address_.erase(found);
   }
   const std::lock_guard lock(mutex_);

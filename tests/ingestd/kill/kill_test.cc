@@ -92,7 +92,8 @@ class KillTest : public testing::Test {
     };
     return fmt::format(
                "[smtp]\nlisten = [\"127.0.0.1:{0}\"]\nhostname = \"mx.reports.test\"\n"
-               "recipients = [\"dmarc@reports.test\"]\n"
+               "recipients = [\"dmarc@reports.test\"]\nbudget_per_address = 0\n"
+               "budget_per_domain = 0\nbudget_per_recipient = 0\n"
                "[lmtp]\nsocket = \"{1}/lmtp\"\n"
                "recipients = [\"dmarc@reports.test\", \"copy@reports.test\"]\n",
                smtp_port_, daemon_.directory().path()) +

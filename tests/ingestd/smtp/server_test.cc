@@ -54,12 +54,13 @@ class SmtpServerTest : public testing::Test {
     if (server_ != nullptr) server_->Stop(absl::Seconds(20));
   }
   void Start() {
-    auto server = SmtpServer::Start(config_, {*pipeline_, budget_, gauge_, clock_});
+    senders_ = std::make_unique<SenderGate>(config_.budgets, *suffixes_, clock_);
+    auto server = SmtpServer::Start(config_, {*pipeline_, budget_, gauge_, clock_, *senders_});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
-  MailClient Smtp() {
-    MailClient client = MailClient::Connect(server_->ports().at(0));
+  MailClient Smtp(uint32_t own_address = 0) {
+    MailClient client = MailClient::Connect(server_->ports().at(0), own_address);
     EXPECT_EQ(client.Reply(), "220");
     return client;
   }
@@ -95,6 +96,7 @@ class SmtpServerTest : public testing::Test {
   std::unique_ptr<CrashJournal> crashes_;
   std::unique_ptr<Pipeline> pipeline_;
   SmtpConfig config_;
+  std::unique_ptr<SenderGate> senders_;
   std::unique_ptr<SmtpServer> server_;
 };
 
@@ -248,6 +250,80 @@ TEST_F(SmtpServerTest, WithoutRoomItIsTriedLater) {
   for (const char* code : {"250", "250", "354", "250"}) EXPECT_EQ(client.Reply(), code);
 }
 
+class SenderBudgetsOfAServer : public SmtpServerTest {
+ protected:
+  // One mail in the name of `domain`: the code of its last reply.
+  std::string Mail(uint32_t own_address, const std::string& domain) {
+    MailClient client = Smtp(own_address);
+    if (client.Say("EHLO c") != "250") return client.last_reply();
+    if (client.Say(fmt::format("MAIL FROM:<a@{}>", domain)) == "250") {
+      EXPECT_TRUE(client.Send("RCPT TO:<dmarc@reports.test>\r\nDATA\r\n"));
+      EXPECT_EQ(client.Reply(), "250") << client.last_reply();
+      if (client.Reply() == "354") client.Say(fmt::format("mail {}\r\n.", ++mails_));
+    }
+    last_ = client.last_reply();
+    return last_.substr(0, 3);
+  }
+  static constexpr uint32_t Local(uint32_t host) { return 127u << 24 | host; }
+  int mails_ = 0;
+  std::string last_;
+};
+
+TEST_F(SenderBudgetsOfAServer, WhatIsOverBudgetIsPutOff) {
+  config_.budgets = {.per_address = 3, .per_domain = 5, .per_recipient = 7, .per_anchor = 2};
+  Start();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Mail(Local(1), "one.test"), "250") << last_;
+  EXPECT_EQ(Mail(Local(1), "one.test"), "451");
+  EXPECT_THAT(last_, testing::HasSubstr(" 4.7.1 "));
+  EXPECT_EQ(Mail(Local(1), "two.test"), "451");  // whatever name it takes
+  EXPECT_EQ(Mail(Local(2), "mail.one.test"), "250");
+  EXPECT_EQ(Mail(Local(2), "one.test"), "250");
+  EXPECT_EQ(Mail(Local(3), "one.test"), "451");  // the domain
+  EXPECT_EQ(Mail(Local(3), "three.test"), "250");
+  EXPECT_EQ(Mail(Local(3), "four.test"), "250");
+  EXPECT_EQ(Mail(Local(4), "five.test"), "451");  // the recipient
+  // Whoever is known to be an anchor has a budget of its own.
+  CarrierAuth auth;
+  auth.spf = {.result = SpfResult::kPass, .domain = "anchor.test", .aligned = true};
+  senders_->Learn({*IpAddress::Parse("127.0.0.1"), "c", "b@anchor.test", {}}, auth,
+                  TrustClass::kAnchored);
+  EXPECT_EQ(Mail(Local(1), "anchor.test"), "250");
+  EXPECT_EQ(Mail(Local(1), "anchor.test"), "250");
+  EXPECT_EQ(Mail(Local(1), "anchor.test"), "451");
+  // Those that are put off come again.
+  clock_.Advance(absl::Minutes(21));
+  EXPECT_EQ(Mail(Local(1), "one.test"), "250") << last_;
+  EXPECT_EQ(Mail(Local(1), "one.test"), "451");
+}
+
+// A budget that is used up while messages come is noticed when they are complete.
+TEST_F(SenderBudgetsOfAServer, MailThatIsUnderWayTogetherIsCountedOneByOne) {
+  config_.budgets.per_address = 2;
+  Start();
+  std::vector<MailClient> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(InData());
+  std::vector<std::string> codes;
+  for (MailClient& client : clients) {
+    codes.push_back(client.Say(fmt::format("mail {}\r\n.", ++mails_)));
+  }
+  EXPECT_THAT(codes, testing::ElementsAre("250", "250", "451", "451"));
+  EXPECT_TRUE(WaitUntil([&] { return budget_.used_bytes() == 0; }));
+  EXPECT_EQ(clients[3].Say("MAIL FROM:<>"), "451");
+}
+
+TEST_F(SenderBudgetsOfAServer, LmtpHasNone) {
+  config_.budgets = {.per_address = 1, .per_domain = 1, .per_recipient = 1};
+  Start();
+  MailClient client = MailClient::ConnectUnix(config_.lmtp.unix_socket);
+  EXPECT_EQ(client.Reply(), "220");
+  EXPECT_EQ(client.Say("LHLO c"), "250");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(client.Send("MAIL FROM:<a@b.test>\r\nRCPT TO:<dmarc@reports.test>\r\nDATA\r\n"));
+    for (const char* code : {"250", "250", "354"}) EXPECT_EQ(client.Reply(), code);
+    EXPECT_EQ(client.Say(fmt::format("mail {}\r\n.", ++mails_)), "250");
+  }
+}
+
 TEST_F(SmtpServerTest, SilenceAndSlownessEnd) {
   config_.smtp.times.command = config_.smtp.times.data = absl::Seconds(100);
   Start();
@@ -336,13 +412,13 @@ TEST_F(SmtpServerTest, LmtpAnswersEachRecipientOverTcpAndUnixSocket) {
 
 TEST_F(SmtpServerTest, AUnixSocketInUseIsLeftAlone) {
   Start();
-  const auto second = SmtpServer::Start(config_, {*pipeline_, budget_, gauge_, clock_});
+  const auto second = SmtpServer::Start(config_, {*pipeline_, budget_, gauge_, clock_, *senders_});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists) << second.status();
   MailClient client = MailClient::ConnectUnix(config_.lmtp.unix_socket);
   EXPECT_EQ(client.Reply(), "220");
   directory_.Write("file", "");
   config_.lmtp.unix_socket = directory_.File("file");
-  EXPECT_FALSE(SmtpServer::Start(config_, {*pipeline_, budget_, gauge_, clock_}).ok());
+  EXPECT_FALSE(SmtpServer::Start(config_, {*pipeline_, budget_, gauge_, clock_, *senders_}).ok());
   EXPECT_TRUE(std::filesystem::exists(directory_.File("file")));
 }
 
@@ -407,7 +483,8 @@ TEST_F(SmtpServerTest, ACertificateIsReadAgainWhenItChanges) {
 TEST_F(SmtpServerTest, AnUnusableCertificateIsSaidAtTheStart) {
   config_.certificate = directory_.Write("cert.pem", "no certificate SECRET");
   config_.key = directory_.Write("key.pem", "no key SECRET");
-  const auto server = SmtpServer::Start(config_, {*pipeline_, budget_, gauge_, clock_});
+  senders_ = std::make_unique<SenderGate>(config_.budgets, *suffixes_, clock_);
+  const auto server = SmtpServer::Start(config_, {*pipeline_, budget_, gauge_, clock_, *senders_});
   EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(server.status().ToString(), testing::HasSubstr("cert.pem"));
   EXPECT_THAT(server.status().ToString(), testing::Not(testing::HasSubstr("SECRET")));

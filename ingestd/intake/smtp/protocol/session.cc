@@ -24,6 +24,7 @@ constexpr int64_t kOverrunFactor = 4;
 constexpr std::string_view kBareLineEnd =
     "554 5.6.0 message refused: a CR or LF that stands alone ends no line";
 constexpr std::string_view kTooLarge = "552 5.3.4 message refused: too large";
+constexpr std::string_view kOverBudget = "451 4.7.1 too much mail for now; try again later";
 constexpr std::string_view kUnknownRecipient = "550 5.1.1 no address that takes reports";
 
 std::string_view TextOf(SmtpRefusal refusal) {
@@ -34,6 +35,8 @@ std::string_view TextOf(SmtpRefusal refusal) {
       return "451 4.3.2 too much to do; try again later";
     case SmtpRefusal::kStoreFailed:
       return "451 4.3.0 the message could not be stored; try again later";
+    case SmtpRefusal::kOverBudget:
+      return kOverBudget;
   }
   return "451 4.3.0 try again later";
 }
@@ -324,9 +327,13 @@ void SmtpSession::Refuse(SmtpRefusal refusal) {
       [[fallthrough]];
     case Action::kAdmit:
       action_ = Action::kInput;
-      last_error_ = text;
-      Reply(text);
       ResetTransaction();
+      if (refusal == SmtpRefusal::kOverBudget) {
+        Error(text);
+      } else {
+        last_error_ = text;
+        Reply(text);
+      }
       if (draining_) Drain();
       return;
     default:
@@ -342,7 +349,7 @@ void SmtpSession::EndMessage(std::string_view text) {
       options_.protocol == MailProtocol::kLmtp ? message_.recipients.size() : size_t{1};
   ResetTransaction();
   for (size_t i = 1; i < replies; ++i) Reply(text);
-  if (text.front() == '5') {
+  if (text.front() == '5' || text == kOverBudget) {
     Error(text);
   } else {
     if (text.front() != '2') last_error_ = text;

@@ -56,6 +56,7 @@ enum class SmtpRefusal {
   kDiskFull,     // 452
   kNoRoom,       // 451
   kStoreFailed,  // 451
+  kOverBudget,   // 451, and an error of the client's (sender_budgets.h)
 };
 
 // Not thread-safe.
@@ -83,6 +84,8 @@ class SmtpSession {
 
   void Admit();
   int64_t wanted_bytes() const { return wanted_bytes_; }
+  // Of the message that is being given, accepted so far.
+  const SmtpMessage& envelope() const { return message_; }
   // The message may take `bytes` in all.
   void GrantRoom(int64_t bytes);
   // Call once.

@@ -1,0 +1,49 @@
+// ingestd/intake/smtp/sender_gate.h
+// The budgets of those who send mail (protocol/sender_budgets.h), shared by the connections, which
+// ask, and the pipeline, which tells what the mail of a sender has proved. What is over budget is
+// logged, at most once a minute for each budget.
+
+#ifndef DMARCATE_INGESTD_INTAKE_SMTP_SENDER_GATE_H_
+#define DMARCATE_INGESTD_INTAKE_SMTP_SENDER_GATE_H_
+
+#include <mutex>
+#include <span>
+#include <string>
+
+#include "ingestd/intake/smtp/protocol/sender_budgets.h"
+#include "lib/base/clock.h"
+#include "lib/base/log_limiter.h"
+#include "lib/mailauth/alignment.h"
+#include "lib/mailauth/carrier.h"
+#include "lib/store/report_store.h"
+
+namespace dmarcate {
+
+// Thread-safe.
+class SenderGate {
+ public:
+  // All outlive this.
+  SenderGate(const SenderBudgetLimits& limits, const PublicSuffixList& suffixes,
+             const Clock& clock);
+
+  // Whether one more mail is within the budgets; see SenderBudgets.
+  bool Admits(const MailSender& sender, std::span<const std::string> recipients);
+  // The same, and takes it from them.
+  bool Take(const MailSender& sender, std::span<const std::string> recipients, int64_t bytes);
+
+  // What the verified mail that came with `envelope` proves about who sent it. `best` is the class
+  // of the most trusted report in it, kUnspecified if there is none.
+  void Learn(const Envelope& envelope, const CarrierAuth& auth, TrustClass best);
+
+ private:
+  bool Tell(const BudgetVerdict& verdict, absl::Duration now);
+
+  const Clock& clock_;
+  std::mutex mutex_;
+  SenderBudgets budgets_;
+  LogLimiter lines_;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_INGESTD_INTAKE_SMTP_SENDER_GATE_H_
