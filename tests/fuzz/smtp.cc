@@ -53,6 +53,9 @@ Said Run(std::string_view input, const dmarcate::SmtpSessionOptions& options, si
         input.remove_prefix(taken);
         break;
       }
+      case SmtpSession::Action::kPause:
+        session.Resume();
+        break;
       case SmtpSession::Action::kAdmit:
         session.Admit();
         break;

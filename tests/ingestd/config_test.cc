@@ -122,6 +122,8 @@ command_timeout = "20s"
 data_timeout = "30s"
 room_timeout = "5s"
 slowest_data_rate = "1KiB"
+refusal_delay = "2s"
+longest_refusal_delay = "30s"
 budget_per_address = 11
 budget_per_domain = 12
 budget_per_recipient = 0
@@ -153,6 +155,8 @@ message = "1MiB"
   EXPECT_EQ(smtp.times.room, absl::Seconds(5));
   EXPECT_EQ(smtp.times.data_bytes_per_second, 1024);
   EXPECT_EQ(smtp.limits.message_bytes, 1 << 20);
+  EXPECT_EQ(smtp.times.first_pause, absl::Seconds(2));
+  EXPECT_EQ(smtp.times.longest_pause, absl::Seconds(30));
   EXPECT_EQ(config->smtp.budgets.per_address, 11);
   EXPECT_EQ(config->smtp.budgets.per_domain, 12);
   EXPECT_EQ(config->smtp.budgets.per_recipient, 0);
@@ -197,6 +201,7 @@ const Case kCases[] = {
     {"SmtpRecipient", "[smtp]\nrecipients = [\"@b.test\"]\n", "'@b.test'"},
     {"SmtpCertificateAlone", "[smtp]\ncertificate = \"/c\"\n", "together"},
     {"SmtpTimeout", "[smtp]\ncommand_timeout = \"1s\"\n", "want 10s to 1h"},
+    {"SmtpRefusalDelay", "[smtp]\nrefusal_delay = \"2m\"\n", "want 0 to 1m"},
     {"SmtpBudgetBelowNone", "[smtp]\nbudget_per_domain = -1\n", "smtp.budget_per_domain"},
     {"SmtpBudgetsOfNobody", "[smtp]\nbudget_senders = 0\n", "smtp.budget_senders"},
     {"LmtpWithoutRecipients", "[lmtp]\nlisten = [\"127.0.0.1:24\"]\n", "lmtp.recipients"},

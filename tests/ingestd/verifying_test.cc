@@ -129,7 +129,8 @@ organizations = ["Reporter"]
       daemon
           .Start({}, fmt::format("anchors = \"{}\"\n[dns]\nresolvers = [\"{}\"]\n[smtp]\n"
                                  "listen = [\"127.0.0.1:{}\"]\nhostname = \"mx.reports.test\"\n"
-                                 "recipients = [\"r@example.test\"]\nbudget_per_address = 2\n",
+                                 "recipients = [\"r@example.test\"]\nbudget_per_address = "
+                                 "2\nrefusal_delay = \"0s\"\n",
                                  anchors, dns.server(), port))
           .ok());
   ASSERT_TRUE(WaitUntil([&] { return MailClient::Connect(port).Reply() == "220"; }));

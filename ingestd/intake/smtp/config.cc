@@ -103,6 +103,13 @@ SmtpConfig ReadSmtpConfig(TomlConfig& file, int64_t message_bytes) {
   if (out.smtp.times.data_bytes_per_second < 1) {
     file.Reject("smtp.slowest_data_rate", "want at least 1 byte a second");
   }
+  // Clients wait five minutes for a reply (RFC 5321 section 4.5.3.2).
+  out.smtp.times.first_pause =
+      DurationWithin(file, "smtp.refusal_delay", defaults.times.first_pause, absl::ZeroDuration(),
+                     absl::Minutes(1));
+  out.smtp.times.longest_pause =
+      DurationWithin(file, "smtp.longest_refusal_delay", defaults.times.longest_pause,
+                     absl::ZeroDuration(), absl::Minutes(1));
 
   out.budgets = ReadBudgets(file, out.budgets);
 

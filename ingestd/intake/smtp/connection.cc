@@ -60,6 +60,7 @@ void MailConnection::Pump() {
   const auto self = shared_from_this();
   int reads = 0;
   while (!closed_) {
+    if (session_.action() == SmtpSession::Action::kPause && !PauseIsOver()) return;
     if (reserved_bytes_ > 0 && !session_.holds_message()) {
       reservation_.Release();
       reserved_bytes_ = 0;
@@ -106,12 +107,28 @@ void MailConnection::Pump() {
       case SmtpSession::Action::kClose:
         return Close(session_.close_reason());
       case SmtpSession::Action::kAdmit:
+      case SmtpSession::Action::kPause:
         break;
     }
   }
 }
 
 // Each of these returns false if the rest comes later, or never.
+
+// Nothing is awaited meanwhile but the server's look at the time: whatever the client does in a
+// pause, it is as long.
+bool MailConnection::PauseIsOver() {
+  const absl::Duration now = shared_->parts.clock.Monotonic();
+  if (pace_.phase() != SmtpPhase::kPause) pace_.Pause(session_.errors(), now);
+  if (now < pace_.Deadline(false)) return false;
+  EndPause();
+  return true;
+}
+
+void MailConnection::EndPause() {
+  session_.Resume();
+  Enter(SmtpPhase::kCommand);
+}
 
 bool MailConnection::Flush() {
   while (!out_.empty()) {
@@ -301,6 +318,9 @@ void MailConnection::CheckTime(bool busy) {
       shared_->parts.budget.Withdraw(room_ticket_);
       session_.Refuse(SmtpRefusal::kNoRoom);
       Enter(SmtpPhase::kCommit);  // ours; what comes next enters its own
+      return Pump();
+    case SmtpPhase::kPause:
+      EndPause();
       return Pump();
     case SmtpPhase::kReply:
     case SmtpPhase::kHandshake:

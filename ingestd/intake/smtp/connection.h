@@ -84,6 +84,8 @@ class MailConnection : public std::enable_shared_from_this<MailConnection> {
   bool Flush();
   bool ReadSome();
   void Feed(std::string_view input, std::string* rest);
+  bool PauseIsOver();
+  void EndPause();
   bool Handshake();
   bool HasDisk() const;
   MailSender Sender() const;

@@ -17,7 +17,9 @@ Conversation Converse(SmtpSession& session, std::string_view input,
   Conversation out;
   const auto settle = [&] {
     while (true) {
-      out.replies += session.TakeReplies();
+      const std::string replies = session.TakeReplies();
+      out.replies += replies;
+      if (session.action() == Action::kPause) out.paused += replies;
       switch (session.action()) {
         case Action::kAdmit:
           answers.admit(session);
@@ -32,6 +34,9 @@ Conversation Converse(SmtpSession& session, std::string_view input,
           if (session.messages() > before) out.messages.push_back(std::move(message));
           break;
         }
+        case Action::kPause:
+          session.Resume();
+          break;
         case Action::kInput:
           return true;
         case Action::kStartTls:

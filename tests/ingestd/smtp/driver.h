@@ -20,6 +20,7 @@ struct Conversation {
   std::string replies;
   std::vector<SmtpMessage> messages;  // delivered
   std::string close_reason;           // empty: still open
+  std::string paused;                 // what was kept back for a while, and came with `replies`
   bool tls_asked = false;             // and the stream ended there
 };
 

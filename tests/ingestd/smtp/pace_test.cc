@@ -46,6 +46,24 @@ TEST(SmtpPaceTest, OurOwnTimeIsNotTheClients) {
   EXPECT_EQ(pace.Deadline(true), absl::InfiniteDuration());
 }
 
+TEST(SmtpPaceTest, PausesGrowAndEndWhileMostConnectionsAreTaken) {
+  SmtpTimeLimits limits;
+  SmtpPace pace(limits, At(0));
+  int errors = 0;
+  for (const int seconds : {1, 2, 4, 8, 16, 20, 20}) {
+    pace.Pause(++errors, At(100));
+    EXPECT_EQ(pace.Deadline(false), At(100 + seconds));
+    EXPECT_EQ(pace.Deadline(true), At(100));
+  }
+  pace.Pause(1'000'000, At(100));
+  EXPECT_EQ(pace.Deadline(false), At(120));
+  pace.Enter(SmtpPhase::kCommand, At(120));
+  EXPECT_EQ(pace.Deadline(false), At(420));
+  limits.first_pause = absl::ZeroDuration();
+  pace.Pause(9, At(500));
+  EXPECT_EQ(pace.Deadline(false), At(500));
+}
+
 TEST(SmtpPaceTest, HandshakeAndRepliesAreLimited) {
   const SmtpTimeLimits limits;
   SmtpPace pace(limits, At(0));

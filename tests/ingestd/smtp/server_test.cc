@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -39,6 +40,7 @@ class SmtpServerTest : public testing::Test {
     config_.smtp.recipients = *ConfiguredRecipients::Parse({"dmarc@reports.test"});
     config_.smtp.limits.message_bytes = 4 << 20;
     config_.smtp.times.command = config_.smtp.times.busy_command = absl::Hours(10);
+    config_.smtp.times.first_pause = absl::ZeroDuration();
     config_.lmtp = config_.smtp;
     config_.lmtp.unix_socket = directory_.File("lmtp");
     crashes_ = *CrashJournal::Open(directory_.File("crashes"));
@@ -322,6 +324,88 @@ TEST_F(SenderBudgetsOfAServer, LmtpHasNone) {
     for (const char* code : {"250", "250", "354"}) EXPECT_EQ(client.Reply(), code);
     EXPECT_EQ(client.Say(fmt::format("mail {}\r\n.", ++mails_)), "250");
   }
+}
+
+class TarpitTest : public SmtpServerTest {
+ protected:
+  // In steps of a second; what the client did not hear of after all of them is untold.
+  int SecondsUntilReply(MailClient& client) {
+    for (int seconds = 0; seconds < 60; ++seconds) {
+      // Longer than the server needs to look at the time, and to answer.
+      for (int i = 0; i < 8 && !client.Readable(); ++i) absl::SleepFor(absl::Milliseconds(10));
+      if (client.Readable()) return seconds;
+      clock_.Advance(absl::Seconds(1));
+    }
+    return -1;
+  }
+};
+
+// Whom it knows, the pauses do not tell either.
+TEST_F(TarpitTest, RefusalsComeLaterAndLater) {
+  config_.smtp.times.first_pause = absl::Seconds(1);
+  config_.smtp.times.longest_pause = absl::Seconds(5);
+  Start();
+  std::vector<MailClient> clients;
+  for (int i = 0; i < 2; ++i) {
+    clients.push_back(Smtp());
+    ASSERT_TRUE(clients.back().Send("EHLO c\r\nMAIL FROM:<a@b.test>\r\n"));
+    for (int j = 0; j < 2; ++j) EXPECT_EQ(clients.back().Reply(), "250");
+    ASSERT_TRUE(clients.back().Send("RCPT TO:<no@reports.test>\r\n"));
+  }
+  EXPECT_EQ(SecondsUntilReply(clients[0]), 1);
+  for (MailClient& client : clients) EXPECT_EQ(client.Reply(), "550");
+  for (const int want : {2, 4, 5, 5}) {
+    // Pipelined commands wait with the refusal before them.
+    ASSERT_TRUE(clients[0].Send("RCPT TO:<dmarc@reports.test>\r\nNOOP\r\n"));
+    ASSERT_TRUE(clients[1].Send("RCPT TO:<dmarx@reports.test>\r\nNOOP\r\n"));
+    EXPECT_EQ(SecondsUntilReply(clients[0]), want);
+    for (MailClient& client : clients) {
+      EXPECT_EQ(client.Reply(), "451");
+      EXPECT_EQ(client.Reply(), "250");
+    }
+  }
+  EXPECT_EQ(clients[0].last_reply(), clients[1].last_reply());
+  // What is right is answered at once.
+  EXPECT_EQ(clients[0].Say("RSET"), "250");
+}
+
+TEST_F(TarpitTest, WhileMostConnectionsAreTakenNobodyWaits) {
+  config_.smtp.times.first_pause = absl::Seconds(60);
+  config_.smtp.times.longest_pause = absl::Seconds(60);
+  config_.smtp.connections = 8;
+  Start();
+  std::vector<MailClient> guessing;
+  for (int i = 0; i < 5; ++i) {
+    guessing.push_back(Smtp());
+    ASSERT_TRUE(guessing.back().Send("X\r\n"));
+  }
+  absl::SleepFor(absl::Milliseconds(100));
+  for (MailClient& client : guessing) EXPECT_FALSE(client.Readable());
+  MailClient sixth = Smtp();
+  for (MailClient& client : guessing) EXPECT_EQ(client.Reply(), "500");
+  // They come to their end soon, and there is always room for those who say what is right.
+  std::string errors;
+  for (int i = 0; i < 9; ++i) errors += "X\r\n";
+  for (MailClient& client : guessing) ASSERT_TRUE(client.Send(errors));
+  MailClient honest = InData();
+  EXPECT_EQ(honest.Say("mail\r\n."), "250");
+}
+
+TEST_F(TarpitTest, AShutdownDoesNotWait) {
+  config_.smtp.times.first_pause = config_.smtp.times.longest_pause = absl::Seconds(60);
+  Start();
+  MailClient client = Smtp();
+  ASSERT_TRUE(client.Send("X\r\n"));
+  MailClient gone = Smtp();
+  ASSERT_TRUE(gone.Send("X\r\n"));
+  {
+    const MailClient ends = std::move(gone);
+  }
+  absl::SleepFor(absl::Milliseconds(50));
+  server_->Drain(absl::Seconds(20));
+  EXPECT_EQ(client.Reply(), "500");
+  EXPECT_EQ(client.Reply(), "421");
+  EXPECT_EQ(server_->connections(), 0u);
 }
 
 TEST_F(SmtpServerTest, SilenceAndSlownessEnd) {

@@ -16,6 +16,13 @@ void SmtpPace::BeginMessage(absl::Duration now) {
   message_bytes_ = 0;
 }
 
+void SmtpPace::Pause(int errors, absl::Duration now) {
+  constexpr int kMostDoublings = 20;
+  Enter(SmtpPhase::kPause, now);
+  pause_ = std::min(limits_.first_pause * (int64_t{1} << std::clamp(errors - 1, 0, kMostDoublings)),
+                    limits_.longest_pause);
+}
+
 absl::Duration SmtpPace::Deadline(bool busy) const {
   switch (phase_) {
     case SmtpPhase::kCommand:
@@ -30,6 +37,8 @@ absl::Duration SmtpPace::Deadline(bool busy) const {
       return since_ + limits_.reply;
     case SmtpPhase::kRoom:
       return since_ + limits_.room;
+    case SmtpPhase::kPause:
+      return busy ? since_ : since_ + pause_;
     case SmtpPhase::kCommit:
       break;
   }

@@ -22,6 +22,10 @@ struct SmtpTimeLimits {
   int64_t data_bytes_per_second = 8 << 10;
   absl::Duration reply = absl::Minutes(1);  // until the client takes what we say
   absl::Duration room = absl::Seconds(10);  // until we have memory for a message
+  // A client waits so long until it hears of its first error, twice as long with each further one
+  // of the connection, and never longer than longest_pause. Zero: it never waits.
+  absl::Duration first_pause = absl::Seconds(1);
+  absl::Duration longest_pause = absl::Seconds(20);
 };
 
 enum class SmtpPhase {
@@ -31,6 +35,7 @@ enum class SmtpPhase {
   kReply,      // the client takes our reply
   kRoom,       // our memory
   kCommit,     // our store; not limited here
+  kPause,      // the client hears of an error later
 };
 
 class SmtpPace {
@@ -40,15 +45,19 @@ class SmtpPace {
   // Begins to wait for the next thing. Of a message each time only counts on: see Received().
   void Enter(SmtpPhase phase, absl::Duration now);
   void BeginMessage(absl::Duration now);
+  // Begins to wait, kPause, after an error that is the `errors`th of the connection (1 or more).
+  void Pause(int errors, absl::Duration now);
   void Received(int64_t bytes) { message_bytes_ += bytes; }
   SmtpPhase phase() const { return phase_; }
-  // infinite: whenever. `busy`: most connections are taken.
+  // infinite: whenever. `busy`: most connections are taken; then a pause is over, so that those
+  // who wait in one do not take the place of others.
   absl::Duration Deadline(bool busy) const;
 
  private:
   const SmtpTimeLimits& limits_;
   SmtpPhase phase_ = SmtpPhase::kCommand;
   absl::Duration since_;
+  absl::Duration pause_ = absl::ZeroDuration();
   absl::Duration message_since_ = absl::ZeroDuration();
   int64_t message_bytes_ = 0;
 };

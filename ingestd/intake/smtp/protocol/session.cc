@@ -355,7 +355,7 @@ void SmtpSession::EndMessage(std::string_view text) {
     if (text.front() != '2') last_error_ = text;
     Reply(text);
   }
-  if (draining_ && action_ == Action::kInput) Drain();
+  if (draining_) Drain();
 }
 
 void SmtpSession::StartTls(std::string_view argument) {
@@ -374,9 +374,11 @@ void SmtpSession::TlsStarted() {
   if (draining_) Drain();
 }
 
+void SmtpSession::Resume() { action_ = Action::kInput; }
+
 void SmtpSession::Drain() {
   draining_ = true;
-  if (state_ == State::kCommand && action_ == Action::kInput) {
+  if (state_ == State::kCommand && (action_ == Action::kInput || action_ == Action::kPause)) {
     Close("421 4.3.2 shutting down; try again later", "shutdown");
   }
 }
@@ -401,8 +403,10 @@ void SmtpSession::Error(std::string_view text) {
   last_error_ = text;
   Reply(text);
   if (++errors_ >= options_.limits.errors) {
-    Close("421 4.7.0 too many errors", "too_many_errors");
+    return Close("421 4.7.0 too many errors", "too_many_errors");
   }
+  // Whoever speaks LMTP is the operator's own.
+  if (options_.protocol == MailProtocol::kSmtp) action_ = Action::kPause;
 }
 
 void SmtpSession::Close(std::string_view text, std::string_view reason) {

@@ -11,6 +11,7 @@
 //     it is one of them.
 //   - After the first unknown recipient of an SMTP connection every further one is put off with
 //     451, known or not: guessing shows nothing, and an honest sender comes again.
+//   - An SMTP client hears of its errors only after a pause, whose length is the caller's (pace.h).
 //   - CHUNKING is not offered, and BDAT ends the connection: what follows it is no command.
 
 #ifndef DMARCATE_INGESTD_INTAKE_SMTP_PROTOCOL_SESSION_H_
@@ -68,6 +69,7 @@ class SmtpSession {
     kAdmit,     // MAIL: Admit() or Refuse()
     kRoom,      // room for a message of wanted_bytes() in all: GrantRoom() or Refuse()
     kDeliver,   // TakeMessage(), then Delivered() or Refuse()
+    kPause,     // the replies are kept back for a while, then Resume()
     kStartTls,  // once the replies are sent: the handshake, then TlsStarted()
     kClose,     // once the replies are sent: the end
   };
@@ -93,6 +95,7 @@ class SmtpSession {
   void Delivered();
   void Refuse(SmtpRefusal refusal);
   void TlsStarted();
+  void Resume();
 
   // No new message is begun: 421 at the next moment between messages, which may be now.
   void Drain();
@@ -106,7 +109,7 @@ class SmtpSession {
   }
   bool tls() const { return tls_; }
   const std::string& helo() const { return helo_; }
-  // For the log. Texts of our own, never the client's.
+  // For pauses and the log. Texts of our own, never the client's.
   int errors() const { return errors_; }
   int messages() const { return messages_; }
   int64_t progress() const { return progress_; }  // grows with every line
