@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "nlohmann/json.hpp"
 
+#include "bench/process.h"
 #include "lib/base/file.h"
 #include "lib/base/status_macros.h"
 
@@ -44,6 +45,7 @@ absl::StatusOr<Corpus> LoadCorpus(const std::string& directory) {
   if (error) return MakeError(absl::StatusCode::kNotFound, directory + "/eml: " + error.message());
   std::ranges::sort(paths);
   Corpus out;
+  out.memory_before = MemoryBytes();
   for (const std::string& path : paths) {
     DMARCATE_ASSIGN_OR_RETURN(std::string mail, ReadFile(path, kMailLimitBytes));
     out.bytes += static_cast<int64_t>(mail.size());

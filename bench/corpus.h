@@ -15,6 +15,7 @@ namespace dmarcate::bench {
 struct Corpus {
   std::vector<std::string> mails;
   int64_t bytes = 0;
+  int64_t memory_before = 0;  // of the process, before the mails were read
   // From truth.json; 0 if there is none.
   int64_t reports = 0, records = 0, messages = 0;
 };

@@ -2,15 +2,15 @@
 // Reports a second and bytes a record, from mail in memory: parsing alone, and parsed and stored
 // durably through the daemon's own pipeline, beside the limit of the libraries (full_path_limit.h).
 
-#include <sys/resource.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <thread>
 
 #include "fmt/format.h"
@@ -18,33 +18,19 @@
 #include "CLI/CLI.hpp"
 #include "bench/corpus.h"
 #include "bench/full_path_limit.h"
-#include "ingestd/pipeline/convert.h"
-#include "ingestd/pipeline/pipeline.h"
-#include "lib/base/digest.h"
+#include "bench/intake.h"
+#include "bench/process.h"
 #include "lib/base/status_macros.h"
-#include "lib/mailauth/public_suffix_list.h"
-#include "lib/store/rocks_report_store.h"
 #include "lib/unpack/unpack.h"
 
 namespace dmarcate::bench {
 namespace {
-
-constexpr int64_t kQueueBytes = 16 << 20;
 
 struct Outcome {
   double seconds = 0;      // by the clock on the wall
   double cpu_seconds = 0;  // of all threads; says the same on a busy machine
   Counted counted;
 };
-
-double CpuSeconds() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 void Measure(const std::function<void()>& work, Outcome* out) {
   const auto start = std::chrono::steady_clock::now();
@@ -98,82 +84,77 @@ Outcome MeasureParse(const Corpus& corpus, int threads) {
   return out;
 }
 
-// Also says what the store then weighs.
 absl::StatusOr<Outcome> MeasureIngest(const Corpus& corpus, int threads,
-                                      const std::string& directory, bool weigh) {
-  std::filesystem::remove_all(directory);
-  std::filesystem::create_directories(directory);
+                                      const std::string& directory) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto intake, Intake::Start(directory, threads));
   Outcome out;
-  DMARCATE_ASSIGN_OR_RETURN(const auto store, RocksReportWriter::Open(directory + "/reports"));
-  DMARCATE_ASSIGN_OR_RETURN(const auto crashes, CrashJournal::Open(directory + "/crashes"));
-  const auto suffixes = BuiltinPublicSuffixList();
-  ByteBudget budget(kQueueBytes);
-  absl::Status failed;
-  PipelineOptions options;
-  options.parse_threads = threads;
-  Pipeline pipeline(
-      *store, *suffixes, *crashes,
-      [](std::string content, const UnpackHints& hints) {
-        return Unpack(std::move(content), hints, UnpackLimits());
+  absl::StatusOr<Counted> counted;
+  Measure(
+      [&] {
+        for (const std::string& mail : corpus.mails) intake->Submit(mail, 0);
+        counted = intake->Finish();
       },
-      [](const absl::Status&) {}, options);
-  DMARCATE_RETURN_IF_ERROR(pipeline.Start());
-  std::mutex mutex;  // guards what the pipeline's answers write: out.counted, failed, durable
-  size_t durable = 0;
-  const auto ingest = [&] {
-    for (const std::string& mail : corpus.mails) {
-      Delivery delivery;
-      delivery.reservation =
-          budget.AcquireBefore(static_cast<int64_t>(mail.size()), absl::InfiniteFuture());
-      delivery.content = mail;
-      delivery.sha256 = Sha256(mail);
-      delivery.file_name = "mail.eml";
-      delivery.channel = Channel::kImport;
-      delivery.received_time = absl::Now();
-      pipeline.Submit(
-          std::move(delivery),
-          [&](const absl::Status& status) {
-            const std::lock_guard lock(mutex);
-            durable += status.ok() ? 1 : 0;
-          },
-          [&](const absl::StatusOr<std::vector<ReceiptItem>>& items) {
-            const std::lock_guard lock(mutex);
-            if (!items.ok()) {
-              failed = items.status();
-              return;
-            }
-            for (const ReceiptItem& item : *items) {
-              if (!IsAccepted(item.outcome)) continue;
-              ++out.counted.reports;
-              out.counted.records += item.records;
-              out.counted.messages += item.messages;
-            }
-          });
-    }
-    pipeline.Stop(absl::InfiniteDuration());
-  };
-  Measure(ingest, &out);
-  DMARCATE_RETURN_IF_ERROR(failed);
-  if (durable != corpus.mails.size()) {
-    return MakeError(absl::StatusCode::kInternal, "not all mails became durable");
-  }
-  if (weigh) {
-    DMARCATE_RETURN_IF_ERROR(store->Compact());
-    std::map<std::string, uint64_t> bytes;
-    for (const auto& [family, size] : store->FileBytes()) bytes[family] = size;
-    const auto a_record = [&](uint64_t size) {
-      return static_cast<double>(size) /
-             static_cast<double>(std::max<int64_t>(out.counted.records, 1));
-    };
-    const uint64_t rows = bytes["reports"] + bytes["index"] + bytes["totals"];
-    fmt::print(
-        "\nbytes a record on disk, compacted: {:.2f} (reports {:.2f}, index {:.2f}, totals {:.2f}; "
-        "goal 12), "
-        "receipts {:.2f}, raw mail {:.1f}\n",
-        a_record(rows), a_record(bytes["reports"]), a_record(bytes["index"]),
-        a_record(bytes["totals"]), a_record(bytes["default"]), a_record(bytes["raw"]));
-  }
+      &out);
+  DMARCATE_RETURN_IF_ERROR(counted.status());
+  out.counted = *counted;
   return out;
+}
+
+void PrintWeight(const RocksReportWriter& store, int64_t records) {
+  std::map<std::string, uint64_t> bytes;
+  for (const auto& [family, size] : store.FileBytes()) bytes[family] = size;
+  const auto a_record = [&](uint64_t size) {
+    return static_cast<double>(size) / static_cast<double>(std::max<int64_t>(records, 1));
+  };
+  const uint64_t rows = bytes["reports"] + bytes["totals"];
+  fmt::print(
+      "rows and totals {:.2f} bytes a record (reports {:.2f}, totals {:.2f}; goal 12), with index "
+      "{:.2f} and receipts {:.2f}: {:.2f} (goal 15); raw mail {:.1f}\n",
+      a_record(rows), a_record(bytes["reports"]), a_record(bytes["totals"]),
+      a_record(bytes["index"]), a_record(bytes["default"]),
+      a_record(rows + bytes["index"] + bytes["default"]), a_record(bytes["raw"]));
+}
+
+// The corpus again and again, each time of other days, until there are `reports`: what the store
+// weighs as it comes to lie, and the memory that all this takes beside the corpus.
+absl::Status MeasureGrowth(const Corpus& corpus, int64_t reports, const std::string& directory) {
+  constexpr double kMiB = 1 << 20;
+  mallopt(M_MMAP_THRESHOLD, 512 << 10);  // as in ingestd/main.cc
+  mallopt(M_TRIM_THRESHOLD, 2 << 20);
+  mallopt(M_ARENA_MAX, 4);
+  malloc_trim(0);  // what reading the corpus left behind is not the intake's to use
+  const int64_t corpus_bytes = MemoryBytes() - corpus.memory_before;
+  DMARCATE_ASSIGN_OR_RETURN(const auto intake, Intake::Start(directory, 2));
+  int64_t submitted = 0;
+  for (int round = 0; submitted < reports; ++round) {
+    ForgetPeakMemory();
+    Outcome out;
+    const auto ingest = [&] {
+      for (const std::string& mail : corpus.mails) intake->Submit(mail, round);
+    };
+    Measure(ingest, &out);
+    submitted += static_cast<int64_t>(corpus.mails.size());
+    fmt::print("{:>9} reports  {:>7.3f} s {:>7.3f} s CPU  peak memory {:>6.1f} MiB (goal 96)\n",
+               submitted, out.seconds, out.cpu_seconds,
+               static_cast<double>(PeakMemoryBytes() - corpus_bytes) / kMiB);
+    std::fflush(stdout);
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const Counted counted, intake->Finish());
+  fmt::print("{} reports, {} records; as they lie: ", counted.reports, counted.records);
+  PrintWeight(intake->store(), counted.records);
+  return absl::OkStatus();
+}
+
+absl::Status Weigh(const Corpus& corpus, const std::string& directory) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto intake, Intake::Start(directory, 2));
+  for (const std::string& mail : corpus.mails) intake->Submit(mail, 0);
+  DMARCATE_ASSIGN_OR_RETURN(const Counted counted, intake->Finish());
+  fmt::print("\nas it lies: ");
+  PrintWeight(intake->store(), counted.records);
+  DMARCATE_RETURN_IF_ERROR(intake->store().Compact());
+  fmt::print("compacted: ");
+  PrintWeight(intake->store(), counted.records);
+  return absl::OkStatus();
 }
 
 void PrintRow(std::string_view name, const Outcome& outcome, double limit_seconds) {
@@ -209,9 +190,12 @@ int Main(int argc, char** argv) {
   CLI::App app("Measures intake of reports.");
   std::string directory = "build/bench/t20k", work = "build/bench/store";
   int runs = 3;
+  int64_t growth = 0;
   app.add_option("corpus", directory, "a directory with eml/ and truth.json; made if missing")
       ->capture_default_str();
   app.add_option("--runs", runs, "measure so often, print the median")->check(CLI::Range(1, 99));
+  app.add_option("--growth", growth,
+                 "instead: take in so many reports, and show memory and disk as they grow");
   app.add_option("--work", work, "where the store is written; removed before and after");
   CLI11_PARSE(app, argc, argv);
 
@@ -219,6 +203,12 @@ int Main(int argc, char** argv) {
   if (!corpus.ok()) {
     fmt::print(stderr, "ingest_benchmark: {}\n", MessageOf(corpus.status()));
     return 1;
+  }
+  if (growth > 0) {
+    const absl::Status grown = MeasureGrowth(*corpus, growth, work);
+    if (!grown.ok()) fmt::print(stderr, "growth: {}\n", MessageOf(grown));
+    std::filesystem::remove_all(work);
+    return grown.ok() ? 0 : 1;
   }
   fmt::print("{} mails, {:.1f} MB, {} reports, {} records; median of {}\n\n", corpus->mails.size(),
              static_cast<double>(corpus->bytes) / 1e6, corpus->reports, corpus->records, runs);
@@ -234,7 +224,7 @@ int Main(int argc, char** argv) {
   }
   for (const int threads : {1, 2}) {
     const Outcome stored = Median(runs, [&] {
-      const auto outcome = MeasureIngest(*corpus, threads, work, false);
+      const auto outcome = MeasureIngest(*corpus, threads, work);
       if (!outcome.ok()) fmt::print(stderr, "ingest: {}\n", MessageOf(outcome.status()));
       return outcome.value_or(Outcome());
     });
@@ -242,7 +232,7 @@ int Main(int argc, char** argv) {
              stored, limit.seconds);
     right &= Agrees(*corpus, "store", stored.counted);
   }
-  right &= MeasureIngest(*corpus, 2, work, true).ok();
+  right &= Weigh(*corpus, work).ok();
   std::filesystem::remove_all(work);
   return right ? 0 : 1;
 }
