@@ -8,7 +8,6 @@
 namespace dmarcate {
 namespace {
 
-constexpr std::string_view kBlanks = " \t\r\n\v\f";
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 // The length of the valid UTF-8 sequence at the head of `s` (RFC 3629: shortest form, no
@@ -36,6 +35,8 @@ size_t Utf8Sequence(std::string_view s, uint32_t* code) {
   }
   return 0;
 }
+
+bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 bool IsUnsafeToPrint(uint32_t code) {
   return code < 0x20 || (code >= 0x7F && code < 0xA0) ||        // C0, DEL, C1
@@ -66,9 +67,11 @@ bool StartsWithIgnoreCase(std::string_view text, std::string_view prefix) {
 }
 
 std::string_view TrimAscii(std::string_view s) {
-  const size_t begin = s.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return s.substr(begin, s.find_last_not_of(kBlanks) - begin + 1);
+  // Not find_first_not_of(): that searches the set of blanks for each character, and this is called
+  // for every value of a report.
+  while (!s.empty() && IsBlank(s.front())) s.remove_prefix(1);
+  while (!s.empty() && IsBlank(s.back())) s.remove_suffix(1);
+  return s;
 }
 
 std::vector<std::string_view> Split(std::string_view s, char separator) {
