@@ -47,13 +47,6 @@ std::string ExpiredDbKey(std::string_view day_key);
 std::string ExpiryCursorKey(std::string_view name);
 // -> the first day of which totals are kept.
 inline constexpr std::string_view kTotalsFromKey = "Mtotals";
-// "H" and the first 10 bytes of the hash -> the receipt that brought these raw bytes first.
-std::string RawHashKey(std::string_view raw_sha256);
-// "C", the same 10 bytes and a later receipt of the same bytes -> empty. Also of other bytes whose
-// hash begins alike: then the bytes lie under that later receipt.
-std::string RawCopyKey(std::string_view raw_sha256, ReceiptId receipt);
-std::string RawCopyPrefix(std::string_view raw_sha256);
-std::optional<ReceiptId> ParseRawCopyKey(std::string_view bytes);
 std::optional<ReceiptId> ParseReceiptDbKey(char tag, std::string_view bytes);
 inline constexpr std::string_view kFormatKey = "Mformat";        // -> version of the layout
 inline constexpr std::string_view kLastReceiptKey = "Mreceipt";  // -> the last receipt id given
@@ -90,8 +83,15 @@ std::string ExpiredIdentityKey(const StoredReport& report);
 // Letters of keys whose values name a report.
 inline constexpr char kDocumentTag = 'd', kTlsDocumentTag = 't', kFailureDocumentTag = 'f';
 inline constexpr char kExpiredIdentityTag = 'e';
-inline constexpr std::string_view kFirstEntry = "d";  // no key of the family is before it
+inline constexpr std::string_view kFirstEntry = "d";  // none of them is before it
 bool IsIndexOfReports(std::string_view key);
+// "H" and the first 10 bytes of the hash -> the receipt that brought these raw bytes first.
+std::string RawHashKey(std::string_view raw_sha256);
+// "C", the same 10 bytes and a later receipt of the same bytes -> empty. Also of other bytes whose
+// hash begins alike: then the bytes lie under that later receipt.
+std::string RawCopyKey(std::string_view raw_sha256, ReceiptId receipt);
+std::string RawCopyPrefix(std::string_view raw_sha256);
+std::optional<ReceiptId> ParseRawCopyKey(std::string_view bytes);
 
 }  // namespace dmarcate
 

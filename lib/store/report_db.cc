@@ -27,7 +27,7 @@ absl::Status RawExpired(std::string_view raw_sha256) {
 }  // namespace
 
 std::vector<FamilySpec> ReportFamilies() {
-  return {{"default", FamilyKind::kLookup}, {"index", FamilyKind::kLookup},
+  return {{"default", FamilyKind::kSmall},  {"index", FamilyKind::kLookup},
           {"reports", FamilyKind::kPacked}, {"totals", FamilyKind::kSmall},
           {"raw", FamilyKind::kBulk},       {"tls", FamilyKind::kPacked},
           {"failures", FamilyKind::kPacked}};
@@ -120,7 +120,7 @@ absl::StatusOr<bool> HasReports(const RocksDb& db, std::string_view domain, DayN
 absl::StatusOr<std::optional<FirstReceipt>> FindRaw(const RocksDb& db,
                                                     std::string_view raw_sha256) {
   const std::string key = RawHashKey(raw_sha256);
-  DMARCATE_ASSIGN_OR_RETURN(const auto id, ReadNumber(db, kMainFamily, key));
+  DMARCATE_ASSIGN_OR_RETURN(const auto id, ReadNumber(db, kIndexFamily, key));
   if (!id) return std::nullopt;
   FirstReceipt first{*id, MustReadReceipt(db, *id)};
   if (!first.stored.ok() && !absl::IsDataLoss(first.stored.status())) return first.stored.status();
@@ -139,7 +139,7 @@ absl::StatusOr<std::optional<FirstReceipt>> FindRaw(const RocksDb& db,
     return false;
   };
   DMARCATE_RETURN_IF_ERROR(
-      db.Scan(kMainFamily, prefix, KeyAfterPrefix(prefix), Direction::kForward, look));
+      db.Scan(kIndexFamily, prefix, KeyAfterPrefix(prefix), Direction::kForward, look));
   return found;
 }
 

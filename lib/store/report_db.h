@@ -19,8 +19,8 @@
 
 namespace dmarcate {
 
-inline constexpr uint64_t kReportLayout = 2;  // under kFormatKey; docs/store.md: when to raise it
-inline constexpr uint64_t kFirstReportLayout = 1;  // which the writer upgrades
+inline constexpr uint64_t kReportLayout = 3;  // under kFormatKey; docs/store.md: when to raise it
+inline constexpr uint64_t kFirstReportLayout = 1;  // see report_upgrade.h
 
 enum ReportFamily : int {
   kMainFamily,

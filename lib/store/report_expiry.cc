@@ -89,7 +89,7 @@ absl::Status ReportTransaction::LetRawGo(Receipt* receipt, ExpiryResult* result)
 
 absl::StatusOr<bool> ReportTransaction::OwnsRaw(const Receipt& receipt) const {
   const std::string raw_key = RawHashKey(receipt.raw_sha256);
-  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kMainFamily, raw_key));
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kIndexFamily, raw_key));
   if (value) {
     const auto first = DecodeNumber(raw_key, *value);
     if (first.ok() && *first == receipt.id) return true;

@@ -85,10 +85,10 @@ absl::StatusOr<int64_t> ReportTransaction::ForgetReceipt(const Receipt& receipt)
   for (const char tag : kReceiptTags) {
     changes_.Delete(kMainFamily, ReceiptDbKey(tag, receipt.id));
   }
-  changes_.Delete(kMainFamily, RawCopyKey(receipt.raw_sha256, receipt.id));
+  changes_.Delete(kIndexFamily, RawCopyKey(receipt.raw_sha256, receipt.id));
   const int64_t bytes = receipt.raw_gone ? 0 : receipt.size_bytes;
   const std::string raw_key = RawHashKey(receipt.raw_sha256);
-  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kMainFamily, raw_key));
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kIndexFamily, raw_key));
   if (!value) return 0;
   const auto first = DecodeNumber(raw_key, *value);
   if (!first.ok() || *first != receipt.id) {
@@ -100,7 +100,7 @@ absl::StatusOr<int64_t> ReportTransaction::ForgetReceipt(const Receipt& receipt)
   }
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<ReceiptId> copies, Copies(receipt));
   if (copies.empty()) {
-    changes_.Delete(kMainFamily, raw_key);
+    changes_.Delete(kIndexFamily, raw_key);
     DeleteRaw(receipt);
     return bytes;
   }
@@ -113,14 +113,14 @@ absl::StatusOr<int64_t> ReportTransaction::ForgetReceipt(const Receipt& receipt)
   } else {
     DMARCATE_RETURN_IF_ERROR(MoveRaw(receipt, next));
   }
-  changes_.Put(kMainFamily, raw_key, EncodeNumber(raw_key, next));
-  changes_.Delete(kMainFamily, RawCopyKey(receipt.raw_sha256, next));
+  changes_.Put(kIndexFamily, raw_key, EncodeNumber(raw_key, next));
+  changes_.Delete(kIndexFamily, RawCopyKey(receipt.raw_sha256, next));
   return 0;
 }
 
 absl::StatusOr<std::vector<ReceiptId>> ReportTransaction::Copies(const Receipt& first) const {
   std::vector<ReceiptId> out;
-  DMARCATE_ASSIGN_OR_RETURN(const auto keys, KeysWithPrefix(RawCopyPrefix(first.raw_sha256)));
+  DMARCATE_ASSIGN_OR_RETURN(const auto keys, RawCopyKeys(first.raw_sha256));
   for (const std::string& key : keys) {
     const auto id = ParseRawCopyKey(key);
     if (!id || *id == first.id) continue;

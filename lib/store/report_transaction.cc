@@ -63,9 +63,9 @@ absl::Status ReportTransaction::Accept(CommitBatch::Accepted accepted, CommitRes
   const bool known = state == RawState::kKnown;
   if (state == RawState::kNew) {
     const std::string raw_key = RawHashKey(receipt.raw_sha256);
-    changes_.Put(kMainFamily, raw_key, EncodeNumber(raw_key, receipt.id));
+    changes_.Put(kIndexFamily, raw_key, EncodeNumber(raw_key, receipt.id));
   } else {
-    changes_.Put(kMainFamily, RawCopyKey(receipt.raw_sha256, receipt.id), "");
+    changes_.Put(kIndexFamily, RawCopyKey(receipt.raw_sha256, receipt.id), "");
   }
   if (!known) {
     if (accepted.raw.size() > kRawPieceBytes) {
@@ -91,7 +91,7 @@ absl::StatusOr<ReportTransaction::RawState> ReportTransaction::StateOfRaw(
   if ((*first)->receipt.raw_sha256 == raw_sha256) {
     return (*first)->receipt.raw_gone ? RawState::kNew : RawState::kKnown;
   }
-  DMARCATE_ASSIGN_OR_RETURN(const auto keys, KeysWithPrefix(RawCopyPrefix(raw_sha256)));
+  DMARCATE_ASSIGN_OR_RETURN(const auto keys, RawCopyKeys(raw_sha256));
   for (const std::string& key : keys) {
     const auto later = GetReceipt(ParseRawCopyKey(key).value_or(0));
     if (absl::IsDataLoss(later.status())) continue;
@@ -458,7 +458,7 @@ absl::StatusOr<std::optional<std::string>> ReportTransaction::Get(int family,
 
 absl::StatusOr<std::optional<StoredReceipt>> ReportTransaction::FirstReceipt(
     const std::string& raw_key) const {
-  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kMainFamily, raw_key));
+  DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kIndexFamily, raw_key));
   if (!value) return std::nullopt;
   DMARCATE_ASSIGN_OR_RETURN(const ReceiptId id, DecodeNumber(raw_key, *value));
   DMARCATE_ASSIGN_OR_RETURN(auto receipt, GetReceipt(id));
@@ -467,16 +467,17 @@ absl::StatusOr<std::optional<StoredReceipt>> ReportTransaction::FirstReceipt(
                    fmt::format("receipt {}: raw bytes name it, but it is not there", id));
 }
 
-absl::StatusOr<std::vector<std::string>> ReportTransaction::KeysWithPrefix(
-    std::string_view prefix) const {
+absl::StatusOr<std::vector<std::string>> ReportTransaction::RawCopyKeys(
+    std::string_view raw_sha256) const {
+  const std::string prefix = RawCopyPrefix(raw_sha256);
   std::set<std::string> keys;
-  DMARCATE_RETURN_IF_ERROR(db_.Scan(kMainFamily, prefix, KeyAfterPrefix(prefix),
+  DMARCATE_RETURN_IF_ERROR(db_.Scan(kIndexFamily, prefix, KeyAfterPrefix(prefix),
                                     Direction::kForward,
                                     [&](std::string_view key, std::string_view) {
                                       keys.emplace(key);
                                       return absl::StatusOr<bool>(true);
                                     }));
-  for (const auto& [key, value] : changes_.families()[kMainFamily]) {
+  for (const auto& [key, value] : changes_.families()[kIndexFamily]) {
     if (!key.starts_with(prefix)) continue;
     if (value) {
       keys.insert(key);

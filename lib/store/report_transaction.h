@@ -166,8 +166,8 @@ class ReportTransaction {
   absl::StatusOr<std::optional<std::string>> Get(int family, std::string_view key) const;
   // The one that brought the bytes of `raw_key` first.
   absl::StatusOr<std::optional<StoredReceipt>> FirstReceipt(const std::string& raw_key) const;
-  // Keys of the main family that begin with `prefix`.
-  absl::StatusOr<std::vector<std::string>> KeysWithPrefix(std::string_view prefix) const;
+  // In their order: by receipt.
+  absl::StatusOr<std::vector<std::string>> RawCopyKeys(std::string_view raw_sha256) const;
   absl::StatusOr<std::optional<StoredReport>> GetReport(
       const ReportKey& key, ReportParts parts = ReportParts::kAll) const;
   absl::StatusOr<std::vector<Revision>> GetRevisions(const std::string& key) const;

@@ -10,6 +10,7 @@
 #include "lib/store/opening_mark.h"
 #include "lib/store/report_db.h"
 #include "lib/store/report_transaction.h"
+#include "lib/store/report_upgrade.h"
 #include "lib/store/rocks_db.h"
 #include "lib/store/rocks_report_store.h"
 #include "lib/store/value_codec.h"
@@ -56,27 +57,6 @@ absl::Status RemoveOrphanedRaw(ReceiptId last_receipt, RocksDb* db) {
   return db->Write(orphans, Sync::kNo);
 }
 
-// Layout 1 had no families of TLS and failure reports, or had them already and is the same.
-absl::Status Upgrade(RocksDb* db) {
-  DMARCATE_ASSIGN_OR_RETURN(const auto commit, ReadNumber(*db, kMainFamily, kCommitKey));
-  if (!commit) return MakeError(absl::StatusCode::kDataLoss, "no number of the last commit");
-  WriteSet changes(ReportFamilies().size());
-  for (const ReportFamily family : {kTlsFamily, kFailuresFamily}) {
-    bool empty = true;
-    const auto look = [&empty](std::string_view, std::string_view) -> absl::StatusOr<bool> {
-      empty = false;
-      return false;
-    };
-    DMARCATE_RETURN_IF_ERROR(
-        db->Scan(family, std::string(1, '\0'), "\xff\xff", Direction::kForward, look));
-    if (empty) {
-      changes.Put(family, std::string(kCommitKey), EncodeNumber(kCommitKey, *commit));
-    }
-  }
-  changes.Put(kMainFamily, std::string(kFormatKey), EncodeNumber(kFormatKey, kReportLayout));
-  return db->Write(changes, Sync::kYes);
-}
-
 }  // namespace
 
 RocksReportWriter::RocksReportWriter(std::unique_ptr<RocksDb> db) : db_(std::move(db)) {}
@@ -91,12 +71,10 @@ absl::StatusOr<std::unique_ptr<RocksReportWriter>> RocksReportWriter::Open(
   }
   DMARCATE_ASSIGN_OR_RETURN(auto db, RocksDb::Open(directory, ReportFamilies(), env));
   DMARCATE_ASSIGN_OR_RETURN(const auto layout, ReadNumber(*db, kMainFamily, kFormatKey));
-  if (layout == kFirstReportLayout) {
-    DMARCATE_RETURN_IF_ERROR(Annotate(Upgrade(db.get()), directory));
+  if (layout && *layout > kReportLayout) return Annotate(CheckLayout(layout), directory);
+  if (layout) {
+    DMARCATE_RETURN_IF_ERROR(Annotate(UpgradeReports(*layout, db.get()), directory));
   } else {
-    DMARCATE_RETURN_IF_ERROR(Annotate(CheckLayout(layout), directory));
-  }
-  if (!layout) {
     WriteSet first(ReportFamilies().size());
     first.Put(kMainFamily, std::string(kFormatKey), EncodeNumber(kFormatKey, kReportLayout));
     StampCommit(0, &first);

@@ -1,7 +1,9 @@
 #include "lib/store/value_codec.h"
 
 #include <array>
+#include <charconv>
 #include <optional>
+#include <vector>
 
 #include "fmt/format.h"
 
@@ -14,7 +16,9 @@
 namespace dmarcate {
 namespace {
 
-constexpr uint8_t kFormat = 1;  // of all values in this file
+constexpr uint8_t kFormat = 1;         // of all values in this file but
+constexpr uint8_t kReceiptFormat = 2;  // kFormat, too, is read
+constexpr int64_t kDaySeconds = 24 * 60 * 60;
 
 absl::Status Finish(const WireReader& in, std::string_view key) {
   if (in.AtEnd()) return absl::OkStatus();
@@ -22,16 +26,17 @@ absl::Status Finish(const WireReader& in, std::string_view key) {
                    fmt::format("stored value of key {}: does not decode", ToHex(key)));
 }
 
-absl::StatusOr<WireReader> Begin(std::string_view key, std::string_view value) {
-  auto payload = Unseal(key, kFormat, value);
+absl::StatusOr<WireReader> Begin(std::string_view key, std::string_view value,
+                                 uint8_t format = kFormat) {
+  auto payload = Unseal(key, format, value);
   if (!payload.ok()) return Annotate(payload.status(), fmt::format("key {}", ToHex(key)));
   return WireReader(*payload);
 }
 
 // The id of a report is 27 bytes of text, and mostly names this very receipt: kept as its numbers.
 // First byte: 0 a text follows, 1 day, difference of receipts and item follow.
-void WriteReportName(const Receipt& receipt, const ReceiptItem& item, WireWriter& out) {
-  const auto key = ReportKey::FromId(item.domain, item.report_name);
+void WriteReportName(const Receipt& receipt, const ReceiptItem& item,
+                     const std::optional<ReportKey>& key, WireWriter& out) {
   out.Byte(key ? 1 : 0);
   if (!key) {
     out.String(item.report_name);
@@ -42,16 +47,78 @@ void WriteReportName(const Receipt& receipt, const ReceiptItem& item, WireWriter
   out.Varint(key->item);
 }
 
-std::string ReadReportName(const Receipt& receipt, WireReader& in) {
-  if (in.Byte() == 0) return std::string(in.String());
+// nullopt: `item` got the text.
+std::optional<ReportKey> ReadReportName(const Receipt& receipt, WireReader& in, ReceiptItem* item) {
+  if (in.Byte() == 0) {
+    item->report_name = in.String();
+    return std::nullopt;
+  }
   ReportKey key;
   const uint64_t day = in.Varint();
   key.day = static_cast<DayNumber>(day);
   key.receipt = receipt.id - static_cast<uint64_t>(in.Zigzag());
-  const uint64_t item = in.Varint();
-  key.item = static_cast<uint16_t>(item);
-  if (day > kLastReportDay || item > UINT16_MAX) in.Fail();
-  return in.ok() ? key.ToId() : std::string();
+  const uint64_t ordinal = in.Varint();
+  key.item = static_cast<uint16_t>(ordinal);
+  if (day > kLastReportDay || ordinal > UINT16_MAX) in.Fail();
+  if (in.ok()) item->report_name = key.ToId();
+  return key;
+}
+
+// The usual name of an aggregate report's file, "receiver!domain!begin!end.xml.gz" (RFC 9990
+// section 3.5.2), says what stands beside it: the domain, and times near the day of the report.
+struct UsualFileName {
+  std::string_view receiver, rest;  // `rest` from behind the end
+  int64_t begin = 0, end = 0;       // seconds since 1970, neither negative
+};
+
+std::string ToText(const UsualFileName& name, std::string_view domain) {
+  return fmt::format("{}!{}!{}!{}{}", name.receiver, domain, name.begin, name.end, name.rest);
+}
+
+std::optional<UsualFileName> ParseUsualFileName(std::string_view text, std::string_view domain) {
+  const std::vector<std::string_view> parts = Split(text, '!');
+  if (parts.size() < 4) return std::nullopt;
+  UsualFileName name{.receiver = parts[0]};
+  const char* const end = text.data() + text.size();
+  if (std::from_chars(parts[2].data(), end, name.begin).ec != std::errc()) return std::nullopt;
+  const auto last = std::from_chars(parts[3].data(), end, name.end);
+  if (last.ec != std::errc() || name.begin < 0 || name.end < 0) return std::nullopt;
+  name.rest = text.substr(static_cast<size_t>(last.ptr - text.data()));
+  if (ToText(name, domain) != text) return std::nullopt;
+  return name;
+}
+
+// First byte: 0 the text follows, 1 a usual name with the times in relation to the report's day.
+void WriteFileName(const ReceiptItem& item, const std::optional<ReportKey>& key, WireWriter& out) {
+  const auto name = key ? ParseUsualFileName(item.file_name, item.domain) : std::nullopt;
+  out.Byte(name ? 1 : 0);
+  if (!name) {
+    out.String(item.file_name);
+    return;
+  }
+  out.String(name->receiver);
+  out.Zigzag(name->begin - key->day * kDaySeconds);
+  out.Zigzag(name->end - name->begin);
+  out.String(name->rest);
+}
+
+std::string ReadFileName(const ReceiptItem& item, const std::optional<ReportKey>& key,
+                         WireReader& in) {
+  if (in.Byte() == 0) return std::string(in.String());
+  if (!key) {
+    in.Fail();
+    return "";
+  }
+  UsualFileName name;
+  name.receiver = in.String();
+  // Unsigned arithmetic wraps around where the value is not ours.
+  const auto after = [&in](int64_t start) {
+    return static_cast<int64_t>(static_cast<uint64_t>(start) + static_cast<uint64_t>(in.Zigzag()));
+  };
+  name.begin = after(key->day * kDaySeconds);
+  name.end = after(name.begin);
+  name.rest = in.String();
+  return ToText(name, item.domain);
 }
 
 absl::StatusOr<DayTotals> DecodeTotalsOf(std::string_view day_key, std::string_view key,
@@ -117,16 +184,17 @@ std::string EncodeReceipt(std::string_view key, const StoredReceipt& stored) {
     out.Byte(static_cast<uint8_t>(item.outcome));
     out.String(item.kind);
     out.String(item.domain);
-    WriteReportName(receipt, item, out);
+    const auto report = ReportKey::FromId(item.domain, item.report_name);
+    WriteReportName(receipt, item, report, out);
     out.String(item.reason);
     out.String(item.detail);
-    out.String(item.file_name);
+    WriteFileName(item, report, out);
     out.Zigzag(item.records);
     out.Zigzag(item.messages);
     out.Zigzag(item.findings);
   }
   out.String(receipt.raw_sha256);
-  return Seal(key, kFormat, payload);
+  return Seal(key, kReceiptFormat, payload);
 }
 
 absl::StatusOr<StoredReceipt> DecodeReceipt(std::string_view key, std::string_view value) {
@@ -135,7 +203,10 @@ absl::StatusOr<StoredReceipt> DecodeReceipt(std::string_view key, std::string_vi
   const auto id = ParseReceiptDbKey(kReceiptTag, key);
   if (!id) return MakeError(absl::StatusCode::kDataLoss, "receipt: the key does not decode");
   receipt.id = *id;
-  DMARCATE_ASSIGN_OR_RETURN(WireReader in, Begin(key, value));
+  // The first version had each file name as it is.
+  const bool first_format = value.starts_with(static_cast<char>(kFormat));
+  DMARCATE_ASSIGN_OR_RETURN(WireReader in,
+                            Begin(key, value, first_format ? kFormat : kReceiptFormat));
   const uint8_t flags = in.Byte();
   receipt.processed = (flags & kProcessed) != 0;
   receipt.raw_gone = (flags & kRawGone) != 0;
@@ -146,15 +217,15 @@ absl::StatusOr<StoredReceipt> DecodeReceipt(std::string_view key, std::string_vi
   receipt.subject = in.String();
   receipt.from_domain = in.String();
   if ((flags & kEnvelope) != 0) receipt.envelope = ReadEnvelope(in);
-  stored.items.resize(in.Length(11));
+  stored.items.resize(in.Length(first_format ? 11 : 12));
   for (ReceiptItem& item : stored.items) {
     item.outcome = in.Enum(in.Byte(), Outcome::kDuplicate);
     item.kind = in.String();
     item.domain = in.String();
-    item.report_name = ReadReportName(receipt, in);
+    const auto report = ReadReportName(receipt, in, &item);
     item.reason = in.String();
     item.detail = in.String();
-    item.file_name = in.String();
+    item.file_name = first_format ? std::string(in.String()) : ReadFileName(item, report, in);
     item.records = in.Zigzag();
     item.messages = in.Zigzag();
     item.findings = in.Zigzag();

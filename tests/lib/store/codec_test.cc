@@ -265,11 +265,12 @@ TEST(ReceiptValue, Golden) {
   item.records = 2;
   item.messages = 303;
   item.findings = 1;
+  item.file_name = "google.com!example.com!1728000000!1728086399.xml.gz";
   stored.items = {item};
   const std::string key = ReceiptDbKey(kReceiptTag, stored.receipt.id);
   const std::string value = EncodeReceipt(key, stored);
   EXPECT_EQ(ToHex(value),
-            "01"  // version
+            "02"  // version
             "21"
             "e807"
             "80adfd84efeb9106"  // upload, processed; size; received
@@ -285,17 +286,61 @@ TEST(ReceiptValue, Golden) {
             "00"
             "01"  // report: day 20000, this receipt, item 1
             "00"
+            "00"  // reason, detail
+            "01"
+            "0a676f6f676c652e636f6d"
             "00"
-            "00"  // reason, detail, file name
+            "fec50a"
+            "072e786d6c2e677a"  // file name: receiver, begin, end, rest
             "04"
             "de04"
             "02"  // records, messages, findings
             "202222222222222222222222222222222222222222222222222222222222222222"  // raw
-            "8e6f6811");                                                          // checksum
+            "3d7e838d");                                                          // checksum
   const auto got = DecodeReceipt(key, value);
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ(got->items.at(0).report_name, item.report_name);
+  EXPECT_EQ(got->items.at(0).file_name, item.file_name);
   EXPECT_EQ(EncodeReceipt(key, *got), value);
+}
+
+TEST(ReceiptValue, TheFirstVersionIsRead) {
+  const std::string key = ReceiptDbKey(kReceiptTag, 0xa3f01);
+  const std::string value = FromHex(
+      "0121e80780adfd84efeb910605612e7a697001730a676f6f676c652e636f6d010009616767726567"
+      "6174650b6578616d706c652e636f6d01a09c01000100000004de040220" +
+      std::string(64, '2') + "8e6f6811");
+  const auto got = DecodeReceipt(key, value);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->receipt.file_name, "a.zip");
+  EXPECT_EQ(got->items.at(0).file_name, "");
+  EXPECT_EQ(got->items.at(0).report_name, GoldenReport().key.ToId());
+  EXPECT_EQ(got->items.at(0).findings, 1);
+  EXPECT_EQ(got->receipt.raw_sha256, std::string(32, '\x22'));
+}
+
+TEST(ReceiptValue, KeepsEveryFileName) {
+  StoredReceipt stored;
+  stored.receipt.id = 7;
+  const std::string key = ReceiptDbKey(kReceiptTag, stored.receipt.id);
+  for (const std::string_view name :
+       {"", "!", "!!!", "a!example.com!1!2.xml", "!example.com!1!2", "a!example.com!01!2.xml",
+        "a!example.com!+1!2.xml", "a!example.com!-1!2.xml", "a!example.com!1!-2.xml",
+        "a!example.com!1 !2.xml", "a!example.com!1!2!id.xml.gz", "a!example.com!1!x.xml",
+        "a!example.org!1!2.xml", "a!EXAMPLE.com!1!2.xml", "a!example.com!9223372036854775807!0.xml",
+        "a!example.com!0!9223372036854775807.xml", "a!example.com!9223372036854775808!0.xml"}) {
+    for (const std::string& report : {GoldenReport().key.ToId(), std::string("not the name")}) {
+      ReceiptItem item;
+      item.domain = kDomain;
+      item.report_name = report;
+      item.file_name = name;
+      stored.items = {item};
+      const auto got = DecodeReceipt(key, EncodeReceipt(key, stored));
+      ASSERT_TRUE(got.ok()) << name << ": " << got.status();
+      EXPECT_EQ(got->items.at(0).file_name, name);
+      EXPECT_EQ(got->items.at(0).report_name, report);
+    }
+  }
 }
 
 TEST(ReceiptValue, EnvelopeGolden) {
@@ -309,7 +354,7 @@ TEST(ReceiptValue, EnvelopeGolden) {
   const std::string key = ReceiptDbKey(kReceiptTag, stored.receipt.id);
   const std::string value = EncodeReceipt(key, stored);
   EXPECT_EQ(ToHex(value),
-            "01"  // version
+            "02"  // version
             "42"  // smtp, envelope
             "00"
             "00"
@@ -323,7 +368,7 @@ TEST(ReceiptValue, EnvelopeGolden) {
             "0b7240632e6578616d706c65"                                            // one recipient
             "00"                                                                  // items
             "202222222222222222222222222222222222222222222222222222222222222222"  // raw
-            "a9adc00f");                                                          // checksum
+            "1bcff811");                                                          // checksum
   const auto got = DecodeReceipt(key, value);
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ(got->receipt.envelope, stored.receipt.envelope);

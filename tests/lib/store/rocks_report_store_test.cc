@@ -28,6 +28,7 @@
 namespace dmarcate {
 namespace {
 
+using testing::Optional;
 using testing::SizeIs;
 
 constexpr char kDomain[] = "example.com";
@@ -140,7 +141,7 @@ TEST(RocksReportStore, ANewerLayoutIsRefused) {
   }
   const auto writer = RocksReportWriter::Open(directory.path("reports"));
   EXPECT_EQ(writer.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(writer.status().message().find("layout 3"), absl::string_view::npos);
+  EXPECT_NE(writer.status().message().find("layout 4"), absl::string_view::npos);
   EXPECT_EQ(RocksReportReader::Follow(directory.path("reports"), directory.path("follower"),
                                       absl::Seconds(1))
                 .status()
@@ -148,7 +149,8 @@ TEST(RocksReportStore, ANewerLayoutIsRefused) {
             absl::StatusCode::kFailedPrecondition);
 }
 
-// What the first version wrote had no families of TLS and failure reports.
+// What the first version wrote had no families of TLS and failure reports, and what is known of raw
+// bytes in the main one.
 TEST(RocksReportStore, TheFirstLayoutIsUpgraded) {
   const TempDir directory;
   std::string want;
@@ -166,7 +168,10 @@ TEST(RocksReportStore, TheFirstLayoutIsUpgraded) {
     for (int family = 0; family < kTlsFamily; ++family) {
       ASSERT_TRUE(now->Scan(family, std::string(1, '\0'), "\xff\xff", Direction::kForward,
                             [&](std::string_view key, std::string_view value) {
-                              all.Put(family, std::string(key), std::string(value));
+                              const bool of_raw =
+                                  family == kIndexFamily && (key[0] == 'C' || key[0] == 'H');
+                              all.Put(of_raw ? int{kMainFamily} : family, std::string(key),
+                                      std::string(value));
                               return absl::StatusOr<bool>(true);
                             })
                       .ok());
@@ -181,6 +186,7 @@ TEST(RocksReportStore, TheFirstLayoutIsUpgraded) {
   for (int i = 0; i < 2; ++i) {
     auto writer = RocksReportWriter::Open(directory.path("reports"));
     ASSERT_TRUE(writer.ok()) << writer.status();
+    EXPECT_THAT(*(*writer)->FindByRaw(Sha256("raw")), Optional(SizeIs(1)));
     const std::string text = std::to_string(i + 2);
     ASSERT_TRUE(
         AcceptAndProcess(**writer, text, {MakeReport(kDomain, kTestDay, text, text, {4})}).ok());
@@ -374,7 +380,7 @@ TEST(RocksReportStore, AnIndexOfRawBytesThatDoesNotDecodeIsAsIfUnseen) {
     auto writer = *RocksReportWriter::Open(directory.path("reports"));
     ASSERT_TRUE(AcceptAndProcess(*writer, "raw", {}).ok());
   }
-  SpoilValue(directory.path("reports"), kMainFamily, RawHashKey(Sha256("raw")));
+  SpoilValue(directory.path("reports"), kIndexFamily, RawHashKey(Sha256("raw")));
   auto writer = *RocksReportWriter::Open(directory.path("reports"));
   const auto known = writer->FindByRaw(Sha256("raw"));
   ASSERT_TRUE(known.ok()) << known.status();
