@@ -247,7 +247,8 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
       item->domain = expired->domain;
       return absl::OkStatus();
     }
-    DMARCATE_ASSIGN_OR_RETURN(const auto revisions, GetRevisions(IdentityIndexKey(report)));
+    const std::string index_key = IdentityIndexKey(report);
+    DMARCATE_ASSIGN_OR_RETURN(auto revisions, GetRevisions(index_key));
     if (!HasRoom(revisions, report.trust)) {
       const Revision& current = revisions[ElectCurrent(revisions)];
       RefuseRevision({report.key.domain, report.key.day, current.receipt, current.item}, item);
@@ -255,7 +256,7 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
     }
     item->report_name = report.key.ToId();
     item->domain = report.key.domain;
-    return Insert(std::move(report));
+    return InsertAmong(std::move(revisions), index_key, std::move(report));
   }
   item->outcome = Outcome::kDuplicate;
   item->report_name = same->key.ToId();
@@ -277,7 +278,12 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
 
 absl::Status ReportTransaction::Insert(StoredReport report) {
   const std::string index_key = IdentityIndexKey(report);
-  DMARCATE_ASSIGN_OR_RETURN(std::vector<Revision> revisions, GetRevisions(index_key));
+  DMARCATE_ASSIGN_OR_RETURN(auto revisions, GetRevisions(index_key));
+  return InsertAmong(std::move(revisions), index_key, std::move(report));
+}
+
+absl::Status ReportTransaction::InsertAmong(std::vector<Revision> revisions,
+                                            const std::string& index_key, StoredReport report) {
   DMARCATE_RETURN_IF_ERROR(EraseMissing(kReportsFamily, report.key, &revisions));
   std::optional<Revision> before;
   if (!revisions.empty()) before = revisions[ElectCurrent(revisions)];

@@ -106,6 +106,9 @@ class ReportTransaction {
 
   // Take in and out whole reports, with indexes and totals.
   absl::Status Insert(StoredReport report);
+  // The same with what is known of its identity already.
+  absl::Status InsertAmong(std::vector<Revision> revisions, const std::string& index_key,
+                           StoredReport report);
   absl::Status Remove(const ReportKey& key);
   // The same, also of what does not decode: then the day is counted anew.
   absl::Status Discard(const ReportKey& key);
