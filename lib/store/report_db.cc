@@ -27,9 +27,13 @@ absl::Status RawExpired(std::string_view raw_sha256) {
 }  // namespace
 
 std::vector<FamilySpec> ReportFamilies() {
-  return {{"default", FamilyKind::kSmall},  {"index", FamilyKind::kLookup},
-          {"reports", FamilyKind::kPacked}, {"totals", FamilyKind::kSmall},
-          {"raw", FamilyKind::kBulk},       {"tls", FamilyKind::kPacked},
+  const std::string marks = {kPendingTag, kUnreadableTag, kLateTag};
+  return {{"default", FamilyKind::kSmall, marks},
+          {"index", FamilyKind::kLookup},
+          {"reports", FamilyKind::kPacked},
+          {"totals", FamilyKind::kSmall},
+          {"raw", FamilyKind::kBulk},
+          {"tls", FamilyKind::kPacked},
           {"failures", FamilyKind::kPacked}};
 }
 

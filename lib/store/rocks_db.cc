@@ -12,11 +12,11 @@
 #include "rocksdb/options.h"
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
-#include "rocksdb/utilities/table_properties_collectors.h"
 #include "rocksdb/write_batch.h"
 #include "rocksdb/write_buffer_manager.h"
 
 #include "lib/base/status_macros.h"
+#include "lib/store/deletion_watch.h"
 
 namespace dmarcate {
 namespace {
@@ -26,6 +26,8 @@ constexpr size_t kBlockCacheBytes = 8 * kMiB;
 constexpr size_t kAllWriteBuffersBytes = 24 * kMiB;  // of one database
 constexpr size_t kWriteBufferBytes = 4 * kMiB;       // of one family
 constexpr uint64_t kMaxWalBytes = 32 * kMiB;         // what an opening or a follower reads again
+
+constexpr uint64_t kRewriteSeconds = 30 * 24 * 60 * 60;
 
 rocksdb::Slice ToSlice(std::string_view s) { return {s.data(), s.size()}; }
 std::string_view FromSlice(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
@@ -62,8 +64,9 @@ bool IsLocked(const rocksdb::Status& status) {
                                 text.starts_with("IO error: lock hold by current process"));
 }
 
-rocksdb::ColumnFamilyOptions FamilyOptions(FamilyKind kind,
+rocksdb::ColumnFamilyOptions FamilyOptions(const FamilySpec& family,
                                            const std::shared_ptr<rocksdb::Cache>& cache) {
+  const FamilyKind kind = family.kind;
   rocksdb::ColumnFamilyOptions options;
   options.write_buffer_size = kWriteBufferBytes;
   options.max_write_buffer_number = 2;
@@ -76,8 +79,10 @@ rocksdb::ColumnFamilyOptions FamilyOptions(FamilyKind kind,
   if (kind != FamilyKind::kBulk) {
     // Keys come from everywhere, so by levels each fourth flush would write all of a family anew
     // until it has 256 MiB. Thus everything is written anew, and strongly compressed, each time the
-    // family has become three times as large.
+    // family has become three times as large; and at times in any case, for the sake of what was
+    // deleted or written over since. It is RocksDB's default, but not a promise of theirs.
     options.compaction_style = rocksdb::kCompactionStyleUniversal;
+    options.periodic_compaction_seconds = kRewriteSeconds;
   }
   // With the keys of a batch in order (Write), an insertion begins where the one before ended.
   options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
@@ -112,12 +117,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(FamilyKind kind,
       break;
   }
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  if (kind == FamilyKind::kBulk || kind == FamilyKind::kPacked) {
-    // What has expired lies deep and nothing new comes to where it lies: a file with so many
-    // deletions is compacted for their sake, or the space would never come back.
-    options.table_properties_collector_factories.push_back(
-        rocksdb::NewCompactOnDeletionCollectorFactory(256, 64, 0.5));
-  }
+  options.table_properties_collector_factories.push_back(WatchDeletions(family.passing));
   return options;
 }
 
@@ -150,7 +150,7 @@ struct RocksDb::Impl {
       const std::shared_ptr<rocksdb::Cache>& cache) const {
     std::vector<rocksdb::ColumnFamilyDescriptor> out;
     for (const FamilySpec& family : families) {
-      out.emplace_back(family.name, FamilyOptions(family.kind, cache));
+      out.emplace_back(family.name, FamilyOptions(family, cache));
     }
     return out;
   }
