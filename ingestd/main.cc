@@ -171,7 +171,8 @@ absl::Status Run(const IngestConfig& config) {
   StoppableResolver resolver(*dns);
   DMARCATE_ASSIGN_OR_RETURN(Verification verification,
                             MakeVerification(config, resolver, *suffixes, clock));
-  SenderGate senders(config.smtp.budgets, *suffixes, clock);
+  SenderGate senders(config.smtp.budgets, *suffixes, clock,
+                     config.store_directory + "/anchor-senders");
   verification.verified = [&senders](const Envelope& envelope, const CarrierAuth& auth,
                                      TrustClass best) { senders.Learn(envelope, auth, best); };
   Pipeline pipeline(
@@ -225,6 +226,7 @@ absl::Status Run(const IngestConfig& config) {
   budget.Close();                       // who still waits for room would wait for the others
   // First what sessions and calls wait for, then they: all are answered when this returns.
   pipeline.Stop(std::max(until - absl::Now(), kGoodbye));
+  senders.Save();
   smtp->Stop(kGoodbye);
   server->Drain(std::max(until - absl::Now(), kGoodbye));
   return failure.status();

@@ -125,15 +125,23 @@ signed_by = ["reporter.test"]
 organizations = ["Reporter"]
 )");
   const uint16_t port = testing_support::FreePort();
-  ASSERT_TRUE(
-      daemon
-          .Start({}, fmt::format("anchors = \"{}\"\n[dns]\nresolvers = [\"{}\"]\n[smtp]\n"
-                                 "listen = [\"127.0.0.1:{}\"]\nhostname = \"mx.reports.test\"\n"
-                                 "recipients = [\"r@example.test\"]\nbudget_per_address = "
-                                 "2\nrefusal_delay = \"0s\"\n",
-                                 anchors, dns.server(), port))
-          .ok());
-  ASSERT_TRUE(WaitUntil([&] { return MailClient::Connect(port).Reply() == "220"; }));
+  const std::string config = fmt::format(
+      R"(anchors = "{}"
+[dns]
+resolvers = ["{}"]
+[smtp]
+listen = ["127.0.0.1:{}"]
+hostname = "mx.reports.test"
+recipients = ["r@example.test"]
+budget_per_address = 2
+refusal_delay = "0s"
+)",
+      anchors, dns.server(), port);
+  const auto start = [&] {
+    ASSERT_TRUE(daemon.Start({}, config).ok());
+    ASSERT_TRUE(WaitUntil([&] { return MailClient::Connect(port).Reply() == "220"; }));
+  };
+  start();
   const auto send = [&](int number, std::string_view from) {
     MailClient client = MailClient::Connect(port);
     EXPECT_EQ(client.Reply(), "220");
@@ -164,6 +172,11 @@ organizations = ["Reporter"]
   EXPECT_NE(log.find("event=smtp_over_budget budget=\"address\" of=\"127.0.0.1\""),
             std::string::npos);
   EXPECT_EQ(log.find("smtp_over_budget"), log.rfind("smtp_over_budget")) << "a line a minute";
+  // It is known after a restart, too.
+  EXPECT_EQ(daemon.Stop(), 0);
+  start();
+  for (const char* code : {"250", "250", "451"}) EXPECT_EQ(send(8, "a@flood.test"), code);
+  EXPECT_EQ(send(9, "dmarc@reporter.test"), "250");
   EXPECT_EQ(daemon.Stop(), 0);
 }
 

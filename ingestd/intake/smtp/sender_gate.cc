@@ -1,7 +1,12 @@
 #include "ingestd/intake/smtp/sender_gate.h"
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "fmt/format.h"
 
+#include "ingestd/intake/smtp/anchor_file.h"
 #include "lib/base/log.h"
 
 namespace dmarcate {
@@ -12,8 +17,39 @@ constexpr size_t kLinesAMinute = 20;
 }  // namespace
 
 SenderGate::SenderGate(const SenderBudgetLimits& limits, const PublicSuffixList& suffixes,
-                       const Clock& clock)
-    : clock_(clock), budgets_(limits, suffixes), lines_(kLinesAMinute) {}
+                       const Clock& clock, std::string file)
+    : clock_(clock), budgets_(limits, suffixes), lines_(kLinesAMinute), file_(std::move(file)) {
+  if (!file_.empty()) Load();
+}
+
+void SenderGate::Load() {
+  const absl::StatusOr<std::vector<AnchorEntry>> entries = LoadAnchorFile(file_);
+  if (!entries.ok()) return LogWarn("anchor_senders_lost", {{"error", entries.status()}});
+  const absl::Duration now = clock_.Monotonic();
+  const absl::Time wall = clock_.Now();
+  for (const AnchorEntry& entry : *entries) {
+    // The clock may have been set back since.
+    budgets_.Restore({entry.sender, now - std::max(wall - entry.proved, absl::ZeroDuration())});
+  }
+}
+
+void SenderGate::Save() {
+  const std::lock_guard file_lock(file_mutex_);
+  std::vector<AnchorEntry> entries;
+  {
+    const std::lock_guard lock(mutex_);
+    if (file_.empty() || !std::exchange(unsaved_, false)) return;
+    const absl::Duration now = clock_.Monotonic();
+    const absl::Time wall = clock_.Now();
+    saved_ = now;
+    for (const AnchorProof& proof : budgets_.AnchorProofs(now)) {
+      entries.push_back({proof.sender, wall - (now - proof.at)});
+    }
+  }
+  if (const absl::Status saved = SaveAnchorFile(file_, entries); !saved.ok()) {
+    LogWarn("anchor_senders_unsaved", {{"error", saved}});
+  }
+}
 
 bool SenderGate::Admits(const MailSender& sender, std::span<const std::string> recipients) {
   const std::lock_guard lock(mutex_);
@@ -43,9 +79,14 @@ void SenderGate::Learn(const Envelope& envelope, const CarrierAuth& auth, TrustC
   if (auth.spf.result != SpfResult::kPass) return;
   const bool anchored = best == TrustClass::kAnchored && auth.spf.aligned;
   const MailSender sender{envelope.client, envelope.helo, envelope.mail_from};
-  const std::lock_guard lock(mutex_);
-  budgets_.Prove(sender, anchored ? SenderStanding::kAnchored : SenderStanding::kConfirmed,
-                 clock_.Monotonic());
+  {
+    const std::lock_guard lock(mutex_);
+    const absl::Duration now = clock_.Monotonic();
+    budgets_.Prove(sender, anchored ? SenderStanding::kAnchored : SenderStanding::kConfirmed, now);
+    if (anchored) unsaved_ = true;
+    if (!unsaved_ || now - saved_ < kSaveInterval) return;
+  }
+  Save();
 }
 
 }  // namespace dmarcate

@@ -1,7 +1,8 @@
 // ingestd/intake/smtp/sender_gate.h
 // The budgets of those who send mail (protocol/sender_budgets.h), shared by the connections, which
 // ask, and the pipeline, which tells what the mail of a sender has proved. What is over budget is
-// logged, at most once a minute for each budget.
+// logged, at most once a minute for each budget. Which anchors send from where is kept in a file
+// (anchor_file.h), so that they need not prove it anew after a restart, which may come in a flood.
 
 #ifndef DMARCATE_INGESTD_INTAKE_SMTP_SENDER_GATE_H_
 #define DMARCATE_INGESTD_INTAKE_SMTP_SENDER_GATE_H_
@@ -22,9 +23,10 @@ namespace dmarcate {
 // Thread-safe.
 class SenderGate {
  public:
-  // All outlive this.
-  SenderGate(const SenderBudgetLimits& limits, const PublicSuffixList& suffixes,
-             const Clock& clock);
+  // `suffixes` and `clock` outlive this. `file`: empty: nothing is kept. A damaged one is logged,
+  // and replaced later.
+  SenderGate(const SenderBudgetLimits& limits, const PublicSuffixList& suffixes, const Clock& clock,
+             std::string file);
 
   // Whether one more mail is within the budgets; see SenderBudgets.
   bool Admits(const MailSender& sender, std::span<const std::string> recipients);
@@ -33,15 +35,24 @@ class SenderGate {
 
   // What the verified mail that came with `envelope` proves about who sent it. `best` is the class
   // of the most trusted report in it, kUnspecified if there is none.
+  // Writes the file, at most once in kSaveInterval.
   void Learn(const Envelope& envelope, const CarrierAuth& auth, TrustClass best);
+  static constexpr absl::Duration kSaveInterval = absl::Minutes(10);
+  // Writes what was learnt since. At the end.
+  void Save();
 
  private:
+  void Load();
   bool Tell(const BudgetVerdict& verdict, absl::Duration now);
 
   const Clock& clock_;
   std::mutex mutex_;
   SenderBudgets budgets_;
+  absl::Duration saved_ = -absl::InfiniteDuration();
+  bool unsaved_ = false;
   LogLimiter lines_;
+  const std::string file_;
+  std::mutex file_mutex_;  // held before the other
 };
 
 }  // namespace dmarcate

@@ -56,7 +56,7 @@ class SmtpServerTest : public testing::Test {
     if (server_ != nullptr) server_->Stop(absl::Seconds(20));
   }
   void Start() {
-    senders_ = std::make_unique<SenderGate>(config_.budgets, *suffixes_, clock_);
+    senders_ = std::make_unique<SenderGate>(config_.budgets, *suffixes_, clock_, "");
     auto server = SmtpServer::Start(config_, {*pipeline_, budget_, gauge_, clock_, *senders_});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -567,7 +567,7 @@ TEST_F(SmtpServerTest, ACertificateIsReadAgainWhenItChanges) {
 TEST_F(SmtpServerTest, AnUnusableCertificateIsSaidAtTheStart) {
   config_.certificate = directory_.Write("cert.pem", "no certificate SECRET");
   config_.key = directory_.Write("key.pem", "no key SECRET");
-  senders_ = std::make_unique<SenderGate>(config_.budgets, *suffixes_, clock_);
+  senders_ = std::make_unique<SenderGate>(config_.budgets, *suffixes_, clock_, "");
   const auto server = SmtpServer::Start(config_, {*pipeline_, budget_, gauge_, clock_, *senders_});
   EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(server.status().ToString(), testing::HasSubstr("cert.pem"));

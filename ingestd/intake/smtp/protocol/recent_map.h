@@ -41,6 +41,11 @@ class RecentMap {
     by_key_.erase(by_use_.back().first);
     by_use_.pop_back();
   }
+  // visit(key, value), what was used longest ago first.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (auto it = by_use_.rbegin(); it != by_use_.rend(); ++it) visit(it->first, it->second);
+  }
   size_t size() const { return by_key_.size(); }
 
  private:

@@ -164,13 +164,29 @@ BudgetVerdict SenderBudgets::Take(const MailSender& sender, std::span<const std:
 
 void SenderBudgets::Prove(const MailSender& sender, SenderStanding standing, absl::Duration now) {
   if (standing == SenderStanding::kStranger) return;
-  const Key pair = AccountOf(sender, now).pair;
-  auto& proofs = standing == SenderStanding::kAnchored ? anchored_ : confirmed_;
-  if (absl::Duration* at = proofs.Find(pair)) {
-    *at = std::max(*at, now);
+  Remember(standing == SenderStanding::kAnchored ? anchored_ : confirmed_,
+           AccountOf(sender, now).pair, now);
+}
+
+void SenderBudgets::Remember(RecentMap<Key, absl::Duration>& proofs, const Key& pair,
+                             absl::Duration at) {
+  if (absl::Duration* known = proofs.Find(pair)) {
+    *known = std::max(*known, at);
   } else {
-    proofs.Insert(pair, now);
+    proofs.Insert(pair, at);
   }
+}
+
+std::vector<AnchorProof> SenderBudgets::AnchorProofs(absl::Duration now) const {
+  std::vector<AnchorProof> out;
+  anchored_.ForEach([&](const Key& pair, absl::Duration at) {
+    if (now - at <= kProofHolds) out.push_back({pair, at});
+  });
+  return out;
+}
+
+void SenderBudgets::Restore(const AnchorProof& proof) {
+  Remember(anchored_, proof.sender, proof.at);
 }
 
 size_t SenderBudgets::entries() const {

@@ -26,6 +26,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -67,6 +68,13 @@ struct BudgetVerdict {
   std::string key;                              // and whose; printable ASCII
 };
 
+// That an anchor sends from an address: what is worth keeping over a restart.
+struct AnchorProof {
+  std::array<uint64_t, 2> sender{};  // a hash of address and domain
+  absl::Duration at;                 // when it was proved last
+  friend bool operator==(const AnchorProof&, const AnchorProof&) = default;
+};
+
 // What counts as one address: an IPv4 address, or an IPv6 /64.
 IpAddress SenderNetwork(const IpAddress& address);
 
@@ -93,6 +101,11 @@ class SenderBudgets {
   // Mail of `sender` has proved this much.
   void Prove(const MailSender& sender, SenderStanding standing, absl::Duration now);
   SenderStanding StandingOf(const MailSender& sender, absl::Duration now);
+
+  // Those that hold; what was used longest ago comes first.
+  std::vector<AnchorProof> AnchorProofs(absl::Duration now) const;
+  // Of an earlier AnchorProofs(), in its order; `at` by the times of this.
+  void Restore(const AnchorProof& proof);
 
   // In all tables: at most 6 times limits.senders.
   size_t entries() const;
@@ -123,6 +136,7 @@ class SenderBudgets {
     Key pair{};
   };
 
+  static void Remember(RecentMap<Key, absl::Duration>& proofs, const Key& pair, absl::Duration at);
   static Key KeyOf(std::string_view kind, std::string_view first, std::string_view second);
   static Key ShareOf(const Account& account, std::string_view first);
   Account AccountOf(const MailSender& sender, absl::Duration now);
