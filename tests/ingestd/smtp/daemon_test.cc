@@ -184,14 +184,16 @@ TEST_F(SmtpDaemonTest, HostileSessionsStaySmall) {
   EXPECT_TRUE(daemon_.Running());
 }
 
-// Slow and mass connections. Each address has as many as it may have.
+// Slow and mass connections, and such as wait in the tarpit. Each address has as many as it may
+// have.
 TEST_F(SmtpDaemonTest, MassesOfIdleAndSlowClientsDoNotHinderAnHonestSender) {
-  constexpr int kPerAddress = 20, kSlow = 1000, kHonest = 100, kSpare = 500;
+  constexpr int kPerAddress = 20, kSlow = 1000, kGuessing = 500, kHonest = 100, kSpare = 500;
   rlimit files = {};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
   files.rlim_cur = files.rlim_max;
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);  // the daemon inherits it
-  const int most = static_cast<int>(std::min<rlim_t>(files.rlim_cur, 20'000)) - kSlow - kSpare;
+  const int most =
+      static_cast<int>(std::min<rlim_t>(files.rlim_cur, 20'000)) - kSlow - kGuessing - kSpare;
   const int idle_count = std::min(10'000, most);
   ASSERT_GT(idle_count, 0) << "ulimit -n is " << files.rlim_max;
   if (idle_count < 10'000) std::cerr << "ulimit -n allows " << idle_count << " idle clients only\n";
@@ -199,7 +201,7 @@ TEST_F(SmtpDaemonTest, MassesOfIdleAndSlowClientsDoNotHinderAnHonestSender) {
   Start("connections = 16000\n");
   const int64_t before = daemon_.PeakKib();
 
-  std::vector<MailClient> idle, slow;
+  std::vector<MailClient> idle, slow, guessing;
   const auto from = [](size_t n) {
     return uint32_t{127} << 24 | 1u << 16 | static_cast<uint32_t>(n / kPerAddress + 1);
   };
@@ -209,6 +211,13 @@ TEST_F(SmtpDaemonTest, MassesOfIdleAndSlowClientsDoNotHinderAnHonestSender) {
   for (int i = 0; i < kSlow; ++i) {
     slow.push_back(MailClient::Connect(smtp_port_, from(idle.size() + slow.size())));
     ASSERT_TRUE(slow.back().Send(Envelope("EHLO")));
+  }
+  std::string guesses = "EHLO c\r\nMAIL FROM:<a@b.test>\r\n";
+  for (int i = 0; i < 8; ++i) guesses += fmt::format("RCPT TO:<r{}@reports.test>\r\n", i);
+  for (int i = 0; i < kGuessing; ++i) {
+    guessing.push_back(
+        MailClient::Connect(smtp_port_, from(idle.size() + slow.size() + guessing.size())));
+    ASSERT_TRUE(guessing.back().Send(guesses));
   }
   for (MailClient& client : idle) ASSERT_EQ(client.Reply(), "220");
   for (MailClient& client : slow) {
@@ -230,11 +239,14 @@ TEST_F(SmtpDaemonTest, MassesOfIdleAndSlowClientsDoNotHinderAnHonestSender) {
     ASSERT_EQ(honest.Say("QUIT"), "221");
     took.push_back(absl::Now() - begin);
   }
+  for (MailClient& client : guessing) {
+    for (const char* code : {"220", "250", "250", "550"}) ASSERT_EQ(client.Reply(), code);
+  }
   std::ranges::sort(took);
   EXPECT_LT(took[kHonest * 99 / 100], absl::Seconds(2));
   EXPECT_TRUE(WaitUntil([&] { return Reports() == kHonest; })) << daemon_.log();
   // 8 KiB a connection, and 16 more for those that are within a message.
-  EXPECT_LT(daemon_.PeakKib() - before, (idle_count + kSlow) * 8 + kSlow * 16);
+  EXPECT_LT(daemon_.PeakKib() - before, (idle_count + kSlow + kGuessing) * 8 + kSlow * 16);
   RecordProperty("idle", idle_count);
   RecordProperty("p99_ms", static_cast<int>(absl::ToInt64Milliseconds(took[kHonest * 99 / 100])));
   RecordProperty("kib", static_cast<int>(daemon_.PeakKib() - before));
