@@ -36,7 +36,7 @@ uint64_t ExpandedBytes(const StoredReport& report) {
              BytesOf(repair.chosen);
   }
   for (const auto* texts : {&report.report.metadata.errors, &report.report.extensions}) {
-    for (const std::string& text : *texts) bytes += sizeof(text) + BytesOf(text);
+    for (const std::string& text : *texts) bytes += sizeof(std::string) + BytesOf(text);
   }
   return bytes;
 }
