@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 
 #include "fmt/format.h"
 #include "gtest/gtest.h"
@@ -71,6 +72,111 @@ void Ingest(const fs::path& directory, FakeReportStore* store) {
     ASSERT_TRUE(store->Commit(std::move(processing), Sync::kYes).ok());
   }
   ASSERT_TRUE(store->CatchUp().ok());
+}
+
+// Every aggregate report of the corpora's mail and files as receipts of their own, given to the
+// store once more each time it is called. Returns the messages of the reports that were taken, per
+// domain.
+std::map<std::string, uint64_t> IngestCorpus(const fs::path& directory, FakeReportStore* store) {
+  std::map<std::string, uint64_t> taken;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory)) {
+    if (!entry.is_regular_file() || entry.path().extension() == ".jsonl") continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string raw{std::istreambuf_iterator<char>(file), {}};
+    const Unpacked unpacked = Unpack(raw,
+                                     {.file_name = entry.path().filename(),
+                                      .received_time = absl::FromUnixSeconds(1'796'083'200)},
+                                     {});
+    CommitBatch accepting;
+    accepting.accepted.push_back({{.raw_sha256 = Sha256(raw)}, raw});
+    const auto accepted = store->Commit(std::move(accepting), Sync::kYes);
+    EXPECT_TRUE(accepted.ok()) << accepted.status();
+    CommitBatch::Processed processed{.receipt = accepted->accepted[0]};
+    std::vector<std::pair<std::string, uint64_t>> counts;
+    for (const UnpackedReport& found : unpacked.reports) {
+      if (!found.aggregate) continue;
+      StoredReport stored;
+      stored.report = *found.aggregate;
+      const ReportMetadata& metadata = stored.report.metadata;
+      stored.key = {.domain = stored.report.policy.domain,
+                    .day = MidpointDay(metadata.begin, metadata.end),
+                    .receipt = processed.receipt,
+                    .item = static_cast<uint16_t>(processed.items.size())};
+      stored.reporter_key = metadata.org_name;
+      stored.document_sha256 = found.document_sha256;
+      stored.raw_sha256 = Sha256(raw);
+      counts.emplace_back(stored.key.domain, stored.report.messages());
+      processed.items.push_back({{.outcome = found.outcome, .kind = "aggregate"}, stored});
+    }
+    if (processed.items.empty()) continue;
+    CommitBatch processing;
+    processing.processed.push_back(std::move(processed));
+    const auto result = store->Commit(std::move(processing), Sync::kYes);
+    EXPECT_TRUE(result.ok()) << entry.path() << ": " << result.status();
+    if (!result.ok()) continue;
+    for (size_t i = 0; i < counts.size(); ++i) {
+      if (result->processed[0][i].outcome != Outcome::kDuplicate) {
+        taken[counts[i].first] += counts[i].second;
+      }
+    }
+  }
+  EXPECT_TRUE(store->CatchUp().ok());
+  return taken;
+}
+
+// report-quirks section 19: the sum of counts in is the sum stored; what comes twice counts once;
+// the days of the spread view add up to what is stored.
+TEST(CorpusReports, KeepEverySum) {
+  const char* root = std::getenv("DMARCATE_CORPORA");
+  const fs::path reports = fs::path(root != nullptr ? root : "../shared/corpora") / "reports";
+  if (!fs::exists(reports)) GTEST_SKIP() << reports << " is not here";
+  FakeReportStore store;
+  const std::map<std::string, uint64_t> taken = IngestCorpus(reports, &store);
+  ASSERT_GT(taken.size(), 50u);
+  const DayRange range{15'000, 21'000};  // 2011 to 2027
+  std::map<std::string, std::vector<DayTotals>> totals;
+  int spread = 0;
+  for (const auto& [domain, messages] : taken) {
+    SCOPED_TRACE(domain);
+    uint64_t stored = 0, current = 0, of_days = 0;
+    std::optional<ReportKey> from;
+    do {
+      const auto page = store.ListReports(domain, range.first, range.last, from, 100);
+      ASSERT_TRUE(page.ok()) << page.status();
+      for (const StoredReport& report : page->reports) stored += report.message_count;
+      from = page->next;
+    } while (from.has_value());
+    EXPECT_EQ(stored, messages);
+    StatisticsBuilder builder(domain, range, Catalogue::Default());
+    ASSERT_TRUE(store
+                    .ForEachReport(domain, range.first, range.last,
+                                   [&](const StoredReport& report) {
+                                     current += report.message_count;
+                                     builder.Add(report);
+                                     return true;
+                                   })
+                    .ok());
+    const auto days = store.ReadTotals(domain, range.first, range.last);
+    ASSERT_TRUE(days.ok()) << days.status();
+    for (const DayTotals& day : *days) of_days += day.messages;
+    EXPECT_EQ(of_days, current);
+    totals[domain] = *days;
+    const DomainStatistics statistics = builder.Finish();
+    int64_t of_series = 0;
+    for (const DayStats& day : statistics.days) {
+      of_series += day.counts.messages;
+      spread += day.estimated ? 1 : 0;
+    }
+    EXPECT_EQ(of_series, static_cast<int64_t>(current));
+    EXPECT_EQ(statistics.total.messages, static_cast<int64_t>(current));
+  }
+  EXPECT_GT(spread, 10);  // some span more than a day
+  for (const auto& [domain, messages] : IngestCorpus(reports, &store)) {
+    EXPECT_EQ(messages, 0u) << domain << ": came twice and was taken twice";
+  }
+  for (const auto& [domain, days] : totals) {
+    EXPECT_TRUE(*store.ReadTotals(domain, range.first, range.last) == days) << domain;
+  }
 }
 
 TEST(GeneratedReports, ComeOutToTheMessage) {
