@@ -45,6 +45,7 @@ absl::Status ArchiveBudget::ChargeMember() {
 }
 
 absl::Status BoundedBuffer::Add(std::string_view piece, int64_t stream_in, ArchiveBudget& budget) {
+  const bool head_open = size_ < static_cast<int64_t>(kHeadBytes);
   size_ += static_cast<int64_t>(piece.size());
   DMARCATE_RETURN_IF_ERROR(
       budget.ChargeOutput(static_cast<int64_t>(piece.size()), stream_in, size_));
@@ -52,6 +53,14 @@ absl::Status BoundedBuffer::Add(std::string_view piece, int64_t stream_in, Archi
     std::string().swap(data_);
   } else {
     data_.append(piece);
+  }
+  if (head_open && planner_ && data_.size() >= kHeadBytes) {
+    plan_ = planner_(std::string_view(data_).substr(0, kHeadBytes), name_);
+  }
+  if (size_ > plan_.most_bytes) {
+    return MakeError(
+        absl::StatusCode::kOutOfRange,
+        fmt::format("inflates to over {} bytes, the limit for what it is", plan_.most_bytes));
   }
   return absl::OkStatus();
 }

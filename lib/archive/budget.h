@@ -10,6 +10,8 @@
 #define DMARCATE_LIB_ARCHIVE_BUDGET_H_
 
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,6 +62,20 @@ class ArchiveBudget {
   std::string reason_;
 };
 
+inline constexpr int64_t kAnySize = std::numeric_limits<int64_t>::max();
+inline constexpr size_t kHeadBytes = 64 * 1024;  // of a head, unless the document is shorter
+
+// What to do with a document, as its first bytes tell.
+struct DocumentPlan {
+  // What is larger would be refused after it was inflated. kAnySize: only the budget counts.
+  int64_t most_bytes = kAnySize;
+  // Takes a document that is larger than BoundedBuffer::kKeptBytes and within every limit, piece by
+  // piece from its beginning, so that it is never held; false: enough. Empty: it is held.
+  std::function<bool(std::string_view piece)> large;
+};
+// `name` is that of a member of an archive, as ZipMember::name.
+using DocumentPlanner = std::function<DocumentPlan(std::string_view head, std::string_view name)>;
+
 // Keeps the output of one stream as long as it is small. Of a large one it keeps the count only: a
 // bomb that a limit stops at 100 MiB has then cost kKeptBytes, and what passes all limits is
 // inflated a second time.
@@ -67,14 +83,22 @@ class BoundedBuffer {
  public:
   static constexpr int64_t kKeptBytes = 16 << 20;
 
+  BoundedBuffer(const DocumentPlanner& planner, std::string_view name)
+      : planner_(planner), name_(name) {}
+
   // Charges `budget` with `piece` and returns what it says; `stream_in` as there.
+  //   kOutOfRange  the document is larger than the plan for it allows
   absl::Status Add(std::string_view piece, int64_t stream_in, ArchiveBudget& budget);
   bool overflowed() const { return size_ > kKeptBytes; }
+  const DocumentPlan& plan() const { return plan_; }
   int64_t size() const { return size_; }
   // All of it, unless overflowed().
   std::string Take() { return std::move(data_); }
 
  private:
+  const DocumentPlanner& planner_;
+  const std::string_view name_;
+  DocumentPlan plan_;  // once the head was seen
   std::string data_;
   int64_t size_ = 0;
 };

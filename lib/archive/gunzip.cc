@@ -128,7 +128,8 @@ bool LooksLikeZlib(std::string_view bytes) {
   return head == "\x78\x01" || head == "\x78\x9C" || head == "\x78\xDA";
 }
 
-absl::StatusOr<Gunzipped> Gunzip(std::string_view compressed, ArchiveBudget& budget) {
+absl::StatusOr<Gunzipped> Gunzip(std::string_view compressed, ArchiveBudget& budget,
+                                 const DocumentPlanner& planner) {
   DMARCATE_RETURN_IF_ERROR(budget.EnterArchive(static_cast<int64_t>(compressed.size())));
   if (auto small = InflateSmallMember(compressed, budget)) {
     const auto size = static_cast<int64_t>(small->size());
@@ -137,7 +138,7 @@ absl::StatusOr<Gunzipped> Gunzip(std::string_view compressed, ArchiveBudget& bud
     return Gunzipped{.data = *std::move(small), .members = 1};
   }
   Gunzipped result;
-  BoundedBuffer buffer;
+  BoundedBuffer buffer(planner, "");
   DMARCATE_RETURN_IF_ERROR(Inflate(compressed, &result, [&](std::string_view piece, int64_t in) {
     return buffer.Add(piece, in, budget);
   }));
@@ -145,8 +146,18 @@ absl::StatusOr<Gunzipped> Gunzip(std::string_view compressed, ArchiveBudget& bud
     result.data = buffer.Take();
     return result;
   }
-  // Within every limit, but too large to have been kept on trust: once more, into a buffer of its
-  // size.
+  // Within every limit, but too large to have been kept on trust: once more, to who takes it as it
+  // comes, or into a buffer of its size.
+  if (const auto& large = buffer.plan().large) {
+    const Gunzipped first = result;
+    const absl::Status taken = Inflate(compressed, &result, [&](std::string_view piece, int64_t) {
+      return large(piece) ? absl::OkStatus() : absl::CancelledError("enough");
+    });
+    if (!taken.ok() && !absl::IsCancelled(taken)) return taken;
+    result = first;
+    result.handed_over = true;
+    return result;
+  }
   const auto size = static_cast<size_t>(buffer.size());
   result = {};
   result.data.reserve(size);

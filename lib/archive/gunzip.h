@@ -28,6 +28,7 @@ struct Gunzipped {
   Damage damage = Damage::kNone;
   int members = 0;             // complete gzip members (Z5: several are one document)
   int64_t trailing_bytes = 0;  // after the last member, not gzip (Z4)
+  bool handed_over = false;    // to DocumentPlan::large: `data` is empty
 };
 
 // True if `bytes` begins as a gzip member does.
@@ -38,7 +39,9 @@ bool LooksLikeZlib(std::string_view bytes);
 // Inflates a gzip stream of any number of members, or one zlib stream.
 //   kInvalidArgument    neither: not even a header could be read
 //   kResourceExhausted  `budget` refused; budget.reason() says why
-absl::StatusOr<Gunzipped> Gunzip(std::string_view compressed, ArchiveBudget& budget);
+//   kOutOfRange         larger than the plan for it allows
+absl::StatusOr<Gunzipped> Gunzip(std::string_view compressed, ArchiveBudget& budget,
+                                 const DocumentPlanner& planner = {});
 
 }  // namespace dmarcate
 

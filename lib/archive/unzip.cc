@@ -127,7 +127,8 @@ std::optional<std::string> InflateSmallMember(zip_t* zip, zip_uint64_t index,
 
 // Fills `member` from entry `index`. An error is the budget's.
 absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
-                        int64_t compressed_bytes, ArchiveBudget& budget, ZipMember& member) {
+                        int64_t compressed_bytes, ArchiveBudget& budget,
+                        const DocumentPlanner& planner, ZipMember& member) {
   if (stat.encryption_method != ZIP_EM_NONE) {
     member.status = MakeError(absl::StatusCode::kUnimplemented, "zip: member is encrypted");
     return absl::OkStatus();
@@ -142,12 +143,27 @@ absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
     return budget.ChargeOutput(static_cast<int64_t>(member.data.size()), compressed_bytes,
                                static_cast<int64_t>(member.data.size()));
   }
-  BoundedBuffer kept;
-  DMARCATE_RETURN_IF_ERROR(Inflate(zip, index, member, [&](std::string_view piece) {
+  BoundedBuffer kept(planner, member.name);
+  const absl::Status inflated = Inflate(zip, index, member, [&](std::string_view piece) {
     // The member cannot have consumed more than the directory gives it, nor more than there is.
     return kept.Add(piece, compressed_bytes, budget);
-  }));
+  });
+  if (absl::IsOutOfRange(inflated)) {  // of this member: the next ones are read
+    member.status = inflated;
+  } else if (!inflated.ok()) {
+    return inflated;
+  }
   if (!member.status.ok()) return absl::OkStatus();
+  if (const auto& large = kept.plan().large; kept.overflowed() && large) {
+    member.handed_over = true;
+    member.size_lied = static_cast<zip_uint64_t>(kept.size()) != stat.size;
+    const Damage damage = member.damage;
+    const absl::Status taken = Inflate(zip, index, member, [&](std::string_view piece) {
+      return large(piece) ? absl::OkStatus() : absl::CancelledError("enough");
+    });
+    member.damage = damage;
+    return absl::IsCancelled(taken) ? absl::OkStatus() : taken;
+  }
   if (kept.overflowed()) {
     // Within every limit, but too large to have been kept on trust: once more, into its size.
     member.data.reserve(static_cast<size_t>(kept.size()));
@@ -182,7 +198,8 @@ bool LooksLikeZip(std::string_view bytes) {
 }
 
 absl::StatusOr<int> Unzip(std::string_view archive, ArchiveBudget& budget,
-                          const std::function<void(ZipMember)>& visit) {
+                          const std::function<void(ZipMember)>& visit,
+                          const DocumentPlanner& planner) {
   DMARCATE_RETURN_IF_ERROR(budget.EnterArchive(static_cast<int64_t>(archive.size())));
   if (CountDirectoryEntries(archive) > kMaxDirectoryEntries) {
     return budget.Refuse("zip_directory_too_large",
@@ -211,7 +228,8 @@ absl::StatusOr<int> Unzip(std::string_view archive, ArchiveBudget& budget,
     }
     ZipMember member;
     member.name = DisplayName(name);
-    DMARCATE_RETURN_IF_ERROR(ReadMember(zip.get(), index, stat, compressed_bytes, budget, member));
+    DMARCATE_RETURN_IF_ERROR(
+        ReadMember(zip.get(), index, stat, compressed_bytes, budget, planner, member));
     ++visited;
     visit(std::move(member));
   }

@@ -23,9 +23,11 @@ struct ZipMember {
   std::string name;  // valid UTF-8, at most 512 bytes, otherwise as sent: "../../etc/passwd"
   std::string data;
   Damage damage = Damage::kNone;
-  bool size_lied = false;  // the directory claims another size than was read
+  bool size_lied = false;    // the directory claims another size than was read
+  bool handed_over = false;  // to DocumentPlan::large: `data` is empty
   // Why there is no data: kUnimplemented for encryption and for methods other than stored and
-  // deflated, kDataLoss where not a byte could be read.
+  // deflated, kDataLoss where not a byte could be read, kOutOfRange where it is larger than the
+  // plan for it allows.
   absl::Status status;
 };
 
@@ -36,12 +38,13 @@ bool IsDesktopJunk(std::string_view name);
 // True if `bytes` begins as an archive with members does, or as an empty one.
 bool LooksLikeZip(std::string_view bytes);
 
-// Calls `visit` with each member; directories and what desktops add (__MACOSX/, .DS_Store) are left
-// out. Returns the number of members visited.
+// Asks `planner` about a large member, then calls `visit` with each; directories and what desktops
+// add (__MACOSX/, .DS_Store) are left out. Returns the number of members visited.
 //   kInvalidArgument    no zip directory can be read
 //   kResourceExhausted  `budget` refused, before or after some members; budget.reason() says why
 absl::StatusOr<int> Unzip(std::string_view archive, ArchiveBudget& budget,
-                          const std::function<void(ZipMember)>& visit);
+                          const std::function<void(ZipMember)>& visit,
+                          const DocumentPlanner& planner = {});
 
 }  // namespace dmarcate
 

@@ -171,9 +171,11 @@ void DocumentReader::ReadSlices(const std::vector<RecordSlice>& slices, Aggregat
 ParsedAggregate DocumentReader::ReadPiecesOf(const Token& root, const CutReport& cut,
                                              RepairLog log) {
   AggregateReader reader(hints_, limits_, budget_, std::move(log));
-  if (cut.too_many_records) {
+  if (cut.too_many_records && cut.records_seen > limits_.records) {
     reader.Refuse(Outcome::kOverLimit, "too_many_records",
                   fmt::format("more than {} records", limits_.records));
+  } else if (cut.too_many_records) {
+    reader.RefuseModel();
   } else if (cut.frame_too_large) {
     reader.Refuse(Outcome::kOverLimit, "frame_too_large",
                   fmt::format("more than {} bytes that are no record", kPieceBytes));
@@ -205,9 +207,12 @@ ParsedAggregate DocumentReader::ReadPiecesOf(const Token& root, const CutReport&
 }
 
 Results DocumentReader::ReadPieces(Token root, RepairLog log) {
-  const CutLimits cut_limits{.records = limits_.records, .frame_bytes = kPieceBytes};
   Results results;
   while (true) {
+    // Records for which there is no room are not looked for.
+    const int64_t room = budget_.bytes_left() / static_cast<int64_t>(sizeof(AggregateRecord));
+    const CutLimits cut_limits{.records = std::min(limits_.records, room),
+                               .frame_bytes = kPieceBytes};
     const CutReport cut = CutAtRecords(text_, root, cut_limits);
     results.push_back(
         ReadPiecesOf(root, cut, results.empty() ? std::move(log) : RepairLog(limits_.repairs)));
@@ -297,13 +302,14 @@ Results DocumentReader::Read(RepairLog log) {
 
 std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHints& hints,
                                             const AggregateLimits& limits) {
-  ModelBudget budget(limits.records, limits.model_bytes);
+  ModelBudget budget(limits.records, limits.model_bytes, limits.model_free_bytes);
   return ParseAggregate(std::move(document), hints, limits, budget);
 }
 
 std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHints& hints,
                                             const AggregateLimits& limits, ModelBudget& budget) {
   RepairLog log(limits.repairs);
+  const auto document_bytes = static_cast<int64_t>(document.size());
   DocumentExcerpt beginning = MakeExcerpt(document, std::nullopt);
   const Utf8Document utf8 = ToUtf8Document(std::move(document), limits.converted_bytes, log);
   if (!utf8.text.has_value()) {
@@ -318,8 +324,14 @@ std::vector<ParsedAggregate> ParseAggregate(std::string document, const ReportHi
     return {std::move(refused)};
   }
   const std::string& text = *utf8.text;
+  budget.AddText(document_bytes);
   DocumentReader reader(text, hints, limits, budget);
   Results results = reader.Read(std::move(log));
+  // What is not kept earns nothing for the next one.
+  if (std::ranges::none_of(results,
+                           [](const ParsedAggregate& r) { return r.report.has_value(); })) {
+    budget.AddText(-document_bytes);
+  }
   for (ParsedAggregate& result : results) {
     if (result.report.has_value()) continue;
     result.excerpt = MakeExcerpt(

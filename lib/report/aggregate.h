@@ -26,8 +26,11 @@ struct AggregateLimits {
   // model takes at most about as much as its text where the text is ordinary, so this is room for
   // whatever UnpackLimits::inflated_bytes honestly holds. Growing vectors may double it.
   int64_t model_bytes = 128 << 20;
-  // Of a document in another charset, as UTF-8 (charset.h).
-  size_t converted_bytes = 64 << 20;
+  // Beyond this the model may take no more than one and a half times what the texts do.
+  int64_t model_free_bytes = 4 << 20;
+  // Of a document in another charset, before and after it becomes UTF-8 (charset.h): both are in
+  // memory then. The largest report of the corpora has 3.6 MB, and it is UTF-8.
+  size_t converted_bytes = 16 << 20;
   size_t stored_text_bytes = 4096;  // a longer text is cut, with a repair
   int repairs = 200;                // more are counted, not kept
 };

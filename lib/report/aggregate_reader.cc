@@ -50,7 +50,8 @@ int DeepestBelow(pugi::xml_node top) {
   }
 }
 
-// R7: an id that the same report always gets, in whatever order its records stand.
+}  // namespace
+
 std::string SyntheticReportId(const AggregateReport& report) {
   std::vector<std::string> records;
   records.reserve(report.records.size());
@@ -78,8 +79,6 @@ std::string SyntheticReportId(const AggregateReport& report) {
   return "sha256:" + ToHex(digest.Finish());
 }
 
-}  // namespace
-
 AggregateReader::AggregateReader(const ReportHints& hints, const AggregateLimits& limits,
                                  ModelBudget& budget, RepairLog log)
     : hints_(hints),
@@ -106,14 +105,20 @@ bool AggregateReader::TakeRecord() {
   return false;
 }
 
+void AggregateReader::RefuseModel() {
+  Refuse(
+      Outcome::kOverLimit, "model_too_large",
+      fmt::format("what the reports of this input say takes more memory than {} bytes, or than one "
+                  "and a half times their texts and {} bytes",
+                  limits_.model_bytes, limits_.model_free_bytes));
+}
+
 bool AggregateReader::TakeBytes(int64_t bytes) {
   if (budget_.TakeBytes(bytes)) {
     taken_bytes_ += bytes;
     return true;
   }
-  Refuse(Outcome::kOverLimit, "model_too_large",
-         fmt::format("what the reports of this input say takes more than {} bytes in memory",
-                     limits_.model_bytes));
+  RefuseModel();
   return false;
 }
 
@@ -285,6 +290,10 @@ ParsedAggregate AggregateReader::Finish() {
   ParsedAggregate result;
   log_.set_record(0);
   if (!refused()) {
+    if (const uint64_t messages = report_.messages(); messages > kMessagesCeiling) {
+      const std::string text = fmt::format("{}", messages);
+      log_.Add("count_absurd", "record", text, text, Effect::kMaterial);
+    }
     if (report_.records.empty()) {
       log_.Add("records_missing", "record", "", "an empty report", Effect::kCosmetic);
     }

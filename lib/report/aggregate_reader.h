@@ -31,6 +31,12 @@ inline constexpr unsigned kReaderParseFlags =
 // The bit of `element` in a set.
 constexpr uint64_t Bit(Element element) { return uint64_t{1} << static_cast<int>(element); }
 
+// Messages in one report that are beyond belief, as W8 for a record.
+inline constexpr uint64_t kMessagesCeiling = 100'000'000'000;
+
+// R7: an id that the same report always gets, in whatever order its records stand.
+std::string SyntheticReportId(const AggregateReport& report);
+
 // One report. Not thread-safe. `hints`, `limits` and `budget` must outlive it.
 class AggregateReader {
  public:
@@ -44,6 +50,8 @@ class AggregateReader {
   bool ReadFrame(pugi::xml_node root, Source source);
   bool has_metadata() const { return has_metadata_; }
 
+  // As over_limit: the model takes more than it may.
+  void RefuseModel();
   // So many records are coming, as far as one can tell.
   void ReserveRecords(size_t records);
   // `ordinal` counts from 1 in document order. False: a limit was passed.

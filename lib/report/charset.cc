@@ -34,7 +34,8 @@ Utf8Document Refusal(std::string_view reason, std::string detail) {
 }
 
 Utf8Document TooLarge(size_t limit) {
-  return Refusal("document_too_large", fmt::format("converted to UTF-8 over {} bytes", limit));
+  return Refusal("document_too_large",
+                 fmt::format("over {} bytes in another charset than UTF-8, or converted", limit));
 }
 
 class Converter {
@@ -187,27 +188,38 @@ constexpr Label kLabels[] = {{"iso-8859-1", "CP1252"},
 
 bool IsAscii(std::string_view text) { return std::ranges::all_of(text, IsAsciiOctet); }
 
-}  // namespace
-
-Utf8Document ToUtf8Document(std::string document, size_t limit, RepairLog& log) {
+// `document` may be its beginning only.
+Charset ChooseCharset(std::string_view document, RepairLog& log) {
   Charset charset = SniffedCharset(document);
-  if (charset.name == nullptr && charset.mark_bytes == 0) {
-    const std::string label = DeclaredCharset(document);
-    if (label.starts_with("utf-16") || label.starts_with("utf-32") || label.starts_with("ucs-")) {
-      log.Add("charset_mismatch", "", label, "utf-8", Effect::kCosmetic);
-    } else if (!label.empty() && label != "utf-8" && label != "utf8" && label != "us-ascii" &&
-               label != "ascii") {
-      const auto* const known = std::ranges::find(kLabels, label, &Label::label);
-      if (known == std::end(kLabels)) {
-        log.Add("charset_unknown", "", label, "utf-8", Effect::kCosmetic);
-      } else if (std::string_view(known->name).starts_with("ISO-2022") || !IsAscii(document)) {
-        charset.name = known->name;
-        charset.by_octet = known->by_octet;
-      }
+  if (charset.name != nullptr || charset.mark_bytes > 0) return charset;
+  const std::string label = DeclaredCharset(document);
+  if (label.starts_with("utf-16") || label.starts_with("utf-32") || label.starts_with("ucs-")) {
+    log.Add("charset_mismatch", "", label, "utf-8", Effect::kCosmetic);
+  } else if (!label.empty() && label != "utf-8" && label != "utf8" && label != "us-ascii" &&
+             label != "ascii") {
+    const auto* const known = std::ranges::find(kLabels, label, &Label::label);
+    if (known == std::end(kLabels)) {
+      log.Add("charset_unknown", "", label, "utf-8", Effect::kCosmetic);
+    } else if (std::string_view(known->name).starts_with("ISO-2022") || !IsAscii(document)) {
+      charset.name = known->name;
+      charset.by_octet = known->by_octet;
     }
   }
+  return charset;
+}
+
+}  // namespace
+
+bool NeedsConversion(std::string_view head) {
+  RepairLog log(0);
+  return ChooseCharset(head, log).name != nullptr;
+}
+
+Utf8Document ToUtf8Document(std::string document, size_t limit, RepairLog& log) {
+  const Charset charset = ChooseCharset(document, log);
   if (charset.mark_bytes > 0) document.erase(0, charset.mark_bytes);
   if (charset.name == nullptr) return {std::move(document), "", ""};
+  if (document.size() > limit) return TooLarge(limit);
   Converter converter(charset);
   if (!converter.ok()) {
     log.Add("charset_unknown", "", charset.name, "utf-8", Effect::kCosmetic);

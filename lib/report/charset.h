@@ -27,9 +27,13 @@ struct Utf8Document {
 // bytes included: they are repaired text by text, so that the repair can name its element. Codes:
 // "charset_mismatch", "charset_unknown", "bad_bytes".
 //
-// What is converted may take `limit` bytes as UTF-8: an octet can become three. No memory is used
-// for more than that, and for 8-bit sets none before it is known to fit.
+// What is converted may take `limit` bytes before, and as UTF-8: an octet can become three. No
+// memory is used for more than that, and for 8-bit sets none before it is known to fit.
 Utf8Document ToUtf8Document(std::string document, size_t limit, RepairLog& log);
+
+// True if `head`, the first bytes of a document, shows that ToUtf8Document() would convert it.
+// False proves nothing: the first octet that matters may come later.
+bool NeedsConversion(std::string_view head);
 
 }  // namespace dmarcate
 

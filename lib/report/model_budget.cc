@@ -31,14 +31,16 @@ bool ModelBudget::TakeRecord() {
 }
 
 bool ModelBudget::TakeBytes(int64_t bytes) {
-  if (bytes > bytes_left_) return false;
+  if (bytes > std::min(bytes_left_, earned_)) return false;
   bytes_left_ -= bytes;
+  earned_ -= bytes;
   return true;
 }
 
 void ModelBudget::GiveBack(int64_t records, int64_t bytes) {
   records_left_ += records;
   bytes_left_ += bytes;
+  earned_ += bytes;
 }
 
 int64_t ModelBytes(const AggregateRecord& record) {
@@ -64,19 +66,28 @@ int64_t FrameBytes(const AggregateReport& report) {
          Beyond(policy.fo) + Beyond(policy.p_raw);
 }
 
+int64_t ModelBytes(const TlsReport::FailureDetail& failure) {
+  return static_cast<int64_t>(sizeof(failure)) + Beyond(failure.result_type) +
+         Beyond(failure.sending_mta_ip) + Beyond(failure.receiving_mx_hostname) +
+         Beyond(failure.receiving_mx_helo) + Beyond(failure.receiving_ip) +
+         Beyond(failure.additional_information) + Beyond(failure.reason_code);
+}
+
+int64_t ModelBytes(const TlsReport::PolicyResult& policy, FailureDetails failures) {
+  auto bytes = static_cast<int64_t>(sizeof(policy)) + Beyond(policy.policy_type) +
+               Beyond(policy.policy_domain) + Beyond(policy.policy_strings) +
+               Beyond(policy.mx_hosts);
+  if (failures == FailureDetails::kLeftOut) return bytes;
+  for (const TlsReport::FailureDetail& failure : policy.failures) bytes += ModelBytes(failure);
+  return bytes;
+}
+
 int64_t ModelBytes(const TlsReport& report) {
   auto bytes = static_cast<int64_t>(sizeof(report)) + Beyond(report.organization_name) +
                Beyond(report.report_id) + Beyond(report.contact_info) + Beyond(report.begin_text) +
                Beyond(report.end_text);
   for (const TlsReport::PolicyResult& policy : report.policies) {
-    bytes += static_cast<int64_t>(sizeof(policy)) + Beyond(policy.policy_type) +
-             Beyond(policy.policy_domain) + Beyond(policy.policy_strings) + Beyond(policy.mx_hosts);
-    for (const TlsReport::FailureDetail& failure : policy.failures) {
-      bytes += static_cast<int64_t>(sizeof(failure)) + Beyond(failure.result_type) +
-               Beyond(failure.sending_mta_ip) + Beyond(failure.receiving_mx_hostname) +
-               Beyond(failure.receiving_mx_helo) + Beyond(failure.receiving_ip) +
-               Beyond(failure.additional_information) + Beyond(failure.reason_code);
-    }
+    bytes += ModelBytes(policy, FailureDetails::kCounted);
   }
   return bytes;
 }

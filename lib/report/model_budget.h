@@ -6,6 +6,7 @@
 #ifndef DMARCATE_LIB_REPORT_MODEL_BUDGET_H_
 #define DMARCATE_LIB_REPORT_MODEL_BUDGET_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "lib/report/model.h"
@@ -14,9 +15,17 @@ namespace dmarcate {
 
 // Shared by every ParseAggregate call for one input. What a refused report had taken is given back:
 // it is no longer there, and must not cost its neighbours their place. Not thread-safe.
+//
+// What a model takes beyond `free_bytes` must have come as text, two bytes of it for three: an
+// ordinary report takes at most about as much as its text, one with ten signatures a record 1.4
+// times that. So a small document that asks for a large model is refused while it is small.
 class ModelBudget {
  public:
-  ModelBudget(int64_t records, int64_t bytes) : records_left_(records), bytes_left_(bytes) {}
+  ModelBudget(int64_t records, int64_t bytes, int64_t free_bytes)
+      : records_left_(records), bytes_left_(bytes), earned_(free_bytes) {}
+
+  // Before a document of `bytes` is read, and again, negative, if it turned out to be no report.
+  void AddText(int64_t bytes) { earned_ += bytes + bytes / 2; }
 
   // False, and nothing is taken: more than is left. To be asked before the memory is.
   bool TakeRecord();
@@ -24,11 +33,12 @@ class ModelBudget {
   void GiveBack(int64_t records, int64_t bytes);
 
   int64_t records_left() const { return records_left_; }
-  int64_t bytes_left() const { return bytes_left_; }
+  int64_t bytes_left() const { return std::max<int64_t>(0, std::min(bytes_left_, earned_)); }
 
  private:
   int64_t records_left_;
-  int64_t bytes_left_;
+  int64_t bytes_left_;  // in all
+  int64_t earned_;      // by the texts; may be below 0 after a document was taken back
 };
 
 // What each takes in memory, in bytes: itself, its lists and the texts too long to lie in place.
@@ -38,6 +48,9 @@ int64_t ModelBytes(const AggregateRecord& record);
 // Without its records.
 int64_t FrameBytes(const AggregateReport& report);
 int64_t ModelBytes(const TlsReport& report);
+int64_t ModelBytes(const TlsReport::FailureDetail& failure);
+enum class FailureDetails : uint8_t { kCounted, kLeftOut };
+int64_t ModelBytes(const TlsReport::PolicyResult& policy, FailureDetails failures);
 
 }  // namespace dmarcate
 

@@ -18,7 +18,9 @@ constexpr RepairMeaning kMeanings[] = {
      "UTF-16 or UTF-32 is declared, the bytes are UTF-8; so they are read"},
     {"charset_unknown", "X9",
      "a charset that nobody knows is declared; the bytes are read as UTF-8"},
-    {"count_absurd", "W8", "a record counts over a thousand million messages; it is kept"},
+    {"count_absurd", "W8",
+     "a record counts over a thousand million messages, or the report a hundred times that; it is "
+     "kept"},
     {"count_assumed", "W5", "a record with an address has no count; it is read as 1"},
     {"count_folded", "W5", "a count with a fraction or separators; its whole number is taken"},
     {"count_invalid", "W7", "a count that is no number; it is read as 0"},

@@ -55,7 +55,8 @@ struct UnpackedReport {
   std::optional<FailureReport> failure;
   std::vector<Repair> repairs;
   // Stable code, for the outcomes that are no report. Beside those of the parsers (lib/report):
-  //   kOverLimit    message_too_large, compressed_too_large, inflated_too_large, ratio_too_high,
+  //   kOverLimit    message_too_large, compressed_too_large, inflated_too_large, document_too_large
+  //                 (in an archive, for what its first bytes say it is), ratio_too_high,
   //                 too_many_members, zip_directory_too_large, zip_overlap, archive_too_deep,
   //                 mime_too_deep, too_many_parts, too_many_enclosed_messages, header_too_large,
   //                 too_many_messages, too_many_items

@@ -11,6 +11,7 @@
 #include "lib/base/digest.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/report/charset.h"
 #include "lib/report/tls.h"
 
 namespace dmarcate {
@@ -98,7 +99,8 @@ Unpacker::Unpacker(const UnpackHints& hints, const UnpackLimits& limits)
     : hints_(hints),
       limits_(limits),
       budget_(ArchiveLimitsOf(limits)),
-      models_(limits.aggregate.records, limits.aggregate.model_bytes) {}
+      models_(limits.aggregate.records, limits.aggregate.model_bytes,
+              limits.aggregate.model_free_bytes) {}
 
 Unpacked Unpacker::Run(std::string input) {
   Layer layer;
@@ -182,7 +184,15 @@ void Unpacker::VisitGzip(std::string bytes, Layer layer) {
                   fmt::format("archives nested over {} deep", limits_.archive_depth),
                   std::move(layer));
   }
-  absl::StatusOr<Gunzipped> inflated = Gunzip(bytes, budget_);
+  layer.origin = Origin::kMember;
+  layer.content_type.clear();
+  LargeDocument large;
+  absl::StatusOr<Gunzipped> inflated =
+      Gunzip(bytes, budget_,
+             [&](std::string_view head, std::string_view) { return PlanFor(head, layer, &large); });
+  if (absl::IsOutOfRange(inflated.status())) {
+    return RefuseTooLarge(inflated.status(), std::move(layer));
+  }
   if (absl::IsResourceExhausted(inflated.status())) {
     return RefuseOverBudget(inflated.status(), std::move(layer));
   }
@@ -196,8 +206,7 @@ void Unpacker::VisitGzip(std::string bytes, Layer layer) {
                     /*material=*/false);
   }
   NoteDamage("gzip", inflated->damage, &layer);
-  layer.origin = Origin::kMember;
-  layer.content_type.clear();
+  if (inflated->handed_over) return VisitLarge(std::move(large), std::move(layer));
   Visit(std::move(inflated->data), std::move(layer));
 }
 
@@ -208,11 +217,13 @@ void Unpacker::VisitZip(std::string bytes, Layer layer) {
                   fmt::format("archives nested over {} deep", limits_.archive_depth),
                   std::move(layer));
   }
-  const absl::StatusOr<int> members = Unzip(bytes, budget_, [&](ZipMember member) {
+  layer.origin = Origin::kMember;
+  layer.content_type.clear();
+  LargeDocument large;  // the member that is visited next
+  const auto visit = [&](ZipMember member) {
     Layer inside = layer;
-    inside.origin = Origin::kMember;
-    inside.content_type.clear();
     inside.file_name = std::move(member.name);
+    if (absl::IsOutOfRange(member.status)) return RefuseTooLarge(member.status, std::move(inside));
     if (absl::IsUnimplemented(member.status)) {
       return Refuse(Outcome::kQuarantined, "compression_unsupported", MessageOf(member.status),
                     std::move(inside));
@@ -226,8 +237,15 @@ void Unpacker::VisitZip(std::string bytes, Layer layer) {
       inside.AddRepair("zip_size_mismatch", "", fmt::format("{} bytes", member.data.size()),
                        /*material=*/false);
     }
+    if (member.handed_over) return VisitLarge(std::exchange(large, {}), std::move(inside));
     Visit(std::move(member.data), std::move(inside));
-  });
+  };
+  const auto planner = [&](std::string_view head, std::string_view name) {
+    Layer inside = layer;
+    inside.file_name = name;
+    return PlanFor(head, inside, &large);
+  };
+  const absl::StatusOr<int> members = Unzip(bytes, budget_, visit, planner);
   if (absl::IsResourceExhausted(members.status())) {
     return RefuseOverBudget(members.status(), std::move(layer));
   }
@@ -274,10 +292,7 @@ void Unpacker::VisitXml(std::string document, Layer layer) {
     report.document_bytes = size;
     return Add(std::move(report), {}, std::move(layer));
   }
-  const ReportHints hints{.file_name = layer.file_name,
-                          .subject = layer.mail.subject,
-                          .from_domain = layer.mail.from_domain,
-                          .received_time = hints_.received_time};
+  const ReportHints hints = HintsFor(layer);
   std::vector<ParsedAggregate> parsed =
       ParseAggregate(std::move(document), hints, limits_.aggregate, models_);
   for (size_t i = 0; i < parsed.size(); ++i) {
@@ -295,12 +310,48 @@ void Unpacker::VisitXml(std::string document, Layer layer) {
   }
 }
 
+ReportHints Unpacker::HintsFor(const Layer& layer) const {
+  return {.file_name = layer.file_name,
+          .subject = layer.mail.subject,
+          .from_domain = layer.mail.from_domain,
+          .received_time = hints_.received_time};
+}
+
+void Unpacker::VisitLarge(LargeDocument large, Layer layer) {
+  if (large.report == nullptr) return Visit(std::move(large.head), std::move(layer));
+  LargeReport& source = *large.report;
+  layer.container.emplace_back("xml");
+  const std::string digest = source.Digest();
+  ParsedAggregate parsed = source.Finish();
+  const ReportKind kind =
+      parsed.report || source.has_feedback_tag() ? ReportKind::kAggregate : ReportKind::kUnknown;
+  if (!digest.empty() && IsRepeated(digest, source.bytes(), kind, layer)) return;
+  UnpackedReport report;
+  report.kind = kind;
+  report.document_sha256 = digest;
+  report.document_bytes = source.bytes();
+  if (layer.truncated && parsed.report.has_value() && !source.ends_with_feedback_tag()) {  // Z6
+    report.reason = layer.damage;
+    report.detail = fmt::format(
+        "the archive broke off after {} bytes, before the end of the report", source.bytes());
+    return Add(std::move(report), {}, std::move(layer));
+  }
+  report.outcome = parsed.outcome;
+  report.aggregate = std::move(parsed.report);
+  report.reason = std::move(parsed.reason);
+  report.detail = std::move(parsed.detail);
+  report.excerpt = std::move(parsed.excerpt);
+  Add(std::move(report), std::move(parsed.repairs), std::move(layer));
+}
+
 void Unpacker::VisitJson(std::string document, Layer layer) {
   layer.container.emplace_back("json");
   const auto size = static_cast<int64_t>(document.size());
   std::string digest = Sha256(document);
   if (IsRepeated(digest, size, ReportKind::kTls, layer)) return;
-  ParsedTlsReport parsed = ParseTlsReport(document, TlsLimits{});
+  models_.AddText(size);
+  ParsedTlsReport parsed = ParseTlsReport(document, {.model_bytes = models_.bytes_left()});
+  if (!parsed.report.has_value()) models_.AddText(-size);
   if (parsed.report.has_value() && !models_.TakeBytes(ModelBytes(*parsed.report))) {
     parsed = {.outcome = Outcome::kOverLimit,
               .reason = "model_too_large",
@@ -346,6 +397,43 @@ void Unpacker::Refuse(Outcome outcome, std::string_view reason, std::string_view
 
 void Unpacker::RefuseOverBudget(const absl::Status& status, Layer layer) {
   Refuse(Outcome::kOverLimit, budget_.reason(), MessageOf(status), std::move(layer));
+}
+
+void Unpacker::RefuseTooLarge(const absl::Status& status, Layer layer) {
+  Refuse(Outcome::kOverLimit, "document_too_large", MessageOf(status), std::move(layer));
+}
+
+DocumentPlan Unpacker::PlanFor(std::string_view head, const Layer& layer, LargeDocument* large) {
+  *large = {};
+  switch (SniffContent(head)) {
+    case Content::kJson:
+      return {.most_bytes = static_cast<int64_t>(TlsLimits{}.document_bytes)};
+    case Content::kXml:
+      if (NeedsConversion(head)) {
+        return {.most_bytes = static_cast<int64_t>(limits_.aggregate.converted_bytes)};
+      }
+      large->report = std::make_unique<LargeReport>(HintsFor(layer), limits_.aggregate, models_,
+                                                    limits_.inflated_bytes);
+      return {.large = [large](std::string_view piece) { return large->report->Take(piece); }};
+    case Content::kGzip:
+    case Content::kZlib:
+    case Content::kZip:
+      return {.most_bytes = limits_.compressed_part_bytes};
+    case Content::kMbox:
+      return {.most_bytes = hints_.handed_in ? kAnySize : limits_.message_bytes};
+    case Content::kMail:
+    case Content::kFeedback:
+    case Content::kBase64:
+      return {.most_bytes = limits_.message_bytes};
+    case Content::kEmpty:
+    case Content::kUnsupportedCompression:
+    case Content::kOle:
+    case Content::kTnef:
+    case Content::kOther:
+      large->head = head;
+      return {.large = [](std::string_view) { return false; }};
+  }
+  return {};
 }
 
 void Unpacker::Add(UnpackedReport report, std::vector<Repair> repairs, Layer layer) {

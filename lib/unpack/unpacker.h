@@ -4,6 +4,7 @@
 #ifndef DMARCATE_LIB_UNPACK_UNPACKER_H_
 #define DMARCATE_LIB_UNPACK_UNPACKER_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "lib/archive/gunzip.h"
 #include "lib/mail/mail.h"
 #include "lib/mail/mime_scan.h"
+#include "lib/unpack/large_report.h"
 #include "lib/unpack/sniff.h"
 #include "lib/unpack/unpack.h"
 
@@ -43,6 +45,12 @@ struct Layer {
   void AddRepair(std::string code, std::string raw, std::string chosen, bool material);
 };
 
+// A document in an archive that is not held.
+struct LargeDocument {
+  std::string head;                     // of one that no reader wants
+  std::unique_ptr<LargeReport> report;  // of one that is read while it comes
+};
+
 // Walks one input; not thread-safe, used once.
 class Unpacker {
  public:
@@ -59,6 +67,7 @@ class Unpacker {
   void VisitXml(std::string document, Layer layer);
   void VisitJson(std::string document, Layer layer);
   void VisitEmpty(Layer layer);
+  ReportHints HintsFor(const Layer& layer) const;
   void VisitOther(Layer layer);
 
   void VisitMbox(const std::string& bytes, Layer layer);
@@ -69,6 +78,13 @@ class Unpacker {
   // An entry without a report.
   void Refuse(Outcome outcome, std::string_view reason, std::string_view detail, Layer layer);
   void RefuseOverBudget(const absl::Status& status, Layer layer);
+  // A document in an archive that is larger than PlanFor() its beginning allows.
+  void RefuseTooLarge(const absl::Status& status, Layer layer);
+  // What the readers of its kind would refuse need not be inflated, and what is large need not be
+  // held. `layer` is the document's own.
+  DocumentPlan PlanFor(std::string_view head, const Layer& layer, LargeDocument* large);
+  // What was handed over by that plan.
+  void VisitLarge(LargeDocument large, Layer layer);
   // A report with what its containers add to it. `repairs` are the document's own.
   void Add(UnpackedReport report, std::vector<Repair> repairs, Layer layer);
   // True if the same document was found before; adds its entry then: kDuplicate, or what the first

@@ -147,7 +147,11 @@ void Unpacker::VisitLeaf(const MailLeaf& leaf, DecodedBody decoded, Layer layer)
 void Unpacker::VisitFeedback(std::string_view fields, std::string_view original_headers,
                              Layer layer) {
   layer.container.emplace_back("arf");
-  std::string digest = Sha256(fmt::format("{}\n{}", fields, original_headers));
+  Sha256Stream both;  // one behind the other would be in memory once more
+  both.Update(fields);
+  both.Update("\n");
+  both.Update(original_headers);
+  std::string digest = both.Finish();
   const auto size = static_cast<int64_t>(fields.size());
   if (IsRepeated(digest, size, ReportKind::kFailure, layer)) return;
   const FailureHints hints{.original_headers = original_headers,

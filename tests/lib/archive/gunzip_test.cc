@@ -136,6 +136,69 @@ TEST(GunzipLimits, WhatIsTooLargeToKeepOnTrustIsWhole) {
   EXPECT_EQ(budget.inflated(), static_cast<int64_t>(text.size()));
 }
 
+// Text that does not compress too well.
+std::string LongText(std::string_view head, size_t bytes) {
+  std::string text(head);
+  uint32_t state = 1;
+  while (text.size() < bytes) {
+    state = state * 1664525 + 1013904223;
+    text += std::to_string(state);
+    text.append(200, ' ');
+  }
+  return text;
+}
+
+TEST(GunzipLimits, ADocumentIsNoLongerThanItsKindMayBe) {
+  const std::string packed = GzipOf(LongText("{", 40 << 20));
+  std::vector<std::string> heads;
+  const DocumentPlanner planner = [&](std::string_view head, std::string_view) -> DocumentPlan {
+    heads.emplace_back(head.substr(0, 1));
+    EXPECT_EQ(head.size(), kHeadBytes);
+    return {.most_bytes = 10 << 20};
+  };
+  ArchiveBudget budget(ArchiveLimits{});
+  const auto got = Gunzip(packed, budget, planner);
+  EXPECT_EQ(got.status().code(), absl::StatusCode::kOutOfRange) << got.status();
+  EXPECT_LE(budget.inflated(), (10 << 20) + (64 << 10));  // no more was inflated
+  EXPECT_EQ(heads, std::vector<std::string>{"{"});        // asked once
+  EXPECT_EQ(budget.reason(), "");                         // others may go on
+  ArchiveBudget second(ArchiveLimits{});
+  EXPECT_TRUE(Gunzip(packed, second, [](std::string_view, std::string_view) {
+                return DocumentPlan();
+              }).ok());
+}
+
+TEST(GunzipLimits, ALargeDocumentIsHandedOverPieceByPiece) {
+  const std::string text = LongText("<", BoundedBuffer::kKeptBytes + (2 << 20));
+  std::string taken;
+  size_t most = text.size();
+  const DocumentPlanner planner = [&](std::string_view, std::string_view) -> DocumentPlan {
+    return {.large = [&](std::string_view piece) {
+      taken += piece;
+      return taken.size() < most;
+    }};
+  };
+  ArchiveBudget budget(ArchiveLimits{});
+  const auto got = Gunzip(GzipOf(text) + "tail", budget, planner);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_TRUE(got->handed_over);
+  EXPECT_EQ(got->data, "");
+  EXPECT_EQ(got->trailing_bytes, 4);
+  EXPECT_TRUE(taken == text);
+  taken.clear();
+  most = 100'000;  // who has enough is asked no more
+  ArchiveBudget second(ArchiveLimits{});
+  EXPECT_TRUE(Gunzip(GzipOf(text), second, planner).ok());
+  EXPECT_LT(taken.size(), most + (64 << 10));
+  taken.clear();
+  ArchiveBudget third(ArchiveLimits{});  // what is small is held, whatever the plan
+  const auto small = Gunzip(GzipOf(text.substr(0, 15 << 20)), third, planner);
+  ASSERT_TRUE(small.ok());
+  EXPECT_FALSE(small->handed_over);
+  EXPECT_EQ(taken, "");
+  EXPECT_EQ(small->data.size(), 15u << 20);
+}
+
 TEST(GunzipLimits, CompressedSize) {
   ArchiveBudget budget({.compressed_part_bytes = 10});
   EXPECT_EQ(Gunzip(GzipOf("hello"), budget).status().code(), absl::StatusCode::kResourceExhausted);

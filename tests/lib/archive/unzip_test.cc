@@ -104,6 +104,52 @@ TEST(Unzip, WhatIsTooLargeToKeepOnTrustIsWhole) {
   EXPECT_EQ(got.members[0].damage, Damage::kBadChecksum);
 }
 
+TEST(Unzip, ADocumentIsNoLongerThanItsKindMayBe) {
+  std::string text = "{";
+  while (text.size() < (8u << 20)) text += std::to_string(text.size()) + std::string(100, ' ');
+  ArchiveBudget budget(ArchiveLimits{});
+  std::vector<ZipMember> members;
+  const auto visited = Unzip(
+      ZipOf({{"a.json", text}, {"b.xml", "<" + text}, {"c.json", "{}"}}), budget,
+      [&](ZipMember member) { members.push_back(std::move(member)); },
+      [](std::string_view head, std::string_view) {
+        return DocumentPlan{.most_bytes = head[0] == '{' ? int64_t{5} << 20 : kAnySize};
+      });
+  ASSERT_TRUE(visited.ok()) << visited.status();
+  ASSERT_EQ(members.size(), 3u);
+  EXPECT_EQ(members[0].status.code(), absl::StatusCode::kOutOfRange) << members[0].status;
+  EXPECT_EQ(members[0].data, "");
+  EXPECT_EQ(members[1].data.size(), text.size() + 1);
+  EXPECT_EQ(members[2].data, "{}");
+  EXPECT_LE(budget.inflated(), (14 << 20) + (64 << 10));
+}
+
+TEST(Unzip, ALargeMemberIsHandedOverPieceByPiece) {
+  std::string text = "<";
+  while (text.size() < (18u << 20)) text += std::to_string(text.size()) + std::string(100, ' ');
+  std::string taken, asked;
+  std::vector<ZipMember> members;
+  ArchiveBudget budget(ArchiveLimits{});
+  const auto visited = Unzip(
+      ZipOf({{"small.xml", "alpha"}, {"large.xml", text}}), budget,
+      [&](ZipMember member) { members.push_back(std::move(member)); },
+      [&](std::string_view, std::string_view name) -> DocumentPlan {
+        asked += name;
+        return {.large = [&](std::string_view piece) {
+          taken += piece;
+          return true;
+        }};
+      });
+  ASSERT_TRUE(visited.ok()) << visited.status();
+  ASSERT_EQ(members.size(), 2u);
+  EXPECT_EQ(asked, "large.xml");
+  EXPECT_FALSE(members[0].handed_over);
+  EXPECT_TRUE(members[1].handed_over);
+  EXPECT_EQ(members[1].damage, Damage::kNone);
+  EXPECT_FALSE(members[1].size_lied);
+  EXPECT_TRUE(taken == text);
+}
+
 TEST(Unzip, Z11_EncryptedAndForeignMethodsAreNamedNotRead) {
   const Result got = UnzipAll(ZipOf({{.name = "secret", .data = "alpha", .encrypted = true},
                                      {.name = "lzma", .data = "alpha", .method = 14},

@@ -88,6 +88,35 @@ TEST(LimitsTest, ModelBytes) {
   }
 }
 
+// A model may be as large as its text, and a little larger: what repeats itself in memory only is
+// refused while it is small, and before its records are read.
+TEST(LimitsTest, ModelBytesAreEarnedByText) {
+  AggregateLimits limits;
+  limits.model_free_bytes = 100'000;
+  const std::string head = GoodReport().substr(0, GoodReport().find(" <record>"));
+  const auto parse = [&](const std::string& records, ModelBudget& budget) {
+    return ParseAggregate(head + records + "</feedback>", Hints(), limits, budget)[0];
+  };
+  ModelBudget budget(limits.records, limits.model_bytes, limits.model_free_bytes);
+  const std::string empty = Repeated("<record/>", 1000);
+  EXPECT_EQ(parse(empty, budget).reason, "model_too_large");
+  EXPECT_EQ(parse("<record><row/>" + Repeated("<row/>", 99) + "</record>" +
+                      Repeated("<record><row/></record>", 900),
+                  budget)
+                .reason,
+            "model_too_large");
+  // What was refused earned nothing.
+  EXPECT_EQ(budget.bytes_left(), limits.model_free_bytes);
+  const std::string wordy = "<record><row><source_ip>192.0.2.1</source_ip><count>1</count></row>" +
+                            std::string(300, ' ') + "</record>";
+  EXPECT_EQ(parse(Repeated(wordy, 1000), budget).report->records.size(), 1000u);
+  EXPECT_GT(budget.bytes_left(), limits.model_free_bytes);
+  // In pieces, too, where the records are counted first.
+  ModelBudget large(limits.records, limits.model_bytes, limits.model_free_bytes);
+  EXPECT_EQ(parse(Repeated("<record/>", 300'000), large).reason, "model_too_large");
+  EXPECT_EQ(parse(Repeated(wordy, 10'000), large).report->records.size(), 10'000u);
+}
+
 TEST(LimitsTest, RootsAndDocumentsShareOneBudget) {
   const std::string second =
       Replaced(GoodReport().substr(GoodReport().find("<feedback>")), "id-1", "id-2");
@@ -100,7 +129,7 @@ TEST(LimitsTest, RootsAndDocumentsShareOneBudget) {
     EXPECT_EQ(roots[1].outcome, Outcome::kOverLimit);
     EXPECT_EQ(roots[1].reason, "too_many_records");
   }
-  ModelBudget budget(3, limits.model_bytes);
+  ModelBudget budget(3, limits.model_bytes, limits.model_free_bytes);
   const auto parse = [&](const std::string& document) {
     return ParseAggregate(document, Hints(), limits, budget)[0].outcome;
   };
@@ -131,8 +160,11 @@ TEST(LimitsTest, ConvertedBytes) {
               std::pair(Outcome::kOverLimit, std::string("document_too_large")));
   }
   limits = AggregateLimits();
+  // Before it is converted, too: ASCII that a charset leaves as it is.
+  const std::string much = head + "\x80" + std::string(limits.converted_bytes, ' ');
+  EXPECT_EQ(outcome(much), std::pair(Outcome::kOverLimit, std::string("document_too_large")));
   for (const char* octet : {"\x80", "\x81"}) {
-    const std::string document = head + Repeated(octet, 64 * kMiB);
+    const std::string document = head + Repeated(octet, 15 * kMiB);
     const std::clock_t begin = std::clock();
     EXPECT_EQ(outcome(document), std::pair(Outcome::kOverLimit, std::string("document_too_large")));
     EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 1.0);

@@ -1,16 +1,22 @@
 // What holds for every report (report-quirks section 19), over generated ones. A failure prints the
 // seed.
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <random>
-#include <sstream>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
-#include <pugixml.hpp>
 
+#include "lib/report/aggregate_stream.h"
 #include "tests/lib/report/quirk_case.h"
+#include "tests/lib/report/variations.h"
 
 namespace dmarcate {
 namespace {
+
+__extension__ using Wide = unsigned __int128;  // for sums that 64 bits do not hold
 
 class Random {
  public:
@@ -94,36 +100,6 @@ std::vector<std::string> SortedRepairs(const ParsedAggregate& parsed) {
   return repairs;
 }
 
-std::string Print(const pugi::xml_document& tree) {
-  std::ostringstream out;
-  tree.save(out, "", pugi::format_raw);
-  return out.str();
-}
-
-// Shuffles the children of every element; those of one name keep their order, which has a meaning.
-void Shuffle(pugi::xml_node node, std::mt19937& engine) {
-  std::vector<std::string> names;
-  std::vector<pugi::xml_node> children;
-  for (const pugi::xml_node child : node.children()) {
-    if (child.type() != pugi::node_element) continue;
-    names.emplace_back(child.name());
-    children.push_back(child);
-  }
-  for (const pugi::xml_node child : children) Shuffle(child, engine);
-  std::vector<std::string> order = names;
-  std::ranges::shuffle(order, engine);
-  for (const std::string& name : order) {
-    const auto at = static_cast<size_t>(std::ranges::find(names, name) - names.begin());
-    node.append_move(children[at]);
-    names[at].clear();
-  }
-}
-
-void AddPrefix(pugi::xml_node node, const std::string& prefix) {
-  if (node.type() == pugi::node_element) node.set_name((prefix + ":" + node.name()).c_str());
-  for (const pugi::xml_node child : node.children()) AddPrefix(child, prefix);
-}
-
 class PropertiesTest : public testing::TestWithParam<uint32_t> {
  protected:
   void SetUp() override {
@@ -133,28 +109,24 @@ class PropertiesTest : public testing::TestWithParam<uint32_t> {
 };
 
 TEST_P(PropertiesTest, SiblingsMayStandInAnyOrder) {
-  pugi::xml_document tree;
-  ASSERT_TRUE(tree.load_string(document_.c_str()));
-  Random random(GetParam());
-  Shuffle(tree.document_element(), random.engine());
+  const std::optional<std::string> shuffled = Shuffled(document_, GetParam());
+  ASSERT_TRUE(shuffled.has_value());
   const ParsedAggregate want = ParseOne(document_);
-  const ParsedAggregate got = ParseOne(Print(tree));
+  const ParsedAggregate got = ParseOne(*shuffled);
   ASSERT_TRUE(want.report.has_value() && got.report.has_value());
-  EXPECT_TRUE(*want.report == *got.report) << Print(tree);
+  EXPECT_TRUE(*want.report == *got.report) << *shuffled;
   EXPECT_EQ(SortedRepairs(want), SortedRepairs(got));
 }
 
 TEST_P(PropertiesTest, PrefixAndNamespaceChangeNothingElse) {
-  pugi::xml_document tree;
-  ASSERT_TRUE(tree.load_string(document_.c_str()));
-  AddPrefix(tree.document_element(), "ns1");
-  tree.document_element().append_attribute("xmlns:ns1") = "http://dmarc.org/dmarc-xml/0.1";
+  const std::optional<std::string> prefixed = Prefixed(document_, "http://dmarc.org/dmarc-xml/0.1");
+  ASSERT_TRUE(prefixed.has_value());
   const ParsedAggregate want = ParseOne(document_);
-  ParsedAggregate got = ParseOne(Print(tree));
+  ParsedAggregate got = ParseOne(*prefixed);
   ASSERT_TRUE(want.report.has_value() && got.report.has_value());
   EXPECT_EQ(got.report->xml_namespace, "http://dmarc.org/dmarc-xml/0.1");
   got.report->xml_namespace.clear();
-  EXPECT_TRUE(*want.report == *got.report) << Print(tree);
+  EXPECT_TRUE(*want.report == *got.report) << *prefixed;
   EXPECT_EQ(SortedRepairs(want), SortedRepairs(got));
 }
 
@@ -176,7 +148,6 @@ TEST_P(PropertiesTest, CuttingAnywhereNeverAddsRecords) {
 
 // Random bytes in any one text leave all other records as they were.
 TEST_P(PropertiesTest, OneBadTextSpoilsOneRecordAtMost) {
-  static constexpr std::string_view kNasty = "<>&;!-?/\"'[]=: \n\0\xFF\xC3\x80";
   Random random(GetParam());
   const ParsedAggregate whole = ParseOne(document_);
   ASSERT_TRUE(whole.report.has_value());
@@ -186,11 +157,7 @@ TEST_P(PropertiesTest, OneBadTextSpoilsOneRecordAtMost) {
     const size_t end = document_.find('<', begin);
     if (end == std::string::npos || end + 1 >= document_.size() || document_[end + 1] != '/')
       continue;
-    std::string noise;
-    for (int i = random.Below(12); i > 0; --i) {
-      noise += random.Chance(60) ? kNasty[static_cast<size_t>(random.Below(std::ssize(kNasty)))]
-                                 : static_cast<char>(random.Below(256));
-    }
+    const std::string noise = Noise(random.engine());
     const std::string changed = document_.substr(0, begin + 1) + noise + document_.substr(end);
     const auto ordinal = static_cast<size_t>(
         std::ranges::count(std::string_view(document_).substr(0, begin), '\n') - 3);
@@ -236,6 +203,176 @@ TEST(LargeDocumentTest, PiecesGiveWhatOneTreeGives) {
     EXPECT_TRUE(got.report->records == want);
     EXPECT_EQ(got.report->messages(), messages);
   }
+}
+
+// Numbers at and beyond their ends (safety.md 3 A): each is what it says or the largest there is,
+// and no sum wraps around.
+TEST(NumbersTest, CountsNeverWrapAround) {
+  std::mt19937_64 random(20261129);
+  std::vector<std::string> counts = {"0",
+                                     "2147483648",
+                                     "4294967296",
+                                     "9223372036854775807",
+                                     "9223372036854775808",
+                                     "18446744073709551615",
+                                     "18446744073709551616",
+                                     "99999999999999999999999999",
+                                     "000000000000000000000000000007"};
+  for (int i = 0; i < 2000; ++i) {
+    std::string digits(1 + random() % 24, '0');
+    for (char& digit : digits) digit = static_cast<char>('0' + random() % 10);
+    counts.push_back(digits);
+  }
+  constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
+  const auto at_most = [](Wide exact) {
+    return exact > kMost ? kMost : static_cast<uint64_t>(exact);
+  };
+  for (size_t first = 0; first < counts.size(); first += 7) {
+    std::string records;
+    std::vector<uint64_t> want;
+    Wide sum = 0;
+    for (size_t i = first; i < std::min(first + 7, counts.size()); ++i) {
+      records += "<record><row><source_ip>192.0.2.1</source_ip>" + Leaf("count", counts[i]) +
+                 "</row></record>";
+      Wide exact = 0;
+      for (const char digit : counts[i]) exact = exact * 10 + static_cast<unsigned>(digit - '0');
+      want.push_back(at_most(exact));
+      sum += want.back();
+    }
+    Random frame(1);
+    const ParsedAggregate got = ParseOne("<feedback>" + Frame(frame) + records + "</feedback>");
+    ASSERT_TRUE(got.report.has_value());
+    ASSERT_EQ(got.report->records.size(), want.size());
+    for (size_t i = 0; i < want.size(); ++i) EXPECT_EQ(got.report->records[i].count, want[i]);
+    EXPECT_EQ(got.report->messages(), at_most(sum));
+    // Nothing beyond belief passes without a word.
+    if (sum > 100'000'000'000) {
+      EXPECT_EQ(got.outcome, Outcome::kAcceptedMaterial) << records;
+    }
+  }
+}
+
+// A thousand rows, each believable, that are not together.
+TEST(NumbersTest, AReportHasACeilingToo) {
+  std::string records;
+  for (int i = 0; i < 101; ++i) {
+    records +=
+        "<record><row><source_ip>192.0.2.1</source_ip><count>1000000000</count></row></record>";
+    Random frame(1);
+    const ParsedAggregate got = ParseOne("<feedback>" + Frame(frame) + records + "</feedback>");
+    const std::vector<std::string> repairs = RepairTexts(got);
+    EXPECT_EQ(std::ranges::count(repairs,
+                                 "count_absurd record [101000000000] -> [101000000000] "
+                                 "material"),
+              i == 100 ? 1 : 0)
+        << i;
+  }
+}
+
+TEST(NumbersTest, WhatIsNoNumberIsNone) {
+  for (const char* text : {"-1", "NaN", "Infinity", "1e9", "0x10", "1.5", "--", "١", "1 2"}) {
+    Random frame(1);
+    const ParsedAggregate got =
+        ParseOne("<feedback>" + Frame(frame) + "<record><row><source_ip>192.0.2.1</source_ip>" +
+                 Leaf("count", text) + "</row></record></feedback>");
+    ASSERT_TRUE(got.report.has_value());
+    EXPECT_EQ(got.report->records[0].count, 0u) << text;
+    EXPECT_EQ(got.outcome, Outcome::kAcceptedMaterial) << text;
+  }
+}
+
+TEST(NumbersTest, AnyIntervalIsPlacedWithinTheYearsThatThereAre) {
+  for (const char* begin : {"0", "-1", "1", "253402300800", "9223372036854775807", "1e300", "NaN",
+                            "99999999999999999999", "1700006400", "1700092800"}) {
+    for (const char* end : {"0", "-1", "1", "253402300800", "9223372036854775807", "1700006400"}) {
+      Random frame(1);
+      std::string xml = "<feedback>" + Frame(frame) + "</feedback>";
+      xml = Replaced(xml, "1700006400", begin);
+      xml = Replaced(xml, "1700092799", end);
+      const ParsedAggregate got = ParseOne(xml);
+      ASSERT_TRUE(got.report.has_value());
+      const ReportMetadata& metadata = got.report->metadata;
+      EXPECT_LE(metadata.begin, metadata.end) << begin << " " << end;
+      EXPECT_GE(metadata.begin, 1'325'376'000) << begin << " " << end;  // 2012
+      EXPECT_LE(metadata.end, 1'700'092'800 + 3 * 86'400) << begin << " " << end;
+    }
+  }
+}
+
+ParsedAggregate ParseStream(std::string_view document, size_t piece,
+                            const AggregateLimits& limits) {
+  ModelBudget budget(limits.records, limits.model_bytes, limits.model_free_bytes);
+  const ReportHints hints = Hints();
+  AggregateStream stream(hints, limits, budget, static_cast<int64_t>(document.size()));
+  for (size_t at = 0; at < document.size(); at += piece) {
+    if (!stream.Add(document.substr(at, piece))) break;
+  }
+  return stream.Finish();
+}
+
+// What comes piece by piece and is never held gives what the whole gives.
+TEST(LargeDocumentTest, AStreamGivesWhatTheWholeGives) {
+  constexpr int kRecords = 6000;
+  AggregateLimits limits;
+  limits.repairs = 1'000'000;  // all, so that they can be compared
+  for (const uint32_t seed : {1u, 2u, 3u, 4u}) {
+    Random random(seed);
+    std::string frame = Frame(random);
+    if (seed == 1) frame = Replaced(frame, "<report_id>id-1</report_id>", "");
+    std::string records;
+    for (int i = 0; i < kRecords; ++i) records += RandomRecord(random, i);
+    const std::string good = "<?xml version=\"1.0\"?>\n<feedback>\n" + frame + "\n" + records;
+    const size_t middle = good.find("</row>", good.size() / 2);
+    for (const std::string& document :
+         {good + "</feedback>\n", good, good + "<extra>1</extra></feedback> behind",
+          good.substr(0, good.size() - 700),
+          Replaced(good, "</record>", "</recor>") + "</feedback>",
+          good.substr(0, middle) + "</bad><" + good.substr(middle) + "</feedback>",
+          *Prefixed(good + "</feedback>", "urn:x")}) {
+      const ParsedAggregate want = ParseOne(document, Hints(), limits);
+      const ParsedAggregate got = ParseStream(document, 1 + seed * 50'000, limits);
+      ASSERT_TRUE(want.report.has_value() && got.report.has_value()) << got.reason << got.detail;
+      EXPECT_EQ(got.outcome, want.outcome);
+      EXPECT_EQ(got.report->records.size(), want.report->records.size());
+      EXPECT_TRUE(*got.report == *want.report) << document.substr(document.size() - 100);
+      EXPECT_EQ(SortedRepairs(got), SortedRepairs(want));
+    }
+  }
+}
+
+TEST(LargeDocumentTest, AStreamEndsWhereItMust) {
+  AggregateLimits limits;
+  Random random(5);
+  const std::string frame = "<feedback>" + Frame(random);
+  std::string records;
+  for (int i = 0; i < 3000; ++i) records += RandomRecord(random, i);
+  const auto reason = [&](const std::string& document) {
+    const ParsedAggregate got = ParseStream(document, 64 * 1024, limits);
+    EXPECT_FALSE(got.report.has_value());
+    EXPECT_NE(got.detail, "");
+    EXPECT_FALSE(got.excerpt.bytes.empty());
+    return got.reason;
+  };
+  const std::string blank(2 << 20, ' ');
+  EXPECT_EQ(reason(frame + blank + records), "frame_too_large");  // before the first record
+  EXPECT_EQ(reason(frame + "<record>" + std::string(4 << 20, 'x')), "frame_too_large");
+  EXPECT_EQ(reason("<other>" + blank), "not_a_feedback_document");
+  EXPECT_EQ(reason("<!DOCTYPE f [<!ENTITY a 'b'>]>" + frame + records), "doctype_entities");
+  EXPECT_EQ(reason(frame + records + "</feedback>" + frame + records + "</feedback>"),
+            "document_too_large");
+  EXPECT_EQ(reason("<feedback>" + records + records + frame.substr(10)), "metadata_missing");
+  limits.records = 2500;
+  EXPECT_EQ(reason(frame + records + "</feedback>"), "too_many_records");
+  limits = {};
+  limits.model_free_bytes = 1000;
+  EXPECT_EQ(
+      reason(frame + Replaced(records, "<record>", "<record/><record>") + std::string(1, ' ') +
+             [] {
+               std::string empty;
+               while (empty.size() < (2 << 20)) empty += "<record></record>";
+               return empty;
+             }()),
+      "model_too_large");
 }
 
 TEST(LargeDocumentTest, OneDamagedRecordCostsOneRecord) {

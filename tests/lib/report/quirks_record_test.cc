@@ -183,7 +183,8 @@ const QuirkCase kCases[] = {
      Count("99999999999999999999"),
      kMaterial,
      {"count_saturated record[1]/row/count [99999999999999999999] -> [18446744073709551615] "
-      "material"},
+      "material",
+      "count_absurd record [18446744073709551615] -> [18446744073709551615] material"},
      [](Report r) { EXPECT_EQ(r.messages(), UINT64_MAX); }},
     {"W9_Case",
      WithDisposition(" None"),

@@ -1,17 +1,11 @@
-// What attackers send (safety.md, section 3 A). Each input is unpacked in a forked child, whose
+// What attackers send (safety.md, section 3 A; docs/limits.md lists which test stands for which
+// row). Each input is unpacked in a forked child, which may touch no file and no network and whose
 // peak memory above its own beginning and whose time are measured. It must end with a reason,
 // within 64 MiB; what is refused within a quarter of a second of processor time, what has to be
-// read up to a limit within a second.
-
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
+// read up to a limit within a second. The bounds are those of an optimised build; this one meets
+// them, too.
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
 #include <functional>
 #include <sstream>
 #include <string>
@@ -23,13 +17,8 @@
 
 #include "lib/unpack/redact_failure_mail.h"
 #include "tests/lib/archive/archive_builder.h"
+#include "tests/lib/unpack/cost.h"
 #include "tests/lib/unpack/samples.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DMARCATE_SANITIZED 1  // shadow memory and quarantine are not ours
-#else
-#define DMARCATE_SANITIZED 0
-#endif
 
 namespace dmarcate {
 namespace {
@@ -39,71 +28,7 @@ using std::string_literals::operator""s;
 constexpr int64_t kMaxGrowthKib = 64 * 1024;
 constexpr double kRefusedCpuSeconds = 0.25;
 constexpr double kReadCpuSeconds = 1.0;
-constexpr int kTries = 3;  // others on the machine make the same work longer, never shorter
-
-// A line of /proc/self/status, in KiB: "VmHWM", "VmRSS".
-int64_t StatusKib(std::string_view key) {
-  std::ifstream in("/proc/self/status");
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with(key)) return std::stoll(line.substr(key.size() + 1));
-  }
-  return -1;
-}
-
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-struct Measured {
-  std::vector<std::string> lines;
-  int64_t growth_kib = 0;
-  double cpu_seconds = 0;
-};
-
-// Unpacks `input` in a child process. The input is the child's before the measuring begins: it is
-// what the daemon has received already.
-Measured UnpackInChild(const std::string& input, bool handed_in) {
-  std::array<int, 2> ends{};
-  EXPECT_EQ(pipe(ends.data()), 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    close(ends[0]);
-    std::string own = input;
-    std::ofstream("/proc/self/clear_refs") << "5";  // the peak counts from here
-    const int64_t before = StatusKib("VmRSS:");
-    const double cpu_before = CpuSeconds();
-    const std::vector<std::string> lines = UnpackLines(std::move(own), "", {}, handed_in);
-    std::string out =
-        fmt::format("{} {}\n", StatusKib("VmHWM:") - before, CpuSeconds() - cpu_before);
-    for (const std::string& line : lines) out += line + "\n";
-    for (size_t at = 0; at < out.size();) {
-      const ssize_t written = write(ends[1], out.data() + at, out.size() - at);
-      if (written <= 0) _exit(2);
-      at += static_cast<size_t>(written);
-    }
-    _exit(0);
-  }
-  close(ends[1]);
-  std::string text;
-  std::array<char, 4096> buffer{};
-  for (ssize_t got = 0; (got = read(ends[0], buffer.data(), buffer.size())) > 0;) {
-    text.append(buffer.data(), static_cast<size_t>(got));
-  }
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "the child died: " << status;
-
-  Measured measured;
-  std::istringstream in(text);
-  in >> measured.growth_kib >> measured.cpu_seconds;
-  in.ignore();
-  for (std::string line; std::getline(in, line);) measured.lines.push_back(line);
-  return measured;
-}
+constexpr int kTries = 3;
 
 // What the input may cost.
 enum class Cost : uint8_t {
@@ -111,22 +36,13 @@ enum class Cost : uint8_t {
   kRead,  // it is taken in up to a limit before anybody can tell
 };
 
-// The cheapest of some tries, or the first that is within the bounds.
-Measured UnpackWithin(const std::string& input, bool handed_in, double cpu_seconds) {
-  Measured best = UnpackInChild(input, handed_in);
-  for (int i = 1; i < kTries && best.cpu_seconds >= cpu_seconds; ++i) {
-    const Measured again = UnpackInChild(input, handed_in);
-    if (again.cpu_seconds < best.cpu_seconds) best = again;
-  }
-  return best;
-}
-
 struct Case {
   std::string name;
   std::function<std::string()> make;  // when needed: the inputs are large
   std::string want;                   // what some line contains
   Cost cost = Cost::kRefused;
   bool handed_in = false;
+  Files files = Files::kForbidden;
 };
 
 std::string Multiparts(int depth) {
@@ -258,7 +174,30 @@ std::vector<Case> Cases() {
       {"ZipBombBehindNoise",
        [] { return ZipOf({{"a.xml", Noise(9 << 20) + std::string(120 << 20, '\0')}}); },
        "inflated_too_large", Cost::kRead},
+      {"GzipOfTooMuchJson",  // refused after its first 10 MiB
+       [] { return GzipOf(SampleTlsJson() + Noise(4 << 20) + std::string(90 << 20, ' ')); },
+       "over_limit document_too_large [gzip]"},
+      {"ZipOfTooMuchJson",
+       [] {
+         return ZipOf({{"a.json", SampleTlsJson() + Noise(4 << 20) + std::string(90 << 20, ' ')}});
+       },
+       "over_limit document_too_large [zip]"},
+      {"GzipOfTooMuchInAnotherCharset",
+       [] {
+         return GzipOf(Declared("windows-1252", "\x80", 1) + Noise(9 << 20) +
+                       std::string(80 << 20, '\x81'));
+       },
+       "over_limit document_too_large [gzip]"},
       {"BillionLaughs", Laughs, "doctype_entities"},
+      {"ParameterEntities",
+       [] {
+         return "<!DOCTYPE feedback [<!ENTITY % a SYSTEM \"http://127.0.0.1/x\"> %a;]>" +
+                SampleXml().substr(SampleXml().find("<feedback"));
+       },
+       "doctype_entities"},
+      {"EntitiesWithoutEnd",
+       [] { return "<!DOCTYPE feedback [" + Repeated("<!ENTITY a \"b\">", 8 << 20); },
+       "doctype_entities\nnot_a_feedback_document"},
       {"ExternalEntity",
        [] {
          const std::string sample = SampleXml();
@@ -276,6 +215,10 @@ std::vector<Case> Cases() {
        "aggregate"},
       {"XmlOfManyAttributes", [] { return "<feedback " + Repeated("a=\"b\" ", 4 << 20) + ">"; },
        "unknown\naggregate"},
+      {"XmlOfOneHugeAttribute",
+       [] { return "<feedback a=\"" + std::string(24 << 20, 'x') + "\"/>"; }, "unknown\naggregate"},
+      {"XmlOfEndTags", [] { return "<feedback>" + Repeated("</a>", 24 << 20); },
+       "unknown\naggregate", Cost::kRead},
       {"JsonHundredThousandDeep", [] { return Repeated("{\"policies\":", 1'200'000); }, "json_"},
       {"MimeHundredThousandDeep", [] { return Multiparts(100'000); }, "mime_too_deep"},
       {"MessagesHundredThousandDeep",
@@ -407,69 +350,103 @@ std::vector<Case> FeedbackCases() {
 }
 
 std::vector<Case> TlsCases() {
+  const auto with_string = [](std::string_view piece) {
+    std::string json = SampleTlsJson();
+    return json.insert(json.find("t-1"), Repeated(piece, 9'000'000));
+  };
+  const auto with_policies = [](std::string_view piece) {
+    return "{\"policies\":[" + Repeated(piece, 9'000'000) + "{}]}";
+  };
   return {
       {"Deep", [] { return Repeated("{\"policies\":", 24'000'000); },
        "json_too_deep\ndocument_too_large"},
       {"DeepArrays", [] { return "{\"policies\":" + Repeated("[", 9'000'000); }, "json_too_deep"},
       {"TooLarge", [] { return "{\"policies\":[" + Repeated("{},", 24'000'000) + "{}]}"; },
        "document_too_large"},
-      {"ManyPolicies", [] { return "{\"policies\":[" + Repeated("{},", 9'000'000) + "{}]}"; },
-       "too_many_values"},
-      {"ManyNumbers", [] { return "{\"policies\":[" + Repeated("1,", 9'000'000) + "1]}"; },
+      {"ManyPolicies", [=] { return with_policies("{},"); }, "too_many_policies"},
+      {"ManyNumbers", [=] { return with_policies("1,"); }, "too_many_policies"},
+      {"ManyValuesOfNoMeaning",
+       [] { return "{\"x\":[" + Repeated("1,", 9'000'000) + "1],\"policies\":[]}"; },
        "too_many_values"},
       {"RepeatedKeys", [] { return "{" + Repeated("\"policies\":[],", 9'000'000) + "\"a\":1}"; },
-       "json_duplicate_key\ntoo_many_values"},
+       "json_duplicate_key"},
       {"ManyKeys",
        [] {
          std::string json = "{";
          for (int i = 0; json.size() < 9'000'000; ++i) json += fmt::format("\"{}\":1,", i);
          return json + "\"policies\":[]}";
        },
-       "too_many_values", Cost::kRead},
-      {"OneHugeString",
+       "too_many_values"},
+      {"OneHugeKey",
        [] {
          std::string json = SampleTlsJson();
-         return json.insert(json.find("t-1"), std::string(9'000'000, 'x'));
+         return json.insert(1, "\"" + std::string(9'000'000, 'x') + "\":1,");
        },
-       "tls cosmetic\ntls material", Cost::kRead},
-      {"EscapesWithoutEnd",
+       "tls accepted", Cost::kRead},
+      {"OneHugeNumber",
        [] {
          std::string json = SampleTlsJson();
-         return json.insert(json.find("t-1"), Repeated("\\u0041", 9'000'000));
+         return json.insert(1, "\"x\":" + std::string(9'000'000, '1') + ",");
        },
-       "tls cosmetic\ntls material", Cost::kRead},
-      {"LoneSurrogates",
+       "json_not_well_formed"},
+      {"OneHugeString", [=] { return with_string("x"); }, "tls cosmetic", Cost::kRead},
+      {"EscapesWithoutEnd", [=] { return with_string("\\u0041"); }, "tls cosmetic", Cost::kRead},
+      {"PairsWithoutEnd", [=] { return with_string("\\ud83d\\ude00"); }, "tls cosmetic",
+       Cost::kRead},
+      {"BackslashesWithoutEnd", [=] { return with_string("\\\\"); }, "tls cosmetic", Cost::kRead},
+      {"LoneSurrogates", [=] { return with_string("\\ud800"); }, "json_not_well_formed"},
+      {"OctetsWithoutMeaning", [=] { return with_string("\xFF"); }, "tls cosmetic", Cost::kRead},
+      {"FailuresThatSayNothing",
        [] {
          std::string json = SampleTlsJson();
-         return json.insert(json.find("t-1"), Repeated("\\ud800", 9'000'000));
+         return json.insert(json.find("\"summary\""),
+                            "\"failure-details\": [" + Repeated("{},", 9'000'000) + "{}], ");
        },
-       "tls"},
+       "model_too_large\ntoo_many_values", Cost::kRead},
+      {"FailuresWithoutEnd",  // as many as there is room for, of ordinary content
+       [] {
+         std::string json = SampleTlsJson();
+         return json.insert(json.find("\"summary\""),
+                            "\"failure-details\": [" +
+                                Repeated("{\"result-type\": \"certificate-host-mismatch\", "
+                                         "\"sending-mta-ip\": \"2001:db8:abcd:12::3\", "
+                                         "\"receiving-mx-hostname\": \"mx1.mail.example.com\", "
+                                         "\"failed-session-count\": 12},",
+                                         9'000'000) +
+                                "{}], ");
+       },
+       "tls material\ntls accepted", Cost::kRead},
   };
 }
 
 // What grows, and what has no meaning, in a charset that the document names.
 std::vector<Case> CharsetCases() {
-  return {
-      {"EuroSigns", [] { return Declared("windows-1252", "\x80", 25'000'000); },
+  constexpr size_t kFits = 15'000'000;  // of the 16 MiB that are converted
+  std::vector<Case> cases = {
+      {"TooLarge", [] { return Declared("windows-1252", "\x80 ", 25'000'000); },
        "document_too_large"},
-      {"OctetsWithoutMeaning", [] { return Declared("windows-1252", "\x81", 25'000'000); },
+      {"EuroSigns", [] { return Declared("windows-1252", "\x80", kFits); }, "document_too_large"},
+      {"OctetsWithoutMeaning", [] { return Declared("windows-1252", "\x81", kFits); },
        "document_too_large"},
-      {"OctetsThatFit", [] { return Declared("windows-1252", "\x80\x81  ", 25'000'000); },
+      {"OctetsThatFit", [] { return Declared("windows-1252", "\x80\x81  ", 7'000'000); },
        "frame_too_large", Cost::kRead},
-      {"ShiftJisWithoutMeaning", [] { return Declared("shift_jis", "\x81 ", 25'000'000); },
+      {"ShiftJisWithoutMeaning", [] { return Declared("shift_jis", "\x81 ", kFits); },
        "charset_broken"},
-      {"Big5WithoutMeaning", [] { return Declared("big5", "\xFF", 25'000'000); }, "charset_broken"},
-      {"ShiftsWithoutEnd", [] { return Declared("iso-2022-jp", "\x1B$B\x1B(B", 25'000'000); },
+      {"Big5WithoutMeaning", [] { return Declared("big5", "\xFF", kFits); }, "charset_broken"},
+      {"ShiftsWithoutEnd", [] { return Declared("iso-2022-jp", "\x1B$B\x1B(B", kFits); },
        "aggregate quarantined", Cost::kRead},
-      {"Utf16LoneSurrogates",
-       [] { return "\xFF\xFE<\0f\0>\0"s + Repeated("\x00\xD8"s, 25'000'000); }, "charset_broken"},
-      {"Utf16ThatGrows", [] { return "\xFF\xFE<\0f\0>\0"s + Repeated("\x00\x4E"s, 25'000'000); },
+      {"Utf16LoneSurrogates", [] { return "\xFF\xFE<\0f\0>\0"s + Repeated("\x00\xD8"s, kFits); },
+       "charset_broken"},
+      {"Utf16ThatGrows", [] { return "\xFF\xFE<\0f\0>\0"s + Repeated("\x00\x4E"s, 10'000'000); },
        "quarantined", Cost::kRead},
-      {"Utf32WithoutMeaning",
-       [] { return "\xFF\xFE\0\0<\0\0\0"s + std::string(25'000'000, '\xFF'); }, "charset_broken"},
+      {"Utf32WithoutMeaning", [] { return "\xFF\xFE\0\0<\0\0\0"s + std::string(kFits, '\xFF'); },
+       "charset_broken"},
       {"Utf8WithoutMeaning", [] { return Declared("utf-8", "\xFF", 25'000'000); },
        "frame_too_large", Cost::kRead},
   };
+  // The C library keeps each charset in a file of its own, by names from our table.
+  for (Case& c : cases) c.files = Files::kAllowed;
+  return cases;
 }
 
 std::vector<Case> EncodingCases() {
@@ -515,7 +492,8 @@ class HostileTest : public testing::TestWithParam<Case> {};
 
 TEST_P(HostileTest, Case) {
   const double limit = GetParam().cost == Cost::kRead ? kReadCpuSeconds : kRefusedCpuSeconds;
-  const Measured got = UnpackWithin(GetParam().make(), GetParam().handed_in, limit);
+  const Measured got =
+      UnpackWithin(GetParam().make(), GetParam().files, GetParam().handed_in, limit);
   ASSERT_FALSE(got.lines.empty());
   // `want` holds alternatives, one a line.
   std::istringstream wants(GetParam().want);
@@ -527,7 +505,9 @@ TEST_P(HostileTest, Case) {
   }
   EXPECT_TRUE(found) << got.lines[0];
   for (const std::string& line : got.lines) {
-    EXPECT_EQ(line.find("accepted ["), std::string::npos) << line;
+    if (GetParam().cost == Cost::kRefused) {
+      EXPECT_EQ(line.find("accepted ["), std::string::npos) << line;
+    }
   }
   fmt::print("{}: {} KiB, {:.3f} s: {}\n", GetParam().name, got.growth_kib, got.cpu_seconds,
              got.lines[0].substr(0, 160));
@@ -562,11 +542,6 @@ TEST(Hostile, RedactionCostsNoMoreThanAReading) {
   }
 }
 
-// The hostile part is a report with a valid frame, which the parser has to take in before it can
-// tell. What it takes is bounded by AggregateLimits::model_bytes, by twice that while vectors grow.
-constexpr int64_t kMaxModelGrowthKib = 2 * 128 * 1024 + kMaxGrowthKib;
-constexpr double kMaxModelCpuSeconds = 4.0;
-
 // SampleXml() with `records` instead of its record.
 std::string ReportOf(std::string_view records, std::string_view report_id = "r-1") {
   const std::string xml = SampleXml(report_id);
@@ -580,31 +555,22 @@ std::string RecordOf(std::string_view identifiers, std::string_view auth_results
       Repeated("<row/>", rows * 6), identifiers, auth_results);
 }
 
+// The hostile part is a report with a valid frame, which the parser has to take in before it can
+// tell. What it takes is bounded by what was sent (ModelBudget).
 std::vector<Case> ModelCases() {
+  const auto signature = [](size_t bytes) {
+    return fmt::format(
+        "<dkim><domain>example.com</domain><result>pass</result><human_result>{}"
+        "</human_result></dkim>",
+        std::string(bytes, 'x'));
+  };
   return {
-      {"DocumentInAnotherCharset",
-       [] {
-         // Noise in front, or the ratio would tell before.
-         return GzipOf(Declared("windows-1252", "\x80", 1) + Noise(9 << 20) +
-                       std::string(60 << 20, '\x81'));
-       },
-       "over_limit document_too_large"},
       {"RowsThatRepeatManySignatures",
-       [] {
-         const std::string dkim = fmt::format(
-             "<dkim><domain>example.com</domain><result>pass</result><human_result>{}"
-             "</human_result></dkim>",
-             std::string(60, 'x'));
-         return ReportOf(RecordOf("", Repeated(dkim, 1 << 20), 100'000));
-       },
-       "rows_capped"},
+       [=] { return ReportOf(RecordOf("", Repeated(signature(60), 1 << 20), 100'000)); },
+       "rows_capped", Cost::kRead},
       {"RowsThatRepeatLongSignatures",
-       [] {
-         const std::string dkim = fmt::format(
-             "<dkim><domain>example.com</domain><result>pass</result><human_result>{}"
-             "</human_result></dkim>",
-             std::string(4096, 'x'));
-         return ReportOf(Repeated(RecordOf("", Repeated(dkim, 1 << 20), 100), 8 << 20));
+       [=] {
+         return ReportOf(Repeated(RecordOf("", Repeated(signature(4096), 1 << 20), 100), 8 << 20));
        },
        "over_limit model_too_large"},
       {"RowsThatRepeatALongAddress",
@@ -622,7 +588,7 @@ std::vector<Case> ModelCases() {
          }
          return xml;
        },
-       "over_limit too_many_records"},
+       "over_limit model_too_large", Cost::kRead},
       {"RecordsInManyParts",
        [] {
          std::vector<std::string> parts;
@@ -632,7 +598,9 @@ std::vector<Case> ModelCases() {
          }
          return MixedMail(parts);
        },
-       "over_limit too_many_records"},
+       "over_limit model_too_large", Cost::kRead},
+      {"RecordsOfNothing", [] { return ReportOf(Repeated("<record/>", 24'000'000)); },
+       "over_limit model_too_large"},
       {"TlsReportsInManyParts",
        [] {
          std::vector<std::string> parts;
@@ -645,28 +613,87 @@ std::vector<Case> ModelCases() {
          }
          return MixedMail(parts);
        },
-       "over_limit model_too_large"},
+       "over_limit model_too_large", Cost::kRead},
   };
 }
 
-class HostileReportTest : public testing::TestWithParam<Case> {};
+// `piece` again and again, with so much else between that it is no bomb by its ratio.
+std::string Mixed(std::string_view piece, size_t bytes) {
+  constexpr size_t kRun = 8 * 1024;
+  const std::string noise = Noise(bytes / kRun * 32 + 64);
+  std::string out;
+  out.reserve(bytes + kRun + 256);
+  for (size_t i = 0; out.size() < bytes; ++i) {
+    for (const size_t end = out.size() + kRun; out.size() < end;) out += piece;
+    out += "<!--";
+    for (const char c : noise.substr(i * 32, 32)) {
+      out += fmt::format("{:02x}", static_cast<unsigned char>(c));
+    }
+    out += "-->";
+  }
+  return out;
+}
 
-TEST_P(HostileReportTest, Case) {
-  const Measured got = UnpackWithin(GetParam().make(), GetParam().handed_in, kMaxModelCpuSeconds);
-  ASSERT_FALSE(got.lines.empty());
-  EXPECT_TRUE(std::ranges::any_of(got.lines, [](const std::string& line) {
-    return line.find(GetParam().want) != std::string::npos;
-  })) << got.lines.back();
-  fmt::print("{}: {} KiB, {:.3f} s: {}\n", GetParam().name, got.growth_kib, got.cpu_seconds,
-             got.lines.back().substr(0, 160));
+// Almost all that an archive may hold: none of it is ever in memory as a whole.
+std::vector<Case> LargeCases() {
+  constexpr size_t kLarge = 95 << 20;
+  return {
+      {"NoRoot", [] { return GzipOf("<a>" + Mixed("<b>", kLarge)); }, "not_a_feedback_document",
+       Cost::kRead},
+      {"NoRecord", [] { return GzipOf("<feedback>" + Mixed("<b>", kLarge)); }, "frame_too_large",
+       Cost::kRead},
+      {"NoEndOfARecord", [] { return GzipOf(ReportOf("<record>" + Mixed("<row>", kLarge))); },
+       "frame_too_large", Cost::kRead},
+      {"RecordsOfNothing", [] { return ZipOf({{"a.xml", ReportOf(Mixed("<record/>", kLarge))}}); },
+       "frame_too_large", Cost::kRead},
+      {"EmptyRecords", [] { return GzipOf(ReportOf(Mixed("<record></record>", kLarge))); },
+       "model_too_large", Cost::kRead},
+      {"Noise", [] { return GzipOf("x, " + Mixed("y, ", kLarge)); }, "no_report_found",
+       Cost::kRead},
+      {"Blanks", [] { return GzipOf(std::string(1 << 20, ' ') + Mixed(" ", kLarge)); },
+       "empty_payload", Cost::kRead},
+      {"Mail", [] { return GzipOf("From: a@b.example\n\n" + Mixed("y", kLarge)); },
+       "document_too_large"},
+      {"Gzip", [] { return GzipOf("\x1F\x8B\x08" + Mixed("y", kLarge)); }, "document_too_large"},
+      {"OneHugeComment", [] { return GzipOf("<feedback><!--" + Mixed("-", kLarge)); },
+       "frame_too_large", Cost::kRead},
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(Large, HostileTest, testing::ValuesIn(LargeCases()), kNameOfCase);
+
+// The most that an honest reporter may send: 95 MiB of records. Its text is not held; what it says
+// is, and takes two thirds as much. That is more than the bounds above, and known
+// (known-limits.md).
+TEST(Hostile, TheLargestHonestReport) {
+  constexpr int64_t kMaxHonestKib = 144 * 1024;
+  constexpr double kMaxHonestSeconds = 3.0;  // half of that where the build optimises
+  std::string records;
+  int64_t count = 0;
+  while (records.size() < (95u << 20)) {
+    records += fmt::format(
+        "<record><row><source_ip>192.0.{}.{}</source_ip><count>{}</count><policy_evaluated>"
+        "<disposition>none</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row>"
+        "<identifiers><header_from>news.example.com</header_from><envelope_from>bounce.example.net"
+        "</envelope_from></identifiers><auth_results><dkim><domain>example.com</domain><selector>"
+        "s1</selector><result>pass</result></dkim><spf><domain>bounce.example.net</domain><scope>"
+        "mfrom</scope><result>pass</result></spf></auth_results></record>\n",
+        count / 256 % 256, count % 256, 1 + count * 7919 % 1000);
+    ++count;
+  }
+  const Measured got =
+      UnpackWithin(GzipOf(ReportOf(records)), Files::kForbidden, false, kMaxHonestSeconds);
+  ASSERT_EQ(got.lines.size(), 1u);
+  EXPECT_TRUE(got.lines[0].starts_with("aggregate accepted [gzip/xml] r-1")) << got.lines[0];
+  fmt::print("{} records, {} MiB: {} KiB, {:.3f} s\n", count, records.size() >> 20, got.growth_kib,
+             got.cpu_seconds);
   if (DMARCATE_SANITIZED == 0) {
-    EXPECT_LT(got.growth_kib, kMaxModelGrowthKib);
-    EXPECT_LT(got.cpu_seconds, kMaxModelCpuSeconds);
+    EXPECT_LT(got.growth_kib, kMaxHonestKib);
+    EXPECT_LT(got.cpu_seconds, kMaxHonestSeconds);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, HostileReportTest, testing::ValuesIn(ModelCases()),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Model, HostileTest, testing::ValuesIn(ModelCases()), kNameOfCase);
 
 // A file cut anywhere is never a clean report and never more than the whole.
 TEST(Hostile, TruncatedAtEveryByte) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "lib/base/digest.h"
+#include "lib/base/text.h"
 #include "tests/lib/archive/archive_builder.h"
 #include "tests/lib/unpack/samples.h"
 
@@ -189,6 +190,51 @@ TEST(Unpack, N3_OtherNamesTellNothing) {
   const UnpackedReport report = First(SampleXml(), "aol com 123 xml");
   ASSERT_TRUE(report.aggregate);
   EXPECT_EQ(report.aggregate->metadata.begin, 1764547200);
+}
+
+// A report that inflates to over what is held. `records` counts what is in it.
+std::string LargeXml(std::string xml, int64_t* records) {
+  const size_t begin = xml.find("  <record>");
+  const std::string tail = "</feedback>\n";
+  std::string record = xml.substr(begin, xml.rfind(tail) - begin);
+  const size_t count = record.find("<count>3<") + 7;
+  std::string out = xml.substr(0, begin);
+  for (*records = 0; out.size() < (17u << 20); ++*records) {
+    record[count] = static_cast<char>('1' + *records % 9);
+    out += record;
+    if (*records % 8 == 0) out += "<!-- " + ToHex(Sha256(std::to_string(*records))) + " -->";
+  }
+  return out + tail;
+}
+
+// It has what a small one has: name, digest, damage, repairs; and comes once.
+TEST(Unpack, ALargeReportIsReadLikeAnyOther) {
+  int64_t records = 0;
+  const std::string xml = LargeXml(SampleXml(), &records);
+  const std::string gz = GzipOf(xml);
+  for (const std::string& input : {gz, gz + "tail", ZipOf({{"a.xml", xml}})}) {
+    const UnpackedReport report = First(input);
+    ASSERT_TRUE(report.aggregate) << ToLine(report) << report.detail;
+    EXPECT_EQ(std::ssize(report.aggregate->records), records);
+    EXPECT_EQ(report.document_sha256, Sha256(xml));
+    EXPECT_EQ(report.document_bytes, std::ssize(xml));
+    EXPECT_EQ(report.container.back(), "xml");
+    EXPECT_EQ(report.outcome,
+              input.ends_with("tail") ? Outcome::kAcceptedCosmetic : Outcome::kAccepted);
+  }
+  EXPECT_THAT(UnpackLines(ZipOf({{"a.xml", xml}, {"b.xml", SampleXml("r-2")}, {"c.xml", xml}})),
+              ElementsAre("aggregate accepted [zip/xml] r-1", "aggregate accepted [zip/xml] r-2",
+                          "aggregate duplicate duplicate_in_input [zip/xml]"));
+  // Z6: what a broken archive gave counts only if the document came to its end.
+  EXPECT_THAT(UnpackLines(gz.substr(0, gz.size() - 8)),
+              ElementsAre("aggregate material [gzip/xml] r-1 {gzip_truncated}"));
+  EXPECT_THAT(UnpackLines(gz.substr(0, gz.size() - 1000)),
+              ElementsAre("aggregate quarantined gzip_truncated [gzip/xml] {gzip_truncated}"));
+  const UnpackedReport named = First(ZipOf({{"r.example!example.com!1764547200!1764633599.xml",
+                                             LargeXml(XmlWithoutInterval(), &records)}}),
+                                     "dmarc_report.zip");
+  ASSERT_TRUE(named.aggregate);
+  EXPECT_EQ(named.aggregate->metadata.begin, 1764547200);
 }
 
 }  // namespace

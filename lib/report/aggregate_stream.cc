@@ -1,0 +1,237 @@
+#include "lib/report/aggregate_stream.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "lib/report/aggregate_reader.h"
+#include "lib/report/element.h"
+#include "lib/report/markup_scanner.h"
+#include "lib/report/root_finder.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kHeadBytes = 64 * 1024;
+constexpr size_t kWindowBytes = 1 << 20;     // read at once, if a record ends in it
+constexpr size_t kMaxWindowBytes = 2 << 20;  // of one record, as in a small report
+constexpr size_t kLeastRecordBytes = 200;    // of XML; fewer only without addresses and names
+constexpr size_t kExtensionNames = 32;
+
+// What stands between the last '<' before `at` and `at`, that '<' included, if it can be a tag's
+// beginning up to its local name: "<", "</", "<p:", "</p:". Empty: it cannot.
+std::string_view TagBefore(std::string_view text, size_t at) {
+  constexpr size_t kPrefixBytes = 64;
+  const size_t from = at - std::min(at, kPrefixBytes);
+  std::string_view before = text.substr(from, at - from);
+  const size_t open = before.rfind('<');
+  if (open == std::string_view::npos) return "";
+  before.remove_prefix(open);
+  const bool named = before == "<" || before == "</" || before.ends_with(':');
+  return named && before.find_first_of(" >") == std::string_view::npos ? before : "";
+}
+
+constexpr std::string_view kRecord = "record";
+
+// After the last end tag of a record in `text`; 0 if there is none.
+size_t LastRecordEnd(std::string_view text) {
+  for (size_t at = text.rfind(kRecord); at != std::string_view::npos && at > 0;
+       at = text.rfind(kRecord, at - 1)) {
+    const size_t after = at + kRecord.size();
+    if (after < text.size() && text[after] == '>' && TagBefore(text, at).starts_with("</")) {
+      return after + 1;
+    }
+  }
+  return 0;
+}
+
+// Start tags of records in `text`, also of those that do not end.
+size_t CountRecords(std::string_view text) {
+  size_t count = 0;
+  for (size_t at = text.find(kRecord); at != std::string_view::npos;
+       at = text.find(kRecord, at + kRecord.size())) {
+    const size_t after = at + kRecord.size();
+    if (after >= text.size() ||
+        std::string_view("> \t\r\n/").find(text[after]) == std::string_view::npos) {
+      continue;
+    }
+    const std::string_view tag = TagBefore(text, at);
+    if (!tag.empty() && !tag.starts_with("</")) ++count;
+  }
+  return count;
+}
+
+// "record[3]/row/count" with `records` added to its number; anything else as it is.
+std::string MovedBy(const std::string& path, size_t records) {
+  constexpr std::string_view kBegin = "record[";
+  if (records == 0 || !path.starts_with(kBegin)) return path;
+  size_t ordinal = 0;
+  const char* const begin = path.data() + kBegin.size();
+  const auto [end, error] = std::from_chars(begin, path.data() + path.size(), ordinal);
+  if (error != std::errc()) return path;
+  return fmt::format("{}{}{}", kBegin, ordinal + records,
+                     std::string_view(end, path.data() + path.size()));
+}
+
+bool IsOfARecord(const Repair& repair) { return repair.path.starts_with("record["); }
+
+}  // namespace
+
+AggregateStream::AggregateStream(const ReportHints& hints, const AggregateLimits& limits,
+                                 ModelBudget& budget, int64_t document_bytes)
+    : hints_(hints), limits_(limits), budget_(budget), document_bytes_(document_bytes) {}
+
+void AggregateStream::Refuse(ParsedAggregate refusal) {
+  if (whole_.has_value() && whole_->report.has_value()) {
+    int64_t bytes = 0;
+    for (const AggregateRecord& record : whole_->report->records) bytes += ModelBytes(record);
+    budget_.GiveBack(std::ssize(whole_->report->records), bytes);
+  }
+  whole_ = std::move(refusal);
+  refused_ = true;
+  std::string().swap(window_);
+}
+
+void AggregateStream::RefuseOverLimit(std::string_view reason, std::string_view detail) {
+  ParsedAggregate refusal;
+  refusal.outcome = Outcome::kOverLimit;
+  refusal.reason = reason;
+  refusal.detail = detail;
+  refusal.excerpt = MakeExcerpt(head_.empty() ? window_ : head_, std::nullopt);
+  Refuse(std::move(refusal));
+}
+
+bool AggregateStream::FindHead() {
+  RepairLog unused(0);
+  const RootSearch search = FindRoot(window_, unused);
+  if (search.entities || !search.root.has_value()) {
+    if (window_.size() < kWindowBytes && !search.entities) return false;  // more may come
+    // No report begins here: what a small document is told.
+    Refuse(std::move(ParseAggregate(window_, hints_, limits_, budget_).front()));
+    return false;
+  }
+  const Token root = *search.root;
+  MarkupScanner scanner(window_, root.end);
+  while (const std::optional<Token> token = scanner.Next()) {
+    if (token->begin > kHeadBytes) break;
+    const bool start = token->kind == TokenKind::kStart || token->kind == TokenKind::kEmpty;
+    if (!start || ElementOf(token->name) != Element::kRecord) continue;
+    close_ = root.prefix.empty() ? fmt::format("</{}>", root.name)
+                                 : fmt::format("</{}:{}>", root.prefix, root.name);
+    head_ = window_.substr(0, token->begin);
+    window_.erase(0, token->begin);
+    return true;
+  }
+  if (window_.size() < kWindowBytes) return false;
+  RefuseOverLimit(
+      "frame_too_large",
+      fmt::format("no record begins within the first {} bytes of a large document", kHeadBytes));
+  return false;
+}
+
+bool AggregateStream::Add(std::string_view piece) {
+  if (refused_) return false;
+  window_.append(piece);
+  if (window_.size() < kWindowBytes) return true;
+  if (head_.empty() && !FindHead()) return !refused_;
+  const size_t end = LastRecordEnd(window_);
+  if (end == 0) {
+    if (window_.size() <= kMaxWindowBytes) return true;
+    RefuseOverLimit(
+        "frame_too_large",
+        fmt::format("no record ends within {} bytes of a large document", kMaxWindowBytes));
+    return false;
+  }
+  ReadWindow(std::string_view(window_).substr(0, end), false);
+  if (!refused_) window_.erase(0, end);
+  return !refused_;
+}
+
+void AggregateStream::ReadWindow(std::string_view records, bool last) {
+  std::string document = head_;
+  document.append(records);
+  if (!last) document += close_;
+  std::vector<ParsedAggregate> parts =
+      ParseAggregate(std::move(document), hints_, limits_, budget_);
+  if (parts.size() > 1) {
+    RefuseOverLimit("document_too_large", "several reports in one large document");
+  } else if (!parts.front().report.has_value()) {
+    Refuse(std::move(parts.front()));
+  } else {
+    Merge(std::move(parts.front()));
+    records_seen_ += CountRecords(records);
+  }
+}
+
+bool AggregateStream::MergeRepairs(ParsedAggregate& part) {
+  bool news = part.repairs_dropped > 0;
+  for (Repair& repair : part.repairs) {
+    // Each window has the head's again, and is called empty without a record.
+    if (repair.code == "records_missing" || repair.code == "report_id_missing" ||
+        (!IsOfARecord(repair) &&
+         std::ranges::find(whole_->repairs, repair) != whole_->repairs.end())) {
+      continue;
+    }
+    news = true;
+    if (std::ssize(whole_->repairs) >= limits_.repairs) {
+      ++whole_->repairs_dropped;
+      continue;
+    }
+    repair.path = MovedBy(repair.path, records_seen_);
+    whole_->repairs.push_back(std::move(repair));
+  }
+  whole_->repairs_dropped += part.repairs_dropped;
+  return news;
+}
+
+void AggregateStream::Merge(ParsedAggregate part) {
+  if (!whole_.has_value()) {
+    whole_ = std::move(part);
+    // Address space only, until records fill it; a vector that grows would hold them twice.
+    whole_->report->records.reserve(static_cast<size_t>(
+        std::min(limits_.records, document_bytes_ / static_cast<int64_t>(kLeastRecordBytes))));
+    return;
+  }
+  if (MergeRepairs(part)) whole_->outcome = std::max(whole_->outcome, part.outcome);
+  AggregateReport& whole = *whole_->report;
+  AggregateReport& more = *part.report;
+  std::move(more.records.begin(), more.records.end(), std::back_inserter(whole.records));
+  for (std::string& name : more.extensions) {
+    if (whole.extensions.size() < kExtensionNames &&
+        std::ranges::find(whole.extensions, name) == whole.extensions.end()) {
+      whole.extensions.push_back(std::move(name));
+    }
+  }
+  if (more.dialect == Dialect::kRfc9990) whole.dialect = more.dialect;
+}
+
+// What can only be said of all records together.
+void AggregateStream::Conclude() {
+  AggregateReport& report = *whole_->report;
+  const uint64_t messages = report.messages();
+  if (messages > kMessagesCeiling) {
+    const std::string text = fmt::format("{}", messages);
+    whole_->repairs.push_back({"count_absurd", "record", text, text, /*material=*/true});
+    whole_->outcome = Outcome::kAcceptedMaterial;
+  }
+  const auto missing = std::ranges::find(whole_->repairs, "report_id_missing", &Repair::code);
+  if (missing == whole_->repairs.end()) return;
+  report.metadata.report_id = SyntheticReportId(report);
+  missing->chosen = report.metadata.report_id;
+}
+
+ParsedAggregate AggregateStream::Finish() {
+  if (!refused_ && head_.empty()) {
+    std::vector<ParsedAggregate> parts =
+        ParseAggregate(std::move(window_), hints_, limits_, budget_);
+    return std::move(parts.front());
+  }
+  if (!refused_) ReadWindow(window_, true);
+  if (!refused_) Conclude();
+  return *std::move(whole_);
+}
+
+}  // namespace dmarcate

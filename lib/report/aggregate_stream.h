@@ -1,0 +1,59 @@
+// lib/report/aggregate_stream.h
+// An aggregate report that is too large to be held: read while it comes, in windows that end where
+// a record does. Each window is read as a document of its own, with what stood before the first
+// record in front of it, so that a large report has every repair that a small one has.
+
+#ifndef DMARCATE_LIB_REPORT_AGGREGATE_STREAM_H_
+#define DMARCATE_LIB_REPORT_AGGREGATE_STREAM_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lib/report/aggregate.h"
+
+namespace dmarcate {
+
+// Not thread-safe. Beside the report it takes some MiB, whatever comes. What a small report may do
+// and one that is read like this may not, since it would have to be held: have its metadata or
+// policy after its records (kQuarantined), more than 64 KiB before its first record
+// ("frame_too_large"), or another report behind it ("document_too_large").
+class AggregateStream {
+ public:
+  // `document_bytes`: how much will come, as far as one can tell. The references outlive this.
+  AggregateStream(const ReportHints& hints, const AggregateLimits& limits, ModelBudget& budget,
+                  int64_t document_bytes);
+
+  // The next bytes, UTF-8. False: the outcome is known, no more need come.
+  bool Add(std::string_view piece);
+  // Once, after the last piece.
+  ParsedAggregate Finish();
+
+ private:
+  // What stands before the first record; false if that cannot be known yet, or never (then
+  // refused).
+  bool FindHead();
+  void ReadWindow(std::string_view records, bool last);
+  void Merge(ParsedAggregate part);
+  // True if `part` has any that is not the head's.
+  bool MergeRepairs(ParsedAggregate& part);
+  void Conclude();
+  void Refuse(ParsedAggregate refusal);
+  void RefuseOverLimit(std::string_view reason, std::string_view detail);
+
+  const ReportHints& hints_;
+  const AggregateLimits& limits_;
+  ModelBudget& budget_;
+  const int64_t document_bytes_;
+  std::string window_;
+  std::string head_;                      // with the root's start tag; empty: not found yet
+  std::string close_;                     // the root's end tag
+  std::optional<ParsedAggregate> whole_;  // so far
+  size_t records_seen_ = 0;
+  bool refused_ = false;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_REPORT_AGGREGATE_STREAM_H_

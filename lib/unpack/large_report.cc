@@ -1,0 +1,32 @@
+#include "lib/unpack/large_report.h"
+
+#include <utility>
+
+#include "lib/unpack/sniff.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kTailBytes = 16 * 1024;  // more than EndsWithFeedbackTag() looks at
+
+}  // namespace
+
+LargeReport::LargeReport(ReportHints hints, const AggregateLimits& limits, ModelBudget& budget,
+                         int64_t most_bytes)
+    : hints_(std::move(hints)), stream_(hints_, limits, budget, most_bytes) {}
+
+bool LargeReport::Take(std::string_view piece) {
+  if (bytes_ == 0) has_feedback_tag_ = HasFeedbackTag(piece);
+  bytes_ += static_cast<int64_t>(piece.size());
+  digest_.Update(piece);
+  tail_.append(piece);
+  if (tail_.size() > kTailBytes) tail_.erase(0, tail_.size() - kTailBytes);
+  complete_ = stream_.Add(piece);
+  return complete_;
+}
+
+std::string LargeReport::Digest() { return complete_ ? digest_.Finish() : ""; }
+
+bool LargeReport::ends_with_feedback_tag() const { return EndsWithFeedbackTag(tail_); }
+
+}  // namespace dmarcate
