@@ -73,6 +73,7 @@ v1::SubmittedItem ToProto(const ReceiptItem& item) {
   out.set_domain(item.domain);
   out.set_record_count(Narrow<int32_t>(item.records));
   out.set_message_count(item.messages);
+  out.set_material(item.outcome == Outcome::kAcceptedMaterial);
   out.set_finding_count(Narrow<int32_t>(item.findings));
   if (!item.file_name.empty()) *out.mutable_file_name() = ToUntrusted(item.file_name);
   return out;

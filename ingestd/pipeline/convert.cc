@@ -17,6 +17,7 @@ constexpr size_t kItemsLimit =
     std::numeric_limits<uint16_t>::max();  // ordinals are 16 bits at rest
 constexpr size_t kDetailLimitBytes = 1024;
 constexpr size_t kFileNameLimitBytes = 255;
+constexpr size_t kRepairsTold = 3;
 
 std::string_view KindName(ReportKind kind) {
   switch (kind) {
@@ -38,6 +39,25 @@ int64_t ToSigned(uint64_t count) {
 
 std::string Cut(std::string_view text, size_t limit) { return ToValidUtf8(text.substr(0, limit)); }
 
+// Which material repairs there are, and where: "root_unclosed; count_assumed at
+// record[3]/row/count".
+std::string MaterialText(const std::vector<Repair>& repairs) {
+  std::vector<std::string> told;
+  size_t more = 0;
+  for (const Repair& repair : repairs) {
+    if (!repair.material) continue;
+    if (told.size() == kRepairsTold) {
+      ++more;
+    } else if (repair.path.empty()) {
+      told.push_back(repair.code);
+    } else {
+      told.push_back(fmt::format("{} at {}", repair.code, repair.path));
+    }
+  }
+  if (more > 0) told.push_back(fmt::format("and {} more", more));
+  return Join(told, "; ");
+}
+
 StoredReport ToStored(const Receipt& receipt, UnpackedReport found, TrustVerdict verdict) {
   StoredReport out;
   out.report = *std::move(found.aggregate);
@@ -50,7 +70,6 @@ StoredReport ToStored(const Receipt& receipt, UnpackedReport found, TrustVerdict
   out.trust = verdict.trust;
   out.reporter_key = std::move(verdict.reporter);
   out.document_sha256 = std::move(found.document_sha256);
-  out.raw_sha256 = receipt.raw_sha256;
   out.received_time = receipt.received_time;
   out.channel = receipt.channel;
   return out;
@@ -61,6 +80,7 @@ std::vector<ProcessedItem> ToItems(const Receipt& receipt, UnpackedReport found,
                                    const CarrierInfo& carrier, std::string_view subject,
                                    const TrustJudge& judge, const FailurePrivacy& privacy) {
   const bool accepted = IsAccepted(found.outcome);
+  if (accepted) found.detail = MaterialText(found.repairs);
   if (accepted && found.tls.has_value()) {
     const TrustVerdict verdict = judge(found, carrier);
     return ToTlsItems(receipt, std::move(found), subject, verdict);

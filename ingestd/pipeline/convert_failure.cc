@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/text.h"
 #include "lib/base/time.h"
 #include "lib/report/date_text.h"
 #include "lib/report/domain_text.h"
@@ -31,6 +32,7 @@ ProcessedItem ToFailureItem(const Receipt& receipt, UnpackedReport found, TrustC
   ProcessedItem out;
   out.item.kind = kFailureKind;
   out.item.outcome = found.outcome;
+  out.item.detail = ToValidUtf8(found.detail);
   out.item.findings = static_cast<int64_t>(found.repairs.size());
   if (privacy.tokens != nullptr) {
     RedactFailureReport(*privacy.tokens, &*found.failure);

@@ -107,6 +107,7 @@ std::vector<ProcessedItem> ToTlsItems(const Receipt& receipt, UnpackedReport fou
       continue;
     }
     item.item.outcome = found.outcome;
+    item.item.detail = ToValidUtf8(found.detail);
     if (!IsCounted(verdict.trust)) {
       item.item.reason = verdict.reason;
       item.item.detail = ToValidUtf8(verdict.detail);

@@ -164,7 +164,6 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
   std::vector<ReportKey> lent;
   for (ProcessedItem& item : processed.items) {
     if (item.report) {
-      item.report->raw_sha256 = receipt.raw_sha256;
       if (KeepTrust(reports, *item.report) && item.item.outcome == Outcome::kQuarantined) {
         SettleQuarantined(&item.item);
       }
@@ -291,6 +290,7 @@ std::optional<ReportKey> FakeReportStore::Store(Stored report, ReceiptItem& item
       lent.reporter_key = report.reporter_key;
       if (!HasRoom(AsRevisions(RevisionsOf(lent, reports)), report.trust)) return std::nullopt;
     }
+    NoteRaise(before.trust, report.trust, &item);
     other.trust = report.trust;
     if constexpr (kHasRevisions<Stored>) {
       other.reporter_key = report.reporter_key;
@@ -394,6 +394,11 @@ absl::StatusOr<std::string> FakeReportStore::ReadRaw(std::string_view raw_sha256
   return found->second;
 }
 
+absl::StatusOr<std::string> FakeReportStore::ReadRawOf(ReceiptId receipt) {
+  DMARCATE_ASSIGN_OR_RETURN(const StoredReceipt stored, GetReceipt(receipt));
+  return ReadRaw(stored.receipt.raw_sha256);
+}
+
 absl::StatusOr<ReportWriter::UnreadablePage> FakeReportStore::ListUnreadable(
     std::optional<ItemPlace> from, size_t limit) {
   const std::lock_guard lock(mutex_);
@@ -429,9 +434,7 @@ absl::Status FakeReportStore::ForEachReport(std::string_view domain, DayNumber f
                                             const std::function<bool(const StoredReport&)>& visit) {
   for (const auto& [key, report] : Seen().reports) {
     if (key.domain != domain || key.day < first || key.day > last || !report.current) continue;
-    StoredReport copy = report;
-    copy.raw_sha256.clear();
-    if (!visit(copy)) break;
+    if (!visit(report)) break;
   }
   return absl::OkStatus();
 }

@@ -27,6 +27,7 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
       std::string_view raw_sha256) override;
   absl::StatusOr<StoredReceipt> GetReceipt(ReceiptId id) override;
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
+  absl::StatusOr<std::string> ReadRawOf(ReceiptId receipt) override;
   absl::StatusOr<UnreadablePage> ListUnreadable(std::optional<ItemPlace> from,
                                                 size_t limit) override;
   absl::StatusOr<ExpiryResult> Expire(const ExpiryCutoffs& cutoffs, size_t limit) override;

@@ -28,8 +28,7 @@ inline constexpr uint64_t kMaxExpandedBytes = 160 << 20;
 // length of their texts.
 uint64_t ExpandedBytes(const StoredReport& report);
 
-// The value under ReportDbKey(report.key). raw_sha256 is not in it: the receipt has it. The
-// time of receipt is kept to the second.
+// The value under ReportDbKey(report.key). The time of receipt is kept to the second.
 std::string EncodeReport(const StoredReport& report);
 
 // kHead leaves out records, repairs, errors and extensions, and is several times as fast.

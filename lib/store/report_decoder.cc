@@ -299,7 +299,6 @@ absl::Status DecodeReport(std::string_view db_key, std::string_view value, Repor
   WireReader in(*payload);
   ExpansionBudget budget;
   const Counts counts = DecodeHead(in, budget, report);
-  report->raw_sha256.clear();
   if (parts == ReportParts::kAll) {
     DecodeBody(in, counts, budget, report);
   } else {

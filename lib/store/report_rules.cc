@@ -87,6 +87,12 @@ void SettleQuarantined(ReceiptItem* item) {
   item->detail.clear();
 }
 
+void NoteRaise(TrustClass from, TrustClass to, ReceiptItem* item) {
+  if (IsCounted(from) || !IsCounted(to)) return;
+  item->reason = kTrustRaised;
+  item->detail = "the report counted nowhere before; this copy vouches for it";
+}
+
 bool IsFrom(const StoredFailureReport& failure, const IpAddress& address) {
   const auto source = IpAddress::Parse(failure.report.source_ip);
   return source.has_value() && *source == address;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -42,6 +43,12 @@ size_t ElectCurrent(const std::vector<Revision>& revisions);
 std::optional<ReportKey> ReportOf(ReceiptId id, const ReceiptItem& item);
 // The item of a report that trust had quarantined, and to which a copy has lent more.
 void SettleQuarantined(ReceiptItem* item);
+
+// The reason of a duplicate that lent the stored report its trust: what counted nowhere before
+// counts from now on.
+inline constexpr std::string_view kTrustRaised = "trust_raised";
+// Says so in the item of the copy, if that is what the step from one class to the other means.
+void NoteRaise(TrustClass from, TrustClass to, ReceiptItem* item);
 
 // Whether one more of this trust may be kept beside `revisions`.
 bool HasRoom(const std::vector<Revision>& revisions, TrustClass trust);

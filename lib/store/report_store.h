@@ -92,6 +92,9 @@ struct ReceiptItem {
   std::string
       report_name;  // ReportKey::ToId() of the stored report, or of the first one for a duplicate
   std::string domain;
+  // The reason is a stable code: why this is no report, why it counts nowhere; of a duplicate
+  // kTrustRaised, or what the first one had. The detail says more; of what was repaired materially,
+  // the repairs.
   std::string reason, detail;
   std::string file_name;
   int64_t records = 0, messages = 0, findings = 0;  // of a TLS report: policies, none, repairs
@@ -118,7 +121,6 @@ struct StoredReport {
   TrustClass trust = TrustClass::kImported;
   std::string reporter_key;     // report-quirks D1: who reports, for identity and statistics
   std::string document_sha256;  // 32 bytes
-  std::string raw_sha256;       // 32 bytes
   absl::Time received_time;     // kept to the second; the receipt has it to the microsecond
   Channel channel = Channel::kUnspecified;
   bool current = true;  // false: a revision that another one supersedes (D4)
@@ -362,9 +364,8 @@ class ReportReader {
   virtual uint64_t version() const = 0;
 
   // Current reports of every trust class whose midpoint day lies in [first, last], by day. `visit`
-  // returns false to stop. The reference is valid during the call only; raw_sha256 is left empty
-  // (GetReport has it). kDataLoss at the first report that does not decode: a sum without it would
-  // be a wrong number.
+  // returns false to stop. The reference is valid during the call only. kDataLoss at the first
+  // report that does not decode: a sum without it would be a wrong number.
   virtual absl::Status ForEachReport(std::string_view domain, DayNumber first, DayNumber last,
                                      const std::function<bool(const StoredReport&)>& visit) = 0;
   virtual absl::StatusOr<std::vector<DayTotals>> ReadTotals(std::string_view domain,
@@ -388,6 +389,9 @@ class ReportReader {
                                                  size_t limit) = 0;
   virtual absl::StatusOr<StoredReport> GetReport(const ReportKey& key) = 0;  // kNotFound, kDataLoss
   virtual absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) = 0;
+  // What a report of whatever kind came in: `receipt` of its key. As ReadRaw(); kDataLoss also if
+  // the receipt does not decode.
+  virtual absl::StatusOr<std::string> ReadRawOf(ReceiptId receipt) = 0;
 
   // TLS reports, as the three above.
   virtual absl::Status ForEachTlsReport(

@@ -268,6 +268,7 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
   DMARCATE_ASSIGN_OR_RETURN(const auto expired, FindExpired(lent));
   DMARCATE_ASSIGN_OR_RETURN(const auto others, GetRevisions(IdentityIndexKey(lent)));
   if (expired || !HasRoom(others, lent.trust)) return absl::OkStatus();
+  NoteRaise(same->trust, lent.trust, item);
   if (same->trust == TrustClass::kQuarantined) lent_[same->key.receipt].insert(same->key.item);
   DMARCATE_ASSIGN_OR_RETURN(auto whole, GetReport(same->key));
   DMARCATE_RETURN_IF_ERROR(Remove(same->key));

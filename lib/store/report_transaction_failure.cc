@@ -20,6 +20,7 @@ absl::Status ReportTransaction::StoreFailure(StoredFailureReport report, Receipt
       item->report_name = first.ToId();
       item->domain = first.domain;
       if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
+      NoteRaise(same->trust, report.trust, item);
       same->trust = report.trust;
       changes_.Put(kFailuresFamily, ReportDbKey(first), EncodeFailureReport(*same));
       return absl::OkStatus();

@@ -27,10 +27,11 @@ absl::Status ReportTransaction::StoreTls(StoredTlsReport report, ReceiptItem* it
   item->report_name = same->key.ToId();
   item->domain = same->key.domain;
   if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
-  same->trust = report.trust;
+  const TrustClass before = std::exchange(same->trust, report.trust);
   same->reporter_key = std::move(report.reporter_key);
   DMARCATE_ASSIGN_OR_RETURN(const auto others, GetRevisions(TlsIdentityIndexKey(*same)));
   if (!HasRoom(others, same->trust)) return absl::OkStatus();
+  NoteRaise(before, same->trust, item);
   DMARCATE_RETURN_IF_ERROR(RemoveTls(same->key));
   return InsertTls(*std::move(same));
 }

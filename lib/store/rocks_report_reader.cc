@@ -173,34 +173,6 @@ absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> RocksReportReader
   return out;
 }
 
-absl::StatusOr<ReportReader::ReportPage> RocksReportReader::ListReports(
-    std::string_view domain, DayNumber first, DayNumber last, const std::optional<ReportKey>& from,
-    size_t limit) {
-  ReportPage page;
-  if (first > last) return page;
-  DayKeyRange range(domain, first, last);
-  range.EndWith(domain, from);
-  if (range.from >= range.to) return page;
-  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
-  const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-    if (page.reports.size() >= limit) {
-      page.next = ParseReportDbKey(key);
-      return false;
-    }
-    StoredReport report;
-    DMARCATE_RETURN_IF_ERROR(DecodeReport(key, value, ReportParts::kHead, &report));
-    page.reports.push_back(std::move(report));
-    return true;
-  };
-  DMARCATE_RETURN_IF_ERROR(
-      db->Scan(kReportsFamily, range.from, range.to, Direction::kBackward, add));
-  for (StoredReport& report : page.reports) {
-    DMARCATE_ASSIGN_OR_RETURN(const auto receipt, ReadReceipt(*db, report.key.receipt));
-    if (receipt) report.raw_sha256 = receipt->receipt.raw_sha256;
-  }
-  return page;
-}
-
 absl::StatusOr<StoredReport> RocksReportReader::GetReport(const ReportKey& key) {
   DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   const std::string db_key = ReportDbKey(key);
@@ -211,14 +183,21 @@ absl::StatusOr<StoredReport> RocksReportReader::GetReport(const ReportKey& key) 
   }
   StoredReport report;
   DMARCATE_RETURN_IF_ERROR(DecodeReport(db_key, *value, ReportParts::kAll, &report));
-  DMARCATE_ASSIGN_OR_RETURN(const auto receipt, ReadReceipt(*db, key.receipt));
-  if (receipt) report.raw_sha256 = receipt->receipt.raw_sha256;
   return report;
 }
 
 absl::StatusOr<std::string> RocksReportReader::ReadRaw(std::string_view raw_sha256) {
   DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   return ReadRawBytes(*db, raw_sha256);
+}
+
+absl::StatusOr<std::string> RocksReportReader::ReadRawOf(ReceiptId receipt) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
+  DMARCATE_ASSIGN_OR_RETURN(const auto stored, ReadReceipt(*db, receipt));
+  if (!stored) {
+    return MakeError(absl::StatusCode::kNotFound, fmt::format("receipt {}: unknown", receipt));
+  }
+  return ReadRawBytes(*db, stored->receipt.raw_sha256);
 }
 
 absl::StatusOr<std::vector<DayTotals>> RecountTotals(ReportReader& reader, std::string_view domain,

@@ -28,28 +28,6 @@ absl::Status RocksReportReader::ForEachTlsReport(
       });
 }
 
-absl::StatusOr<ReportReader::TlsReportPage> RocksReportReader::ListTlsReports(
-    std::string_view domain, DayNumber first, DayNumber last, const std::optional<ReportKey>& from,
-    size_t limit) {
-  TlsReportPage page;
-  if (first > last) return page;
-  DayKeyRange range(domain, first, last);
-  range.EndWith(domain, from);
-  if (range.from >= range.to) return page;
-  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
-  const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-    if (page.reports.size() >= limit) {
-      page.next = ParseReportDbKey(key);
-      return false;
-    }
-    StoredTlsReport& report = page.reports.emplace_back();
-    DMARCATE_RETURN_IF_ERROR(DecodeTlsReport(key, value, ReportParts::kHead, &report));
-    return true;
-  };
-  DMARCATE_RETURN_IF_ERROR(db->Scan(kTlsFamily, range.from, range.to, Direction::kBackward, add));
-  return page;
-}
-
 absl::StatusOr<StoredTlsReport> RocksReportReader::GetTlsReport(const ReportKey& key) {
   DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   const std::string db_key = ReportDbKey(key);
@@ -61,30 +39,6 @@ absl::StatusOr<StoredTlsReport> RocksReportReader::GetTlsReport(const ReportKey&
   StoredTlsReport report;
   DMARCATE_RETURN_IF_ERROR(DecodeTlsReport(db_key, *value, ReportParts::kAll, &report));
   return report;
-}
-
-absl::StatusOr<ReportReader::FailureReportPage> RocksReportReader::ListFailureReports(
-    std::string_view domain, DayNumber first, DayNumber last, const std::optional<ReportKey>& from,
-    size_t limit) {
-  FailureReportPage page;
-  if (first > last) return page;
-  DayKeyRange range(domain, first, last);
-  range.EndWith(domain, from);
-  if (range.from >= range.to) return page;
-  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
-  const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-    if (page.reports.size() >= limit) {
-      page.next = ParseReportDbKey(key);
-      return false;
-    }
-    DMARCATE_ASSIGN_OR_RETURN(StoredFailureReport report, DecodeFailureReport(key, value));
-    report.repairs.clear();
-    page.reports.push_back(std::move(report));
-    return true;
-  };
-  DMARCATE_RETURN_IF_ERROR(
-      db->Scan(kFailuresFamily, range.from, range.to, Direction::kBackward, add));
-  return page;
 }
 
 absl::StatusOr<StoredFailureReport> RocksReportReader::GetFailureReport(const ReportKey& key) {

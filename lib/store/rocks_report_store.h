@@ -161,6 +161,7 @@ class RocksReportReader final : public ReportReader {
                                          size_t limit) override;
   absl::StatusOr<StoredReport> GetReport(const ReportKey& key) override;
   absl::StatusOr<std::string> ReadRaw(std::string_view raw_sha256) override;
+  absl::StatusOr<std::string> ReadRawOf(ReceiptId receipt) override;
   absl::Status ForEachTlsReport(std::string_view domain, DayNumber first, DayNumber last,
                                 const std::function<bool(const StoredTlsReport&)>& visit) override;
   absl::StatusOr<TlsReportPage> ListTlsReports(std::string_view domain, DayNumber first,

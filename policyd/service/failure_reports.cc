@@ -14,8 +14,6 @@
 namespace dmarcate {
 namespace {
 
-constexpr std::string_view kFailureReports = "failureReports";
-
 // All but findings.
 void Fill(const StoredFailureReport& stored, v1::FailureReport* out) {
   ToMessage(stored.report, out);
@@ -47,13 +45,10 @@ absl::Status FailureReports::List(const Call& call, const v1::ListFailureReports
 
 absl::Status FailureReports::Get(const v1::GetFailureReportRequest& in,
                                  v1::GetFailureReportResponse* out) const {
-  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child,
-                            ParseDomainChild(in.name(), kFailureReports, "name"));
-  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, child.domain).status());
-  const std::optional<ReportKey> key = ReportKey::FromId(child.domain, child.id);
-  if (!key) return NotFound(in.name());
+  DMARCATE_ASSIGN_OR_RETURN(const ReportKey key,
+                            ReadReportName(parts_, in.name(), kFailureReports));
   DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
-  const absl::StatusOr<StoredFailureReport> stored = reader->GetFailureReport(*key);
+  const absl::StatusOr<StoredFailureReport> stored = reader->GetFailureReport(key);
   if (absl::IsNotFound(stored.status())) return NotFound(in.name());
   DMARCATE_RETURN_IF_ERROR(stored.status());
   v1::FailureReport* report = out->mutable_failure_report();

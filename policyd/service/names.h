@@ -38,6 +38,8 @@ std::string ReporterResource(std::string_view id);
 inline constexpr std::string_view kSources = "sources";
 inline constexpr std::string_view kChanges = "changes";
 inline constexpr std::string_view kAggregateReports = "aggregateReports";
+inline constexpr std::string_view kTlsReports = "tlsReports";
+inline constexpr std::string_view kFailureReports = "failureReports";
 
 // An id that a person chooses: 1 to 63 of a-z, 0-9 and '-', no '-' at either end.
 bool IsChosenId(std::string_view id);

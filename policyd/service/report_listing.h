@@ -1,6 +1,6 @@
 // policyd/service/report_listing.h
-// What the lists of stored reports have in common, whatever their kind: how a request is read, and
-// how much of a page is answered.
+// What the methods about stored reports have in common, whatever their kind: how a name and a
+// request for a list are read, and how much of a page is answered.
 
 #ifndef DMARCATE_POLICYD_SERVICE_REPORT_LISTING_H_
 #define DMARCATE_POLICYD_SERVICE_REPORT_LISTING_H_
@@ -51,6 +51,17 @@ absl::StatusOr<ReportListing> ReadReportListing(const ServiceParts& parts, const
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts.policies, out.domain).status());
   if (!place.empty()) out.from = ReportKey::FromId(out.domain, place);
   return out;
+}
+
+// "domains/{domain}/{collection}/{report}", of a domain that is managed. Errors are those of the
+// RPCs.
+inline absl::StatusOr<ReportKey> ReadReportName(const ServiceParts& parts, std::string_view name,
+                                                std::string_view collection) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child, ParseDomainChild(name, collection, "name"));
+  DMARCATE_RETURN_IF_ERROR(FindDomain(parts.policies, child.domain).status());
+  std::optional<ReportKey> key = ReportKey::FromId(child.domain, child.id);
+  if (!key) return NotFound(name);
+  return *std::move(key);
 }
 
 // Adds of `reports` what fits into kListBytes, one at least. Where the next page begins: `next`, or

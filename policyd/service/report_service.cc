@@ -48,6 +48,7 @@ void Fill(const StoredReport& stored, v1::AggregateReport* out) {
   out->set_message_count(static_cast<int64_t>(
       std::min<uint64_t>(stored.message_count, std::numeric_limits<int64_t>::max())));
   out->set_finding_count(static_cast<int32_t>(stored.repair_count));
+  out->set_superseded(!stored.current);
 }
 
 class ReportServiceImpl final : public v1::ReportService::CallbackService {
@@ -145,7 +146,9 @@ class ReportServiceImpl final : public v1::ReportService::CallbackService {
                    v1::GetAggregateReportResponse* out);
   absl::Status Download(const v1::DownloadReportRequest& in,
                         StreamWriter<v1::DownloadReportResponse>& writer);
-  absl::StatusOr<StoredReport> Find(const std::string& name);
+  absl::StatusOr<StoredReport> Find(const std::string& name) const;
+  absl::Status FindAny(const std::string& name, ReportKey* key) const;
+  absl::StatusOr<std::string> ReadRaw(const std::string& name) const;
 
   const ServiceParts& parts_;
   const ReportFollower& reports_;
@@ -155,16 +158,43 @@ class ReportServiceImpl final : public v1::ReportService::CallbackService {
   Reporters reporters_;
 };
 
-absl::StatusOr<StoredReport> ReportServiceImpl::Find(const std::string& name) {
-  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child,
-                            ParseDomainChild(name, kAggregateReports, "name"));
-  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, child.domain).status());
-  const std::optional<ReportKey> key = ReportKey::FromId(child.domain, child.id);
-  if (!key) return NotFound(name);
+absl::StatusOr<StoredReport> ReportServiceImpl::Find(const std::string& name) const {
+  DMARCATE_ASSIGN_OR_RETURN(const ReportKey key, ReadReportName(parts_, name, kAggregateReports));
   DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
-  absl::StatusOr<StoredReport> stored = reader->GetReport(*key);
+  absl::StatusOr<StoredReport> stored = reader->GetReport(key);
   if (stored.status().code() == absl::StatusCode::kNotFound) return NotFound(name);
   return stored;
+}
+
+// Whether there is such a report, whatever its kind. Of a name that is none the error is the one
+// for aggregate reports.
+absl::Status ReportServiceImpl::FindAny(const std::string& name, ReportKey* key) const {
+  DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
+  const auto read = [&]<typename Stored>(std::string_view collection,
+                                         absl::StatusOr<Stored> (ReportReader::*get)(
+                                             const ReportKey&)) -> absl::Status {
+    DMARCATE_ASSIGN_OR_RETURN(*key, ReadReportName(parts_, name, collection));
+    const absl::Status found = (reader->*get)(*key).status();
+    return absl::IsNotFound(found) ? NotFound(name) : found;
+  };
+  const auto parts = Split(name, '/');
+  const std::string_view collection = parts.size() == 4 ? parts[2] : "";
+  if (collection == kTlsReports) return read(kTlsReports, &ReportReader::GetTlsReport);
+  if (collection == kFailureReports) return read(kFailureReports, &ReportReader::GetFailureReport);
+  return read(kAggregateReports, &ReportReader::GetReport);
+}
+
+absl::StatusOr<std::string> ReportServiceImpl::ReadRaw(const std::string& name) const {
+  ReportKey key;
+  DMARCATE_RETURN_IF_ERROR(FindAny(name, &key));
+  DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
+  absl::StatusOr<std::string> raw = reader->ReadRawOf(key.receipt);
+  if (!absl::IsNotFound(raw.status())) return raw;
+  return ReasonError(Reason::kResourceNotFound,
+                     fmt::format("{}: the bytes that it came in are not kept any more: their time "
+                                 "is up, or they say too much about persons",
+                                 EscapeForTerminal(name)),
+                     {{"resource", name}});
 }
 
 absl::Status ReportServiceImpl::List(const Call& call, const v1::ListAggregateReportsRequest& in,
@@ -217,9 +247,7 @@ absl::Status ReportServiceImpl::Get(const Call& call, const v1::GetAggregateRepo
 
 absl::Status ReportServiceImpl::Download(const v1::DownloadReportRequest& in,
                                          StreamWriter<v1::DownloadReportResponse>& writer) {
-  DMARCATE_ASSIGN_OR_RETURN(const StoredReport stored, Find(in.name()));
-  DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
-  DMARCATE_ASSIGN_OR_RETURN(const std::string raw, reader->ReadRaw(stored.raw_sha256));
+  DMARCATE_ASSIGN_OR_RETURN(const std::string raw, ReadRaw(in.name()));
   for (size_t at = 0; at < raw.size(); at += kChunkBytes) {
     v1::DownloadReportResponse response;
     response.set_chunk(raw.substr(at, kChunkBytes));

@@ -20,7 +20,6 @@
 namespace dmarcate {
 namespace {
 
-constexpr std::string_view kTlsReports = "tlsReports";
 constexpr int kRowsPerPage = 1000;  // policies, and failure details
 constexpr size_t kPageBytes = size_t{3} << 20;
 
@@ -146,13 +145,9 @@ absl::Status TlsReports::Get(const Call& call, const v1::GetTlsReportRequest& in
   const std::string scope = PageScope("GetTlsReport", call.principal().name, in);
   DMARCATE_ASSIGN_OR_RETURN(const std::string place,
                             parts_.pages.Read(scope, in.record_page_token()));
-  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child,
-                            ParseDomainChild(in.name(), kTlsReports, "name"));
-  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, child.domain).status());
-  const std::optional<ReportKey> key = ReportKey::FromId(child.domain, child.id);
-  if (!key) return NotFound(in.name());
+  DMARCATE_ASSIGN_OR_RETURN(const ReportKey key, ReadReportName(parts_, in.name(), kTlsReports));
   DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
-  const absl::StatusOr<StoredTlsReport> stored = reader->GetTlsReport(*key);
+  const absl::StatusOr<StoredTlsReport> stored = reader->GetTlsReport(key);
   if (absl::IsNotFound(stored.status())) return NotFound(in.name());
   DMARCATE_RETURN_IF_ERROR(stored.status());
   v1::TlsReport* report = out->mutable_tls_report();

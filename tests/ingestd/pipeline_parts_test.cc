@@ -6,6 +6,7 @@
 
 #include <future>
 
+#include "fmt/format.h"
 #include "gtest/gtest.h"
 
 #include "ingestd/pipeline/byte_budget.h"
@@ -222,6 +223,25 @@ Unpacked OneReport() {
   found.outcome = Outcome::kAccepted;
   found.aggregate.emplace().policy.domain = "a.test";
   return unpacked;
+}
+
+TEST(Convert, MaterialRepairsAreNamed) {
+  Unpacked unpacked = OneReport();
+  UnpackedReport& found = unpacked.reports[0];
+  found.outcome = Outcome::kAcceptedMaterial;
+  found.repairs = {{"root_unclosed", "", "", "", true}, {"ns_unknown", "x", "", "", false}};
+  for (int i = 1; i <= 4; ++i) {
+    found.repairs.push_back(
+        {"count_assumed", fmt::format("record[{}]/row/count", i), "", "1", true});
+  }
+  const auto out = ToProcessed({.id = 7}, std::move(unpacked), &Import);
+  ASSERT_EQ(out.items.size(), 1u);
+  const ReceiptItem& item = out.items[0].item;
+  EXPECT_EQ(item.outcome, Outcome::kAcceptedMaterial);
+  EXPECT_EQ(item.reason, "");
+  EXPECT_EQ(item.detail,
+            "root_unclosed; count_assumed at record[1]/row/count; count_assumed at "
+            "record[2]/row/count; and 2 more");
 }
 
 TEST(Convert, TrustDecidesTheClassTheReporterAndWhatIsListed) {

@@ -100,7 +100,7 @@ TEST_F(PipelineTest, AReportIsDurableThenReadThenCounted) {
   ASSERT_TRUE(stored.ok()) << stored.status();
   EXPECT_EQ(stored->trust, TrustClass::kImported);
   EXPECT_EQ(stored->reporter_key, "reporter.test");
-  EXPECT_EQ(stored->raw_sha256, Sha256("report a.test 1"));
+  EXPECT_EQ(*store_.fake().ReadRawOf(key->receipt), "report a.test 1");
 }
 
 TEST_F(PipelineTest, NothingIsAcknowledgedBeforeTheCommit) {

@@ -353,6 +353,13 @@ TEST(RocksReportStore, ACopyDoesNotNeedTheReceiptOfTheFirst) {
   const auto items = *writer->FindByRaw(Sha256("second"));
   ASSERT_TRUE(items.has_value());
   EXPECT_EQ(items->at(0).outcome, Outcome::kDuplicate);
+  // Neither does who reads reports; only who wants what it came in.
+  auto reader = *RocksReportReader::Follow(directory.path("reports"), directory.path("follower"),
+                                           absl::Seconds(10));
+  EXPECT_EQ(reader->ListReports(kDomain, 0, kLastReportDay, std::nullopt, 9)->reports.size(), 1u);
+  EXPECT_TRUE(reader->GetReport(*ReportKey::FromId(kDomain, items->at(0).report_name)).ok());
+  EXPECT_EQ(reader->ReadRawOf(1).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(reader->ReadRawOf(77).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(items->at(0).report_name, "20241004-0000000000000001-0");
 }
 

@@ -377,10 +377,12 @@ absl::StatusOr<std::string> Dump(ReportReader& reader) {
                               reader.ListReports(domain, 0, kLastReportDay, std::nullopt, 1 << 20));
     for (const StoredReport& head : page.reports) {
       DMARCATE_ASSIGN_OR_RETURN(const StoredReport report, reader.GetReport(head.key));
-      out += fmt::format(" {} {} current {} trust {} reporter {} raw {} {}\n", report.key.ToId(),
-                         head.record_count, report.current, static_cast<int>(report.trust),
-                         report.reporter_key, ToHex(head.raw_sha256.substr(0, 4)),
-                         Sha256Hex(EncodeReport(report)));
+      const auto raw = reader.ReadRawOf(head.key.receipt);
+      out += fmt::format(
+          " {} {} current {} trust {} reporter {} raw {} {}\n", report.key.ToId(),
+          head.record_count, report.current, static_cast<int>(report.trust), report.reporter_key,
+          raw.ok() ? Sha256Hex(*raw).substr(0, 8) : absl::StatusCodeToString(raw.status().code()),
+          Sha256Hex(EncodeReport(report)));
     }
     DMARCATE_RETURN_IF_ERROR(
         reader.ForEachReport(domain, 0, kLastReportDay, [&out](const StoredReport& report) {

@@ -99,6 +99,9 @@ TEST_P(TlsReportStoreTest, SameDocumentIsADuplicateAndLendsItsTrust) {
   const ReceiptItem second = MustStore(report);
   EXPECT_EQ(second.outcome, Outcome::kDuplicate);
   EXPECT_EQ(second.report_name, first.report_name);
+  EXPECT_EQ(second.reason, "trust_raised");
+  const auto key = ReportKey::FromId(kDomain, first.report_name);
+  EXPECT_TRUE(reader().ReadRawOf(key->receipt).ok());
   for (int i = 0; i < 2; ++i) {
     const auto page = reader().ListTlsReports(kDomain, 0, kLast, std::nullopt, 10);
     ASSERT_THAT(page->reports, SizeIs(1));

@@ -64,7 +64,6 @@ void Ingest(const fs::path& directory, FakeReportStore* store) {
                     .item = static_cast<uint16_t>(processed.items.size())};
       stored.reporter_key = metadata.org_name;
       stored.document_sha256 = found.document_sha256;
-      stored.raw_sha256 = Sha256(raw);
       processed.items.push_back({{.outcome = found.outcome, .kind = "aggregate"}, stored});
     }
     CommitBatch processing;

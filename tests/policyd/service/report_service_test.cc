@@ -135,5 +135,22 @@ TEST_F(ReportServiceTest, WhatIsNotThereIsNotFound) {
   }
 }
 
+TEST_F(ReportServiceTest, SaysWhichOfSeveralRevisionsCounts) {
+  StoredReport first = Report(world_.DaysAgo(1), {Row(1)});
+  first.report.metadata.report_id = "same";
+  world_.AddReport(first);
+  StoredReport second = Report(world_.DaysAgo(1), {Row(1), Row(2)});
+  second.report.metadata.report_id = "same";
+  world_.AddReport(second);
+  v1::ListAggregateReportsRequest request;
+  request.set_parent("domains/example.com");
+  v1::ListAggregateReportsResponse response;
+  DMARCATE_CALL(world_, ReportService, ListAggregateReports, request, &response);
+  ASSERT_EQ(response.aggregate_reports_size(), 2);
+  for (const v1::AggregateReport& report : response.aggregate_reports()) {
+    EXPECT_EQ(report.superseded(), report.record_count() == 1);
+  }
+}
+
 }  // namespace
 }  // namespace dmarcate

@@ -149,7 +149,6 @@ std::string World::Impl::Arrive(Stored* report) {
 
 std::string World::AddReport(StoredReport report) {
   const std::string raw = impl_->Arrive(&report);
-  report.raw_sha256 = Sha256(raw);
   if (report.report.metadata.report_id.empty()) report.report.metadata.report_id = raw;
   if (report.reporter_key.empty()) report.reporter_key = report.report.metadata.org_name;
   const std::string id = report.key.ToId();
