@@ -3,6 +3,7 @@
 #include <string>
 
 #include "lib/archive/gunzip.h"
+#include "lib/archive/tar.h"
 #include "lib/archive/unzip.h"
 #include "lib/mail/mbox.h"
 #include "lib/unpack/sniff.h"
@@ -10,8 +11,6 @@
 
 namespace dmarcate::cli {
 namespace {
-
-constexpr size_t kTarHeaderBytes = 512;
 
 // Up to kHeadBytes of the member that `archive` is at.
 std::string BeginningOf(ArchiveReader& archive) {
@@ -47,14 +46,6 @@ bool IsReadHereOnly(std::string_view head) {
          head.starts_with("\x28\xB5\x2F\xFD");
 }
 
-bool LooksLikeTar(std::string_view head) {
-  // A header has NULs, and text has none.
-  if (head.substr(0, kTarHeaderBytes).find('\0') == std::string_view::npos) return false;
-  ArchiveReader tar(head, ArchiveForm::kTar, {});
-  const auto member = tar.Next();
-  return member.ok() && member->has_value();
-}
-
 }  // namespace
 
 bool IsCompressed(std::string_view head) {
@@ -88,6 +79,7 @@ bool IsBulkZip(ArchiveReader& zip) {
       case Content::kMbox:
       case Content::kGzip:
       case Content::kZip:
+      case Content::kTar:
       case Content::kUnsupportedCompression:
         return true;
       default:

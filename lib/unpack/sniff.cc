@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lib/archive/gunzip.h"
+#include "lib/archive/tar.h"
 #include "lib/archive/unzip.h"
 #include "lib/base/text.h"
 #include "lib/mail/mail.h"
@@ -113,6 +114,8 @@ Content SniffContent(std::string_view bytes) {
       })) {
     return Content::kUnsupportedCompression;
   }
+  // Before what may lie in it: a small member's text begins within the window.
+  if (LooksLikeTar(bytes)) return Content::kTar;
   std::string room;
   const std::string_view head = HeadText(bytes, kTagWindowBytes, &room);
   if (head.starts_with('<')) {

@@ -18,8 +18,9 @@ enum class Content : uint8_t {
   kFeedback,  // the fields of a feedback report, without a mail around them
   kMbox,
   kMail,
-  kBase64,                  // lines of base64, of what will be seen
-  kZlib,                    // two octets only: believed where the label agrees (Z15)
+  kBase64,  // lines of base64, of what will be seen
+  kZlib,    // two octets only: believed where the label agrees (Z15)
+  kTar,
   kUnsupportedCompression,  // bzip2, xz, 7z, rar, zstd, compress
   kOle,                     // Outlook's .msg, but also .doc
   kTnef,                    // winmail.dat

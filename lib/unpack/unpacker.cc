@@ -162,6 +162,12 @@ void Unpacker::Visit(std::string bytes, Layer layer) {
       return;
     case Content::kBase64:
       return VisitBase64(bytes, std::move(layer));
+    case Content::kTar:
+      layer.container.emplace_back("tar");
+      return Refuse(Outcome::kQuarantined, "container_unsupported",
+                    "a tar archive, which is not read in mail: send zip or gzip; what you have "
+                    "yourself `dmarcate reports import` reads",
+                    std::move(layer));
     case Content::kUnsupportedCompression:
       return Refuse(Outcome::kQuarantined, "compression_unsupported",
                     "compressed by something else than gzip or zip", std::move(layer));

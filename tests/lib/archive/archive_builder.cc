@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "fmt/format.h"
+
 namespace dmarcate {
 namespace {
 
@@ -127,6 +129,25 @@ std::string ZipOf(const std::vector<ZipEntry>& entries, const ZipOptions& option
   Put32(&out, static_cast<uint32_t>(directory.size()));
   Put32(&out, at);
   Put16(&out, 0);
+  return out;
+}
+
+std::string TarOfOne(const std::string& name, const std::string& data) {
+  std::string header(512, '\0');
+  const auto put = [&header](size_t at, const std::string& text) {
+    header.replace(at, text.size(), text);
+  };
+  put(0, name);
+  put(100, "0000644");
+  put(124, fmt::format("{:011o}", data.size()));
+  put(148, "        ");
+  put(156, "0");
+  put(257, std::string("ustar\00000", 8));
+  unsigned sum = 0;
+  for (const char octet : header) sum += static_cast<unsigned char>(octet);
+  put(148, fmt::format("{:06o}", sum) + std::string("\0 ", 2));
+  std::string out = header + data;
+  out.resize((out.size() + 511) / 512 * 512 + 1024, '\0');
   return out;
 }
 

@@ -37,6 +37,9 @@ struct ZipOptions {
 
 std::string ZipOf(const std::vector<ZipEntry>& entries, const ZipOptions& options = {});
 
+// A ustar archive of one file.
+std::string TarOfOne(const std::string& name, const std::string& data);
+
 }  // namespace dmarcate
 
 #endif  // DMARCATE_TESTS_LIB_ARCHIVE_ARCHIVE_BUILDER_H_

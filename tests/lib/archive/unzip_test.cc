@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lib/archive/tar.h"
 #include "tests/lib/archive/archive_builder.h"
 
 namespace dmarcate {
@@ -220,6 +221,18 @@ TEST(UnzipLimits, OutputAndRatio) {
             "ratio_too_high");
   EXPECT_EQ(UnzipAll(ZipOf({{"a", "alpha"}}), {.compressed_part_bytes = 10}).reason,
             "compressed_too_large");
+}
+
+TEST(Tar, IsKnownByTheChecksumOfItsHeader) {
+  const std::string tar = TarOfOne("a.xml", "<feedback/>");
+  EXPECT_TRUE(LooksLikeTar(tar));
+  EXPECT_TRUE(LooksLikeTar(tar.substr(0, 512)));
+  EXPECT_FALSE(LooksLikeTar(tar.substr(0, 511)));
+  std::string other = tar;
+  other[3] = 'y';
+  EXPECT_FALSE(LooksLikeTar(other)) << "the checksum is of another header";
+  EXPECT_FALSE(LooksLikeTar(std::string(1024, '\0')));
+  EXPECT_FALSE(LooksLikeTar(std::string(1024, ' ')));
 }
 
 }  // namespace

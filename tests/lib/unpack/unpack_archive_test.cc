@@ -109,6 +109,10 @@ std::vector<Case> Cases() {
        "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1 rest",
        {"unknown quarantined container_unsupported []"}},
       {"M13_Tnef", "\x78\x9F\x3E\x22 rest", {"unknown quarantined container_unsupported []"}},
+      {"Tar", TarOfOne("a.xml", xml), {"unknown quarantined container_unsupported [tar]"}},
+      {"TarInGzip",
+       GzipOf(TarOfOne("a.xml", xml)),
+       {"unknown quarantined container_unsupported [gzip/tar]"}},
       {"Prose", "Dear postmaster", {"unknown not_a_report no_report_found []"}},
       {"GzippedProse", GzipOf("Dear postmaster"), {"unknown not_a_report no_report_found []"}},
   };

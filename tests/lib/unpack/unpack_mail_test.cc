@@ -61,6 +61,9 @@ std::vector<Case> Cases() {
       part + "\n--o--\n";
 
   std::vector<Case> cases = {
+      {"TarAttached",
+       MixedMail({Base64Part("application/gzip", "old.tar.gz", GzipOf(TarOfOne("a.xml", xml)))}),
+       {"unknown quarantined container_unsupported [mail/gzip/tar]"}},
       {"M1_RootGzip", Leaf("application/gzip", gz), {kMailGzip}},
       {"M1_RootZip", Leaf("application/zip", zip), {"aggregate accepted [mail/zip/xml] r-1"}},
       {"M5_TextXml",
