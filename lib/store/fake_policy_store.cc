@@ -51,6 +51,11 @@ void FakePolicyStore::FailPuts(absl::Status error) {
   put_error_ = std::move(error);
 }
 
+void FakePolicyStore::FailDecisions(absl::Status error) {
+  const std::lock_guard lock(mutex_);
+  decision_error_ = std::move(error);
+}
+
 absl::StatusOr<DomainRecord> FakePolicyStore::GetDomain(std::string_view name) {
   const std::lock_guard lock(mutex_);
   return Get(domains_, std::string(name), fmt::format("domain {}", name));
@@ -73,6 +78,7 @@ absl::StatusOr<DomainRecord> FakePolicyStore::PutDomain(DomainRecord record) {
 absl::StatusOr<SourceDecision> FakePolicyStore::GetDecision(std::string_view domain,
                                                             std::string_view source_id) {
   const std::lock_guard lock(mutex_);
+  DMARCATE_RETURN_IF_ERROR(decision_error_);
   return Get(decisions_, Pair(domain, source_id),
              fmt::format("decision {} of {}", source_id, domain));
 }
@@ -81,6 +87,7 @@ absl::StatusOr<std::vector<SourceDecision>> FakePolicyStore::ListDecisions(
     std::string_view domain) {
   const std::lock_guard lock(mutex_);
   std::vector<SourceDecision> out;
+  DMARCATE_RETURN_IF_ERROR(decision_error_);
   for (auto it = decisions_.lower_bound(Pair(domain, ""));
        it != decisions_.end() && it->first.first == domain; ++it) {
     out.push_back(it->second);

@@ -18,6 +18,8 @@ class FakePolicyStore final : public PolicyStore {
  public:
   // All further Puts fail with `error` and write nothing, until it is OK again.
   void FailPuts(absl::Status error);
+  // All further reads of decisions fail with `error`, until it is OK again.
+  void FailDecisions(absl::Status error);
 
   absl::StatusOr<DomainRecord> GetDomain(std::string_view name) override;
   absl::StatusOr<std::vector<DomainRecord>> ListDomains(std::string_view after,
@@ -46,7 +48,7 @@ class FakePolicyStore final : public PolicyStore {
   using Pair = std::pair<std::string, std::string>;
 
   std::mutex mutex_;
-  absl::Status put_error_;
+  absl::Status put_error_, decision_error_;
   std::map<std::string, DomainRecord> domains_;
   std::map<Pair, SourceDecision> decisions_;  // domain, source
   std::map<std::string, DnsProviderRecord> providers_;

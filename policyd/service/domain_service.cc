@@ -150,17 +150,19 @@ v1::Domain DomainServiceImpl::Show(const Call& call, const DomainRecord& record)
   const std::vector<SourceStatistics>& sources = (*statistics)->sources;
   summary->set_source_count(static_cast<int32_t>(sources.size()));
   const auto decisions = parts_.policies.ListDecisions(record.name);
-  std::vector<std::string> decided;
   if (decisions.ok()) {
+    std::vector<std::string> decided;
     for (const SourceDecision& decision : *decisions) {
       if (decision.state != SourceState::kPending) decided.push_back(decision.source_id);
     }
     std::ranges::sort(decided);
+    summary->set_pending_source_count(static_cast<int32_t>(
+        std::ranges::count_if(sources, [&decided](const SourceStatistics& source) {
+          return !std::ranges::binary_search(decided, source.id);
+        })));
+  } else {
+    LogError("decisions_unreadable", {{"domain", record.name}, {"error", decisions.status()}});
   }
-  summary->set_pending_source_count(static_cast<int32_t>(
-      std::ranges::count_if(sources, [&decided](const SourceStatistics& source) {
-        return !std::ranges::binary_search(decided, source.id);
-      })));
   if ((*statistics)->last_report_day) {
     *summary->mutable_last_report_date() = ToMessage(*(*statistics)->last_report_day);
   }

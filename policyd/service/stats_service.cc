@@ -98,9 +98,10 @@ absl::Status StatsServiceImpl::TimeSeries(const Call& call, const v1::QueryTimeS
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, parent.domain).status());
   DMARCATE_ASSIGN_OR_RETURN(const auto statistics,
                             parts_.analysis.Get(call, parent.domain, range, parent.id));
-  if (!parent.id.empty() && statistics->FindSource(parent.id) == nullptr &&
-      !parts_.policies.GetDecision(parent.domain, parent.id).ok()) {
-    return NotFound(in.parent());
+  if (!parent.id.empty() && statistics->FindSource(parent.id) == nullptr) {
+    const absl::Status decided = parts_.policies.GetDecision(parent.domain, parent.id).status();
+    if (absl::IsNotFound(decided)) return NotFound(in.parent());
+    DMARCATE_RETURN_IF_ERROR(decided);
   }
   const bool of_domain = parent.id.empty();
   Counts total;

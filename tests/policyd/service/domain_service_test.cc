@@ -206,6 +206,11 @@ TEST(DomainService, TheSummaryIsThatOfThirtyDays) {
   EXPECT_EQ(summary.counts().dmarc_pass_count(), 5);
   EXPECT_EQ(summary.source_count(), 2);
   EXPECT_EQ(summary.pending_source_count(), 2);
+  // What cannot be read is not taken for what is not there.
+  world.policies().FailDecisions(absl::DataLossError("spoiled"));
+  DMARCATE_CALL(world, DomainService, GetDomain, request, &response);
+  EXPECT_EQ(response.domain().summary().source_count(), 2);
+  EXPECT_FALSE(response.domain().summary().has_pending_source_count());
   EXPECT_EQ(summary.last_report_date().day(), 1);
   EXPECT_EQ(summary.last_report_date().month(), 6);
 }

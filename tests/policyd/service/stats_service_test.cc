@@ -163,5 +163,16 @@ TEST_F(StatsServiceTest, NobodyKnowsWhoseMailExpiredRowsCounted) {
   EXPECT_EQ(response.expired_message_count(), 19);
 }
 
+TEST_F(StatsServiceTest, OnlyWhatIsNotThereIsNotFound) {
+  v1::QueryTimeSeriesRequest request;
+  request.set_parent("domains/example.com/sources/nobody");
+  v1::QueryTimeSeriesResponse response;
+  EXPECT_EQ(ReasonOf(world_.Call<StatsService>(&Stub::QueryTimeSeries, request, &response)),
+            "RESOURCE_NOT_FOUND");
+  world_.policies().FailDecisions(absl::DataLossError("spoiled"));
+  const grpc::Status status = world_.Call<StatsService>(&Stub::QueryTimeSeries, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::DATA_LOSS) << status.error_message();
+}
+
 }  // namespace
 }  // namespace dmarcate
