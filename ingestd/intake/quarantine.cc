@@ -5,6 +5,7 @@
 #include <deque>
 #include <future>
 #include <memory>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -28,6 +29,7 @@ constexpr int kMaxPageSize = 1000;
 constexpr size_t kChunkBytes = 256 << 10;
 constexpr size_t kReplaysInWork = 8;
 constexpr size_t kDropsInOneCommit = 100;
+constexpr int64_t kFailuresTold = 1000;
 constexpr std::string_view kCollection = "quarantinedMessages/";
 
 // Opaque to clients: where the next page begins.
@@ -106,10 +108,10 @@ absl::StatusOr<std::optional<Found>> Find(ReportWriter& store, std::string_view 
   return Found{*std::move(stored), place->ordinal};
 }
 
-// The receipts that are meant, oldest first.
-absl::StatusOr<std::vector<ReceiptId>> Select(ReportWriter& store,
-                                              const v1::QuarantineSelector& selector) {
-  std::vector<ReceiptId> out;
+// The receipts that are meant, oldest first, each with the first of its items that is meant.
+absl::StatusOr<std::vector<ReportWriter::ItemPlace>> Select(
+    ReportWriter& store, const v1::QuarantineSelector& selector) {
+  std::vector<ReportWriter::ItemPlace> out;
   if (selector.selection_case() == v1::QuarantineSelector::kName) {
     const auto place = ParseQuarantineName(selector.name());
     const ReportWriter::ItemPlace from = place.value_or(ReportWriter::ItemPlace());
@@ -118,7 +120,7 @@ absl::StatusOr<std::vector<ReceiptId>> Select(ReportWriter& store,
     DMARCATE_ASSIGN_OR_RETURN(const auto page, store.ListUnreadable(from, 1));
     if (!page.rows.empty() && page.rows[0].receipt.id == from.receipt &&
         page.rows[0].ordinal == from.ordinal) {
-      out.push_back(from.receipt);
+      out.push_back(from);
     }
     return out;
   }
@@ -127,12 +129,55 @@ absl::StatusOr<std::vector<ReceiptId>> Select(ReportWriter& store,
     DMARCATE_ASSIGN_OR_RETURN(const auto page, store.ListUnreadable(from, kMaxPageSize));
     for (const auto& [receipt, item, ordinal] : page.rows) {
       const bool wanted = selector.all() || item.reason == selector.reason();
-      if (wanted && (out.empty() || out.back() != receipt.id)) out.push_back(receipt.id);
+      if (!wanted || (!out.empty() && out.back().receipt == receipt.id)) continue;
+      out.push_back({receipt.id, ordinal});
     }
     from = page.next;
   } while (from);
   std::ranges::reverse(out);
   return out;
+}
+
+// The reports that a receipt gave.
+std::set<std::string> ReportsOf(const std::vector<ReceiptItem>& items) {
+  std::set<std::string> out;
+  for (const ReceiptItem& item : items) {
+    if (IsAccepted(item.outcome) && !item.report_name.empty()) {
+      out.insert(fmt::format("{}/{}/{}", item.domain, item.kind, item.report_name));
+    }
+  }
+  return out;
+}
+
+// A message that is being replayed, and what had come of it before.
+struct Replaying {
+  ReportWriter::ItemPlace place;
+  std::set<std::string> reports;
+  std::future<absl::StatusOr<std::vector<ReceiptItem>>> result;
+};
+
+// Adds what came of one replay to the sums.
+void Count(const Replaying& replayed, const absl::StatusOr<std::vector<ReceiptItem>>& items,
+           v1::ReplayQuarantinedMessagesResponse* sums) {
+  if (!items.ok()) {
+    sums->set_failed_message_count(sums->failed_message_count() + 1);
+    if (sums->failed_message_count() > kFailuresTold) return;
+    v1::ReplayFailure* failure = sums->add_failures();
+    failure->set_name(QuarantineName(replayed.place));
+    failure->set_detail(std::string(MessageOf(items.status())));
+    return;
+  }
+  sums->set_replayed_count(sums->replayed_count() + 1);
+  int64_t fresh = 0, duplicates = 0;
+  for (const std::string& report : ReportsOf(*items)) {
+    if (!replayed.reports.contains(report)) ++fresh;
+  }
+  for (const ReceiptItem& item : *items) duplicates += item.outcome == Outcome::kDuplicate ? 1 : 0;
+  sums->set_stored_report_count(sums->stored_report_count() + fresh);
+  sums->set_duplicate_report_count(sums->duplicate_report_count() + duplicates);
+  if (HasUnreadable(*items)) {
+    sums->set_quarantined_message_count(sums->quarantined_message_count() + 1);
+  }
 }
 
 // Or the error to answer with.
@@ -238,11 +283,11 @@ grpc::Status QuarantineDesk::Replay(const Call& call,
                                     const v1::ReplayQuarantinedMessagesRequest& in,
                                     StreamWriter<v1::ReplayQuarantinedMessagesResponse>& writer) {
   if (const grpc::Status wrong = CheckSelector(in.selector()); !wrong.ok()) return wrong;
-  const auto ids = Select(store_, in.selector());
-  if (!ids.ok()) return ReadError(ids.status());
-  if (ids->empty() && !in.selector().name().empty()) return NotThere(in.selector().name());
+  const auto places = Select(store_, in.selector());
+  if (!places.ok()) return ReadError(places.status());
+  if (places->empty() && !in.selector().name().empty()) return NotThere(in.selector().name());
   v1::ReplayQuarantinedMessagesResponse progress;
-  progress.set_message_count(static_cast<int64_t>(ids->size()));
+  progress.set_message_count(static_cast<int64_t>(places->size()));
   if (!in.validate_only()) {
     if (const absl::Status admitted = gauge_.AdmitRows(); !admitted.ok()) {
       return ToIntakeError(admitted);
@@ -252,38 +297,26 @@ grpc::Status QuarantineDesk::Replay(const Call& call,
   const bool all = in.selector().selection_case() == v1::QuarantineSelector::kAll;
   const auto parked = all ? Pipeline::Parked::kStay : Pipeline::Parked::kTryAgain;
   using Result = absl::StatusOr<std::vector<ReceiptItem>>;
-  std::deque<std::future<Result>> in_work;
+  std::deque<Replaying> in_work;
   const auto take = [&] {
-    const Result result = in_work.front().get();
+    const Result result = in_work.front().result.get();
+    Count(in_work.front(), result, &progress);
     in_work.pop_front();
-    if (!result.ok()) {
-      progress.set_failed_message_count(progress.failed_message_count() + 1);
-      return;
-    }
-    progress.set_replayed_count(progress.replayed_count() + 1);
-    bool unreadable = false;
-    for (const ReceiptItem& item : *result) {
-      unreadable = unreadable || IsUnreadable(item.outcome);
-      if (item.outcome == Outcome::kDuplicate) {
-        progress.set_duplicate_report_count(progress.duplicate_report_count() + 1);
-      } else if (!item.report_name.empty()) {
-        progress.set_stored_report_count(progress.stored_report_count() + 1);
-      }
-    }
-    if (unreadable) {
-      progress.set_quarantined_message_count(progress.quarantined_message_count() + 1);
-    }
   };
   bool listened = true;
-  for (const ReceiptId id : in.validate_only() ? std::vector<ReceiptId>() : *ids) {
-    if (call.cancelled() || !listened) break;
+  for (const ReportWriter::ItemPlace& place : *places) {
+    if (in.validate_only() || call.cancelled() || !listened) break;
     if (in_work.size() == kReplaysInWork) {
       take();
       listened = writer.Write(progress);
+      progress.clear_failures();  // each is told once
     }
+    const auto before = store_.GetReceipt(place.receipt);
     const auto promise = std::make_shared<std::promise<Result>>();
-    in_work.push_back(promise->get_future());
-    pipeline_.Replay(id, parked, [promise](const Result& result) { promise->set_value(result); });
+    in_work.push_back({place, before.ok() ? ReportsOf(before->items) : std::set<std::string>(),
+                       promise->get_future()});
+    pipeline_.Replay(place.receipt, parked,
+                     [promise](const Result& result) { promise->set_value(result); });
   }
   while (!in_work.empty()) take();
   if (!in.validate_only()) {
@@ -299,17 +332,18 @@ grpc::Status QuarantineDesk::Replay(const Call& call,
 grpc::Status QuarantineDesk::Drop(const Call& call, const v1::DropQuarantinedMessagesRequest& in,
                                   StreamWriter<v1::DropQuarantinedMessagesResponse>& writer) {
   if (const grpc::Status wrong = CheckSelector(in.selector()); !wrong.ok()) return wrong;
-  const auto ids = Select(store_, in.selector());
-  if (!ids.ok()) return ReadError(ids.status());
-  if (ids->empty() && !in.selector().name().empty()) return NotThere(in.selector().name());
+  const auto places = Select(store_, in.selector());
+  if (!places.ok()) return ReadError(places.status());
+  if (places->empty() && !in.selector().name().empty()) return NotThere(in.selector().name());
   v1::DropQuarantinedMessagesResponse progress;
-  progress.set_message_count(static_cast<int64_t>(ids->size()));
-  for (size_t at = 0; at < ids->size() && !in.validate_only() && !call.cancelled();
+  progress.set_message_count(static_cast<int64_t>(places->size()));
+  for (size_t at = 0; at < places->size() && !in.validate_only() && !call.cancelled();
        at += kDropsInOneCommit) {
-    const std::span<const ReceiptId> some =
-        std::span(*ids).subspan(at, std::min(kDropsInOneCommit, ids->size() - at));
     CommitBatch batch;
-    batch.dropped.assign(some.begin(), some.end());
+    for (const ReportWriter::ItemPlace& place :
+         std::span(*places).subspan(at, std::min(kDropsInOneCommit, places->size() - at))) {
+      batch.dropped.push_back(place.receipt);
+    }
     const auto result = pipeline_.Apply(std::move(batch));
     if (!result.ok()) return ToIntakeError(result.status());
     for (const DropResult& dropped : result->dropped) {

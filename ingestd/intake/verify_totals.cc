@@ -7,6 +7,7 @@
 #include "ingestd/intake/to_proto.h"
 #include "lib/base/text.h"
 #include "lib/base/time.h"
+#include "lib/mailauth/domain_name.h"
 #include "lib/rpc/errors.h"
 
 namespace dmarcate {
@@ -52,8 +53,11 @@ grpc::Status VerifyTotals(ReportWriter& store, const Call& call, const v1::Verif
   if (!in.parent().starts_with(kDomains) || in.parent().size() == kDomains.size()) {
     return FieldError(Reason::kNameMalformed, "parent", "want domains/{domain} or domains/-");
   }
-  std::string domain = AsciiLower(std::string_view(in.parent()).substr(kDomains.size()));
-  if (domain == "-") domain.clear();
+  // As reports are filed: in canonical form, or as they name it if that is no domain name.
+  const auto text = std::string_view(in.parent()).substr(kDomains.size());
+  const auto name = DomainName::Parse(text);
+  std::string domain;  // of "-" none, which means all
+  if (text != "-") domain = name.ok() ? name->text() : AsciiLower(text);
   v1::VerifyTotalsResponse progress;
   bool ended = false;
   const absl::Status status = store.VerifyTotals(domain, [&](const DayCheck& check) {
