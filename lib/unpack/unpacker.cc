@@ -433,6 +433,7 @@ DocumentPlan Unpacker::PlanFor(std::string_view head, const Layer& layer, LargeD
       return {.most_bytes = limits_.message_bytes};
     case Content::kEmpty:
     case Content::kUnsupportedCompression:
+    case Content::kTar:
     case Content::kOle:
     case Content::kTnef:
     case Content::kOther:
