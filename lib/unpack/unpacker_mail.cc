@@ -106,20 +106,24 @@ void Unpacker::VisitMail(const std::string& bytes, Layer layer) {
     inside.origin = IsBodyText(leaf) ? Origin::kBody : Origin::kAttachment;
     inside.file_name = leaf.file_name;
     inside.content_type = leaf.content_type;
-    DecodedBody decoded = DecodeBody(leaf.body, leaf.encoding);
-    if (IsFeedbackPart(leaf, decoded.data)) {
+    // What is not encoded is read where it lies.
+    const bool encoded = leaf.encoding != TransferEncoding::kIdentity;
+    DecodedBody decoded = encoded ? DecodeBody(leaf.body, leaf.encoding) : DecodedBody();
+    const std::string_view text = encoded ? std::string_view(decoded.data) : leaf.body;
+    if (IsFeedbackPart(leaf, text)) {
       complaint_depth = depth;
-      VisitFeedback(decoded.data, original.Of(i), std::move(inside));
+      VisitFeedback(text, original.Of(i), std::move(inside));
       continue;
     }
     if (inside.origin == Origin::kBody) {
-      if (const auto fields = FieldsOfPlainNotice(decoded.data)) {
+      if (const auto fields = FieldsOfPlainNotice(text)) {
         complaint_depth = depth;
         inside.AddRepair("feedback_plain_text", "", "its lines, read as fields", /*material=*/true);
         VisitFeedback(*fields, original.Of(i), std::move(inside));
         continue;
       }
     }
+    if (!encoded) decoded = DecodeBody(leaf.body, leaf.encoding);
     VisitLeaf(leaf, std::move(decoded), std::move(inside));
   }
   if (!mail.limit.empty()) {
