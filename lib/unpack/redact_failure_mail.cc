@@ -165,17 +165,21 @@ std::optional<std::string> RedactFailureMail(std::string_view mail, const Addres
   const Mail scanned = ScanMail(mail, MailLimits{});
   if (!scanned.limit.empty()) return std::nullopt;  // nobody has seen the rest
   std::optional<size_t> feedback;
-  std::string fields;
+  std::string room;
+  std::string_view fields;  // in `room`, or where they lie in the mail
   for (size_t i = 0; i < scanned.leaves.size(); ++i) {
     const MailLeaf& leaf = scanned.leaves[i];
     const bool enclosed = leaf.message != 0;
     if (enclosed && feedback) continue;  // what is complained about
-    DecodedBody decoded = DecodeBody(leaf.body, leaf.encoding);
-    if (IsFeedbackPart(leaf, decoded.data)) {
+    const bool encoded = leaf.encoding != TransferEncoding::kIdentity;
+    DecodedBody decoded = encoded ? DecodeBody(leaf.body, leaf.encoding) : DecodedBody();
+    const std::string_view text = encoded ? std::string_view(decoded.data) : leaf.body;
+    if (IsFeedbackPart(leaf, text)) {
       if (feedback || enclosed) return std::nullopt;
       feedback = i;
-      fields = std::move(decoded.data);
-    } else if (MayBeAnotherReport(leaf, decoded.data)) {
+      room = std::move(decoded.data);
+      fields = encoded ? std::string_view(room) : leaf.body;
+    } else if (MayBeAnotherReport(leaf, text)) {
       return std::nullopt;
     }
   }
