@@ -1,6 +1,8 @@
 // A7 through the daemon: hostile input is refused with a reason, within 64 MiB above idle, and the
 // daemon goes on serving. lib/unpack's own tests have many more inputs.
 
+#include <algorithm>
+#include <filesystem>
 #include <random>
 
 #include "fmt/format.h"
@@ -108,6 +110,8 @@ std::vector<Hostile> HostileInputs() {
       {"deep json", "{\"policies\":" + std::string(2 << 20, '[')},
       {"json of many values", "{\"policies\":[" + Repeated("{},", 2 << 20) + "{}]}"},
       {"json of one key", "{" + Repeated("\"policies\":[],", 2 << 20) + "\"a\":1}"},
+      {"json of one number", "{\"policies\":" + std::string(2 << 20, '1') + "}"},
+      {"gzip of too much json", GzipOf("{\"policies\":[" + Repeated("{ } , ", 11 << 20))},
       {"octets without meaning", InCharset("big5", "\xFF", 2 << 20)},
       {"noise", noise},
       {"zeros", std::string(3 << 20, '\0')},
@@ -157,6 +161,48 @@ TEST(HostileInput, IsRefusedWithinTheMemoryBoundAndTheDaemonGoesOn) {
   EXPECT_LE(daemon.PeakKib() - idle_kib, kAllowedKib);
   ASSERT_TRUE(Submit(daemon.channel(), MakeReportXml("last.test", "1", {1}), &response).ok());
   EXPECT_EQ(response.items(0).outcome(), v1::ITEM_OUTCOME_STORED);
+  EXPECT_EQ(daemon.Stop(), 0) << daemon.log();
+}
+
+// What strangers call their files is nowhere the name of one (safety.md 3 A).
+TEST(HostileInput, NoNameOfAStrangerIsAFile) {
+  const std::string mark = "zzforeign";
+  Daemon daemon;
+  const absl::Status started = daemon.Start({"maildir"});
+  ASSERT_TRUE(started.ok()) << started;
+  std::vector<ImportItem> items;
+  int number = 0;
+  for (const std::string& name :
+       {"../" + mark, "../../../../tmp/" + mark, "/tmp/" + mark, "/etc/" + mark, "..\\" + mark,
+        "C:\\" + mark, mark + std::string("\0.xml", 5), mark + "\r\n", "./" + mark + "/../" + mark,
+        mark + std::string(60'000, 'a'), mark + "\xE2\x80\xAElmx", "~/" + mark, mark}) {
+    const auto report = [&] {
+      return MakeReportXml("example.test", fmt::format("names-{}", ++number), {1});
+    };
+    items.push_back({name, report()});
+    items.push_back({name + ".zip", ZipOf({{name, report()}})});
+    items.push_back(
+        {name + ".eml", Mail("application/octet-stream; name=\"" +
+                                 name.substr(0, std::min(name.find('\0'), name.find('\r'))) + "\"",
+                             report())});
+  }
+  int stored = 0;
+  EXPECT_TRUE(Import(daemon.channel(), items, [&](const v1::ItemResult& result) {
+                stored += result.items(0).outcome() == v1::ITEM_OUTCOME_STORED ? 1 : 0;
+              }).ok());
+  EXPECT_EQ(stored, static_cast<int>(items.size()));
+  const std::filesystem::path root = daemon.directory().path();
+  int files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+    ++files;
+    EXPECT_EQ(entry.path().string().find(mark), std::string::npos) << entry.path();
+  }
+  EXPECT_GT(files, 5);
+  for (const std::filesystem::path& place :
+       {root.parent_path(), std::filesystem::path("/tmp"), std::filesystem::path("/etc"),
+        std::filesystem::current_path()}) {
+    EXPECT_FALSE(std::filesystem::exists(place / mark)) << place;
+  }
   EXPECT_EQ(daemon.Stop(), 0) << daemon.log();
 }
 
