@@ -27,6 +27,7 @@
 #include "ingestd/pipeline/crash_journal.h"
 #include "ingestd/pipeline/pipeline.h"
 #include "ingestd/pipeline/verification.h"
+#include "ingestd/start_check.h"
 #include "ingestd/stoppable_resolver.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
@@ -35,7 +36,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/dns/ldns_resolver.h"
 #include "lib/imap/curl_session.h"
-#include "lib/mailauth/public_suffix_list.h"
+#include "lib/inspect/public_suffix_file.h"
 #include "lib/report/address_tokens.h"
 #include "lib/rpc/auth.h"
 #include "lib/rpc/daemon.h"
@@ -48,7 +49,6 @@ namespace dmarcate {
 namespace {
 
 constexpr mode_t kDirectoryMode = 0750;
-constexpr size_t kSuffixFileLimitBytes = 8 << 20;
 constexpr size_t kAnchorFileLimitBytes = 1 << 20;
 // Each waits for the answer to one call that holds up to 3 MiB.
 constexpr size_t kHandlerThreads = 8;
@@ -61,16 +61,13 @@ constexpr absl::Duration kKeepDnsErrors = absl::Seconds(30);
 // For answers that came last.
 constexpr absl::Duration kGoodbye = absl::Seconds(1);
 
-absl::StatusOr<std::unique_ptr<PublicSuffixList>> LoadSuffixes(const std::string& path) {
-  if (path.empty()) return BuiltinPublicSuffixList();
-  DMARCATE_ASSIGN_OR_RETURN(const std::string data, ReadFile(path, kSuffixFileLimitBytes));
-  return ParsePublicSuffixList(data);
-}
-
 absl::StatusOr<AnchorList> LoadAnchors(const std::string& path, const PublicSuffixList& suffixes) {
   if (path.empty()) return AnchorList::Parse(ShippedAnchors(), "anchors.toml", suffixes);
-  DMARCATE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kAnchorFileLimitBytes));
-  return AnchorList::Parse(text, path, suffixes);
+  const auto text = ReadFile(path, kAnchorFileLimitBytes);
+  if (!text.ok()) return Annotate(text.status(), "trust.anchors");
+  auto anchors = AnchorList::Parse(*text, path, suffixes);
+  if (!anchors.ok()) return Annotate(anchors.status(), "trust.anchors");
+  return anchors;
 }
 
 // Without a checker where nothing is to be verified.
@@ -138,11 +135,10 @@ class ExitDeadline {
   std::thread thread_;  // last: it uses the others
 };
 
-absl::Status Run(const IngestConfig& config) {
+absl::Status Run(const IngestConfig& config, const PublicSuffixList& suffixes) {
   SystemClock clock;
   SystemRandom random;
   Failure failure;
-  DMARCATE_ASSIGN_OR_RETURN(const auto suffixes, LoadSuffixes(config.public_suffix_file));
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(config.store_directory, kDirectoryMode));
   DMARCATE_ASSIGN_OR_RETURN(const auto store, RocksReportWriter::Open(config.store_directory));
   DMARCATE_ASSIGN_OR_RETURN(const auto crashes,
@@ -170,13 +166,13 @@ absl::Status Run(const IngestConfig& config) {
                             LdnsResolver::Create(dns_config, clock, kKeepDnsErrors));
   StoppableResolver resolver(*dns);
   DMARCATE_ASSIGN_OR_RETURN(Verification verification,
-                            MakeVerification(config, resolver, *suffixes, clock));
-  SenderGate senders(config.smtp.budgets, *suffixes, clock,
+                            MakeVerification(config, resolver, suffixes, clock));
+  SenderGate senders(config.smtp.budgets, suffixes, clock,
                      config.store_directory + "/anchor-senders");
   verification.verified = [&senders](const Envelope& envelope, const CarrierAuth& auth,
                                      TrustClass best) { senders.Learn(envelope, auth, best); };
   Pipeline pipeline(
-      *store, *suffixes, *crashes,
+      *store, suffixes, *crashes,
       [&config](std::string content, const UnpackHints& hints) {
         return Unpack(std::move(content), hints, config.limits);
       },
@@ -247,19 +243,22 @@ void BoundTheHeap() {
 int main(int argc, char** argv) {
   dmarcate::BoundTheHeap();
   dmarcate::IngestConfig config;
+  std::unique_ptr<dmarcate::PublicSuffixList> suffixes;
   return dmarcate::RunDaemon(
       argc, argv,
       {.name = "ingestd",
        .purpose = "Receives DMARC reports, keeps them and counts them.",
        .config_file = "/etc/dmarcate/ingestd.toml",
-       .load = [&config](const std::string& path) -> absl::StatusOr<dmarcate::LogConfig> {
+       .load = [&](const std::string& path) -> absl::StatusOr<dmarcate::LogConfig> {
          DMARCATE_ASSIGN_OR_RETURN(config, dmarcate::LoadIngestConfig(path));
-         DMARCATE_ASSIGN_OR_RETURN(const auto suffixes,
-                                   dmarcate::LoadSuffixes(config.public_suffix_file));
-         if (config.verify) {
-           DMARCATE_RETURN_IF_ERROR(dmarcate::LoadAnchors(config.anchor_file, *suffixes).status());
-         }
+         auto loaded = dmarcate::LoadPublicSuffixFile(config.public_suffix_file);
+         if (!loaded.ok()) return dmarcate::Annotate(loaded.status(), path);
+         suffixes = *std::move(loaded);
+         if (!config.verify) return config.log;
+         const auto anchors = dmarcate::LoadAnchors(config.anchor_file, *suffixes);
+         if (!anchors.ok()) return dmarcate::Annotate(anchors.status(), path);
          return config.log;
        },
-       .run = [&config] { return dmarcate::Run(config); }});
+       .check = [&config] { return dmarcate::CheckIngestStart(config); },
+       .run = [&] { return dmarcate::Run(config, *suffixes); }});
 }

@@ -3,6 +3,7 @@
 // Nothing here branches on policy.
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -19,7 +20,7 @@
 #include "lib/dns/ldns_authoritative_resolver.h"
 #include "lib/dns/ldns_resolver.h"
 #include "lib/http/curl_transport.h"
-#include "lib/mailauth/public_suffix_list.h"
+#include "lib/inspect/public_suffix_file.h"
 #include "lib/rpc/daemon.h"
 #include "lib/rpc/server.h"
 #include "lib/rpc/signals.h"
@@ -48,25 +49,27 @@
 namespace dmarcate {
 namespace {
 
-constexpr size_t kSuffixFileLimitBytes = 8 << 20;
 // A handler may wait for the DNS, or half a minute for a change to be verified.
 constexpr size_t kHandlerThreads = 16;
 constexpr size_t kHandlerQueue = 64;
 // How often changes that stopped half-way (a provider was down) are taken up again.
 constexpr absl::Duration kResumeInterval = absl::Seconds(30);
 
-absl::StatusOr<std::unique_ptr<PublicSuffixList>> LoadSuffixes(const std::string& path) {
-  if (path.empty()) return BuiltinPublicSuffixList();
-  DMARCATE_ASSIGN_OR_RETURN(const std::string data, ReadFile(path, kSuffixFileLimitBytes));
-  return ParsePublicSuffixList(data);
-}
-
 constexpr mode_t kDirectoryMode = 0750;
 
-absl::Status Run(const PolicydConfig& config) {
+StartCheck CheckStart(const PolicydConfig& config) {
+  StartCheck check;
+  check.RequireListen(config.listen);
+  check.RequireOwnDirectory("store.directory", config.store_directory);
+  // ingestd may make the one later, and the other is for those who have a provider.
+  check.Expect("reports.directory", CheckDirectory(config.reports_directory, R_OK | X_OK));
+  check.Expect("secrets.directory", CheckDirectory(config.secrets_directory, X_OK));
+  return check;
+}
+
+absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) {
   SystemClock clock;
   SystemRandom random;
-  DMARCATE_ASSIGN_OR_RETURN(const auto suffixes, LoadSuffixes(config.public_suffix_file));
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(config.store_directory, kDirectoryMode));
   DMARCATE_ASSIGN_OR_RETURN(const auto policies, RocksPolicyStore::Open(config.store_directory));
   ReportFollower reports([&config]() -> absl::StatusOr<std::unique_ptr<ReportReader>> {
@@ -82,7 +85,7 @@ absl::Status Run(const PolicydConfig& config) {
   RealProviderFactory providers(http, secrets);
   SystemPacer pacer;
   ChangeEngine engine(
-      {*policies, providers, *resolver, *authoritative, *suffixes, clock, random, pacer});
+      {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer});
 
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(
       std::filesystem::path(config.listen.token_file).parent_path(), kDirectoryMode));
@@ -95,12 +98,12 @@ absl::Status Run(const PolicydConfig& config) {
   const PageTokens pages(clock, random);
   const ServiceParts parts{host, clock, random, *policies, analysis, requests, pages};
   const std::unique_ptr<grpc::Service> services[] = {
-      MakeDomainService(parts, *suffixes),
+      MakeDomainService(parts, suffixes),
       MakeSourceService(parts, *resolver),
       MakeStatsService(parts),
       MakeRecordService(parts, *resolver, *authoritative),
       MakeChangeService(parts, engine),
-      MakeReportService(parts, reports, *suffixes),
+      MakeReportService(parts, reports, suffixes),
       MakeProviderService(parts, providers),
   };
   std::vector<grpc::Service*> served;
@@ -134,15 +137,19 @@ absl::Status Run(const PolicydConfig& config) {
 
 int main(int argc, char** argv) {
   dmarcate::PolicydConfig config;
+  std::unique_ptr<dmarcate::PublicSuffixList> suffixes;
   return dmarcate::RunDaemon(
       argc, argv,
       {.name = "policyd",
        .purpose = "Shows who sends as your domains, and writes the records that follow from it.",
        .config_file = "/etc/dmarcate/policyd.toml",
-       .load = [&config](const std::string& path) -> absl::StatusOr<dmarcate::LogConfig> {
+       .load = [&](const std::string& path) -> absl::StatusOr<dmarcate::LogConfig> {
          DMARCATE_ASSIGN_OR_RETURN(config, dmarcate::LoadPolicydConfig(path));
-         DMARCATE_RETURN_IF_ERROR(dmarcate::LoadSuffixes(config.public_suffix_file).status());
+         auto loaded = dmarcate::LoadPublicSuffixFile(config.public_suffix_file);
+         if (!loaded.ok()) return dmarcate::Annotate(loaded.status(), path);
+         suffixes = *std::move(loaded);
          return config.log;
        },
-       .run = [&config] { return dmarcate::Run(config); }});
+       .check = [&config] { return dmarcate::CheckStart(config); },
+       .run = [&] { return dmarcate::Run(config, *suffixes); }});
 }

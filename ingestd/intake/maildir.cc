@@ -143,13 +143,18 @@ MaildirWatcher::MaildirWatcher(std::vector<std::string> paths, int64_t message_l
       gauge_(gauge),
       options_(options) {}
 
+absl::Status CheckMaildir(const std::string& path) {
+  for (const char* subdirectory : {"new", "cur"}) {
+    const std::string directory = fmt::format("{}/{}", path, subdirectory);
+    if (access(directory.c_str(), R_OK | W_OK | X_OK) != 0) return ErrnoError(errno, directory);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status MaildirWatcher::Open() {
   for (const std::string& path : paths_) {
-    for (const char* subdirectory : {"new", "cur"}) {
-      const std::string directory = fmt::format("{}/{}", path, subdirectory);
-      if (access(directory.c_str(), R_OK | W_OK | X_OK) != 0) {
-        return Annotate(ErrnoError(errno, directory), "maildir");
-      }
+    if (const absl::Status status = CheckMaildir(path); !status.ok()) {
+      return Annotate(status, "maildir");
     }
   }
   inotify_ = UniqueFd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));

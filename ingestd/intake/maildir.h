@@ -52,6 +52,9 @@ struct MaildirOptions {
   absl::Duration settle_time = absl::Seconds(2);
 };
 
+// Whether this user may read and move what is in new/ and cur/.
+absl::Status CheckMaildir(const std::string& path);
+
 class MaildirWatcher {
  public:
   // Checks that each of `paths` has new/ and cur/ and starts the thread that scans and then watches

@@ -25,12 +25,30 @@ LogConfig ReadLogConfig(TomlConfig& file) {
   return out;
 }
 
+namespace {
+
+int Check(const DaemonProgram& program, const std::string& path) {
+  const StartCheck found = program.check();
+  for (const std::string& note : found.notes()) {
+    fmt::print(stderr, "{}: note: {}: {}\n", program.name, path, note);
+  }
+  for (const std::string& error : found.errors()) {
+    fmt::print(stderr, "{}: {}: {}\n", program.name, path, error);
+  }
+  if (!found.errors().empty()) return 1;
+  fmt::print("{}: ok\n", path);
+  return 0;
+}
+
+}  // namespace
+
 int RunDaemon(int argc, char** argv, const DaemonProgram& program) {
   CLI::App app(program.purpose, program.name);
   std::string path = program.config_file;
   bool check = false;
   app.add_option("--config", path, "configuration file")->capture_default_str();
-  app.add_flag("--check", check, "read the configuration, say whether it is right, and end");
+  app.add_flag("--check", check,
+               "read the configuration, look at the files it names, say what is wrong, and end");
   app.set_version_flag("--version", fmt::format("{} {}", program.name, kVersion));
   try {  // CLI11 reports by exceptions; they end here
     app.parse(argc, argv);
@@ -44,10 +62,7 @@ int RunDaemon(int argc, char** argv, const DaemonProgram& program) {
     fmt::print(stderr, "{}: {}\n", program.name, MessageOf(log.status()));
     return 1;
   }
-  if (check) {
-    fmt::print("{}: ok\n", path);
-    return 0;
-  }
+  if (check) return Check(program, path);
   ConfigureLog(log->format, log->level);
   if (const absl::Status status = program.run(); !status.ok()) {
     LogError("failed", {{"error", status}});

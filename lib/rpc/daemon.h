@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 
 #include "lib/base/log.h"
+#include "lib/rpc/start_check.h"
 
 namespace dmarcate {
 
@@ -31,6 +32,8 @@ struct DaemonProgram {
   // Reads the configuration, which the program keeps, and the files that it names and that --check
   // can judge.
   std::function<absl::StatusOr<LogConfig>(const std::string& path)> load;
+  // After load(), for --check: what a start needs beside the file.
+  std::function<StartCheck()> check;
   // Until SIGTERM or SIGINT, which are blocked from before load() on.
   std::function<absl::Status()> run;
 };

@@ -29,22 +29,19 @@ constexpr size_t kPemLimitBytes = 1 << 20;
 constexpr int kStreamsPerConnection = 100;
 constexpr absl::Duration kGoodbye = absl::Milliseconds(200);  // for last answers to leave
 
+std::string SocketDirectory(const ListenConfig& config) {
+  return std::filesystem::path(config.unix_socket).parent_path();
+}
+
 // The directory is made (0750) if it is missing. With LocalSocketTrust::kDirectoryMode it is all
 // that keeps strangers out.
 absl::Status PrepareSocketDirectory(const ListenConfig& config) {
-  const std::string directory = std::filesystem::path(config.unix_socket).parent_path();
+  const std::string directory = SocketDirectory(config);
   if (mkdir(directory.c_str(), 0750) != 0 && errno != EEXIST) return ErrnoError(errno, directory);
+  DMARCATE_RETURN_IF_ERROR(CheckSocketDirectory(config));
   struct stat info = {};
   if (stat(directory.c_str(), &info) != 0) return ErrnoError(errno, directory);
   if (config.local_trust != LocalSocketTrust::kDirectoryMode) return absl::OkStatus();
-  // Whoever may write to it can put a socket of his own in the place of ours.
-  if ((info.st_mode & 0027) != 0) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     fmt::format("socket directory {}: mode {:04o} lets others {} without a token; "
-                                 "want 0750 or stricter, or trust_local_socket = false",
-                                 directory, info.st_mode & 07777,
-                                 (info.st_mode & 0007) != 0 ? "in" : "replace the socket"));
-  }
   if (info.st_uid != geteuid() && info.st_uid != 0) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      fmt::format("socket directory {}: belongs to user {}, who lets in whom he "
@@ -76,13 +73,7 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> TcpCredentials(
   // The watcher below is silent about files it cannot read, so they are read here once.
   DMARCATE_RETURN_IF_ERROR(ReadFile(config.tls_certificate, kPemLimitBytes).status());
   DMARCATE_RETURN_IF_ERROR(ReadFile(config.tls_key, kPemLimitBytes).status());
-  struct stat info = {};
-  if (stat(config.tls_key.c_str(), &info) != 0) return ErrnoError(errno, config.tls_key);
-  if ((info.st_mode & 0007) != 0) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     fmt::format("TLS key {}: mode {:04o} lets everybody read it", config.tls_key,
-                                 info.st_mode & 07777));
-  }
+  DMARCATE_RETURN_IF_ERROR(CheckTlsKeyMode(config));
   auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
       config.tls_key, config.tls_certificate, kTlsRefreshSeconds);
   grpc::experimental::TlsServerCredentialsOptions options(provider);
@@ -100,6 +91,30 @@ void InitPlugins() {  // before the first ServerBuilder
 }
 
 }  // namespace
+
+absl::Status CheckSocketDirectory(const ListenConfig& config) {
+  const std::string directory = SocketDirectory(config);
+  struct stat info = {};
+  if (stat(directory.c_str(), &info) != 0) return ErrnoError(errno, directory);
+  // Whoever may write to it can put a socket of his own in the place of ours.
+  if (config.local_trust == LocalSocketTrust::kDirectoryMode && (info.st_mode & 0027) != 0) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     fmt::format("socket directory {}: mode {:04o} lets others {} without a token; "
+                                 "want 0750 or stricter, or trust_local_socket = false",
+                                 directory, info.st_mode & 07777,
+                                 (info.st_mode & 0007) != 0 ? "in" : "replace the socket"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTlsKeyMode(const ListenConfig& config) {
+  struct stat info = {};
+  if (stat(config.tls_key.c_str(), &info) != 0) return ErrnoError(errno, config.tls_key);
+  if ((info.st_mode & 0007) == 0) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   fmt::format("TLS key {}: mode {:04o} lets everybody read it", config.tls_key,
+                               info.st_mode & 07777));
+}
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const ListenConfig& config, CallHost& host, const std::vector<grpc::Service*>& services) {

@@ -26,6 +26,13 @@ inline constexpr int kReceiveLimitBytes = 4 << 20;
 inline constexpr int kSendLimitBytes = 8 << 20;
 inline constexpr int kMetadataLimitBytes = 16 << 10;
 
+// The directory of the socket, as it is. kNotFound: it is not there; a start makes it.
+// kFailedPrecondition: its mode lets in others without a token, where that is all that keeps them
+// out.
+absl::Status CheckSocketDirectory(const ListenConfig& config);
+// kFailedPrecondition: everybody may read the TLS key.
+absl::Status CheckTlsKeyMode(const ListenConfig& config);
+
 class GrpcServer {
  public:
   // `services` and `host` outlive the server. Errors:

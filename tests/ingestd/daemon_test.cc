@@ -2,6 +2,8 @@
 
 #include "tests/ingestd/daemon.h"
 
+#include <sys/stat.h>
+
 #include <csignal>
 
 #include "fmt/format.h"
@@ -442,6 +444,105 @@ TEST_F(DaemonTest, ASecondDaemonOnTheSameStoreDoesNotStart) {
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_EQ(second->exit_code, 1) << second->output;
   EXPECT_TRUE(daemon_.Running());
+}
+
+TEST_F(DaemonTest, AMaterialRepairIsSaid) {
+  std::string xml = MakeReportXml("a.test", "cut", {1, 2});
+  xml.resize(xml.rfind("<auth_results>"));
+  v1::SubmitReportResponse submitted;
+  ASSERT_TRUE(Submit(daemon_.channel(), xml, &submitted).ok());
+  ASSERT_EQ(submitted.items_size(), 1);
+  EXPECT_EQ(submitted.items(0).outcome(), v1::ITEM_OUTCOME_STORED);
+  EXPECT_TRUE(submitted.items(0).material());
+  EXPECT_EQ(submitted.items(0).detail(), "record_unclosed at record[2]");
+  ASSERT_TRUE(Submit(daemon_.channel(), MakeReportXml("a.test", "whole", {1}), &submitted).ok());
+  EXPECT_FALSE(submitted.items(0).material());
+  EXPECT_EQ(submitted.items(0).detail(), "");
+}
+
+// What a replay says of reports that were there before, and of messages that it cannot read again.
+TEST_F(DaemonTest, AReplaySaysWhatIsNewAndWhatFailed) {
+  const std::string broken = "Subject: r\nContent-Type: text/xml\n\n<feedback><report_metadata>";
+  const auto mbox = [&broken](const std::string& good) {
+    return fmt::format(
+        "From a@b.test Thu Jan  1 00:00:00 1970\n{}\n\n"
+        "From a@b.test Thu Jan  1 00:00:00 1970\n{}\n\n",
+        broken, good);
+  };
+  v1::SubmitReportResponse submitted;
+  const std::string good =
+      "Subject: r\nContent-Type: text/xml\n\n" + MakeReportXml("a.test", "good", {1});
+  ASSERT_TRUE(Submit(daemon_.channel(), mbox(good), &submitted).ok());
+  ASSERT_EQ(submitted.items_size(), 2);
+  // Its bytes are not kept: a failure report that was recognised only by being read.
+  const std::string failure =
+      "From: a@reporter.test\nSubject: f\nMIME-Version: 1.0\n"
+      "Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\n"
+      "Content-Type: message/feedback-report\n\nFeedback-Type: auth-failure\n"
+      "User-Agent: R/1\nVersion: 1\nSource-IP: 192.0.2.7\nReported-Domain: a.test\n"
+      "Auth-Failure: dmarc\n\n--b\nContent-Type: text/rfc822-headers\n\n"
+      "From: person@a.test\n\n--b--";
+  ASSERT_TRUE(Submit(daemon_.channel(), mbox(failure), &submitted).ok());
+  ASSERT_EQ(submitted.items_size(), 2);
+  ASSERT_NE(submitted.items(1).failure_report(), "") << submitted.items(1).reason();
+
+  v1::ReplayQuarantinedMessagesRequest request;
+  request.mutable_selector()->set_all(true);
+  grpc::ClientContext context;
+  const auto reader =
+      v1::IntakeService::NewStub(daemon_.channel())->ReplayQuarantinedMessages(&context, request);
+  v1::ReplayQuarantinedMessagesResponse last, response;
+  std::vector<v1::ReplayFailure> failures;
+  while (reader->Read(&response)) {
+    last = response;
+    failures.insert(failures.end(), response.failures().begin(), response.failures().end());
+  }
+  ASSERT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(last.message_count(), 2);
+  EXPECT_EQ(last.replayed_count(), 1);
+  EXPECT_EQ(last.stored_report_count(), 0) << "it was there before";
+  EXPECT_EQ(last.quarantined_message_count(), 1);
+  EXPECT_EQ(last.failed_message_count(), 1);
+  ASSERT_EQ(failures.size(), 1u);
+  EXPECT_EQ(failures[0].name(), "quarantinedMessages/0000000000000002-0");
+  EXPECT_THAT(failures[0].detail(), testing::HasSubstr("expired"));
+}
+
+TEST(DaemonConfig, CheckLooksAtWhatTheFileNames) {
+  const testing_support::TempDir directory;
+  const std::string binary =
+      std::string(getenv("DMARCATE_BIN") ? getenv("DMARCATE_BIN") : "build/bin") + "/ingestd";
+  const std::string base = fmt::format("[store]\ndirectory = \"{}\"\n", directory.File("store"));
+  const auto check = [&](const std::string& text) {
+    return *testing_support::RunCommand(
+        {binary, "--check", "--config", directory.Write("c.toml", base + text)});
+  };
+  const auto refused = [&](const std::string& text, const std::string& want) {
+    const auto result = check(text);
+    EXPECT_EQ(result.exit_code, 1) << result.output;
+    EXPECT_THAT(result.output, testing::HasSubstr("c.toml: " + want));
+  };
+  EXPECT_EQ(check("").exit_code, 0) << check("").output;
+  const std::string missing = directory.File("missing");
+  const std::string smtp = fmt::format(
+      "[smtp]\nlisten = [\"127.0.0.1:2525\"]\nhostname = \"mx.test\"\n"
+      "recipients = [\"a@b.test\"]\ncertificate = \"{0}\"\nkey = \"{0}\"\n",
+      missing);
+  refused(smtp, fmt::format("smtp.certificate: {}: No such file", missing));
+  refused(fmt::format("[[maildir]]\npath = \"{}\"\n", missing),
+          fmt::format("maildir[0].path: {}/new: No such file", missing));
+  refused(fmt::format("[trust]\nanchors = \"{}\"\n", missing),
+          fmt::format("trust.anchors: {}: No such file", missing));
+  directory.Write("open/x", "");
+  ASSERT_EQ(chmod(directory.File("open").c_str(), 0755), 0);
+  refused(fmt::format("[listen]\nsocket = \"{}/socket\"\n", directory.File("open")),
+          "listen.socket: socket directory ");
+  // It starts without, and says what will not work.
+  const auto noted = check(fmt::format(
+      "[[imap]]\nhost = \"imap.test\"\nuser = \"u\"\npassword_file = \"{}\"\n", missing));
+  EXPECT_EQ(noted.exit_code, 0) << noted.output;
+  EXPECT_THAT(noted.output,
+              testing::HasSubstr(fmt::format("imap[0].password_file: {}: No such", missing)));
 }
 
 TEST(DaemonConfig, CheckSaysWhetherTheFileIsRight) {

@@ -1,11 +1,15 @@
 #include "ingestd/intake/smtp/tls.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <string_view>
 #include <utility>
 
 #include "fmt/format.h"
 #include <openssl/err.h>
 
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 
@@ -47,6 +51,9 @@ TlsIdentity::Stamp TlsIdentity::Look() const {
 
 absl::Status TlsIdentity::Read() {
   seen_ = Look();  // before reading: a change meanwhile is seen the next time
+  for (const std::string& path : {certificate_, key_}) {  // OpenSSL does not say why
+    if (access(path.c_str(), R_OK) != 0) return ErrnoError(errno, path);
+  }
   ERR_clear_error();
   SslContextPtr context(SSL_CTX_new(TLS_server_method()));
   if (context == nullptr) return TlsError("tls");

@@ -117,7 +117,7 @@ resolvers = ["127.0.0.1:1"]
     StoredReport report = analysis_testing::Report(DayOf(absl::Now()) - 1,
                                                    {analysis_testing::Row(7).Dkim("sendgrid.net")});
     report.key.receipt = accepted->accepted[0];
-    report.document_sha256 = report.raw_sha256 = Sha256(raw);
+    report.document_sha256 = Sha256(raw);
     report.report.metadata.report_id = "1";
     report.reporter_key = "receiver.test";
     CommitBatch processing;
@@ -226,6 +226,18 @@ TEST(DaemonConfig, CheckReadsAndEnds) {
   ASSERT_TRUE(refused.ok());
   EXPECT_EQ(refused->exit_code, 1);
   EXPECT_THAT(refused->output, HasSubstr("lgo"));
+  directory.Write("open/x", "");
+  ASSERT_EQ(chmod(directory.File("open").c_str(), 0755), 0);
+  const std::string exposed = directory.Write(
+      "exposed.toml", fmt::format("[listen]\nsocket = \"{0}/socket\"\n[secrets]\ndirectory = "
+                                  "\"{0}/none\"\n",
+                                  directory.File("open")));
+  const auto told = testing_support::RunCommand({Program(), "--config", exposed, "--check"});
+  ASSERT_TRUE(told.ok());
+  EXPECT_EQ(told->exit_code, 1);
+  EXPECT_THAT(told->output,
+              testing::AllOf(HasSubstr("exposed.toml: listen.socket: socket directory"),
+                             HasSubstr("note: "), HasSubstr("secrets.directory: ")));
 }
 
 }  // namespace
