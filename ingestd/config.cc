@@ -71,6 +71,13 @@ absl::Duration ReadTerm(TomlConfig& file, std::string_view key, absl::Duration f
   return *term;
 }
 
+std::string TermText(absl::Duration term) {
+  if (term == absl::InfiniteDuration()) return "forever";
+  const absl::Duration day = absl::Hours(24);
+  return term % day == absl::ZeroDuration() ? fmt::format("{}d", term / day)
+                                            : absl::FormatDuration(term);
+}
+
 Retention ReadRetention(TomlConfig& file) {
   Retention out;
   out.failure = ReadTerm(file, "retention.failure", out.failure);
@@ -82,9 +89,15 @@ Retention ReadRetention(TomlConfig& file) {
   for (const auto& [key, term] :
        {std::pair("retention.failure", out.failure), std::pair("retention.raw", out.raw),
         std::pair("retention.quarantine", out.quarantine)}) {
-    if (term > out.rows) file.Reject(key, "longer than retention.rows");
+    if (term > out.rows) {
+      file.Reject(key, fmt::format("{}, longer than retention.rows, which is {}", TermText(term),
+                                   TermText(out.rows)));
+    }
   }
-  if (out.rows > out.totals) file.Reject("retention.rows", "longer than retention.totals");
+  if (out.rows > out.totals) {
+    file.Reject("retention.rows", fmt::format("{}, longer than retention.totals, which is {}",
+                                              TermText(out.rows), TermText(out.totals)));
+  }
   return out;
 }
 

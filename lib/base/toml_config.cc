@@ -75,16 +75,42 @@ struct TomlConfig::Impl {
     return table.at_path(key);
   }
 
-  // Dotted paths of all leaves; a table inside an array counts with the array.
+  // A key that was asked for; of an empty table, whether any in it was.
+  bool Knows(const std::string& leaf) const {
+    if (!leaf.ends_with('.')) return known.contains(leaf);
+    const auto below = known.lower_bound(leaf);
+    return below != known.end() && below->starts_with(leaf);
+  }
+
+  // Of the same table what has a last word like that of `leaf`: that two share a table does not
+  // make them alike. Else any that is like it as a whole.
+  std::string NearestKey(const std::string& leaf) const {
+    const std::string prefix = leaf.substr(0, leaf.rfind('.') + 1);
+    std::vector<std::string> words, others;
+    for (const std::string& key : known) {
+      const bool same =
+          key.starts_with(prefix) && key.find('.', prefix.size()) == std::string::npos;
+      if (same) words.push_back(key.substr(prefix.size()));
+      if (!same) others.push_back(key);
+    }
+    const std::string word = Nearest(leaf.substr(prefix.size()), words);
+    return word.empty() ? Nearest(leaf, others) : prefix + word;
+  }
+
+  // Dotted paths of all leaves, and of empty tables, which end in a dot; a table inside an array
+  // counts with the array.
   static void Leaves(const toml::table& at, const std::string& prefix,
                      std::vector<std::string>* out) {
     for (const auto& [key, node] : at) {
       const std::string path =
           prefix.empty() ? std::string(key.str()) : prefix + "." + std::string(key.str());
-      if (const auto* inner = node.as_table()) {
-        Leaves(*inner, path, out);
-      } else {
+      const auto* inner = node.as_table();
+      if (inner == nullptr) {
         out->push_back(path);
+      } else if (inner->empty()) {
+        out->push_back(path + ".");
+      } else {
+        Leaves(*inner, path, out);
       }
     }
   }
@@ -225,10 +251,10 @@ absl::Status TomlConfig::Finish() {
   DMARCATE_RETURN_IF_ERROR(impl_->error);
   std::vector<std::string> leaves;
   Impl::Leaves(impl_->table, "", &leaves);
-  const std::vector<std::string> known(impl_->known.begin(), impl_->known.end());
-  for (const std::string& leaf : leaves) {
-    if (impl_->known.contains(leaf)) continue;
-    const std::string nearest = Nearest(leaf, known);
+  for (std::string& leaf : leaves) {
+    if (impl_->Knows(leaf)) continue;
+    if (leaf.ends_with('.')) leaf.pop_back();
+    const std::string nearest = impl_->NearestKey(leaf);
     return MakeError(absl::StatusCode::kInvalidArgument,
                      fmt::format("{}: unknown key '{}'{}", impl_->origin, leaf,
                                  nearest.empty() ? std::string()

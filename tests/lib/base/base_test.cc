@@ -168,6 +168,22 @@ TEST(TomlConfig, AnUnknownKeyNamesTheNearestKnownOne) {
               HasSubstr("unknown key 'store.direktory'; did you mean 'store.directory'?"));
 }
 
+TEST(TomlConfig, AnUnknownTableIsRefusedAlsoWhereItIsEmpty) {
+  const auto finish = [](const char* text) {
+    auto config = TomlConfig::Parse(text, "t.toml");
+    config->String("retention.rows", "");
+    config->String("store.directory", "");
+    return std::string(MessageOf(config->Finish()));
+  };
+  EXPECT_EQ(finish("[store]\n[retention]\n"), "");
+  EXPECT_THAT(finish("[store2]\n"), HasSubstr("unknown key 'store2'"));
+  EXPECT_THAT(finish("[store.x]\n"), HasSubstr("unknown key 'store.x'"));
+  EXPECT_THAT(finish("store = 3\n"), HasSubstr("unknown key 'store'"));
+  EXPECT_THAT(finish("[retenion]\nrows = '1d'\n"), HasSubstr("did you mean 'retention.rows'?"));
+  // That two keys share a table does not make them alike.
+  EXPECT_THAT(finish("[retention]\nbogus = '1d'\n"), testing::Not(HasSubstr("did you mean")));
+}
+
 TEST(TomlConfig, OneOfGivesTheChoiceOrListsThem) {
   const std::vector<std::pair<std::string_view, int>> choices = {{"low", 1}, {"high", 2}};
   auto config = TomlConfig::Parse("level = 'high'\n", "t.toml");
