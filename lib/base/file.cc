@@ -105,10 +105,10 @@ absl::Status WriteFileAtomically(const std::string& path, std::string_view data,
   SystemRandom random;
   const std::string temporary = fmt::format("{}.{}.tmp", path, ToHex(random.Bytes(8)));
   UniqueFd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-  if (!fd.valid()) return ErrnoError(errno, temporary);
+  if (!fd.valid()) return ErrnoError(errno, path);  // which is what the caller knows
   const auto fail = [&](int error_number) {
     unlink(temporary.c_str());
-    return ErrnoError(error_number, temporary);
+    return ErrnoError(error_number, path);
   };
   for (std::string_view rest = data; !rest.empty();) {
     const ssize_t wrote = write(fd.get(), rest.data(), rest.size());
