@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -104,14 +105,61 @@ std::vector<std::string> NextSteps(std::string_view reason) {
       {"NO_PROVIDER",
        {"dmarcate providers add NAME ..., then dmarcate domains update DOMAIN --provider NAME"}},
       {"DNS_UNAVAILABLE", {"see who does not answer: dmarcate records show DOMAIN"}},
-      {"RESOURCE_NOT_FOUND",
-       {"list what there is: dmarcate domains|providers list, dmarcate sources|changes|reports "
-        "list DOMAIN"}},
       {"SHUTTING_DOWN", {"try again in a moment"}},
       {"STARTING", {"try again in a moment"}},
   };
   const auto found = kSteps.find(reason);
   return found == kSteps.end() ? std::vector<std::string>() : found->second;
+}
+
+// Where a resource that was not found would be listed.
+std::vector<std::string> WhereListed(std::string_view resource) {
+  const auto parts = Split(resource, '/');
+  if (parts[0] == "quarantinedMessages") return {"list them: dmarcate reports quarantine list"};
+  if (parts[0] == "dnsProviders") return {"list them: dmarcate providers list"};
+  if (parts[0] == "reporters") return {"list them: dmarcate reports reporters"};
+  if (parts[0] != "domains" || parts.size() < 2) return {};
+  const std::string domain = EscapeForTerminal(parts[1]);
+  if (parts.size() == 2) {
+    return {fmt::format("put it under management: dmarcate domains add {}", domain),
+            "list those that are: dmarcate domains list"};
+  }
+  static const std::map<std::string, std::string, std::less<>> kCommands = {
+      {"sources", "sources list"},
+      {"changes", "changes list"},
+      {"aggregateReports", "reports list"},
+      {"failureReports", "reports failures"},
+      {"tlsReports", "tls list"}};
+  const auto command = kCommands.find(parts[2]);
+  if (command == kCommands.end()) return {};
+  return {fmt::format("list them: dmarcate {} {}", command->second, domain)};
+}
+
+// Fields of the API's messages as the command line names them. A message that begins with one is
+// told with the other.
+std::string WithFlag(const std::string& message) {
+  static const std::map<std::string, std::string, std::less<>> kFlags = {
+      {"parent", "DOMAIN"},
+      {"domain_id", "DOMAIN"},
+      {"domain", "--domain"},
+      {"source_address", "--address"},
+      {"page_size", "--limit"},
+      {"page_token", "--page-token"},
+      {"date_range", "--from, --to"},
+      {"domain.report_mailbox", "--report-mailbox"},
+      {"domain.dns_provider", "--provider"},
+      {"dns_provider_id", "NAME"},
+      {"dns_provider.powerdns.api_url", "--api-url"},
+      {"dns_provider.powerdns.server_id", "--server-id"},
+      {"dns_provider.powerdns.secret", "--secret"},
+      {"dns_provider.rfc2136.server", "--address"},
+      {"dns_provider.rfc2136.key_name", "--key-name"},
+      {"dns_provider.rfc2136.algorithm", "--algorithm"},
+      {"dns_provider.rfc2136.zones", "--zone"},
+      {"dns_provider.rfc2136.secret", "--secret"}};
+  const size_t colon = std::min(message.find(": "), message.size());
+  const auto flag = kFlags.find(std::string_view(message).substr(0, colon));
+  return flag == kFlags.end() ? message : flag->second + message.substr(colon);
 }
 
 }  // namespace
@@ -235,7 +283,7 @@ void App::Prepare(grpc::ClientContext* context, Daemon daemon, absl::Duration ti
 int App::Fail(int exit_code, std::string_view reason, std::string_view what, std::string_view why,
               const std::vector<std::string>& next,
               const std::map<std::string, std::string>& details) const {
-  std::fflush(stdout);
+  std::fflush(stdout);  // in the order of the events, where both go to one place
   if (format() == Format::kJson || format() == Format::kJsonl) {
     const nlohmann::ordered_json object = {{"message_type", "exit_error"},
                                            {"code", exit_code},
@@ -243,26 +291,26 @@ int App::Fail(int exit_code, std::string_view reason, std::string_view what, std
                                            {"message", fmt::format("{}: {}", what, why)},
                                            {"metadata", details},
                                            {"help", next}};
-    fmt::print(stderr, "{}\n",
-               object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace));
+    WriteErr(fmt::format(
+        "{}\n", object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace)));
     return exit_code;
   }
-  fmt::print(stderr, "error: {}: {}\n", what, EscapeForTerminal(why));
+  WriteErr(fmt::format("error: {}: {}\n", what, EscapeForTerminal(why)));
   for (const auto& [key, value] : details) {
     const auto lines = Split(value, '\n');
     if (lines.size() == 1) {
-      fmt::print(stderr, "  {}: {}\n", key, EscapeForTerminal(value));
+      WriteErr(fmt::format("  {}: {}\n", key, EscapeForTerminal(value)));
       continue;
     }
-    fmt::print(stderr, "  {}:\n", key);
+    WriteErr(fmt::format("  {}:\n", key));
     for (const std::string_view line : lines) {
-      fmt::print(stderr, "    {}\n", EscapeForTerminal(line));
+      WriteErr(fmt::format("    {}\n", EscapeForTerminal(line)));
     }
   }
   for (size_t i = 0; i < next.size(); ++i) {
-    fmt::print(stderr, "{}{}\n", i == 0 ? "try:  " : "      ", next[i]);
+    WriteErr(fmt::format("{}{}\n", i == 0 ? "try:  " : "      ", next[i]));
   }
-  if (!reason.empty()) fmt::print(stderr, "code: {}\n", reason);
+  if (!reason.empty()) WriteErr(fmt::format("code: {}\n", reason));
   return exit_code;
 }
 
@@ -277,6 +325,13 @@ int App::Fail(std::string_view what, const grpc::Status& status) const {
   }
   std::map<std::string, std::string> details(info.metadata().begin(), info.metadata().end());
   std::vector<std::string> next = NextSteps(reason);
+  if (const auto resource = details.find("resource");
+      reason == "RESOURCE_NOT_FOUND" && resource != details.end()) {
+    next = WhereListed(resource->second);
+  }
+  if (reason == "NAME_MALFORMED" && next.empty()) {
+    next = {"write a domain as example.com, and other names as the list commands print them"};
+  }
   const bool policyd = asked_ == Daemon::kPolicyd;
   if (reason == "TOKEN_MISSING" || reason == "TOKEN_INVALID") {
     next = {fmt::format("name the file with your token: {}",
@@ -297,26 +352,41 @@ int App::Fail(std::string_view what, const grpc::Status& status) const {
                         policyd ? "policyd" : "ingestd", policyd ? "--server" : "--ingest-server",
                         endpoint)};
   }
-  return Fail(ExitCodeOf(status.error_code()), reason, what, status.error_message(), next, details);
+  return Fail(ExitCodeOf(status.error_code()), reason, what, WithFlag(status.error_message()), next,
+              details);
 }
 
-int App::Fail(std::string_view what, const absl::Status& status) const {
+int App::Fail(std::string_view what, const absl::Status& status,
+              const std::vector<std::string>& next) const {
   return Fail(ExitCodeOf(static_cast<grpc::StatusCode>(status.code())),
-              absl::StatusCodeToString(status.code()), what, MessageOf(status));
+              absl::StatusCodeToString(status.code()), what, MessageOf(status), next);
 }
 
-void App::Note(std::string_view text) const { fmt::print(stderr, "{}\n", EscapeForTerminal(text)); }
+int App::MissingDomain(std::string_view command, std::string_view id) const {
+  return Fail(kUsage, "USAGE", command, fmt::format("'{}' is a short id and needs its domain", id),
+              {fmt::format("dmarcate {} {} --domain DOMAIN", command, EscapeForTerminal(id))});
+}
+
+void App::Note(std::string_view text) const {
+  std::fflush(stdout);
+  WriteErr(EscapeForTerminal(text) + "\n");
+}
 
 bool App::Confirm(Confirmation level, std::string_view question) const {
   if (options_->yes) return true;
   if (!StderrIsTerminal() || isatty(STDIN_FILENO) != 1) {
-    Note(fmt::format("{}: not a terminal; pass --yes to go on", question));
+    Fail(kFailed, "CONFIRMATION_REQUIRED", "nothing done",
+         fmt::format("{} Nobody to ask", question),
+         {"the same command with --yes, if the answer is yes"});
     return false;
   }
-  fmt::print(stderr, "{}{} [y/N] ", level == Confirmation::kSerious ? "careful: " : "", question);
+  WriteErr(
+      fmt::format("{}{} [y/N] ", level == Confirmation::kSerious ? "careful: " : "", question));
   std::string answer;
   std::getline(std::cin, answer);
-  return answer == "y" || answer == "yes";
+  if (answer == "y" || answer == "yes") return true;
+  Note("nothing done");
+  return false;
 }
 
 void App::OnSelected(CLI::App* command, std::function<int()> run) {
@@ -327,7 +397,12 @@ int App::Run() {
   if (const absl::Status status = CheckEndpoints(); !status.ok()) {
     return Fail("not connected", status);
   }
-  return run_ ? run_() : kUsage;
+  const int exit_code = run_ ? run_() : kUsage;
+  const absl::Status written = FinishOutput();
+  if (written.ok()) return exit_code;
+  Fail(kFailed, "OUTPUT_NOT_WRITTEN", "the result is not complete", MessageOf(written),
+       {"make room where it goes to, or send it elsewhere"});
+  return exit_code == kDone ? static_cast<int>(kFailed) : exit_code;
 }
 
 std::string DomainResource(std::string_view domain) {

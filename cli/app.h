@@ -67,15 +67,19 @@ class App {
   // Tells what failed in the four-part shape (what, why, what was left untouched, next) on stderr,
   // with -o json as one object in the last line, and gives the exit code.
   int Fail(std::string_view what, const grpc::Status& status) const;
-  int Fail(std::string_view what, const absl::Status& status) const;
+  int Fail(std::string_view what, const absl::Status& status,
+           const std::vector<std::string>& next = {}) const;
   // `details` are the numbers and names of the message, one line each.
   int Fail(int exit_code, std::string_view reason, std::string_view what, std::string_view why,
            const std::vector<std::string>& next = {},
            const std::map<std::string, std::string>& details = {}) const;
 
+  // A short id was given without --domain. `command`: "reports get".
+  int MissingDomain(std::string_view command, std::string_view id) const;
+
   // A note for a person on stderr.
   void Note(std::string_view text) const;
-  // Asks on a terminal; elsewhere --yes is needed. True: go on.
+  // Asks on a terminal; elsewhere --yes is needed. True: go on. False: kFailed, all has been told.
   bool Confirm(Confirmation level, std::string_view question) const;
 
   // A command registers what is to be run once the command line is known to be right.

@@ -4,6 +4,7 @@
 #ifndef DMARCATE_CLI_CALL_H_
 #define DMARCATE_CLI_CALL_H_
 
+#include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
 
 #include "cli/app.h"
@@ -23,6 +24,13 @@ grpc::Status Call(App* app, Stub& stub,
   return (stub.*method)(&context, request, response);
 }
 
+// Of a stream that ends in its result: `status`, or that the result did not come.
+template <typename Response>
+grpc::Status WholeAnswer(grpc::Status status, const Response& last) {
+  if (!status.ok() || last.complete()) return status;
+  return {grpc::StatusCode::UNAVAILABLE, "the daemon ended its answer early"};
+}
+
 // Where a list was cut.
 template <typename Response>
 void NoteNextPage(const App& app, const Response& response) {
@@ -37,7 +45,8 @@ struct PageOptions {
   std::string token;
   template <typename Command>
   void Add(Command* command) {
-    command->add_option("--limit", limit, "at most so many, up to 1000; default 50");
+    command->add_option("--limit", limit, "at most so many, 1 to 1000; default 50")
+        ->check(CLI::Range(1, 1000).description(""));
     command->add_option("--page-token", token, "go on where a list ended");
   }
   template <typename Request>

@@ -128,7 +128,7 @@ std::string ChangeText(const v1::Change& change) {
 
 void Show(const App& app, const v1::Change& change) {
   if (app.format() == Format::kTable || app.format() == Format::kWide) {
-    fmt::print("{}", ChangeText(change));
+    WriteOut(ChangeText(change));
   } else {
     Print(app.format(), change, "", OneChange(change));
   }
@@ -171,12 +171,13 @@ struct Options {
   PageOptions page;
 };
 
+bool LacksDomain(const Options& options) {
+  return ChildResource(options.change, "changes", options.domain).empty();
+}
+
 grpc::Status Get(App* app, Stub& stub, const Options& options, v1::Change* change) {
   v1::GetChangeRequest request;
   request.set_name(ChildResource(options.change, "changes", options.domain));
-  if (request.name().empty()) {
-    return {grpc::StatusCode::INVALID_ARGUMENT, "a short change id needs --domain DOMAIN"};
-  }
   v1::GetChangeResponse response;
   const grpc::Status status = Call(app, stub, &Stub::GetChange, request, &response);
   *change = response.change();
@@ -184,6 +185,7 @@ grpc::Status Get(App* app, Stub& stub, const Options& options, v1::Change* chang
 }
 
 int Apply(App* app, const Options& options) {
+  if (LacksDomain(options)) return app->MissingDomain("changes apply", options.change);
   const auto stub = v1::ChangeService::NewStub(app->policyd());
   v1::Change change;
   grpc::Status status = Get(app, *stub, options, &change);
@@ -191,11 +193,12 @@ int Apply(App* app, const Options& options) {
   // Whoever is asked has seen what is asked about, whatever the format of the result.
   const bool planned = change.state() == v1::Change::STATE_PLANNED;
   const bool shown = planned && app->format() == Format::kTable;
-  if (planned) fmt::print(stderr, "{}", ChangeText(change));
+  if (planned) WriteErr(ChangeText(change));
   if (planned && !options.dry_run &&
       !app->Confirm(Removes(change) ? Confirmation::kSerious : Confirmation::kMild,
                     "write this to the DNS?")) {
-    return app->Fail(kUsage, "", "not applied", "nothing was written; the plan is kept");
+    app->Note("the plan is kept");
+    return kFailed;
   }
   v1::ApplyChangeRequest request;
   request.set_name(change.name());
@@ -207,8 +210,8 @@ int Apply(App* app, const Options& options) {
                 kApplyTimeout);
   if (!status.ok()) return app->Fail("change not applied", status);
   if (shown) {  // the records have been printed with the question
-    fmt::print("{}  {}\n{}", response.change().name(), StateText(response.change().state()),
-               ProgressText(response.change()));
+    WriteOut(fmt::format("{}  {}\n{}", response.change().name(),
+                         StateText(response.change().state()), ProgressText(response.change())));
   } else {
     Show(*app, response.change());
   }
@@ -219,6 +222,7 @@ int Apply(App* app, const Options& options) {
 }
 
 int RollBack(App* app, const Options& options) {
+  if (LacksDomain(options)) return app->MissingDomain("changes rollback", options.change);
   const auto stub = v1::ChangeService::NewStub(app->policyd());
   v1::Change change;
   grpc::Status status = Get(app, *stub, options, &change);
@@ -226,7 +230,7 @@ int RollBack(App* app, const Options& options) {
   if (!options.dry_run &&
       !app->Confirm(Confirmation::kSerious,
                     fmt::format("restore what was before {}?", change.name()))) {
-    return app->Fail(kUsage, "", "not rolled back", "nothing was written");
+    return kFailed;
   }
   v1::RollbackChangeRequest request;
   request.set_name(change.name());
@@ -292,6 +296,7 @@ void AddChanges(CLI::App* root, App* app) {
       "Examples:\n  dmarcate changes show 20260629-1a2b --domain example.com\n"
       "  dmarcate changes show domains/example.com/changes/20260629-1a2b -o json");
   app->OnSelected(show, [app, options] {
+    if (LacksDomain(*options)) return app->MissingDomain("changes show", options->change);
     const auto stub = v1::ChangeService::NewStub(app->policyd());
     v1::Change change;
     const grpc::Status status = Get(app, *stub, *options, &change);

@@ -71,11 +71,11 @@ int Check(App* app, const Options& options) {
   v1::InspectRecordsResponse response;
   ToMessage(posture, {}, &response);
   if (app->format() == Format::kTable || app->format() == Format::kWide) {
-    fmt::print("{}", PostureText(response));
+    WriteOut(PostureText(response));
     if (options.tree && posture.spf.tree) {
       v1::SpfTree tree;
       ToMessage(*posture.spf.tree, &tree);
-      fmt::print("\n{}", SpfTreeText(tree));
+      WriteOut("\n" + SpfTreeText(tree));
     }
   } else {
     Print(app->format(), response, "records", PostureTable(response));

@@ -20,11 +20,13 @@ Table DomainTable(const google::protobuf::RepeatedPtrField<v1::Domain>& domains)
   columns.push_back({"LAST_REPORT"});
   Table table(std::move(columns));
   for (const v1::Domain& domain : domains) {
-    std::vector<std::string> cells = {
+    std::vector<Cell> cells = {
         std::string(LastSegment(domain.name())),
         domain.dns_provider().empty() ? "-" : std::string(LastSegment(domain.dns_provider())),
         std::to_string(domain.summary().source_count()),
-        std::to_string(domain.summary().pending_source_count())};
+        domain.summary().has_pending_source_count()
+            ? std::to_string(domain.summary().pending_source_count())
+            : "-"};
     AppendCounts(domain.summary().counts(), &cells);
     cells.push_back(domain.report_mailbox());
     cells.push_back(Text(domain.summary().last_report_date()));
@@ -92,7 +94,8 @@ void AddDomains(CLI::App* root, App* app) {
       "example.com --report-mailbox dmarc@reports.example");
   app->OnSelected(update, [app, options, provider, mailbox] {
     if (provider->count() == 0 && mailbox->count() == 0) {
-      return app->Fail(kUsage, "", "nothing to change", "pass --provider or --report-mailbox");
+      return app->Fail(kUsage, "USAGE", "domains update", "nothing to change",
+                       {"pass --provider NAME or --report-mailbox ADDRESS"});
     }
     const auto stub = v1::DomainService::NewStub(app->policyd());
     v1::GetDomainRequest get;

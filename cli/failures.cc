@@ -40,7 +40,7 @@ Table FailureTable(const google::protobuf::RepeatedPtrField<v1::FailureReport>& 
                {"MAIL_FROM", Align::kLeft, true},
                {"DKIM", Align::kLeft, true},
                {"REPORTER", Align::kLeft, true},
-               {"TRUST", Align::kLeft, true},
+               {"TRUST"},
                {"REDACTED", Align::kLeft, true},
                {"RECEIVED", Align::kLeft, true}});
   for (const v1::FailureReport& report : reports) {
@@ -48,7 +48,7 @@ Table FailureTable(const google::protobuf::RepeatedPtrField<v1::FailureReport>& 
               {std::string(LastSegment(report.name())), Text(report.date()),
                OrDash(report.source_address().value()), FailuresText(report),
                OrDash(report.delivery_result()), OrDash(report.original_from_domain().value()),
-               FormatCount(report.incident_count()), report.original_mail_from_domain().value(),
+               CountCell(report.incident_count()), report.original_mail_from_domain().value(),
                report.dkim_domain().value(), report.user_agent().value(),
                EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"),
                report.redacted() ? "yes" : "no", Text(report.receive_time())});
@@ -78,6 +78,9 @@ std::string ReportText(const v1::FailureReport& report) {
   line("reporter", report.user_agent().value());
   line("messages", std::to_string(report.incident_count()));
   line("redacted", report.redacted() ? "yes" : "no");
+  // Failure reports are not counted, whatever their trust.
+  line("trust", EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"));
+  line("came", ArrivalText(report.receive_time(), report.channel()));
   for (const v1::ParseFinding& finding : report.findings()) {
     out += fmt::format("repair      {} at {}: '{}' read as '{}'{}\n", finding.code(),
                        EscapeForTerminal(finding.path()), EscapeForTerminal(finding.raw().value()),
@@ -110,7 +113,7 @@ int Get(App* app, const std::string& name) {
   if (!status.ok()) return app->Fail("failure report not read", status);
   const v1::FailureReport& report = response.failure_report();
   if (app->format() == Format::kTable) {
-    fmt::print("{}", ReportText(report));
+    WriteOut(ReportText(report));
     return kDone;
   }
   google::protobuf::RepeatedPtrField<v1::FailureReport> one;
@@ -139,7 +142,7 @@ void AddFailures(CLI::App* reports, App* app) {
   app->OnSelected(get, [app, options] {
     const std::string name = ChildResource(options->report, "failureReports", options->list.domain);
     if (name.empty()) {
-      return app->Fail(kUsage, "", "which domain?", "a short report id needs --domain");
+      return app->MissingDomain("reports failure", options->report);
     }
     return Get(app, name);
   });

@@ -2,6 +2,7 @@
 // and `check` need none.
 
 #include <csignal>
+#include <iostream>
 #include <utility>
 
 #include "fmt/format.h"
@@ -25,7 +26,46 @@ constexpr char kFooter[] =
     "Exit codes: 0 done, 1 failed, 2 usage, 3 differences, 4 not allowed, 5 not found, 6 refused "
     "by a guard,\n"
     "7 changed underneath, 8 unavailable, 9 part failed, 10 written but not verified, 11 still "
-    "running.";
+    "running,\n130 and 143 interrupted.";
+
+// The first example in the help of a command.
+std::string ExampleOf(const CLI::App& command) {
+  constexpr std::string_view kHead = "Examples:\n";
+  const std::string footer = command.get_footer();
+  const size_t at = footer.find(kHead);
+  if (at == std::string::npos) return "";
+  const size_t begin = at + kHead.size();
+  // A line that ends in a backslash goes on in the next one.
+  size_t end = footer.find('\n', begin);
+  while (end != std::string::npos && footer[end - 1] == '\\') end = footer.find('\n', end + 1);
+  return footer.substr(begin, end == std::string::npos ? end : end - begin) + "\n";
+}
+
+// Below `command` each group shows the first example of each of its commands.
+void GiveExamples(CLI::App* command) {
+  std::string examples;
+  for (CLI::App* each : command->get_subcommands({})) {
+    GiveExamples(each);
+    examples += ExampleOf(*each);
+  }
+  if (command->get_parent() != nullptr && !examples.empty()) {
+    command->footer("Examples:\n" + examples);
+  }
+}
+
+// The first word that is an option, and none of `at` or of what it is below.
+std::string UnknownOption(const CLI::App& at, const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    if (!word.starts_with("--") || word.size() == 2) continue;
+    const std::string name = word.substr(0, word.find('='));
+    bool known = name == "--help";
+    for (const CLI::App* app = &at; app != nullptr; app = app->get_parent()) {
+      known = known || app->get_option_no_throw(name) != nullptr;
+    }
+    if (!known) return name;
+  }
+  return "";
+}
 
 std::vector<std::string> Subcommands(const CLI::App& app) {
   std::vector<std::string> names;
@@ -68,6 +108,9 @@ int Usage(const CLI::App& root, const CLI::ParseError& error, const std::vector<
     }
     break;
   }
+  if (const std::string unknown = UnknownOption(*at, words); !unknown.empty()) {
+    why = fmt::format("there is no option '{}'", unknown);
+  }
   next.push_back(fmt::format("dmarcate {}{}--help", path, path.empty() ? "" : " "));
   app->TakeFormat(words);
   return app->Fail(dmarcate::cli::kUsage, "USAGE", path.empty() ? "command line" : path, why, next);
@@ -94,10 +137,12 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddServer(&root, &app);
   dmarcate::cli::AddParse(&root, &app);
   dmarcate::cli::AddCheck(&root, &app);
+  GiveExamples(&root);
   try {  // CLI11 reports by exceptions; they end here
     root.parse(argc, argv);
   } catch (const CLI::Success& success) {
-    return root.exit(success);
+    const int exit_code = root.exit(success);
+    return std::cout.flush() ? exit_code : static_cast<int>(dmarcate::cli::kFailed);
   } catch (const CLI::ParseError& error) {
     return Usage(root, error, {argv + 1, argv + argc}, &app);
   }

@@ -66,17 +66,17 @@ std::vector<Column> CountColumns() {
           {"REJECT", Align::kRight, true}};
 }
 
-void AppendCounts(const v1::MessageCounts& counts, std::vector<std::string>* cells) {
+void AppendCounts(const v1::MessageCounts& counts, std::vector<Cell>* cells) {
   const int64_t n = counts.message_count();
-  cells->push_back(FormatCount(n));
-  cells->push_back(FormatRate(counts.dmarc_pass_count(), n));
-  cells->push_back(FormatRate(counts.dkim_aligned_count(), n));
-  cells->push_back(FormatRate(counts.spf_aligned_count(), n));
-  cells->push_back(FormatRate(counts.dkim_pass_count(), n));
-  cells->push_back(FormatRate(counts.spf_pass_count(), n));
-  cells->push_back(FormatCount(counts.disposition_none_count()));
-  cells->push_back(FormatCount(counts.quarantine_count()));
-  cells->push_back(FormatCount(counts.reject_count()));
+  cells->push_back(CountCell(n));
+  cells->push_back(RateCell(counts.dmarc_pass_count(), n));
+  cells->push_back(RateCell(counts.dkim_aligned_count(), n));
+  cells->push_back(RateCell(counts.spf_aligned_count(), n));
+  cells->push_back(RateCell(counts.dkim_pass_count(), n));
+  cells->push_back(RateCell(counts.spf_pass_count(), n));
+  cells->push_back(CountCell(counts.disposition_none_count()));
+  cells->push_back(CountCell(counts.quarantine_count()));
+  cells->push_back(CountCell(counts.reject_count()));
 }
 
 }  // namespace dmarcate::cli

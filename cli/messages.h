@@ -39,7 +39,7 @@ struct DateRangeOptions {
 
 // MESSAGES PASS% DKIM% SPF% and, wide, the rest.
 std::vector<Column> CountColumns();
-void AppendCounts(const v1::MessageCounts& counts, std::vector<std::string>* cells);
+void AppendCounts(const v1::MessageCounts& counts, std::vector<Cell>* cells);
 
 }  // namespace dmarcate::cli
 

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <limits>
 
 #include "fmt/format.h"
 #include "nlohmann/json.hpp"
@@ -11,12 +13,15 @@
 #include <google/protobuf/util/json_util.h>
 #include <yaml-cpp/yaml.h>
 
+#include "lib/base/file.h"
 #include "lib/base/text.h"
 
 namespace dmarcate::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+int output_error = 0;  // the errno of the first write to stdout that failed
 
 // Code points, which is near enough to columns for the scripts that reports contain.
 size_t Width(std::string_view text) {
@@ -35,6 +40,15 @@ bool IsNumber(std::string_view cell) {
     }
   }
   return digits > 0;
+}
+
+// part / whole in `parts`ths, rounded down. Counts may be as large as they can be written.
+int64_t PartsOf(int64_t parts, int64_t part, int64_t whole) {
+  if (part > std::numeric_limits<int64_t>::max() / parts) {
+    part /= parts;
+    whole /= parts;
+  }
+  return part * parts / whole;
 }
 
 void EmitYaml(const Json& value, YAML::Emitter& out) {
@@ -76,8 +90,8 @@ std::string Dump(const Json& value, int indent) {
 
 }  // namespace
 
-void Table::Add(std::string name, std::vector<std::string> cells) {
-  cells.resize(columns_.size());
+void Table::Add(std::string name, std::vector<Cell> cells) {
+  cells.resize(columns_.size(), Cell(""));
   rows_.push_back({std::move(name), std::move(cells)});
 }
 
@@ -93,7 +107,7 @@ std::string Table::Render(Format format) const {
     out += Join(fields, ",") + "\r\n";
     for (const Row& row : rows_) {
       fields.clear();
-      for (const std::string& cell : row.cells) fields.push_back(CsvField(cell));
+      for (const Cell& cell : row.cells) fields.push_back(CsvField(cell.value.value_or(cell.text)));
       out += Join(fields, ",") + "\r\n";
     }
     return out;
@@ -106,7 +120,7 @@ std::string Table::Render(Format format) const {
   for (const size_t i : shown) lines[0].push_back(columns_[i].title);
   for (const Row& row : rows_) {
     lines.emplace_back();
-    for (const size_t i : shown) lines.back().push_back(EscapeForTerminal(row.cells[i]));
+    for (const size_t i : shown) lines.back().push_back(EscapeForTerminal(row.cells[i].text));
   }
   std::vector<size_t> widths(shown.size(), 0);
   for (const auto& line : lines) {
@@ -132,7 +146,7 @@ std::string CsvField(std::string_view cell) {
   constexpr std::string_view kWideForms[] = {"\xEF\xBC\x9D", "\xEF\xBC\x8B", "\xEF\xBC\x8D",
                                              "\xEF\xBC\xA0"};
   const bool formula =
-      !cell.empty() && !IsNumber(cell) &&
+      !cell.empty() && cell != "-" && !IsNumber(cell) &&
       (kFormula.find(cell[0]) != std::string_view::npos || cell[0] == '\0' ||
        std::ranges::any_of(kWideForms, [&](std::string_view f) { return cell.starts_with(f); }));
   if (formula) text += '\'';
@@ -177,6 +191,20 @@ std::string ToYaml(const google::protobuf::Message& message) {
   return JsonToYaml(ToJson(message, false));
 }
 
+bool WriteOut(std::string_view text) {
+  if (output_error == 0 && std::fwrite(text.data(), 1, text.size(), stdout) < text.size()) {
+    output_error = errno;
+  }
+  return output_error == 0;
+}
+
+void WriteErr(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+
+absl::Status FinishOutput() {
+  if (std::fflush(stdout) != 0 && output_error == 0) output_error = errno;
+  return output_error == 0 ? absl::OkStatus() : ErrnoError(output_error, "standard output");
+}
+
 void Print(Format format, const google::protobuf::Message& message, std::string_view items,
            const Table& table) {
   std::string out;
@@ -203,7 +231,7 @@ void Print(Format format, const google::protobuf::Message& message, std::string_
       out = table.Render(format);
       break;
   }
-  std::fwrite(out.data(), 1, out.size(), stdout);
+  WriteOut(out);
 }
 
 std::string FormatCount(int64_t count) {
@@ -215,12 +243,31 @@ std::string FormatCount(int64_t count) {
   return digits;
 }
 
+std::string Counted(int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", FormatCount(count), noun, count == 1 ? "" : "s");
+}
+
 std::string FormatRate(int64_t part, int64_t whole) {
   if (whole <= 0) return "-";
   if (whole < 20) return fmt::format("{}/{}", part, whole);
   // Rounded down, so that 100.0% means all of them.
-  const int64_t permille = part * 1000 / whole;
+  const int64_t permille = PartsOf(1000, part, whole);
   return fmt::format("{}.{}%", permille / 10, permille % 10);
+}
+
+Cell CountCell(int64_t count) {
+  Cell cell(FormatCount(count));
+  cell.value = std::to_string(count);
+  return cell;
+}
+
+Cell RateCell(int64_t part, int64_t whole) {
+  Cell cell(FormatRate(part, whole));
+  cell.value = "";
+  if (whole <= 0) return cell;
+  const int64_t parts = PartsOf(10'000, part, whole);
+  cell.value = fmt::format("{}.{:04}", parts / 10'000, parts % 10'000);
+  return cell;
 }
 
 bool StdoutIsTerminal() { return isatty(STDOUT_FILENO) == 1; }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <iostream>
 
 #include "absl/time/time.h"
 #include "fmt/format.h"
@@ -11,20 +10,19 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/app.h"
+#include "cli/import/file_reader.h"
+#include "cli/import/items.h"
+#include "cli/parsed_report.h"
 #include "cli/report_text.h"
-#include "lib/base/file.h"
-#include "lib/base/status_macros.h"
 #include "lib/base/text.h"
-#include "lib/base/time.h"
 #include "lib/unpack/unpack.h"
-#include "lib/view/report_view.h"
 
 namespace dmarcate::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kFileLimitBytes = 512 << 20;
+constexpr int64_t kFileLimitBytes = 512 << 20;
 
 std::string OutcomeText(Outcome outcome) {
   switch (outcome) {
@@ -95,9 +93,16 @@ void PutAsWritten(const UnpackedReport& report, Json* out) {
   }
 }
 
+// Where a report stands: a file as it was named, and what in it; empty where that is all of it.
+struct Origin {
+  std::string file, member;
+  std::string Text() const { return member.empty() ? file : fmt::format("{}!{}", file, member); }
+};
+
 // The keys and their meaning are a contract: one object for each contained report.
-Json Summary(const std::string& file, const UnpackedReport& report) {
-  Json out = {{"file", file},
+Json Summary(const Origin& origin, const UnpackedReport& report) {
+  Json out = {{"file", origin.file},
+              {"member", origin.member.empty() ? Json() : Json(origin.member)},
               {"kind", KindText(report)},
               {"outcome", OutcomeText(report.outcome)},
               {"error", report.reason.empty() ? Json() : Json(report.reason)},
@@ -140,22 +145,9 @@ Json Summary(const std::string& file, const UnpackedReport& report) {
   return out;
 }
 
-v1::AggregateReport ToApi(const UnpackedReport& report) {
-  v1::AggregateReport out;
-  ToMessage(*report.aggregate, &out);
-  for (const AggregateRecord& record : report.aggregate->records) {
-    ToMessage(record, out.add_records());
-  }
-  for (const Repair& repair : report.repairs) ToMessage(repair, out.add_findings());
-  out.set_finding_count(static_cast<int32_t>(report.repairs.size()));
-  out.set_outcome(ToMessage(report.outcome));
-  out.set_content_sha256(ToHex(report.document_sha256));
-  return out;
-}
-
 // The summary with the whole content below "report".
-Json Whole(const std::string& file, const UnpackedReport& report) {
-  Json out = Summary(file, report);
+Json Whole(const Origin& origin, const UnpackedReport& report) {
+  Json out = Summary(origin, report);
   out["detail"] = report.detail;
   out["container"] = report.container;
   if (report.aggregate) {
@@ -193,8 +185,8 @@ Json Whole(const std::string& file, const UnpackedReport& report) {
   return out;
 }
 
-std::string ForPeople(const std::string& file, const UnpackedReport& report) {
-  std::string out = fmt::format("{}: ", EscapeForTerminal(file));
+std::string ForPeople(const Origin& origin, const UnpackedReport& report) {
+  std::string out = fmt::format("{}: ", EscapeForTerminal(origin.Text()));
   if (report.aggregate) {
     return out + ReportText(ToApi(report)) + "\n";
   }
@@ -239,9 +231,10 @@ Table SummaryTable(const std::vector<Json>& objects) {
                {"RECORDS", Align::kRight},
                {"MESSAGES", Align::kRight}});
   for (const Json& object : objects) {
-    std::vector<std::string> cells;
-    for (const char* key : {"file", "kind", "outcome", "error", "org_name", "report_id", "begin",
-                            "end", "domain", "p", "records", "messages"}) {
+    std::vector<Cell> cells;
+    cells.push_back(Origin{CellOf(object.at("file")), CellOf(object.at("member"))}.Text());
+    for (const char* key : {"kind", "outcome", "error", "org_name", "report_id", "begin", "end",
+                            "domain", "p", "records", "messages"}) {
       cells.push_back(CellOf(object.at(key)));
     }
     table.Add(CellOf(object.at("file")), std::move(cells));
@@ -254,60 +247,92 @@ struct Options {
   bool summary = false;
 };
 
-absl::StatusOr<std::string> Load(const std::string& file) {
-  if (file != "-") return ReadFile(file, kFileLimitBytes);
-  std::string text;
-  char buffer[65536];
-  do {
-    std::cin.read(buffer, sizeof buffer);
-    text.append(buffer, static_cast<size_t>(std::cin.gcount()));
-  } while (std::cin && text.size() <= kFileLimitBytes);
-  return text;
-}
+// Reads what the files hold, with the eyes of an import, and shows it as it goes or in the end.
+class Parser final : public ImportSink {
+ public:
+  Parser(App* app, const Options& options) : app_(*app), options_(options) {}
+
+  void Read(const std::string& file) {
+    file_ = file;
+    reader_.Read(file);
+  }
+
+  bool Take(ImportItem item) override {
+    // "old.tar.gz!2026/05/x.eml" is x.eml in the file that was named.
+    const size_t named = file_ == "-" ? std::string_view("standard input").size() : file_.size();
+    const std::string member(std::string_view(item.name).substr(
+        std::min(item.name.size(), item.name.size() > named ? named + 1 : named)));
+    const std::string& path = member.empty() && file_ != "-" ? file_ : member;
+    // No time of receipt: an impossible date stays as it is written.
+    const UnpackHints hints = {std::filesystem::path(path).filename().string(), absl::UnixEpoch(),
+                               /*handed_in=*/true};
+    const Unpacked unpacked = Unpack(std::move(item.content), hints, UnpackLimits());
+    for (const UnpackedReport& report : unpacked.reports) {
+      ++(IsReport(report) || report.outcome == Outcome::kDuplicate ? good_ : bad_);
+      Show({file_, member}, report);
+    }
+    return true;
+  }
+  void Tell(ImportNotice notice) override {
+    const bool refused = notice.kind == ImportNotice::Kind::kRefused;
+    if (refused) ++bad_;
+    app_.Note(fmt::format("{}: {}: {}{}{}", refused ? "not read" : "left out", notice.name,
+                          notice.why, notice.next.empty() ? "" : "; ", notice.next));
+  }
+  void FileDone(int64_t /*source_bytes*/) override {}
+
+  int Finish() {
+    const Format format = app_.format();
+    if (format == Format::kJson || format == Format::kYaml) {
+      const Json list = {{"items", objects_}};
+      const std::string text = list.dump(2, ' ', true, Json::error_handler_t::replace);
+      WriteOut((format == Format::kJson ? text : JsonToYaml(text)) + "\n");
+    } else if (options_.summary && format != Format::kJsonl) {
+      WriteOut(SummaryTable(objects_).Render(format));
+    } else if (format == Format::kName) {
+      WriteOut(SummaryTable(objects_).Render(format));
+    } else if (format == Format::kCsv) {
+      tables_.Write();
+    }
+    if (bad_ == 0) return kDone;
+    return good_ > 0 ? kPartFailed : kFailed;
+  }
+
+ private:
+  void Show(const Origin& origin, const UnpackedReport& report) {
+    const Format format = app_.format();
+    if (format == Format::kJsonl) {  // as it goes: there may be very many files
+      WriteOut((options_.summary ? Summary(origin, report) : Whole(origin, report))
+                   .dump(-1, ' ', true, Json::error_handler_t::replace) +
+               "\n");
+    } else if (options_.summary || format == Format::kName) {
+      objects_.push_back(Summary(origin, report));
+    } else if (format == Format::kJson || format == Format::kYaml) {
+      objects_.push_back(Whole(origin, report));
+    } else if (format == Format::kCsv) {
+      if (!tables_.Add(origin.Text(), report)) {
+        app_.Note(
+            fmt::format("{}: {}: {}", origin.Text(), OutcomeText(report.outcome), report.reason));
+      }
+    } else {
+      WriteOut(ForPeople(origin, report));
+    }
+  }
+
+  const App& app_;
+  const Options& options_;
+  FileReader reader_{{.item_bytes = kFileLimitBytes, .mailboxes = ImportLimits::Mailboxes::kWhole},
+                     *this};
+  std::string file_;  // that is being read
+  std::vector<Json> objects_;
+  ParsedTables tables_;
+  int good_ = 0, bad_ = 0;
+};
 
 int Parse(App* app, const Options& options) {
-  const Format format = app->format();
-  std::vector<Json> objects;
-  std::optional<Table> records;
-  int good = 0, bad = 0;
-  for (const std::string& file : options.files) {
-    auto content = Load(file);
-    if (!content.ok()) {
-      app->Note(fmt::format("not read: {}", MessageOf(content.status())));
-      ++bad;
-      continue;
-    }
-    // No time of receipt: an impossible date stays as it is written.
-    const UnpackHints hints = {file == "-" ? "" : std::filesystem::path(file).filename().string(),
-                               absl::UnixEpoch(), /*handed_in=*/true};
-    const Unpacked unpacked = Unpack(*std::move(content), hints, UnpackLimits());
-    for (const UnpackedReport& report : unpacked.reports) {
-      ++(IsReport(report) || report.outcome == Outcome::kDuplicate ? good : bad);
-      if (format == Format::kJsonl) {  // as it goes: there may be very many files
-        fmt::print("{}\n", (options.summary ? Summary(file, report) : Whole(file, report))
-                               .dump(-1, ' ', true, Json::error_handler_t::replace));
-      } else if (options.summary || format == Format::kName) {
-        objects.push_back(Summary(file, report));
-      } else if (format == Format::kJson || format == Format::kYaml) {
-        objects.push_back(Whole(file, report));
-      } else if (format == Format::kCsv) {
-        if (report.aggregate) AddRecords(ToApi(report), file, &records);
-      } else {
-        fmt::print("{}", ForPeople(file, report));
-      }
-    }
-  }
-  if (format == Format::kJson || format == Format::kYaml) {
-    const Json list = {{"items", objects}};
-    fmt::print("{}\n", format == Format::kJson
-                           ? list.dump(2, ' ', true, Json::error_handler_t::replace)
-                           : JsonToYaml(list.dump()));
-  } else if (!objects.empty()) {
-    fmt::print("{}", SummaryTable(objects).Render(format));
-  }
-  if (records) fmt::print("{}", records->Render(format));
-  if (bad == 0) return kDone;
-  return good > 0 ? kPartFailed : kFailed;
+  Parser parser(app, options);
+  for (const std::string& file : options.files) parser.Read(file);
+  return parser.Finish();
 }
 
 }  // namespace
@@ -315,7 +340,9 @@ int Parse(App* app, const Options& options) {
 void AddParse(CLI::App* root, App* app) {
   auto options = std::make_shared<Options>();
   CLI::App* parse = root->add_subcommand("parse", "read reports from files; needs no daemon");
-  parse->add_option("FILE", options->files, "mail, gzip, zip, XML or JSON; - for standard input")
+  parse
+      ->add_option("FILE", options->files,
+                   "mail, mbox, gzip, zip, tar, XML or JSON; - for standard input")
       ->required();
   parse->add_flag("--summary", options->summary, "one line or object for each contained report");
   parse->footer(

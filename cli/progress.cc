@@ -1,7 +1,6 @@
 #include "cli/progress.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "absl/time/clock.h"
 #include "fmt/format.h"
@@ -14,6 +13,7 @@ namespace {
 constexpr int kBarWidth = 24;
 constexpr absl::Duration kRedraw = absl::Milliseconds(100);
 constexpr absl::Duration kPlainLine = absl::Seconds(10);
+constexpr absl::Duration kPlainGap = absl::Seconds(1);
 
 std::string Bytes(int64_t bytes) {
   if (bytes < 10'000) return fmt::format("{} B", bytes);
@@ -30,8 +30,9 @@ std::string Duration(int64_t seconds) {
 
 }  // namespace
 
-Progress::Progress(std::string verb, int64_t total_bytes, int64_t total_items)
+Progress::Progress(std::string verb, std::string unit, int64_t total_bytes, int64_t total_items)
     : verb_(std::move(verb)),
+      unit_(std::move(unit)),
       total_bytes_(total_bytes),
       total_items_(total_items),
       terminal_(StderrIsTerminal()),
@@ -67,35 +68,39 @@ std::string Progress::Line(absl::Time now) const {
       line += fmt::format("  {} left", Duration(static_cast<int64_t>(left)));
     }
   }
-  line +=
-      total_items_ > 0 ? fmt::format("  {}/{}", items_, total_items_) : fmt::format("  {}", items_);
-  return line + fmt::format("  {}/s  {}", rate, counts_);
+  line += fmt::format("  {}: {}{}, {} a second", unit_, items_,
+                      total_items_ > 0 ? fmt::format(" of {}", total_items_) : "", rate);
+  return counts_.empty() ? line : fmt::format("{}  {}", line, counts_);
 }
 
 void Progress::Update(int64_t bytes, int64_t items, const std::string& counts) {
+  if (finished_) return;
   bytes_ = bytes;
   items_ = items;
   counts_ = counts;
+  stale_ = true;
   const absl::Time now = absl::Now();
   if (terminal_) {
     if (now - drawn_ < kRedraw) return;
-    fmt::print(stderr, "\r\033[K{}", Line(now));
+    WriteErr(fmt::format("\r\033[K{}", Line(now)));
   } else {
-    const int64_t percent = Percent();
-    if (drawn_ == absl::InfinitePast()) drawn_ = start_;
-    if (now - drawn_ < kPlainLine && percent < drawn_percent_ + 10) return;
-    drawn_percent_ = percent / 10 * 10;
-    fmt::print(stderr, "{}\n", Line(now));
+    const absl::Duration since = now - std::max(drawn_, start_);
+    const bool soon = drawn_ != absl::InfinitePast() && since < kPlainGap;
+    if (soon || (since < kPlainLine && Percent() < drawn_percent_ + 10)) return;
+    drawn_percent_ = Percent() / 10 * 10;
+    WriteErr(Line(now) + "\n");
   }
-  std::fflush(stderr);
   drawn_ = now;
+  stale_ = false;
 }
 
 void Progress::Finish() {
   if (finished_) return;
   finished_ = true;
   if (terminal_) {
-    fmt::print(stderr, "\r\033[K{}\n", Line(absl::Now()));
+    WriteErr(fmt::format("\r\033[K{}\n", Line(absl::Now())));
+  } else if (stale_ && drawn_ != absl::InfinitePast()) {
+    WriteErr(Line(absl::Now()) + "\n");
   }
 }
 

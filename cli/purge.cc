@@ -27,12 +27,13 @@ grpc::Status Run(App* app, v1::IntakeService::Stub& stub, const v1::PurgeReports
   grpc::ClientContext context;
   app->Prepare(&context, App::Daemon::kIngestd, kPurgeTimeout);
   const auto reader = stub.PurgeReports(&context, request);
-  Progress progress(request.validate_only() ? "counting" : "purging", 0, 0);
+  Progress progress(request.validate_only() ? "counting" : "purging", "reports and messages", 0, 0);
   while (reader->Read(result)) {
-    progress.Update(0, result->scanned_count(), fmt::format("{} reports", result->report_count()));
+    progress.Update(0, result->scanned_count(),
+                    fmt::format("{} to go", Counted(result->report_count(), "report")));
   }
   progress.Finish();
-  return reader->Finish();
+  return WholeAnswer(reader->Finish(), *result);
 }
 
 int PrintResult(const App& app, const v1::PurgeReportsResponse& result) {
@@ -41,16 +42,18 @@ int PrintResult(const App& app, const v1::PurgeReportsResponse& result) {
                {"MESSAGES", Align::kRight},
                {"RECEIPTS", Align::kRight},
                {"RAW_BYTES", Align::kRight}});
-  table.Add("", {FormatCount(result.report_count()), FormatCount(result.record_count()),
-                 FormatCount(result.message_count()), FormatCount(result.receipt_count()),
-                 FormatCount(result.raw_bytes())});
+  table.Add("", {CountCell(result.report_count()), CountCell(result.record_count()),
+                 CountCell(result.message_count()), CountCell(result.receipt_count()),
+                 CountCell(result.raw_bytes())});
   Print(app.format(), result, "", table);
   return kDone;
 }
 
 int Purge(App* app, const Options& options) {
   if (options.domain.empty() == options.address.empty()) {
-    return app->Fail(kUsage, "", "what is to go?", "give --domain DOMAIN or --address ADDRESS");
+    return app->Fail(kUsage, "USAGE", "reports purge", "not exactly one thing to go was named",
+                     {"dmarcate reports purge --domain DOMAIN --count",
+                      "dmarcate reports purge --address ADDRESS --count"});
   }
   v1::PurgeReportsRequest request;
   if (!options.domain.empty()) {
@@ -64,15 +67,18 @@ int Purge(App* app, const Options& options) {
   if (const grpc::Status status = Run(app, *stub, request, &result); !status.ok()) {
     return app->Fail("nothing purged", status);
   }
-  if (options.count_only || (result.report_count() == 0 && result.receipt_count() == 0)) {
-    return PrintResult(*app, result);
-  }
   const std::string_view what = options.domain.empty() ? options.address : options.domain;
+  const bool nothing = result.report_count() == 0 && result.receipt_count() == 0;
+  if (options.count_only || nothing) {
+    const int exit_code = PrintResult(*app, result);
+    if (nothing) app->Note(fmt::format("nothing is stored about {}", what));
+    return exit_code;
+  }
   if (!app->Confirm(Confirmation::kSerious,
-                    fmt::format("remove {} for good: {} reports, {} records, {} messages as "
-                                "received?",
-                                what, result.report_count(), result.record_count(),
-                                result.receipt_count()))) {
+                    fmt::format("remove {} for good: {}, {}, {} as received?", what,
+                                Counted(result.report_count(), "report"),
+                                Counted(result.record_count(), "record"),
+                                Counted(result.receipt_count(), "message")))) {
     return kFailed;
   }
   request.set_validate_only(false);

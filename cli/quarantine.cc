@@ -75,7 +75,7 @@ int List(App* app, const PageOptions& page) {
 void PrintText(const v1::GetQuarantinedMessageResponse& response) {
   const v1::QuarantinedMessage& message = response.quarantined_message();
   const auto line = [](std::string_view title, std::string_view text) {
-    if (!text.empty()) fmt::print("{:<10} {}\n", title, EscapeForTerminal(text));
+    if (!text.empty()) WriteOut(fmt::format("{:<10} {}\n", title, EscapeForTerminal(text)));
   };
   line("message", LastSegment(message.name()));
   line("outcome", EnumText(v1::ItemOutcome_Name(message.outcome()), "ITEM_OUTCOME_"));
@@ -92,7 +92,7 @@ void PrintText(const v1::GetQuarantinedMessageResponse& response) {
   if (response.has_position()) line("position", fmt::format("byte {}", response.position()));
   if (response.excerpt().empty()) return;
   // Escaped by the daemon already.
-  fmt::print("\nfrom byte {}:\n{}\n", response.excerpt_offset(), response.excerpt());
+  WriteOut(fmt::format("\nfrom byte {}:\n{}\n", response.excerpt_offset(), response.excerpt()));
 }
 
 // The bytes to `path`, or to standard output for "-".
@@ -108,7 +108,7 @@ int SaveRaw(App* app, Stub& stub, const std::string& name, const std::string& pa
   const grpc::Status status = reader->Finish();
   if (!status.ok()) return app->Fail("bytes not read", status);
   if (path == "-") {
-    std::fwrite(bytes.data(), 1, bytes.size(), stdout);
+    WriteOut(bytes);
     return kDone;
   }
   if (const absl::Status written = WriteFileAtomically(path, bytes, 0600); !written.ok()) {
@@ -149,9 +149,12 @@ bool Select(const Options& options, v1::QuarantineSelector* selector) {
   return true;
 }
 
-int WhichOnes(App* app) {
-  return app->Fail(kUsage, "", "which messages?",
-                   "name one message, or give --reason REASON, or --all");
+int WhichOnes(App* app, std::string_view verb) {
+  return app->Fail(kUsage, "USAGE", fmt::format("reports quarantine {}", verb),
+                   "which messages are meant was not said in exactly one way",
+                   {fmt::format("dmarcate reports quarantine {} MESSAGE", verb),
+                    fmt::format("dmarcate reports quarantine {} --reason REASON", verb),
+                    fmt::format("dmarcate reports quarantine {} --all", verb)});
 }
 
 // Reads progress up to the result. `done` tells how many of all a message speaks of.
@@ -162,25 +165,35 @@ grpc::Status Follow(Reader& reader, std::string verb, Response* last, Done done)
   while (reader.Read(&response)) {
     *last = response;
     if (!progress && response.message_count() > 0) {
-      progress.emplace(verb, 0, response.message_count());
+      progress.emplace(verb, "messages", 0, response.message_count());
     }
     if (progress) progress->Update(0, done(response), "");
   }
   if (progress) progress->Finish();
-  return reader.Finish();
+  return WholeAnswer(reader.Finish(), *last);
+}
+
+// Of a reason or --all that fits nothing: a typo must not look like success.
+std::string NothingThere(const Options& options) {
+  if (options.reason.empty()) return "the quarantine is empty";
+  return fmt::format("nothing there has the reason '{}': dmarcate reports quarantine list",
+                     options.reason);
 }
 
 int Replay(App* app, const Options& options) {
   v1::ReplayQuarantinedMessagesRequest request;
-  if (!Select(options, request.mutable_selector())) return WhichOnes(app);
+  if (!Select(options, request.mutable_selector())) return WhichOnes(app, "replay");
   const auto stub = v1::IntakeService::NewStub(app->ingestd());
   grpc::ClientContext context;
   app->Prepare(&context, App::Daemon::kIngestd, kStreamTimeout);
   const auto reader = stub->ReplayQuarantinedMessages(&context, request);
   v1::ReplayQuarantinedMessagesResponse result;
-  const grpc::Status status = Follow(*reader, "replaying", &result, [](const auto& response) {
+  google::protobuf::RepeatedPtrField<v1::ReplayFailure> failures;
+  const grpc::Status status = Follow(*reader, "replaying", &result, [&](const auto& response) {
+    failures.MergeFrom(response.failures());  // each is told once
     return response.replayed_count() + response.failed_message_count();
   });
+  *result.mutable_failures() = failures;
   if (!status.ok()) return app->Fail("not all were replayed", status);
   Table table({{"MESSAGES", Align::kRight},
                {"REPLAYED", Align::kRight},
@@ -189,17 +202,24 @@ int Replay(App* app, const Options& options) {
                {"STILL_QUARANTINED", Align::kRight},
                {"FAILED", Align::kRight}});
   table.Add(
-      "", {FormatCount(result.message_count()), FormatCount(result.replayed_count()),
-           FormatCount(result.stored_report_count()), FormatCount(result.duplicate_report_count()),
-           FormatCount(result.quarantined_message_count()),
-           FormatCount(result.failed_message_count())});
+      "",
+      {CountCell(result.message_count()), CountCell(result.replayed_count()),
+       CountCell(result.stored_report_count()), CountCell(result.duplicate_report_count()),
+       CountCell(result.quarantined_message_count()), CountCell(result.failed_message_count())});
   Print(app->format(), result, "", table);
+  if (result.message_count() == 0) app->Note(NothingThere(options));
+  for (const v1::ReplayFailure& failure : failures) {
+    app->Note(fmt::format("{}: not read again: {}", LastSegment(failure.name()), failure.detail()));
+  }
+  if (result.failed_message_count() > failures.size()) {
+    app->Note(fmt::format("and {} more", result.failed_message_count() - failures.size()));
+  }
   return result.failed_message_count() > 0 ? kPartFailed : kDone;
 }
 
 int Drop(App* app, const Options& options) {
   v1::DropQuarantinedMessagesRequest request;
-  if (!Select(options, request.mutable_selector())) return WhichOnes(app);
+  if (!Select(options, request.mutable_selector())) return WhichOnes(app, "drop");
   const auto stub = v1::IntakeService::NewStub(app->ingestd());
   const auto run = [&](v1::DropQuarantinedMessagesResponse* result) {
     grpc::ClientContext context;
@@ -214,12 +234,12 @@ int Drop(App* app, const Options& options) {
     return app->Fail("nothing dropped", status);
   }
   if (result.message_count() == 0) {
-    app->Note("there is no such message");
+    app->Note(NothingThere(options));
     return kDone;
   }
-  if (!app->Confirm(
-          Confirmation::kSerious,
-          fmt::format("forget {} messages and their bytes for good?", result.message_count()))) {
+  if (!app->Confirm(Confirmation::kSerious,
+                    fmt::format("forget {} and their bytes for good?",
+                                Counted(result.message_count(), "message")))) {
     return kFailed;
   }
   request.set_validate_only(false);
@@ -227,8 +247,8 @@ int Drop(App* app, const Options& options) {
     return app->Fail("not all were dropped", status);
   }
   Table table({{"MESSAGES", Align::kRight}, {"DROPPED", Align::kRight}, {"BYTES", Align::kRight}});
-  table.Add("", {FormatCount(result.message_count()), FormatCount(result.dropped_count()),
-                 FormatCount(result.dropped_bytes())});
+  table.Add("", {CountCell(result.message_count()), CountCell(result.dropped_count()),
+                 CountCell(result.dropped_bytes())});
   Print(app->format(), result, "", table);
   return kDone;
 }
@@ -272,7 +292,7 @@ void AddQuarantine(CLI::App* reports, App* app) {
   CLI::App* drop = group->add_subcommand("drop", "forget messages and their bytes");
   several(drop);
   drop->footer(
-      "Reports that came in the same message stay, and with them its bytes.\n"
+      "Reports that came in the same message and count stay, and with them its bytes.\n"
       "Examples:\n  dmarcate reports quarantine drop 000000000000ea9c-0 --yes");
   app->OnSelected(drop, [app, options] { return Drop(app, *options); });
 }

@@ -45,7 +45,7 @@ void AddRecords(CLI::App* root, App* app) {
     const grpc::Status status = Call(app, *stub, &Stub::InspectRecords, request, &response);
     if (!status.ok()) return app->Fail("records not read", status);
     if (ForPeople(*app)) {
-      fmt::print("{}", PostureText(response));
+      WriteOut(PostureText(response));
     } else {
       Print(app->format(), response, "records", PostureTable(response));
     }
@@ -66,7 +66,8 @@ void AddRecords(CLI::App* root, App* app) {
     } else if (!options->domain.empty()) {
       request.set_parent(DomainResource(options->domain));
     } else {
-      return app->Fail(kUsage, "", "nothing to lint", "name a DOMAIN or pass --text RECORD");
+      return app->Fail(kUsage, "USAGE", "records lint", "nothing to lint",
+                       {"name a DOMAIN, or pass --text RECORD"});
     }
     v1::LintRecordsResponse response;
     const auto stub = v1::RecordService::NewStub(app->policyd());
@@ -94,7 +95,7 @@ void AddRecords(CLI::App* root, App* app) {
     const grpc::Status status = Call(app, *stub, &Stub::ExpandSpf, request, &response);
     if (!status.ok()) return app->Fail("SPF not expanded", status);
     if (ForPeople(*app)) {
-      fmt::print("{}", SpfTreeText(response.tree()));
+      WriteOut(SpfTreeText(response.tree()));
     } else {
       Print(app->format(), response, "", Table({}));
     }

@@ -44,11 +44,11 @@ std::vector<Column> RecordColumns() {
           {"REASONS", Align::kLeft, true}};
 }
 
-std::vector<std::string> RecordCells(const v1::AggregateRecord& record) {
+std::vector<Cell> RecordCells(const v1::AggregateRecord& record) {
   std::vector<std::string> reasons;
   for (const v1::OverrideReason& reason : record.reasons()) reasons.push_back(reason.type());
   return {OrDash(record.source_address()),
-          FormatCount(record.message_count()),
+          CountCell(record.message_count()),
           OrDash(record.disposition()),
           OrDash(record.dkim_aligned()),
           OrDash(record.spf_aligned()),
@@ -60,6 +60,17 @@ std::vector<std::string> RecordCells(const v1::AggregateRecord& record) {
 }
 
 }  // namespace
+
+std::string StandingText(v1::TrustClass trust, bool superseded) {
+  std::string out = EnumText(v1::TrustClass_Name(trust), "TRUST_CLASS_");
+  if (superseded) return out + ", superseded by another one: counts nowhere";
+  const bool counts = trust != v1::TRUST_CLASS_UNVERIFIED && trust != v1::TRUST_CLASS_QUARANTINED;
+  return counts ? out : out + ": counts nowhere";
+}
+
+std::string ArrivalText(const google::protobuf::Timestamp& time, const std::string& channel) {
+  return fmt::format("{} by {}", Text(time), OrDash(channel));
+}
 
 Table RecordTable(const v1::AggregateReport& report) {
   Table table(RecordColumns());
@@ -77,10 +88,10 @@ void AddRecords(const v1::AggregateReport& report, const std::string& file,
     table->emplace(std::move(columns));
   }
   for (const v1::AggregateRecord& record : report.records()) {
-    std::vector<std::string> cells = {file, report.published_policy().domain(),
-                                      report.organization().value(), report.report_id().value(),
-                                      Text(report.date())};
-    for (std::string& cell : RecordCells(record)) cells.push_back(std::move(cell));
+    std::vector<Cell> cells = {file, report.published_policy().domain(),
+                               report.organization().value(), report.report_id().value(),
+                               Text(report.date())};
+    for (Cell& cell : RecordCells(record)) cells.push_back(std::move(cell));
     (*table)->Add(file, std::move(cells));
   }
 }
@@ -93,7 +104,8 @@ Table ReportTable(const google::protobuf::RepeatedPtrField<v1::AggregateReport>&
                {"MESSAGES", Align::kRight},
                {"P"},
                {"FINDINGS", Align::kRight},
-               {"TRUST", Align::kLeft, true},
+               {"TRUST"},
+               {"SUPERSEDED"},
                {"CHANNEL", Align::kLeft, true},
                {"REPORT_ID", Align::kLeft, true},
                {"RECEIVED", Align::kLeft, true}});
@@ -101,10 +113,11 @@ Table ReportTable(const google::protobuf::RepeatedPtrField<v1::AggregateReport>&
     table.Add(report.name(),
               {std::string(LastSegment(report.name())), Text(report.date()),
                report.organization().value(), std::to_string(report.record_count()),
-               FormatCount(report.message_count()), PolicyText(report.published_policy().p()),
+               CountCell(report.message_count()), PolicyText(report.published_policy().p()),
                std::to_string(report.finding_count()),
-               EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"), report.channel(),
-               report.report_id().value(), Text(report.receive_time())});
+               EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"),
+               report.superseded() ? "yes" : "", report.channel(), report.report_id().value(),
+               Text(report.receive_time())});
   }
   return table;
 }
@@ -120,6 +133,11 @@ std::string ReportText(const v1::AggregateReport& report) {
       Text(report.period().end_time()), Text(report.date()), PolicyText(policy.p()),
       PolicyText(policy.sp()), PolicyText(policy.np()), OrDash(policy.adkim()),
       OrDash(policy.aspf()), report.record_count(), FormatCount(report.message_count()));
+  if (report.trust() != v1::TRUST_CLASS_UNSPECIFIED) {  // of one that is stored
+    out +=
+        fmt::format("trust   {}\ncame    {}\n", StandingText(report.trust(), report.superseded()),
+                    ArrivalText(report.receive_time(), report.channel()));
+  }
   for (const v1::ParseFinding& finding : report.findings()) {
     out += fmt::format("repair  {} at {}: '{}' read as '{}'{}\n", finding.code(), finding.path(),
                        EscapeForTerminal(finding.raw().value()),

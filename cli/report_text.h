@@ -16,6 +16,10 @@ namespace dmarcate::cli {
 // "-" where a report says nothing.
 inline std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
+// "unverified: counts nowhere", "2026-06-29T10:00:00Z by smtp".
+std::string StandingText(v1::TrustClass trust, bool superseded);
+std::string ArrivalText(const google::protobuf::Timestamp& time, const std::string& channel);
+
 // Head, records and findings, for people.
 std::string ReportText(const v1::AggregateReport& report);
 // One row a record.

@@ -124,20 +124,20 @@ Table ReporterTable(const google::protobuf::RepeatedPtrField<v1::Reporter>& repo
   Table table(std::move(columns));
   for (const v1::Reporter& reporter : reporters) {
     const int64_t material = reporter.material_report_count();
-    std::vector<std::string> cells = {std::string(LastSegment(reporter.name()))};
+    std::vector<Cell> cells = {std::string(LastSegment(reporter.name()))};
     for (const int64_t count : {reporter.report_count(), reporter.message_count(),
                                 reporter.cosmetic_report_count() + material, material}) {
-      cells.push_back(FormatCount(count));
+      cells.push_back(CountCell(count));
     }
-    cells.push_back(FormatRate(reporter.evaluation().contradicting_record_count(),
-                               reporter.evaluation().compared_record_count()));
+    cells.push_back(RateCell(reporter.evaluation().contradicting_record_count(),
+                             reporter.evaluation().compared_record_count()));
     cells.push_back(DelayText(reporter));
     cells.push_back(DayText(reporter.last_receive_time()));
     cells.push_back(StateText(reporter));
     for (const int64_t count : {reporter.empty_report_count(), reporter.superseded_report_count(),
                                 reporter.record_count(), int64_t{reporter.domain_count()},
                                 reporter.rfc9990_report_count(), reporter.rfc9989_report_count()}) {
-      cells.push_back(FormatCount(count));
+      cells.push_back(CountCell(count));
     }
     cells.push_back(DayText(reporter.first_receive_time()));
     cells.push_back(TrustText(reporter));

@@ -67,7 +67,7 @@ int Get(App* app, const Options& options) {
   const grpc::Status status = Call(app, *stub, &Stub::GetReporter, request, &response);
   if (!status.ok()) return app->Fail("reporter not read", status);
   if (app->format() == Format::kTable) {
-    fmt::print("{}", ReporterText(response.reporter()));
+    WriteOut(ReporterText(response.reporter()));
     return kDone;
   }
   google::protobuf::RepeatedPtrField<v1::Reporter> one;

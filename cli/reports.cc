@@ -1,8 +1,9 @@
 // dmarcate reports: hand reports in, look at what is stored, fetch the bytes as received.
 
-#include <cstdio>
+#include <functional>
+#include <map>
+#include <string_view>
 
-#include "fmt/format.h"
 #include <CLI/CLI.hpp>
 
 #include "cli/app.h"
@@ -22,8 +23,11 @@ namespace {
 
 using Stub = v1::ReportService::Stub;
 
+const std::map<std::string, std::string_view, std::less<>> kCollections = {
+    {"aggregate", "aggregateReports"}, {"failure", "failureReports"}, {"tls", "tlsReports"}};
+
 struct Options {
-  std::string report;
+  std::string report, kind = "aggregate";
   std::vector<std::string> paths;
   ReportListOptions list;
 };
@@ -45,7 +49,7 @@ int Get(App* app, const std::string& name) {
     request.set_record_page_token(response.next_record_page_token());
   } while (!request.record_page_token().empty());
   if (app->format() == Format::kTable) {
-    fmt::print("{}", ReportText(report));
+    WriteOut(ReportText(report));
   } else {
     Print(app->format(), report, "", RecordTable(report));
   }
@@ -60,10 +64,11 @@ int Raw(App* app, const std::string& name) {
   app->Prepare(&context, App::Daemon::kPolicyd, absl::Minutes(2));
   const auto reader = stub->DownloadReport(&context, request);
   v1::DownloadReportResponse response;
-  while (reader->Read(&response)) {
-    std::fwrite(response.chunk().data(), 1, response.chunk().size(), stdout);
-  }
+  bool written = true;
+  while (written && reader->Read(&response)) written = WriteOut(response.chunk());
+  if (!written) context.TryCancel();  // the rest goes nowhere
   const grpc::Status status = reader->Finish();
+  if (!written) return kFailed;  // told when the command ends
   return status.ok() ? static_cast<int>(kDone) : app->Fail("report not read", status);
 }
 
@@ -110,26 +115,33 @@ void AddReports(CLI::App* root, App* app) {
     command->add_option("REPORT", options->report, "report id or resource name")->required();
     command->add_option("--domain", options->list.domain, "domain of the report");
   };
-  const auto selected = [app, options](int (*run)(App*, const std::string&)) {
-    return [app, options, run] {
-      const std::string name =
-          ChildResource(options->report, "aggregateReports", options->list.domain);
-      if (name.empty()) {
-        return app->Fail(kUsage, "", "which domain?", "a short report id needs --domain");
-      }
-      return run(app, name);
-    };
-  };
   CLI::App* get = group->add_subcommand("get", "one report with its records and repairs");
   one(get);
   get->footer("Examples:\n  dmarcate reports get 20260629-00000000000a3f01-0 --domain example.com");
-  app->OnSelected(get, selected(&Get));
-  CLI::App* raw = group->add_subcommand("raw", "the bytes as received, to standard output");
+  app->OnSelected(get, [app, options] {
+    const std::string name =
+        ChildResource(options->report, "aggregateReports", options->list.domain);
+    return name.empty() ? app->MissingDomain("reports get", options->report) : Get(app, name);
+  });
+  CLI::App* raw =
+      group->add_subcommand("raw", "the bytes that a report came in, to standard output");
   one(raw);
+  raw->add_option("--kind", options->kind, "of a short id: aggregate (the default), failure or tls")
+      ->type_name("KIND")
+      ->check([](const std::string& kind) {
+        return kCollections.contains(kind) ? std::string() : "want aggregate, failure or tls";
+      });
   raw->footer(
+      "Reports of every kind; of a mail all of it. Failure reports lost the persons in them before "
+      "they were stored, unless\ningestd's failure_reports.redact is false.\n"
       "Examples:\n  dmarcate reports raw 20260629-00000000000a3f01-0 --domain example.com > "
-      "report.eml");
-  app->OnSelected(raw, selected(&Raw));
+      "report.eml\n"
+      "  dmarcate reports raw domains/example.com/failureReports/20260629-00000000000a3f02-0");
+  app->OnSelected(raw, [app, options] {
+    const std::string name =
+        ChildResource(options->report, kCollections.at(options->kind), options->list.domain);
+    return name.empty() ? app->MissingDomain("reports raw", options->report) : Raw(app, name);
+  });
 
   AddFailures(group, app);
   AddReporters(group, app);

@@ -32,7 +32,7 @@ int Verify(App* app, const Options& options) {
   app->Prepare(&context, App::Daemon::kIngestd, kVerifyTimeout);
   const auto reader = stub->VerifyTotals(&context, request);
   v1::VerifyTotalsResponse result, response;
-  Progress progress("recounting", 0, 0);
+  Progress progress("recounting", "days", 0, 0);
   while (reader->Read(&response)) {
     auto differences = std::move(*result.mutable_differences());
     differences.MergeFrom(response.differences());
@@ -41,7 +41,7 @@ int Verify(App* app, const Options& options) {
     progress.Update(0, response.day_count(), fmt::format("{} reports", response.report_count()));
   }
   progress.Finish();
-  if (const grpc::Status status = reader->Finish(); !status.ok()) {
+  if (const grpc::Status status = WholeAnswer(reader->Finish(), result); !status.ok()) {
     return app->Fail("not all was recounted", status);
   }
   Table table(
@@ -55,8 +55,14 @@ int Verify(App* app, const Options& options) {
   if (!table.empty() || app->format() != Format::kTable) {
     Print(app->format(), result, "differences", table);
   }
-  app->Note(fmt::format("{} days, {} reports, {} differences", result.day_count(),
-                        result.report_count(), result.difference_count()));
+  app->Note(fmt::format("{}, {}, {}", Counted(result.day_count(), "day"),
+                        Counted(result.report_count(), "report"),
+                        Counted(result.difference_count(), "difference")));
+  if (result.day_count() == 0 && !options.domain.empty()) {
+    return app->Fail(kNotFound, "RESOURCE_NOT_FOUND", "nothing to recount",
+                     fmt::format("{}: no report that counts is stored about it", options.domain),
+                     {"recount all domains: dmarcate server recount --verify"});
+  }
   return result.difference_count() > 0 ? kDifferences : kDone;
 }
 

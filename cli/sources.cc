@@ -28,9 +28,8 @@ Table SourceTable(const google::protobuf::RepeatedPtrField<v1::Source>& sources)
   columns.push_back({"LAST_SEEN"});
   Table table(std::move(columns));
   for (const v1::Source& source : sources) {
-    std::vector<std::string> cells = {std::string(LastSegment(source.name())),
-                                      StateText(source.state()),
-                                      EnumText(v1::Source::Kind_Name(source.kind()), "KIND_")};
+    std::vector<Cell> cells = {std::string(LastSegment(source.name())), StateText(source.state()),
+                               EnumText(v1::Source::Kind_Name(source.kind()), "KIND_")};
     AppendCounts(source.stats().counts(), &cells);
     cells.push_back(std::to_string(source.stats().address_count()));
     cells.push_back(std::to_string(source.stats().reporter_count()));
@@ -91,10 +90,6 @@ std::string ResourceOf(const Options& options, const std::string& source) {
   return ChildResource(source, "sources", options.domain);
 }
 
-int MissingDomain(const App& app) {
-  return app.Fail(kUsage, "", "which domain?", "a short source name needs --domain");
-}
-
 // The etag that the user passed, or that of the evidence as it is now.
 grpc::Status EvidenceEtag(App* app, Stub& stub, const Options& options, const std::string& name,
                           std::string* etag) {
@@ -110,7 +105,7 @@ grpc::Status EvidenceEtag(App* app, Stub& stub, const Options& options, const st
 
 // Approve, reject and reset differ only in the message: `fill` sets what is special.
 template <typename Request, typename Response, typename Fill>
-int Decide(App* app, const Options& options, std::string_view verb,
+int Decide(App* app, const Options& options, std::string_view command, std::string_view verb,
            grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
            Fill fill) {
   const auto stub = v1::SourceService::NewStub(app->policyd());
@@ -119,7 +114,7 @@ int Decide(App* app, const Options& options, std::string_view verb,
   int failed = 0, code = kDone;
   for (const std::string& source : options.sources) {
     const std::string name = ResourceOf(options, source);
-    if (name.empty()) return MissingDomain(*app);
+    if (name.empty()) return app->MissingDomain(fmt::format("sources {}", command), source);
     Request request;
     request.set_name(name);
     request.set_note(options.note);
@@ -179,7 +174,7 @@ void AddDecisions(CLI::App* group, App* app, const std::shared_ptr<Options>& opt
       "--spf-addresses 192.0.2.10");
   app->OnSelected(approve, [app, options] {
     return Decide(
-        app, *options, "approved", &Stub::ApproveSource,
+        app, *options, "approve", "approved", &Stub::ApproveSource,
         [&options](v1::ApproveSourceRequest* request) {
           if (!options->include.empty()) {
             request->mutable_authorization()->mutable_spf_include()->set_domain(options->include);
@@ -200,14 +195,16 @@ void AddDecisions(CLI::App* group, App* app, const std::shared_ptr<Options>& opt
   reject->footer(
       "Examples:\n  dmarcate sources reject ip-192-0-2-10 --domain example.com --note spoofing");
   app->OnSelected(reject, [app, options] {
-    return Decide(app, *options, "rejected", &Stub::RejectSource, [](v1::RejectSourceRequest*) {});
+    return Decide(app, *options, "reject", "rejected", &Stub::RejectSource,
+                  [](v1::RejectSourceRequest*) {});
   });
 
   CLI::App* reset = group->add_subcommand("reset", "take decisions back");
   common(reset);
   reset->footer("Examples:\n  dmarcate sources reset sendgrid --domain example.com");
   app->OnSelected(reset, [app, options] {
-    return Decide(app, *options, "reset", &Stub::ResetSource, [](v1::ResetSourceRequest*) {});
+    return Decide(app, *options, "reset", "reset", &Stub::ResetSource,
+                  [](v1::ResetSourceRequest*) {});
   });
 }
 
@@ -265,7 +262,9 @@ void AddSources(CLI::App* root, App* app) {
   app->OnSelected(get, [app, options] {
     v1::GetSourceRequest request;
     request.set_name(ResourceOf(*options, options->sources.front()));
-    if (request.name().empty()) return MissingDomain(*app);
+    if (request.name().empty()) {
+      return app->MissingDomain("sources get", options->sources.front());
+    }
     if (const auto status = options->range.Fill(request.mutable_date_range()); !status.ok()) {
       return app->Fail("source not read", status);
     }
@@ -284,7 +283,9 @@ void AddSources(CLI::App* root, App* app) {
   app->OnSelected(explain, [app, options] {
     v1::ExplainSourceRequest request;
     request.set_name(ResourceOf(*options, options->sources.front()));
-    if (request.name().empty()) return MissingDomain(*app);
+    if (request.name().empty()) {
+      return app->MissingDomain("sources explain", options->sources.front());
+    }
     if (const auto status = options->range.Fill(request.mutable_date_range()); !status.ok()) {
       return app->Fail("source not explained", status);
     }
@@ -293,7 +294,7 @@ void AddSources(CLI::App* root, App* app) {
     const grpc::Status status = Call(app, *stub, &Stub::ExplainSource, request, &response);
     if (!status.ok()) return app->Fail("source not explained", status);
     if (app->format() == Format::kTable || app->format() == Format::kWide) {
-      fmt::print("{}", ExplainText(response));
+      WriteOut(ExplainText(response));
     } else {
       Print(app->format(), response, "", OneSource(response.source()));
     }
@@ -307,7 +308,9 @@ void AddSources(CLI::App* root, App* app) {
   app->OnSelected(ips, [app, options] {
     v1::ListSourceAddressesRequest request;
     request.set_parent(ResourceOf(*options, options->sources.front()));
-    if (request.parent().empty()) return MissingDomain(*app);
+    if (request.parent().empty()) {
+      return app->MissingDomain("sources ips", options->sources.front());
+    }
     options->page.Fill(&request);
     if (const auto status = options->range.Fill(request.mutable_date_range()); !status.ok()) {
       return app->Fail("addresses not listed", status);
@@ -323,7 +326,7 @@ void AddSources(CLI::App* root, App* app) {
     columns.push_back({"LAST_SEEN"});
     Table table(std::move(columns));
     for (const v1::SourceAddress& address : response.addresses()) {
-      std::vector<std::string> cells = {address.address().empty() ? "(none)" : address.address()};
+      std::vector<Cell> cells = {address.address().empty() ? "(none)" : address.address()};
       AppendCounts(address.counts(), &cells);
       cells.push_back(Join({address.reporters().begin(), address.reporters().end()}, " "));
       cells.push_back(Text(address.first_seen_date()));

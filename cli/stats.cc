@@ -1,5 +1,8 @@
 // dmarcate stats: counts by day, or by one dimension.
 
+#include <functional>
+#include <map>
+
 #include "fmt/format.h"
 #include <CLI/CLI.hpp>
 
@@ -7,11 +10,21 @@
 #include "cli/call.h"
 #include "cli/messages.h"
 #include "dmarcate/v1/stats.grpc.pb.h"
+#include "lib/base/text.h"
 
 namespace dmarcate::cli {
 namespace {
 
 using Stub = v1::StatsService::Stub;
+
+constexpr char kDimensionNames[] = "source, address, reporter, header-from, disposition or trust";
+const std::map<std::string, v1::BreakdownDimension, std::less<>> kDimensions = {
+    {"source", v1::BREAKDOWN_DIMENSION_SOURCE},
+    {"address", v1::BREAKDOWN_DIMENSION_ADDRESS},
+    {"reporter", v1::BREAKDOWN_DIMENSION_REPORTER},
+    {"header-from", v1::BREAKDOWN_DIMENSION_HEADER_FROM},
+    {"disposition", v1::BREAKDOWN_DIMENSION_DISPOSITION},
+    {"trust", v1::BREAKDOWN_DIMENSION_TRUST}};
 
 struct Options {
   std::string domain, source;
@@ -42,7 +55,7 @@ int Breakdown(App* app, const Options& options) {
   for (Column& column : CountColumns()) columns.push_back(std::move(column));
   Table table(std::move(columns));
   for (const v1::BreakdownRow& row : response.rows()) {
-    std::vector<std::string> cells = {row.key()};
+    std::vector<Cell> cells = {row.key()};
     AppendCounts(row.counts(), &cells);
     table.Add(row.key(), std::move(cells));
   }
@@ -71,7 +84,7 @@ int TimeSeries(App* app, const Options& options) {
   columns.push_back({"EXPIRED", Align::kRight, true});
   Table table(std::move(columns));
   for (const v1::TimeSeriesPoint& point : response.points()) {
-    std::vector<std::string> cells = {Text(point.date())};
+    std::vector<Cell> cells = {Text(point.date())};
     AppendCounts(point.counts(), &cells);
     cells.push_back(std::to_string(point.report_count()));
     cells.push_back(point.estimated() ? "yes" : "");
@@ -89,20 +102,22 @@ int TimeSeries(App* app, const Options& options) {
 
 void AddStats(CLI::App* root, App* app) {
   auto options = std::make_shared<Options>();
-  static const std::map<std::string, v1::BreakdownDimension> kDimensions = {
-      {"source", v1::BREAKDOWN_DIMENSION_SOURCE},
-      {"address", v1::BREAKDOWN_DIMENSION_ADDRESS},
-      {"reporter", v1::BREAKDOWN_DIMENSION_REPORTER},
-      {"header-from", v1::BREAKDOWN_DIMENSION_HEADER_FROM},
-      {"disposition", v1::BREAKDOWN_DIMENSION_DISPOSITION},
-      {"trust", v1::BREAKDOWN_DIMENSION_TRUST}};
   CLI::App* stats = root->add_subcommand("stats", "messages by UTC day, or by one dimension");
   stats->add_option("DOMAIN", options->domain)->required();
   stats->add_option("--source", options->source, "only this source (by day)");
   stats
-      ->add_option("--by", options->dimension,
-                   "source, address, reporter, header-from, disposition or trust; default: by day")
-      ->transform(CLI::CheckedTransformer(kDimensions, CLI::ignore_case).description(""))
+      ->add_option_function<std::string>(
+          "--by",
+          [options](const std::string& name) {
+            const auto dimension = kDimensions.find(AsciiLower(name));
+            if (dimension == kDimensions.end()) {
+              throw CLI::ValidationError(
+                  "--by", fmt::format("'{}', want {}", EscapeForTerminal(name), kDimensionNames));
+            }
+            options->dimension = dimension->second;
+          },
+          fmt::format("{}; default: by day", kDimensionNames))
+      ->type_name("DIMENSION")
       ->excludes("--source");
   options->page.Add(stats);
   options->range.Add(stats);

@@ -23,11 +23,11 @@ struct Options {
 
 // OK, FAILED and FAIL% of any message that counts sessions.
 template <typename Message>
-void AppendSessions(const Message& message, std::vector<std::string>* cells) {
+void AppendSessions(const Message& message, std::vector<Cell>* cells) {
   const int64_t ok = message.successful_session_count(), failed = message.failed_session_count();
-  cells->push_back(FormatCount(ok));
-  cells->push_back(FormatCount(failed));
-  cells->push_back(FormatRate(failed, ok > INT64_MAX - failed ? INT64_MAX : ok + failed));
+  cells->push_back(CountCell(ok));
+  cells->push_back(CountCell(failed));
+  cells->push_back(RateCell(failed, ok > INT64_MAX - failed ? INT64_MAX : ok + failed));
 }
 void AppendSessionColumns(std::vector<Column>* columns) {
   columns->push_back({"OK", Align::kRight});
@@ -49,21 +49,23 @@ int List(App* app, const Options& options) {
   for (const char* title : {"POLICIES", "DETAILS", "FINDINGS"}) {
     columns.push_back({title, Align::kRight});
   }
-  for (const char* title : {"TRUST", "CHANNEL", "SUPERSEDED", "REPORT_ID", "RECEIVED"}) {
+  columns.push_back({"TRUST"});
+  columns.push_back({"SUPERSEDED"});
+  for (const char* title : {"CHANNEL", "REPORT_ID", "RECEIVED"}) {
     columns.push_back({title, Align::kLeft, true});
   }
   Table table(std::move(columns));
   for (const v1::TlsReport& report : response.tls_reports()) {
-    std::vector<std::string> cells = {std::string(LastSegment(report.name())), Text(report.date()),
-                                      report.organization().value()};
+    std::vector<Cell> cells = {std::string(LastSegment(report.name())), Text(report.date()),
+                               report.organization().value()};
     AppendSessions(report, &cells);
     for (const int32_t count :
          {report.policy_count(), report.failure_detail_count(), report.finding_count()}) {
       cells.push_back(std::to_string(count));
     }
     cells.push_back(EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"));
-    cells.push_back(report.channel());
     cells.push_back(report.superseded() ? "yes" : "");
+    cells.push_back(report.channel());
     cells.push_back(report.report_id().value());
     cells.push_back(Text(report.receive_time()));
     table.Add(report.name(), std::move(cells));
@@ -88,10 +90,10 @@ Table FailureTable(const v1::TlsReport& report) {
       table.Add(
           report.name(),
           {OrDash(policy.policy_type().value()), OrDash(detail.result_type().value()),
-           FormatCount(detail.failed_session_count()),
-           OrDash(detail.receiving_mx_hostname().value()), OrDash(detail.sending_mta_ip().value()),
-           detail.receiving_ip().value(), detail.receiving_mx_helo().value(),
-           detail.failure_reason_code().value(), detail.additional_information().value()});
+           CountCell(detail.failed_session_count()), OrDash(detail.receiving_mx_hostname().value()),
+           OrDash(detail.sending_mta_ip().value()), detail.receiving_ip().value(),
+           detail.receiving_mx_helo().value(), detail.failure_reason_code().value(),
+           detail.additional_information().value()});
     }
   }
   return table;
@@ -110,6 +112,8 @@ std::string ReportText(const v1::TlsReport& report) {
                        FormatCount(policy.successful_session_count()),
                        FormatCount(policy.failed_session_count()));
   }
+  out += fmt::format("trust   {}\ncame    {}\n", StandingText(report.trust(), report.superseded()),
+                     ArrivalText(report.receive_time(), report.channel()));
   for (const v1::ParseFinding& finding : report.findings()) {
     out += fmt::format("repair  {} at {}: '{}' read as '{}'{}\n", finding.code(),
                        EscapeForTerminal(finding.path()), EscapeForTerminal(finding.raw().value()),
@@ -145,7 +149,7 @@ int Get(App* app, const std::string& name) {
     request.set_record_page_token(response.next_record_page_token());
   } while (!request.record_page_token().empty());
   if (app->format() == Format::kTable) {
-    fmt::print("{}", ReportText(report));
+    WriteOut(ReportText(report));
   } else {
     Print(app->format(), report, "", FailureTable(report));
   }
@@ -161,7 +165,7 @@ Table SummaryTable(const v1::SummarizeTlsReportsResponse& summary) {
   Table table(std::move(columns));
   const auto add = [&table](std::string_view what, const std::string& name, const auto& row,
                             std::string reports, std::string day) {
-    std::vector<std::string> cells = {std::string(what), OrDash(name), ""};
+    std::vector<Cell> cells = {std::string(what), OrDash(name), ""};
     AppendSessions(row, &cells);
     cells.push_back(std::move(reports));
     cells.push_back(std::move(day));
@@ -177,7 +181,7 @@ Table SummaryTable(const v1::SummarizeTlsReportsResponse& summary) {
     table.Add(
         row.result_type().value(),
         {"failure", OrDash(row.result_type().value()), OrDash(row.receiving_mx_hostname().value()),
-         "", FormatCount(row.failed_session_count()), "", std::to_string(row.report_count()),
+         "", CountCell(row.failed_session_count()), "", std::to_string(row.report_count()),
          Text(row.last_date())});
   }
   for (const auto& row : summary.reporters()) {
@@ -242,7 +246,7 @@ void AddTls(CLI::App* root, App* app) {
   app->OnSelected(get, [app, options] {
     const std::string name = ChildResource(options->report, "tlsReports", options->list.domain);
     if (name.empty()) {
-      return app->Fail(kUsage, "", "which domain?", "a short report id needs --domain");
+      return app->MissingDomain("tls get", options->report);
     }
     return Get(app, name);
   });

@@ -15,8 +15,8 @@ namespace dmarcate::cli {
 namespace {
 
 constexpr int64_t kDamagedMembers = 100;  // each costs reading the directory again
-constexpr char kFetchAgain[] = "what came before is sent; fetch it again";
-constexpr char kUnpackFirst[] = "unpack it and import the folder";
+constexpr char kFetchAgain[] = "what came before is taken; fetch it again";
+constexpr char kUnpackFirst[] = "unpack it first";
 
 std::string NameOf(const std::string& path) { return path == "-" ? "standard input" : path; }
 
@@ -48,7 +48,8 @@ void FileReader::ReadSource(const std::string& name, ByteSource& source) {
     case Shape::kItem:
       return ReadWhole(name, "", pieces, /*is_member=*/false);
     case Shape::kMbox:
-      return SplitMbox(name, "", pieces);
+      if (limits_.mailboxes == ImportLimits::Mailboxes::kSplit) return SplitMbox(name, "", pieces);
+      return ReadWhole(name, "", pieces, /*is_member=*/false);
     case Shape::kTar:
       return ReadArchive(name, source, ArchiveForm::kTar);
     case Shape::kZip:
@@ -56,7 +57,8 @@ void FileReader::ReadSource(const std::string& name, ByteSource& source) {
     case Shape::kSingle: {
       ArchiveReader compressed(source, ArchiveForm::kSingle, limits_.archive);
       if (const auto member = compressed.Next(); !member.ok()) {
-        return Refuse(name, std::string(MessageOf(member.status())), kUnpackFirst);
+        return Refuse(name, std::string(MessageOf(member.status())),
+                      "fetch it again, or unpack it first");
       }
       return ReadMember(name, compressed);
     }
@@ -133,7 +135,9 @@ void FileReader::ReadMember(const std::string& name, ArchiveReader& archive) {
     if (piece->empty()) break;
     head += *piece;
   }
-  if (LooksLikeMbox(head)) return SplitMbox(name, std::move(head), pieces);
+  if (limits_.mailboxes == ImportLimits::Mailboxes::kSplit && LooksLikeMbox(head)) {
+    return SplitMbox(name, std::move(head), pieces);
+  }
   ReadWhole(name, std::move(head), pieces, /*is_member=*/true);
 }
 

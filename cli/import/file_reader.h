@@ -21,6 +21,8 @@ namespace dmarcate::cli {
 
 struct ImportLimits {
   int64_t item_bytes = 25 << 20;  // ingestd's own, unless it is configured lower
+  enum class Mailboxes : uint8_t { kSplit, kWhole };
+  Mailboxes mailboxes = Mailboxes::kSplit;  // kWhole: an mbox is one item
   ArchiveReadLimits archive;
 };
 

@@ -76,6 +76,8 @@ void ImportTransfer::OnResult(const v1::ItemResult& result) {
     answer.name = std::move(pending.name);
     answer.source_bytes = pending.source_bytes;
     answer.sent_bytes = pending.sent ? pending.size() : 0;
+    answer.known =
+        !pending.sent && pending.size() > 0;  // of an empty item there is nothing to send
     answer.result = result;
     pending_bytes_ -= pending.size();
     pending_.erase(found);

@@ -28,7 +28,8 @@ namespace dmarcate::cli {
 struct ImportAnswer {
   std::string name;
   int64_t source_bytes = 0;  // of the item
-  int64_t sent_bytes = 0;    // 0: ingestd had it
+  int64_t sent_bytes = 0;
+  bool known = false;  // nothing was sent, as ingestd had it
   v1::ItemResult result;
 };
 

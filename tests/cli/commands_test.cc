@@ -65,7 +65,12 @@ TEST_F(CommandsTest, QuarantineListShowReplayDrop) {
               Ends(0, testing::StartsWith("<?xml version")));
   EXPECT_THAT(Run({"reports", "quarantine", "show", "999999999"}),
               Ends(2, HasSubstr("NAME_MALFORMED")));
-  EXPECT_THAT(Run({"reports", "quarantine", "replay"}), Ends(2, HasSubstr("which messages?")));
+  EXPECT_THAT(Run({"reports", "quarantine", "replay"}),
+              Ends(2, HasSubstr("dmarcate reports quarantine replay --all")));
+  EXPECT_THAT(Run({"reports", "quarantine", "replay", "--reason", "nope"}),
+              Ends(0, HasSubstr("nothing there has the reason 'nope'")));
+  EXPECT_THAT(Run({"reports", "quarantine", "show", "00000000000000ff-0"}),
+              Ends(5, HasSubstr("try:  list them: dmarcate reports quarantine list")));
   EXPECT_THAT(Run({"reports", "quarantine", "replay", "--all", "-o", "json"}),
               Ends(0, testing::ContainsRegex("\"quarantined_message_count\": *\"1\"")));
   EXPECT_THAT(Run({"reports", "quarantine", "drop", name}), Ends(1, HasSubstr("--yes")));
@@ -73,17 +78,25 @@ TEST_F(CommandsTest, QuarantineListShowReplayDrop) {
               Ends(0, testing::ContainsRegex("\"dropped_count\": *\"1\"")));
   EXPECT_THAT(Run({"reports", "quarantine", "list"}), Ends(0, Not(HasSubstr("broken.xml"))));
   EXPECT_THAT(Run({"reports", "quarantine", "drop", "--all", "--yes"}),
-              Ends(0, HasSubstr("there is no such message")));
+              Ends(0, HasSubstr("the quarantine is empty")));
 }
 
 TEST_F(CommandsTest, Purge) {
   EXPECT_EQ(Import("a.xml", ingest_testing::MakeReportXml("gone.test", "a", {1, 2, 3})), 0);
   EXPECT_EQ(Import("b.xml", ingest_testing::MakeReportXml("stays.test", "b", {4})), 0);
-  EXPECT_THAT(Run({"reports", "purge"}), Ends(2, HasSubstr("--domain DOMAIN or --address")));
+  EXPECT_THAT(Run({"reports", "purge"}),
+              Ends(2, HasSubstr("dmarcate reports purge --address ADDRESS")));
   EXPECT_THAT(Run({"reports", "purge", "--domain", "gone.test", "--count", "-o", "json"}),
               Ends(0, AllOf(testing::ContainsRegex("\"report_count\": *\"1\""),
                             testing::ContainsRegex("\"record_count\": *\"3\""))));
-  EXPECT_THAT(Run({"reports", "purge", "--domain", "gone.test"}), Ends(1, HasSubstr("--yes")));
+  EXPECT_THAT(Run({"reports", "purge", "--domain", "gone.test"}),
+              Ends(1, AllOf(HasSubstr("--yes"), HasSubstr("CONFIRMATION_REQUIRED"))));
+  EXPECT_THAT(Run({"reports", "purge", "--domain", "nosuch.test", "--count"}),
+              Ends(0, HasSubstr("nothing is stored about nosuch.test")));
+  EXPECT_THAT(Run({"server", "recount", "--verify", "nosuch.test"}),
+              Ends(5, HasSubstr("nosuch.test: no report that counts")));
+  EXPECT_THAT(Run({"server", "recount", "--verify", "GONE.test."}),
+              Ends(0, HasSubstr("1 day, 1 report, 0 differences")));
   EXPECT_THAT(Run({"reports", "purge", "--domain", "gone.test", "--yes", "-o", "json"}),
               Ends(0, testing::ContainsRegex("\"report_count\": *\"1\"")));
   EXPECT_THAT(Run({"reports", "purge", "--domain", "gone.test", "--count", "-o", "json"}),
@@ -107,7 +120,7 @@ TEST_F(CommandsTest, Reporters) {
   };
   ASSERT_EQ(FirstName(with_days({"reports", "reporters"})), "reporters/reporter.test");
   EXPECT_THAT(Run(with_days({"reports", "reporters", "-o", "csv"})),
-              Ends(0, HasSubstr("reporter.test,2,11,1,1,0/3,")));
+              Ends(0, HasSubstr("reporter.test,2,11,1,1,0.0000,")));
   EXPECT_THAT(Run(with_days({"reports", "reporters", "--domain", "ledger.test"})),
               Ends(0, AllOf(HasSubstr("REPAIRED"), HasSubstr("reporter.test"))));
   EXPECT_THAT(Run(with_days({"reports", "reporters", "reporter.test"})),
@@ -146,9 +159,38 @@ TEST_F(CommandsTest, TlsListSummaryGet) {
   EXPECT_THAT(Run({"tls", "get", name}),
               Ends(0, AllOf(HasSubstr("tls-1"), HasSubstr("90 sessions ok, 10 failed"),
                             HasSubstr("certificate-expired"))));
-  EXPECT_THAT(Run({"tls", "get", "x"}), Ends(2, HasSubstr("which domain?")));
+  EXPECT_THAT(Run({"tls", "get", name}), Ends(0, HasSubstr("trust   imported\ncame    ")));
+  EXPECT_THAT(Run({"reports", "raw", name}),
+              Ends(0, testing::StartsWith("{\"organization-name\"")));
+  EXPECT_THAT(Run({"reports", "raw", name.substr(name.rfind('/') + 1), "--domain", "tls.test",
+                   "--kind", "tls"}),
+              Ends(0, HasSubstr("certificate-expired")));
+  EXPECT_THAT(Run({"tls", "get", "x"}), Ends(2, HasSubstr("needs its domain")));
   EXPECT_THAT(Run({"tls", "get", "20200101-0000000000000001-0", "--domain", "tls.test"}),
-              Ends(5, HasSubstr("RESOURCE_NOT_FOUND")));
+              Ends(5, HasSubstr("try:  list them: dmarcate tls list tls.test")));
+  EXPECT_THAT(Run({"tls", "list", "other.test"}),
+              Ends(5, HasSubstr("try:  put it under management: dmarcate domains add other.test")));
+  EXPECT_THAT(Run({"tls", "list", "no domain"}),
+              Ends(2, HasSubstr("error: TLS reports not listed: DOMAIN: ")));
+}
+
+// What counts and what does not is told apart without -o wide.
+TEST_F(CommandsTest, ReportsShowTrustAndWhatTheyWereSupersededBy) {
+  std::string cut = ingest_testing::MakeReportXml("twice.test", "same", {1, 2, 3});
+  cut.resize(cut.rfind("<record>"));
+  ASSERT_EQ(Import("half.xml", cut), 0);
+  ASSERT_EQ(Import("full.xml", ingest_testing::MakeReportXml("twice.test", "same", {1, 2, 3})), 0);
+  ASSERT_TRUE(daemons_.StartPolicyd().ok());
+  ASSERT_EQ(Run({"domains", "add", "twice.test"}).exit_code, 0);
+  const std::vector<std::string> list = {"reports",    "list", "twice.test", "--from",
+                                         "2026-01-01", "--to", "2026-01-02"};
+  const std::string name = FirstName(list);
+  EXPECT_THAT(Run(list),
+              Ends(0, AllOf(HasSubstr("TRUST     SUPERSEDED"), HasSubstr("imported  yes"))));
+  EXPECT_THAT(Run({"reports", "get", name}),
+              Ends(0, AllOf(testing::ContainsRegex("trust   imported"),
+                            testing::ContainsRegex("came    20.* by import"))));
+  EXPECT_THAT(Run({"reports", "raw", name}), Ends(0, testing::StartsWith("<?xml")));
 }
 
 TEST_F(CommandsTest, FailuresAndFailure) {
@@ -174,7 +216,9 @@ TEST_F(CommandsTest, FailuresAndFailure) {
   EXPECT_THAT(Run({"reports", "failure", name}),
               Ends(0, AllOf(HasSubstr("failure report about failed.test"), HasSubstr("192.0.2.77"),
                             HasSubstr("redacted    yes"), Not(HasSubstr("person")))));
-  EXPECT_THAT(Run({"reports", "failure", "x"}), Ends(2, HasSubstr("which domain?")));
+  EXPECT_THAT(Run({"reports", "raw", name}),
+              Ends(0, AllOf(HasSubstr("Feedback-Type"), Not(HasSubstr("person@")))));
+  EXPECT_THAT(Run({"reports", "failure", "x"}), Ends(2, HasSubstr("needs its domain")));
 }
 
 }  // namespace

@@ -13,7 +13,15 @@ visit() {
   local names name help example words
   names=$(subcommands "$@")
   for name in $names; do visit "$@" "$name"; done
-  [ -z "$names" ] || return 0
+  if [ -n "$names" ]; then
+    # A group shows examples of its own commands.
+    example=$("$dmarcate" "$@" --help | sed -nE '/^Examples:/,$ s/^  dmarcate (.*)/\1/p')
+    if grep -qv "^$* " <<<"$example"; then
+      echo "dmarcate $*: its examples are of other commands: $example"
+      failed=1
+    fi
+    return 0
+  fi
   leaves=$((leaves + 1))
   help=$("$dmarcate" "$@" --help)
   example=$(sed -nE '/^Examples:/,$ s/^  dmarcate (.*)/\1/p' <<<"$help")

@@ -1,6 +1,8 @@
 // `dmarcate reports import` into the real ingestd: the same reports in whatever container count the
 // same, and once, also after an import that was killed.
 
+#include <sys/stat.h>
+
 #include <csignal>
 
 #include "fmt/format.h"
@@ -19,6 +21,7 @@ using cli_testing::Daemons;
 using cli_testing::Entry;
 using cli_testing::TarOf;
 using cli_testing::ZipArchiveOf;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing_support::CommandResult;
 using testing_support::WaitUntil;
@@ -132,7 +135,7 @@ TEST_P(InterruptedTest, IsEndedByTheNextImport) {
   Start();
   const std::string path = daemons_.directory().Write("in.mbox", Mbox());
   testing_support::ProcessOptions options;
-  options.argv = daemons_.Command({"reports", "import", path});
+  options.argv = daemons_.Command({"reports", "import", path, "-o", "json"});
   options.output_path = daemons_.directory().Write("import.log", "");
   auto import = testing_support::Process::Start(options);
   ASSERT_TRUE(import.ok()) << import.status();
@@ -145,8 +148,15 @@ TEST_P(InterruptedTest, IsEndedByTheNextImport) {
   ASSERT_TRUE(exit_code.ok()) << exit_code.status();
   EXPECT_EQ(*exit_code, 128 + GetParam()) << "it was done already";
   if (GetParam() == SIGINT) {
-    EXPECT_THAT(ReadFile(options.output_path, 1 << 20).value_or(""),
-                HasSubstr("the same command goes on"));
+    // What was answered so far, and in the last line how it ended.
+    const std::string told = ReadFile(options.output_path, 1 << 20).value_or("");
+    EXPECT_THAT(told, HasSubstr("{\"message_type\":\"import_summary\",\"complete\":false,"));
+    const size_t last = told.rfind('\n', told.size() - 2) + 1;
+    const auto error = nlohmann::json::parse(told.substr(last), nullptr, false);
+    EXPECT_EQ(error.value("message_type", ""), "exit_error") << told;
+    EXPECT_EQ(error.value("code", 0), 130);
+    EXPECT_THAT(error.value("help", std::vector<std::string>()),
+                testing::Contains(HasSubstr("the same command goes on")));
   }
   const nlohmann::json second = Import(path);
   EXPECT_GT(second.value("known_items", 0), 0) << second;
@@ -166,7 +176,9 @@ TEST_F(ImportTest, AnotherServerGetsEverything) {
   ASSERT_TRUE(other.StartIngestd().ok());
   const CommandResult result = other.Run({"reports", "import", path});
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_THAT(result.output, HasSubstr("0 items were there already"));
+  EXPECT_THAT(result.output, testing::Not(HasSubstr("were there already")));
+  // The last line of progress says what the sums below it say.
+  EXPECT_THAT(result.output, HasSubstr(fmt::format("1 of 1 files, {} stored", kReports)));
 }
 
 TEST_F(ImportTest, OneBadMemberDoesNotStopTheRest) {
@@ -192,8 +204,35 @@ TEST_F(ImportTest, NothingThereIsSaidAtOnce) {
   const CommandResult result = daemons_.Run(
       {"reports", "import", daemons_.directory().path(), daemons_.directory().File("nothing")});
   EXPECT_EQ(result.exit_code, 5) << result.output;
-  EXPECT_THAT(result.output, HasSubstr("nothing imported"));
+  EXPECT_THAT(result.output, AllOf(HasSubstr("nothing imported"), HasSubstr("try:  ")));
   EXPECT_EQ(Totals().reports, 0);
+  ASSERT_EQ(mkdir(daemons_.directory().File("empty").c_str(), 0700), 0);
+  EXPECT_THAT(daemons_.Run({"reports", "import", daemons_.directory().File("empty")}).output,
+              HasSubstr("nothing to import was found there"));
+}
+
+// A report of which a part is missing is stored as any other; that must not pass unseen.
+TEST_F(ImportTest, MaterialRepairsAreToldByName) {
+  Start();
+  std::string half = ingest_testing::MakeReportXml(kDomain, "half", {1, 2});
+  half.resize(half.rfind("<auth_results>"));
+  const std::string path = daemons_.directory().Write("half.xml", half);
+  const CommandResult result = daemons_.Run({"reports", "import", path});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.output, AllOf(HasSubstr("1 of the reports with material repairs"),
+                                   HasSubstr("stored with material repairs: "),
+                                   HasSubstr("half.xml: record_unclosed at record[2]")));
+  half.insert(half.find("<record>"), " ");
+  const nlohmann::json object = Import(daemons_.directory().Write("half2.xml", half));
+  EXPECT_EQ(object.value("material", 0), 1) << object;
+  EXPECT_THAT(object.value("material_repairs", std::vector<std::string>()),
+              testing::ElementsAre(HasSubstr("half2.xml: record_unclosed at record[2]")));
+  // An empty file was never there.
+  const CommandResult empty =
+      daemons_.Run({"reports", "import", daemons_.directory().Write("empty.xml", "")});
+  EXPECT_EQ(empty.exit_code, 9);
+  EXPECT_THAT(empty.output, AllOf(HasSubstr("1 item of 1 file: 0 bytes sent"),
+                                  testing::Not(HasSubstr("already"))));
 }
 
 }  // namespace

@@ -107,6 +107,9 @@ TEST(Rate, NeedsADenominatorAndEnoughOfIt) {
   EXPECT_EQ(FormatRate(999, 1000), "99.9%");
   EXPECT_EQ(FormatRate(9999, 10000), "99.9%");  // 100.0% means all of them
   EXPECT_EQ(FormatRate(1000, 1000), "100.0%");
+  EXPECT_EQ(FormatRate(INT64_MAX, INT64_MAX), "100.0%");
+  EXPECT_EQ(Counted(1, "item"), "1 item");
+  EXPECT_EQ(Counted(0, "item"), "0 items");
 }
 
 TEST(Resource, ShortNamesNeedTheDomain) {
@@ -162,6 +165,15 @@ TEST(SpfTree, IsDrawnWithCosts) {
             "|   `-- mx\n"
             "`-- -all\n"
             "at least 2 of 10 look-ups, 0 of 2 void, 0 IPv4 addresses\n");
+}
+
+// What a spreadsheet cannot take for a number helps nobody there.
+TEST(Output, CsvHasRatesAsFractionsAndCountsAsDigits) {
+  Table table({{"MESSAGES"}, {"PASS"}, {"SPF"}, {"NONE"}, {"P"}});
+  table.Add("", {CountCell(20), RateCell(999, 1000), RateCell(3, 7), RateCell(0, 0), "-"});
+  EXPECT_EQ(table.Render(Format::kCsv), "messages,pass,spf,none,p\r\n20,0.9990,0.4285,,-\r\n");
+  EXPECT_EQ(table.Render(Format::kTable),
+            "MESSAGES  PASS   SPF  NONE  P\n20        99.9%  3/7  -     -\n");
 }
 
 }  // namespace

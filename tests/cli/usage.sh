@@ -27,5 +27,21 @@ refuses '^\{"message_type":"exit_error","code":2,"reason":"USAGE".*"dmarcate sou
 refuses '^\{"message_type":"exit_error"' --output=jsonl sources list
 refuses '^\{"message_type":"exit_error"' -ojson changes show
 refuses '^error: ' sources lst -o no-such-format
+refuses "there is no option '--bogus'" --bogus
+refuses "there is no option '--bogus'" sources --bogus=1
+refuses "'foo', want source, address, reporter, header-from, disposition or trust" stats example.com --by foo
+refuses '^code: USAGE$' domains list --limit 1001
+refuses '^code: USAGE$' domains list --limit 0
+# What is missing is told with the command that would do.
+refuses '^try:  dmarcate reports get x --domain DOMAIN$' reports get x
+refuses '^try:  dmarcate reports raw x --domain DOMAIN$' reports raw x --kind tls
+refuses '^try:  dmarcate tls get x --domain DOMAIN$' tls get x
+refuses '^try:  dmarcate sources explain x --domain DOMAIN$' sources explain x
+refuses '^try:  dmarcate sources approve x --domain DOMAIN$' sources approve x
+refuses '^try:  dmarcate changes apply x --domain DOMAIN$' changes apply x
+refuses '^try:  dmarcate changes show x --domain DOMAIN$' changes show x
+refuses '^try:  dmarcate reports quarantine drop MESSAGE$' reports quarantine drop
+refuses '^try:  dmarcate reports purge --domain DOMAIN --count$' reports purge
+refuses '"reason":"USAGE".*"help":\["dmarcate reports get x --domain DOMAIN"\]' reports get x -o json
 [ "$failed" = 0 ] && echo ok
 exit "$failed"
