@@ -653,7 +653,7 @@ std::vector<Case> LargeCases() {
       {"Blanks", [] { return GzipOf(std::string(1 << 20, ' ') + Mixed(" ", kLarge)); },
        "empty_payload", Cost::kRead},
       {"Mail", [] { return GzipOf("From: a@b.example\n\n" + Mixed("y", kLarge)); },
-       "document_too_large"},
+       "document_too_large", Cost::kRead},
       {"Gzip", [] { return GzipOf("\x1F\x8B\x08" + Mixed("y", kLarge)); }, "document_too_large"},
       {"OneHugeComment", [] { return GzipOf("<feedback><!--" + Mixed("-", kLarge)); },
        "frame_too_large", Cost::kRead},
