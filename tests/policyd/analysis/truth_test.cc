@@ -103,7 +103,6 @@ std::map<std::string, uint64_t> IngestCorpus(const fs::path& directory, FakeRepo
                     .item = static_cast<uint16_t>(processed.items.size())};
       stored.reporter_key = metadata.org_name;
       stored.document_sha256 = found.document_sha256;
-      stored.raw_sha256 = Sha256(raw);
       counts.emplace_back(stored.key.domain, stored.report.messages());
       processed.items.push_back({{.outcome = found.outcome, .kind = "aggregate"}, stored});
     }
