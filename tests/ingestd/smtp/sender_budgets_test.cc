@@ -119,6 +119,27 @@ TEST_F(SenderBudgetsTest, WhoIsConfirmedDoesNotShareWithStrangers) {
             SenderStanding::kStranger);
 }
 
+TEST_F(SenderBudgetsTest, ManyConfirmedDomainsDoNotUseUpWhatAReporterNeeds) {
+  SenderBudgets budgets({.per_address = 0, .per_domain = 0, .per_recipient = 1000}, *suffixes_);
+  const auto confirmed = [&](MailSender sender) {
+    budgets.Prove(sender, SenderStanding::kConfirmed, absl::ZeroDuration());
+    return sender;
+  };
+  std::vector<std::string> names;
+  for (int i = 0; i < 10; ++i) names.push_back(fmt::format("a@flood{}.test", i));
+  int taken = 0;
+  for (const std::string& name : names) {
+    taken += Taken(budgets, 1000, confirmed({Ip("192.0.2.9"), "c", name}));
+  }
+  EXPECT_EQ(taken, 10 * SenderBudgets::kOwnMails + 1000);
+  const MailSender reporter = confirmed({Ip("198.51.100.1"), "c", "a@reporter.test"});
+  EXPECT_EQ(Taken(budgets, 1000, reporter), SenderBudgets::kOwnMails);
+  // Not a stranger who borrows the name.
+  const MailSender stranger{Ip("203.0.113.1"), "c", "a@reporter.test"};
+  EXPECT_EQ(Taken(budgets, 2000, stranger), 1000);
+  EXPECT_EQ(Taken(budgets, 1000, stranger), 0);
+}
+
 TEST_F(SenderBudgetsTest, AnAnchorHasNothingButItsOwnBudget) {
   SenderBudgets budgets({.per_address = 5, .per_domain = 5, .per_recipient = 5, .per_anchor = 50},
                         *suffixes_);

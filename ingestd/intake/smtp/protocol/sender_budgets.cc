@@ -77,6 +77,7 @@ SenderBudgets::SenderBudgets(const SenderBudgetLimits& limits, const PublicSuffi
       domains_(limits.per_domain, limits.senders),
       recipients_(limits.per_recipient, limits.senders),
       anchors_(limits.per_anchor, limits.senders),
+      own_(kOwnMails, limits.senders),
       confirmed_(limits.senders),
       anchored_(limits.senders) {}
 
@@ -94,6 +95,11 @@ SenderBudgets::Key SenderBudgets::KeyOf(std::string_view kind, std::string_view 
 SenderBudgets::Key SenderBudgets::ShareOf(const Account& account, std::string_view first) {
   return KeyOf(account.standing == SenderStanding::kConfirmed ? "confirmed" : "stranger", first,
                "");
+}
+
+bool SenderBudgets::HasOwn(const Account& account, absl::Duration now) {
+  return account.standing == SenderStanding::kConfirmed &&
+         own_.HasRoom(ShareOf(account, account.domain), now);
 }
 
 SenderBudgets::Account SenderBudgets::AccountOf(const MailSender& sender, absl::Duration now) {
@@ -130,6 +136,7 @@ BudgetVerdict SenderBudgets::Check(const Account& account, std::span<const std::
   if (!domains_.HasRoom(ShareOf(account, account.domain), now)) {
     return {false, BudgetKind::kDomain, account.domain};
   }
+  if (HasOwn(account, now)) return {};
   for (const std::string& recipient : recipients) {
     std::string mailbox = AsciiLower(recipient);
     if (!recipients_.HasRoom(ShareOf(account, mailbox), now)) {
@@ -156,6 +163,10 @@ BudgetVerdict SenderBudgets::Take(const MailSender& sender, std::span<const std:
   }
   addresses_.Take(ShareOf(account, account.network), mails, now);
   domains_.Take(ShareOf(account, account.domain), mails, now);
+  if (HasOwn(account, now)) {
+    own_.Take(ShareOf(account, account.domain), mails, now);
+    return verdict;
+  }
   for (const std::string& recipient : recipients) {
     recipients_.Take(ShareOf(account, AsciiLower(recipient)), mails, now);
   }
@@ -190,7 +201,7 @@ void SenderBudgets::Restore(const AnchorProof& proof) {
 }
 
 size_t SenderBudgets::entries() const {
-  return addresses_.size() + domains_.size() + recipients_.size() + anchors_.size() +
+  return addresses_.size() + domains_.size() + recipients_.size() + anchors_.size() + own_.size() +
          confirmed_.size() + anchored_.size();
 }
 

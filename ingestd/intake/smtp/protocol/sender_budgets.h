@@ -7,7 +7,9 @@
 // whose domain SPF has confirmed at this address do not share with those who only say so, or a
 // flood in the name of a reporter would use up that reporter's budget. Whose mail was ANCHORED and
 // passed SPF with alignment has a budget of its own instead of the three, and so gets through
-// whatever all others do.
+// whatever all others do. Everybody can have a domain that SPF confirms, and many of them could use
+// up what those whom it confirms share of a recipient: so a few mails an hour of each such domain
+// (kOwnMails) count to no recipient.
 //
 // A budget is given in mails an hour and can be saved up for an hour; a large mail counts as one
 // for each begun MiB. What is over budget is to be put off with 451 (RFC 5321 section 4.2.1):
@@ -87,6 +89,8 @@ class SenderBudgets {
  public:
   // For so long a proof holds after the last mail that gave it. Some report monthly.
   static constexpr absl::Duration kProofHolds = absl::Hours(35 * 24);
+  // So many mails an hour of a domain that SPF confirmed do not count to their recipients.
+  static constexpr int64_t kOwnMails = 50;
 
   // `suffixes` outlives this.
   SenderBudgets(const SenderBudgetLimits& limits, const PublicSuffixList& suffixes);
@@ -107,7 +111,7 @@ class SenderBudgets {
   // Of an earlier AnchorProofs(), in its order; `at` by the times of this.
   void Restore(const AnchorProof& proof);
 
-  // In all tables: at most 6 times limits.senders.
+  // In all tables: at most 7 times limits.senders.
   size_t entries() const;
 
  private:
@@ -138,6 +142,8 @@ class SenderBudgets {
 
   static void Remember(RecentMap<Key, absl::Duration>& proofs, const Key& pair, absl::Duration at);
   static Key KeyOf(std::string_view kind, std::string_view first, std::string_view second);
+  // Whether the account has mails left that count to no recipient.
+  bool HasOwn(const Account& account, absl::Duration now);
   static Key ShareOf(const Account& account, std::string_view first);
   Account AccountOf(const MailSender& sender, absl::Duration now);
   SenderStanding StandingOf(const Key& pair, absl::Duration now);
@@ -145,7 +151,7 @@ class SenderBudgets {
                       absl::Duration now);
 
   const PublicSuffixList& suffixes_;
-  Table addresses_, domains_, recipients_, anchors_;
+  Table addresses_, domains_, recipients_, anchors_, own_;
   // When it was proved last, by address and domain. Apart, so that a flood of senders that SPF
   // confirms does not make anchors forgotten.
   RecentMap<Key, absl::Duration> confirmed_, anchored_;
