@@ -60,11 +60,12 @@ void MailConnection::Pump() {
   const auto self = shared_from_this();
   int reads = 0;
   while (!closed_) {
-    if (session_.action() == SmtpSession::Action::kPause && !PauseIsOver()) return;
+    // Before a pause: others may be waiting for the room of what was refused.
     if (reserved_bytes_ > 0 && !session_.holds_message()) {
       reservation_.Release();
       reserved_bytes_ = 0;
     }
+    if (session_.action() == SmtpSession::Action::kPause && !PauseIsOver()) return;
     if (session_.action() == SmtpSession::Action::kAdmit) {  // before its reply: they go together
       Admit();
       continue;
