@@ -7,6 +7,11 @@
 #include "policyd/service/handler.h"
 
 namespace dmarcate {
+namespace {
+
+constexpr int kAttempts = 3;  // to read reports while others expire
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(
     const Call& call, std::string_view domain, const DayRange& range, std::string_view source) {
@@ -44,19 +49,26 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(c
                                                                                ReportReader& reader,
                                                                                const Key& key) {
   const auto& [domain, first, last, source] = key;
-  StatisticsBuilder builder(domain, DayRange{first, last}, catalogue_, source);
-  bool cancelled = false;
-  DMARCATE_RETURN_IF_ERROR(
-      reader.ForEachReport(domain, first, last, [&](const StoredReport& report) {
-        cancelled = call.cancelled();
-        if (!cancelled) builder.Add(report);
-        return !cancelled;
-      }));
-  if (cancelled) return Cancelled();
-  DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayTotals> expired,
-                            reader.ReadExpiredTotals(domain, first, last));
-  for (const DayTotals& day : expired) builder.AddExpired(day);
-  return std::make_shared<const DomainStatistics>(builder.Finish());
+  // Rows that expire meanwhile would be in both reads, or in none.
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayTotals> expired,
+                              reader.ReadExpiredTotals(domain, first, last));
+    StatisticsBuilder builder(domain, DayRange{first, last}, catalogue_, source);
+    bool cancelled = false;
+    DMARCATE_RETURN_IF_ERROR(
+        reader.ForEachReport(domain, first, last, [&](const StoredReport& report) {
+          cancelled = call.cancelled();
+          if (!cancelled) builder.Add(report);
+          return !cancelled;
+        }));
+    if (cancelled) return Cancelled();
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayTotals> still,
+                              reader.ReadExpiredTotals(domain, first, last));
+    if (still != expired) continue;
+    for (const DayTotals& day : expired) builder.AddExpired(day);
+    return std::make_shared<const DomainStatistics>(builder.Finish());
+  }
+  return absl::UnavailableError("reports are expiring; ask again in a minute");
 }
 
 void AnalysisCache::Keep(const Key& key, uint64_t version,
