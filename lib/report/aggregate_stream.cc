@@ -7,9 +7,11 @@
 
 #include <fmt/format.h>
 
+#include "lib/base/text.h"
 #include "lib/report/aggregate_reader.h"
 #include "lib/report/element.h"
 #include "lib/report/markup_scanner.h"
+#include "lib/report/model_budget.h"
 #include "lib/report/root_finder.h"
 
 namespace dmarcate {
@@ -19,50 +21,8 @@ constexpr size_t kHeadBytes = 64 * 1024;
 constexpr size_t kWindowBytes = 1 << 20;     // read at once, if a record ends in it
 constexpr size_t kMaxWindowBytes = 2 << 20;  // of one record, as in a small report
 constexpr size_t kLeastRecordBytes = 200;    // of XML; fewer only without addresses and names
+constexpr size_t kBehindRootBytes = 64 * 1024;
 constexpr size_t kExtensionNames = 32;
-
-// What stands between the last '<' before `at` and `at`, that '<' included, if it can be a tag's
-// beginning up to its local name: "<", "</", "<p:", "</p:". Empty: it cannot.
-std::string_view TagBefore(std::string_view text, size_t at) {
-  constexpr size_t kPrefixBytes = 64;
-  const size_t from = at - std::min(at, kPrefixBytes);
-  std::string_view before = text.substr(from, at - from);
-  const size_t open = before.rfind('<');
-  if (open == std::string_view::npos) return "";
-  before.remove_prefix(open);
-  const bool named = before == "<" || before == "</" || before.ends_with(':');
-  return named && before.find_first_of(" >") == std::string_view::npos ? before : "";
-}
-
-constexpr std::string_view kRecord = "record";
-
-// After the last end tag of a record in `text`; 0 if there is none.
-size_t LastRecordEnd(std::string_view text) {
-  for (size_t at = text.rfind(kRecord); at != std::string_view::npos && at > 0;
-       at = text.rfind(kRecord, at - 1)) {
-    const size_t after = at + kRecord.size();
-    if (after < text.size() && text[after] == '>' && TagBefore(text, at).starts_with("</")) {
-      return after + 1;
-    }
-  }
-  return 0;
-}
-
-// Start tags of records in `text`, also of those that do not end.
-size_t CountRecords(std::string_view text) {
-  size_t count = 0;
-  for (size_t at = text.find(kRecord); at != std::string_view::npos;
-       at = text.find(kRecord, at + kRecord.size())) {
-    const size_t after = at + kRecord.size();
-    if (after >= text.size() ||
-        std::string_view("> \t\r\n/").find(text[after]) == std::string_view::npos) {
-      continue;
-    }
-    const std::string_view tag = TagBefore(text, at);
-    if (!tag.empty() && !tag.starts_with("</")) ++count;
-  }
-  return count;
-}
 
 // "record[3]/row/count" with `records` added to its number; anything else as it is.
 std::string MovedBy(const std::string& path, size_t records) {
@@ -90,14 +50,17 @@ void AggregateStream::Refuse(ParsedAggregate refusal) {
     for (const AggregateRecord& record : whole_->report->records) bytes += ModelBytes(record);
     budget_.GiveBack(std::ssize(whole_->report->records), bytes);
   }
+  // What is not kept earns nothing for the next one.
+  budget_.GiveBack(0, std::exchange(frame_bytes_, 0));
+  budget_.AddText(-std::exchange(text_bytes_, 0));
   whole_ = std::move(refusal);
   refused_ = true;
   std::string().swap(window_);
 }
 
-void AggregateStream::RefuseOverLimit(std::string_view reason, std::string_view detail) {
+void AggregateStream::Refuse(Outcome outcome, std::string_view reason, std::string_view detail) {
   ParsedAggregate refusal;
-  refusal.outcome = Outcome::kOverLimit;
+  refusal.outcome = outcome;
   refusal.reason = reason;
   refusal.detail = detail;
   refusal.excerpt = MakeExcerpt(head_.empty() ? window_ : head_, std::nullopt);
@@ -114,6 +77,7 @@ bool AggregateStream::FindHead() {
     return false;
   }
   const Token root = *search.root;
+  const std::string root_name(root.name);
   MarkupScanner scanner(window_, root.end);
   while (const std::optional<Token> token = scanner.Next()) {
     if (token->begin > kHeadBytes) break;
@@ -123,54 +87,89 @@ bool AggregateStream::FindHead() {
                                  : fmt::format("</{}:{}>", root.prefix, root.name);
     head_ = window_.substr(0, token->begin);
     window_.erase(0, token->begin);
+    walk_.emplace(root_name);
     return true;
   }
   if (window_.size() < kWindowBytes) return false;
-  RefuseOverLimit(
-      "frame_too_large",
-      fmt::format("no record begins within the first {} bytes of a large document", kHeadBytes));
+  Refuse(Outcome::kOverLimit, "frame_too_large",
+         fmt::format("no record begins within the first {} bytes of a large document", kHeadBytes));
   return false;
+}
+
+bool AggregateStream::KeepLittleBehindRoot() {
+  const size_t most = walk_->end() + kBehindRootBytes;
+  if (window_.size() <= most) return true;
+  if (!TrimAscii(std::string_view(window_).substr(most)).empty()) {
+    Refuse(Outcome::kOverLimit, "document_too_large",
+           fmt::format("over {} bytes behind the end of a large report", kBehindRootBytes));
+    return false;
+  }
+  window_.resize(most);
+  return true;
 }
 
 bool AggregateStream::Add(std::string_view piece) {
   if (refused_) return false;
+  if (piece.empty()) return true;
   window_.append(piece);
+  if (walk_.has_value() && walk_->root_ended()) return KeepLittleBehindRoot();
   if (window_.size() < kWindowBytes) return true;
-  if (head_.empty() && !FindHead()) return !refused_;
-  const size_t end = LastRecordEnd(window_);
+  if (!walk_.has_value() && !FindHead()) return !refused_;
+  walk_->Look(window_, Looking::kIfWorthIt);
+  if (walk_->end() == 0 && window_.size() > kMaxWindowBytes) walk_->Look(window_, Looking::kNow);
+  if (walk_->late_frame()) return RefuseLateFrame();
+  if (walk_->root_ended()) return KeepLittleBehindRoot();
+  const size_t end = walk_->end();
   if (end == 0) {
     if (window_.size() <= kMaxWindowBytes) return true;
-    RefuseOverLimit(
-        "frame_too_large",
-        fmt::format("no record ends within {} bytes of a large document", kMaxWindowBytes));
+    Refuse(Outcome::kOverLimit, "frame_too_large",
+           fmt::format("no record ends within {} bytes of a large document", kMaxWindowBytes));
     return false;
   }
   ReadWindow(std::string_view(window_).substr(0, end), false);
-  if (!refused_) window_.erase(0, end);
-  return !refused_;
+  if (refused_) return false;
+  records_seen_ += walk_->records();
+  window_.erase(0, end);
+  walk_->Erase(end);
+  return true;
+}
+
+bool AggregateStream::RefuseLateFrame() {
+  Refuse(Outcome::kQuarantined, "frame_after_records",
+         "metadata or policy behind the first record of a large document");
+  return false;
 }
 
 void AggregateStream::ReadWindow(std::string_view records, bool last) {
   std::string document = head_;
   document.append(records);
   if (!last) document += close_;
+  const auto bytes = static_cast<int64_t>(document.size());
   std::vector<ParsedAggregate> parts =
       ParseAggregate(std::move(document), hints_, limits_, budget_);
+  if (std::ranges::any_of(parts, [](const ParsedAggregate& p) { return p.report.has_value(); })) {
+    text_bytes_ += bytes;
+  }
   if (parts.size() > 1) {
-    RefuseOverLimit("document_too_large", "several reports in one large document");
+    for (const ParsedAggregate& part : parts) {
+      if (!part.report.has_value()) continue;
+      int64_t model = FrameBytes(*part.report);
+      for (const AggregateRecord& record : part.report->records) model += ModelBytes(record);
+      budget_.GiveBack(std::ssize(part.report->records), model);
+    }
+    Refuse(Outcome::kOverLimit, "document_too_large", "several reports in one large document");
   } else if (!parts.front().report.has_value()) {
     Refuse(std::move(parts.front()));
   } else {
     Merge(std::move(parts.front()));
-    records_seen_ += CountRecords(records);
   }
 }
 
 bool AggregateStream::MergeRepairs(ParsedAggregate& part) {
   bool news = part.repairs_dropped > 0;
   for (Repair& repair : part.repairs) {
-    // Each window has the head's again, and is called empty without a record.
-    if (repair.code == "records_missing" || repair.code == "report_id_missing" ||
+    // Each window has the head's again.
+    if (repair.code == "report_id_missing" ||
         (!IsOfARecord(repair) &&
          std::ranges::find(whole_->repairs, repair) != whole_->repairs.end())) {
       continue;
@@ -188,7 +187,13 @@ bool AggregateStream::MergeRepairs(ParsedAggregate& part) {
 }
 
 void AggregateStream::Merge(ParsedAggregate part) {
+  // What can only be said of all records together is said in the end.
+  std::erase_if(part.repairs, [](const Repair& repair) {
+    return repair.code == "records_missing" || repair.code == "count_absurd";
+  });
+  frame_bytes_ += FrameBytes(*part.report);
   if (!whole_.has_value()) {
+    made_id_ = part.report->metadata.report_id == SyntheticReportId(*part.report);
     whole_ = std::move(part);
     // Address space only, until records fill it; a vector that grows would hold them twice.
     whole_->report->records.reserve(static_cast<size_t>(
@@ -217,19 +222,30 @@ void AggregateStream::Conclude() {
     whole_->repairs.push_back({"count_absurd", "record", text, text, /*material=*/true});
     whole_->outcome = Outcome::kAcceptedMaterial;
   }
-  const auto missing = std::ranges::find(whole_->repairs, "report_id_missing", &Repair::code);
-  if (missing == whole_->repairs.end()) return;
+  if (report.records.empty()) {
+    whole_->repairs.push_back({"records_missing", "record", "", "an empty report", false});
+    whole_->outcome = std::max(whole_->outcome, Outcome::kAcceptedCosmetic);
+  }
+  if (!made_id_) return;
   report.metadata.report_id = SyntheticReportId(report);
-  missing->chosen = report.metadata.report_id;
+  const auto missing = std::ranges::find(whole_->repairs, "report_id_missing", &Repair::code);
+  if (missing != whole_->repairs.end()) missing->chosen = report.metadata.report_id;
 }
 
 ParsedAggregate AggregateStream::Finish() {
-  if (!refused_ && head_.empty()) {
+  if (!refused_ && !walk_.has_value()) {
     std::vector<ParsedAggregate> parts =
         ParseAggregate(std::move(window_), hints_, limits_, budget_);
     return std::move(parts.front());
   }
-  if (!refused_) ReadWindow(window_, true);
+  if (!refused_) {
+    walk_->Look(window_, Looking::kLast);
+    if (walk_->late_frame()) {
+      RefuseLateFrame();
+    } else if (!walk_->root_ended() || KeepLittleBehindRoot()) {
+      ReadWindow(window_, true);
+    }
+  }
   if (!refused_) Conclude();
   return *std::move(whole_);
 }

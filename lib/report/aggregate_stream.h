@@ -12,13 +12,15 @@
 #include <string_view>
 
 #include "lib/report/aggregate.h"
+#include "lib/report/record_walk.h"
 
 namespace dmarcate {
 
 // Not thread-safe. Beside the report it takes some MiB, whatever comes. What a small report may do
-// and one that is read like this may not, since it would have to be held: have its metadata or
-// policy after its records (kQuarantined), more than 64 KiB before its first record
-// ("frame_too_large"), or another report behind it ("document_too_large").
+// and one that is read like this may not, since it would have to be held: have metadata or policy
+// behind its first record ("frame_after_records", kQuarantined), more than 64 KiB before it
+// ("frame_too_large"), or another report or over 64 KiB of text behind its end
+// ("document_too_large").
 class AggregateStream {
  public:
   // `document_bytes`: how much will come, as far as one can tell. The references outlive this.
@@ -34,13 +36,16 @@ class AggregateStream {
   // What stands before the first record; false if that cannot be known yet, or never (then
   // refused).
   bool FindHead();
+  // Lets go what stands behind the root, but the little that is read with the last window.
+  bool KeepLittleBehindRoot();
+  bool RefuseLateFrame();
   void ReadWindow(std::string_view records, bool last);
   void Merge(ParsedAggregate part);
   // True if `part` has any that is not the head's.
   bool MergeRepairs(ParsedAggregate& part);
   void Conclude();
   void Refuse(ParsedAggregate refusal);
-  void RefuseOverLimit(std::string_view reason, std::string_view detail);
+  void Refuse(Outcome outcome, std::string_view reason, std::string_view detail);
 
   const ReportHints& hints_;
   const AggregateLimits& limits_;
@@ -50,7 +55,10 @@ class AggregateStream {
   std::string head_;                      // with the root's start tag; empty: not found yet
   std::string close_;                     // the root's end tag
   std::optional<ParsedAggregate> whole_;  // so far
+  std::optional<RecordWalk> walk_;        // once the head is known
   size_t records_seen_ = 0;
+  int64_t text_bytes_ = 0, frame_bytes_ = 0;  // what the budget was given, and gave
+  bool made_id_ = false;                      // the report has none of its own
   bool refused_ = false;
 };
 

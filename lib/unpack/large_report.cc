@@ -20,7 +20,7 @@ bool LargeReport::Take(std::string_view piece) {
   bytes_ += static_cast<int64_t>(piece.size());
   digest_.Update(piece);
   tail_.append(piece);
-  if (tail_.size() > kTailBytes) tail_.erase(0, tail_.size() - kTailBytes);
+  if (tail_.size() > 2 * kTailBytes) tail_.erase(0, tail_.size() - kTailBytes);
   complete_ = stream_.Add(piece);
   return complete_;
 }

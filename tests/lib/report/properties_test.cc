@@ -322,10 +322,18 @@ TEST(LargeDocumentTest, AStreamGivesWhatTheWholeGives) {
     std::string records;
     for (int i = 0; i < kRecords; ++i) records += RandomRecord(random, i);
     const std::string good = "<?xml version=\"1.0\"?>\n<feedback>\n" + frame + "\n" + records;
+    const std::string some = records.substr(0, records.find("<record>", 300'000));
     const size_t middle = good.find("</row>", good.size() / 2);
     for (const std::string& document :
-         {good + "</feedback>\n", good, good + "<extra>1</extra></feedback> behind",
-          good.substr(0, good.size() - 700),
+         {good + "</feedback>\n", good, good + "<!-- " + some + " --></feedback>",
+          good + "<extension>" + some + "</extension></feedback>",
+          Replaced(good, "</record>", "<comment><![CDATA[ </record> ]]></comment></record>") +
+              "</feedback>",
+          Replaced(Replaced(good, "</record>", "</Record\n>"), "<record>", "<RECORD>") +
+              "</feedback>",
+          good + "</feedback>" + records.substr(0, 20'000),
+          good + "</feedback>" + std::string(3 << 20, '\n'),
+          good + "<extra>1</extra></feedback> behind", good.substr(0, good.size() - 700),
           Replaced(good, "</record>", "</recor>") + "</feedback>",
           good.substr(0, middle) + "</bad><" + good.substr(middle) + "</feedback>",
           *Prefixed(good + "</feedback>", "urn:x")}) {
@@ -360,7 +368,14 @@ TEST(LargeDocumentTest, AStreamEndsWhereItMust) {
   EXPECT_EQ(reason("<!DOCTYPE f [<!ENTITY a 'b'>]>" + frame + records), "doctype_entities");
   EXPECT_EQ(reason(frame + records + "</feedback>" + frame + records + "</feedback>"),
             "document_too_large");
+  EXPECT_EQ(reason(frame + records + "</feedback>" + records), "document_too_large");
   EXPECT_EQ(reason("<feedback>" + records + records + frame.substr(10)), "metadata_missing");
+  const size_t policy = frame.find("<policy_published>");
+  const size_t metadata = frame.find("<report_metadata>");
+  ASSERT_LT(metadata, policy);
+  EXPECT_EQ(reason(frame.substr(0, metadata) + frame.substr(policy) + records + records +
+                   frame.substr(metadata, policy - metadata)),
+            "frame_after_records");
   limits.records = 2500;
   EXPECT_EQ(reason(frame + records + "</feedback>"), "too_many_records");
   limits = {};
