@@ -634,6 +634,15 @@ std::string Mixed(std::string_view piece, size_t bytes) {
   return out;
 }
 
+// A report that has come to a record without an end, and then comes in pieces of at most a byte.
+std::string ManyTinyMembers(std::string_view member) {
+  std::string records;
+  for (int i = 0; i < 17; ++i) records += "<record></record><a>" + Mixed("y", 1 << 20) + "</a>";
+  std::string xml = ReportOf(records + "<record>" + Mixed("x", 1'200'000));
+  xml.resize(xml.rfind("</feedback>"));
+  return GzipOf(xml) + Repeated(GzipOf(member), 8'000'000) + GzipOf(Mixed("x", 1 << 20));
+}
+
 // Almost all that an archive may hold: none of it is ever in memory as a whole.
 std::vector<Case> LargeCases() {
   constexpr size_t kLarge = 95 << 20;
@@ -645,7 +654,7 @@ std::vector<Case> LargeCases() {
       {"NoEndOfARecord", [] { return GzipOf(ReportOf("<record>" + Mixed("<row>", kLarge))); },
        "frame_too_large", Cost::kRead},
       {"RecordsOfNothing", [] { return ZipOf({{"a.xml", ReportOf(Mixed("<record/>", kLarge))}}); },
-       "frame_too_large", Cost::kRead},
+       "model_too_large", Cost::kRead},
       {"EmptyRecords", [] { return GzipOf(ReportOf(Mixed("<record></record>", kLarge))); },
        "model_too_large", Cost::kRead},
       {"Noise", [] { return GzipOf("x, " + Mixed("y, ", kLarge)); }, "no_report_found",
@@ -655,6 +664,8 @@ std::vector<Case> LargeCases() {
       {"Mail", [] { return GzipOf("From: a@b.example\n\n" + Mixed("y", kLarge)); },
        "document_too_large", Cost::kRead},
       {"Gzip", [] { return GzipOf("\x1F\x8B\x08" + Mixed("y", kLarge)); }, "document_too_large"},
+      {"ManyEmptyMembers", [] { return ManyTinyMembers(""); }, "frame_too_large", Cost::kRead},
+      {"ManyMembersOfAByte", [] { return ManyTinyMembers("x"); }, "frame_too_large", Cost::kRead},
       {"OneHugeComment", [] { return GzipOf("<feedback><!--" + Mixed("-", kLarge)); },
        "frame_too_large", Cost::kRead},
   };
