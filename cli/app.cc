@@ -283,7 +283,7 @@ void App::Prepare(grpc::ClientContext* context, Daemon daemon, absl::Duration ti
 int App::Fail(int exit_code, std::string_view reason, std::string_view what, std::string_view why,
               const std::vector<std::string>& next,
               const std::map<std::string, std::string>& details) const {
-  std::fflush(stdout);  // in the order of the events, where both go to one place
+  FlushOut();  // in the order of the events, where both go to one place
   if (format() == Format::kJson || format() == Format::kJsonl) {
     const nlohmann::ordered_json object = {{"message_type", "exit_error"},
                                            {"code", exit_code},
@@ -368,7 +368,7 @@ int App::MissingDomain(std::string_view command, std::string_view id) const {
 }
 
 void App::Note(std::string_view text) const {
-  std::fflush(stdout);
+  FlushOut();
   WriteErr(EscapeForTerminal(text) + "\n");
 }
 

@@ -280,7 +280,7 @@ void AddChanges(CLI::App* root, App* app) {
       app->Note("this plan was not kept");
     } else if (response.change().state() == v1::Change::STATE_PLANNED &&
                app->format() == Format::kTable) {
-      std::fflush(stdout);
+      FlushOut();
       app->Note(fmt::format("next: dmarcate changes apply {}", response.change().name()));
     }
     return ExitCodeFor(response.change());

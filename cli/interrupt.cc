@@ -20,6 +20,7 @@ InterruptWatch::InterruptWatch(std::function<void(int)> told) : told_(std::move(
 }
 
 InterruptWatch::~InterruptWatch() {
+  ended_ = true;
   pthread_kill(thread_.native_handle(), kEnded);
   thread_.join();
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
@@ -27,9 +28,14 @@ InterruptWatch::~InterruptWatch() {
 
 void InterruptWatch::Wait() {
   int signal = 0;
-  if (sigwait(&signals_, &signal) != 0 || signal == kEnded) return;
+  do {
+    if (sigwait(&signals_, &signal) != 0 || ended_) return;
+  } while (signal == kEnded);  // somebody else's
   // From now on they end the process as they would without a watch, should this take long.
-  pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
+  sigset_t asked;
+  sigemptyset(&asked);
+  for (const int one : {SIGINT, SIGTERM}) sigaddset(&asked, one);
+  pthread_sigmask(SIG_UNBLOCK, &asked, nullptr);
   told_(128 + signal);
   _exit(128 + signal);
 }

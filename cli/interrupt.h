@@ -4,6 +4,7 @@
 #ifndef DMARCATE_CLI_INTERRUPT_H_
 #define DMARCATE_CLI_INTERRUPT_H_
 
+#include <atomic>
 #include <csignal>
 #include <functional>
 #include <thread>
@@ -27,6 +28,7 @@ class InterruptWatch {
 
   const std::function<void(int)> told_;
   sigset_t signals_, before_;
+  std::atomic<bool> ended_ = false;
   std::thread thread_;
 };
 

@@ -200,8 +200,12 @@ bool WriteOut(std::string_view text) {
 
 void WriteErr(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
-absl::Status FinishOutput() {
+void FlushOut() {
   if (std::fflush(stdout) != 0 && output_error == 0) output_error = errno;
+}
+
+absl::Status FinishOutput() {
+  FlushOut();
   return output_error == 0 ? absl::OkStatus() : ErrnoError(output_error, "standard output");
 }
 

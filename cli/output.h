@@ -76,6 +76,8 @@ std::string JsonToYaml(const std::string& json);
 bool WriteOut(std::string_view text);
 // Writes to stderr; what cannot be written there is lost.
 void WriteErr(std::string_view text);
+// What was written so far, before something else is written elsewhere.
+void FlushOut();
 // The end of all that is written to stdout: also what only shows when buffers are emptied.
 absl::Status FinishOutput();
 
