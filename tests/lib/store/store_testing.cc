@@ -378,6 +378,8 @@ absl::StatusOr<std::string> Dump(ReportReader& reader) {
     for (const StoredReport& head : page.reports) {
       DMARCATE_ASSIGN_OR_RETURN(const StoredReport report, reader.GetReport(head.key));
       const auto raw = reader.ReadRawOf(head.key.receipt);
+      // Gone is an answer, unreadable is none.
+      if (!raw.ok() && !absl::IsNotFound(raw.status())) return raw.status();
       out += fmt::format(
           " {} {} current {} trust {} reporter {} raw {} {}\n", report.key.ToId(),
           head.record_count, report.current, static_cast<int>(report.trust), report.reporter_key,
