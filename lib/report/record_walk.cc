@@ -10,8 +10,8 @@
 namespace dmarcate {
 namespace {
 
-constexpr size_t kLeastNews = 64 * 1024, kMostNews = 512 * 1024;  // bytes that are worth a look
-constexpr size_t kTagBytes = 16 * 1024;                           // no tag of a report is longer
+constexpr size_t kLeastNews = 64 << 10, kMostNews = 512 << 10;  // bytes that are worth a look
+constexpr size_t kTagBytes = 16 << 10;                          // no tag of a report is longer
 
 // Whether more text could change what the token is.
 bool MayGrow(const Token& token, std::string_view text) {
