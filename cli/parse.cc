@@ -287,9 +287,7 @@ class Parser final : public ImportSink {
       const Json list = {{"items", objects_}};
       const std::string text = list.dump(2, ' ', true, Json::error_handler_t::replace);
       WriteOut((format == Format::kJson ? text : JsonToYaml(text)) + "\n");
-    } else if (options_.summary && format != Format::kJsonl) {
-      WriteOut(SummaryTable(objects_).Render(format));
-    } else if (format == Format::kName) {
+    } else if (format == Format::kName || (options_.summary && format != Format::kJsonl)) {
       WriteOut(SummaryTable(objects_).Render(format));
     } else if (format == Format::kCsv) {
       tables_.Write();
