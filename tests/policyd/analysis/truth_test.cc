@@ -41,6 +41,20 @@ void Add(const Counts& counts, Figures* to) {
   for (size_t i = 0; i < more.size(); ++i) (*to)[i] += more[i];
 }
 
+// `found` as the next item of a receipt.
+void AddItem(const UnpackedReport& found, CommitBatch::Processed* processed) {
+  StoredReport stored;
+  stored.report = *found.aggregate;
+  const ReportMetadata& metadata = stored.report.metadata;
+  stored.key = {.domain = stored.report.policy.domain,
+                .day = MidpointDay(metadata.begin, metadata.end),
+                .receipt = processed->receipt,
+                .item = static_cast<uint16_t>(processed->items.size())};
+  stored.reporter_key = metadata.org_name;
+  stored.document_sha256 = found.document_sha256;
+  processed->items.push_back({{.outcome = found.outcome, .kind = "aggregate"}, stored});
+}
+
 // Each attachment of the corpus as one receipt with its reports.
 void Ingest(const fs::path& directory, FakeReportStore* store) {
   for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
@@ -55,16 +69,7 @@ void Ingest(const fs::path& directory, FakeReportStore* store) {
     CommitBatch::Processed processed{.receipt = accepted->accepted[0]};
     for (const UnpackedReport& found : unpacked.reports) {
       ASSERT_TRUE(found.aggregate) << entry.path() << ": " << found.reason;
-      StoredReport stored;
-      stored.report = *found.aggregate;
-      const ReportMetadata& metadata = stored.report.metadata;
-      stored.key = {.domain = stored.report.policy.domain,
-                    .day = MidpointDay(metadata.begin, metadata.end),
-                    .receipt = processed.receipt,
-                    .item = static_cast<uint16_t>(processed.items.size())};
-      stored.reporter_key = metadata.org_name;
-      stored.document_sha256 = found.document_sha256;
-      processed.items.push_back({{.outcome = found.outcome, .kind = "aggregate"}, stored});
+      AddItem(found, &processed);
     }
     CommitBatch processing;
     processing.processed.push_back(std::move(processed));
@@ -94,17 +99,8 @@ std::map<std::string, uint64_t> IngestCorpus(const fs::path& directory, FakeRepo
     std::vector<std::pair<std::string, uint64_t>> counts;
     for (const UnpackedReport& found : unpacked.reports) {
       if (!found.aggregate) continue;
-      StoredReport stored;
-      stored.report = *found.aggregate;
-      const ReportMetadata& metadata = stored.report.metadata;
-      stored.key = {.domain = stored.report.policy.domain,
-                    .day = MidpointDay(metadata.begin, metadata.end),
-                    .receipt = processed.receipt,
-                    .item = static_cast<uint16_t>(processed.items.size())};
-      stored.reporter_key = metadata.org_name;
-      stored.document_sha256 = found.document_sha256;
-      counts.emplace_back(stored.key.domain, stored.report.messages());
-      processed.items.push_back({{.outcome = found.outcome, .kind = "aggregate"}, stored});
+      counts.emplace_back(found.aggregate->policy.domain, found.aggregate->messages());
+      AddItem(found, &processed);
     }
     if (processed.items.empty()) continue;
     CommitBatch processing;
