@@ -391,6 +391,20 @@ TEST_F(TarpitTest, WhileMostConnectionsAreTakenNobodyWaits) {
   EXPECT_EQ(honest.Say("mail\r\n."), "250");
 }
 
+// Others may be waiting for it.
+TEST_F(TarpitTest, ARefusedMessageGivesItsRoomBackBeforeThePause) {
+  config_.smtp.times.first_pause = config_.smtp.times.longest_pause = absl::Seconds(30);
+  Start();
+  MailClient client = InData();
+  ASSERT_TRUE(client.Send(std::string(64 << 10, 'x') + "\r\n"));
+  ASSERT_TRUE(WaitUntil([&] { return budget_.used_bytes() > 0; }));
+  ASSERT_TRUE(client.Send("a\nb\r\n.\r\n"));
+  EXPECT_TRUE(WaitUntil([&] { return budget_.used_bytes() == 0; }));
+  EXPECT_FALSE(client.Readable());
+  EXPECT_GT(SecondsUntilReply(client), 0);
+  EXPECT_EQ(client.Reply(), "554");
+}
+
 TEST_F(TarpitTest, AShutdownDoesNotWait) {
   config_.smtp.times.first_pause = config_.smtp.times.longest_pause = absl::Seconds(60);
   Start();
