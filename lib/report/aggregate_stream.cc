@@ -9,19 +9,13 @@
 
 #include "lib/base/text.h"
 #include "lib/report/aggregate_reader.h"
-#include "lib/report/element.h"
-#include "lib/report/markup_scanner.h"
 #include "lib/report/model_budget.h"
 #include "lib/report/root_finder.h"
 
 namespace dmarcate {
 namespace {
 
-constexpr size_t kHeadBytes = 64 * 1024;
-constexpr size_t kWindowBytes = 1 << 20;     // read at once, if a record ends in it
-constexpr size_t kMaxWindowBytes = 2 << 20;  // of one record, as in a small report
-constexpr size_t kLeastRecordBytes = 200;    // of XML; fewer only without addresses and names
-constexpr size_t kBehindRootBytes = 64 * 1024;
+constexpr size_t kLeastRecordBytes = 200;  // of XML; fewer only without addresses and names
 constexpr size_t kExtensionNames = 32;
 
 // "record[3]/row/count" with `records` added to its number; anything else as it is.
@@ -41,8 +35,13 @@ bool IsOfARecord(const Repair& repair) { return repair.path.starts_with("record[
 }  // namespace
 
 AggregateStream::AggregateStream(const ReportHints& hints, const AggregateLimits& limits,
-                                 ModelBudget& budget, int64_t document_bytes)
-    : hints_(hints), limits_(limits), budget_(budget), document_bytes_(document_bytes) {}
+                                 ModelBudget& budget, int64_t document_bytes,
+                                 const AggregateStreamSizes& sizes)
+    : hints_(hints),
+      limits_(limits),
+      budget_(budget),
+      document_bytes_(document_bytes),
+      sizes_(sizes) {}
 
 void AggregateStream::Refuse(ParsedAggregate refusal) {
   if (whole_.has_value() && whole_->report.has_value()) {
@@ -67,41 +66,46 @@ void AggregateStream::Refuse(Outcome outcome, std::string_view reason, std::stri
   Refuse(std::move(refusal));
 }
 
-bool AggregateStream::FindHead() {
+bool AggregateStream::FindRootStart() {
   RepairLog unused(0);
   const RootSearch search = FindRoot(window_, unused);
   if (search.entities || !search.root.has_value()) {
-    if (window_.size() < kWindowBytes && !search.entities) return false;  // more may come
+    if (window_.size() < sizes_.window && !search.entities) return false;  // more may come
     // No report begins here: what a small document is told.
     Refuse(std::move(ParseAggregate(window_, hints_, limits_, budget_).front()));
     return false;
   }
-  const Token root = *search.root;
-  const std::string root_name(root.name);
-  MarkupScanner scanner(window_, root.end);
-  while (const std::optional<Token> token = scanner.Next()) {
-    if (token->begin > kHeadBytes) break;
-    const bool start = token->kind == TokenKind::kStart || token->kind == TokenKind::kEmpty;
-    if (!start || ElementOf(token->name) != Element::kRecord) continue;
-    close_ = root.prefix.empty() ? fmt::format("</{}>", root.name)
-                                 : fmt::format("</{}:{}>", root.prefix, root.name);
-    head_ = window_.substr(0, token->begin);
-    window_.erase(0, token->begin);
-    walk_.emplace(root_name);
+  const Token& root = *search.root;
+  close_ = root.prefix.empty() ? fmt::format("</{}>", root.name)
+                               : fmt::format("</{}:{}>", root.prefix, root.name);
+  walk_.emplace(root.prefix, root.end);
+  return true;
+}
+
+bool AggregateStream::FindHead() {
+  if (!walk_.has_value() && !FindRootStart()) return false;
+  walk_->Look(window_, Looking::kNow);
+  const std::optional<size_t> first = walk_->first_record();
+  if (first.has_value() && *first <= sizes_.head) {
+    head_ = window_.substr(0, *first);
+    window_.erase(0, *first);
+    walk_->Erase(*first);
     return true;
   }
-  if (window_.size() < kWindowBytes) return false;
+  if (window_.size() < sizes_.window) return false;
   Refuse(Outcome::kOverLimit, "frame_too_large",
-         fmt::format("no record begins within the first {} bytes of a large document", kHeadBytes));
+         fmt::format("no record begins within the first {} bytes of a large document, or what "
+                     "begins before it does not end",
+                     sizes_.head));
   return false;
 }
 
 bool AggregateStream::KeepLittleBehindRoot() {
-  const size_t most = walk_->end() + kBehindRootBytes;
+  const size_t most = walk_->end() + sizes_.behind_root;
   if (window_.size() <= most) return true;
   if (!TrimAscii(std::string_view(window_).substr(most)).empty()) {
     Refuse(Outcome::kOverLimit, "document_too_large",
-           fmt::format("over {} bytes behind the end of a large report", kBehindRootBytes));
+           fmt::format("over {} bytes behind the end of a large report", sizes_.behind_root));
     return false;
   }
   window_.resize(most);
@@ -112,18 +116,18 @@ bool AggregateStream::Add(std::string_view piece) {
   if (refused_) return false;
   if (piece.empty()) return true;
   window_.append(piece);
-  if (walk_.has_value() && walk_->root_ended()) return KeepLittleBehindRoot();
-  if (window_.size() < kWindowBytes) return true;
-  if (!walk_.has_value() && !FindHead()) return !refused_;
+  if (!head_.empty() && walk_->root_ended()) return KeepLittleBehindRoot();
+  if (window_.size() < sizes_.window) return true;
+  if (head_.empty() && !FindHead()) return !refused_;
   walk_->Look(window_, Looking::kIfWorthIt);
-  if (walk_->end() == 0 && window_.size() > kMaxWindowBytes) walk_->Look(window_, Looking::kNow);
+  if (walk_->end() == 0 && window_.size() > sizes_.most_window) walk_->Look(window_, Looking::kNow);
   if (walk_->late_frame()) return RefuseLateFrame();
   if (walk_->root_ended()) return KeepLittleBehindRoot();
   const size_t end = walk_->end();
   if (end == 0) {
-    if (window_.size() <= kMaxWindowBytes) return true;
+    if (window_.size() <= sizes_.most_window) return true;
     Refuse(Outcome::kOverLimit, "frame_too_large",
-           fmt::format("no record ends within {} bytes of a large document", kMaxWindowBytes));
+           fmt::format("no record ends within {} bytes of a large document", sizes_.most_window));
     return false;
   }
   ReadWindow(std::string_view(window_).substr(0, end), false);
@@ -203,6 +207,7 @@ void AggregateStream::Merge(ParsedAggregate part) {
   if (MergeRepairs(part)) whole_->outcome = std::max(whole_->outcome, part.outcome);
   AggregateReport& whole = *whole_->report;
   AggregateReport& more = *part.report;
+  if (whole.version.empty()) whole.version = std::move(more.version);  // it may come late
   std::move(more.records.begin(), more.records.end(), std::back_inserter(whole.records));
   for (std::string& name : more.extensions) {
     if (whole.extensions.size() < kExtensionNames &&
@@ -233,7 +238,7 @@ void AggregateStream::Conclude() {
 }
 
 ParsedAggregate AggregateStream::Finish() {
-  if (!refused_ && !walk_.has_value()) {
+  if (!refused_ && head_.empty()) {
     std::vector<ParsedAggregate> parts =
         ParseAggregate(std::move(window_), hints_, limits_, budget_);
     return std::move(parts.front());

@@ -6,6 +6,7 @@
 #ifndef DMARCATE_LIB_REPORT_AGGREGATE_STREAM_H_
 #define DMARCATE_LIB_REPORT_AGGREGATE_STREAM_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +17,14 @@
 
 namespace dmarcate {
 
+// In bytes. Tests take smaller ones, with `head` at most `window`.
+struct AggregateStreamSizes {
+  size_t head = 64 << 10;         // before the first record
+  size_t window = 1 << 20;        // read at once, if a record ends in it
+  size_t most_window = 2 << 20;   // of one record, as in a small report
+  size_t behind_root = 64 << 10;  // read with the last window, for what is to be said of it
+};
+
 // Not thread-safe. Beside the report it takes some MiB, whatever comes. What a small report may do
 // and one that is read like this may not, since it would have to be held: have metadata or policy
 // behind its first record ("frame_after_records", kQuarantined), more than 64 KiB before it
@@ -25,7 +34,7 @@ class AggregateStream {
  public:
   // `document_bytes`: how much will come, as far as one can tell. The references outlive this.
   AggregateStream(const ReportHints& hints, const AggregateLimits& limits, ModelBudget& budget,
-                  int64_t document_bytes);
+                  int64_t document_bytes, const AggregateStreamSizes& sizes = {});
 
   // The next bytes, UTF-8. False: the outcome is known, no more need come.
   bool Add(std::string_view piece);
@@ -33,8 +42,9 @@ class AggregateStream {
   ParsedAggregate Finish();
 
  private:
-  // What stands before the first record; false if that cannot be known yet, or never (then
-  // refused).
+  // Where the root begins, and what stands before the first record; false if that cannot be known
+  // yet, or never (then refused).
+  bool FindRootStart();
   bool FindHead();
   // Lets go what stands behind the root, but the little that is read with the last window.
   bool KeepLittleBehindRoot();
@@ -51,11 +61,12 @@ class AggregateStream {
   const AggregateLimits& limits_;
   ModelBudget& budget_;
   const int64_t document_bytes_;
+  const AggregateStreamSizes sizes_;
   std::string window_;
   std::string head_;                      // with the root's start tag; empty: not found yet
   std::string close_;                     // the root's end tag
   std::optional<ParsedAggregate> whole_;  // so far
-  std::optional<RecordWalk> walk_;        // once the head is known
+  std::optional<RecordWalk> walk_;        // once the root is known
   size_t records_seen_ = 0;
   int64_t text_bytes_ = 0, frame_bytes_ = 0;  // what the budget was given, and gave
   bool made_id_ = false;                      // the report has none of its own

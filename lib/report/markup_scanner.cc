@@ -113,9 +113,8 @@ std::optional<Token> MarkupScanner::MarkupAt(size_t begin) {
   if (rest.starts_with("<![CDATA[")) {
     return SectionAt(begin, TokenKind::kCdata, 9, "]]>", endless_cdata_);
   }
-  // Only before the root.
   const bool declaration =
-      unterminated_ == Unterminated::kHidesRest &&
+      unterminated_ == Unterminated::kHidesRest && declarations_ == Declarations::kAreMarkup &&
       (StartsWithIgnoreCase(rest, "<!DOCTYPE") || StartsWithIgnoreCase(rest, "<!ENTITY"));
   return declaration ? std::optional(DeclarationAt(begin)) : std::nullopt;
 }

@@ -27,15 +27,24 @@ struct Token {
 // like any other.
 enum class Unterminated { kHidesRest, kIsText };
 
+// Whether <!DOCTYPE ...> and <!ENTITY ...> are markup: they are before the root. Within it they are
+// text, as everywhere in a text that is whole (kIsText).
+enum class Declarations { kAreMarkup, kAreText };
+
 // Linear over the whole text. Views point into the text, which must outlive the scanner.
 class MarkupScanner {
  public:
   explicit MarkupScanner(std::string_view text, size_t position = 0,
-                         Unterminated unterminated = Unterminated::kHidesRest)
-      : text_(text), position_(position), unterminated_(unterminated) {}
+                         Unterminated unterminated = Unterminated::kHidesRest,
+                         Declarations declarations = Declarations::kAreMarkup)
+      : text_(text),
+        position_(position),
+        unterminated_(unterminated),
+        declarations_(declarations) {}
 
   // The next tag or other markup; nullopt at the end.
   std::optional<Token> Next();
+  std::string_view text() const { return text_; }
   size_t position() const { return position_; }
   void set_position(size_t position) { position_ = position; }
 
@@ -50,6 +59,7 @@ class MarkupScanner {
   std::string_view text_;
   size_t position_;
   Unterminated unterminated_;
+  Declarations declarations_;
   bool endless_comments_ = false;  // one had no end, so later ones have none
   bool endless_cdata_ = false;
 };

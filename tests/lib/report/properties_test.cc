@@ -323,10 +323,14 @@ TEST(LargeDocumentTest, AStreamGivesWhatTheWholeGives) {
     for (int i = 0; i < kRecords; ++i) records += RandomRecord(random, i);
     const std::string good = "<?xml version=\"1.0\"?>\n<feedback>\n" + frame + "\n" + records;
     const std::string some = records.substr(0, records.find("<record>", 300'000));
+    const std::string foreign = "<x:a></b></b>" + some + "</x:a>";  // its tags do not balance
     const size_t middle = good.find("</row>", good.size() / 2);
     for (const std::string& document :
          {good + "</feedback>\n", good, good + "<!-- " + some + " --></feedback>",
           good + "<extension>" + some + "</extension></feedback>",
+          good + foreign + records + "</feedback>",
+          Replaced(good, frame, frame + "<extension><record></record></extension>") + "</feedback>",
+          Replaced(good, Leaf("version", "1.0"), "") + Leaf("version", "1.0") + "</feedback>",
           Replaced(good, "</record>", "<comment><![CDATA[ </record> ]]></comment></record>") +
               "</feedback>",
           Replaced(Replaced(good, "</record>", "</Record\n>"), "<record>", "<RECORD>") +
