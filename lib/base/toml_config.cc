@@ -75,11 +75,18 @@ struct TomlConfig::Impl {
     return table.at_path(key);
   }
 
+  // What a file has: a key, or a table with nothing in it.
+  struct Leaf {
+    std::string path;
+    bool empty_table = false;
+  };
+
   // A key that was asked for; of an empty table, whether any in it was.
-  bool Knows(const std::string& leaf) const {
-    if (!leaf.ends_with('.')) return known.contains(leaf);
-    const auto below = known.lower_bound(leaf);
-    return below != known.end() && below->starts_with(leaf);
+  bool Knows(const Leaf& leaf) const {
+    if (!leaf.empty_table) return known.contains(leaf.path);
+    const std::string prefix = leaf.path + ".";
+    const auto below = known.lower_bound(prefix);
+    return below != known.end() && below->starts_with(prefix);
   }
 
   // Of the same table what has a last word like that of `leaf`: that two share a table does not
@@ -97,18 +104,17 @@ struct TomlConfig::Impl {
     return word.empty() ? Nearest(leaf, others) : prefix + word;
   }
 
-  // Dotted paths of all leaves, and of empty tables, which end in a dot; a table inside an array
-  // counts with the array.
-  static void Leaves(const toml::table& at, const std::string& prefix,
-                     std::vector<std::string>* out) {
+  // All leaves by dotted paths; a table inside an array counts with the array.
+  static void Leaves(const toml::table& at, const std::string& prefix, std::vector<Leaf>* out) {
     for (const auto& [key, node] : at) {
-      const std::string path =
-          prefix.empty() ? std::string(key.str()) : prefix + "." + std::string(key.str());
+      // A dot within a key is no step of a path: "a.b" in quotes is not b in the table a.
+      const std::string name = key.str().find('.') == std::string_view::npos
+                                   ? std::string(key.str())
+                                   : fmt::format("\"{}\"", key.str());
+      const std::string path = prefix.empty() ? name : prefix + "." + name;
       const auto* inner = node.as_table();
-      if (inner == nullptr) {
-        out->push_back(path);
-      } else if (inner->empty()) {
-        out->push_back(path + ".");
+      if (inner == nullptr || inner->empty()) {
+        out->push_back({path, /*empty_table=*/inner != nullptr});
       } else {
         Leaves(*inner, path, out);
       }
@@ -249,14 +255,13 @@ void TomlConfig::Reject(std::string_view key, std::string_view why) { impl_->Fai
 
 absl::Status TomlConfig::Finish() {
   DMARCATE_RETURN_IF_ERROR(impl_->error);
-  std::vector<std::string> leaves;
+  std::vector<Impl::Leaf> leaves;
   Impl::Leaves(impl_->table, "", &leaves);
-  for (std::string& leaf : leaves) {
+  for (const Impl::Leaf& leaf : leaves) {
     if (impl_->Knows(leaf)) continue;
-    if (leaf.ends_with('.')) leaf.pop_back();
-    const std::string nearest = impl_->NearestKey(leaf);
+    const std::string nearest = impl_->NearestKey(leaf.path);
     return MakeError(absl::StatusCode::kInvalidArgument,
-                     fmt::format("{}: unknown key '{}'{}", impl_->origin, leaf,
+                     fmt::format("{}: unknown key '{}'{}", impl_->origin, leaf.path,
                                  nearest.empty() ? std::string()
                                                  : fmt::format("; did you mean '{}'?", nearest)));
   }

@@ -180,6 +180,11 @@ TEST(TomlConfig, AnUnknownTableIsRefusedAlsoWhereItIsEmpty) {
   EXPECT_THAT(finish("[store.x]\n"), HasSubstr("unknown key 'store.x'"));
   EXPECT_THAT(finish("store = 3\n"), HasSubstr("unknown key 'store'"));
   EXPECT_THAT(finish("[retenion]\nrows = '1d'\n"), HasSubstr("did you mean 'retention.rows'?"));
+  // What stands in quotes is one key, and none that anybody asks for.
+  EXPECT_THAT(finish("'retention.' = 1\n"), HasSubstr("unknown key '\"retention.\"'"));
+  EXPECT_THAT(finish("'store.directory' = '/x'\n"),
+              HasSubstr("unknown key '\"store.directory\"'; did you mean 'store.directory'?"));
+  EXPECT_THAT(finish("[retention]\n'' = 1\n"), HasSubstr("unknown key 'retention.'"));
   // That two keys share a table does not make them alike.
   EXPECT_THAT(finish("[retention]\nbogus = '1d'\n"), testing::Not(HasSubstr("did you mean")));
 }
