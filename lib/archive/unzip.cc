@@ -140,8 +140,8 @@ absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
   }
   if (auto data = InflateSmallMember(zip, index, stat, budget)) {
     member.data = *std::move(data);
-    return budget.ChargeOutput(static_cast<int64_t>(member.data.size()), compressed_bytes,
-                               static_cast<int64_t>(member.data.size()));
+    member.size_bytes = static_cast<int64_t>(member.data.size());
+    return budget.ChargeOutput(member.size_bytes, compressed_bytes, member.size_bytes);
   }
   BoundedBuffer kept(planner, member.name);
   const absl::Status inflated = Inflate(zip, index, member, [&](std::string_view piece) {
@@ -156,7 +156,8 @@ absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
   if (!member.status.ok()) return absl::OkStatus();
   if (const auto& large = kept.plan().large; kept.overflowed() && large) {
     member.handed_over = true;
-    member.size_lied = static_cast<zip_uint64_t>(kept.size()) != stat.size;
+    member.size_bytes = kept.size();
+    member.size_lied = static_cast<zip_uint64_t>(member.size_bytes) != stat.size;
     const Damage damage = member.damage;
     const absl::Status taken = Inflate(zip, index, member, [&](std::string_view piece) {
       return large(piece) ? absl::OkStatus() : absl::CancelledError("enough");
@@ -174,6 +175,7 @@ absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
   } else {
     member.data = kept.Take();
   }
+  member.size_bytes = static_cast<int64_t>(member.data.size());
   member.size_lied = member.data.size() != stat.size;
   if (member.data.empty() && member.damage == Damage::kCorrupt) {
     member.status =

@@ -23,6 +23,7 @@ struct ZipMember {
   std::string name;  // valid UTF-8, at most 512 bytes, otherwise as sent: "../../etc/passwd"
   std::string data;
   Damage damage = Damage::kNone;
+  int64_t size_bytes = 0;    // of what was read, also where it was handed over
   bool size_lied = false;    // the directory claims another size than was read
   bool handed_over = false;  // to DocumentPlan::large: `data` is empty
   // Why there is no data: kUnimplemented for encryption and for methods other than stored and

@@ -240,7 +240,7 @@ void Unpacker::VisitZip(std::string bytes, Layer layer) {
     }
     NoteDamage("zip", member.damage, &inside);
     if (member.size_lied) {
-      inside.AddRepair("zip_size_mismatch", "", fmt::format("{} bytes", member.data.size()),
+      inside.AddRepair("zip_size_mismatch", "", fmt::format("{} bytes", member.size_bytes),
                        /*material=*/false);
     }
     if (member.handed_over) return VisitLarge(std::exchange(large, {}), std::move(inside));

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -239,6 +240,15 @@ TEST(Unpack, ALargeReportIsReadLikeAnyOther) {
                                      "dmarc_report.zip");
   ASSERT_TRUE(named.aggregate);
   EXPECT_EQ(named.aggregate->metadata.begin, 1764547200);
+}
+
+TEST(Unpack, ALargeMemberOfAnotherSizeIsToldByItsOwn) {
+  int64_t records = 0;
+  const std::string xml = LargeXml(SampleXml(), &records);
+  const UnpackedReport report = First(ZipOf({{.name = "a.xml", .data = xml, .claimed_size = 7}}));
+  ASSERT_EQ(report.repairs.size(), 1u) << ToLine(report);
+  EXPECT_EQ(report.repairs[0].code, "zip_size_mismatch");
+  EXPECT_EQ(report.repairs[0].chosen, fmt::format("{} bytes", xml.size()));
 }
 
 }  // namespace
