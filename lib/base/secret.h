@@ -18,7 +18,8 @@ class Secret {
   Secret() = default;
   explicit Secret(std::string value) : value_(std::move(value)) {}
   Secret(const Secret&) = default;
-  Secret(Secret&& other) noexcept : value_(other.value_) { other.Wipe(); }
+  // A short text lies in the string itself, where a move leaves it: so it is copied and wiped.
+  Secret(Secret&& other) noexcept { *this = std::move(other); }
   Secret& operator=(const Secret& other) {
     if (this != &other) {
       Wipe();

@@ -141,7 +141,7 @@ void Unpacker::Visit(std::string bytes, Layer layer) {
       if (IsLabelledCompressed(layer)) return VisitGzip(std::move(bytes), std::move(layer));
       return VisitOther(std::move(layer));
     case Content::kZip:
-      return VisitZip(std::move(bytes), std::move(layer));
+      return VisitZip(bytes, std::move(layer));
     case Content::kXml:
       if (layer.origin == Origin::kBody && !HasFeedbackTag(bytes)) return;
       return VisitXml(std::move(bytes), std::move(layer));
@@ -151,7 +151,7 @@ void Unpacker::Visit(std::string bytes, Layer layer) {
               std::string_view::npos) {
         return;
       }
-      return VisitJson(std::move(bytes), std::move(layer));
+      return VisitJson(bytes, std::move(layer));
     case Content::kFeedback:
       return VisitFeedback(bytes, "", std::move(layer));
     case Content::kMbox:
@@ -216,7 +216,7 @@ void Unpacker::VisitGzip(std::string bytes, Layer layer) {
   Visit(std::move(inflated->data), std::move(layer));
 }
 
-void Unpacker::VisitZip(std::string bytes, Layer layer) {
+void Unpacker::VisitZip(const std::string& bytes, Layer layer) {
   layer.container.emplace_back("zip");
   if (++layer.archives > limits_.archive_depth) {
     return Refuse(Outcome::kOverLimit, "archive_too_deep",
@@ -350,7 +350,7 @@ void Unpacker::VisitLarge(LargeDocument large, Layer layer) {
   Add(std::move(report), std::move(parsed.repairs), std::move(layer));
 }
 
-void Unpacker::VisitJson(std::string document, Layer layer) {
+void Unpacker::VisitJson(const std::string& document, Layer layer) {
   layer.container.emplace_back("json");
   const auto size = static_cast<int64_t>(document.size());
   std::string digest = Sha256(document);

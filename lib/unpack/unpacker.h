@@ -62,10 +62,10 @@ class Unpacker {
   // deeper than the limits on archives and enclosed messages allow.
   void Visit(std::string bytes, Layer layer);
   void VisitGzip(std::string bytes, Layer layer);
-  void VisitZip(std::string bytes, Layer layer);
+  void VisitZip(const std::string& bytes, Layer layer);
   void VisitBase64(const std::string& bytes, Layer layer);
   void VisitXml(std::string document, Layer layer);
-  void VisitJson(std::string document, Layer layer);
+  void VisitJson(const std::string& document, Layer layer);
   void VisitEmpty(Layer layer);
   ReportHints HintsFor(const Layer& layer) const;
   void VisitOther(Layer layer);
