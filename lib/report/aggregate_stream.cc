@@ -193,7 +193,8 @@ bool AggregateStream::MergeRepairs(ParsedAggregate& part) {
 void AggregateStream::Merge(ParsedAggregate part) {
   // What can only be said of all records together is said in the end.
   std::erase_if(part.repairs, [](const Repair& repair) {
-    return repair.code == "records_missing" || repair.code == "count_absurd";
+    return repair.path == "record" &&
+           (repair.code == "records_missing" || repair.code == "count_absurd");
   });
   frame_bytes_ += FrameBytes(*part.report);
   if (!whole_.has_value()) {
