@@ -41,19 +41,13 @@ AggregateStream::AggregateStream(const ReportHints& hints, const AggregateLimits
       limits_(limits),
       budget_(budget),
       document_bytes_(document_bytes),
-      sizes_(sizes) {}
+      sizes_(sizes),
+      budget_before_(budget) {}
 
 void AggregateStream::Refuse(ParsedAggregate refusal) {
-  if (whole_.has_value() && whole_->report.has_value()) {
-    int64_t bytes = 0;
-    for (const AggregateRecord& record : whole_->report->records) bytes += ModelBytes(record);
-    budget_.GiveBack(std::ssize(whole_->report->records), bytes);
-  }
-  // What is not kept earns nothing for the next one.
-  budget_.GiveBack(0, std::exchange(frame_bytes_, 0));
-  budget_.AddText(-std::exchange(text_bytes_, 0));
   whole_ = std::move(refusal);
   refused_ = true;
+  GiveBack();
   std::string().swap(window_);
 }
 
@@ -148,19 +142,9 @@ void AggregateStream::ReadWindow(std::string_view records, bool last) {
   std::string document = head_;
   document.append(records);
   if (!last) document += close_;
-  const auto bytes = static_cast<int64_t>(document.size());
   std::vector<ParsedAggregate> parts =
       ParseAggregate(std::move(document), hints_, limits_, budget_);
-  if (std::ranges::any_of(parts, [](const ParsedAggregate& p) { return p.report.has_value(); })) {
-    text_bytes_ += bytes;
-  }
   if (parts.size() > 1) {
-    for (const ParsedAggregate& part : parts) {
-      if (!part.report.has_value()) continue;
-      int64_t model = FrameBytes(*part.report);
-      for (const AggregateRecord& record : part.report->records) model += ModelBytes(record);
-      budget_.GiveBack(std::ssize(part.report->records), model);
-    }
     Refuse(Outcome::kOverLimit, "document_too_large", "several reports in one large document");
   } else if (!parts.front().report.has_value()) {
     Refuse(std::move(parts.front()));
@@ -196,7 +180,6 @@ void AggregateStream::Merge(ParsedAggregate part) {
     return repair.path == "record" &&
            (repair.code == "records_missing" || repair.code == "count_absurd");
   });
-  frame_bytes_ += FrameBytes(*part.report);
   if (!whole_.has_value()) {
     made_id_ = part.report->metadata.report_id == SyntheticReportId(*part.report);
     whole_ = std::move(part);

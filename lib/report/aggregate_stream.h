@@ -40,6 +40,9 @@ class AggregateStream {
   bool Add(std::string_view piece);
   // Once, after the last piece.
   ParsedAggregate Finish();
+  // What the report took of the budget, for one that is not kept. Refused ones have given it back.
+  // Nothing else may have taken of it since this was made.
+  void GiveBack() { budget_ = budget_before_; }
 
  private:
   // Where the root begins, and what stands before the first record; false if that cannot be known
@@ -62,14 +65,14 @@ class AggregateStream {
   ModelBudget& budget_;
   const int64_t document_bytes_;
   const AggregateStreamSizes sizes_;
+  const ModelBudget budget_before_;
   std::string window_;
   std::string head_;                      // with the root's start tag; empty: not found yet
   std::string close_;                     // the root's end tag
   std::optional<ParsedAggregate> whole_;  // so far
   std::optional<RecordWalk> walk_;        // once the root is known
   size_t records_seen_ = 0;
-  int64_t text_bytes_ = 0, frame_bytes_ = 0;  // what the budget was given, and gave
-  bool made_id_ = false;                      // the report has none of its own
+  bool made_id_ = false;  // the report has none of its own
   bool refused_ = false;
 };
 

@@ -29,6 +29,9 @@ class LargeReport {
   ParsedAggregate Finish() { return stream_.Finish(); }
   std::string Digest();  // SHA-256 of the document; empty if it did not come to its end
 
+  // For a report that is not kept, after Finish(): see AggregateStream.
+  void GiveBack() { stream_.GiveBack(); }
+
   bool has_feedback_tag() const { return has_feedback_tag_; }
   bool ends_with_feedback_tag() const;
   int64_t bytes() const { return bytes_; }

@@ -331,12 +331,16 @@ void Unpacker::VisitLarge(LargeDocument large, Layer layer) {
   ParsedAggregate parsed = source.Finish();
   const ReportKind kind =
       parsed.report || source.has_feedback_tag() ? ReportKind::kAggregate : ReportKind::kUnknown;
-  if (!digest.empty() && IsRepeated(digest, source.bytes(), kind, layer)) return;
+  if (!digest.empty() && IsRepeated(digest, source.bytes(), kind, layer)) {
+    source.GiveBack();
+    return;
+  }
   UnpackedReport report;
   report.kind = kind;
   report.document_sha256 = digest;
   report.document_bytes = source.bytes();
   if (layer.truncated && parsed.report.has_value() && !source.ends_with_feedback_tag()) {  // Z6
+    source.GiveBack();
     report.reason = layer.damage;
     report.detail = fmt::format(
         "the archive broke off after {} bytes, before the end of the report", source.bytes());
