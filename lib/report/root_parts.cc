@@ -3,6 +3,7 @@
 #include <string.h>  // memmem
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "lib/base/text.h"
@@ -43,6 +44,35 @@ size_t Find(std::string_view text, std::string_view word, size_t from) {
                        : static_cast<size_t>(static_cast<const char*>(at) - text.data());
 }
 
+// The first letter from 'A' to 'Z', at or behind `from`; npos if there is none.
+size_t FindCapital(std::string_view text, size_t from) {
+  constexpr uint64_t kEach = 0x0101010101010101;
+  constexpr uint64_t kHigh = kEach * 0x80;
+  uint64_t eight = 0;
+  for (; from + sizeof(eight) <= text.size(); from += sizeof(eight)) {
+    std::memcpy(&eight, text.data() + from, sizeof(eight));
+    const uint64_t low = eight & ~kHigh;  // no sum carries into the next octet
+    const uint64_t from_a = low + kEach * (0x80 - 'A'), behind_z = low + kEach * (0x80 - 'Z' - 1);
+    if ((from_a & ~behind_z & ~eight & kHigh) != 0) break;
+  }
+  while (from < text.size() && (text[from] < 'A' || text[from] > 'Z')) ++from;
+  return from < text.size() ? from : std::string_view::npos;
+}
+
+// Whether "record" or "feedback" stands in `text` with a capital in it.
+bool NamesInCapitals(std::string_view text) {
+  constexpr size_t kReach = 7;  // from one letter of the longer to another
+  for (size_t at = FindCapital(text, 0); at != std::string_view::npos;
+       at = FindCapital(text, at + 1)) {
+    const size_t begin = at - std::min(at, kReach);
+    const std::string near = AsciiLower(text.substr(begin, at - begin + kReach + 1));
+    if (near.find("record") != std::string::npos || near.find("feedback") != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // The end of the record whose content begins at `begin`, where nothing in it needs a closer look;
 // npos else. Only for start tags in lower case: the next one stops the search then, so that no
 // byte is searched twice.
@@ -53,7 +83,7 @@ size_t PlainRecordEnd(std::string_view text, size_t begin) {
   const std::string_view content = text.substr(begin, word - begin);
   if (!content.ends_with("</") || text[word + kWord] != '>' ||
       Find(content, "<!", 0) != std::string_view::npos ||
-      Find(content, "eedback", 0) != std::string_view::npos) {
+      Find(content, "eedback", 0) != std::string_view::npos || NamesInCapitals(content)) {
     return std::string_view::npos;
   }
   return word + kWord + 1;

@@ -330,6 +330,7 @@ TEST(LargeDocumentTest, AStreamGivesWhatTheWholeGives) {
           good + "<extension>" + some + "</extension></feedback>",
           good + foreign + records + "</feedback>",
           Replaced(good, "<count>", "<count>99999999") + "</feedback>",
+          Replaced(good, "</record>\n<record>", "<Record>") + "</feedback>",
           Replaced(good, frame, frame + "<extension><record></record></extension>") + "</feedback>",
           Replaced(good, Leaf("version", "1.0"), "") + Leaf("version", "1.0") + "</feedback>",
           Replaced(good, "</record>", "<comment><![CDATA[ </record> ]]></comment></record>") +
