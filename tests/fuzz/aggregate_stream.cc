@@ -1,0 +1,126 @@
+// A report that is read while it comes is what it would be in memory, wherever it is cut: the same
+// outcome, the same values, the same repairs of its records. Or it is refused for what only a large
+// report must not do. What was refused leaves the budget as it was; what was not has taken what it
+// needs.
+
+#include "lib/report/aggregate_stream.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/report/charset.h"
+#include "lib/report/root_finder.h"
+#include "tests/fuzz/cuts.h"
+#include "tests/fuzz/report_tree.h"
+
+namespace {
+
+using dmarcate::AggregateReport;
+using dmarcate::ParsedAggregate;
+using dmarcate::Repair;
+
+constexpr size_t kExtensionNames = 32;
+// A document of some hundred bytes has several windows.
+constexpr dmarcate::AggregateStreamSizes kSizes = {
+    .head = 512, .window = 512, .most_window = 1024, .behind_root = 256};
+
+void Require(bool holds) {
+  if (!holds) std::abort();
+}
+
+dmarcate::ReportHints Hints() {
+  dmarcate::ReportHints hints;
+  hints.received_time = absl::FromUnixSeconds(1'700'100'000);
+  return hints;
+}
+
+dmarcate::AggregateLimits Limits() {
+  dmarcate::AggregateLimits limits;
+  limits.records = 10'000;
+  limits.repairs = 1'000'000;
+  return limits;
+}
+
+ParsedAggregate Stream(std::string_view document, dmarcate::fuzz::Cuts cuts) {
+  const dmarcate::ReportHints hints = Hints();
+  const dmarcate::AggregateLimits limits = Limits();
+  dmarcate::ModelBudget budget(limits.records, limits.model_bytes, limits.model_free_bytes);
+  const int64_t bytes = budget.bytes_left();
+  dmarcate::AggregateStream stream(hints, limits, budget, static_cast<int64_t>(document.size()),
+                                   kSizes);
+  while (!document.empty() && stream.Add(cuts.Next(document))) {
+  }
+  ParsedAggregate parsed = stream.Finish();
+  Require(parsed.report.has_value() == parsed.reason.empty());
+  if (!parsed.report.has_value()) {
+    Require(budget.records_left() == limits.records && budget.bytes_left() == bytes);
+  }
+  return parsed;
+}
+
+// What may come in another order, or with other words around the records.
+AggregateReport Comparable(AggregateReport report) {
+  if (report.extensions.size() >= kExtensionNames) report.extensions.clear();
+  std::ranges::sort(report.extensions);
+  return report;
+}
+
+std::vector<std::string> RecordRepairs(const ParsedAggregate& parsed) {
+  std::vector<std::string> texts;
+  for (const Repair& repair : parsed.repairs) {
+    if (!repair.path.starts_with("record[")) continue;
+    texts.push_back(repair.code + " " + repair.path + " " + repair.raw + " > " + repair.chosen);
+  }
+  std::ranges::sort(texts);
+  return texts;
+}
+
+// For what a large report is refused and a small one is not. The last three say that its metadata
+// or policy was not there in time.
+bool IsForLargeOnly(std::string_view reason) {
+  constexpr std::array<std::string_view, 6> kReasons = {
+      "frame_after_records", "frame_too_large",       "document_too_large",
+      "metadata_missing",    "policy_domain_missing", "xml_not_well_formed"};
+  return std::ranges::find(kReasons, reason) != kReasons.end();
+}
+
+void RequireSame(const ParsedAggregate& got, const ParsedAggregate& want) {
+  Require(got.report.has_value());
+  Require(Comparable(*got.report) == Comparable(*want.report));
+  Require(got.outcome == want.outcome);
+  Require(RecordRepairs(got) == RecordRepairs(want));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view document(reinterpret_cast<const char*>(data), size);
+  if (dmarcate::NeedsConversion(document)) return 0;  // never read like this
+  dmarcate::RepairLog unused(0);
+  const dmarcate::RootSearch search = dmarcate::FindRoot(document, unused);
+  if (search.root.has_value()) {
+    if (search.root->end > kSizes.head) return 0;
+    // A tree that tags alone do not tell is read otherwise as soon as it comes in pieces.
+    const auto tree = dmarcate::fuzz::ReadTree(document.substr(search.root->begin));
+    if (tree.has_value() && !tree->clear) return 0;
+  }
+  const std::vector<ParsedAggregate> whole =
+      dmarcate::ParseAggregate(std::string(document), Hints(), Limits());
+  for (const dmarcate::fuzz::Cuts& cuts :
+       {dmarcate::fuzz::Cuts::None(), dmarcate::fuzz::Cuts(1, 300), dmarcate::fuzz::Cuts(2, 40)}) {
+    const ParsedAggregate got = Stream(document, cuts);
+    if (IsForLargeOnly(got.reason)) continue;
+    const ParsedAggregate& want = whole.front();
+    if (want.report.has_value()) {
+      RequireSame(got, want);
+    } else {
+      Require(!got.report.has_value());
+    }
+  }
+  return 0;
+}
