@@ -188,6 +188,43 @@ TEST_F(SenderBudgetsTest, MemoryIsBounded) {
   EXPECT_EQ(strict.entries(), 1u);
 }
 
+// Who may send from a large network, by the SPF of a few domains, makes nobody else forgotten.
+TEST_F(SenderBudgetsTest, ADomainWithManyAddressesMakesOnlyItselfForgotten) {
+  constexpr int kSenders = 100, kDomains = 10;
+  SenderBudgets budgets({.senders = kSenders}, *suffixes_);
+  const auto large = [](int domain, int n) {
+    return Ip(fmt::format("2001:db8:{:x}:{:x}::1", domain, n));
+  };
+  const auto name = [](int domain) { return fmt::format("a@network{}.test", domain); };
+  std::vector<MailSender> reporters;
+  const std::string from = "d@reporter.test", other = "d@other.test";
+  for (int n = 1; n <= 5; ++n) {
+    reporters.push_back({Ip(fmt::format("192.0.2.{}", n)), "c", n < 5 ? from : other});
+    budgets.Prove(reporters.back(), SenderStanding::kConfirmed, {});
+  }
+  for (int n = 0; n < 5'000; ++n) {
+    for (int domain = 0; domain < kDomains; ++domain) {
+      budgets.Prove({large(domain, n), "c", name(domain)}, SenderStanding::kConfirmed,
+                    absl::Seconds(n));
+    }
+    ASSERT_LE(budgets.entries(), kSenders);
+  }
+  const absl::Duration now = absl::Seconds(5'000);
+  for (const MailSender& reporter : reporters) {
+    EXPECT_EQ(budgets.StandingOf(reporter, now), SenderStanding::kConfirmed);
+  }
+  // They share what is left, those of their addresses that came last.
+  EXPECT_EQ(budgets.entries(), kSenders);
+  for (int domain = 0; domain < kDomains; ++domain) {
+    const auto standing = [&](int n) {
+      return budgets.StandingOf({large(domain, n), "c", name(domain)}, now);
+    };
+    EXPECT_EQ(standing(4'999), SenderStanding::kConfirmed) << domain;
+    EXPECT_EQ(standing(4'992), SenderStanding::kConfirmed) << domain;
+    EXPECT_EQ(standing(4'900), SenderStanding::kStranger) << domain;
+  }
+}
+
 // An hour of a hundred times the usual mail, of five kinds at once, in virtual time. Honest servers
 // try again as Postfix does.
 TEST_F(SenderBudgetsTest, AFloodCostsNoHonestReport) {

@@ -112,7 +112,7 @@ SenderBudgets::Account SenderBudgets::AccountOf(const MailSender& sender, absl::
 }
 
 SenderStanding SenderBudgets::StandingOf(const Key& pair, absl::Duration now) {
-  const auto holds = [&](RecentMap<Key, absl::Duration>& proofs) {
+  const auto holds = [&](auto& proofs) {
     const absl::Duration* at = proofs.Find(pair);
     return at != nullptr && now - *at <= kProofHolds;
   };
@@ -175,16 +175,12 @@ BudgetVerdict SenderBudgets::Take(const MailSender& sender, std::span<const std:
 
 void SenderBudgets::Prove(const MailSender& sender, SenderStanding standing, absl::Duration now) {
   if (standing == SenderStanding::kStranger) return;
-  Remember(standing == SenderStanding::kAnchored ? anchored_ : confirmed_,
-           AccountOf(sender, now).pair, now);
-}
-
-void SenderBudgets::Remember(RecentMap<Key, absl::Duration>& proofs, const Key& pair,
-                             absl::Duration at) {
-  if (absl::Duration* known = proofs.Find(pair)) {
-    *known = std::max(*known, at);
+  const Account account = AccountOf(sender, now);
+  if (standing == SenderStanding::kAnchored) return Restore({account.pair, now});
+  if (absl::Duration* known = confirmed_.Find(account.pair)) {
+    *known = now;
   } else {
-    proofs.Insert(pair, at);
+    confirmed_.Insert(KeyOf("domain", account.domain, ""), account.pair, now);
   }
 }
 
@@ -197,7 +193,11 @@ std::vector<AnchorProof> SenderBudgets::AnchorProofs(absl::Duration now) const {
 }
 
 void SenderBudgets::Restore(const AnchorProof& proof) {
-  Remember(anchored_, proof.sender, proof.at);
+  if (absl::Duration* known = anchored_.Find(proof.sender)) {
+    *known = std::max(*known, proof.at);
+  } else {
+    anchored_.Insert(proof.sender, proof.at);
+  }
 }
 
 size_t SenderBudgets::entries() const {

@@ -17,7 +17,10 @@
 //
 // Memory is bounded: of each kind so many senders are remembered, those that came last. Who was
 // forgotten starts afresh, so the addresses of a large enough flood escape their budgets, but
-// hardly those of their domains, and never those of the recipients, of which there are few.
+// hardly those of their domains, and never those of the recipients, of which there are few. What
+// SPF confirmed is forgotten of the domain that has the most addresses: who has a large network can
+// fill what is free, and makes only himself forgotten. It takes as many domains as are remembered
+// to push out one that has one address.
 
 #ifndef DMARCATE_INGESTD_INTAKE_SMTP_PROTOCOL_SENDER_BUDGETS_H_
 #define DMARCATE_INGESTD_INTAKE_SMTP_PROTOCOL_SENDER_BUDGETS_H_
@@ -32,6 +35,7 @@
 
 #include "absl/time/time.h"
 
+#include "ingestd/intake/smtp/protocol/fair_recent_map.h"
 #include "ingestd/intake/smtp/protocol/recent_map.h"
 #include "lib/base/ip_address.h"
 #include "lib/mailauth/alignment.h"
@@ -139,8 +143,11 @@ class SenderBudgets {
     SenderStanding standing = SenderStanding::kStranger;
     Key pair{};
   };
+  // When it was proved last, by address and domain.
+  using Anchored = RecentMap<Key, absl::Duration>;
+  // Of a domain, too.
+  using Confirmed = FairRecentMap<Key, Key, absl::Duration>;
 
-  static void Remember(RecentMap<Key, absl::Duration>& proofs, const Key& pair, absl::Duration at);
   static Key KeyOf(std::string_view kind, std::string_view first, std::string_view second);
   // Whether the account has mails left that count to no recipient.
   bool HasOwn(const Account& account, absl::Duration now);
@@ -152,9 +159,9 @@ class SenderBudgets {
 
   const PublicSuffixList& suffixes_;
   Table addresses_, domains_, recipients_, anchors_, own_;
-  // When it was proved last, by address and domain. Apart, so that a flood of senders that SPF
-  // confirms does not make anchors forgotten.
-  RecentMap<Key, absl::Duration> confirmed_, anchored_;
+  // Apart, so that a flood of senders that SPF confirms does not make anchors forgotten.
+  Confirmed confirmed_;
+  Anchored anchored_;
 };
 
 }  // namespace dmarcate
