@@ -263,10 +263,13 @@ void MailConnection::OnRoom(uint64_t request, ByteBudget::Reservation reservatio
 }
 
 bool MailConnection::TakeFromBudgets() {
+  if (channel_ != Channel::kSmtp) return true;
   const SmtpMessage& message = session_.envelope();
-  return channel_ != Channel::kSmtp ||
-         shared_->parts.senders.Take(Sender(), message.recipients,
-                                     static_cast<int64_t>(message.content.size()));
+  auto charge = shared_->parts.senders.Take(Sender(), message.recipients,
+                                            static_cast<int64_t>(message.content.size()));
+  if (!charge) return false;
+  charge_ = *std::move(charge);
+  return true;
 }
 
 void MailConnection::Deliver() {
@@ -285,7 +288,10 @@ void MailConnection::Deliver() {
   Enter(SmtpPhase::kCommit);
   shared_->parts.pipeline.Submit(
       std::move(delivery),
-      [weak = weak_from_this()](const absl::Status& durable) {
+      [weak = weak_from_this(), &senders = shared_->parts.senders,
+       charge = std::exchange(charge_, {})](const absl::Status& durable) {
+        // Before the client hears of it, and also if it has gone.
+        if (!durable.ok()) senders.GiveBack(charge);
         const auto self = weak.lock();
         if (self == nullptr) return;
         boost::asio::post(self->shared_->io, [weak, durable] {

@@ -34,7 +34,8 @@
 
 namespace dmarcate {
 
-// What the connections of a server hand mail to. All outlive the server.
+// What the connections of a server hand mail to. All outlive the server, and `senders` the
+// pipeline, too.
 struct SmtpParts {
   Pipeline& pipeline;
   ByteBudget& budget;
@@ -120,6 +121,7 @@ class MailConnection : public std::enable_shared_from_this<MailConnection> {
   int64_t room_step_bytes_ = 0;
   bool room_awaited_ = false, asking_ = false;
   int64_t delivered_bytes_ = 0;
+  SenderBudgets::Charge charge_;  // for the message that is to be delivered
 };
 
 }  // namespace dmarcate

@@ -57,11 +57,19 @@ bool SenderGate::Admits(const MailSender& sender, std::span<const std::string> r
   return Tell(budgets_.Check(sender, recipients, now), now);
 }
 
-bool SenderGate::Take(const MailSender& sender, std::span<const std::string> recipients,
-                      int64_t bytes) {
+std::optional<SenderBudgets::Charge> SenderGate::Take(const MailSender& sender,
+                                                      std::span<const std::string> recipients,
+                                                      int64_t bytes) {
   const std::lock_guard lock(mutex_);
   const absl::Duration now = clock_.Monotonic();
-  return Tell(budgets_.Take(sender, recipients, bytes, now), now);
+  SenderBudgets::Charge charge;
+  if (!Tell(budgets_.Take(sender, recipients, bytes, now, &charge), now)) return std::nullopt;
+  return charge;
+}
+
+void SenderGate::GiveBack(const SenderBudgets::Charge& charge) {
+  const std::lock_guard lock(mutex_);
+  budgets_.GiveBack(charge, clock_.Monotonic());
 }
 
 bool SenderGate::Tell(const BudgetVerdict& verdict, absl::Duration now) {

@@ -8,6 +8,7 @@
 #define DMARCATE_INGESTD_INTAKE_SMTP_SENDER_GATE_H_
 
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -30,8 +31,11 @@ class SenderGate {
 
   // Whether one more mail is within the budgets; see SenderBudgets.
   bool Admits(const MailSender& sender, std::span<const std::string> recipients);
-  // The same, and takes it from them.
-  bool Take(const MailSender& sender, std::span<const std::string> recipients, int64_t bytes);
+  // The same, and takes it from them. Nothing: it is over one of them.
+  std::optional<SenderBudgets::Charge> Take(const MailSender& sender,
+                                            std::span<const std::string> recipients, int64_t bytes);
+  // The mail was not kept.
+  void GiveBack(const SenderBudgets::Charge& charge);
 
   // What the verified mail that came with `envelope` proves about who sent it. `best` is the class
   // of the most trusted report in it, kUnspecified if there is none.

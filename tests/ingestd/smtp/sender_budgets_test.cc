@@ -60,6 +60,58 @@ TEST_F(SenderBudgetsTest, ALargeMailCountsAsMany) {
   EXPECT_EQ(Taken(budgets, 100, {Ip("192.0.2.2"), "c", ""}, absl::Minutes(17), (1 << 20) + 1), 30);
 }
 
+// From each kind of budget, with a mail that counts as three.
+TEST_F(SenderBudgetsTest, WhatIsNotKeptIsGivenBack) {
+  struct Case {
+    SenderBudgetLimits limits;
+    SenderStanding standing;
+    int most;
+  };
+  const Case kCases[] = {
+      {{.per_address = 6, .per_domain = 0, .per_recipient = 0}, SenderStanding::kStranger, 6},
+      {{.per_address = 0, .per_domain = 6, .per_recipient = 0}, SenderStanding::kStranger, 6},
+      {{.per_address = 0, .per_domain = 0, .per_recipient = 6}, SenderStanding::kStranger, 6},
+      {{.per_address = 0, .per_domain = 0, .per_recipient = 6},
+       SenderStanding::kConfirmed,
+       SenderBudgets::kOwnMails + 6},
+      {{.per_anchor = 6}, SenderStanding::kAnchored, 6},
+  };
+  const MailSender sender{Ip("192.0.2.1"), "c", "a@b.test"};
+  for (const Case& tried : kCases) {
+    SenderBudgets budgets(tried.limits, *suffixes_);
+    budgets.Prove(sender, tried.standing, {});
+    SenderBudgets::Charge charge;
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(budgets.Take(sender, kRecipient, 3 << 20, {}, &charge).within);
+      budgets.GiveBack(charge, {});
+    }
+    ASSERT_TRUE(budgets.Take(sender, kRecipient, 3 << 20, {}, &charge).within);
+    EXPECT_EQ(Taken(budgets, 99, sender), tried.most - 3);
+    budgets.GiveBack(charge, {});
+    EXPECT_EQ(Taken(budgets, 99, sender), 3);
+    // Never more than the budget is, and of a refused mail nothing.
+    for (int i = 0; i < 10; ++i) budgets.GiveBack(charge, absl::Hours(1));
+    EXPECT_EQ(Taken(budgets, 99, sender, absl::Hours(1)), tried.most);
+    SenderBudgets::Charge none;
+    EXPECT_FALSE(budgets.Take(sender, kRecipient, 3 << 20, absl::Hours(1), &none).within);
+    budgets.GiveBack(none, absl::Hours(1));
+    EXPECT_EQ(Taken(budgets, 99, sender, absl::Hours(1)), 0);
+  }
+}
+
+// Whatever its sender has proved since.
+TEST_F(SenderBudgetsTest, ItIsGivenBackToThoseWhomItWasTakenFrom) {
+  SenderBudgets budgets({.per_address = 6, .per_domain = 0, .per_recipient = 0}, *suffixes_);
+  const MailSender sender{Ip("192.0.2.1"), "c", "a@b.test"};
+  SenderBudgets::Charge charge;
+  ASSERT_TRUE(budgets.Take(sender, kRecipient, 3 << 20, {}, &charge).within);
+  budgets.Prove(sender, SenderStanding::kConfirmed, {});
+  EXPECT_EQ(Taken(budgets, 2, sender), 2);
+  budgets.GiveBack(charge, {});
+  EXPECT_EQ(Taken(budgets, 9, sender), 4);
+  EXPECT_EQ(Taken(budgets, 9, {Ip("192.0.2.1"), "c", "a@stranger.test"}), 6);
+}
+
 TEST_F(SenderBudgetsTest, AnAddressIsAnIpv4AddressOrAnIpv6Network) {
   SenderBudgets budgets({.per_address = 5, .per_domain = 0, .per_recipient = 0}, *suffixes_);
   EXPECT_EQ(Taken(budgets, 9, {Ip("2001:db8::1"), "c", "a@b.test"}), 5);

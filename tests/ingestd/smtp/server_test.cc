@@ -313,6 +313,23 @@ TEST_F(SenderBudgetsOfAServer, MailThatIsUnderWayTogetherIsCountedOneByOne) {
   EXPECT_EQ(clients[3].Say("MAIL FROM:<>"), "451");
 }
 
+TEST_F(SenderBudgetsOfAServer, WhatTheStoreDoesNotTakeCostsNothing) {
+  config_.budgets = {.per_address = 2, .per_domain = 2, .per_recipient = 2};
+  Start();
+  std::atomic<bool> refuses = true;
+  store_.FailIf([&](const CommitBatch& batch) { return refuses.load() && !batch.accepted.empty(); },
+                absl::InternalError("not now"));
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(Mail(Local(1), "one.test"), "451");
+    EXPECT_THAT(last_, testing::Not(testing::HasSubstr(" 4.7.1 ")));
+  }
+  refuses = false;
+  EXPECT_EQ(Mail(Local(1), "one.test"), "250") << last_;
+  EXPECT_EQ(Mail(Local(1), "one.test"), "250") << last_;
+  EXPECT_EQ(Mail(Local(1), "one.test"), "451");
+  EXPECT_THAT(last_, testing::HasSubstr(" 4.7.1 "));
+}
+
 TEST_F(SenderBudgetsOfAServer, LmtpHasNone) {
   config_.budgets = {.per_address = 1, .per_domain = 1, .per_recipient = 1};
   Start();

@@ -71,6 +71,11 @@ void SenderBudgets::Table::Take(const Key& key, double mails, absl::Duration now
   *bucket = {MailsAt(*bucket, now) - mails, now};
 }
 
+void SenderBudgets::Table::GiveBack(const Key& key, double mails, absl::Duration now) {
+  Bucket* bucket = buckets_.Find(key);
+  if (bucket != nullptr) *bucket = {std::min(per_hour_, MailsAt(*bucket, now) + mails), now};
+}
+
 SenderBudgets::SenderBudgets(const SenderBudgetLimits& limits, const PublicSuffixList& suffixes)
     : suffixes_(suffixes),
       addresses_(limits.per_address, limits.senders),
@@ -152,25 +157,37 @@ BudgetVerdict SenderBudgets::Check(const MailSender& sender,
 }
 
 BudgetVerdict SenderBudgets::Take(const MailSender& sender, std::span<const std::string> recipients,
-                                  int64_t bytes, absl::Duration now) {
+                                  int64_t bytes, absl::Duration now, Charge* charge) {
   const Account account = AccountOf(sender, now);
   BudgetVerdict verdict = Check(account, recipients, now);
   if (!verdict.within) return verdict;
-  const double mails = MailsOf(bytes);
+  Charge taken;
+  taken.mails_ = MailsOf(bytes);
+  const auto take = [&](Table SenderBudgets::* table, const Key& key) {
+    (this->*table).Take(key, taken.mails_, now);
+    taken.taken_.emplace_back(table, key);
+  };
   if (account.standing == SenderStanding::kAnchored) {
-    anchors_.Take(account.pair, mails, now);
-    return verdict;
+    take(&SenderBudgets::anchors_, account.pair);
+  } else {
+    take(&SenderBudgets::addresses_, ShareOf(account, account.network));
+    take(&SenderBudgets::domains_, ShareOf(account, account.domain));
+    if (HasOwn(account, now)) {
+      take(&SenderBudgets::own_, ShareOf(account, account.domain));
+    } else {
+      for (const std::string& recipient : recipients) {
+        take(&SenderBudgets::recipients_, ShareOf(account, AsciiLower(recipient)));
+      }
+    }
   }
-  addresses_.Take(ShareOf(account, account.network), mails, now);
-  domains_.Take(ShareOf(account, account.domain), mails, now);
-  if (HasOwn(account, now)) {
-    own_.Take(ShareOf(account, account.domain), mails, now);
-    return verdict;
-  }
-  for (const std::string& recipient : recipients) {
-    recipients_.Take(ShareOf(account, AsciiLower(recipient)), mails, now);
-  }
+  if (charge != nullptr) *charge = std::move(taken);
   return verdict;
+}
+
+void SenderBudgets::GiveBack(const Charge& charge, absl::Duration now) {
+  for (const auto& [table, key] : charge.taken_) {
+    (this->*table).GiveBack(key, charge.mails_, now);
+  }
 }
 
 void SenderBudgets::Prove(const MailSender& sender, SenderStanding standing, absl::Duration now) {

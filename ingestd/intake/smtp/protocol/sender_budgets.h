@@ -31,6 +31,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -96,6 +97,9 @@ class SenderBudgets {
   // So many mails an hour of a domain that SPF confirmed do not count to their recipients.
   static constexpr int64_t kOwnMails = 50;
 
+  // What a mail took, from which of the budgets.
+  class Charge;
+
   // `suffixes` outlives this.
   SenderBudgets(const SenderBudgetLimits& limits, const PublicSuffixList& suffixes);
 
@@ -103,9 +107,12 @@ class SenderBudgets {
   // Takes nothing.
   BudgetVerdict Check(const MailSender& sender, std::span<const std::string> recipients,
                       absl::Duration now);
-  // The same, and takes a mail of `bytes` from the budgets if it is within all of them.
+  // The same, and takes a mail of `bytes` from the budgets if it is within all of them; then
+  // `charge`, unless it is null, is what was taken.
   BudgetVerdict Take(const MailSender& sender, std::span<const std::string> recipients,
-                     int64_t bytes, absl::Duration now);
+                     int64_t bytes, absl::Duration now, Charge* charge = nullptr);
+  // The mail was not kept: puts back what it took, where it is still remembered.
+  void GiveBack(const Charge& charge, absl::Duration now);
   // Mail of `sender` has proved this much.
   void Prove(const MailSender& sender, SenderStanding standing, absl::Duration now);
   SenderStanding StandingOf(const MailSender& sender, absl::Duration now);
@@ -130,6 +137,7 @@ class SenderBudgets {
         : per_hour_(static_cast<double>(per_hour)), buckets_(most) {}
     bool HasRoom(const Key& key, absl::Duration now);
     void Take(const Key& key, double mails, absl::Duration now);
+    void GiveBack(const Key& key, double mails, absl::Duration now);
     size_t size() const { return buckets_.size(); }
 
    private:
@@ -162,6 +170,13 @@ class SenderBudgets {
   // Apart, so that a flood of senders that SPF confirms does not make anchors forgotten.
   Confirmed confirmed_;
   Anchored anchored_;
+};
+
+class SenderBudgets::Charge {
+ private:
+  friend SenderBudgets;
+  double mails_ = 0;
+  std::vector<std::pair<Table SenderBudgets::*, Key>> taken_;
 };
 
 }  // namespace dmarcate
