@@ -290,12 +290,12 @@ std::optional<ReportKey> FakeReportStore::Store(Stored report, ReceiptItem& item
       lent.reporter_key = report.reporter_key;
       if (!HasRoom(AsRevisions(RevisionsOf(lent, reports)), report.trust)) return std::nullopt;
     }
-    NoteRaise(before.trust, report.trust, &item);
     other.trust = report.trust;
     if constexpr (kHasRevisions<Stored>) {
       other.reporter_key = report.reporter_key;
       Elect(before, reports);
       Elect(other, reports);
+      NoteRaise(before, other, &item);
     }
     if (before.trust == TrustClass::kQuarantined) return key;
     return std::nullopt;

@@ -87,8 +87,7 @@ void SettleQuarantined(ReceiptItem* item) {
   item->detail.clear();
 }
 
-void NoteRaise(TrustClass from, TrustClass to, ReceiptItem* item) {
-  if (IsCounted(from) || !IsCounted(to)) return;
+void NoteRaise(ReceiptItem* item) {
   item->reason = kTrustRaised;
   item->detail = "the report counted nowhere before; this copy vouches for it";
 }

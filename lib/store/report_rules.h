@@ -47,8 +47,19 @@ void SettleQuarantined(ReceiptItem* item);
 // The reason of a duplicate that lent the stored report its trust: what counted nowhere before
 // counts from now on.
 inline constexpr std::string_view kTrustRaised = "trust_raised";
-// Says so in the item of the copy, if that is what the step from one class to the other means.
-void NoteRaise(TrustClass from, TrustClass to, ReceiptItem* item);
+// Whether a stored aggregate or TLS report counts: by its trust, and as the current one of its
+// revisions.
+template <typename Stored>
+bool Counts(const Stored& report) {
+  return report.current && IsCounted(report.trust);
+}
+// Says so in the item of the copy, if that is what became of the stored report: it was `before` and
+// is `now`. Failure reports count for nothing at any time.
+void NoteRaise(ReceiptItem* item);
+template <typename Stored>
+void NoteRaise(const Stored& before, const Stored& now, ReceiptItem* item) {
+  if (!Counts(before) && Counts(now)) NoteRaise(item);
+}
 
 // Whether one more of this trust may be kept beside `revisions`.
 bool HasRoom(const std::vector<Revision>& revisions, TrustClass trust);

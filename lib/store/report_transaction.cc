@@ -268,13 +268,15 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
   DMARCATE_ASSIGN_OR_RETURN(const auto expired, FindExpired(lent));
   DMARCATE_ASSIGN_OR_RETURN(const auto others, GetRevisions(IdentityIndexKey(lent)));
   if (expired || !HasRoom(others, lent.trust)) return absl::OkStatus();
-  NoteRaise(same->trust, lent.trust, item);
   if (same->trust == TrustClass::kQuarantined) lent_[same->key.receipt].insert(same->key.item);
   DMARCATE_ASSIGN_OR_RETURN(auto whole, GetReport(same->key));
   DMARCATE_RETURN_IF_ERROR(Remove(same->key));
   whole->trust = report.trust;
   whole->reporter_key = std::move(report.reporter_key);
-  return Insert(*std::move(whole));
+  DMARCATE_RETURN_IF_ERROR(Insert(*std::move(whole)));
+  DMARCATE_ASSIGN_OR_RETURN(const auto raised, GetReport(same->key, ReportParts::kHead));
+  if (raised) NoteRaise(*same, *raised, item);
+  return absl::OkStatus();
 }
 
 absl::Status ReportTransaction::Insert(StoredReport report) {

@@ -20,8 +20,7 @@ absl::Status ReportTransaction::StoreFailure(StoredFailureReport report, Receipt
       item->report_name = first.ToId();
       item->domain = first.domain;
       if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
-      NoteRaise(same->trust, report.trust, item);
-      same->trust = report.trust;
+      same->trust = report.trust;  // and counts for nothing, as before
       changes_.Put(kFailuresFamily, ReportDbKey(first), EncodeFailureReport(*same));
       return absl::OkStatus();
     }

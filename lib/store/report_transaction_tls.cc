@@ -27,13 +27,16 @@ absl::Status ReportTransaction::StoreTls(StoredTlsReport report, ReceiptItem* it
   item->report_name = same->key.ToId();
   item->domain = same->key.domain;
   if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
-  const TrustClass before = std::exchange(same->trust, report.trust);
-  same->reporter_key = std::move(report.reporter_key);
-  DMARCATE_ASSIGN_OR_RETURN(const auto others, GetRevisions(TlsIdentityIndexKey(*same)));
-  if (!HasRoom(others, same->trust)) return absl::OkStatus();
-  NoteRaise(before, same->trust, item);
+  StoredTlsReport lent = *same;
+  lent.trust = report.trust;
+  lent.reporter_key = std::move(report.reporter_key);
+  DMARCATE_ASSIGN_OR_RETURN(const auto others, GetRevisions(TlsIdentityIndexKey(lent)));
+  if (!HasRoom(others, lent.trust)) return absl::OkStatus();
   DMARCATE_RETURN_IF_ERROR(RemoveTls(same->key));
-  return InsertTls(*std::move(same));
+  DMARCATE_RETURN_IF_ERROR(InsertTls(std::move(lent)));
+  DMARCATE_ASSIGN_OR_RETURN(const auto raised, GetTls(same->key, ReportParts::kHead));
+  if (raised) NoteRaise(*same, *raised, item);
+  return absl::OkStatus();
 }
 
 absl::Status ReportTransaction::InsertTls(StoredTlsReport report) {

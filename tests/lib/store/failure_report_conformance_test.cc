@@ -92,6 +92,7 @@ TEST_P(FailureReportStoreTest, SameDocumentIsADuplicateAndLendsItsTrust) {
   const ReceiptItem second = MustStore(report);
   EXPECT_EQ(second.outcome, Outcome::kDuplicate);
   EXPECT_EQ(second.report_name, first.report_name);
+  EXPECT_EQ(second.reason, "");  // whatever its class, it counts for nothing
   for (int i = 0; i < 2; ++i) {
     ASSERT_THAT(List(), SizeIs(1));
     EXPECT_EQ(List()[0].trust, TrustClass::kAuthenticated);

@@ -258,6 +258,33 @@ TEST_P(ReportStoreTest, CopyWithMoreTrustLendsItToTheStoredReport) {
   EXPECT_EQ(Messages(), 3u);
 }
 
+TEST_P(ReportStoreTest, ThatTrustWasRaisedIsSaidOfWhatCountsThenAndDidNotBefore) {
+  const auto reason_of_copy = [&](StoredReport report, TrustClass trust) {
+    report.trust = trust;
+    const ReceiptItem item = MustStore(std::move(report));
+    EXPECT_EQ(item.outcome, Outcome::kDuplicate);
+    return item.reason;
+  };
+  StoredReport report = MakeReport(kDomain, kTestDay, "id", "doc", {3});
+  report.trust = TrustClass::kUnverified;
+  MustStore(report);
+  EXPECT_EQ(reason_of_copy(report, TrustClass::kUnverified), "");
+  EXPECT_EQ(reason_of_copy(report, TrustClass::kImported), "trust_raised");
+  EXPECT_EQ(Messages(), 3u);
+  EXPECT_EQ(reason_of_copy(report, TrustClass::kAnchored), "");
+  // Where another revision counts, this one still does not.
+  StoredReport better = MakeReport(kDomain, kTestDay, "id 2", "doc better", {20});
+  better.trust = TrustClass::kAuthenticated;
+  MustStore(better);
+  StoredReport worse = MakeReport(kDomain, kTestDay, "id 2", "doc worse", {7, 7});
+  worse.trust = TrustClass::kUnverified;
+  MustStore(worse);
+  EXPECT_EQ(reason_of_copy(worse, TrustClass::kImported), "");
+  EXPECT_EQ(Messages(), 23u);
+  EXPECT_EQ(reason_of_copy(worse, TrustClass::kAnchored), "trust_raised");
+  EXPECT_EQ(Messages(), 17u);
+}
+
 TEST_P(ReportStoreTest, WhatIsUnverifiedOrQuarantinedIsKeptAndCountsNowhere) {
   for (const TrustClass trust : {TrustClass::kUnverified, TrustClass::kQuarantined}) {
     const std::string name = std::to_string(static_cast<int>(trust));

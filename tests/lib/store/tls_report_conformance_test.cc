@@ -113,6 +113,21 @@ TEST_P(TlsReportStoreTest, SameDocumentIsADuplicateAndLendsItsTrust) {
   }
 }
 
+// Where another revision counts, a copy of this one changes nothing of that.
+TEST_P(TlsReportStoreTest, ThatTrustWasRaisedIsNotSaidOfWhatStillDoesNotCount) {
+  StoredTlsReport better = MakeTlsReport(kDomain, kTestDay, "id", "better", 5, 2);
+  better.trust = TrustClass::kAuthenticated;
+  MustStore(better);
+  StoredTlsReport worse = MakeTlsReport(kDomain, kTestDay, "id", "worse", 5, 7);
+  worse.trust = TrustClass::kUnverified;
+  MustStore(worse);
+  worse.trust = TrustClass::kImported;
+  const ReceiptItem copy = MustStore(worse);
+  EXPECT_EQ(copy.outcome, Outcome::kDuplicate);
+  EXPECT_EQ(copy.reason, "");
+  EXPECT_THAT(Failed(), ElementsAre(2));
+}
+
 TEST_P(TlsReportStoreTest, RevisionsAreBothKeptAndTheLaterOrMoreTrustedCounts) {
   MustStore(MakeTlsReport(kDomain, kTestDay, "id", "first", 5, 2));
   MustStore(MakeTlsReport(kDomain, kTestDay, "id", "second", 5, 3));
