@@ -113,6 +113,8 @@ absl::Status RealPostfix::Launch(std::string_view domain) {
   options.argv = {fmt::format("{}/master", kDaemons), "-c", config, "-s"};
   options.output_path = directory_ + "/output";
   DMARCATE_ASSIGN_OR_RETURN(master_, Process::Start(options));
+  DMARCATE_ASSIGN_OR_RETURN(EndsWithUs ends_with_us, EndsWithUs::Watch(master_->pid()));
+  ends_with_us_.emplace(std::move(ends_with_us));
   if (!WaitUntil([&] { return !master_->Running() || Greets(port_); }, kStartLimit) ||
       !master_->Running()) {
     return MakeError(absl::StatusCode::kUnavailable, "postfix is not ready:\n" + log());

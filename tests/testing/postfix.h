@@ -1,6 +1,7 @@
 // tests/testing/postfix.h
 // A real Postfix on loopback, as Debian ships it, with its settings for the queue untouched: a
-// message is synced to disk before its 250, and delivered into a Maildir after it.
+// message is synced to disk before its 250, and delivered into a Maildir after it. It ends with the
+// program that started it, however that ends.
 
 #ifndef DMARCATE_TESTS_TESTING_POSTFIX_H_
 #define DMARCATE_TESTS_TESTING_POSTFIX_H_
@@ -15,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "tests/testing/ends_with_us.h"
 #include "tests/testing/process.h"
 
 namespace dmarcate::testing_support {
@@ -44,6 +46,7 @@ class RealPostfix {
   const std::string directory_;
   const uint16_t port_ = FreePort();
   std::optional<Process> master_;
+  std::optional<EndsWithUs> ends_with_us_;  // the master changes its effective user
 };
 
 }  // namespace dmarcate::testing_support
