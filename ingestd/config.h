@@ -44,6 +44,9 @@ struct IngestConfig {
   int64_t queue_bytes = 0;             // pipeline.queue: received and not finished
   absl::Duration drain_limit;          // shutdown.limit
   LogConfig log;                       // [log]
+
+  // Beside the store, and kept as long: with another key the same address has another token.
+  std::string RedactionKeyFile() const { return store_directory + "/redaction.key"; }
 };
 
 //   kNotFound, kPermissionDenied  the file      kInvalidArgument  its content, with the nearest

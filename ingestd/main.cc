@@ -154,9 +154,8 @@ absl::Status Run(const IngestConfig& config, const PublicSuffixList& suffixes) {
                      [&config] { return UsedPercent(config.store_directory); });
   PipelineOptions pipeline_options = config.pipeline;
   pipeline_options.admit_rows = [&gauge] { return gauge.AdmitRows(); };
-  // Beside the store, and kept as long: with another key the same address has another token.
   DMARCATE_ASSIGN_OR_RETURN(const Secret redaction_key,
-                            ReadOrMakeToken(config.store_directory + "/redaction.key", random));
+                            ReadOrMakeToken(config.RedactionKeyFile(), random));
   const AddressTokens tokens{std::string(redaction_key.Reveal())};
   if (config.redact_failure_reports) pipeline_options.failure_tokens = &tokens;
   // One mail asks for several names of its sender's choice, and waits for none for long.

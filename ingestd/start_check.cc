@@ -1,7 +1,9 @@
 #include "ingestd/start_check.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "fmt/format.h"
@@ -9,11 +11,42 @@
 #include "ingestd/intake/imap/account.h"
 #include "ingestd/intake/maildir.h"
 #include "ingestd/intake/smtp/tls.h"
+#include "lib/base/status_macros.h"
+#include "lib/rpc/auth.h"
 
 namespace dmarcate {
 namespace {
 
-void CheckSmtp(const SmtpConfig& smtp, StartCheck* check) {
+std::filesystem::path Normal(const std::filesystem::path& directory) {
+  return (directory / "").lexically_normal().parent_path();
+}
+
+// Whether a start makes `directory` before it listens, with the store, the token or the socket.
+bool IsMadeByStart(const std::filesystem::path& directory, const IngestConfig& config) {
+  const std::filesystem::path wanted = Normal(directory);
+  const std::filesystem::path token(config.listen.token_file), socket(config.listen.unix_socket);
+  // With all that is missing above them.
+  for (const std::filesystem::path& made :
+       {Normal(config.store_directory), Normal(token.parent_path())}) {
+    if (std::ranges::mismatch(wanted, made).in1 == wanted.end()) return true;
+  }
+  return !socket.empty() && Normal(socket.parent_path()) == wanted;
+}
+
+absl::Status CheckLmtpSocket(const std::string& path, const IngestConfig& config) {
+  const std::filesystem::path directory = std::filesystem::path(path).parent_path();
+  absl::Status there = CheckDirectory(directory, W_OK | X_OK);
+  if (absl::IsNotFound(there) && IsMadeByStart(directory, config)) return absl::OkStatus();
+  DMARCATE_RETURN_IF_ERROR(there);
+  struct stat info = {};
+  if (lstat(path.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode)) {
+    return MakeError(absl::StatusCode::kAlreadyExists, path + ": in use, and no socket");
+  }
+  return absl::OkStatus();
+}
+
+void CheckSmtp(const IngestConfig& config, StartCheck* check) {
+  const SmtpConfig& smtp = config.smtp;
   if (smtp.smtp.listens() && !smtp.certificate.empty()) {
     const absl::Status certificate = CheckAccess(smtp.certificate, R_OK);
     const absl::Status key = CheckAccess(smtp.key, R_OK);
@@ -25,9 +58,7 @@ void CheckSmtp(const SmtpConfig& smtp, StartCheck* check) {
     }
   }
   if (!smtp.lmtp.unix_socket.empty()) {
-    check->Require(
-        "lmtp.socket",
-        CheckDirectory(std::filesystem::path(smtp.lmtp.unix_socket).parent_path(), W_OK | X_OK));
+    check->Require("lmtp.socket", CheckLmtpSocket(smtp.lmtp.unix_socket, config));
   }
 }
 
@@ -47,7 +78,11 @@ StartCheck CheckIngestStart(const IngestConfig& config) {
   StartCheck check;
   check.RequireListen(config.listen);
   check.RequireOwnDirectory("store.directory", config.store_directory);
-  CheckSmtp(config.smtp, &check);
+  if (const absl::Status key = ReadToken(config.RedactionKeyFile()).status();
+      !absl::IsNotFound(key)) {  // else it is made
+    check.Require("store.directory", key);
+  }
+  CheckSmtp(config, &check);
   for (size_t i = 0; i < config.maildirs.size(); ++i) {
     check.Require(fmt::format("maildir[{}].path", i), CheckMaildir(config.maildirs[i]));
   }

@@ -10,6 +10,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/auth.h"
 #include "lib/rpc/server.h"
 
 namespace dmarcate {
@@ -55,7 +56,7 @@ void StartCheck::RequireListen(const ListenConfig& config) {
     Require("listen.tls_key", CheckAccess(config.tls_key, R_OK));
     if (errors_.empty()) Require("listen.tls_key", CheckTlsKeyMode(config));
   }
-  const absl::Status token = CheckAccess(config.token_file, R_OK);
+  const absl::Status token = ReadToken(config.token_file).status();
   if (absl::IsNotFound(token)) {
     RequireOwnDirectory("listen.token_file",
                         std::filesystem::path(config.token_file).parent_path());

@@ -1,7 +1,7 @@
 // lib/rpc/start_check.h
 // What `--check` says beyond the configuration file: whether the files and directories that it
-// names are there and usable. It opens and changes nothing; what the first start makes may be
-// missing.
+// names are there and usable, by the same rules as the start. It changes nothing; what the first
+// start makes may be missing.
 
 #ifndef DMARCATE_LIB_RPC_START_CHECK_H_
 #define DMARCATE_LIB_RPC_START_CHECK_H_
