@@ -10,6 +10,7 @@
 #include "cli/messages.h"
 #include "cli/report_list.h"
 #include "cli/report_text.h"
+#include "cli/trust_text.h"
 #include "dmarcate/v1/report.grpc.pb.h"
 #include "lib/base/text.h"
 
@@ -41,6 +42,7 @@ Table FailureTable(const google::protobuf::RepeatedPtrField<v1::FailureReport>& 
                {"DKIM", Align::kLeft, true},
                {"REPORTER", Align::kLeft, true},
                {"TRUST"},
+               {"REASON"},
                {"REDACTED", Align::kLeft, true},
                {"RECEIVED", Align::kLeft, true}});
   for (const v1::FailureReport& report : reports) {
@@ -50,7 +52,7 @@ Table FailureTable(const google::protobuf::RepeatedPtrField<v1::FailureReport>& 
                OrDash(report.delivery_result()), OrDash(report.original_from_domain().value()),
                CountCell(report.incident_count()), report.original_mail_from_domain().value(),
                report.dkim_domain().value(), report.user_agent().value(),
-               EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"),
+               EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"), report.trust_reason(),
                report.redacted() ? "yes" : "no", Text(report.receive_time())});
   }
   return table;
@@ -79,7 +81,7 @@ std::string ReportText(const v1::FailureReport& report) {
   line("messages", std::to_string(report.incident_count()));
   line("redacted", report.redacted() ? "yes" : "no");
   // Failure reports are not counted, whatever their trust.
-  line("trust", EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"));
+  line("trust", TrustText(report.trust(), report.trust_reason()));
   line("came", ArrivalText(report.receive_time(), report.channel()));
   for (const v1::ParseFinding& finding : report.findings()) {
     out += fmt::format("repair      {} at {}: '{}' read as '{}'{}\n", finding.code(),

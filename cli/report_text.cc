@@ -61,13 +61,6 @@ std::vector<Cell> RecordCells(const v1::AggregateRecord& record) {
 
 }  // namespace
 
-std::string StandingText(v1::TrustClass trust, bool superseded) {
-  std::string out = EnumText(v1::TrustClass_Name(trust), "TRUST_CLASS_");
-  if (superseded) return out + ", superseded by another one: counts nowhere";
-  const bool counts = trust != v1::TRUST_CLASS_UNVERIFIED && trust != v1::TRUST_CLASS_QUARANTINED;
-  return counts ? out : out + ": counts nowhere";
-}
-
 std::string ArrivalText(const google::protobuf::Timestamp& time, const std::string& channel) {
   return fmt::format("{} by {}", Text(time), OrDash(channel));
 }
@@ -105,6 +98,7 @@ Table ReportTable(const google::protobuf::RepeatedPtrField<v1::AggregateReport>&
                {"P"},
                {"FINDINGS", Align::kRight},
                {"TRUST"},
+               {"REASON"},
                {"SUPERSEDED"},
                {"CHANNEL", Align::kLeft, true},
                {"REPORT_ID", Align::kLeft, true},
@@ -115,7 +109,7 @@ Table ReportTable(const google::protobuf::RepeatedPtrField<v1::AggregateReport>&
                report.organization().value(), std::to_string(report.record_count()),
                CountCell(report.message_count()), PolicyText(report.published_policy().p()),
                std::to_string(report.finding_count()),
-               EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"),
+               EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"), report.trust_reason(),
                report.superseded() ? "yes" : "", report.channel(), report.report_id().value(),
                Text(report.receive_time())});
   }
@@ -134,9 +128,8 @@ std::string ReportText(const v1::AggregateReport& report) {
       PolicyText(policy.sp()), PolicyText(policy.np()), OrDash(policy.adkim()),
       OrDash(policy.aspf()), report.record_count(), FormatCount(report.message_count()));
   if (report.trust() != v1::TRUST_CLASS_UNSPECIFIED) {  // of one that is stored
-    out +=
-        fmt::format("trust   {}\ncame    {}\n", StandingText(report.trust(), report.superseded()),
-                    ArrivalText(report.receive_time(), report.channel()));
+    out += TrustLines(report);
+    out += fmt::format("came    {}\n", ArrivalText(report.receive_time(), report.channel()));
   }
   for (const v1::ParseFinding& finding : report.findings()) {
     out += fmt::format("repair  {} at {}: '{}' read as '{}'{}\n", finding.code(), finding.path(),

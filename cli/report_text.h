@@ -7,8 +7,12 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+
+#include "fmt/format.h"
 
 #include "cli/output.h"
+#include "cli/trust_text.h"
 #include "dmarcate/v1/report.pb.h"
 
 namespace dmarcate::cli {
@@ -16,9 +20,17 @@ namespace dmarcate::cli {
 // "-" where a report says nothing.
 inline std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
-// "unverified: counts nowhere", "2026-06-29T10:00:00Z by smtp".
-std::string StandingText(v1::TrustClass trust, bool superseded);
+// "2026-06-29T10:00:00Z by smtp"
 std::string ArrivalText(const google::protobuf::Timestamp& time, const std::string& channel);
+
+// How far a report is believed, why, and what to do next.
+template <typename Report>
+std::string TrustLines(const Report& report) {
+  std::string out = fmt::format(
+      "trust   {}\n", StandingText(report.trust(), report.trust_reason(), report.superseded()));
+  const std::string_view next = NextStep(report.trust_reason());
+  return next.empty() ? out : out + fmt::format("next    {}\n", next);
+}
 
 // Head, records and findings, for people.
 std::string ReportText(const v1::AggregateReport& report);

@@ -50,6 +50,7 @@ int List(App* app, const Options& options) {
     columns.push_back({title, Align::kRight});
   }
   columns.push_back({"TRUST"});
+  columns.push_back({"REASON"});
   columns.push_back({"SUPERSEDED"});
   for (const char* title : {"CHANNEL", "REPORT_ID", "RECEIVED"}) {
     columns.push_back({title, Align::kLeft, true});
@@ -64,6 +65,7 @@ int List(App* app, const Options& options) {
       cells.push_back(std::to_string(count));
     }
     cells.push_back(EnumText(v1::TrustClass_Name(report.trust()), "TRUST_CLASS_"));
+    cells.push_back(report.trust_reason());
     cells.push_back(report.superseded() ? "yes" : "");
     cells.push_back(report.channel());
     cells.push_back(report.report_id().value());
@@ -112,8 +114,8 @@ std::string ReportText(const v1::TlsReport& report) {
                        FormatCount(policy.successful_session_count()),
                        FormatCount(policy.failed_session_count()));
   }
-  out += fmt::format("trust   {}\ncame    {}\n", StandingText(report.trust(), report.superseded()),
-                     ArrivalText(report.receive_time(), report.channel()));
+  out += TrustLines(report);
+  out += fmt::format("came    {}\n", ArrivalText(report.receive_time(), report.channel()));
   for (const v1::ParseFinding& finding : report.findings()) {
     out += fmt::format("repair  {} at {}: '{}' read as '{}'{}\n", finding.code(),
                        EscapeForTerminal(finding.path()), EscapeForTerminal(finding.raw().value()),

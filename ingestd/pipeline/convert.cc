@@ -68,6 +68,7 @@ StoredReport ToStored(const Receipt& receipt, UnpackedReport found, TrustVerdict
   out.outcome = found.outcome;
   out.repairs = std::move(found.repairs);
   out.trust = verdict.trust;
+  out.reason = verdict.reason;
   out.reporter_key = std::move(verdict.reporter);
   out.document_sha256 = std::move(found.document_sha256);
   out.received_time = receipt.received_time;
@@ -88,8 +89,8 @@ std::vector<ProcessedItem> ToItems(const Receipt& receipt, UnpackedReport found,
   std::vector<ProcessedItem> items(1);
   ProcessedItem& item = items.front();
   if (accepted && found.failure.has_value()) {
-    const TrustClass trust = judge(found, carrier).trust;
-    item = ToFailureItem(receipt, std::move(found), trust, privacy);
+    const TrustVerdict verdict = judge(found, carrier);
+    item = ToFailureItem(receipt, std::move(found), verdict, privacy);
     return items;
   }
   item.item.outcome = found.outcome;
@@ -106,7 +107,7 @@ std::vector<ProcessedItem> ToItems(const Receipt& receipt, UnpackedReport found,
       TrustVerdict verdict = judge(found, carrier);
       if (!IsCounted(verdict.trust)) {
         if (verdict.trust == TrustClass::kQuarantined) item.item.outcome = Outcome::kQuarantined;
-        item.item.reason = verdict.reason;
+        item.item.reason = TrustReasonName(verdict.reason);
         item.item.detail = Cut(verdict.detail, kDetailLimitBytes);
       }
       item.report = ToStored(receipt, std::move(found), std::move(verdict));

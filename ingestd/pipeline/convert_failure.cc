@@ -27,8 +27,8 @@ DayNumber DayOf(const FailureReport& report, absl::Time received_time) {
 
 }  // namespace
 
-ProcessedItem ToFailureItem(const Receipt& receipt, UnpackedReport found, TrustClass trust,
-                            const FailurePrivacy& privacy) {
+ProcessedItem ToFailureItem(const Receipt& receipt, UnpackedReport found,
+                            const TrustVerdict& verdict, const FailurePrivacy& privacy) {
   ProcessedItem out;
   out.item.kind = kFailureKind;
   out.item.outcome = found.outcome;
@@ -54,7 +54,8 @@ ProcessedItem ToFailureItem(const Receipt& receipt, UnpackedReport found, TrustC
   stored.report = *std::move(found.failure);
   stored.outcome = found.outcome;
   stored.repairs = std::move(found.repairs);
-  stored.trust = trust;
+  stored.trust = verdict.trust;
+  stored.reason = verdict.reason;
   stored.document_sha256 = std::move(found.document_sha256);
   stored.received_time = receipt.received_time;
   stored.channel = receipt.channel;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "ingestd/pipeline/trust.h"
 #include "lib/report/address_tokens.h"
 #include "lib/store/report_store.h"
 #include "lib/unpack/unpack.h"
@@ -23,9 +24,9 @@ struct FailurePrivacy {
 // `found.failure` is set. Filed under the reported domain, on the day of Arrival-Date if that is
 // not after the day of receipt, else on the day of receipt. A reported domain that is no host name
 // makes a quarantined item, "reported_domain_invalid".
-// `trust` is kept to be shown.
-ProcessedItem ToFailureItem(const Receipt& receipt, UnpackedReport found, TrustClass trust,
-                            const FailurePrivacy& privacy);
+// `verdict` is kept to be shown.
+ProcessedItem ToFailureItem(const Receipt& receipt, UnpackedReport found,
+                            const TrustVerdict& verdict, const FailurePrivacy& privacy);
 
 // Takes the subject out where one of the items is a failure report, and has the raw bytes withheld
 // where an accepted one is, unless they are redacted.

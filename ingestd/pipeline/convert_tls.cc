@@ -109,7 +109,7 @@ std::vector<ProcessedItem> ToTlsItems(const Receipt& receipt, UnpackedReport fou
     item.item.outcome = found.outcome;
     item.item.detail = ToValidUtf8(found.detail);
     if (!IsCounted(verdict.trust)) {
-      item.item.reason = verdict.reason;
+      item.item.reason = TrustReasonName(verdict.reason);
       item.item.detail = ToValidUtf8(verdict.detail);
     }
     item.item.records = static_cast<int64_t>(share.policies.size());
@@ -126,6 +126,7 @@ std::vector<ProcessedItem> ToTlsItems(const Receipt& receipt, UnpackedReport fou
     stored.outcome = found.outcome;
     stored.repairs = std::move(share.repairs);
     stored.trust = verdict.trust;
+    stored.reason = verdict.reason;
     stored.reporter_key = verdict.reporter;
     stored.document_sha256 = items.size() == 1
                                  ? found.document_sha256

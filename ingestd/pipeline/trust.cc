@@ -14,7 +14,8 @@ namespace {
 
 // A finding: what it is called, and what it says.
 struct Cause {
-  std::string reason, detail;
+  TrustReason reason = TrustReason::kNone;
+  std::string detail;
 };
 
 // Without l=, with From, Subject and Date signed: nothing can be put in front or after. A key for
@@ -92,12 +93,12 @@ std::string Quoted(std::string_view text) {
 std::optional<Cause> ImpossibleClaim(const AggregateReport& report) {
   for (const AggregateRecord& record : report.records) {
     if (record.count > kMaxRecordMessages) {
-      return Cause{"impossible_count", fmt::format("a record of {} messages, limit {}",
-                                                   record.count, kMaxRecordMessages)};
+      return Cause{TrustReason::kImpossibleCount, fmt::format("a record of {} messages, limit {}",
+                                                              record.count, kMaxRecordMessages)};
     }
   }
   if (report.messages() > kMaxReportMessages) {
-    return Cause{"impossible_count",
+    return Cause{TrustReason::kImpossibleCount,
                  fmt::format("{} messages, limit {}", report.messages(), kMaxReportMessages)};
   }
   return std::nullopt;
@@ -106,18 +107,19 @@ std::optional<Cause> ImpossibleClaim(const AggregateReport& report) {
 // Why nothing authenticates the mail: the reason that lies nearest to a pass.
 Cause WhyUnverified(const CarrierEvidence& evidence) {
   if (!evidence.is_mail) {
-    return {"not_mail", "it came by a mail channel and is no mail"};
+    return {TrustReason::kNotMail, "it came by a mail channel and is no mail"};
   }
   if (!evidence.auth) {
-    return {"not_signed", "the mail has no signature, and no envelope is known"};
+    return {TrustReason::kNotSigned, "the mail has no signature, and no envelope is known"};
   }
   const CarrierAuth& auth = *evidence.auth;
   if (auth.from_fields != 1 || auth.from_domain.empty()) {
-    return {"from_not_single",
+    return {TrustReason::kFromNotSingle,
             fmt::format("{} From fields, want one with one address", auth.from_fields)};
   }
   if (auth.unreachable) {
-    return {"dns_unreachable", "DNS did not answer for a day, so nothing could be verified"};
+    return {TrustReason::kDnsUnreachable,
+            "DNS did not answer for a day, so nothing could be verified"};
   }
   const auto first = [&auth](auto&& predicate) -> const DkimCheck* {
     const auto found = std::ranges::find_if(auth.dkim, predicate);
@@ -132,38 +134,42 @@ Cause WhyUnverified(const CarrierEvidence& evidence) {
   };
   if (const auto* found = first(is(Result::kPass))) {
     if (found->tls_reports_only) {
-      return {"signature_refused", says(*found, "is by a key for TLS reports only")};
+      return {TrustReason::kSignatureRefused, says(*found, "is by a key for TLS reports only")};
     }
     if (!found->covers_body) {
-      return {"signature_partial", says(*found, "does not cover the whole body")};
+      return {TrustReason::kSignaturePartial, says(*found, "does not cover the whole body")};
     }
     if (!found->covers_identity) {
-      return {"signature_partial", says(*found, "does not cover From, Subject and Date")};
+      return {TrustReason::kSignaturePartial,
+              says(*found, "does not cover From, Subject and Date")};
     }
-    return {"dmarc_failed", fmt::format("DMARC of {} does not pass", Quoted(auth.from_domain))};
+    return {TrustReason::kDmarcFailed,
+            fmt::format("DMARC of {} does not pass", Quoted(auth.from_domain))};
   }
   for (const Result result :
        {Result::kPolicy, Result::kFail, Result::kTempError, Result::kPermError, Result::kNeutral}) {
     const DkimCheck* gone = result == Result::kPermError ? FindKeyGone(auth) : nullptr;
-    if (gone != nullptr) return {"key_gone", says(*gone, "has no key any more")};
+    if (gone != nullptr) return {TrustReason::kKeyGone, says(*gone, "has no key any more")};
     const DkimCheck* found = first(is(result));
     if (found == nullptr) continue;
-    return {result == Result::kPolicy ? "signature_refused" : "signature_failed",
-            fmt::format("{}: {}", says(*found, "does not count"),
-                        EscapeForTerminal(ToValidUtf8(found->reason)))};
+    return {
+        result == Result::kPolicy ? TrustReason::kSignatureRefused : TrustReason::kSignatureFailed,
+        fmt::format("{}: {}", says(*found, "does not count"),
+                    EscapeForTerminal(ToValidUtf8(found->reason)))};
   }
   const bool passes = auth.spf.result == SpfResult::kPass ||
                       first([](const DkimCheck& check) { return check.result == Result::kPass; });
   if (SpfPasses(auth)) {
-    return {"dmarc_failed", fmt::format("DMARC of {} does not pass", Quoted(auth.from_domain))};
+    return {TrustReason::kDmarcFailed,
+            fmt::format("DMARC of {} does not pass", Quoted(auth.from_domain))};
   }
   if (passes) {
-    return {"not_aligned",
+    return {TrustReason::kNotAligned,
             fmt::format("who sent it is verified, but is not {}", Quoted(auth.from_domain))};
   }
   if (auth.signatures == 0)
-    return {"not_signed", "the mail has no signature, and SPF does not pass"};
-  return {"not_aligned", fmt::format("no signature is of {}", Quoted(auth.from_domain))};
+    return {TrustReason::kNotSigned, "the mail has no signature, and SPF does not pass"};
+  return {TrustReason::kNotAligned, fmt::format("no signature is of {}", Quoted(auth.from_domain))};
 }
 
 // What the report says about its origin against who is authenticated.
@@ -174,7 +180,7 @@ std::optional<Cause> Contradiction(const CarrierEvidence& evidence, const Report
     const auto domain = DomainName::Parse(std::string_view(metadata.email).substr(at + 1));
     if (!domain.ok() || domain->IsRoot() ||
         !anchors.MayClaim(authenticated, suffixes.OrganizationalDomain(*domain))) {
-      return Cause{"identity_mismatch",
+      return Cause{TrustReason::kIdentityMismatch,
                    fmt::format("the mail is authenticated as {}, the report says it is from {}",
                                authenticated.text(), Quoted(metadata.email))};
     }
@@ -182,7 +188,7 @@ std::optional<Cause> Contradiction(const CarrierEvidence& evidence, const Report
   // Appliances and hosted reporters name their customer here, so another domain is no contradiction
   // by itself; an anchor's is.
   const auto claimed = [&](const Anchor* owner, std::string_view where, std::string_view text) {
-    return Cause{"anchor_claimed",
+    return Cause{TrustReason::kAnchorClaimed,
                  fmt::format("the mail is authenticated as {}, but {} {} is of {}",
                              authenticated.text(), where, Quoted(text), owner->name)};
   };
@@ -231,8 +237,7 @@ const Anchor* FindAnchor(const CarrierEvidence& evidence, const ReportMetadata& 
 }
 
 TrustVerdict Quarantine(Cause cause, std::string reporter) {
-  return {TrustClass::kQuarantined, std::move(cause.reason), std::move(cause.detail),
-          std::move(reporter)};
+  return {TrustClass::kQuarantined, cause.reason, std::move(cause.detail), std::move(reporter)};
 }
 
 }  // namespace
@@ -276,13 +281,13 @@ TrustVerdict JudgeTrust(const CarrierEvidence& evidence, const AggregateReport& 
       return Quarantine(*std::move(cause), std::move(reporter));
     }
     if (IsHandedIn(evidence.channel)) {
-      return {TrustClass::kImported, "handed_in", "handed in by an operator, not verified",
-              std::move(reporter)};
+      return {TrustClass::kImported, TrustReason::kHandedIn,
+              "handed in by an operator, not verified", std::move(reporter)};
     }
     Cause why = WhyUnverified(evidence);
     if (evidence.auth && FindKeyGone(*evidence.auth) != nullptr && IsMailbox(evidence.channel) &&
         now - evidence.received_time > kHistoryAge) {
-      return {TrustClass::kImported, "history",
+      return {TrustClass::kImported, TrustReason::kHistory,
               "older than a week when it was read, and the key of its signature is gone",
               std::move(reporter)};
     }
@@ -295,7 +300,7 @@ TrustVerdict JudgeTrust(const CarrierEvidence& evidence, const AggregateReport& 
     return Quarantine(*std::move(cause), authenticated.text());
   }
   if (ambiguous && !spf) {
-    return Quarantine({"content_ambiguous",
+    return Quarantine({TrustReason::kContentAmbiguous,
                        "Content-Type is not signed, and the mail can be read in several ways"},
                       authenticated.text());
   }
@@ -303,15 +308,15 @@ TrustVerdict JudgeTrust(const CarrierEvidence& evidence, const AggregateReport& 
     return Quarantine(*std::move(cause), authenticated.text());
   }
   const Anchor* anchor = FindAnchor(evidence, metadata, anchors);
-  const std::string_view lacks = anchor == nullptr           ? "authenticated"
-                                 : evidence.is_enclosed      ? "enclosed"
-                                 : !HasUsualPeriod(metadata) ? "period_unusual"
-                                                             : "";
-  if (lacks.empty()) {
-    return {TrustClass::kAnchored, "anchor", fmt::format("signed by {}, an anchor", anchor->name),
-            authenticated.text()};
+  const TrustReason lacks = anchor == nullptr           ? TrustReason::kNone
+                            : evidence.is_enclosed      ? TrustReason::kEnclosed
+                            : !HasUsualPeriod(metadata) ? TrustReason::kPeriodUnusual
+                                                        : TrustReason::kNone;
+  if (anchor != nullptr && lacks == TrustReason::kNone) {
+    return {TrustClass::kAnchored, TrustReason::kNone,
+            fmt::format("signed by {}, an anchor", anchor->name), authenticated.text()};
   }
-  return {TrustClass::kAuthenticated, std::string(lacks),
+  return {TrustClass::kAuthenticated, lacks,
           fmt::format("the mail is authenticated as {}", authenticated.text()),
           authenticated.text()};
 }
@@ -331,7 +336,7 @@ TrustVerdict JudgeUnverified(const AggregateReport& report, const PublicSuffixLi
   if (auto cause = ImpossibleClaim(report)) {
     return Quarantine(*std::move(cause), std::move(reporter));
   }
-  return {TrustClass::kImported, "not_verified", "this server verifies no mail",
+  return {TrustClass::kImported, TrustReason::kNotVerified, "this server verifies no mail",
           std::move(reporter)};
 }
 

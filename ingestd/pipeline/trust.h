@@ -20,6 +20,7 @@
 #include "lib/mailauth/carrier.h"
 #include "lib/report/model.h"
 #include "lib/store/report_store.h"
+#include "lib/store/trust_reason.h"
 
 namespace dmarcate {
 
@@ -48,8 +49,8 @@ struct CarrierEvidence {
 
 struct TrustVerdict {
   TrustClass trust = TrustClass::kUnverified;
-  // Stable, lower case; docs/trust.md lists them. `detail` is a sentence for the operator.
-  std::string reason, detail;
+  TrustReason reason = TrustReason::kNone;
+  std::string detail;    // a sentence for the operator
   std::string reporter;  // report-quirks D1: authenticated where the class says so
 };
 

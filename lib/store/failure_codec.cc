@@ -5,15 +5,13 @@
 #include "fmt/format.h"
 
 #include "lib/base/status_macros.h"
-#include "lib/store/envelope.h"
 #include "lib/store/key_codec.h"
+#include "lib/store/standing_codec.h"
 #include "lib/store/value_parts.h"
 #include "lib/store/wire.h"
 
 namespace dmarcate {
 namespace {
-
-constexpr uint8_t kFailureFormat = 1;
 
 // All texts but the domain, in the order at rest.
 constexpr std::string FailureReport::* kTexts[] = {
@@ -46,7 +44,7 @@ std::string EncodeFailureReport(const StoredFailureReport& stored) {
   WriteTexts(report.auth_failure, out);
   for (const auto text : kTexts) out.String(report.*text);
   WriteRepairs(stored.repairs, out);
-  return Seal(ReportDbKey(stored.key), kFailureFormat, payload);
+  return SealReport(ReportDbKey(stored.key), stored, payload);
 }
 
 absl::StatusOr<StoredFailureReport> DecodeFailureReport(std::string_view db_key,
@@ -58,11 +56,11 @@ absl::StatusOr<StoredFailureReport> DecodeFailureReport(std::string_view db_key,
   const auto where = [&stored] {
     return fmt::format("failure report {} of {}", stored.key.ToId(), stored.key.domain);
   };
-  const auto payload = Unseal(db_key, kFailureFormat, value);
+  const auto payload = UnsealReport(db_key, value);
   if (!payload.ok()) return Annotate(payload.status(), where());
-  WireReader in(*payload);
+  WireReader in(payload->bytes);
   FailureReport& report = stored.report;
-  ReadArrival(in, &stored);
+  ReadArrival(payload->version, in, &stored);
   stored.document_sha256 = in.String();
   report.reported_domain = ReadOwnText(stored.key.domain, in);
   report.incidents = in.Varint();

@@ -88,6 +88,7 @@ bool KeepTrust(const std::vector<Stored>& before, Stored& report) {
                         [](const Stored& s) -> const std::string& { return s.document_sha256; });
   if (same == before.end() || TrustRank(same->trust) <= TrustRank(report.trust)) return false;
   report.trust = same->trust;
+  report.reason = same->reason;
   if constexpr (kHasRevisions<Stored>) report.reporter_key = same->reporter_key;
   return true;
 }
@@ -291,6 +292,7 @@ std::optional<ReportKey> FakeReportStore::Store(Stored report, ReceiptItem& item
       if (!HasRoom(AsRevisions(RevisionsOf(lent, reports)), report.trust)) return std::nullopt;
     }
     other.trust = report.trust;
+    other.reason = report.reason;
     if constexpr (kHasRevisions<Stored>) {
       other.reporter_key = report.reporter_key;
       Elect(before, reports);

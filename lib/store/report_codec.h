@@ -17,8 +17,6 @@
 
 namespace dmarcate {
 
-inline constexpr uint8_t kReportFormat = 1;
-
 // A report may take much more memory than its value: texts and shapes are written once and repeated
 // by every record. Neither the writer nor a reader goes beyond this, in the bytes that
 // ExpandedBytes() counts; a value that would is refused before it is expanded. Above what the

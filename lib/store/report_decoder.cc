@@ -11,10 +11,10 @@
 
 #include "lib/base/ip_address.h"
 #include "lib/base/status_macros.h"
-#include "lib/store/envelope.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/report_codec.h"
 #include "lib/store/report_parts.h"
+#include "lib/store/standing_codec.h"
 #include "lib/store/wire.h"
 
 namespace dmarcate {
@@ -83,7 +83,7 @@ struct Counts {
   uint64_t records = 0, repairs = 0;
 };
 
-Counts DecodeHead(WireReader& in, ExpansionBudget& budget, StoredReport* stored) {
+Counts DecodeHead(uint8_t version, WireReader& in, ExpansionBudget& budget, StoredReport* stored) {
   AggregateReport& report = stored->report;
   ReportMetadata& metadata = report.metadata;
   uint8_t byte = in.Byte();
@@ -92,6 +92,7 @@ Counts DecodeHead(WireReader& in, ExpansionBudget& budget, StoredReport* stored)
   byte = in.Byte();
   stored->trust = in.Enum(Low(byte), TrustClass::kQuarantined);
   stored->channel = in.Enum(High(byte), kLastChannel);
+  ReadReason(version, in, stored);
   report.dialect = in.Enum(in.Byte(), Dialect::kRfc9990);
   Counts counts;
   counts.records = in.Varint();
@@ -294,11 +295,11 @@ absl::Status DecodeReport(std::string_view db_key, std::string_view value, Repor
   const auto where = [report] {
     return fmt::format("report {} of {}", report->key.ToId(), report->key.domain);
   };
-  const auto payload = Unseal(db_key, kReportFormat, value);
+  const auto payload = UnsealReport(db_key, value);
   if (!payload.ok()) return Annotate(payload.status(), where());
-  WireReader in(*payload);
+  WireReader in(payload->bytes);
   ExpansionBudget budget;
-  const Counts counts = DecodeHead(in, budget, report);
+  const Counts counts = DecodeHead(payload->version, in, budget, report);
   if (parts == ReportParts::kAll) {
     DecodeBody(in, counts, budget, report);
   } else {

@@ -9,10 +9,10 @@
 #include "absl/container/flat_hash_map.h"
 
 #include "lib/base/text.h"
-#include "lib/store/envelope.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/report_codec.h"
 #include "lib/store/report_parts.h"
+#include "lib/store/standing_codec.h"
 #include "lib/store/wire.h"
 
 namespace dmarcate {
@@ -44,6 +44,7 @@ void EncodeHead(const StoredReport& stored, WireWriter& out) {
   const ReportMetadata& metadata = report.metadata;
   out.Byte(Halves(stored.current ? 1 : 0, static_cast<uint8_t>(stored.outcome)));
   out.Byte(Halves(static_cast<uint8_t>(stored.trust), static_cast<uint8_t>(stored.channel)));
+  WriteReason(stored, out);
   out.Byte(static_cast<uint8_t>(report.dialect));
   out.Varint(report.records.size());
   out.Varint(report.messages());
@@ -200,7 +201,7 @@ std::string EncodeReport(const StoredReport& report) {
   WireWriter out(&payload);
   EncodeHead(report, out);
   EncodeBody(report, out);
-  return Seal(ReportDbKey(report.key), kReportFormat, payload);
+  return SealReport(ReportDbKey(report.key), report, payload);
 }
 
 }  // namespace dmarcate

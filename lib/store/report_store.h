@@ -24,6 +24,7 @@
 #include "lib/base/ip_address.h"
 #include "lib/base/time.h"
 #include "lib/report/model.h"
+#include "lib/store/trust_reason.h"
 
 namespace dmarcate {
 
@@ -119,6 +120,7 @@ struct StoredReport {
   Outcome outcome = Outcome::kAccepted;
   std::vector<Repair> repairs;
   TrustClass trust = TrustClass::kImported;
+  TrustReason reason = TrustReason::kNone;
   std::string reporter_key;     // report-quirks D1: who reports, for identity and statistics
   std::string document_sha256;  // 32 bytes
   absl::Time received_time;     // kept to the second; the receipt has it to the microsecond
@@ -139,6 +141,7 @@ struct StoredTlsReport {
   Outcome outcome = Outcome::kAccepted;
   std::vector<Repair> repairs;
   TrustClass trust = TrustClass::kImported;
+  TrustReason reason = TrustReason::kNone;
   std::string reporter_key;     // who reports: part of the identity
   std::string document_sha256;  // 32 bytes; differs between the domains of one report
   absl::Time received_time;     // kept to the second
@@ -159,6 +162,7 @@ struct StoredFailureReport {
   Outcome outcome = Outcome::kAccepted;
   std::vector<Repair> repairs;
   TrustClass trust = TrustClass::kImported;
+  TrustReason reason = TrustReason::kNone;
   std::string document_sha256;  // 32 bytes
   absl::Time received_time;     // kept to the second; retention counts from it
   Channel channel = Channel::kUnspecified;
@@ -284,13 +288,14 @@ class ReportWriter {
   virtual ~ReportWriter() = default;
   // All or nothing. Rules (report-quirks D2-D4, DESIGN section 5):
   //   same document_sha256 as a stored report  -> kDuplicate, linked, nothing added; where the copy
-  //     arrived with more trust, the stored report takes its trust and its reporter
+  //     arrived with more trust, the stored report takes its trust, the reason of that, and its
+  //     reporter
   //   same (domain, reporter_key, report id, begin, end), other content -> both kept; the more
   //     trusted is current, at equal trust the later if it has at least as many records (of a TLS
   //     report: policies); totals move in the same batch. Beyond kMaxRevisions of one trust ->
   //     kOverLimit, not kept
   //   a receipt processed before -> what it gave then is taken out first; a document that it gives
-  //     again keeps the trust and the reporter that it had, if that was more
+  //     again keeps the trust (with its reason) and the reporter that it had, if that was more
   //   a report that trust had quarantined and to which a copy lends more -> its item is accepted
   //   a failure report is stored unless one with the same document_sha256 is
   //   Accepted::receipt.raw_sha256 empty -> the store computes it; else it is believed

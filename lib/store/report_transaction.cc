@@ -194,6 +194,7 @@ template <typename Stored>
 void ReportTransaction::Remember(const Stored& report) {
   Standing& standing = standings_[StandingKey(KindOf(report), report.document_sha256)];
   standing.trust = report.trust;
+  standing.reason = report.reason;
   if constexpr (requires { report.reporter_key; }) standing.reporter_key = report.reporter_key;
 }
 
@@ -201,9 +202,10 @@ template <typename Stored>
 bool ReportTransaction::KeepTrust(Stored* report) const {
   const auto before = standings_.find(StandingKey(KindOf(*report), report->document_sha256));
   if (before == standings_.end()) return false;
-  const auto& [trust, reporter_key] = before->second;
+  const auto& [trust, reason, reporter_key] = before->second;
   if (TrustRank(trust) <= TrustRank(report->trust)) return false;
   report->trust = trust;
+  report->reason = reason;
   if constexpr (requires { report->reporter_key; }) report->reporter_key = reporter_key;
   return true;
 }
@@ -272,6 +274,7 @@ absl::Status ReportTransaction::Store(StoredReport report, ReceiptItem* item) {
   DMARCATE_ASSIGN_OR_RETURN(auto whole, GetReport(same->key));
   DMARCATE_RETURN_IF_ERROR(Remove(same->key));
   whole->trust = report.trust;
+  whole->reason = report.reason;
   whole->reporter_key = std::move(report.reporter_key);
   DMARCATE_RETURN_IF_ERROR(Insert(*std::move(whole)));
   DMARCATE_ASSIGN_OR_RETURN(const auto raised, GetReport(same->key, ReportParts::kHead));

@@ -189,6 +189,7 @@ class ReportTransaction {
   StringMap<DayTotals> expired_;
   struct Standing {
     TrustClass trust = TrustClass::kUnspecified;
+    TrustReason reason = TrustReason::kNone;
     std::string reporter_key;
   };
   StringMap<Standing> standings_;  // by kind and document, of the receipt that is read again

@@ -21,6 +21,7 @@ absl::Status ReportTransaction::StoreFailure(StoredFailureReport report, Receipt
       item->domain = first.domain;
       if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
       same->trust = report.trust;  // and counts for nothing, as before
+      same->reason = report.reason;
       changes_.Put(kFailuresFamily, ReportDbKey(first), EncodeFailureReport(*same));
       return absl::OkStatus();
     }

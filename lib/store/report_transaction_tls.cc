@@ -29,6 +29,7 @@ absl::Status ReportTransaction::StoreTls(StoredTlsReport report, ReceiptItem* it
   if (TrustRank(report.trust) <= TrustRank(same->trust)) return absl::OkStatus();
   StoredTlsReport lent = *same;
   lent.trust = report.trust;
+  lent.reason = report.reason;
   lent.reporter_key = std::move(report.reporter_key);
   DMARCATE_ASSIGN_OR_RETURN(const auto others, GetRevisions(TlsIdentityIndexKey(lent)));
   if (!HasRoom(others, lent.trust)) return absl::OkStatus();

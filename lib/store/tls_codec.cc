@@ -7,15 +7,13 @@
 #include "fmt/format.h"
 
 #include "lib/base/status_macros.h"
-#include "lib/store/envelope.h"
 #include "lib/store/key_codec.h"
+#include "lib/store/standing_codec.h"
 #include "lib/store/value_parts.h"
 #include "lib/store/wire.h"
 
 namespace dmarcate {
 namespace {
-
-constexpr uint8_t kTlsFormat = 1;
 
 void AddSaturating(uint64_t amount, uint64_t* sum) {
   constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
@@ -100,7 +98,7 @@ std::string EncodeTlsReport(const StoredTlsReport& stored) {
   for (const TlsReport::PolicyResult& policy : report.policies) {
     WritePolicy(stored.key.domain, policy, out);
   }
-  return Seal(ReportDbKey(stored.key), kTlsFormat, payload);
+  return SealReport(ReportDbKey(stored.key), stored, payload);
 }
 
 absl::Status DecodeTlsReport(std::string_view db_key, std::string_view value, ReportParts parts,
@@ -112,11 +110,11 @@ absl::Status DecodeTlsReport(std::string_view db_key, std::string_view value, Re
   const auto where = [stored] {
     return fmt::format("TLS report {} of {}", stored->key.ToId(), stored->key.domain);
   };
-  const auto payload = Unseal(db_key, kTlsFormat, value);
+  const auto payload = UnsealReport(db_key, value);
   if (!payload.ok()) return Annotate(payload.status(), where());
-  WireReader in(*payload);
+  WireReader in(payload->bytes);
   TlsReport& report = stored->report;
-  ReadArrival(in, stored);
+  ReadArrival(payload->version, in, stored);
   report.begin = in.Zigzag();
   report.end = in.Zigzag();
   stored->reporter_key = in.String();

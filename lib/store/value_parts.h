@@ -13,6 +13,7 @@
 
 #include "lib/report/model.h"
 #include "lib/store/report_store.h"
+#include "lib/store/standing_codec.h"
 #include "lib/store/wire.h"
 
 namespace dmarcate {
@@ -32,8 +33,8 @@ void WriteSeconds(absl::Time time, WireWriter& out);
 absl::Time ReadSeconds(WireReader& in);
 
 // How a report came and what it counts for: a flag (low half) and outcome (high half), trust (low)
-// and channel (high), the second of receipt. The flag: `current` of a TLS report, `redacted` of a
-// failure report.
+// and channel (high), the reason of the class, the second of receipt. The flag: `current` of a TLS
+// report, `redacted` of a failure report.
 inline bool& FlagOf(StoredTlsReport& stored) { return stored.current; }
 inline bool& FlagOf(StoredFailureReport& stored) { return stored.redacted; }
 inline bool FlagOf(const StoredTlsReport& stored) { return stored.current; }
@@ -44,10 +45,11 @@ void WriteArrival(const Stored& stored, WireWriter& out) {
       static_cast<uint8_t>((FlagOf(stored) ? 1 : 0) | static_cast<uint8_t>(stored.outcome) << 4));
   out.Byte(static_cast<uint8_t>(static_cast<uint8_t>(stored.trust) |
                                 static_cast<uint8_t>(stored.channel) << 4));
+  WriteReason(stored, out);
   WriteSeconds(stored.received_time, out);
 }
 template <typename Stored>
-void ReadArrival(WireReader& in, Stored* stored) {
+void ReadArrival(uint8_t version, WireReader& in, Stored* stored) {
   constexpr uint8_t kLow = 15;
   uint8_t byte = in.Byte();
   FlagOf(*stored) = (byte & kLow) == 1;
@@ -55,6 +57,7 @@ void ReadArrival(WireReader& in, Stored* stored) {
   byte = in.Byte();
   stored->trust = in.Enum(static_cast<uint8_t>(byte & kLow), TrustClass::kQuarantined);
   stored->channel = in.Enum(static_cast<uint8_t>(byte >> 4), kLastChannel);
+  ReadReason(version, in, stored);
   stored->received_time = ReadSeconds(in);
 }
 

@@ -20,6 +20,7 @@ void Fill(const StoredFailureReport& stored, v1::FailureReport* out) {
   out->set_name(DomainChildResource(stored.key.domain, kFailureReports, stored.key.ToId()));
   *out->mutable_date() = ToMessage(stored.key.day);
   out->set_trust(ToMessage(stored.trust));
+  out->set_trust_reason(std::string(TrustReasonName(stored.reason)));
   out->set_outcome(ToMessage(stored.outcome));
   *out->mutable_receive_time() = ToTimestamp(stored.received_time);
   out->set_channel(std::string(ChannelName(stored.channel)));

@@ -40,6 +40,7 @@ void Fill(const StoredReport& stored, v1::AggregateReport* out) {
   out->set_content_sha256(ToHex(stored.document_sha256));
   *out->mutable_date() = ToMessage(stored.key.day);
   out->set_trust(ToMessage(stored.trust));
+  out->set_trust_reason(std::string(TrustReasonName(stored.reason)));
   out->set_outcome(ToMessage(stored.outcome));
   *out->mutable_receive_time() = ToTimestamp(stored.received_time);
   out->set_channel(std::string(ChannelName(stored.channel)));

@@ -159,7 +159,8 @@ TEST_F(CommandsTest, TlsListSummaryGet) {
   EXPECT_THAT(Run({"tls", "get", name}),
               Ends(0, AllOf(HasSubstr("tls-1"), HasSubstr("90 sessions ok, 10 failed"),
                             HasSubstr("certificate-expired"))));
-  EXPECT_THAT(Run({"tls", "get", name}), Ends(0, HasSubstr("trust   imported\ncame    ")));
+  EXPECT_THAT(Run({"tls", "get", name}),
+              Ends(0, HasSubstr("trust   imported (handed_in)\ncame    ")));
   EXPECT_THAT(Run({"reports", "raw", name}),
               Ends(0, testing::StartsWith("{\"organization-name\"")));
   EXPECT_THAT(Run({"reports", "raw", name.substr(name.rfind('/') + 1), "--domain", "tls.test",
@@ -185,10 +186,10 @@ TEST_F(CommandsTest, ReportsShowTrustAndWhatTheyWereSupersededBy) {
   const std::vector<std::string> list = {"reports",    "list", "twice.test", "--from",
                                          "2026-01-01", "--to", "2026-01-02"};
   const std::string name = FirstName(list);
-  EXPECT_THAT(Run(list),
-              Ends(0, AllOf(HasSubstr("TRUST     SUPERSEDED"), HasSubstr("imported  yes"))));
+  EXPECT_THAT(Run(list), Ends(0, AllOf(HasSubstr("TRUST     REASON     SUPERSEDED"),
+                                       HasSubstr("imported  handed_in  yes"))));
   EXPECT_THAT(Run({"reports", "get", name}),
-              Ends(0, AllOf(testing::ContainsRegex("trust   imported"),
+              Ends(0, AllOf(testing::ContainsRegex("trust   imported .handed_in."),
                             testing::ContainsRegex("came    20.* by import"))));
   EXPECT_THAT(Run({"reports", "raw", name}), Ends(0, testing::StartsWith("<?xml")));
 }

@@ -101,7 +101,7 @@ class CarrierTrust : public testing::Test {
       }
       const TrustVerdict verdict =
           JudgeTrust(evidence, *report.aggregate, anchors_, *suffixes_, kNow);
-      reasons_ += verdict.reason + " ";
+      reasons_ += fmt::format("{} ", TrustReasonName(verdict.reason));
       if (best == TrustClass::kUnspecified || Rank(verdict.trust) < Rank(best)) {
         best = verdict.trust;
       }

@@ -247,7 +247,7 @@ TEST(Convert, MaterialRepairsAreNamed) {
 TEST(Convert, TrustDecidesTheClassTheReporterAndWhatIsListed) {
   const auto convert = [](TrustClass trust) {
     auto out = ToProcessed({.id = 7}, OneReport(), [trust](const auto&, const auto&) {
-      return TrustVerdict{trust, "why", "because", "reporter.test"};
+      return TrustVerdict{trust, TrustReason::kAnchorClaimed, "because", "reporter.test"};
     });
     return std::move(out.items.at(0));
   };
@@ -255,6 +255,7 @@ TEST(Convert, TrustDecidesTheClassTheReporterAndWhatIsListed) {
        {TrustClass::kAnchored, TrustClass::kAuthenticated, TrustClass::kImported}) {
     const ProcessedItem item = convert(trust);
     EXPECT_EQ(item.report->trust, trust);
+    EXPECT_EQ(item.report->reason, TrustReason::kAnchorClaimed);
     EXPECT_EQ(item.report->reporter_key, "reporter.test");
     EXPECT_EQ(item.item.outcome, Outcome::kAccepted);
     EXPECT_EQ(item.item.reason, "");
@@ -262,13 +263,14 @@ TEST(Convert, TrustDecidesTheClassTheReporterAndWhatIsListed) {
   }
   const ProcessedItem unverified = convert(TrustClass::kUnverified);
   EXPECT_EQ(unverified.item.outcome, Outcome::kAccepted);
-  EXPECT_EQ(unverified.item.reason, "why");
+  EXPECT_EQ(unverified.item.reason, "anchor_claimed");
   EXPECT_TRUE(IsUnverified(unverified.item));
   const ProcessedItem quarantined = convert(TrustClass::kQuarantined);
   EXPECT_EQ(quarantined.item.outcome, Outcome::kQuarantined);
-  EXPECT_EQ(quarantined.item.reason, "why");
+  EXPECT_EQ(quarantined.item.reason, "anchor_claimed");
   EXPECT_EQ(quarantined.item.detail, "because");
   EXPECT_EQ(quarantined.report->trust, TrustClass::kQuarantined);
+  EXPECT_EQ(quarantined.report->reason, TrustReason::kAnchorClaimed);
   EXPECT_EQ(quarantined.report->outcome, Outcome::kAccepted);
 }
 

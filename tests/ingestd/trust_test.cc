@@ -197,7 +197,7 @@ TEST_F(Trust, AnyonesFakeIsUnverified) {
       c.evidence.channel = channel;
       const TrustVerdict verdict = Judge(c);
       EXPECT_EQ(verdict.trust, TrustClass::kUnverified) << test.reason;
-      EXPECT_EQ(verdict.reason, test.reason) << verdict.detail;
+      EXPECT_EQ(TrustReasonName(verdict.reason), test.reason) << verdict.detail;
       EXPECT_FALSE(verdict.detail.empty());
     }
   }
@@ -277,7 +277,7 @@ TEST_F(Trust, AKeyForTlsReportsVouchesForTlsReportsOnly) {
 TEST_F(Trust, WhatAnAnchorsMailEnclosesIsNotTheAnchors) {
   const TrustVerdict verdict = Judge(Google(), [](Case& c) { c.evidence.is_enclosed = true; });
   EXPECT_EQ(verdict.trust, TrustClass::kAuthenticated);
-  EXPECT_EQ(verdict.reason, "enclosed");
+  EXPECT_EQ(verdict.reason, TrustReason::kEnclosed);
 }
 
 TEST_F(Trust, SpfAloneNeverAnchors) {
@@ -309,7 +309,7 @@ TEST_F(Trust, UnsignedContentTypeNeedsOneReading) {
   };
   TrustVerdict verdict = Judge(Google(), swapped);
   EXPECT_EQ(verdict.trust, TrustClass::kQuarantined);
-  EXPECT_EQ(verdict.reason, "content_ambiguous");
+  EXPECT_EQ(verdict.reason, TrustReason::kContentAmbiguous);
   EXPECT_EQ(verdict.reporter, "google.com");
   EXPECT_EQ(Judge(Google(), [](Case& c) { c.signature().covers_content_type = false; }).trust,
             TrustClass::kAnchored);
@@ -427,7 +427,7 @@ TEST_F(Trust, WhatTheReportSaysMustFitWhoSentIt) {
   const auto claims = [&](const std::function<void(Case&)>& spoil) {
     const TrustVerdict verdict = Judge(Evil(), spoil);
     EXPECT_EQ(verdict.reporter, "evil.example");
-    return verdict.trust == TrustClass::kQuarantined ? verdict.reason : std::string();
+    return verdict.trust == TrustClass::kQuarantined ? TrustReasonName(verdict.reason) : "";
   };
   EXPECT_EQ(claims([](Case&) {}), "");
   EXPECT_EQ(claims([](Case& c) { c.report.metadata.email = "r@sub.evil.example"; }), "");
@@ -486,7 +486,7 @@ TEST_F(Trust, ImpossibleCountsAreQuarantinedWhoeverSaysThem) {
              [](Case& c) { c.evidence.auth.reset(), c.evidence.channel = Channel::kImport; }}) {
       const TrustVerdict verdict = Judge(Google(), [&](Case& c) { spoil(c), origin(c); });
       EXPECT_EQ(verdict.trust, TrustClass::kQuarantined);
-      EXPECT_EQ(verdict.reason, "impossible_count");
+      EXPECT_EQ(verdict.reason, TrustReason::kImpossibleCount);
     }
     Case c = Google();
     spoil(c);

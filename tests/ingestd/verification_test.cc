@@ -255,6 +255,7 @@ TEST_F(VerificationTest, AMailThatVerifiesIsAnchoredOrAuthenticated) {
   const auto reports = List();
   ASSERT_EQ(reports.size(), 2u);
   EXPECT_EQ(reports[1].trust, TrustClass::kAnchored);
+  EXPECT_EQ(reports[1].reason, TrustReason::kNone);
   EXPECT_EQ(reports[0].trust, TrustClass::kAuthenticated);
   EXPECT_EQ(reports[0].reporter_key, "reporter.test");
   EXPECT_EQ(Counted(), 2u);
@@ -295,7 +296,9 @@ TEST_F(VerificationTest, NobodyIsAskedWhereThereIsNothingToVerify) {
   const auto reports = List();
   ASSERT_EQ(reports.size(), 4u);
   EXPECT_EQ(reports[0].trust, TrustClass::kImported);
+  EXPECT_EQ(reports[0].reason, TrustReason::kHandedIn);
   EXPECT_EQ(reports[3].trust, TrustClass::kUnverified);
+  EXPECT_EQ(reports[3].reason, TrustReason::kNotSigned);
 }
 
 TEST_F(VerificationTest, AnEnvelopeIsCheckedAlsoWithoutASignature) {
@@ -332,6 +335,7 @@ TEST_F(VerificationTest, AContradictionIsStoredListedAndNotCounted) {
   EXPECT_EQ(Counted(), 0u);
   ASSERT_EQ(List().size(), 1u);
   EXPECT_EQ(List()[0].trust, TrustClass::kQuarantined);
+  EXPECT_EQ(List()[0].reason, TrustReason::kIdentityMismatch);
   EXPECT_EQ(store_.ListUnreadable(std::nullopt, 10)->rows.size(), 1u);
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fmt/format.h"
 #include "gtest/gtest.h"
 
 #include "lib/base/digest.h"
@@ -17,6 +18,7 @@
 #include "lib/store/policy_keys.h"
 #include "lib/store/report_codec.h"
 #include "lib/store/report_rules.h"
+#include "lib/store/standing_codec.h"
 #include "lib/store/value_codec.h"
 #include "lib/store/wire.h"
 #include "tests/lib/store/store_testing.h"
@@ -244,6 +246,38 @@ TEST(ReportValue, Golden) {
             "c0000201"
             "20010db8000000000000000000000001"  // addresses, mixed
             "ff196d3d");                        // checksum
+}
+
+// The bytes above are those of a report without a reason, as before there were any.
+TEST(ReportValue, AReasonIsOneByteBehindTheClass) {
+  const std::string key = ReportDbKey(GoldenReport().key);
+  const std::string plain = EncodeReport(GoldenReport());
+  for (int i = 1; i <= static_cast<int>(kLastTrustReason); ++i) {
+    StoredReport stored = GoldenReport();
+    stored.reason = static_cast<TrustReason>(i);
+    const std::string value = EncodeReport(stored);
+    const std::string_view payload = std::string_view(plain).substr(1, plain.size() - 5);
+    EXPECT_EQ(value, Seal(key, 2,
+                          fmt::format("{}{}{}", payload.substr(0, 2), static_cast<char>(i),
+                                      payload.substr(2))));
+    StoredReport got;
+    ASSERT_TRUE(DecodeReport(key, value, ReportParts::kHead, &got).ok());
+    EXPECT_EQ(got.reason, stored.reason);
+    EXPECT_EQ(got.channel, stored.channel);
+    // The same object is used again.
+    ASSERT_TRUE(DecodeReport(key, plain, ReportParts::kAll, &got).ok());
+    EXPECT_EQ(got.reason, TrustReason::kNone);
+  }
+  StoredReport stored = GoldenReport();
+  stored.reason = TrustReason::kHandedIn;
+  EXPECT_EQ(ToHex(EncodeReport(stored)).substr(0, 14),
+            "02011311"
+            "0002af");
+  StoredReport got;
+  const std::string unknown = Seal(key, 2, std::string("\x01\x13\x7f", 3));
+  EXPECT_TRUE(absl::IsDataLoss(DecodeReport(key, unknown, ReportParts::kHead, &got)));
+  EXPECT_EQ(DecodeReport(key, Seal(key, 3, "x"), ReportParts::kHead, &got).code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(ReceiptValue, Golden) {
@@ -510,8 +544,9 @@ TEST(ReportValue, WellSealedNonsenseIsRefusedOrDecodes) {
       mutated[random() % mutated.size()] = static_cast<char>(random());
     }
     if (random() % 4 == 0) mutated.resize(random() % mutated.size());
+    const uint8_t version = random() % 2 == 0 ? kPlainReport : kReasonedReport;
     const absl::Status status =
-        DecodeReport(key, Seal(key, kReportFormat, mutated), ReportParts::kAll, &got);
+        DecodeReport(key, Seal(key, version, mutated), ReportParts::kAll, &got);
     if (status.ok()) continue;
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
     ++refused;

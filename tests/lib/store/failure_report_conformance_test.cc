@@ -87,8 +87,11 @@ TEST_P(FailureReportStoreTest, GivesBackAllOfAReport) {
 TEST_P(FailureReportStoreTest, SameDocumentIsADuplicateAndLendsItsTrust) {
   StoredFailureReport report = MakeFailureReport(kDomain, kTestDay, "doc");
   report.trust = TrustClass::kUnverified;
+  report.reason = TrustReason::kSignatureFailed;
   const ReceiptItem first = MustStore(report);
+  EXPECT_EQ(List().at(0).reason, TrustReason::kSignatureFailed);
   report.trust = TrustClass::kAuthenticated;
+  report.reason = TrustReason::kNone;
   const ReceiptItem second = MustStore(report);
   EXPECT_EQ(second.outcome, Outcome::kDuplicate);
   EXPECT_EQ(second.report_name, first.report_name);
@@ -96,7 +99,9 @@ TEST_P(FailureReportStoreTest, SameDocumentIsADuplicateAndLendsItsTrust) {
   for (int i = 0; i < 2; ++i) {
     ASSERT_THAT(List(), SizeIs(1));
     EXPECT_EQ(List()[0].trust, TrustClass::kAuthenticated);
+    EXPECT_EQ(List()[0].reason, TrustReason::kNone);
     report.trust = TrustClass::kUnverified;
+    report.reason = TrustReason::kSignatureFailed;
     MustProcess(1, report);  // reading the first again takes away nothing of that
   }
 }

@@ -70,6 +70,38 @@ TEST(TlsReportValue, Golden) {
             "784b9722");  // checksum
 }
 
+// What has no reason has the bytes that it had before there were any.
+TEST(TlsReportValue, AReasonIsOneByteBehindTheClass) {
+  StoredTlsReport stored = GoldenTlsReport();
+  const std::string plain = EncodeTlsReport(stored);
+  stored.reason = TrustReason::kKeyGone;
+  const std::string value = EncodeTlsReport(stored);
+  EXPECT_EQ(value.size(), plain.size() + 1);
+  EXPECT_EQ(ToHex(value).substr(0, 18),
+            "02011307"
+            "8a8684f00c");
+  StoredTlsReport got;
+  ASSERT_TRUE(DecodeTlsReport(ReportDbKey(stored.key), value, ReportParts::kAll, &got).ok());
+  EXPECT_EQ(got.reason, TrustReason::kKeyGone);
+  EXPECT_EQ(EncodeTlsReport(got), value);
+  ASSERT_TRUE(DecodeTlsReport(ReportDbKey(stored.key), plain, ReportParts::kAll, &got).ok());
+  EXPECT_EQ(got.reason, TrustReason::kNone);
+}
+
+TEST(FailureReportValue, AReasonIsOneByteBehindTheClass) {
+  StoredFailureReport stored = MakeFailureReport("example.com", kTestDay, "doc");
+  const std::string plain = EncodeFailureReport(stored);
+  stored.reason = TrustReason::kSignatureFailed;
+  const std::string value = EncodeFailureReport(stored);
+  EXPECT_EQ(value.size(), plain.size() + 1);
+  EXPECT_EQ(ToHex(value).substr(0, 8), "02011304");
+  const auto got = DecodeFailureReport(ReportDbKey(stored.key), value);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->reason, TrustReason::kSignatureFailed);
+  EXPECT_EQ(got->received_time, stored.received_time);
+  EXPECT_EQ(DecodeFailureReport(ReportDbKey(stored.key), plain)->reason, TrustReason::kNone);
+}
+
 TEST(TlsReportValue, RoundTrips) {
   std::mt19937_64 random(11);
   for (int i = 0; i < 1000; ++i) {

@@ -59,6 +59,7 @@ class ReportStoreTest : public testing::TestWithParam<StoreParam> {
   ReceiptItem Quarantine(ReceiptId receipt, const std::string& document) {
     StoredReport report = MakeReport(kDomain, kTestDay, document, document, {3});
     report.trust = TrustClass::kQuarantined;
+    report.reason = TrustReason::kIdentityMismatch;
     report.reporter_key = "evil.example";
     CommitBatch batch;
     batch.processed.push_back(Process(receipt, {report}));
@@ -239,16 +240,26 @@ TEST_P(ReportStoreTest, AcceptedAndProcessedInOneBatch) {
 TEST_P(ReportStoreTest, CopyWithMoreTrustLendsItToTheStoredReport) {
   StoredReport report = MakeReport(kDomain, kTestDay, "id", "doc", {3});
   report.trust = TrustClass::kUnverified;
+  report.reason = TrustReason::kNotSigned;
   report.reporter_key = "evil.example";
   MustStore(report);
+  EXPECT_EQ(List().at(0).reason, TrustReason::kNotSigned);
+  // The reason goes with the class: another one, or none.
+  report.trust = TrustClass::kImported;
+  report.reason = TrustReason::kHistory;
+  MustStore(report);
+  EXPECT_EQ(List().at(0).reason, TrustReason::kHistory);
   report.trust = TrustClass::kAnchored;
+  report.reason = TrustReason::kNone;
   report.reporter_key = "google.com";
   EXPECT_EQ(MustStore(report).outcome, Outcome::kDuplicate);
   report.trust = TrustClass::kUnverified;
+  report.reason = TrustReason::kNotSigned;
   report.reporter_key = "evil.example";
   EXPECT_EQ(MustStore(report).outcome, Outcome::kDuplicate);
   ASSERT_THAT(List(), SizeIs(1));
   EXPECT_EQ(List()[0].trust, TrustClass::kAnchored);
+  EXPECT_EQ(List()[0].reason, TrustReason::kNone);
   EXPECT_EQ(List()[0].reporter_key, "google.com");
   EXPECT_EQ(Messages(), 3u);
   // It is known under its new identity: a revision of it finds it.
@@ -350,7 +361,10 @@ TEST_P(ReportStoreTest, DroppingAReportThatTrustQuarantinedTakesItOut) {
 TEST_P(ReportStoreTest, ReadingAgainTakesAwayNoTrust) {
   const ReceiptId first = MustAccept("first");
   Quarantine(first, "doc");
-  MustStore(MakeReport(kDomain, kTestDay, "doc", "doc", {3}));
+  EXPECT_EQ(List().at(0).reason, TrustReason::kIdentityMismatch);
+  StoredReport copy = MakeReport(kDomain, kTestDay, "doc", "doc", {3});
+  copy.reason = TrustReason::kHandedIn;
+  MustStore(copy);
   for (int i = 0; i < 2; ++i) {
     const ReceiptItem item = Quarantine(first, "doc");
     EXPECT_EQ(item.outcome, Outcome::kAccepted);
@@ -359,6 +373,7 @@ TEST_P(ReportStoreTest, ReadingAgainTakesAwayNoTrust) {
     ASSERT_THAT(List(), SizeIs(1));
     EXPECT_EQ(List()[0].key.receipt, first);
     EXPECT_EQ(List()[0].trust, TrustClass::kImported);
+    EXPECT_EQ(List()[0].reason, TrustReason::kHandedIn);
     EXPECT_EQ(List()[0].reporter_key, "google.com");
     EXPECT_THAT(writer().ListUnreadable(std::nullopt, 10)->rows, IsEmpty());
   }

@@ -185,6 +185,7 @@ StoredReport RandomReport(std::mt19937_64& random) {
   stored.key.day = kTestDay + static_cast<DayNumber>(draw.Below(3));
   stored.outcome = draw.Enum(Outcome::kAcceptedMaterial);
   stored.trust = draw.Enum(TrustClass::kQuarantined);
+  stored.reason = draw.Enum(kLastTrustReason);
   stored.reporter_key = draw.Maybe() ? "google.com" : "yahoo.com";
   stored.document_sha256 = Sha256(std::to_string(draw.Below(200)));
   stored.received_time = absl::FromUnixMicros(draw.Signed());
@@ -239,6 +240,7 @@ StoredTlsReport RandomTlsReport(std::mt19937_64& random) {
   stored.key.day = kTestDay + static_cast<DayNumber>(draw.Below(3));
   stored.outcome = draw.Enum(Outcome::kAcceptedMaterial);
   stored.trust = draw.Enum(TrustClass::kQuarantined);
+  stored.reason = draw.Enum(kLastTrustReason);
   stored.reporter_key = draw.Maybe() ? "google.com" : "yahoo.com";
   stored.document_sha256 = Sha256(std::to_string(draw.Below(200)));
   stored.received_time = absl::FromUnixSeconds(draw.Signed() / 4);

@@ -93,8 +93,10 @@ TEST_P(TlsReportStoreTest, GivesBackAllOfAReport) {
 TEST_P(TlsReportStoreTest, SameDocumentIsADuplicateAndLendsItsTrust) {
   StoredTlsReport report = MakeTlsReport(kDomain, kTestDay, "id", "doc", 5, 2);
   report.trust = TrustClass::kUnverified;
+  report.reason = TrustReason::kNotAligned;
   const ReceiptItem first = MustStore(report);
   report.trust = TrustClass::kAuthenticated;
+  report.reason = TrustReason::kNone;
   report.reporter_key = "other.example";
   const ReceiptItem second = MustStore(report);
   EXPECT_EQ(second.outcome, Outcome::kDuplicate);
@@ -106,10 +108,13 @@ TEST_P(TlsReportStoreTest, SameDocumentIsADuplicateAndLendsItsTrust) {
     const auto page = reader().ListTlsReports(kDomain, 0, kLast, std::nullopt, 10);
     ASSERT_THAT(page->reports, SizeIs(1));
     EXPECT_EQ(page->reports[0].trust, TrustClass::kAuthenticated);
+    EXPECT_EQ(page->reports[0].reason, TrustReason::kNone);
     EXPECT_EQ(page->reports[0].reporter_key, "other.example");
     EXPECT_THAT(Failed(), ElementsAre(2));
     // Reading the first again takes away nothing of that.
-    MustProcess(1, {MakeTlsReport(kDomain, kTestDay, "id", "doc", 5, 2)});
+    StoredTlsReport again = MakeTlsReport(kDomain, kTestDay, "id", "doc", 5, 2);
+    again.reason = TrustReason::kHandedIn;
+    MustProcess(1, {again});
   }
 }
 

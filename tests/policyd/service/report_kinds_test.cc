@@ -115,6 +115,8 @@ TEST_F(ReportKindsTest, APageOfFatReportsEndsEarlyAndTheNextGoesOn) {
 TEST_F(ReportKindsTest, ShowsATlsReportAsSent) {
   StoredTlsReport stored = Tls(world_.DaysAgo(1), 10, 2);
   stored.repairs = {{"count_text", "policies[1]", "10", "10", false}};
+  stored.trust = TrustClass::kUnverified;
+  stored.reason = TrustReason::kKeyGone;
   const std::string id = world_.AddReport(std::move(stored));
   v1::GetTlsReportRequest request;
   request.set_name("domains/example.com/tlsReports/" + id);
@@ -124,6 +126,8 @@ TEST_F(ReportKindsTest, ShowsATlsReportAsSent) {
   EXPECT_EQ(report.name(), request.name());
   EXPECT_EQ(report.organization().value(), "Google Inc.");
   EXPECT_EQ(report.channel(), "upload");
+  EXPECT_EQ(report.trust(), v1::TRUST_CLASS_UNVERIFIED);
+  EXPECT_EQ(report.trust_reason(), "key_gone");
   EXPECT_EQ(report.findings_size(), 1);
   ASSERT_EQ(report.policies_size(), 1);
   const v1::TlsPolicyResult& policy = report.policies(0);
@@ -220,7 +224,11 @@ TEST_F(ReportKindsTest, SummarizesTlsReports) {
 
 TEST_F(ReportKindsTest, FailureReportsAreListedAndShown) {
   std::string id;
-  for (int days = 3; days > 0; --days) id = world_.AddReport(Failure(world_.DaysAgo(days)));
+  for (int days = 3; days > 0; --days) {
+    StoredFailureReport failure = Failure(world_.DaysAgo(days));
+    failure.reason = TrustReason::kHandedIn;
+    id = world_.AddReport(std::move(failure));
+  }
   v1::ListFailureReportsRequest request;
   request.set_parent("domains/example.com");
   request.set_page_size(2);
@@ -232,6 +240,7 @@ TEST_F(ReportKindsTest, FailureReportsAreListedAndShown) {
       days.push_back(report.date().day());
       EXPECT_EQ(report.findings_size(), 0);
       EXPECT_EQ(report.finding_count(), 1);
+      EXPECT_EQ(report.trust_reason(), "handed_in");
     }
     request.set_page_token(response.next_page_token());
   } while (!request.page_token().empty());

@@ -45,6 +45,7 @@ TEST_F(ReportServiceTest, ListsNewestDayFirstInPages) {
       days.push_back(report.date().day());
       EXPECT_EQ(report.records_size(), 0) << "records come with Get";
       EXPECT_EQ(report.trust(), v1::TRUST_CLASS_IMPORTED);
+      EXPECT_EQ(report.trust_reason(), "") << "stored before there were reasons";
       EXPECT_EQ(report.channel(), "upload");
     }
     request.set_page_token(response.next_page_token());
@@ -55,6 +56,7 @@ TEST_F(ReportServiceTest, ListsNewestDayFirstInPages) {
 TEST_F(ReportServiceTest, ShowsAReportAsSent) {
   StoredReport report = Report(world_.DaysAgo(1), {Row(7).Dkim("example.com", "s1")});
   report.report.metadata.report_id = "id\x1b[31m";
+  report.reason = TrustReason::kHandedIn;
   const std::string id = world_.AddReport(std::move(report));
   v1::GetAggregateReportRequest request;
   request.set_name("domains/example.com/aggregateReports/" + id);
@@ -64,6 +66,7 @@ TEST_F(ReportServiceTest, ShowsAReportAsSent) {
   EXPECT_EQ(got.name(), request.name());
   EXPECT_EQ(got.report_id().value(), "id\x1b[31m") << "strangers' text, marked as such";
   EXPECT_EQ(got.content_sha256().size(), 64u);
+  EXPECT_EQ(got.trust_reason(), "handed_in");
   ASSERT_EQ(got.records_size(), 1);
   EXPECT_EQ(got.records(0).message_count(), 7);
   EXPECT_EQ(got.records(0).source_address(), "192.0.2.1");
