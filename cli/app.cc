@@ -101,6 +101,7 @@ std::vector<std::string> NextSteps(std::string_view reason) {
       {"ETAG_MISMATCH", {"somebody else changed it; read it again and repeat"}},
       {"CHANGE_IN_PROGRESS", {"wait for the running change: dmarcate changes list DOMAIN"}},
       {"GUARD_REFUSED", {"see the guards: dmarcate changes show CHANGE"}},
+      {"NOT_RELEASABLE", {"look at it: dmarcate reports quarantine show MESSAGE"}},
       {"ROLLBACK_BLOCKED", {"see what is live: dmarcate records show DOMAIN"}},
       {"NO_PROVIDER",
        {"dmarcate providers add NAME ..., then dmarcate domains update DOMAIN --provider NAME"}},

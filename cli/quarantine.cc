@@ -14,6 +14,7 @@
 #include "cli/call.h"
 #include "cli/messages.h"
 #include "cli/progress.h"
+#include "cli/trust_text.h"
 #include "dmarcate/v1/intake.grpc.pb.h"
 #include "lib/base/file.h"
 #include "lib/base/text.h"
@@ -27,7 +28,7 @@ constexpr absl::Duration kStreamTimeout = absl::Minutes(10);
 constexpr std::string_view kCollection = "quarantinedMessages/";
 
 struct Options {
-  std::string message, reason, raw_file;
+  std::string message, reason, raw_file, why;
   bool all = false;
   PageOptions page;
 };
@@ -80,6 +81,8 @@ void PrintText(const v1::GetQuarantinedMessageResponse& response) {
   line("message", LastSegment(message.name()));
   line("outcome", EnumText(v1::ItemOutcome_Name(message.outcome()), "ITEM_OUTCOME_"));
   line("reason", message.reason());
+  line("next", std::string(NextStep(message.reason())));
+  line("report", message.aggregate_report());
   line("detail", message.detail());
   line("received", Text(message.receive_time()));
   line("channel", message.channel());
@@ -253,6 +256,69 @@ int Drop(App* app, const Options& options) {
   return kDone;
 }
 
+// 3 records and 12 messages, which count.
+std::string Effect(const v1::ReleaseQuarantinedMessageResponse& response) {
+  return fmt::format("{} with {}{}", Counted(response.record_count(), "record"),
+                     Counted(response.message_count(), "message"),
+                     response.superseded() ? ", superseded by another report" : "");
+}
+
+int Release(App* app, const Options& options) {
+  const auto stub = v1::IntakeService::NewStub(app->ingestd());
+  v1::GetQuarantinedMessageRequest get;
+  get.set_name(ResourceName(options.message));
+  v1::GetQuarantinedMessageResponse got;
+  const grpc::Status read =
+      Call(app, *stub, &Stub::GetQuarantinedMessage, get, &got, App::Daemon::kIngestd);
+  // One that was released before is not in quarantine any more, and still answered for.
+  if (!read.ok() && read.error_code() != grpc::StatusCode::NOT_FOUND) {
+    return app->Fail("message not read", read);
+  }
+  v1::ReleaseQuarantinedMessageRequest request;
+  request.set_name(get.name());
+  request.set_etag(read.ok() ? got.quarantined_message().etag() : "released");
+  request.set_reason(options.why);
+  request.set_validate_only(true);
+  v1::ReleaseQuarantinedMessageResponse response;
+  const auto release = [&] {
+    response.Clear();
+    return Call(app, *stub, &Stub::ReleaseQuarantinedMessage, request, &response,
+                App::Daemon::kIngestd);
+  };
+  if (const grpc::Status status = release(); !status.ok()) {
+    return app->Fail("report not released", status);
+  }
+  if (response.already_released()) {
+    app->Note("it was released before; that release stays");
+  } else {
+    if (!app->Confirm(Confirmation::kSerious,
+                      fmt::format("count {}, quarantined as {}, from now on?", Effect(response),
+                                  EscapeForTerminal(got.quarantined_message().reason())))) {
+      return kFailed;
+    }
+    request.set_validate_only(false);
+    if (const grpc::Status status = release(); !status.ok()) {
+      return app->Fail("report not released", status);
+    }
+  }
+  Table table({{"REPORT"},
+               {"TRUST"},
+               {"RECORDS", Align::kRight},
+               {"MESSAGES", Align::kRight},
+               {"SUPERSEDED"},
+               {"RELEASED"},
+               {"BY"},
+               {"WHY"}});
+  table.Add(
+      response.aggregate_report(),
+      {response.aggregate_report(), EnumText(v1::TrustClass_Name(response.trust()), "TRUST_CLASS_"),
+       std::to_string(response.record_count()), CountCell(response.message_count()),
+       response.superseded() ? "yes" : "", Text(response.release().release_time()),
+       response.release().released_by(), response.release().reason()});
+  Print(app->format(), response, "", table);
+  return kDone;
+}
+
 }  // namespace
 
 void AddQuarantine(CLI::App* reports, App* app) {
@@ -289,6 +355,18 @@ void AddQuarantine(CLI::App* reports, App* app) {
       "Examples:\n  dmarcate reports quarantine replay 000000000000ea9c-0\n"
       "  dmarcate reports quarantine replay --all");
   app->OnSelected(replay, [app, options] { return Replay(app, *options); });
+  CLI::App* release =
+      group->add_subcommand("release", "count a report that was read, but contradicts who sent it");
+  release->add_option("MESSAGE", options->message, "as listed")->required();
+  release->add_option("--reason", options->why, "why; kept with the report and shown")
+      ->type_name("TEXT")
+      ->required();
+  release->footer(
+      "It counts as imported, which opens no gate. What could not be read cannot be released: "
+      "replay it.\n"
+      "Examples:\n  dmarcate reports quarantine release 000000000000ea9c-0 --reason 'our own "
+      "gateway reports for partner.example'");
+  app->OnSelected(release, [app, options] { return Release(app, *options); });
   CLI::App* drop = group->add_subcommand("drop", "forget messages and their bytes");
   several(drop);
   drop->footer(

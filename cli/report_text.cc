@@ -61,6 +61,16 @@ std::vector<Cell> RecordCells(const v1::AggregateRecord& record) {
 
 }  // namespace
 
+std::string ReleaseLine(const v1::ReportRelease& release) {
+  std::string out =
+      fmt::format("release {} by {}: {}", Text(release.release_time()),
+                  EscapeForTerminal(release.released_by()), EscapeForTerminal(release.reason()));
+  if (!release.quarantine_reason().empty()) {
+    out += fmt::format(" (was quarantined: {})", EscapeForTerminal(release.quarantine_reason()));
+  }
+  return out + "\n";
+}
+
 std::string ArrivalText(const google::protobuf::Timestamp& time, const std::string& channel) {
   return fmt::format("{} by {}", Text(time), OrDash(channel));
 }
@@ -129,6 +139,7 @@ std::string ReportText(const v1::AggregateReport& report) {
       OrDash(policy.aspf()), report.record_count(), FormatCount(report.message_count()));
   if (report.trust() != v1::TRUST_CLASS_UNSPECIFIED) {  // of one that is stored
     out += TrustLines(report);
+    if (report.has_release()) out += ReleaseLine(report.release());
     out += fmt::format("came    {}\n", ArrivalText(report.receive_time(), report.channel()));
   }
   for (const v1::ParseFinding& finding : report.findings()) {

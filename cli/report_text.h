@@ -23,6 +23,8 @@ inline std::string OrDash(const std::string& text) { return text.empty() ? "-" :
 // "2026-06-29T10:00:00Z by smtp"
 std::string ArrivalText(const google::protobuf::Timestamp& time, const std::string& channel);
 
+// Who let it out of quarantine, when and why.
+std::string ReleaseLine(const v1::ReportRelease& release);
 // How far a report is believed, why, and what to do next.
 template <typename Report>
 std::string TrustLines(const Report& report) {

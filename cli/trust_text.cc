@@ -23,14 +23,15 @@ constexpr std::pair<std::string_view, std::string_view> kNextSteps[] = {
     {"not_aligned", "ask the reporter to sign with the domain of its From address"},
     {"dmarc_failed", "ask the reporter to align DKIM or SPF with its From address"},
     {"dns_unreachable", "see that the resolver answers, then import the mail again"},
-    {"identity_mismatch", "ask who sent it; an honest reporter is an [[exception]] in the anchors"},
-    {"anchor_claimed", "take it for a forgery unless you know the sender"},
-    {"content_ambiguous", "look at the mail: dmarcate reports quarantine show --raw"},
+    {"identity_mismatch", "ask who sent it; if it is genuine: dmarcate reports quarantine release"},
+    {"anchor_claimed", "take it for a forgery, unless you know the sender"},
+    {"content_ambiguous", "look at the mail: dmarcate reports quarantine show MESSAGE --raw FILE"},
     {"impossible_count", "ask the reporter for a report with right numbers"},
     {"period_unusual", ""},
     {"enclosed", "have the reporter send to you directly, not through a forwarded mail"},
     {"handed_in", ""},
     {"history", ""},
+    {"released", ""},
     {"not_verified", "set trust.verify = true in ingestd.toml to have mail verified"},
 };
 

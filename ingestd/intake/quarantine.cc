@@ -12,6 +12,7 @@
 
 #include "fmt/format.h"
 
+#include "ingestd/intake/release.h"
 #include "ingestd/intake/to_proto.h"
 #include "ingestd/pipeline/convert.h"
 #include "lib/base/digest.h"
@@ -75,12 +76,8 @@ void Fill(const Receipt& receipt, const ReceiptItem& item, uint32_t ordinal,
       ToUntrusted(item.file_name.empty() ? receipt.file_name : item.file_name);
   *out->mutable_subject() = ToUntrusted(receipt.subject);
   *out->mutable_from_domain() = ToUntrusted(receipt.from_domain);
-}
-
-grpc::Status NotThere(const std::string& name) {
-  return MakeRpcError({.reason = Reason::kResourceNotFound,
-                       .message = fmt::format("{}: not in quarantine", name),
-                       .metadata = {{"resource", name}}});
+  out->set_etag(QuarantineEtag(receipt, item));
+  out->set_aggregate_report(QuarantinedReport(receipt.id, item));
 }
 
 // A read that failed: what is gone is not found, and says why.
@@ -199,6 +196,12 @@ grpc::Status CheckSelector(const v1::QuarantineSelector& selector) {
 
 }  // namespace
 
+grpc::Status NotInQuarantine(const std::string& name) {
+  return MakeRpcError({.reason = Reason::kResourceNotFound,
+                       .message = fmt::format("{}: not in quarantine", name),
+                       .metadata = {{"resource", name}}});
+}
+
 std::string QuarantineName(const ReportWriter::ItemPlace& place) {
   return fmt::format("{}{:016x}-{}", kCollection, place.receipt, place.ordinal);
 }
@@ -238,7 +241,7 @@ grpc::Status QuarantineDesk::Get(const v1::GetQuarantinedMessageRequest& in,
   }
   const auto found = Find(store_, in.name());
   if (!found.ok()) return ReadError(found.status());
-  if (!*found) return NotThere(in.name());
+  if (!*found) return NotInQuarantine(in.name());
   const Receipt& receipt = (*found)->stored.receipt;
   const ReceiptItem& item = (*found)->stored.items[(*found)->ordinal];
   Fill(receipt, item, (*found)->ordinal, out->mutable_quarantined_message());
@@ -268,7 +271,7 @@ grpc::Status QuarantineDesk::Download(
   }
   const auto found = Find(store_, in.name());
   if (!found.ok()) return ReadError(found.status());
-  if (!*found) return NotThere(in.name());
+  if (!*found) return NotInQuarantine(in.name());
   const absl::StatusOr<std::string> raw = store_.ReadRaw((*found)->stored.receipt.raw_sha256);
   if (!raw.ok()) return ReadError(raw.status());
   for (size_t at = 0; at < raw->size(); at += kChunkBytes) {
@@ -285,7 +288,8 @@ grpc::Status QuarantineDesk::Replay(const Call& call,
   if (const grpc::Status wrong = CheckSelector(in.selector()); !wrong.ok()) return wrong;
   const auto places = Select(store_, in.selector());
   if (!places.ok()) return ReadError(places.status());
-  if (places->empty() && !in.selector().name().empty()) return NotThere(in.selector().name());
+  if (places->empty() && !in.selector().name().empty())
+    return NotInQuarantine(in.selector().name());
   v1::ReplayQuarantinedMessagesResponse progress;
   progress.set_message_count(static_cast<int64_t>(places->size()));
   if (!in.validate_only()) {
@@ -334,7 +338,8 @@ grpc::Status QuarantineDesk::Drop(const Call& call, const v1::DropQuarantinedMes
   if (const grpc::Status wrong = CheckSelector(in.selector()); !wrong.ok()) return wrong;
   const auto places = Select(store_, in.selector());
   if (!places.ok()) return ReadError(places.status());
-  if (places->empty() && !in.selector().name().empty()) return NotThere(in.selector().name());
+  if (places->empty() && !in.selector().name().empty())
+    return NotInQuarantine(in.selector().name());
   v1::DropQuarantinedMessagesResponse progress;
   progress.set_message_count(static_cast<int64_t>(places->size()));
   for (size_t at = 0; at < places->size() && !in.validate_only() && !call.cancelled();

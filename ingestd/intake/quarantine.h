@@ -43,6 +43,8 @@ class QuarantineDesk {
   StorageGauge& gauge_;
 };
 
+// NOT_FOUND.
+grpc::Status NotInQuarantine(const std::string& name);
 // "quarantinedMessages/00000000000a3f01-0" and back.
 std::string QuarantineName(const ReportWriter::ItemPlace& place);
 std::optional<ReportWriter::ItemPlace> ParseQuarantineName(std::string_view name);

@@ -10,6 +10,7 @@
 #include "ingestd/intake/import_session.h"
 #include "ingestd/intake/purge.h"
 #include "ingestd/intake/quarantine.h"
+#include "ingestd/intake/release.h"
 #include "ingestd/intake/to_proto.h"
 #include "ingestd/intake/verify_totals.h"
 #include "lib/base/digest.h"
@@ -23,18 +24,6 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kSubmitLimitBytes = 3 << 20;
-
-// "8-4-4-4-12" hex digits.
-bool IsUuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    const char c = AsciiLower(text[i]);
-    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    if (dash ? c != '-' : !hex) return false;
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -96,6 +85,17 @@ class IntakeService::Impl final : public v1::IntakeService::CallbackService {
         });
   }
 
+  grpc::ServerUnaryReactor* ReleaseQuarantinedMessage(
+      grpc::CallbackServerContext* context, const v1::ReleaseQuarantinedMessageRequest* request,
+      v1::ReleaseQuarantinedMessageResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return dmarcate::ReleaseQuarantinedMessage(parts_.pipeline, parts_.store,
+                                                                   parts_.gauge, call, absl::Now(),
+                                                                   in, out);
+                      });
+  }
+
   grpc::ServerWriteReactor<v1::PurgeReportsResponse>* PurgeReports(
       grpc::CallbackServerContext* context, const v1::PurgeReportsRequest* request) override {
     return ServeStream<v1::PurgeReportsRequest, v1::PurgeReportsResponse>(
@@ -136,7 +136,7 @@ grpc::Status IntakeService::Impl::Submit(const Call& call, const v1::SubmitRepor
                                       {"limit_bytes", std::to_string(kSubmitLimitBytes)}}});
   }
   // Repeating a request is safe with or without an id: the same bytes are the same report.
-  if (!request.request_id().empty() && !IsUuid(request.request_id())) {
+  if (!request.request_id().empty() && !IsRequestId(request.request_id())) {
     return FieldError(Reason::kRequestIdInvalid, "request_id", "not a UUID");
   }
   if (const absl::Status admitted = parts_.gauge.Admit(Channel::kUpload); !admitted.ok()) {

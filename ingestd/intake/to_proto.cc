@@ -88,6 +88,26 @@ v1::SubmittedItem RefusedItem(v1::ItemOutcome outcome, std::string_view reason,
   return out;
 }
 
+v1::ReportRelease ToProto(const Release& release) {
+  v1::ReportRelease out;
+  out.set_released_by(release.by);
+  out.mutable_release_time()->set_seconds(absl::ToUnixSeconds(release.time));
+  out.set_reason(release.why);
+  out.set_quarantine_reason(std::string(TrustReasonName(release.quarantined_for)));
+  return out;
+}
+
+bool IsRequestId(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    const char c = AsciiLower(text[i]);
+    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    if (dash ? c != '-' : !hex) return false;
+  }
+  return true;
+}
+
 grpc::Status FieldError(Reason reason, const std::string& field, const std::string& description) {
   return MakeRpcError({.reason = reason,
                        .message = fmt::format("{}: {}", field, description),

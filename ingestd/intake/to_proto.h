@@ -24,6 +24,9 @@ v1::SubmittedItem RefusedItem(v1::ItemOutcome outcome, std::string_view reason,
                               std::string_view detail);
 // Text of a stranger: valid UTF-8, and how it differs from what came.
 v1::UntrustedText ToUntrusted(std::string_view text);
+v1::ReportRelease ToProto(const Release& release);
+// A UUID: "8-4-4-4-12" hex digits.
+bool IsRequestId(std::string_view text);
 // INVALID_ARGUMENT with "FIELD: DESCRIPTION".
 grpc::Status FieldError(Reason reason, const std::string& field, const std::string& description);
 // What the pipeline says when it takes nothing.

@@ -72,6 +72,7 @@ constexpr ReasonRow kReasons[] = {
     {Reason::kProviderRejected, "PROVIDER_REJECTED", FAILED_PRECONDITION},
     {Reason::kProviderCredential, "PROVIDER_CREDENTIAL", FAILED_PRECONDITION},
     {Reason::kRollbackBlocked, "ROLLBACK_BLOCKED", FAILED_PRECONDITION},
+    {Reason::kNotReleasable, "NOT_RELEASABLE", FAILED_PRECONDITION},
     {Reason::kEtagMismatch, "ETAG_MISMATCH", ABORTED},
     {Reason::kSourceEvidenceChanged, "SOURCE_EVIDENCE_CHANGED", ABORTED},
     {Reason::kStalePlan, "STALE_PLAN", ABORTED},

@@ -80,6 +80,7 @@ enum class Reason : uint8_t {
   kProviderRejected,
   kProviderCredential,
   kRollbackBlocked,
+  kNotReleasable,
   // ABORTED
   kEtagMismatch,
   kSourceEvidenceChanged,

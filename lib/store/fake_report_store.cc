@@ -86,7 +86,9 @@ bool KeepTrust(const std::vector<Stored>& before, Stored& report) {
   const auto same =
       std::ranges::find(before, report.document_sha256,
                         [](const Stored& s) -> const std::string& { return s.document_sha256; });
-  if (same == before.end() || TrustRank(same->trust) <= TrustRank(report.trust)) return false;
+  if (same == before.end()) return false;
+  if constexpr (requires { report.release; }) report.release = same->release;
+  if (TrustRank(same->trust) <= TrustRank(report.trust)) return false;
   report.trust = same->trust;
   report.reason = same->reason;
   if constexpr (kHasRevisions<Stored>) report.reporter_key = same->reporter_key;
@@ -123,6 +125,9 @@ absl::StatusOr<CommitResult> FakeReportStore::Commit(CommitBatch batch, Sync /*s
     DMARCATE_RETURN_IF_ERROR(Process(processed, state, result));
   }
   for (const ReceiptId id : batch.dropped) result.dropped.push_back(Drop(id, state));
+  for (ReleasedReport& released : batch.released) {
+    result.released.push_back(Release(std::move(released), state));
+  }
   written_ = std::move(state);
   ++written_version_;
   return result;
@@ -198,15 +203,12 @@ absl::Status FakeReportStore::Process(CommitBatch::Processed& processed, State& 
     items.push_back(std::move(item.item));
   }
   for (const ReportKey& key : lent) {
-    auto& [owner, others] = state.receipts.at(key.receipt);
-    for (ReceiptItem& item : others) {
+    for (ReceiptItem& item : state.receipts.at(key.receipt).second) {
       if (item.outcome == Outcome::kQuarantined && ReportOf(key.receipt, item) == key) {
         SettleQuarantined(&item);
       }
     }
-    if (HasUnreadable(others)) continue;
-    owner.subject.clear();
-    owner.from_domain.clear();
+    if (key.receipt != processed.receipt) Settled(key.receipt, state);
   }
   const bool unreadable = HasUnreadable(items);
   receipt.processed = true;
@@ -237,6 +239,51 @@ std::optional<ReportKey> FakeReportStore::FindExpired(const StoredReport& report
   const auto identity = state.expired_identities.find(IdentityText(report));
   if (known || identity == state.expired_identities.end()) return std::nullopt;
   return identity->second;
+}
+
+ReleaseResult FakeReportStore::Release(ReleasedReport released, State& state) {
+  const ReportKey& key = released.report;
+  ReleaseResult result;
+  const auto found = state.reports.find(key);
+  const auto receipt = state.receipts.find(key.receipt);
+  if (found == state.reports.end() || receipt == state.receipts.end()) return result;
+  StoredReport& report = found->second;
+  if (report.trust != TrustClass::kQuarantined) {
+    if (report.release) result = {ReleaseOutcome::kAlready, report};
+    return result;
+  }
+  std::vector<ReceiptItem>& items = receipt->second.second;
+  const auto item = std::ranges::find_if(items, [&key](const ReceiptItem& each) {
+    return each.outcome == Outcome::kQuarantined && ReportOf(key.receipt, each) == key;
+  });
+  if (item == items.end()) return result;
+  if (IsImpossible(report, *item)) {
+    result.outcome = ReleaseOutcome::kImpossible;
+  } else if (!HasRoom(AsRevisions(RevisionsOf(report, state.reports)), kReleasedTrust)) {
+    result.outcome = ReleaseOutcome::kNoRoom;
+  } else {
+    ApplyRelease(std::move(released.release), &report);
+    Elect(report, state.reports);
+    SettleQuarantined(&*item);
+    Settled(key.receipt, state);
+    result = {ReleaseOutcome::kReleased, report};
+  }
+  return result;
+}
+
+void FakeReportStore::Settled(ReceiptId id, State& state) {
+  auto& [receipt, items] = state.receipts.at(id);
+  if (HasUnreadable(items)) return;
+  receipt.subject.clear();
+  receipt.from_domain.clear();
+  ExpiryResult ignored;
+  if (id <= state.raw_passed) LetRawGo(receipt, state, ignored);
+}
+
+absl::StatusOr<ReleaseResult> FakeReportStore::CheckRelease(const ReleasedReport& released) {
+  const std::lock_guard lock(mutex_);
+  State state = written_;
+  return Release(released, state);
 }
 
 DropResult FakeReportStore::Drop(ReceiptId id, State& state) {
@@ -598,6 +645,7 @@ absl::StatusOr<ExpiryResult> FakeReportStore::Expire(const ExpiryCutoffs& cutoff
     auto& [receipt, items] = state.receipts.at(id);
     if (!receipt.processed) break;
     const absl::Time received = receipt.received_time;
+    if (received < cutoffs.raw) state.raw_passed = id;
     const bool raw = received < cutoffs.raw && std::ranges::none_of(items, unreadable);
     const bool late = received < cutoffs.failure && std::ranges::any_of(items, failure);
     if (raw || late) LetRawGo(receipt, state, result);

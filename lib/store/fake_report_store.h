@@ -22,6 +22,7 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
   void FailNextCommit(absl::Status error);
 
   absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) override;
+  absl::StatusOr<ReleaseResult> CheckRelease(const ReleasedReport& released) override;
   absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) override;
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) override;
@@ -66,6 +67,7 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
  private:
   struct State {
     ReceiptId last_receipt = 0;
+    ReceiptId raw_passed = 0;  // up to this one raw bytes have passed their time
     std::map<ReceiptId, std::pair<Receipt, std::vector<ReceiptItem>>> receipts;
     std::map<std::string, std::string, std::less<>> raw;          // by hash
     std::map<std::string, ReceiptId, std::less<>> first_receipt;  // of each raw
@@ -85,6 +87,9 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
   // Where a report lay that is the same, or was another revision of it, counted, and has expired.
   static std::optional<ReportKey> FindExpired(const StoredReport& report, const State& state);
   static DropResult Drop(ReceiptId id, State& state);
+  static ReleaseResult Release(ReleasedReport released, State& state);
+  // Something of the receipt has left the quarantine.
+  static void Settled(ReceiptId id, State& state);
   // The receipt and, unless another has the same, its bytes: how many.
   static int64_t ForgetReceipt(ReceiptId id, State& state);
   static void ExpireRows(ReceiptId id, State& state, ExpiryResult& result);

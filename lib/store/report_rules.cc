@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "fmt/format.h"
 
@@ -85,6 +86,19 @@ void SettleQuarantined(ReceiptItem* item) {
   item->outcome = Outcome::kAccepted;
   item->reason.clear();
   item->detail.clear();
+}
+
+bool IsImpossible(const StoredReport& report, const ReceiptItem& item) {
+  // Stored before reasons were, the report has none; its item always had.
+  return report.reason == TrustReason::kImpossibleCount ||
+         item.reason == TrustReasonName(TrustReason::kImpossibleCount);
+}
+
+void ApplyRelease(Release release, StoredReport* report) {
+  release.quarantined_for = report->reason;
+  report->release = std::move(release);
+  report->trust = kReleasedTrust;
+  report->reason = TrustReason::kReleased;
 }
 
 void NoteRaise(ReceiptItem* item) {

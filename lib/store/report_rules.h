@@ -44,6 +44,13 @@ std::optional<ReportKey> ReportOf(ReceiptId id, const ReceiptItem& item);
 // The item of a report that trust had quarantined, and to which a copy has lent more.
 void SettleQuarantined(ReceiptItem* item);
 
+// What a released report counts as: a person vouches for it, as for what is handed in.
+inline constexpr TrustClass kReleasedTrust = TrustClass::kImported;
+// Whether the report is in quarantine, as `item`, for numbers that cannot be.
+bool IsImpossible(const StoredReport& report, const ReceiptItem& item);
+// Gives the report, which trust has quarantined, kReleasedTrust.
+void ApplyRelease(Release release, StoredReport* report);
+
 // The reason of a duplicate that lent the stored report its trust: what counted nowhere before
 // counts from now on.
 inline constexpr std::string_view kTrustRaised = "trust_raised";

@@ -24,6 +24,7 @@
 #include "lib/base/ip_address.h"
 #include "lib/base/time.h"
 #include "lib/report/model.h"
+#include "lib/store/release.h"
 #include "lib/store/trust_reason.h"
 
 namespace dmarcate {
@@ -126,6 +127,7 @@ struct StoredReport {
   absl::Time received_time;     // kept to the second; the receipt has it to the microsecond
   Channel channel = Channel::kUnspecified;
   bool current = true;  // false: a revision that another one supersedes (D4)
+  std::optional<Release> release;
   // Filled by the store, ignored on writing; known also where the records are not loaded.
   int64_t record_count = 0;
   uint64_t message_count = 0;  // saturating
@@ -200,6 +202,16 @@ struct ProcessedItem {
   std::string document_sha256;
 };
 
+// What a person lets out of quarantine.
+struct ReleasedReport {
+  ReportKey report;
+  Release release;
+};
+struct ReleaseResult {
+  ReleaseOutcome outcome = ReleaseOutcome::kNotThere;
+  StoredReport report;  // of kReleased and kAlready: as it is now
+};
+
 // One group of work, committed atomically.
 struct CommitBatch {
   struct Accepted {
@@ -219,6 +231,10 @@ struct CommitBatch {
   // stays, and the raw bytes with it; a receipt of which nothing stays goes, and the raw bytes
   // unless another receipt has the same.
   std::vector<ReceiptId> dropped;
+  // Aggregate reports that are kQuarantined by trust. Each becomes kImported, moves the totals as
+  // any report of this trust does, and is in nobody's quarantine any more. What cannot be released
+  // is left as it is.
+  std::vector<ReleasedReport> released;
 };
 struct DropResult {
   bool dropped = false;   // false: there is nothing unreadable, or it is still to be read
@@ -229,8 +245,9 @@ struct CommitResult {
   std::vector<ReceiptId> accepted;  // as CommitBatch::accepted
   std::vector<bool> raw_known;      // as accepted: the same bytes had been received before
   std::vector<std::vector<ReceiptItem>>
-      processed;                    // as CommitBatch::processed, outcome and report_name final
-  std::vector<DropResult> dropped;  // as CommitBatch::dropped
+      processed;                        // as CommitBatch::processed, outcome and report_name final
+  std::vector<DropResult> dropped;      // as CommitBatch::dropped
+  std::vector<ReleaseResult> released;  // as CommitBatch::released
 };
 
 // What has passed its time. Of messages by when they were received, so that history that is handed
@@ -296,7 +313,9 @@ class ReportWriter {
   //     kOverLimit, not kept
   //   a receipt processed before -> what it gave then is taken out first; a document that it gives
   //     again keeps the trust (with its reason) and the reporter that it had, if that was more
-  //   a report that trust had quarantined and to which a copy lends more -> its item is accepted
+  //   a report that trust had quarantined and to which a copy lends more, or that is released ->
+  //     its item is accepted
+  //   a release stays with its document, whatever a copy or a second reading says of its trust
   //   a failure report is stored unless one with the same document_sha256 is
   //   Accepted::receipt.raw_sha256 empty -> the store computes it; else it is believed
   // Errors, each with nothing written:
@@ -307,6 +326,8 @@ class ReportWriter {
   //   kUnavailable, kResourceExhausted  disk. What reached it is unknown then, so from here on
   //   kFailedPrecondition until the store is opened again (safety.md D2)
   virtual absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) = 0;
+  // What Commit() would make of releasing the report. Writes nothing. kDataLoss as Commit().
+  virtual absl::StatusOr<ReleaseResult> CheckRelease(const ReleasedReport& released) = 0;
   // Accepted and not yet processed, oldest first: the work after a restart. A receipt that does not
   // decode is left out and from then on shown by ListUnreadable(); it stays pending.
   virtual absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) = 0;

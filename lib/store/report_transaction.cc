@@ -40,6 +40,10 @@ absl::StatusOr<CommitResult> ReportTransaction::Run(CommitBatch batch) {
     DMARCATE_ASSIGN_OR_RETURN(const DropResult dropped, Drop(id));
     result.dropped.push_back(dropped);
   }
+  for (ReleasedReport& released : batch.released) {
+    DMARCATE_ASSIGN_OR_RETURN(ReleaseResult outcome, Release(std::move(released)));
+    result.released.push_back(std::move(outcome));
+  }
   if (!result.accepted.empty()) {
     changes_.Put(kMainFamily, std::string(kLastReceiptKey),
                  EncodeNumber(kLastReceiptKey, last_receipt_));
@@ -196,13 +200,15 @@ void ReportTransaction::Remember(const Stored& report) {
   standing.trust = report.trust;
   standing.reason = report.reason;
   if constexpr (requires { report.reporter_key; }) standing.reporter_key = report.reporter_key;
+  if constexpr (requires { report.release; }) standing.release = report.release;
 }
 
 template <typename Stored>
 bool ReportTransaction::KeepTrust(Stored* report) const {
   const auto before = standings_.find(StandingKey(KindOf(*report), report->document_sha256));
   if (before == standings_.end()) return false;
-  const auto& [trust, reason, reporter_key] = before->second;
+  const auto& [trust, reason, reporter_key, release] = before->second;
+  if constexpr (requires { report->release; }) report->release = release;
   if (TrustRank(trust) <= TrustRank(report->trust)) return false;
   report->trust = trust;
   report->reason = reason;
@@ -226,15 +232,8 @@ absl::Status ReportTransaction::SettleLent(ReceiptId current, std::vector<Receip
     if (absl::IsDataLoss(stored.status())) continue;  // it is listed as that
     DMARCATE_RETURN_IF_ERROR(stored.status());
     if (!*stored) continue;
-    auto& [receipt, others] = **stored;
-    settle(others);
-    if (!HasUnreadable(others)) {
-      receipt.subject.clear();
-      receipt.from_domain.clear();
-      changes_.Delete(kMainFamily, ReceiptDbKey(kUnreadableTag, id));
-    }
-    const std::string key = ReceiptDbKey(kReceiptTag, id);
-    changes_.Put(kMainFamily, key, EncodeReceipt(key, **stored));
+    settle((*stored)->items);
+    DMARCATE_RETURN_IF_ERROR(PutSettled(**std::move(stored)));
   }
   return absl::OkStatus();
 }

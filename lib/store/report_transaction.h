@@ -61,6 +61,8 @@ class ReportTransaction {
     changes_.Put(kMainFamily, std::string(key), EncodeNumber(key, number));
   }
   absl::StatusOr<std::optional<StoredReceipt>> GetReceipt(ReceiptId id) const;
+  // See CommitBatch::released. Then Finish().
+  absl::StatusOr<ReleaseResult> Release(ReleasedReport released);
   absl::Status Finish() { return FinishTotals(); }
   bool empty() const;  // there is nothing to write
 
@@ -117,7 +119,7 @@ class ReportTransaction {
                             std::vector<Revision>* revisions) const;
   void PutRevisions(const std::string& key, const std::vector<Revision>& revisions);
   // What became of an item of a receipt that is read again. Its document keeps the trust that it
-  // had: a copy may have lent it, and does not come again.
+  // had: a copy may have lent it, or a person, and neither comes again.
   absl::Status RemoveItem(ReceiptId receipt, const ReceiptItem& item);
   template <typename Stored>
   void Remember(const Stored& report);
@@ -127,6 +129,9 @@ class ReportTransaction {
   // What trust had quarantined and a copy has lent more is not in doubt any more. `items` are those
   // of the receipt `current`, which is yet to be written.
   absl::Status SettleLent(ReceiptId current, std::vector<ReceiptItem>* items);
+  // Writes a receipt of which something has left the quarantine. Nobody looks at the rest, if there
+  // is none.
+  absl::Status PutSettled(StoredReceipt stored);
   // Which of `revisions` counts is about to change: adds the report to the totals or takes it out.
   absl::Status SetCurrent(const StoredReport& alike, const Revision& revision, bool current);
   absl::Status Count(const StoredReport& report, bool add);
@@ -191,6 +196,7 @@ class ReportTransaction {
     TrustClass trust = TrustClass::kUnspecified;
     TrustReason reason = TrustReason::kNone;
     std::string reporter_key;
+    std::optional<dmarcate::Release> release;
   };
   StringMap<Standing> standings_;  // by kind and document, of the receipt that is read again
   std::map<ReceiptId, std::set<uint16_t>> lent_;  // reports that were quarantined, by receipt

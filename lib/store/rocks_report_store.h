@@ -42,6 +42,7 @@ class RocksReportWriter final : public ReportWriter {
   ~RocksReportWriter() override;
 
   absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) override;
+  absl::StatusOr<ReleaseResult> CheckRelease(const ReleasedReport& released) override;
   absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) override;
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) override;

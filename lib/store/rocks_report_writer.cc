@@ -102,6 +102,11 @@ absl::StatusOr<CommitResult> RocksReportWriter::Commit(CommitBatch batch, Sync s
   return result;
 }
 
+absl::StatusOr<ReleaseResult> RocksReportWriter::CheckRelease(const ReleasedReport& released) {
+  const std::lock_guard lock(commit_mutex_);
+  return ReportTransaction(*db_, last_receipt_, totals_cache_).Release(released);
+}
+
 absl::Status RocksReportWriter::Edit(PurgeMode mode,
                                      const std::function<absl::Status(ReportTransaction&)>& steps) {
   const std::lock_guard lock(commit_mutex_);

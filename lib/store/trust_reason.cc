@@ -42,6 +42,8 @@ std::string_view TrustReasonName(TrustReason reason) {
       return "history";
     case TrustReason::kNotVerified:
       return "not_verified";
+    case TrustReason::kReleased:
+      return "released";
     case TrustReason::kNone:
       break;
   }

@@ -36,8 +36,9 @@ enum class TrustReason : uint8_t {
   kHandedIn = 17,
   kHistory = 18,
   kNotVerified = 19,
+  kReleased = 20,
 };
-inline constexpr TrustReason kLastTrustReason = TrustReason::kNotVerified;
+inline constexpr TrustReason kLastTrustReason = TrustReason::kReleased;
 
 std::string_view TrustReasonName(TrustReason reason);  // "key_gone"; kNone: ""
 

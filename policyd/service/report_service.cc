@@ -50,6 +50,13 @@ void Fill(const StoredReport& stored, v1::AggregateReport* out) {
       std::min<uint64_t>(stored.message_count, std::numeric_limits<int64_t>::max())));
   out->set_finding_count(static_cast<int32_t>(stored.repair_count));
   out->set_superseded(!stored.current);
+  if (stored.release) {
+    v1::ReportRelease* release = out->mutable_release();
+    release->set_released_by(stored.release->by);
+    *release->mutable_release_time() = ToTimestamp(stored.release->time);
+    release->set_reason(stored.release->why);
+    release->set_quarantine_reason(std::string(TrustReasonName(stored.release->quarantined_for)));
+  }
 }
 
 class ReportServiceImpl final : public v1::ReportService::CallbackService {

@@ -83,7 +83,7 @@ v1::ImportReportsRequest End() {
 }
 
 TEST_F(DaemonTest, EveryMethodAuthenticates) {
-  EXPECT_EQ(rpc_testing::ExpectEveryMethodAuthenticates(daemon_.tcp_channel()), 9u);
+  EXPECT_EQ(rpc_testing::ExpectEveryMethodAuthenticates(daemon_.tcp_channel()), 10u);
   EXPECT_TRUE(rpc_testing::CallMethod(daemon_.tcp_channel(),
                                       "/dmarcate.v1.IntakeService/ListQuarantinedMessages",
                                       daemon_.token())

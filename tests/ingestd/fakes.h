@@ -44,6 +44,9 @@ class ObservedStore final : public ReportWriter {
   FakeReportStore& fake() { return fake_; }
 
   absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) override;
+  absl::StatusOr<ReleaseResult> CheckRelease(const ReleasedReport& released) override {
+    return fake_.CheckRelease(released);
+  }
   absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) override {
     if (!lost_receipts_.ok()) return lost_receipts_;
     return fake_.Pending(limit);

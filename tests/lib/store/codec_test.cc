@@ -280,6 +280,34 @@ TEST(ReportValue, AReasonIsOneByteBehindTheClass) {
             absl::StatusCode::kFailedPrecondition);
 }
 
+// Who released it follows, whatever the reason is now.
+TEST(ReportValue, AReleaseFollowsTheReason) {
+  const std::string key = ReportDbKey(GoldenReport().key);
+  for (const TrustReason reason : {TrustReason::kReleased, TrustReason::kNone}) {
+    StoredReport stored = GoldenReport();
+    stored.reason = reason;
+    stored.release = {"local", absl::FromUnixSeconds(1728086405), "why",
+                      TrustReason::kIdentityMismatch};
+    const std::string value = EncodeReport(stored);
+    EXPECT_EQ(ToHex(value).substr(0, 44), std::string("020113") +
+                                              (reason == TrustReason::kNone ? "80" : "94") +
+                                              "0b"
+                                              "8a8684f00c"
+                                              "056c6f63616c"
+                                              "03776879"
+                                              "0002");
+    StoredReport got;
+    ASSERT_TRUE(DecodeReport(key, value, ReportParts::kHead, &got).ok());
+    EXPECT_EQ(got.release, stored.release);
+    EXPECT_EQ(got.reason, reason);
+    ASSERT_TRUE(DecodeReport(key, value, ReportParts::kAll, &got).ok());
+    EXPECT_EQ(EncodeReport(got), value);
+    ASSERT_TRUE(DecodeReport(key, EncodeReport(GoldenReport()), ReportParts::kAll, &got).ok());
+    EXPECT_EQ(got.release, std::nullopt);
+    EXPECT_EQ(EncodeReport(got), EncodeReport(GoldenReport()));
+  }
+}
+
 TEST(ReceiptValue, Golden) {
   StoredReceipt stored;
   stored.receipt.id = 0xa3f01;

@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 
 #include "lib/store/fake_report_store.h"
+#include "lib/store/report_rules.h"
 #include "lib/store/rocks_report_store.h"
 #include "tests/lib/store/store_testing.h"
 
@@ -65,6 +66,16 @@ CommitBatch RandomBatch(std::mt19937_64& random, ReportWriter& writer, absl::Tim
       }
     }
   }
+  // A person releases some of what is in quarantine, also what this very batch reads again.
+  for (uint64_t n = known == 0 ? 0 : random() % 4; n > 0; --n) {
+    const ReceiptId id = 1 + random() % known;
+    const auto receipt = writer.GetReceipt(id);
+    if (!receipt.ok()) continue;
+    for (const ReceiptItem& item : receipt->items) {
+      const auto key = ReportOf(id, item);
+      if (key && item.kind == kAggregateKind) batch.released.push_back({*key, {.by = "local"}});
+    }
+  }
   return batch;
 }
 
@@ -85,12 +96,18 @@ TEST(RetentionHistory, EqualsTheFake) {
     FakeReportStore fake;
     std::mt19937_64 random(seed);
     ReceiptId last = 0;
+    int released = 0;
     for (int step = 0; step < 80; ++step) {
       const absl::Time now = kStart + absl::Hours(step);
       const CommitBatch batch = RandomBatch(random, fake, now, &last);
       const auto want = fake.Commit(batch, Sync::kNo), got = writer->Commit(batch, Sync::kNo);
       ASSERT_TRUE(want.ok() && got.ok()) << want.status() << got.status();
       EXPECT_EQ(got->dropped, want->dropped);
+      ASSERT_EQ(got->released.size(), want->released.size());
+      for (size_t i = 0; i < got->released.size(); ++i) {
+        EXPECT_EQ(got->released[i].outcome, want->released[i].outcome) << step;
+        released += got->released[i].outcome == ReleaseOutcome::kReleased ? 1 : 0;
+      }
       ASSERT_EQ(got->processed.size(), want->processed.size());
       for (size_t i = 0; i < got->processed.size(); ++i) {
         for (size_t j = 0; j < got->processed[i].size(); ++j) {
@@ -127,6 +144,7 @@ TEST(RetentionHistory, EqualsTheFake) {
     const auto want = Dump(fake), got = Dump(*reader);
     ASSERT_TRUE(want.ok() && got.ok()) << want.status() << got.status();
     EXPECT_EQ(*got, *want);
+    EXPECT_GT(released, 0);
     ExpectTotalsEqualARecount(*writer);
     for (ReceiptId id = 1; id <= last; ++id) {
       const auto a = fake.GetReceipt(id), b = writer->GetReceipt(id);

@@ -186,6 +186,10 @@ StoredReport RandomReport(std::mt19937_64& random) {
   stored.outcome = draw.Enum(Outcome::kAcceptedMaterial);
   stored.trust = draw.Enum(TrustClass::kQuarantined);
   stored.reason = draw.Enum(kLastTrustReason);
+  if (draw.Below(4) == 0) {
+    stored.release = {draw.Text(), absl::FromUnixSeconds(draw.Signed() / 4), draw.Text(),
+                      draw.Enum(kLastTrustReason)};
+  }
   stored.reporter_key = draw.Maybe() ? "google.com" : "yahoo.com";
   stored.document_sha256 = Sha256(std::to_string(draw.Below(200)));
   stored.received_time = absl::FromUnixMicros(draw.Signed());

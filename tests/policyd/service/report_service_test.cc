@@ -74,6 +74,27 @@ TEST_F(ReportServiceTest, ShowsAReportAsSent) {
   EXPECT_EQ(response.next_record_page_token(), "");
 }
 
+TEST_F(ReportServiceTest, ShowsWhoReleasedAReport) {
+  StoredReport report = Report(world_.DaysAgo(1), {Row(7)});
+  report.reason = TrustReason::kReleased;
+  report.release = {"local", absl::FromUnixSeconds(1'760'000'000), "our own gateway",
+                    TrustReason::kIdentityMismatch};
+  world_.AddReport(std::move(report));
+  world_.AddReport(Report(world_.DaysAgo(2), {Row(7)}));
+  v1::ListAggregateReportsRequest request;
+  request.set_parent("domains/example.com");
+  v1::ListAggregateReportsResponse response;
+  DMARCATE_CALL(world_, ReportService, ListAggregateReports, request, &response);
+  ASSERT_EQ(response.aggregate_reports_size(), 2);
+  const v1::AggregateReport& got = response.aggregate_reports(0);
+  EXPECT_EQ(got.trust_reason(), "released");
+  EXPECT_EQ(got.release().released_by(), "local");
+  EXPECT_EQ(got.release().release_time().seconds(), 1'760'000'000);
+  EXPECT_EQ(got.release().reason(), "our own gateway");
+  EXPECT_EQ(got.release().quarantine_reason(), "identity_mismatch");
+  EXPECT_FALSE(response.aggregate_reports(1).has_release());
+}
+
 TEST_F(ReportServiceTest, RecordsComeByTheThousand) {
   const std::string id =
       world_.AddReport(Report(world_.DaysAgo(1), std::vector<AggregateRecord>(2500, Row(1))));
