@@ -158,37 +158,54 @@ int Get(App* app, const std::string& name) {
   return kDone;
 }
 
-// One table of all that the summary says: policy types, then days, failures and reporters.
+// Of which classes the reports are that a row comes from: "authenticated imported".
+template <typename Row>
+std::string ClassesText(const Row& row) {
+  std::vector<std::string> classes;
+  for (const v1::TlsTrustSlice& slice : row.trust()) {
+    classes.push_back(EnumText(v1::TrustClass_Name(slice.trust()), "TRUST_CLASS_"));
+  }
+  return Join(classes, " ");
+}
+
+// One table of all that the summary says: policy types, each by class of trust, then days, failures
+// and reporters.
 Table SummaryTable(const v1::SummarizeTlsReportsResponse& summary) {
   std::vector<Column> columns = {{"WHAT"}, {"NAME"}, {"MX"}};
   AppendSessionColumns(&columns);
   columns.push_back({"REPORTS", Align::kRight});
   columns.push_back({"LAST_DAY"});
+  columns.push_back({"TRUST"});
   Table table(std::move(columns));
   const auto add = [&table](std::string_view what, const std::string& name, const auto& row,
-                            std::string reports, std::string day) {
+                            std::string reports, std::string day, std::string trust) {
     std::vector<Cell> cells = {std::string(what), OrDash(name), ""};
     AppendSessions(row, &cells);
     cells.push_back(std::move(reports));
     cells.push_back(std::move(day));
+    cells.push_back(std::move(trust));
     table.Add(name, std::move(cells));
   };
   for (const auto& row : summary.policy_types()) {
-    add("policy", row.policy_type().value(), row, "", "");
+    add("policy", row.policy_type().value(), row, "", "", ClassesText(row));
+    for (const v1::TlsTrustSlice& slice : row.trust()) {
+      add("trust", row.policy_type().value(), slice, std::to_string(slice.report_count()), "",
+          EnumText(v1::TrustClass_Name(slice.trust()), "TRUST_CLASS_"));
+    }
   }
   for (const auto& row : summary.days()) {
-    add("day", row.policy_type().value(), row, "", Text(row.date()));
+    add("day", row.policy_type().value(), row, "", Text(row.date()), ClassesText(row));
   }
   for (const auto& row : summary.failures()) {
     table.Add(
         row.result_type().value(),
         {"failure", OrDash(row.result_type().value()), OrDash(row.receiving_mx_hostname().value()),
          "", CountCell(row.failed_session_count()), "", std::to_string(row.report_count()),
-         Text(row.last_date())});
+         Text(row.last_date()), ClassesText(row)});
   }
   for (const auto& row : summary.reporters()) {
     add("reporter", row.reporter().value(), row, std::to_string(row.report_count()),
-        Text(row.last_date()));
+        Text(row.last_date()), ClassesText(row));
   }
   return table;
 }
@@ -230,13 +247,15 @@ void AddTls(CLI::App* root, App* app) {
   app->OnSelected(list, [app, options] { return List(app, *options); });
 
   CLI::App* summary =
-      group->add_subcommand("summary", "sessions by policy, day, failure and reporter");
+      group->add_subcommand("summary", "sessions by policy and trust, day, failure and reporter");
   summary->add_option("DOMAIN", options->list.domain)->required();
   options->list.range.Add(summary);
   summary->footer(
       "Failures of a session may overlap, and a session may be under two policies: rows of one "
       "kind "
       "are not added up.\n"
+      "Rows named trust split those of a policy by the class of the reports (docs/trust.md); what "
+      "nobody vouches for is in none.\n"
       "Examples:\n  dmarcate tls summary example.com\n"
       "  dmarcate tls summary example.com --from 2026-06-01 --to 2026-06-30 -o json");
   app->OnSelected(summary, [app, options] { return Summary(app, *options); });

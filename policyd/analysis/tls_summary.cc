@@ -46,36 +46,52 @@ void TlsSummarizer::Add(const StoredTlsReport& stored) {
     return;
   }
   ++out_.reports;
-  const DayNumber day = stored.key.day;
+  Telling report{.trust = stored.trust, .day = stored.key.day, .told = {}};
   TlsReporterRow& reporter = Place(reporters_, kMaxRows, stored.reporter_key, kOthers)->second;
   ++reporter.reports;
-  reporter.last_day = std::max(reporter.last_day, day);
-  std::set<const TlsFailureRow*> told;  // a report tells of a kind of failure once
+  reporter.last_day = std::max(reporter.last_day, report.day);
+  TlsSlice& of_reporter = SliceOf(&reporter.by_trust, &report);
   for (const TlsReport::PolicyResult& policy : stored.report.policies) {
     const auto type = Place(policy_types_, kMaxPolicyTypes, policy.policy_type, kOthers);
-    type->second.Add(policy.successful_sessions, policy.failed_sessions);
-    out_.days[{day, type->first}].Add(policy.successful_sessions, policy.failed_sessions);
+    AddSessions(policy, &type->second, &report);
+    AddSessions(policy, &out_.days[{report.day, type->first}], &report);
     reporter.sessions.Add(policy.successful_sessions, policy.failed_sessions);
-    for (const TlsReport::FailureDetail& detail : policy.failures) AddFailure(detail, day, &told);
+    of_reporter.sessions.Add(policy.successful_sessions, policy.failed_sessions);
+    for (const TlsReport::FailureDetail& detail : policy.failures) AddFailure(detail, &report);
   }
 }
 
-void TlsSummarizer::AddFailure(const TlsReport::FailureDetail& detail, DayNumber day,
-                               std::set<const TlsFailureRow*>* told) {
+// Counts the report where it tells of the row for the first time.
+TlsSlice& TlsSummarizer::SliceOf(TlsSlices* by_trust, Telling* report) {
+  TlsSlice& slice = (*by_trust)[static_cast<size_t>(report->trust)];
+  if (report->told.insert(&slice).second) ++slice.reports;
+  return slice;
+}
+
+void TlsSummarizer::AddSessions(const TlsReport::PolicyResult& policy, TlsCounts* counts,
+                                Telling* report) {
+  counts->sessions.Add(policy.successful_sessions, policy.failed_sessions);
+  SliceOf(&counts->by_trust, report)
+      .sessions.Add(policy.successful_sessions, policy.failed_sessions);
+}
+
+void TlsSummarizer::AddFailure(const TlsReport::FailureDetail& detail, Telling* report) {
   TlsFailureRow& row =
       Place(failures_, kMaxRows, {detail.result_type, FoldedHost(detail.receiving_mx_hostname)},
             {kOthers, kOthers})
           ->second;
   row.failed = Sum(row.failed, detail.failed_sessions);
-  row.first_day = row.reports == 0 ? day : std::min(row.first_day, day);
-  row.last_day = std::max(row.last_day, day);
-  if (told->insert(&row).second) ++row.reports;
+  row.first_day = row.reports == 0 ? report->day : std::min(row.first_day, report->day);
+  row.last_day = std::max(row.last_day, report->day);
+  TlsSlice& slice = row.by_trust[static_cast<size_t>(report->trust)];
+  if (!report->told.contains(&slice)) ++row.reports;
+  SliceOf(&row.by_trust, report).sessions.Add(0, detail.failed_sessions);
 }
 
 TlsSummary TlsSummarizer::Finish() {
   out_.policy_types.assign(policy_types_.begin(), policy_types_.end());
   std::ranges::stable_sort(out_.policy_types, [](const auto& a, const auto& b) {
-    return a.second.total() > b.second.total();
+    return a.second.sessions.total() > b.second.sessions.total();
   });
   for (auto& [key, row] : failures_) {
     std::tie(row.result_type, row.mx_host) = key;

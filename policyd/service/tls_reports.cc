@@ -91,16 +91,27 @@ void Fill(const TlsSummary& summary, v1::SummarizeTlsReportsResponse* out) {
     row->set_successful_session_count(Clamp(sessions.successful));
     row->set_failed_session_count(Clamp(sessions.failed));
   };
-  for (const auto& [type, sessions] : summary.policy_types) {
+  const auto set_slices = [&](const TlsSlices& by_trust, auto* row) {
+    for (size_t trust = 0; trust < kTrustClasses; ++trust) {
+      if (by_trust[trust].reports == 0) continue;
+      v1::TlsTrustSlice* slice = row->add_trust();
+      slice->set_trust(ToMessage(static_cast<TrustClass>(trust)));
+      slice->set_report_count(static_cast<int32_t>(by_trust[trust].reports));
+      set_sessions(by_trust[trust].sessions, slice);
+    }
+  };
+  for (const auto& [type, counts] : summary.policy_types) {
     v1::TlsPolicyTypeSummary* row = out->add_policy_types();
     ToMessage(type, row->mutable_policy_type());
-    set_sessions(sessions, row);
+    set_sessions(counts.sessions, row);
+    set_slices(counts.by_trust, row);
   }
-  for (const auto& [key, sessions] : summary.days) {
+  for (const auto& [key, counts] : summary.days) {
     v1::TlsDaySummary* row = out->add_days();
     *row->mutable_date() = ToMessage(key.first);
     ToMessage(key.second, row->mutable_policy_type());
-    set_sessions(sessions, row);
+    set_sessions(counts.sessions, row);
+    set_slices(counts.by_trust, row);
   }
   for (const TlsFailureRow& failure : summary.failures) {
     if (out->failures_size() == kRowsPerPage) break;
@@ -111,6 +122,7 @@ void Fill(const TlsSummary& summary, v1::SummarizeTlsReportsResponse* out) {
     row->set_report_count(static_cast<int32_t>(failure.reports));
     *row->mutable_first_date() = ToMessage(failure.first_day);
     *row->mutable_last_date() = ToMessage(failure.last_day);
+    set_slices(failure.by_trust, row);
   }
   out->set_failures_left_out(static_cast<int32_t>(summary.failures.size()) - out->failures_size());
   for (const TlsReporterRow& reporter : summary.reporters) {
@@ -120,6 +132,7 @@ void Fill(const TlsSummary& summary, v1::SummarizeTlsReportsResponse* out) {
     row->set_report_count(static_cast<int32_t>(reporter.reports));
     set_sessions(reporter.sessions, row);
     *row->mutable_last_date() = ToMessage(reporter.last_day);
+    set_slices(reporter.by_trust, row);
   }
   out->set_reporters_left_out(static_cast<int32_t>(summary.reporters.size()) -
                               out->reporters_size());

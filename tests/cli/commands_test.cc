@@ -156,11 +156,13 @@ TEST_F(CommandsTest, TlsListSummaryGet) {
               Ends(0, AllOf(HasSubstr("Reporter"), HasSubstr("90"), HasSubstr("10"))));
   EXPECT_THAT(Run({"tls", "summary", "tls.test"}),
               Ends(0, AllOf(HasSubstr("certificate-expired"), HasSubstr("mx.tls.test"))));
+  EXPECT_THAT(Run({"tls", "summary", "tls.test", "-o", "csv"}),
+              Ends(0, HasSubstr("trust,sts,,90,10,0.1000,1,,imported\r\n")));
   EXPECT_THAT(Run({"tls", "get", name}),
               Ends(0, AllOf(HasSubstr("tls-1"), HasSubstr("90 sessions ok, 10 failed"),
                             HasSubstr("certificate-expired"))));
   EXPECT_THAT(Run({"tls", "get", name}),
-              Ends(0, HasSubstr("trust   imported (handed_in)\ncame    ")));
+              Ends(0, HasSubstr("trust   imported (not_verified)\nnext    set trust.verify")));
   EXPECT_THAT(Run({"reports", "raw", name}),
               Ends(0, testing::StartsWith("{\"organization-name\"")));
   EXPECT_THAT(Run({"reports", "raw", name.substr(name.rfind('/') + 1), "--domain", "tls.test",
@@ -186,10 +188,10 @@ TEST_F(CommandsTest, ReportsShowTrustAndWhatTheyWereSupersededBy) {
   const std::vector<std::string> list = {"reports",    "list", "twice.test", "--from",
                                          "2026-01-01", "--to", "2026-01-02"};
   const std::string name = FirstName(list);
-  EXPECT_THAT(Run(list), Ends(0, AllOf(HasSubstr("TRUST     REASON     SUPERSEDED"),
-                                       HasSubstr("imported  handed_in  yes"))));
+  EXPECT_THAT(Run(list), Ends(0, AllOf(HasSubstr("TRUST     REASON        SUPERSEDED"),
+                                       HasSubstr("imported  not_verified  yes"))));
   EXPECT_THAT(Run({"reports", "get", name}),
-              Ends(0, AllOf(testing::ContainsRegex("trust   imported .handed_in."),
+              Ends(0, AllOf(testing::ContainsRegex("trust   imported .not_verified."),
                             testing::ContainsRegex("came    20.* by import"))));
   EXPECT_THAT(Run({"reports", "raw", name}), Ends(0, testing::StartsWith("<?xml")));
 }

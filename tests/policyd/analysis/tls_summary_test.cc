@@ -42,11 +42,11 @@ TEST(TlsSummary, AddsUpWhatIsOfOneKindAndNothingElse) {
   EXPECT_EQ(summary.reports, 2);
   ASSERT_EQ(summary.policy_types.size(), 2u);
   EXPECT_EQ(summary.policy_types[0].first, "sts");
-  EXPECT_EQ(summary.policy_types[0].second, (TlsSessions{107, 6}));
-  EXPECT_EQ(summary.policy_types[1].second, (TlsSessions{7, 1}));
+  EXPECT_EQ(summary.policy_types[0].second.sessions, (TlsSessions{107, 6}));
+  EXPECT_EQ(summary.policy_types[1].second.sessions, (TlsSessions{7, 1}));
   ASSERT_EQ(summary.days.size(), 3u);
-  EXPECT_EQ(summary.days.at({10, "sts"}), (TlsSessions{100, 5}));
-  EXPECT_EQ(summary.days.at({11, "tlsa"}), (TlsSessions{7, 1}));
+  EXPECT_EQ(summary.days.at({10, "sts"}).sessions, (TlsSessions{100, 5}));
+  EXPECT_EQ(summary.days.at({11, "tlsa"}).sessions, (TlsSessions{7, 1}));
   ASSERT_EQ(summary.failures.size(), 3u);
   EXPECT_EQ(summary.failures[0].result_type, "certificate-expired");
   EXPECT_EQ(summary.failures[0].mx_host, "mx1.test");
@@ -58,6 +58,48 @@ TEST(TlsSummary, AddsUpWhatIsOfOneKindAndNothingElse) {
   ASSERT_EQ(summary.reporters.size(), 2u);
   EXPECT_EQ(summary.reporters[1].reporter, "b.test");
   EXPECT_EQ(summary.reporters[1].sessions, (TlsSessions{14, 2}));
+}
+
+// Each row by the class of the reports that it comes from; a report tells of a row once, in however
+// many policies.
+TEST(TlsSummary, RowsAreSplitByTrust) {
+  const auto slice = [](const TlsSlices& by_trust, TrustClass trust) {
+    return by_trust[static_cast<size_t>(trust)];
+  };
+  StoredTlsReport imported = Report(10, "a.test", 100, 5);
+  imported.report.policies[0].failures = {Failed("starttls-not-supported", "mx.test", 4)};
+  imported.report.policies.push_back(imported.report.policies[0]);  // another policy of this type
+  StoredTlsReport authenticated = Report(10, "a.test", 7, 1);
+  authenticated.trust = TrustClass::kAuthenticated;
+  authenticated.report.policies[0].failures = {Failed("starttls-not-supported", "mx.test", 1)};
+  StoredTlsReport later = Report(11, "a.test", 1, 0);
+  later.trust = TrustClass::kAuthenticated;
+  StoredTlsReport stranger = Report(11, "a.test", 0, 1'000);
+  stranger.trust = TrustClass::kUnverified;
+  TlsSummarizer summarizer;
+  for (const StoredTlsReport& report : {imported, authenticated, later, stranger}) {
+    summarizer.Add(report);
+  }
+  const TlsSummary summary = summarizer.Finish();
+  EXPECT_EQ(summary.uncounted_reports, 1);
+  ASSERT_EQ(summary.policy_types.size(), 1u);
+  const TlsCounts& type = summary.policy_types[0].second;
+  EXPECT_EQ(type.sessions, (TlsSessions{208, 11}));
+  EXPECT_EQ(slice(type.by_trust, TrustClass::kImported), (TlsSlice{1, {200, 10}}));
+  EXPECT_EQ(slice(type.by_trust, TrustClass::kAuthenticated), (TlsSlice{2, {8, 1}}));
+  EXPECT_EQ(slice(type.by_trust, TrustClass::kUnverified), TlsSlice());
+  const TlsCounts& day = summary.days.at({11, "sts"});
+  EXPECT_EQ(slice(day.by_trust, TrustClass::kAuthenticated), (TlsSlice{1, {1, 0}}));
+  EXPECT_EQ(slice(day.by_trust, TrustClass::kImported), TlsSlice());
+  ASSERT_EQ(summary.failures.size(), 1u);
+  EXPECT_EQ(summary.failures[0].reports, 2);
+  EXPECT_EQ(slice(summary.failures[0].by_trust, TrustClass::kImported), (TlsSlice{1, {0, 8}}));
+  EXPECT_EQ(slice(summary.failures[0].by_trust, TrustClass::kAuthenticated), (TlsSlice{1, {0, 1}}));
+  ASSERT_EQ(summary.reporters.size(), 1u);
+  EXPECT_EQ(summary.reporters[0].reports, 3);
+  EXPECT_EQ(slice(summary.reporters[0].by_trust, TrustClass::kImported), (TlsSlice{1, {200, 10}}));
+  EXPECT_EQ(slice(summary.reporters[0].by_trust, TrustClass::kAuthenticated),
+            (TlsSlice{2, {8, 1}}));
 }
 
 TEST(TlsSummary, StrangersClaimsAreInNoSum) {
@@ -89,7 +131,7 @@ TEST(TlsSummary, CountsStopAndRowsAreBounded) {
   }
   summarizer.Add(many);
   const TlsSummary summary = summarizer.Finish();
-  EXPECT_EQ(summary.policy_types[0].second, (TlsSessions{UINT64_MAX, UINT64_MAX}));
+  EXPECT_EQ(summary.policy_types[0].second.sessions, (TlsSessions{UINT64_MAX, UINT64_MAX}));
   EXPECT_LE(summary.policy_types.size(), TlsSummarizer::kMaxPolicyTypes + 1);
   EXPECT_LE(summary.failures.size(), TlsSummarizer::kMaxRows + 1);
   EXPECT_EQ(summary.failures[0].result_type, "(others)");

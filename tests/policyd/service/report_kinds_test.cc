@@ -189,6 +189,7 @@ TEST_F(ReportKindsTest, SummarizesTlsReports) {
   world_.AddReport(Tls(world_.DaysAgo(2), 100, 3));
   StoredTlsReport second = Tls(world_.DaysAgo(1), 50, 0);
   second.reporter_key = "microsoft.com";
+  second.trust = TrustClass::kAuthenticated;
   second.report.policies.push_back(second.report.policies[0]);
   second.report.policies[1].policy_type = "tlsa";
   world_.AddReport(second);
@@ -208,6 +209,18 @@ TEST_F(ReportKindsTest, SummarizesTlsReports) {
   EXPECT_EQ(summary.policy_types(0).policy_type().value(), "sts");
   EXPECT_EQ(summary.policy_types(0).successful_session_count(), 150);
   EXPECT_EQ(summary.policy_types(0).failed_session_count(), 3);
+  ASSERT_EQ(summary.policy_types(0).trust_size(), 2) << "what is unverified is left out";
+  EXPECT_EQ(summary.policy_types(0).trust(0).trust(), v1::TRUST_CLASS_AUTHENTICATED);
+  EXPECT_EQ(summary.policy_types(0).trust(0).successful_session_count(), 50);
+  EXPECT_EQ(summary.policy_types(0).trust(0).report_count(), 1);
+  EXPECT_EQ(summary.policy_types(0).trust(1).trust(), v1::TRUST_CLASS_IMPORTED);
+  EXPECT_EQ(summary.policy_types(0).trust(1).failed_session_count(), 3);
+  ASSERT_EQ(summary.days(0).trust_size(), 1);
+  EXPECT_EQ(summary.days(0).trust(0).trust(), v1::TRUST_CLASS_IMPORTED);
+  ASSERT_EQ(summary.failures(0).trust_size(), 1);
+  EXPECT_EQ(summary.failures(0).trust(0).failed_session_count(), 3);
+  ASSERT_EQ(summary.reporters(1).trust_size(), 1);
+  EXPECT_EQ(summary.reporters(1).trust(0).trust(), v1::TRUST_CLASS_AUTHENTICATED);
   EXPECT_EQ(summary.policy_types(1).policy_type().value(), "tlsa");
   ASSERT_EQ(summary.days_size(), 3);
   EXPECT_EQ(summary.days(0).date().day(), 28);
