@@ -731,6 +731,7 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
     }
   }
   out.rows = RowsOf(out.processed);
+  store_.Prepare(&out.processed);
   out.receipt = std::move(task.receipt);
   return out;
 }

@@ -23,8 +23,13 @@ namespace dmarcate {
 // parser's own limit on the model (AggregateLimits) lets through.
 inline constexpr uint64_t kMaxExpandedBytes = 160 << 20;
 // Memory of records, repairs, errors and extensions, as far as it follows from their number and the
-// length of their texts.
+// length of their texts; also where they are packed.
 uint64_t ExpandedBytes(const StoredReport& report);
+
+// Puts records, repairs and extensions into `packed` and lets them go. The larger part of
+// EncodeReport(), which afterwards gives the same value, whatever became of the rest of `report`
+// but of the domain in its key.
+void PackReport(StoredReport* report);
 
 // The value under ReportDbKey(report.key). The time of receipt is kept to the second.
 std::string EncodeReport(const StoredReport& report);

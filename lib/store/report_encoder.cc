@@ -18,6 +18,9 @@
 namespace dmarcate {
 namespace {
 
+// About what they come to; a string grows beyond.
+constexpr size_t kHeadBytes = 512, kBodyBytes = 256, kRecordBytes = 8;
+
 // ---- The head ----
 
 template <typename E>
@@ -46,9 +49,10 @@ void EncodeHead(const StoredReport& stored, WireWriter& out) {
   out.Byte(Halves(static_cast<uint8_t>(stored.trust), static_cast<uint8_t>(stored.channel)));
   WriteReason(stored, out);
   out.Byte(static_cast<uint8_t>(report.dialect));
-  out.Varint(report.records.size());
-  out.Varint(report.messages());
-  out.Varint(stored.repairs.size());
+  const bool packed = stored.packed.has_value();
+  out.Varint(packed ? static_cast<uint64_t>(stored.record_count) : report.records.size());
+  out.Varint(packed ? stored.message_count : report.messages());
+  out.Varint(packed ? static_cast<uint64_t>(stored.repair_count) : stored.repairs.size());
   out.Zigzag(metadata.begin);
   // Unsigned arithmetic wraps around, so any two numbers are given back.
   out.Zigzag(static_cast<int64_t>(static_cast<uint64_t>(metadata.end) -
@@ -195,12 +199,35 @@ void EncodeBody(const StoredReport& stored, WireWriter& out) {
 
 }  // namespace
 
+void PackReport(StoredReport* report) {
+  if (report->packed) return;
+  AggregateReport& parts = report->report;
+  report->record_count = static_cast<int64_t>(parts.records.size());
+  report->message_count = parts.messages();
+  report->repair_count = static_cast<int64_t>(report->repairs.size());
+  PackedParts packed;
+  packed.expanded_bytes = ExpandedBytes(*report);
+  AddToTotals(parts, &packed.totals);
+  packed.bytes.reserve(kBodyBytes + parts.records.size() * kRecordBytes);
+  WireWriter out(&packed.bytes);
+  EncodeBody(*report, out);
+  report->packed = std::move(packed);
+  parts.records = {};
+  parts.extensions = {};
+  report->repairs = {};
+}
+
 std::string EncodeReport(const StoredReport& report) {
   std::string payload;
-  payload.reserve(512 + report.report.records.size() * 8);
+  payload.reserve(kHeadBytes + (report.packed ? report.packed->bytes.size()
+                                              : report.report.records.size() * kRecordBytes));
   WireWriter out(&payload);
   EncodeHead(report, out);
-  EncodeBody(report, out);
+  if (report.packed) {
+    out.Bytes(report.packed->bytes);
+  } else {
+    EncodeBody(report, out);
+  }
   return SealReport(ReportDbKey(report.key), report, payload);
 }
 

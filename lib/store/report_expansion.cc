@@ -29,6 +29,7 @@ uint64_t BytesOf(const AggregateRecord& record) {
 }  // namespace
 
 uint64_t ExpandedBytes(const StoredReport& report) {
+  if (report.packed) return report.packed->expanded_bytes;
   uint64_t bytes = 0;
   for (const AggregateRecord& record : report.report.records) bytes += BytesOf(record);
   for (const Repair& repair : report.repairs) {

@@ -114,6 +114,25 @@ struct ReportKey {
   friend auto operator<=>(const ReportKey&, const ReportKey&) = default;
 };
 
+// Message counts of one domain and day, over current reports whose trust counts (IsCounted).
+// Provably equal to a recount. The counts stop at the largest number instead of wrapping around.
+struct DayTotals {
+  DayNumber day = 0;
+  int64_t reports = 0, records = 0;
+  uint64_t messages = 0, dmarc_pass = 0, dkim_aligned = 0, spf_aligned = 0, both_aligned = 0;
+  uint64_t disposition_none = 0, quarantine = 0, reject = 0, pass = 0, disposition_unknown = 0;
+  friend bool operator==(const DayTotals&, const DayTotals&) = default;
+};
+void AddToTotals(const AggregateReport& report, DayTotals* totals);
+
+// Records, repairs and extensions as a store writes them, and what a commit asks of them. Made by
+// ReportWriter::Prepare().
+struct PackedParts {
+  std::string bytes;
+  DayTotals totals;             // what the report adds to those of its day
+  uint64_t expanded_bytes = 0;  // ExpandedBytes() of what was packed
+};
+
 // One aggregate report with all its rows: one compact value on disk.
 struct StoredReport {
   ReportKey key;  // day lies in the years 1970 to 9999
@@ -128,6 +147,9 @@ struct StoredReport {
   Channel channel = Channel::kUnspecified;
   bool current = true;  // false: a revision that another one supersedes (D4)
   std::optional<Release> release;
+  // Instead of records, repairs and extensions, which then are empty. Of reports on their way into
+  // the store only; the counts below are those of what was packed.
+  std::optional<PackedParts> packed;
   // Filled by the store, ignored on writing; known also where the records are not loaded.
   int64_t record_count = 0;
   uint64_t message_count = 0;  // saturating
@@ -175,17 +197,6 @@ struct StoredFailureReport {
 constexpr std::string_view KindOf(const StoredReport&) { return kAggregateKind; }
 constexpr std::string_view KindOf(const StoredTlsReport&) { return kTlsKind; }
 constexpr std::string_view KindOf(const StoredFailureReport&) { return kFailureKind; }
-
-// Message counts of one domain and day, over current reports whose trust counts (IsCounted).
-// Provably equal to a recount. The counts stop at the largest number instead of wrapping around.
-struct DayTotals {
-  DayNumber day = 0;
-  int64_t reports = 0, records = 0;
-  uint64_t messages = 0, dmarc_pass = 0, dkim_aligned = 0, spf_aligned = 0, both_aligned = 0;
-  uint64_t disposition_none = 0, quarantine = 0, reject = 0, pass = 0, disposition_unknown = 0;
-  friend bool operator==(const DayTotals&, const DayTotals&) = default;
-};
-void AddToTotals(const AggregateReport& report, DayTotals* totals);
 
 enum class Sync : uint8_t { kNo, kYes };
 
@@ -328,6 +339,10 @@ class ReportWriter {
   virtual absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) = 0;
   // What Commit() would make of releasing the report. Writes nothing. kDataLoss as Commit().
   virtual absl::StatusOr<ReleaseResult> CheckRelease(const ReleasedReport& released) = 0;
+  // Does ahead of Commit() what does not depend on what is stored, on the caller's thread and
+  // beside commits: reports are packed, which also frees their memory where it was taken. Optional;
+  // what is stored is the same. The reports' keys must be final.
+  virtual void Prepare(CommitBatch::Processed* processed) const { static_cast<void>(processed); }
   // Accepted and not yet processed, oldest first: the work after a restart. A receipt that does not
   // decode is left out and from then on shown by ListUnreadable(); it stays pending.
   virtual absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) = 0;

@@ -292,8 +292,9 @@ absl::Status ReportTransaction::InsertAmong(std::vector<Revision> revisions,
   DMARCATE_RETURN_IF_ERROR(EraseMissing(kReportsFamily, report.key, &revisions));
   std::optional<Revision> before;
   if (!revisions.empty()) before = revisions[ElectCurrent(revisions)];
-  revisions.push_back({report.key.receipt, report.key.item, report.trust,
-                       static_cast<int64_t>(report.report.records.size())});
+  const int64_t records = report.packed ? report.record_count
+                                        : static_cast<int64_t>(report.report.records.size());
+  revisions.push_back({report.key.receipt, report.key.item, report.trust, records});
   report.current = ElectCurrent(revisions) == revisions.size() - 1;
   if (report.current) {
     if (before) DMARCATE_RETURN_IF_ERROR(SetCurrent(report, *before, false));
@@ -379,7 +380,11 @@ absl::Status ReportTransaction::Count(const StoredReport& report, bool add) {
   const std::string day_key = DayKeyOf(report.key);
   DMARCATE_ASSIGN_OR_RETURN(DayTotals * totals, TotalsOf(day_key, report.key.day));
   DayTotals own;
-  AddToTotals(report.report, &own);
+  if (report.packed) {
+    own = report.packed->totals;
+  } else {
+    AddToTotals(report.report, &own);
+  }
   if (add) {
     AddTotals(own, totals);
   } else if (IsSaturated(*totals) || !Includes(*totals, own)) {

@@ -43,6 +43,7 @@ class RocksReportWriter final : public ReportWriter {
 
   absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) override;
   absl::StatusOr<ReleaseResult> CheckRelease(const ReleasedReport& released) override;
+  void Prepare(CommitBatch::Processed* processed) const override;
   absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) override;
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) override;

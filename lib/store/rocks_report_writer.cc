@@ -8,6 +8,7 @@
 #include "lib/base/text.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/opening_mark.h"
+#include "lib/store/report_codec.h"
 #include "lib/store/report_db.h"
 #include "lib/store/report_transaction.h"
 #include "lib/store/report_upgrade.h"
@@ -105,6 +106,12 @@ absl::StatusOr<CommitResult> RocksReportWriter::Commit(CommitBatch batch, Sync s
 absl::StatusOr<ReleaseResult> RocksReportWriter::CheckRelease(const ReleasedReport& released) {
   const std::lock_guard lock(commit_mutex_);
   return ReportTransaction(*db_, last_receipt_, totals_cache_).Release(released);
+}
+
+void RocksReportWriter::Prepare(CommitBatch::Processed* processed) const {
+  for (ProcessedItem& item : processed->items) {
+    if (item.report) PackReport(&*item.report);
+  }
 }
 
 absl::Status RocksReportWriter::Edit(PurgeMode mode,

@@ -534,6 +534,14 @@ TEST(ReportValue, AnyReportComesBackWhole) {
     got.report.metadata.errors.clear();
     EXPECT_EQ(head.report, got.report);
     EXPECT_TRUE(head.repairs.empty());
+    DayTotals totals;
+    AddToTotals(want.report, &totals);
+    const uint64_t expanded = ExpandedBytes(want);
+    PackReport(&want);
+    EXPECT_TRUE(want.report.records.empty() && want.repairs.empty());
+    EXPECT_EQ(want.packed->totals, totals);
+    EXPECT_EQ(ExpandedBytes(want), expanded);
+    EXPECT_EQ(EncodeReport(want), value);
     if (HasFailure()) break;
   }
 }
@@ -609,8 +617,10 @@ TEST(ReportValue, WhatExpandsTooFarIsRefusedByWriterAndReader) {
     const std::string value = EncodeReport(report);
     ProcessedItem& item = processed.items.emplace_back();
     item.report = std::move(report);
-    EXPECT_EQ(CheckProcessed(processed).code(),
-              fits ? absl::StatusCode::kOk : absl::StatusCode::kInvalidArgument);
+    const auto want = fits ? absl::StatusCode::kOk : absl::StatusCode::kInvalidArgument;
+    EXPECT_EQ(CheckProcessed(processed).code(), want);
+    PackReport(&*item.report);
+    EXPECT_EQ(CheckProcessed(processed).code(), want);
     StoredReport got;
     EXPECT_EQ(DecodeReport(key, value, ReportParts::kAll, &got).code(),
               fits ? absl::StatusCode::kOk : absl::StatusCode::kDataLoss);

@@ -353,6 +353,7 @@ absl::StatusOr<ReceiptId> AcceptAndProcess(ReportWriter& writer, std::string raw
                             writer.Commit(std::move(accept), Sync::kNo));
   CommitBatch process;
   process.processed.push_back(Process(accepted.accepted[0], std::move(reports)));
+  writer.Prepare(&process.processed[0]);
   DMARCATE_RETURN_IF_ERROR(writer.Commit(std::move(process), Sync::kNo).status());
   return accepted.accepted[0];
 }
