@@ -61,6 +61,7 @@ std::string MaterialText(const std::vector<Repair>& repairs) {
 StoredReport ToStored(const Receipt& receipt, UnpackedReport found, TrustVerdict verdict) {
   StoredReport out;
   out.report = *std::move(found.aggregate);
+  out.sink = std::move(found.sink);
   const ReportMetadata& metadata = out.report.metadata;
   out.key.domain = out.report.policy.domain;
   out.key.day = std::clamp<DayNumber>(MidpointDay(metadata.begin, metadata.end), 0, kLastReportDay);
@@ -101,8 +102,9 @@ std::vector<ProcessedItem> ToItems(const Receipt& receipt, UnpackedReport found,
   item.document_sha256 = found.document_sha256;
   if (found.aggregate.has_value()) {
     item.item.domain = found.aggregate->policy.domain;
-    item.item.records = static_cast<int64_t>(found.aggregate->records.size());
-    item.item.messages = ToSigned(found.aggregate->messages());
+    const RecordSums sums = found.aggregate->sums();
+    item.item.records = sums.records;
+    item.item.messages = ToSigned(sums.messages);
     if (accepted) {
       TrustVerdict verdict = judge(found, carrier);
       if (!IsCounted(verdict.trust)) {

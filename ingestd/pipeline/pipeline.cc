@@ -35,7 +35,7 @@ bool IsFatal(const absl::Status& status) {
 int64_t RowsOf(const CommitBatch::Processed& processed) {
   int64_t rows = 1;
   for (const ProcessedItem& item : processed.items) {
-    if (item.report) rows += static_cast<int64_t>(item.report->report.records.size());
+    if (item.report) rows += item.item.records;
     if (!item.tls) continue;
     for (const TlsReport::PolicyResult& policy : item.tls->report.policies) {
       rows += 1 + static_cast<int64_t>(policy.failures.size());
@@ -329,8 +329,15 @@ absl::StatusOr<Unpacked> Pipeline::Inspect(const Receipt& receipt) {
   DMARCATE_ASSIGN_OR_RETURN(std::string content, store_.ReadRaw(receipt.raw_sha256));
   const CrashJournal::Attempt attempt = crashes_.Begin(receipt.raw_sha256);
   const CrashJournal::Scope scope(receipt.raw_sha256);
-  return parser_(std::move(content),
-                 {receipt.file_name, receipt.received_time, IsHandedIn(receipt.channel)});
+  return parser_(std::move(content), HintsFor(receipt));
+}
+
+// Large reports are packed for the store while they are read.
+UnpackHints Pipeline::HintsFor(const Receipt& receipt) const {
+  return {.file_name = receipt.file_name,
+          .received_time = receipt.received_time,
+          .handed_in = IsHandedIn(receipt.channel),
+          .make_sink = [this](std::string_view domain) { return store_.MakeSink(domain); }};
 }
 
 void Pipeline::WriteLoop() {
@@ -716,9 +723,7 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
       privacy.raw = FailurePrivacy::Raw::kRedacted;
     }
     out.processed = ToProcessed(
-        receipt,
-        parser_(std::move(task.content),
-                {receipt.file_name, receipt.received_time, IsHandedIn(receipt.channel)}),
+        receipt, parser_(std::move(task.content), HintsFor(receipt)),
         [&](const UnpackedReport& report, const CarrierInfo& mail) {
           return Judge(task, report, mail);
         },
@@ -726,12 +731,12 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
     if (verification_.verified && task.carrier && receipt.envelope) {
       verification_.verified(*receipt.envelope, task.carrier->auth, BestClass(out.processed));
     }
+    out.rows = RowsOf(out.processed);
+    store_.Prepare(&out.processed);
     if (const absl::Status fits = CheckProcessed(out.processed); !fits.ok()) {
       out.processed = ToQuarantined(receipt, "store_refused", std::string(MessageOf(fits)));
     }
   }
-  out.rows = RowsOf(out.processed);
-  store_.Prepare(&out.processed);
   out.receipt = std::move(task.receipt);
   return out;
 }

@@ -176,7 +176,7 @@ class Pipeline {
     Receipt receipt;
     CommitBatch::Processed processed;
     CrashJournal::Attempt attempt;
-    int64_t rows = 0;
+    int64_t rows = 1;
     ByteBudget::Reservation reservation;
     ReadCallback read;
     Company company = Company::kGroup;
@@ -211,6 +211,7 @@ class Pipeline {
   void PutOff(Parsing task, const absl::Status& error);
   void GiveUp(Parsing task, const absl::Status& error);
   void FinishReadingLocked();
+  UnpackHints HintsFor(const Receipt& receipt) const;
   Committing Parse(Parsing task) const;
   TrustVerdict Judge(const Parsing& task, const UnpackedReport& report,
                      const CarrierInfo& mail) const;

@@ -91,15 +91,14 @@ std::string Quoted(std::string_view text) {
 }
 
 std::optional<Cause> ImpossibleClaim(const AggregateReport& report) {
-  for (const AggregateRecord& record : report.records) {
-    if (record.count > kMaxRecordMessages) {
-      return Cause{TrustReason::kImpossibleCount, fmt::format("a record of {} messages, limit {}",
-                                                              record.count, kMaxRecordMessages)};
-    }
+  const RecordSums sums = report.sums();
+  if (sums.largest_count > kMaxRecordMessages) {
+    return Cause{TrustReason::kImpossibleCount, fmt::format("a record of {} messages, limit {}",
+                                                 sums.largest_count, kMaxRecordMessages)};
   }
-  if (report.messages() > kMaxReportMessages) {
+  if (sums.messages > kMaxReportMessages) {
     return Cause{TrustReason::kImpossibleCount,
-                 fmt::format("{} messages, limit {}", report.messages(), kMaxReportMessages)};
+                 fmt::format("{} messages, limit {}", sums.messages, kMaxReportMessages)};
   }
   return std::nullopt;
 }

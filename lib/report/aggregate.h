@@ -6,6 +6,7 @@
 #define DMARCATE_LIB_REPORT_AGGREGATE_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 
 #include "lib/report/model.h"
 #include "lib/report/model_budget.h"
+#include "lib/report/record_sink.h"
 
 namespace dmarcate {
 
@@ -58,6 +60,7 @@ DocumentExcerpt MakeExcerpt(std::string_view document, std::optional<int64_t> po
 struct ParsedAggregate {
   Outcome outcome = Outcome::kQuarantined;
   std::optional<AggregateReport> report;
+  std::shared_ptr<RecordSink> sink;  // that has the records, if report->gone
   std::vector<Repair> repairs;
   int64_t repairs_dropped = 0;
   // A stable code and a sentence with the position and the limit.

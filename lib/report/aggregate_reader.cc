@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "lib/base/digest.h"
 #include "lib/base/text.h"
 #include "lib/report/domain_text.h"
+#include "lib/report/synthetic_id.h"
 #include "lib/report/text_repair.h"
 
 namespace dmarcate {
@@ -51,33 +51,6 @@ int DeepestBelow(pugi::xml_node top) {
 }
 
 }  // namespace
-
-std::string SyntheticReportId(const AggregateReport& report) {
-  std::vector<std::string> records;
-  records.reserve(report.records.size());
-  for (const AggregateRecord& r : report.records) {
-    std::string text = fmt::format(
-        "{}|{}|{}|{}|{}|{}|{}|{}", r.source_ip.has_value() ? r.source_ip->ToString() : "", r.count,
-        static_cast<int>(r.disposition), static_cast<int>(r.dkim_aligned),
-        static_cast<int>(r.spf_aligned), r.header_from, r.envelope_from.value_or("\n"),
-        r.envelope_to.value_or("\n"));
-    for (const DkimAuth& d : r.dkim) {
-      text += fmt::format("|d {} {} {}", d.domain, d.selector.value_or("\n"),
-                          static_cast<int>(d.result));
-    }
-    for (const SpfAuth& s : r.spf) {
-      text += fmt::format("|s {} {} {}", s.domain.value_or("\n"), static_cast<int>(s.scope),
-                          static_cast<int>(s.result));
-    }
-    records.push_back(Sha256(text));
-  }
-  std::ranges::sort(records);
-  Sha256Stream digest;
-  digest.Update(fmt::format("{}\n{}\n{}\n{}\n{}\n", report.metadata.org_name, report.metadata.email,
-                            report.policy.domain, report.metadata.begin, report.metadata.end));
-  for (const std::string& record : records) digest.Update(record);
-  return "sha256:" + ToHex(digest.Finish());
-}
 
 AggregateReader::AggregateReader(const ReportHints& hints, const AggregateLimits& limits,
                                  ModelBudget& budget, RepairLog log)
@@ -298,7 +271,9 @@ ParsedAggregate AggregateReader::Finish() {
       log_.Add("records_missing", "record", "", "an empty report", Effect::kCosmetic);
     }
     if (report_.metadata.report_id.empty()) {
-      report_.metadata.report_id = SyntheticReportId(report_);
+      SyntheticId id;
+      id.Add(report_.records);
+      report_.metadata.report_id = id.Finish(report_);
       log_.Add("report_id_missing", "report_metadata/report_id", "", report_.metadata.report_id,
                Effect::kCosmetic);
     }

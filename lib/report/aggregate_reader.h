@@ -34,9 +34,6 @@ constexpr uint64_t Bit(Element element) { return uint64_t{1} << static_cast<int>
 // Messages in one report that are beyond belief, as W8 for a record.
 inline constexpr uint64_t kMessagesCeiling = 100'000'000'000;
 
-// R7: an id that the same report always gets, in whatever order its records stand.
-std::string SyntheticReportId(const AggregateReport& report);
-
 // One report. Not thread-safe. `hints`, `limits` and `budget` must outlive it.
 class AggregateReader {
  public:

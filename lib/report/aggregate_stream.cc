@@ -30,17 +30,25 @@ std::string MovedBy(const std::string& path, size_t records) {
                      std::string_view(end, path.data() + path.size()));
 }
 
+// Whether the reader made it, which sees one window.
+bool HasSyntheticId(const AggregateReport& window) {
+  SyntheticId id;
+  id.Add(window.records);
+  return window.metadata.report_id == id.Finish(window);
+}
+
 bool IsOfARecord(const Repair& repair) { return repair.path.starts_with("record["); }
 
 }  // namespace
 
 AggregateStream::AggregateStream(const ReportHints& hints, const AggregateLimits& limits,
                                  ModelBudget& budget, int64_t document_bytes,
-                                 const AggregateStreamSizes& sizes)
+                                 MakeRecordSink make_sink, const AggregateStreamSizes& sizes)
     : hints_(hints),
       limits_(limits),
       budget_(budget),
       document_bytes_(document_bytes),
+      make_sink_(std::move(make_sink)),
       sizes_(sizes),
       budget_before_(budget) {}
 
@@ -180,19 +188,11 @@ void AggregateStream::Merge(ParsedAggregate part) {
     return repair.path == "record" &&
            (repair.code == "records_missing" || repair.code == "count_absurd");
   });
-  if (!whole_.has_value()) {
-    made_id_ = part.report->metadata.report_id == SyntheticReportId(*part.report);
-    whole_ = std::move(part);
-    // Address space only, until records fill it; a vector that grows would hold them twice.
-    whole_->report->records.reserve(static_cast<size_t>(
-        std::min(limits_.records, document_bytes_ / static_cast<int64_t>(kLeastRecordBytes))));
-    return;
-  }
+  if (!whole_.has_value()) return Begin(std::move(part));
   if (MergeRepairs(part)) whole_->outcome = std::max(whole_->outcome, part.outcome);
   AggregateReport& whole = *whole_->report;
   AggregateReport& more = *part.report;
   if (whole.version.empty()) whole.version = std::move(more.version);  // it may come late
-  std::move(more.records.begin(), more.records.end(), std::back_inserter(whole.records));
   for (std::string& name : more.extensions) {
     if (whole.extensions.size() < kExtensionNames &&
         std::ranges::find(whole.extensions, name) == whole.extensions.end()) {
@@ -200,23 +200,63 @@ void AggregateStream::Merge(ParsedAggregate part) {
     }
   }
   if (more.dialect == Dialect::kRfc9990) whole.dialect = more.dialect;
+  AddRecords(std::move(more.records));
+}
+
+void AggregateStream::Begin(ParsedAggregate part) {
+  AggregateReport& report = *part.report;
+  if (HasSyntheticId(report)) made_id_.emplace();
+  if (make_sink_) part.sink = make_sink_(report.policy.domain);
+  std::vector<AggregateRecord> records = std::exchange(report.records, {});
+  if (part.sink != nullptr) {
+    report.gone.emplace();
+  } else {
+    // Address space only, until records fill it; a vector that grows would hold them twice.
+    report.records.reserve(static_cast<size_t>(
+        std::min(limits_.records, document_bytes_ / static_cast<int64_t>(kLeastRecordBytes))));
+  }
+  whole_ = std::move(part);
+  AddRecords(std::move(records));
+}
+
+void AggregateStream::AddRecords(std::vector<AggregateRecord> records) {
+  if (made_id_) made_id_->Add(records);
+  AggregateReport& report = *whole_->report;
+  if (whole_->sink == nullptr) {
+    std::move(records.begin(), records.end(), std::back_inserter(report.records));
+    return;
+  }
+  int64_t model = 0;
+  for (const AggregateRecord& record : records) {
+    report.gone->Add(record);
+    model += ModelBytes(record);
+  }
+  budget_.GiveBack(0, model);
+  const int64_t kept = whole_->sink->Take(std::move(records));
+  if (budget_.TakeSinkBytes(kept - sink_bytes_)) {
+    sink_bytes_ = kept;
+    return;
+  }
+  Refuse(Outcome::kOverLimit, "model_too_large",
+         fmt::format("what large reports of this input say takes more than {} bytes when packed",
+                     kMaxSinkBytes));
 }
 
 // What can only be said of all records together.
 void AggregateStream::Conclude() {
   AggregateReport& report = *whole_->report;
-  const uint64_t messages = report.messages();
-  if (messages > kMessagesCeiling) {
-    const std::string text = fmt::format("{}", messages);
+  const RecordSums sums = report.sums();
+  if (sums.messages > kMessagesCeiling) {
+    const std::string text = fmt::format("{}", sums.messages);
     whole_->repairs.push_back({"count_absurd", "record", text, text, /*material=*/true});
     whole_->outcome = Outcome::kAcceptedMaterial;
   }
-  if (report.records.empty()) {
+  if (sums.records == 0) {
     whole_->repairs.push_back({"records_missing", "record", "", "an empty report", false});
     whole_->outcome = std::max(whole_->outcome, Outcome::kAcceptedCosmetic);
   }
   if (!made_id_) return;
-  report.metadata.report_id = SyntheticReportId(report);
+  report.metadata.report_id = made_id_->Finish(report);
   const auto missing = std::ranges::find(whole_->repairs, "report_id_missing", &Repair::code);
   if (missing != whole_->repairs.end()) missing->chosen = report.metadata.report_id;
 }

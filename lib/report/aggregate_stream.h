@@ -11,9 +11,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lib/report/aggregate.h"
+#include "lib/report/record_sink.h"
 #include "lib/report/record_walk.h"
+#include "lib/report/synthetic_id.h"
 
 namespace dmarcate {
 
@@ -25,16 +28,18 @@ struct AggregateStreamSizes {
   size_t behind_root = 64 << 10;  // read with the last window, for what is to be said of it
 };
 
-// Not thread-safe. Beside the report it takes some MiB, whatever comes. What a small report may do
-// and one that is read like this may not, since it would have to be held: have metadata or policy
+// Not thread-safe. Beside the report it takes some MiB, whatever comes; with a sink for the records
+// that is all. What a small report may do and one that is read like this may not, since it would have to be held: have metadata or policy
 // behind its first record ("frame_after_records", kQuarantined), more than 64 KiB before it
 // ("frame_too_large"), or another report or over 64 KiB of text behind its end
 // ("document_too_large").
 class AggregateStream {
  public:
-  // `document_bytes`: how much will come, as far as one can tell. The references outlive this.
+  // `document_bytes`: how much will come, as far as one can tell. `make_sink` may be empty: then
+  // the report holds its records. The references outlive this.
   AggregateStream(const ReportHints& hints, const AggregateLimits& limits, ModelBudget& budget,
-                  int64_t document_bytes, const AggregateStreamSizes& sizes = {});
+                  int64_t document_bytes, MakeRecordSink make_sink = nullptr,
+                  const AggregateStreamSizes& sizes = {});
 
   // The next bytes, UTF-8. False: the outcome is known, no more need come.
   bool Add(std::string_view piece);
@@ -54,6 +59,8 @@ class AggregateStream {
   bool RefuseLateFrame();
   void ReadWindow(std::string_view records, bool last);
   void Merge(ParsedAggregate part);
+  void Begin(ParsedAggregate part);
+  void AddRecords(std::vector<AggregateRecord> records);
   // True if `part` has any that is not the head's.
   bool MergeRepairs(ParsedAggregate& part);
   void Conclude();
@@ -64,6 +71,7 @@ class AggregateStream {
   const AggregateLimits& limits_;
   ModelBudget& budget_;
   const int64_t document_bytes_;
+  const MakeRecordSink make_sink_;
   const AggregateStreamSizes sizes_;
   const ModelBudget budget_before_;
   std::string window_;
@@ -72,7 +80,8 @@ class AggregateStream {
   std::optional<ParsedAggregate> whole_;  // so far
   std::optional<RecordWalk> walk_;        // once the root is known
   size_t records_seen_ = 0;
-  bool made_id_ = false;  // the report has none of its own
+  std::optional<SyntheticId> made_id_;  // the report has none of its own
+  int64_t sink_bytes_ = 0;              // that the budget gave for what the sink keeps
   bool refused_ = false;
 };
 

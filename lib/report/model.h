@@ -142,6 +142,19 @@ struct ReportMetadata {
   friend bool operator==(const ReportMetadata&, const ReportMetadata&) = default;
 };
 
+// What the records of a report come to.
+struct RecordSums {
+  int64_t records = 0;
+  uint64_t messages = 0;  // saturating
+  uint64_t largest_count = 0;
+  void Add(const AggregateRecord& record) {
+    ++records;
+    messages = messages > UINT64_MAX - record.count ? UINT64_MAX : messages + record.count;
+    if (record.count > largest_count) largest_count = record.count;
+  }
+  friend bool operator==(const RecordSums&, const RecordSums&) = default;
+};
+
 struct AggregateReport {
   Dialect dialect = Dialect::kRfc7489;
   std::string version;
@@ -149,15 +162,17 @@ struct AggregateReport {
   ReportMetadata metadata;
   PublishedPolicy policy;
   std::vector<AggregateRecord> records;
+  // Of a report whose records went elsewhere while they came (record_sink.h); `records` is empty.
+  std::optional<RecordSums> gone;
   std::vector<std::string> extensions;  // names of skipped elements, each once, at most 32
 
-  uint64_t messages() const {  // saturating
-    uint64_t sum = 0;
-    for (const AggregateRecord& r : records) {
-      sum = sum > UINT64_MAX - r.count ? UINT64_MAX : sum + r.count;
-    }
-    return sum;
+  RecordSums sums() const {
+    RecordSums out;
+    if (gone) return *gone;
+    for (const AggregateRecord& record : records) out.Add(record);
+    return out;
   }
+  uint64_t messages() const { return sums().messages; }
   friend bool operator==(const AggregateReport&, const AggregateReport&) = default;
 };
 

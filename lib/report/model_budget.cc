@@ -37,6 +37,12 @@ bool ModelBudget::TakeBytes(int64_t bytes) {
   return true;
 }
 
+bool ModelBudget::TakeSinkBytes(int64_t bytes) {
+  if (bytes > sink_left_) return false;
+  sink_left_ -= bytes;
+  return true;
+}
+
 void ModelBudget::GiveBack(int64_t records, int64_t bytes) {
   records_left_ += records;
   bytes_left_ += bytes;

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "lib/report/model.h"
+#include "lib/report/record_sink.h"
 
 namespace dmarcate {
 
@@ -32,6 +33,10 @@ class ModelBudget {
   bool TakeBytes(int64_t bytes);
   void GiveBack(int64_t records, int64_t bytes);
 
+  // What the sinks of large reports keep (record_sink.h): at most kMaxSinkBytes. False, and nothing
+  // is taken, though it is there already: its report must go..
+  bool TakeSinkBytes(int64_t bytes);
+
   int64_t records_left() const { return records_left_; }
   int64_t bytes_left() const { return std::max<int64_t>(0, std::min(bytes_left_, earned_)); }
 
@@ -39,6 +44,7 @@ class ModelBudget {
   int64_t records_left_;
   int64_t bytes_left_;  // in all
   int64_t earned_;      // by the texts; may be below 0 after a document was taken back
+  int64_t sink_left_ = kMaxSinkBytes;
 };
 
 // What each takes in memory, in bytes: itself, its lists and the texts too long to lie in place.

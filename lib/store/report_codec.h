@@ -25,10 +25,11 @@ inline constexpr uint64_t kMaxExpandedBytes = 160 << 20;
 // Memory of records, repairs, errors and extensions, as far as it follows from their number and the
 // length of their texts; also where they are packed.
 uint64_t ExpandedBytes(const StoredReport& report);
+uint64_t ExpandedBytes(const AggregateRecord& record);
 
-// Puts records, repairs and extensions into `packed` and lets them go. The larger part of
-// EncodeReport(), which afterwards gives the same value, whatever became of the rest of `report`
-// but of the domain in its key.
+// Puts records (or what `sink` has of them), repairs and extensions into `packed` and lets them go.
+// The larger part of EncodeReport(), which afterwards gives the same value, whatever became of the
+// rest of `report` but of the domain in its key.
 void PackReport(StoredReport* report);
 
 // The value under ReportDbKey(report.key). The time of receipt is kept to the second.

@@ -10,7 +10,9 @@ namespace {
 uint64_t BytesOf(const std::string& text) { return text.size(); }
 uint64_t BytesOf(const std::optional<std::string>& text) { return text ? text->size() : 0; }
 
-uint64_t BytesOf(const AggregateRecord& record) {
+}  // namespace
+
+uint64_t ExpandedBytes(const AggregateRecord& record) {
   uint64_t bytes = sizeof(record) + BytesOf(record.header_from) + BytesOf(record.envelope_from) +
                    BytesOf(record.envelope_to);
   for (const OverrideReason& reason : record.reasons) {
@@ -26,12 +28,10 @@ uint64_t BytesOf(const AggregateRecord& record) {
   return bytes;
 }
 
-}  // namespace
-
 uint64_t ExpandedBytes(const StoredReport& report) {
   if (report.packed) return report.packed->expanded_bytes;
   uint64_t bytes = 0;
-  for (const AggregateRecord& record : report.report.records) bytes += BytesOf(record);
+  for (const AggregateRecord& record : report.report.records) bytes += ExpandedBytes(record);
   for (const Repair& repair : report.repairs) {
     bytes += sizeof(repair) + BytesOf(repair.code) + BytesOf(repair.path) + BytesOf(repair.raw) +
              BytesOf(repair.chosen);

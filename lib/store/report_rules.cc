@@ -161,32 +161,34 @@ bool Includes(const DayTotals& totals, const DayTotals& report) {
 
 void AddToTotals(const AggregateReport& report, DayTotals* totals) {
   totals->reports += 1;
-  totals->records += static_cast<int64_t>(report.records.size());
-  for (const AggregateRecord& record : report.records) {
-    const bool dkim = record.dkim_aligned == AlignedResult::kPass;
-    const bool spf = record.spf_aligned == AlignedResult::kPass;
-    AddSaturating(record.count, &totals->messages);
-    if (dkim) AddSaturating(record.count, &totals->dkim_aligned);
-    if (spf) AddSaturating(record.count, &totals->spf_aligned);
-    if (dkim || spf) AddSaturating(record.count, &totals->dmarc_pass);
-    if (dkim && spf) AddSaturating(record.count, &totals->both_aligned);
-    switch (record.disposition) {
-      case Disposition::kNone:
-        AddSaturating(record.count, &totals->disposition_none);
-        break;
-      case Disposition::kQuarantine:
-        AddSaturating(record.count, &totals->quarantine);
-        break;
-      case Disposition::kReject:
-        AddSaturating(record.count, &totals->reject);
-        break;
-      case Disposition::kPass:
-        AddSaturating(record.count, &totals->pass);
-        break;
-      case Disposition::kUnspecified:
-        AddSaturating(record.count, &totals->disposition_unknown);
-        break;
-    }
+  for (const AggregateRecord& record : report.records) AddToTotals(record, totals);
+}
+
+void AddToTotals(const AggregateRecord& record, DayTotals* totals) {
+  totals->records += 1;
+  const bool dkim = record.dkim_aligned == AlignedResult::kPass;
+  const bool spf = record.spf_aligned == AlignedResult::kPass;
+  AddSaturating(record.count, &totals->messages);
+  if (dkim) AddSaturating(record.count, &totals->dkim_aligned);
+  if (spf) AddSaturating(record.count, &totals->spf_aligned);
+  if (dkim || spf) AddSaturating(record.count, &totals->dmarc_pass);
+  if (dkim && spf) AddSaturating(record.count, &totals->both_aligned);
+  switch (record.disposition) {
+    case Disposition::kNone:
+      AddSaturating(record.count, &totals->disposition_none);
+      break;
+    case Disposition::kQuarantine:
+      AddSaturating(record.count, &totals->quarantine);
+      break;
+    case Disposition::kReject:
+      AddSaturating(record.count, &totals->reject);
+      break;
+    case Disposition::kPass:
+      AddSaturating(record.count, &totals->pass);
+      break;
+    case Disposition::kUnspecified:
+      AddSaturating(record.count, &totals->disposition_unknown);
+      break;
   }
 }
 
@@ -253,6 +255,7 @@ absl::Status CheckProcessed(const CommitBatch::Processed& processed) {
     if (report && ExpandedBytes(*report) > kMaxExpandedBytes) {
       why = fmt::format("the report takes more than {} bytes", kMaxExpandedBytes);
     }
+    if (report && report->sink != nullptr) why = "its records are in a sink, not packed";
     if (why.empty()) continue;
     return MakeError(absl::StatusCode::kInvalidArgument,
                      fmt::format("receipt {}: item {}: {}", processed.receipt, i, why));

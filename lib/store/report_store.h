@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@
 #include "lib/base/ip_address.h"
 #include "lib/base/time.h"
 #include "lib/report/model.h"
+#include "lib/report/record_sink.h"
 #include "lib/store/release.h"
 #include "lib/store/trust_reason.h"
 
@@ -124,6 +126,7 @@ struct DayTotals {
   friend bool operator==(const DayTotals&, const DayTotals&) = default;
 };
 void AddToTotals(const AggregateReport& report, DayTotals* totals);
+void AddToTotals(const AggregateRecord& record, DayTotals* totals);
 
 // Records, repairs and extensions as a store writes them, and what a commit asks of them. Made by
 // ReportWriter::Prepare().
@@ -147,8 +150,11 @@ struct StoredReport {
   Channel channel = Channel::kUnspecified;
   bool current = true;  // false: a revision that another one supersedes (D4)
   std::optional<Release> release;
-  // Instead of records, repairs and extensions, which then are empty. Of reports on their way into
-  // the store only; the counts below are those of what was packed.
+  // Of reports on their way into the store only. What has the records, if report.gone: made by
+  // ReportWriter::MakeSink().
+  std::shared_ptr<RecordSink> sink;
+  // Instead of records, repairs and extensions, which then are empty; the counts below are those of
+  // what was packed.
   std::optional<PackedParts> packed;
   // Filled by the store, ignored on writing; known also where the records are not loaded.
   int64_t record_count = 0;
@@ -330,8 +336,9 @@ class ReportWriter {
   //   a failure report is stored unless one with the same document_sha256 is
   //   Accepted::receipt.raw_sha256 empty -> the store computes it; else it is believed
   // Errors, each with nothing written:
-  //   kInvalidArgument    an item's report does not fit its place (key, hashes) or is too large, or
-  //                       a receipt id was given that is not above every earlier one
+  //   kInvalidArgument    an item's report does not fit its place (key, hashes), is too large, or
+  //                       was not prepared though its records are in a sink; or a receipt id was
+  //                       given that is not above every earlier one
   //   kNotFound           no receipt with the id of Processed::receipt
   //   kDataLoss           a stored value that had to be read does not decode
   //   kUnavailable, kResourceExhausted  disk. What reached it is unknown then, so from here on
@@ -343,6 +350,12 @@ class ReportWriter {
   // beside commits: reports are packed, which also frees their memory where it was taken. Optional;
   // what is stored is the same. The reports' keys must be final.
   virtual void Prepare(CommitBatch::Processed* processed) const { static_cast<void>(processed); }
+  // For the records of a report that is too large to be held, which then must go through Prepare().
+  // nullptr: this store takes it as a whole. Thread-safe.
+  virtual std::shared_ptr<RecordSink> MakeSink(std::string_view policy_domain) const {
+    static_cast<void>(policy_domain);
+    return nullptr;
+  }
   // Accepted and not yet processed, oldest first: the work after a restart. A receipt that does not
   // decode is left out and from then on shown by ListUnreadable(); it stays pending.
   virtual absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) = 0;

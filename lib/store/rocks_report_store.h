@@ -44,6 +44,7 @@ class RocksReportWriter final : public ReportWriter {
   absl::StatusOr<CommitResult> Commit(CommitBatch batch, Sync sync) override;
   absl::StatusOr<ReleaseResult> CheckRelease(const ReleasedReport& released) override;
   void Prepare(CommitBatch::Processed* processed) const override;
+  std::shared_ptr<RecordSink> MakeSink(std::string_view policy_domain) const override;
   absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) override;
   absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) override;

@@ -8,6 +8,7 @@
 #include "lib/base/text.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/opening_mark.h"
+#include "lib/store/record_packer.h"
 #include "lib/store/report_codec.h"
 #include "lib/store/report_db.h"
 #include "lib/store/report_transaction.h"
@@ -112,6 +113,10 @@ void RocksReportWriter::Prepare(CommitBatch::Processed* processed) const {
   for (ProcessedItem& item : processed->items) {
     if (item.report) PackReport(&*item.report);
   }
+}
+
+std::shared_ptr<RecordSink> RocksReportWriter::MakeSink(std::string_view policy_domain) const {
+  return std::make_shared<PackingSink>(policy_domain);
 }
 
 absl::Status RocksReportWriter::Edit(PurgeMode mode,

@@ -12,8 +12,8 @@ constexpr size_t kTailBytes = 16 * 1024;  // more than EndsWithFeedbackTag() loo
 }  // namespace
 
 LargeReport::LargeReport(ReportHints hints, const AggregateLimits& limits, ModelBudget& budget,
-                         int64_t most_bytes)
-    : hints_(std::move(hints)), stream_(hints_, limits, budget, most_bytes) {}
+                         int64_t most_bytes, const MakeRecordSink& make_sink)
+    : hints_(std::move(hints)), stream_(hints_, limits, budget, most_bytes, make_sink) {}
 
 bool LargeReport::Take(std::string_view piece) {
   if (bytes_ == 0) has_feedback_tag_ = HasFeedbackTag(piece);

@@ -18,7 +18,7 @@ namespace dmarcate {
 class LargeReport {
  public:
   LargeReport(ReportHints hints, const AggregateLimits& limits, ModelBudget& budget,
-              int64_t most_bytes);
+              int64_t most_bytes, const MakeRecordSink& make_sink);
   LargeReport(const LargeReport&) = delete;
   LargeReport& operator=(const LargeReport&) = delete;
 

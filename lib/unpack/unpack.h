@@ -8,6 +8,7 @@
 #define DMARCATE_LIB_UNPACK_UNPACK_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 
 #include "lib/report/aggregate.h"
 #include "lib/report/model.h"
+#include "lib/report/record_sink.h"
 
 namespace dmarcate {
 
@@ -43,6 +45,8 @@ struct UnpackHints {
   // An operator chose the input: then each message of a mailbox has the limits on parts and members
   // for itself. In what strangers send they are for the input as a whole.
   bool handed_in = false;
+  // For the records of reports that are too large to be held. Empty: they are held all the same.
+  MakeRecordSink make_sink = nullptr;
 };
 
 // One report found, or one reason why there is none. The aggregate's outcome and repairs include
@@ -51,6 +55,7 @@ struct UnpackedReport {
   ReportKind kind = ReportKind::kUnknown;
   Outcome outcome = Outcome::kQuarantined;
   std::optional<AggregateReport> aggregate;  // by `kind`, set for the kAccepted* outcomes
+  std::shared_ptr<RecordSink> sink;          // that has the records, if aggregate->gone
   std::optional<TlsReport> tls;
   std::optional<FailureReport> failure;
   std::vector<Repair> repairs;

@@ -348,6 +348,7 @@ void Unpacker::VisitLarge(LargeDocument large, Layer layer) {
   }
   report.outcome = parsed.outcome;
   report.aggregate = std::move(parsed.report);
+  report.sink = std::move(parsed.sink);
   report.reason = std::move(parsed.reason);
   report.detail = std::move(parsed.detail);
   report.excerpt = std::move(parsed.excerpt);
@@ -423,7 +424,7 @@ DocumentPlan Unpacker::PlanFor(std::string_view head, const Layer& layer, LargeD
         return {.most_bytes = static_cast<int64_t>(limits_.aggregate.converted_bytes)};
       }
       large->report = std::make_unique<LargeReport>(HintsFor(layer), limits_.aggregate, models_,
-                                                    limits_.inflated_bytes);
+                                                    limits_.inflated_bytes, hints_.make_sink);
       return {.large = [large](std::string_view piece) { return large->report->Take(piece); }};
     case Content::kGzip:
     case Content::kZlib:

@@ -9,8 +9,11 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lib/report/charset.h"
@@ -46,19 +49,38 @@ dmarcate::AggregateLimits Limits() {
   return limits;
 }
 
+class ListSink final : public dmarcate::RecordSink {
+ public:
+  int64_t Take(std::vector<dmarcate::AggregateRecord> records) override {
+    std::ranges::move(records, std::back_inserter(all));
+    return 0;
+  }
+  std::vector<dmarcate::AggregateRecord> all;
+};
+
+// Every second one by way of a sink.
 ParsedAggregate Stream(std::string_view document, dmarcate::fuzz::Cuts cuts) {
   const dmarcate::ReportHints hints = Hints();
   const dmarcate::AggregateLimits limits = Limits();
   dmarcate::ModelBudget budget(limits.records, limits.model_bytes, limits.model_free_bytes);
   const int64_t bytes = budget.bytes_left();
+  const bool gives = document.size() % 2 == 1;
+  const auto sink = std::make_shared<ListSink>();
+  const auto make_sink = [&](std::string_view) { return gives ? sink : nullptr; };
   dmarcate::AggregateStream stream(hints, limits, budget, static_cast<int64_t>(document.size()),
-                                   kSizes);
+                                   make_sink, kSizes);
   while (!document.empty() && stream.Add(cuts.Next(document))) {
   }
   ParsedAggregate parsed = stream.Finish();
   Require(parsed.report.has_value() == parsed.reason.empty());
   if (!parsed.report.has_value()) {
     Require(budget.records_left() == limits.records && budget.bytes_left() == bytes);
+  } else if (parsed.sink != nullptr) {
+    AggregateReport& report = *parsed.report;
+    Require(report.records.empty());
+    report.records = std::move(sink->all);
+    const auto gone = std::exchange(report.gone, std::nullopt);
+    Require(gone == report.sums());
   }
   return parsed;
 }

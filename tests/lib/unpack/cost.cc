@@ -94,7 +94,7 @@ void WarmUp() {
 }
 
 [[noreturn]] void RunChild(int out, std::string input, Files files, bool handed_in,
-                           std::string_view file_name) {
+                           std::string_view file_name, const MakeRecordSink& make_sink) {
   malloc_trim(0);  // what the parent has freed is no room to hide in
   const int status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
   const int peak = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
@@ -102,7 +102,8 @@ void WarmUp() {
   if (files == Files::kForbidden && CanForbidFiles() && !ForbidFiles()) _exit(4);
   const int64_t before = StatusKib(status, "VmRSS:");
   const double cpu_before = CpuSeconds();
-  const std::vector<std::string> lines = UnpackLines(std::move(input), file_name, {}, handed_in);
+  const std::vector<std::string> lines =
+      UnpackLines(std::move(input), file_name, {}, handed_in, make_sink);
   std::string text =
       fmt::format("{} {}\n", StatusKib(status, "VmHWM:") - before, CpuSeconds() - cpu_before);
   for (const std::string& line : lines) text += line + "\n";
@@ -132,7 +133,7 @@ bool CanForbidFiles() {
 }
 
 Measured UnpackInChild(const std::string& input, Files files, bool handed_in,
-                       std::string_view file_name) {
+                       std::string_view file_name, const MakeRecordSink& make_sink) {
   WarmUp();
   CanForbidFiles();
   std::array<int, 2> ends{};
@@ -140,7 +141,7 @@ Measured UnpackInChild(const std::string& input, Files files, bool handed_in,
   const pid_t child = fork();
   if (child == 0) {
     close(ends[0]);
-    RunChild(ends[1], input, files, handed_in, file_name);
+    RunChild(ends[1], input, files, handed_in, file_name, make_sink);
   }
   close(ends[1]);
   std::string text;
@@ -165,10 +166,11 @@ Measured UnpackInChild(const std::string& input, Files files, bool handed_in,
   return measured;
 }
 
-Measured UnpackWithin(const std::string& input, Files files, bool handed_in, double cpu_seconds) {
-  Measured best = UnpackInChild(input, files, handed_in);
+Measured UnpackWithin(const std::string& input, Files files, bool handed_in, double cpu_seconds,
+                      const MakeRecordSink& make_sink) {
+  Measured best = UnpackInChild(input, files, handed_in, "", make_sink);
   for (int i = 1; i < kTries && best.cpu_seconds >= cpu_seconds; ++i) {
-    const Measured again = UnpackInChild(input, files, handed_in);
+    const Measured again = UnpackInChild(input, files, handed_in, "", make_sink);
     if (again.cpu_seconds < best.cpu_seconds) best = again;
   }
   return best;

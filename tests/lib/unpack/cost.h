@@ -37,11 +37,12 @@ struct Measured {
 
 // The input is the child's before the measuring begins: it is what the daemon has received already.
 Measured UnpackInChild(const std::string& input, Files files, bool handed_in = false,
-                       std::string_view file_name = "");
+                       std::string_view file_name = "", const MakeRecordSink& make_sink = nullptr);
 
 // The cheapest of some tries, or the first that takes less than `cpu_seconds`: others on the
 // machine make the same work longer, never shorter.
-Measured UnpackWithin(const std::string& input, Files files, bool handed_in, double cpu_seconds);
+Measured UnpackWithin(const std::string& input, Files files, bool handed_in, double cpu_seconds,
+                      const MakeRecordSink& make_sink = nullptr);
 
 // Of this process so far, its threads together.
 double CpuSeconds();

@@ -673,37 +673,6 @@ std::vector<Case> LargeCases() {
 
 INSTANTIATE_TEST_SUITE_P(Large, HostileTest, testing::ValuesIn(LargeCases()), kNameOfCase);
 
-// The most that an honest reporter may send: 95 MiB of records. Its text is not held; what it says
-// is, and takes two thirds as much. That is more than the bounds above, and known
-// (known-limits.md).
-TEST(Hostile, TheLargestHonestReport) {
-  constexpr int64_t kMaxHonestKib = 144 * 1024;
-  constexpr double kMaxHonestSeconds = 3.0;  // half of that where the build optimises
-  std::string records;
-  int64_t count = 0;
-  while (records.size() < (95u << 20)) {
-    records += fmt::format(
-        "<record><row><source_ip>192.0.{}.{}</source_ip><count>{}</count><policy_evaluated>"
-        "<disposition>none</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row>"
-        "<identifiers><header_from>news.example.com</header_from><envelope_from>bounce.example.net"
-        "</envelope_from></identifiers><auth_results><dkim><domain>example.com</domain><selector>"
-        "s1</selector><result>pass</result></dkim><spf><domain>bounce.example.net</domain><scope>"
-        "mfrom</scope><result>pass</result></spf></auth_results></record>\n",
-        count / 256 % 256, count % 256, 1 + count * 7919 % 1000);
-    ++count;
-  }
-  const Measured got =
-      UnpackWithin(GzipOf(ReportOf(records)), Files::kForbidden, false, kMaxHonestSeconds);
-  ASSERT_EQ(got.lines.size(), 1u);
-  EXPECT_TRUE(got.lines[0].starts_with("aggregate accepted [gzip/xml] r-1")) << got.lines[0];
-  fmt::print("{} records, {} MiB: {} KiB, {:.3f} s\n", count, records.size() >> 20, got.growth_kib,
-             got.cpu_seconds);
-  if (DMARCATE_SANITIZED == 0) {
-    EXPECT_LT(got.growth_kib, kMaxHonestKib);
-    EXPECT_LT(got.cpu_seconds, kMaxHonestSeconds);
-  }
-}
-
 INSTANTIATE_TEST_SUITE_P(Model, HostileTest, testing::ValuesIn(ModelCases()), kNameOfCase);
 
 // A file cut anywhere is never a clean report and never more than the whole.

@@ -38,6 +38,27 @@ std::string SampleXml(std::string_view report_id) {
                      report_id);
 }
 
+LargestReport MakeLargestReport() {
+  const std::string xml = SampleXml();
+  LargestReport out;
+  out.xml = xml.substr(0, xml.find("  <record>"));
+  while (out.xml.size() < (95u << 20)) {
+    const int64_t i = out.records++;
+    const int64_t count = 1 + i * 7919 % 1000;
+    out.messages += count;
+    out.xml += fmt::format(
+        "<record><row><source_ip>192.0.{}.{}</source_ip><count>{}</count><policy_evaluated>"
+        "<disposition>none</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></row>"
+        "<identifiers><header_from>news.example.com</header_from><envelope_from>bounce.example.net"
+        "</envelope_from></identifiers><auth_results><dkim><domain>example.com</domain><selector>"
+        "s1</selector><result>pass</result></dkim><spf><domain>bounce.example.net</domain><scope>"
+        "mfrom</scope><result>pass</result></spf></auth_results></record>\n",
+        i / 256 % 256, i % 256, count);
+  }
+  out.xml += "</feedback>\n";
+  return out;
+}
+
 std::string SampleTlsJson() {
   return R"({"organization-name": "Reporter", "contact-info": "tls@reporter.example",
  "date-range": {"start-datetime": "2025-12-01T00:00:00Z", "end-datetime": "2025-12-01T23:59:59Z"},
@@ -133,9 +154,11 @@ std::string ToLine(const UnpackedReport& report) {
 }
 
 std::vector<std::string> UnpackLines(std::string input, std::string_view file_name,
-                                     const UnpackLimits& limits, bool handed_in) {
+                                     const UnpackLimits& limits, bool handed_in,
+                                     MakeRecordSink make_sink) {
   UnpackHints hints;
   hints.handed_in = handed_in;
+  hints.make_sink = std::move(make_sink);
   hints.file_name = file_name;
   hints.received_time = absl::FromUnixSeconds(1764720000);  // 2025-12-03
   std::vector<std::string> lines;

@@ -4,6 +4,7 @@
 #ifndef DMARCATE_TESTS_LIB_UNPACK_SAMPLES_H_
 #define DMARCATE_TESTS_LIB_UNPACK_SAMPLES_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,12 @@ namespace dmarcate {
 
 // An aggregate report without a flaw: one record, three messages.
 std::string SampleXml(std::string_view report_id = "r-1");
+// 95 MiB of honest records, almost all that an archive may hold; domain example.com.
+struct LargestReport {
+  std::string xml;
+  int64_t records = 0, messages = 0;
+};
+LargestReport MakeLargestReport();
 // A TLS report without a flaw.
 std::string SampleTlsJson();
 // The fields of a failure report without a flaw.
@@ -37,7 +44,8 @@ std::string_view NameOf(ReportKind kind);
 std::string ToLine(const UnpackedReport& report);
 // Unpack() with a received time, one line a report.
 std::vector<std::string> UnpackLines(std::string input, std::string_view file_name = "",
-                                     const UnpackLimits& limits = {}, bool handed_in = false);
+                                     const UnpackLimits& limits = {}, bool handed_in = false,
+                                     MakeRecordSink make_sink = nullptr);
 
 }  // namespace dmarcate
 
