@@ -32,6 +32,12 @@ bool IsFatal(const absl::Status& status) {
          status.code() == absl::StatusCode::kFailedPrecondition;
 }
 
+// So much of an import is committed at once.
+constexpr size_t kBulkGroup = 128;
+
+// Whether somebody waits for the answer before sending more.
+bool IsUrgent(Channel channel) { return channel != Channel::kImport; }
+
 int64_t RowsOf(const CommitBatch::Processed& processed) {
   int64_t rows = 1;
   for (const ProcessedItem& item : processed.items) {
@@ -235,6 +241,7 @@ void Pipeline::Prepare(Accepting item) {
     const std::lock_guard lock(mutex_);
     if (refused.ok()) refused = failure_;
     if (refused.ok()) {
+      if (IsUrgent(item.delivery.channel)) ++urgent_;
       accepting_.push_back(std::move(item));
       write_ready_.notify_one();
       return;
@@ -352,11 +359,19 @@ void Pipeline::WriteLoop() {
   }
 }
 
+// Each sync takes time in which the processor could parse. So while parsers have work, what nobody
+// waits for comes together: rows, and deliveries of a bulk import.
+bool Pipeline::MayWriteLocked() const {
+  if (stopping_) return true;
+  if (accepting_.empty() && committing_.empty()) return false;
+  return !MayParseLocked() || urgent_ > 0 || accepting_.size() >= kBulkGroup ||
+         committing_.size() >= kBulkGroup;
+}
+
 // Whatever waits, up to the limits of a group. False at the end.
 bool Pipeline::TakeGroup(Group* group) {
   std::unique_lock lock(mutex_);
-  write_ready_.wait(lock,
-                    [this] { return stopping_ || !accepting_.empty() || !committing_.empty(); });
+  write_ready_.wait(lock, [this] { return MayWriteLocked(); });
   if (accepting_.empty() && committing_.empty()) return false;
   int64_t bytes = 0, rows = 0;
   while (!committing_.empty() && rows < options_.group_rows) {
@@ -364,6 +379,7 @@ bool Pipeline::TakeGroup(Group* group) {
     if (alone && !group->committing.empty()) break;
     rows += committing_.front().rows;
     committing_rows_ -= committing_.front().rows;
+    if (IsUrgent(committing_.front().receipt.channel)) --urgent_;
     group->committing.push_back(std::move(committing_.front()));
     committing_.pop_front();
     if (alone) {
@@ -374,6 +390,7 @@ bool Pipeline::TakeGroup(Group* group) {
   while (!accepting_.empty() && group->accepting.size() < options_.group_items) {
     bytes += static_cast<int64_t>(accepting_.front().delivery.content.size());
     if (!group->accepting.empty() && bytes > options_.group_bytes) break;
+    if (IsUrgent(accepting_.front().delivery.channel)) --urgent_;
     group->accepting.push_back(std::move(accepting_.front()));
     accepting_.pop_front();
   }
@@ -543,6 +560,7 @@ void Pipeline::ParseLoop() {
       }
       ++in_work_;
       ++reading_;
+      if (!MayParseLocked()) write_ready_.notify_one();
     }
     if (resumed) {
       absl::StatusOr<Parsing> loaded = Load(&*resumed);
@@ -577,6 +595,7 @@ void Pipeline::Read(Parsing task) {
   {
     const std::lock_guard lock(mutex_);
     committing_rows_ += parsed.rows;
+    if (IsUrgent(parsed.receipt.channel)) ++urgent_;
     committing_.push_back(std::move(parsed));
     --in_work_;
   }

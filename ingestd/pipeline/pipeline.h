@@ -194,6 +194,7 @@ class Pipeline {
   void WriteLoop();
   void ParseLoop();
   void Read(Parsing task);
+  bool MayWriteLocked() const;
   bool TakeGroup(Group* group);
   void Commit(Group group);
   void CommitReceived(std::vector<Accepting> group);
@@ -245,6 +246,7 @@ class Pipeline {
   std::condition_variable prepare_ready_, write_ready_, parse_ready_, check_ready_, idle_;
   std::deque<Accepting> preparing_;
   std::deque<Accepting> accepting_;
+  size_t urgent_ = 0;            // of those and of committing_: somebody waits for it
   std::deque<Waiting> resumed_;  // to be read before what comes new
   std::deque<Parsing> parsing_;
   Schedule put_off_;  // whose content was not there, by when to read it again

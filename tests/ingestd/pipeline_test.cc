@@ -150,6 +150,50 @@ TEST_F(PipelineTest, WhatWaitsIsCommittedAsOneSyncedGroup) {
   EXPECT_EQ(Reports("a.test"), 101u);
 }
 
+// A sync costs time, and who imports does not wait for each item. But nobody waits for the import.
+TEST_F(PipelineTest, AnImportIsCommittedTogetherWhileParsersWork) {
+  constexpr size_t kBulk = 128;
+  options_.parse_threads = 1;
+  std::promise<void> began, go;
+  std::shared_future<void> gone = go.get_future().share();
+  parser_ = [&](std::string content, const UnpackHints& hints) {
+    if (content.ends_with(" first")) {
+      began.set_value();
+      gone.wait();
+    }
+    return FakeUnpack(std::move(content), hints);
+  };
+  Start();
+  const auto import = [this](std::string_view id) {
+    Delivery delivery = MakeDelivery(fmt::format("report a.test {}", id));
+    delivery.channel = Channel::kImport;
+    return Submit(std::move(delivery));
+  };
+  std::vector<std::shared_ptr<Heard>> heard = {import("first")};
+  began.get_future().wait();
+  heard.push_back(import("second"));  // the parsers have nothing else: at once
+  EXPECT_TRUE(heard.back()->durable_future.get().ok());
+
+  size_t before = store_.seen().size();
+  for (int i = 0; i < 10; ++i) heard.push_back(import(fmt::format("third-{}", i)));
+  EXPECT_TRUE(Submit("report a.test urgent")->durable_future.get().ok());
+  auto seen = store_.seen();
+  ASSERT_EQ(seen.size(), before + 1);
+  EXPECT_EQ(seen.back().accepted, 11u);
+
+  before = seen.size();
+  for (size_t i = 0; i < kBulk; ++i) heard.push_back(import(fmt::format("fourth-{}", i)));
+  EXPECT_TRUE(heard.back()->durable_future.get().ok());
+  seen = store_.seen();
+  ASSERT_EQ(seen.size(), before + 1);
+  EXPECT_EQ(seen.back().accepted, kBulk);
+
+  heard.push_back(import("fifth"));
+  go.set_value();
+  for (const auto& each : heard) EXPECT_TRUE(each->read_future.get().ok());
+  EXPECT_EQ(Reports("a.test"), heard.size() + 1);
+}
+
 TEST_F(PipelineTest, AGroupHasLimits) {
   options_.group_items = 10;
   Start();
