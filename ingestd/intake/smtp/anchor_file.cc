@@ -50,7 +50,10 @@ absl::StatusOr<std::vector<AnchorEntry>> LoadAnchorFile(const std::string& path)
     AnchorEntry entry;
     const bool good = ++number == 1 ? line == kFirstLine : ParseEntry(line, &entry);
     if (!good || end == std::string_view::npos) {
-      return MakeError(absl::StatusCode::kDataLoss, fmt::format("{}: line {}", path, number));
+      return MakeError(
+          absl::StatusCode::kDataLoss,
+          fmt::format("{}: line {}: {}", path, number,
+                      number == 1 ? "no list of anchor senders" : "no whole entry (HASH SECONDS)"));
     }
     if (number > 1) out.push_back(entry);
     rest.remove_prefix(end + 1);

@@ -1,12 +1,15 @@
 #include "ingestd/intake/smtp/sender_gate.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <utility>
 #include <vector>
 
 #include "fmt/format.h"
 
 #include "ingestd/intake/smtp/anchor_file.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 
 namespace dmarcate {
@@ -24,13 +27,25 @@ SenderGate::SenderGate(const SenderBudgetLimits& limits, const PublicSuffixList&
 
 void SenderGate::Load() {
   const absl::StatusOr<std::vector<AnchorEntry>> entries = LoadAnchorFile(file_);
-  if (!entries.ok()) return LogWarn("anchor_senders_lost", {{"error", entries.status()}});
+  if (!entries.ok()) return KeepAside(entries.status());
   const absl::Duration now = clock_.Monotonic();
   const absl::Time wall = clock_.Now();
   for (const AnchorEntry& entry : *entries) {
     // The clock may have been set back since.
     budgets_.Restore({entry.sender, now - std::max(wall - entry.proved, absl::ZeroDuration())});
   }
+}
+
+// A person may still make something of it.
+void SenderGate::KeepAside(const absl::Status& why) {
+  const std::string aside = file_ + ".bad";
+  if (rename(file_.c_str(), aside.c_str()) == 0) {
+    return LogWarn("anchor_senders_lost", {{"error", why}, {"kept_as", aside}});
+  }
+  LogWarn("anchor_senders_lost",
+          {{"error", why},
+           {"not_replaced", ErrnoError(errno, fmt::format("{}: move to {}", file_, aside))}});
+  file_.clear();
 }
 
 void SenderGate::Save() {
@@ -48,6 +63,8 @@ void SenderGate::Save() {
   }
   if (const absl::Status saved = SaveAnchorFile(file_, entries); !saved.ok()) {
     LogWarn("anchor_senders_unsaved", {{"error", saved}});
+    const std::lock_guard lock(mutex_);
+    unsaved_ = true;  // the next time
   }
 }
 

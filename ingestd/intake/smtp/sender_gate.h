@@ -24,8 +24,9 @@ namespace dmarcate {
 // Thread-safe.
 class SenderGate {
  public:
-  // `suffixes` and `clock` outlive this. `file`: empty: nothing is kept. A damaged one is logged,
-  // and replaced later.
+  // `suffixes` and `clock` outlive this. `file`: empty: nothing is kept. One that cannot be read is
+  // logged and kept aside, as `file`.bad; where even that cannot be done it is left as it is, and
+  // nothing is written.
   SenderGate(const SenderBudgetLimits& limits, const PublicSuffixList& suffixes, const Clock& clock,
              std::string file);
 
@@ -42,11 +43,12 @@ class SenderGate {
   // Writes the file, at most once in kSaveInterval.
   void Learn(const Envelope& envelope, const CarrierAuth& auth, TrustClass best);
   static constexpr absl::Duration kSaveInterval = absl::Minutes(10);
-  // Writes what was learnt since. At the end.
+  // Writes what was learnt since, and what could not be written before. At the end.
   void Save();
 
  private:
   void Load();
+  void KeepAside(const absl::Status& why);
   bool Tell(const BudgetVerdict& verdict, absl::Duration now);
 
   const Clock& clock_;
@@ -55,7 +57,7 @@ class SenderGate {
   absl::Duration saved_ = -absl::InfiniteDuration();
   bool unsaved_ = false;
   LogLimiter lines_;
-  const std::string file_;
+  std::string file_;       // constant once constructed
   std::mutex file_mutex_;  // held before the other
 };
 

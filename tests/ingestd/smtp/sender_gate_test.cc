@@ -100,7 +100,7 @@ TEST_F(SenderGateTest, AnchorsAreKnownAfterARestart) {
   EXPECT_EQ(Taken(gate, From("192.0.2.4", "a@anchor.test")), 3);
 }
 
-TEST_F(SenderGateTest, ADamagedFileIsToldAndReplaced) {
+TEST_F(SenderGateTest, ADamagedFileIsToldAndKeptAside) {
   const std::string good = std::string(32, 'a') + " 1799999999\n";
   const std::string first = "dmarcate anchor-senders 1\n";
   ASSERT_TRUE(WriteFileAtomically(file_, first + good, 0600).ok());
@@ -112,19 +112,69 @@ TEST_F(SenderGateTest, ADamagedFileIsToldAndReplaced) {
     ASSERT_TRUE(WriteFileAtomically(file_, text, 0600).ok());
     EXPECT_EQ(LoadAnchorFile(file_).status().code(), absl::StatusCode::kDataLoss) << text;
   }
+  const std::string damaged = first + "x" + good;
+  ASSERT_TRUE(WriteFileAtomically(file_, damaged, 0600).ok());
   testing::internal::CaptureStderr();
   SenderGate gate = Make();
-  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("anchor_senders_lost"));
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, testing::HasSubstr("anchor_senders_lost"));
+  EXPECT_THAT(log, testing::HasSubstr(file_ + ": line 2"));
+  EXPECT_THAT(log, testing::HasSubstr("kept_as=\"" + file_ + ".bad\""));
   gate.Learn(anchor_, Spf(SpfResult::kPass, true), TrustClass::kAnchored);
   EXPECT_EQ(LoadAnchorFile(file_)->size(), 1u);
+  EXPECT_EQ(*ReadFile(file_ + ".bad", 1 << 20), damaged);
 }
 
-TEST_F(SenderGateTest, AFileThatCannotBeWrittenCostsNothingElse) {
-  SenderGate gate(limits_, *suffixes_, clock_, directory_.File("missing/anchor-senders"));
+TEST_F(SenderGateTest, ADamagedFileThatCannotBeKeptAsideIsNotReplaced) {
+  ASSERT_TRUE(WriteFileAtomically(file_, "damaged", 0600).ok());
+  ASSERT_TRUE(MakeDirectories(file_ + ".bad", 0700).ok());  // in the way
+  testing::internal::CaptureStderr();
+  {
+    SenderGate gate = Make();
+    gate.Learn(anchor_, Spf(SpfResult::kPass, true), TrustClass::kAnchored);
+    gate.Save();
+    EXPECT_EQ(Taken(gate, anchor_), 9);
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, testing::HasSubstr("anchor_senders_lost"));
+  EXPECT_THAT(log, testing::HasSubstr(file_ + ": move to " + file_ + ".bad: "));
+  EXPECT_EQ(*ReadFile(file_, 1 << 20), "damaged");
+}
+
+TEST_F(SenderGateTest, AFileThatCannotBeWrittenCostsNothingElseAndIsWrittenLater) {
+  const std::string file = directory_.File("missing/anchor-senders");
+  SenderGate gate(limits_, *suffixes_, clock_, file);
   testing::internal::CaptureStderr();
   gate.Learn(anchor_, Spf(SpfResult::kPass, true), TrustClass::kAnchored);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("anchor_senders_unsaved"));
   EXPECT_EQ(Taken(gate, anchor_), 9);
+  // At the end it is tried again, though nothing was learnt since.
+  ASSERT_TRUE(MakeDirectories(directory_.File("missing"), 0700).ok());
+  gate.Save();
+  ASSERT_EQ(LoadAnchorFile(file)->size(), 1u);
+}
+
+// As long as it fails, no more often than it would be written.
+TEST_F(SenderGateTest, AFailedWriteIsTriedAgainInTime) {
+  const std::string file = directory_.File("missing/anchor-senders");
+  SenderGate gate(limits_, *suffixes_, clock_, file);
+  testing::internal::CaptureStderr();
+  const auto learn = [&] {
+    gate.Learn(From("192.0.2.9", "a@other.test"), Spf(SpfResult::kPass, true),
+               TrustClass::kAuthenticated);
+  };
+  gate.Learn(anchor_, Spf(SpfResult::kPass, true), TrustClass::kAnchored);
+  for (int i = 0; i < 10; ++i) learn();
+  clock_.Advance(SenderGate::kSaveInterval);
+  for (int i = 0; i < 10; ++i) learn();
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::ranges::count(log, '\n'), 2) << log;
+  ASSERT_TRUE(MakeDirectories(directory_.File("missing"), 0700).ok());
+  learn();
+  EXPECT_TRUE(LoadAnchorFile(file)->empty());
+  clock_.Advance(SenderGate::kSaveInterval);
+  learn();
+  EXPECT_EQ(LoadAnchorFile(file)->size(), 1u);
 }
 
 // Strangers decide how often they come, not how long the log is.
