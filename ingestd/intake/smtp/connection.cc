@@ -120,7 +120,10 @@ void MailConnection::Pump() {
 // pause, it is as long.
 bool MailConnection::PauseIsOver() {
   const absl::Duration now = shared_->parts.clock.Monotonic();
-  if (pace_.phase() != SmtpPhase::kPause) pace_.Pause(session_.errors(), now);
+  if (pace_.phase() != SmtpPhase::kPause) {
+    pace_.Pause(session_.errors(), now);
+    ++shared_->paused;
+  }
   if (now < pace_.Deadline(false)) return false;
   EndPause();
   return true;
@@ -129,6 +132,7 @@ bool MailConnection::PauseIsOver() {
 void MailConnection::EndPause() {
   session_.Resume();
   Enter(SmtpPhase::kCommand);
+  --shared_->paused;
 }
 
 bool MailConnection::Flush() {
@@ -359,6 +363,7 @@ void MailConnection::SayGoodbye() {
 void MailConnection::Close(std::string_view why) {
   if (std::exchange(closed_, true)) return;
   const auto self = shared_from_this();
+  if (pace_.phase() == SmtpPhase::kPause) --shared_->paused;
   if (std::exchange(room_awaited_, false)) shared_->parts.budget.Withdraw(room_ticket_);
   reservation_.Release();
   stream_.Close();

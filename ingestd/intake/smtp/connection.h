@@ -8,6 +8,8 @@
 #ifndef DMARCATE_INGESTD_INTAKE_SMTP_CONNECTION_H_
 #define DMARCATE_INGESTD_INTAKE_SMTP_CONNECTION_H_
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -58,6 +60,8 @@ struct SmtpShared {
   std::unique_ptr<TlsIdentity> tls;
   std::string scratch;  // what was read last
   LogLimiter ends;      // that are logged
+  std::atomic<size_t> paused = 0;
+  std::atomic<uint64_t> looks = 0;
   std::function<void(const std::shared_ptr<MailConnection>&)> on_close;
 };
 

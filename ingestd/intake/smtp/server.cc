@@ -257,6 +257,7 @@ void SmtpServer::Watch() {
     for (const auto& listener : listeners_) {
       if (std::exchange(listener->paused, false)) Accept(*listener);
     }
+    ++shared_->looks;
     Watch();
   });
 }
@@ -302,5 +303,7 @@ size_t SmtpServer::connections() const {
   const std::lock_guard lock(mutex_);
   return open_.size();
 }
+
+SmtpServer::Counts SmtpServer::counts() const { return {shared_->paused, shared_->looks}; }
 
 }  // namespace dmarcate

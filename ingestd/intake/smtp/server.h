@@ -47,6 +47,12 @@ class SmtpServer {
   // Where it listens, in the order of the configuration, SMTP first.
   const std::vector<uint16_t>& ports() const { return ports_; }
   size_t connections() const;
+  // As of now. Thread-safe.
+  struct Counts {
+    size_t paused = 0;   // connections whose clients are kept waiting for a refusal
+    uint64_t looks = 0;  // how often it has looked for what is due, and done that
+  };
+  Counts counts() const;
 
  private:
   using Descriptor = boost::asio::posix::stream_descriptor;
