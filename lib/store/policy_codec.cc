@@ -150,6 +150,12 @@ std::string EncodeRecord(std::string_view key, const DomainRecord& record) {
   out.set_dns_provider(record.dns_provider);
   out.set_report_mailbox(record.report_mailbox);
   PutManaged(record.managed_terms, out.mutable_managed_terms());
+  for (const ReportAddressRecord& address : record.report_addresses) {
+    pb::ReportAddress* to = out.add_report_addresses();
+    to->set_address(address.address);
+    to->set_create_time_us(Micros(address.create_time));
+    if (address.revoked()) to->set_revoke_time_us(Micros(address.revoke_time));
+  }
   return SealMessage(key, out);
 }
 
@@ -164,6 +170,13 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRe
   record->dns_provider = in.dns_provider();
   record->report_mailbox = in.report_mailbox();
   record->managed_terms = Managed(in.managed_terms());
+  record->report_addresses.clear();
+  for (const pb::ReportAddress& address : in.report_addresses()) {
+    record->report_addresses.push_back({address.address(), FromMicros(address.create_time_us()),
+                                        address.has_revoke_time_us()
+                                            ? FromMicros(address.revoke_time_us())
+                                            : absl::InfiniteFuture()});
+  }
   return absl::OkStatus();
 }
 

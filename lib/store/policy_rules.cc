@@ -11,6 +11,20 @@ bool IsEndState(ChangeState state) {
          state != ChangeState::kVerifying && state != ChangeState::kRollingBack;
 }
 
+const ReportAddressRecord* CurrentReportAddress(const DomainRecord& record) {
+  const ReportAddressRecord* current = nullptr;
+  for (const ReportAddressRecord& address : record.report_addresses) {
+    if (!address.revoked()) current = &address;
+  }
+  return current;
+}
+
+std::string MailboxForReports(const DomainRecord& record) {
+  if (!record.report_mailbox.empty()) return record.report_mailbox;
+  const ReportAddressRecord* current = CurrentReportAddress(record);
+  return current == nullptr ? std::string() : current->address;
+}
+
 bool IsOpen(ChangeState state) { return state != ChangeState::kPlanned && !IsEndState(state); }
 
 absl::Status CheckRevision(std::string_view what, uint64_t named, std::optional<uint64_t> stored) {

@@ -44,15 +44,31 @@ struct ManagedTerm {
   friend bool operator==(const ManagedTerm&, const ManagedTerm&) = default;
 };
 
+// An address of Dmarcate's own at which the reports about one domain arrive.
+struct ReportAddressRecord {
+  std::string address;  // "r-0123456789abcdef@reports.example", lower case
+  absl::Time create_time;
+  absl::Time revoke_time = absl::InfiniteFuture();  // from then on its mail is refused
+  bool revoked() const { return revoke_time != absl::InfiniteFuture(); }
+  friend bool operator==(const ReportAddressRecord&, const ReportAddressRecord&) = default;
+};
+
 struct DomainRecord {
   std::string name;  // A-labels, lower case
   std::string uid;
   absl::Time create_time, update_time;
   std::string dns_provider;    // id, or empty
-  std::string report_mailbox;  // or empty
+  std::string report_mailbox;  // chosen by the operator, or empty
   std::vector<ManagedTerm> managed_terms;
+  std::vector<ReportAddressRecord> report_addresses;  // in the order in which they were made
   uint64_t revision = 0;
 };
+
+// The newest report address that is not revoked; null: none.
+const ReportAddressRecord* CurrentReportAddress(const DomainRecord& record);
+// Where a DMARC change sends the reports: report_mailbox or, without one, the current report
+// address; empty: neither.
+std::string MailboxForReports(const DomainRecord& record);
 
 enum class SourceState : uint8_t { kPending = 1, kApproved = 2, kRejected = 3 };
 

@@ -473,6 +473,21 @@ TEST(PolicyValues, Golden) {
             "0a11696e636c7564653a612e6578616d706c65"
             "120161"      // a managed term
             "202a9b62");  // checksum
+
+  // What was written before there were report addresses is read as it was.
+  const std::string key = policy_keys::Domain(kDomain), old = EncodeRecord(key, domain);
+  domain.report_addresses = {{"r@x", domain.create_time, domain.update_time}};
+  const std::string with = EncodeRecord(key, domain);
+  EXPECT_EQ(ToHex(with).substr(2 * (old.size() - 4), 50),
+            "4a17"
+            "0a03724078"
+            "10c0d6bec2f7f58803"    // address, create time
+            "18c0d6bec2f7f58803");  // revoke time
+  DomainRecord got;
+  ASSERT_TRUE(DecodeRecord(key, with, &got).ok());
+  EXPECT_EQ(got.report_addresses, domain.report_addresses);
+  ASSERT_TRUE(DecodeRecord(key, old, &got).ok());
+  EXPECT_TRUE(got.report_addresses.empty());
 }
 
 TEST(PolicyValues, UnknownEnumIsDataLoss) {

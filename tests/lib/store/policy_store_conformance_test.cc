@@ -39,6 +39,8 @@ DomainRecord Domain(std::string name) {
   record.dns_provider = "pdns";
   record.report_mailbox = "r@example.com";
   record.managed_terms = {{"include:a.example", "a"}};
+  record.report_addresses = {{"r-0@reports.example", kNow, kNow + absl::Hours(1)},
+                             {"r-1@reports.example", kNow + absl::Minutes(1)}};
   return record;
 }
 
@@ -123,6 +125,19 @@ TEST_P(PolicyStoreTest, KeepsADomain) {
   EXPECT_EQ(EncodeRecord("", *got), EncodeRecord("", *put));
   EXPECT_EQ(got->create_time, kNow);
   EXPECT_EQ(got->managed_terms, put->managed_terms);
+  EXPECT_EQ(got->report_addresses, Domain("example.com").report_addresses);
+}
+
+TEST(ReportAddresses, TheNewestThatIsNotRevokedIsTheCurrentOne) {
+  DomainRecord record;
+  EXPECT_EQ(CurrentReportAddress(record), nullptr);
+  EXPECT_EQ(MailboxForReports(record), "");
+  record.report_addresses = {{"a@x.test", kNow}, {"b@x.test", kNow}, {"c@x.test", kNow, kNow}};
+  ASSERT_NE(CurrentReportAddress(record), nullptr);
+  EXPECT_EQ(CurrentReportAddress(record)->address, "b@x.test");
+  EXPECT_EQ(MailboxForReports(record), "b@x.test");
+  record.report_mailbox = "dmarc@y.test";
+  EXPECT_EQ(MailboxForReports(record), "dmarc@y.test") << "the operator's choice";
 }
 
 TEST_P(PolicyStoreTest, RevisionsAreChecked) {
