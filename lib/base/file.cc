@@ -110,6 +110,7 @@ absl::Status WriteFileAtomically(const std::string& path, std::string_view data,
     unlink(temporary.c_str());
     return ErrnoError(error_number, path);
   };
+  if (fchmod(fd.get(), mode) != 0) return fail(errno);
   for (std::string_view rest = data; !rest.empty();) {
     const ssize_t wrote = write(fd.get(), rest.data(), rest.size());
     if (wrote < 0 && errno == EINTR) continue;

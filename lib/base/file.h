@@ -40,7 +40,7 @@ absl::Status ErrnoError(int error_number, std::string_view context);
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes);
 
 // Readers see the old bytes or the new ones, also after a crash: temporary file in the same
-// directory, fsync, rename, fsync of the directory.
+// directory, fsync, rename, fsync of the directory. The umask takes nothing from `mode`.
 absl::Status WriteFileAtomically(const std::string& path, std::string_view data, mode_t mode);
 
 // Makes the directory `path` with `mode` and, with the ordinary one, what is missing above it. What

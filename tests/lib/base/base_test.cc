@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -143,6 +144,17 @@ TEST(File, AtomicWriteReplacesAndReadsBackWithinTheLimit) {
   EXPECT_EQ(*ReadFile(path, 3), "two");
   EXPECT_EQ(ReadFile(path, 2).status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(ReadFile(path + ".absent", 2).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(File, AtomicWriteGivesTheModeWhateverTheUmask) {
+  const std::string path = testing::TempDir() + "/atomic-mode";
+  const mode_t before = umask(0077);
+  const absl::Status written = WriteFileAtomically(path, "for the group", 0640);
+  umask(before);
+  ASSERT_TRUE(written.ok()) << written;
+  struct stat info = {};
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0640u);
 }
 
 TEST(TomlConfig, ReadsTypesAndUnits) {
