@@ -24,16 +24,7 @@ absl::Status TlsError(std::string_view what) {
                    fmt::format("{}: {}", what, reason == nullptr ? "unusable" : reason));
 }
 
-bool IsSameFile(const struct stat& a, const struct stat& b) {
-  return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
-         a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
-}
-
 }  // namespace
-
-bool TlsIdentity::Stamp::operator==(const Stamp& other) const {
-  return IsSameFile(certificate, other.certificate) && IsSameFile(key, other.key);
-}
 
 absl::StatusOr<std::unique_ptr<TlsIdentity>> TlsIdentity::Load(const std::string& certificate,
                                                                const std::string& key) {
@@ -43,10 +34,7 @@ absl::StatusOr<std::unique_ptr<TlsIdentity>> TlsIdentity::Load(const std::string
 }
 
 TlsIdentity::Stamp TlsIdentity::Look() const {
-  Stamp out;
-  if (stat(certificate_.c_str(), &out.certificate) != 0) out.certificate = {};
-  if (stat(key_.c_str(), &out.key) != 0) out.key = {};
-  return out;
+  return {FileStamp::Of(certificate_), FileStamp::Of(key_)};
 }
 
 absl::Status TlsIdentity::Read() {

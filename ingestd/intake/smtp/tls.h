@@ -5,14 +5,14 @@
 #ifndef DMARCATE_INGESTD_INTAKE_SMTP_TLS_H_
 #define DMARCATE_INGESTD_INTAKE_SMTP_TLS_H_
 
-#include <sys/stat.h>
-
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include <openssl/ssl.h>
+
+#include "lib/base/file_stamp.h"
 
 namespace dmarcate {
 
@@ -37,8 +37,8 @@ class TlsIdentity {
 
  private:
   struct Stamp {
-    struct stat certificate = {}, key = {};
-    bool operator==(const Stamp& other) const;
+    FileStamp certificate, key;
+    friend bool operator==(const Stamp&, const Stamp&) = default;
   };
   TlsIdentity(std::string certificate, std::string key)
       : certificate_(std::move(certificate)), key_(std::move(key)) {}
