@@ -120,7 +120,7 @@ absl::StatusOr<ReportHostFacts> Planner::GatherReportHost(const DomainRecord& do
                                                           DnsProvider& provider,
                                                           Draft& draft) const {
   ReportHostFacts facts;
-  DMARCATE_ASSIGN_OR_RETURN(facts.host, HostOfMailbox(domain.report_mailbox));
+  DMARCATE_ASSIGN_OR_RETURN(facts.host, HostOfMailbox(MailboxForReports(domain)));
   facts.needed = world_.suffixes.OrganizationalDomain(facts.host) !=
                  world_.suffixes.OrganizationalDomain(draft.domain);
   if (!facts.needed) return facts;
@@ -173,7 +173,7 @@ absl::Status Planner::DraftDmarc(const DomainRecord& domain, DnsProvider& provid
     }
   }
   const absl::StatusOr<DmarcPlan> plan =
-      PlanDmarcRua(draft.domain, texts, domain.report_mailbox, inherited);
+      PlanDmarcRua(draft.domain, texts, MailboxForReports(domain), inherited);
   if (!plan.ok()) {
     return MakeReasonedError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
                              MessageOf(plan.status()), {{"field", "report_mailbox"}});
@@ -215,12 +215,13 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
                                            std::string_view principal) const {
   if (!intent.spf_from_decisions && !intent.dmarc_report_address) {
     intent.spf_from_decisions = true;
-    intent.dmarc_report_address = !domain.report_mailbox.empty();
+    intent.dmarc_report_address = !MailboxForReports(domain).empty();
   }
-  if (intent.dmarc_report_address && domain.report_mailbox.empty()) {
-    return MakeReasonedError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
-                             fmt::format("{} has no report mailbox", domain.name),
-                             {{"field", "intent.dmarc_report_address"}});
+  if (intent.dmarc_report_address && MailboxForReports(domain).empty()) {
+    return MakeReasonedError(
+        absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
+        fmt::format("{} has no report mailbox and no report address", domain.name),
+        {{"field", "intent.dmarc_report_address"}});
   }
   DMARCATE_ASSIGN_OR_RETURN(const std::shared_ptr<DnsProvider> provider,
                             OpenProvider(domain.dns_provider));

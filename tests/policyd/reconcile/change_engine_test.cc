@@ -307,6 +307,32 @@ TEST_F(ChangeEngineTest, NeedsAProvider) {
   EXPECT_EQ(CodeOf(engine->Plan("other.test", {}, "p").status()), "RESOURCE_NOT_FOUND");
 }
 
+// The address that Dmarcate made stands where the operator named no mailbox, by the same rules.
+TEST_F(ChangeEngineTest, TheReportAddressGoesBesideWhatIsThere) {
+  DomainRecord domain = world.store.GetDomain("example.com").value();
+  domain.report_mailbox = "";
+  domain.report_addresses = {
+      {"r-0000000000000000@reports.test", world.clock.Now()},
+      {"r-1111111111111111@reports.test", world.clock.Now()},
+      {"r-2222222222222222@reports.test", world.clock.Now(), world.clock.Now()}};
+  ASSERT_TRUE(world.store.PutDomain(domain).ok());
+  ChangeRecord plan = Plan();
+  ASSERT_EQ(plan.record_changes.size(), 3u);
+  EXPECT_EQ(plan.record_changes[0].owner_name, TestWorld::kReport.text()) << "the authorization";
+  EXPECT_THAT(plan.record_changes[1].after,
+              ElementsAre("\"v=DMARC1; p=reject; x=1; rua=mailto:o@o.test,"
+                          "mailto:r-1111111111111111@reports.test\""));
+  domain = world.store.GetDomain("example.com").value();
+  for (ReportAddressRecord& address : domain.report_addresses) {
+    address.revoke_time = world.clock.Now();
+  }
+  ASSERT_TRUE(world.store.PutDomain(domain).ok());
+  plan = Plan();
+  EXPECT_EQ(plan.record_changes.size(), 1u) << "SPF alone";
+  EXPECT_EQ(CodeOf(engine->Plan("example.com", {.dmarc_report_address = true}, "p").status()),
+            "FIELD_INVALID");
+}
+
 TEST_F(ChangeEngineTest, OnlyAManagedReportDomainIsWritten) {
   DomainRecord reports = world.store.GetDomain("reports.test").value();
   reports.dns_provider = "other";
