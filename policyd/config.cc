@@ -5,6 +5,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/toml_config.h"
 #include "lib/dns/config.h"
+#include "lib/snapshot/report_address.h"
 
 namespace dmarcate {
 namespace {
@@ -25,6 +26,21 @@ absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
   out.secrets_directory = Directory(file, "secrets.directory", "/etc/dmarcate/secrets");
   if (out.store_directory == out.reports_directory) {
     file.Reject("reports.directory", "is store.directory too; each database needs its own");
+  }
+  out.address_domain = file.String("reports.address_domain", "");
+  if (!out.address_domain.empty()) {
+    if (const auto host = ParseReportHost(out.address_domain); host.ok()) {
+      out.address_domain = host->text();
+    } else {
+      file.Reject("reports.address_domain", MessageOf(host.status()));
+    }
+  }
+  out.snapshot_file = file.String("snapshot.file", "");
+  if (!out.snapshot_file.empty() && !out.snapshot_file.starts_with('/')) {
+    file.Reject("snapshot.file", "want an absolute path");
+  }
+  if (!out.address_domain.empty() && out.snapshot_file.empty()) {
+    file.Reject("snapshot.file", "needed with reports.address_domain: how ingestd learns of them");
   }
   out.public_suffix_file = file.String("public_suffix_file", "");
   out.dns = LoadDnsConfig(file);

@@ -18,9 +18,11 @@
 namespace dmarcate {
 
 struct PolicydConfig {
-  ListenConfig listen;             // [listen]
-  std::string store_directory;     // store.directory: decisions, changes, providers
-  std::string reports_directory;   // reports.directory: ingestd's store, read only
+  ListenConfig listen;            // [listen]
+  std::string store_directory;    // store.directory: decisions, changes, providers
+  std::string reports_directory;  // reports.directory: ingestd's store, read only
+  std::string address_domain;  // reports.address_domain: of report addresses; empty: none are made
+  std::string snapshot_file;   // snapshot.file: what ingestd is told; empty: nothing
   std::string secrets_directory;   // secrets.directory: one file for each DNS credential
   std::string public_suffix_file;  // empty: the list compiled into libpsl
   DnsConfig dns;                   // [dns]

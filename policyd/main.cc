@@ -42,6 +42,7 @@
 #include "policyd/service/report_follower.h"
 #include "policyd/service/report_service.h"
 #include "policyd/service/request_memory.h"
+#include "policyd/service/snapshot_publisher.h"
 #include "policyd/service/source_service.h"
 #include "policyd/service/stats_service.h"
 #include "policyd/service/ticker.h"
@@ -54,6 +55,8 @@ constexpr size_t kHandlerThreads = 16;
 constexpr size_t kHandlerQueue = 64;
 // How often changes that stopped half-way (a provider was down) are taken up again.
 constexpr absl::Duration kResumeInterval = absl::Seconds(30);
+// How often it is looked at whether ingestd has been told what is stored.
+constexpr absl::Duration kPublishInterval = absl::Seconds(10);
 
 constexpr mode_t kDirectoryMode = 0750;
 
@@ -63,6 +66,11 @@ StartCheck CheckStart(const PolicydConfig& config) {
   check.RequireOwnDirectory("store.directory", config.store_directory);
   // ingestd may make the one later, and the other is for those who have a provider.
   check.Expect("reports.directory", CheckDirectory(config.reports_directory, R_OK | X_OK));
+  if (!config.snapshot_file.empty()) {
+    check.Expect(
+        "snapshot.file",
+        CheckDirectory(std::filesystem::path(config.snapshot_file).parent_path(), W_OK | X_OK));
+  }
   check.Expect("secrets.directory", CheckDirectory(config.secrets_directory, X_OK));
   return check;
 }
@@ -96,9 +104,11 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
   AnalysisCache analysis(reports, Catalogue::Default());
   RequestMemory requests(*policies, clock);
   const PageTokens pages(clock, random);
+  SnapshotPublisher publisher(*policies, config.snapshot_file);
+  publisher.Publish().IgnoreError();  // before anybody is answered; an error is logged
   const ServiceParts parts{host, clock, random, *policies, analysis, requests, pages};
   const std::unique_ptr<grpc::Service> services[] = {
-      MakeDomainService(parts, suffixes),
+      MakeDomainService(parts, suffixes, config.address_domain, publisher),
       MakeSourceService(parts, *resolver),
       MakeStatsService(parts),
       MakeRecordService(parts, *resolver, *authoritative),
@@ -111,6 +121,13 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
   DMARCATE_ASSIGN_OR_RETURN(const auto server, GrpcServer::Start(config.listen, host, served));
   server->SetHealth("reports", GrpcServer::Serving::kNo);
   reports.CallWhenReady([&server] { server->SetHealth("reports", GrpcServer::Serving::kYes); });
+  if (!config.snapshot_file.empty()) {
+    publisher.CallOnChange([&server](bool up_to_date) {
+      server->SetHealth("snapshot",
+                        up_to_date ? GrpcServer::Serving::kYes : GrpcServer::Serving::kNo);
+    });
+  }
+  Ticker publish(kPublishInterval, [&publisher] { publisher.Publish().IgnoreError(); });
   Ticker follow(kFollowInterval, [&reports] { reports.Tick().IgnoreError(); });
   Ticker resume(kResumeInterval, [&engine] {
     if (const absl::Status status = engine.Resume(); !status.ok()) {
@@ -125,6 +142,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
 
   LogInfo("stopping", {});
   resume.Stop();
+  publish.Stop();
   host.StartDraining();
   engine.Stop();  // calls that wait for a change are answered with the step it has reached
   server->Drain(config.drain_limit);

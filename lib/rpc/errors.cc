@@ -73,6 +73,8 @@ constexpr ReasonRow kReasons[] = {
     {Reason::kProviderCredential, "PROVIDER_CREDENTIAL", FAILED_PRECONDITION},
     {Reason::kRollbackBlocked, "ROLLBACK_BLOCKED", FAILED_PRECONDITION},
     {Reason::kNotReleasable, "NOT_RELEASABLE", FAILED_PRECONDITION},
+    {Reason::kReportDomainMissing, "REPORT_DOMAIN_MISSING", FAILED_PRECONDITION},
+    {Reason::kReportAddressLimit, "REPORT_ADDRESS_LIMIT", FAILED_PRECONDITION},
     {Reason::kEtagMismatch, "ETAG_MISMATCH", ABORTED},
     {Reason::kSourceEvidenceChanged, "SOURCE_EVIDENCE_CHANGED", ABORTED},
     {Reason::kStalePlan, "STALE_PLAN", ABORTED},

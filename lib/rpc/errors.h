@@ -81,6 +81,8 @@ enum class Reason : uint8_t {
   kProviderCredential,
   kRollbackBlocked,
   kNotReleasable,
+  kReportDomainMissing,
+  kReportAddressLimit,
   // ABORTED
   kEtagMismatch,
   kSourceEvidenceChanged,

@@ -1,6 +1,7 @@
 #include "policyd/service/domain_service.h"
 
 #include <algorithm>
+#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,8 @@
 #include "policyd/plan/dmarc_plan.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
+#include "policyd/service/report_addresses.h"
+#include "policyd/service/snapshot_publisher.h"
 
 namespace dmarcate {
 namespace {
@@ -31,8 +34,12 @@ constexpr absl::Duration kSummaryMargin = absl::Seconds(3);
 
 class DomainServiceImpl final : public v1::DomainService::CallbackService {
  public:
-  DomainServiceImpl(const ServiceParts& parts, const PublicSuffixList& suffixes)
-      : parts_(parts), suffixes_(suffixes) {}
+  DomainServiceImpl(const ServiceParts& parts, const PublicSuffixList& suffixes,
+                    const std::string& address_domain, SnapshotPublisher& publisher)
+      : parts_(parts),
+        suffixes_(suffixes),
+        address_domain_(address_domain),
+        publisher_(publisher) {}
 
   grpc::ServerUnaryReactor* ListDomains(grpc::CallbackServerContext* context,
                                         const v1::ListDomainsRequest* request,
@@ -67,6 +74,24 @@ class DomainServiceImpl final : public v1::DomainService::CallbackService {
                                              [&] { return Update(call, in, out); }));
                       });
   }
+  grpc::ServerUnaryReactor* RotateReportAddress(
+      grpc::CallbackServerContext* context, const v1::RotateReportAddressRequest* request,
+      v1::RotateReportAddressResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Mutate(parts_, call, "RotateReportAddress", in, out,
+                                             [&] { return Rotate(call, in, out); }));
+                      });
+  }
+  grpc::ServerUnaryReactor* RevokeReportAddress(
+      grpc::CallbackServerContext* context, const v1::RevokeReportAddressRequest* request,
+      v1::RevokeReportAddressResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Mutate(parts_, call, "RevokeReportAddress", in, out,
+                                             [&] { return Revoke(call, in, out); }));
+                      });
+  }
 
  private:
   absl::Status List(const Call& call, const v1::ListDomainsRequest& in,
@@ -76,7 +101,15 @@ class DomainServiceImpl final : public v1::DomainService::CallbackService {
                       v1::CreateDomainResponse* out);
   absl::Status Update(const Call& call, const v1::UpdateDomainRequest& in,
                       v1::UpdateDomainResponse* out);
+  absl::Status Rotate(const Call& call, const v1::RotateReportAddressRequest& in,
+                      v1::RotateReportAddressResponse* out);
+  absl::Status Revoke(const Call& call, const v1::RevokeReportAddressRequest& in,
+                      v1::RevokeReportAddressResponse* out);
 
+  // The domain, if `etag` is the one that it has now.
+  absl::StatusOr<DomainRecord> FindAtEtag(const std::string& domain, const std::string& etag) const;
+  // Stores what was changed since it was read. ABORTED ETAG_MISMATCH if others were faster.
+  absl::Status Store(DomainRecord* record) const;
   absl::StatusOr<DomainName> ReadNewName(const std::string& id) const;
   absl::StatusOr<std::string> ReadProvider(const std::string& name) const;
   // The record as a message, with what the reports said; without it while the reports store is not
@@ -85,6 +118,8 @@ class DomainServiceImpl final : public v1::DomainService::CallbackService {
 
   const ServiceParts& parts_;
   const PublicSuffixList& suffixes_;
+  const std::string address_domain_;
+  SnapshotPublisher& publisher_;
 };
 
 absl::StatusOr<std::string> ReadMailbox(const std::string& mailbox) {
@@ -141,6 +176,15 @@ v1::Domain DomainServiceImpl::Show(const Call& call, const DomainRecord& record)
   }
   if (!record.dns_provider.empty()) out.set_dns_provider(ProviderResource(record.dns_provider));
   out.set_report_mailbox(record.report_mailbox);
+  if (const auto* current = CurrentReportAddress(record)) out.set_report_address(current->address);
+  for (const ReportAddressRecord& address : std::views::reverse(record.report_addresses)) {
+    v1::ReportAddress* to = out.add_report_addresses();
+    to->set_address(address.address);
+    *to->mutable_create_time() = ToTimestamp(address.create_time);
+    if (address.revoked()) *to->mutable_revoke_time() = ToTimestamp(address.revoke_time);
+    to->set_published(!publisher_.file().empty() &&
+                      publisher_.Takes(address.address) != address.revoked());
+  }
 
   if (call.deadline() - absl::Now() < kSummaryMargin) return out;
   const auto statistics = parts_.analysis.Get(call, record.name, DefaultRange(parts_.clock));
@@ -223,10 +267,15 @@ absl::Status DomainServiceImpl::Create(const Call& call, const v1::CreateDomainR
   if (in.validate_only()) {
     record.revision = 1;
   } else {
+    if (!address_domain_.empty()) {
+      DMARCATE_RETURN_IF_ERROR(
+          AddReportAddress(address_domain_, record.create_time, parts_.random, &record));
+    }
     absl::StatusOr<DomainRecord> stored = parts_.policies.PutDomain(record);
     if (stored.status().code() == absl::StatusCode::kAlreadyExists) return exists();
     DMARCATE_ASSIGN_OR_RETURN(record, std::move(stored));
     LogInfo("domain_created", {{"domain", record.name}, {"by", call.principal().name}});
+    publisher_.Publish().IgnoreError();  // logged, tried again, and shown
   }
   *out->mutable_domain() = Show(call, record);
   return absl::OkStatus();
@@ -241,12 +290,11 @@ absl::Status DomainServiceImpl::Update(const Call& call, const v1::UpdateDomainR
                        "update_mask: required; name \"dns_provider\" or \"report_mailbox\"",
                        {{"field", "update_mask"}});
   }
-  DMARCATE_RETURN_IF_ERROR(ReadEtag(in.domain().etag()).status());
-  DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, FindDomain(parts_.policies, domain));
-  DMARCATE_RETURN_IF_ERROR(CheckEtag(in.domain().etag(), record.revision));
+  DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, FindAtEtag(domain, in.domain().etag()));
   // Known, output only: named by clients that send back all they got, and without effect (AIP-161).
   const std::vector<std::string> kOutputOnly = {
-      "name", "uid", "etag", "create_time", "update_time", "unicode_name", "summary"};
+      "name",         "uid",     "etag",           "create_time",     "update_time",
+      "unicode_name", "summary", "report_address", "report_addresses"};
   for (const std::string& path : in.update_mask().paths()) {
     if (path == "dns_provider") {
       DMARCATE_ASSIGN_OR_RETURN(record.dns_provider, ReadProvider(in.domain().dns_provider()));
@@ -262,13 +310,69 @@ absl::Status DomainServiceImpl::Update(const Call& call, const v1::UpdateDomainR
   }
   record.update_time = parts_.clock.Now();
   if (!in.validate_only()) {
-    absl::StatusOr<DomainRecord> stored = parts_.policies.PutDomain(record);
-    if (stored.status().code() == absl::StatusCode::kAborted) {
-      return WithReason(stored.status(), Reason::kEtagMismatch);
-    }
-    DMARCATE_ASSIGN_OR_RETURN(record, std::move(stored));
+    DMARCATE_RETURN_IF_ERROR(Store(&record));
     LogInfo("domain_updated", {{"domain", record.name}, {"by", call.principal().name}});
   }
+  *out->mutable_domain() = Show(call, record);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DomainRecord> DomainServiceImpl::FindAtEtag(const std::string& domain,
+                                                           const std::string& etag) const {
+  DMARCATE_RETURN_IF_ERROR(ReadEtag(etag).status());
+  DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, FindDomain(parts_.policies, domain));
+  DMARCATE_RETURN_IF_ERROR(CheckEtag(etag, record.revision));
+  return record;
+}
+
+absl::Status DomainServiceImpl::Store(DomainRecord* record) const {
+  absl::StatusOr<DomainRecord> stored = parts_.policies.PutDomain(*record);
+  if (stored.status().code() == absl::StatusCode::kAborted) {
+    return WithReason(stored.status(), Reason::kEtagMismatch);
+  }
+  DMARCATE_ASSIGN_OR_RETURN(*record, std::move(stored));
+  return absl::OkStatus();
+}
+
+absl::Status DomainServiceImpl::Rotate(const Call& call, const v1::RotateReportAddressRequest& in,
+                                       v1::RotateReportAddressResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.name(), "name"));
+  DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, FindAtEtag(domain, in.etag()));
+  DomainRecord rotated = record;
+  rotated.update_time = parts_.clock.Now();
+  DMARCATE_RETURN_IF_ERROR(
+      AddReportAddress(address_domain_, rotated.update_time, parts_.random, &rotated));
+  if (!in.validate_only()) {
+    DMARCATE_RETURN_IF_ERROR(Store(&rotated));
+    record = std::move(rotated);
+    LogInfo("report_address_made", {{"domain", record.name},
+                                    {"address", record.report_addresses.back().address},
+                                    {"by", call.principal().name}});
+    publisher_.Publish().IgnoreError();
+  }
+  *out->mutable_domain() = Show(call, record);
+  return absl::OkStatus();
+}
+
+absl::Status DomainServiceImpl::Revoke(const Call& call, const v1::RevokeReportAddressRequest& in,
+                                       v1::RevokeReportAddressResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.name(), "name"));
+  if (in.address().empty()) return FieldRequired("address");
+  DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, FindAtEtag(domain, in.etag()));
+  const std::vector<ReportAddressRecord> before = record.report_addresses;
+  const absl::Time now = parts_.clock.Now();
+  DMARCATE_RETURN_IF_ERROR(dmarcate::RevokeReportAddress(in.address(), now, &record));
+  if (record.report_addresses != before) {
+    record.update_time = now;
+    if (!in.validate_only()) {
+      DMARCATE_RETURN_IF_ERROR(Store(&record));
+      LogInfo("report_address_revoked", {{"domain", record.name},
+                                         {"address", AsciiLower(in.address())},
+                                         {"by", call.principal().name}});
+    }
+  }
+  // Also of one that was revoked before: perhaps the file could not be written then.
+  if (!in.validate_only()) publisher_.Publish().IgnoreError();
   *out->mutable_domain() = Show(call, record);
   return absl::OkStatus();
 }
@@ -276,8 +380,10 @@ absl::Status DomainServiceImpl::Update(const Call& call, const v1::UpdateDomainR
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeDomainService(const ServiceParts& parts,
-                                                 const PublicSuffixList& suffixes) {
-  return std::make_unique<DomainServiceImpl>(parts, suffixes);
+                                                 const PublicSuffixList& suffixes,
+                                                 const std::string& address_domain,
+                                                 SnapshotPublisher& publisher) {
+  return std::make_unique<DomainServiceImpl>(parts, suffixes, address_domain, publisher);
 }
 
 }  // namespace dmarcate

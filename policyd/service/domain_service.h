@@ -5,6 +5,7 @@
 #define DMARCATE_POLICYD_SERVICE_DOMAIN_SERVICE_H_
 
 #include <memory>
+#include <string>
 
 #include "lib/mailauth/alignment.h"
 #include "policyd/service/handler.h"
@@ -15,8 +16,14 @@ class Service;
 
 namespace dmarcate {
 
+class SnapshotPublisher;
+
+// `address_domain`: of the report addresses that are made; empty: none are. All outlive the
+// service.
 std::unique_ptr<grpc::Service> MakeDomainService(const ServiceParts& parts,
-                                                 const PublicSuffixList& suffixes);
+                                                 const PublicSuffixList& suffixes,
+                                                 const std::string& address_domain,
+                                                 SnapshotPublisher& publisher);
 
 }  // namespace dmarcate
 

@@ -29,6 +29,9 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
     directory = "/tmp/policy/"
     [reports]
     directory = "/tmp/reports"
+    address_domain = "Reports.Example."
+    [snapshot]
+    file = "/tmp/snapshot/ingestd"
     [secrets]
     directory = "/tmp/secrets"
     [dns]
@@ -46,6 +49,8 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->store_directory, "/tmp/policy");
   EXPECT_EQ(config->secrets_directory, "/tmp/secrets");
+  EXPECT_EQ(config->address_domain, "reports.example");
+  EXPECT_EQ(config->snapshot_file, "/tmp/snapshot/ingestd");
   EXPECT_EQ(config->dns.resolvers, std::vector<std::string>{"127.0.0.1:5300"});
   ASSERT_EQ(config->dns.stubs.size(), 1u);
   EXPECT_EQ(config->log.format, LogFormat::kJson);
@@ -63,6 +68,9 @@ TEST(PolicydConfig, SaysWhatIsWrong) {
       {"[store]\ndirectory = \"relative\"", "absolute"},
       {"[store]\ndirectory = 7", "store.directory"},
       {"[store]\ndirectory = \"/x\"\n[reports]\ndirectory = \"/x/\"", "its own"},
+      {"[reports]\naddress_domain = \"reports.example\"", "snapshot.file"},
+      {"[reports]\naddress_domain = \"r@reports.example\"", "reports.address_domain"},
+      {"[snapshot]\nfile = \"snapshot\"", "absolute"},
       {"[log]\nlevel = \"loud\"", "want one of"},
       {"[listen]\ntcp = \"192.0.2.1:8460\"", "tls_certificate"},
       {"[dns]\nresolvers = [\"resolver.example\"]", "dns.resolvers"},

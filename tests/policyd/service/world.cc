@@ -39,8 +39,10 @@ absl::Time Noon() { return StartOfDay(*ParseDay(kToday)) + absl::Hours(12); }
 std::string Token() { return std::string(kTokenPrefix) + std::string(64, 'a'); }
 
 struct World::Impl {
-  explicit Impl(ReportsStore reports_store)
-      : reports([this, reports_store]() -> absl::StatusOr<std::unique_ptr<ReportReader>> {
+  Impl(ReportsStore reports_store, const std::string& address_domain,
+       const std::string& snapshot_file)
+      : publisher(policies, snapshot_file),
+        reports([this, reports_store]() -> absl::StatusOr<std::unique_ptr<ReportReader>> {
           if (reports_store == ReportsStore::kMissing) {
             return absl::UnavailableError("no database yet");
           }
@@ -51,7 +53,7 @@ struct World::Impl {
     reports.Tick().IgnoreError();
     provider = std::make_shared<FakeDnsProvider>();
     providers.Add("fake", provider);
-    services.push_back(MakeDomainService(parts, *suffixes));
+    services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
     services.push_back(MakeSourceService(parts, resolver));
     services.push_back(MakeStatsService(parts));
     services.push_back(MakeRecordService(parts, resolver, authoritative));
@@ -78,6 +80,7 @@ struct World::Impl {
   FakeClock clock{Noon()};
   SeededRandom random{1};
   FakePolicyStore policies;
+  SnapshotPublisher publisher;
   FakeReportStore* report_store = nullptr;
   ReportFollower reports;
   FakeResolver resolver;
@@ -101,7 +104,9 @@ struct World::Impl {
   int reports_added = 0;
 };
 
-World::World(ReportsStore reports_store) : impl_(std::make_unique<Impl>(reports_store)) {}
+World::World(ReportsStore reports_store, const std::string& address_domain,
+             const std::string& snapshot_file)
+    : impl_(std::make_unique<Impl>(reports_store, address_domain, snapshot_file)) {}
 World::~World() = default;
 
 FakeClock& World::clock() { return impl_->clock; }
@@ -110,6 +115,7 @@ FakeResolver& World::resolver() { return impl_->resolver; }
 FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }
 FakeDnsProvider& World::provider() { return *impl_->provider; }
 AnalysisCache& World::analysis() { return impl_->analysis; }
+SnapshotPublisher& World::publisher() { return impl_->publisher; }
 std::shared_ptr<grpc::Channel> World::channel() { return impl_->channel; }
 DayNumber World::DaysAgo(int days) { return *ParseDay(kToday) - days; }
 

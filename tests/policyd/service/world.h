@@ -22,6 +22,7 @@
 #include "lib/store/fake_report_store.h"
 #include "policyd/provider/fake_provider.h"
 #include "policyd/service/analysis_cache.h"
+#include "policyd/service/snapshot_publisher.h"
 
 namespace dmarcate::service_testing {
 
@@ -33,7 +34,9 @@ enum class ReportsStore : bool { kMissing, kThere };
 
 class World {
  public:
-  explicit World(ReportsStore reports_store = ReportsStore::kThere);
+  // Report addresses are made at `address_domain`, and published in `snapshot_file`; empty: not.
+  explicit World(ReportsStore reports_store = ReportsStore::kThere,
+                 const std::string& address_domain = "", const std::string& snapshot_file = "");
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -44,6 +47,7 @@ class World {
   FakeAuthoritativeResolver& authoritative();
   FakeDnsProvider& provider();  // what "dnsProviders/fake" opens
   AnalysisCache& analysis();
+  SnapshotPublisher& publisher();
   std::shared_ptr<grpc::Channel> channel();
 
   // Days before today: 0 is today.
