@@ -106,6 +106,12 @@ std::vector<std::string> NextSteps(std::string_view reason) {
       {"NO_PROVIDER",
        {"dmarcate providers add NAME ..., then dmarcate domains update DOMAIN --provider NAME"}},
       {"DNS_UNAVAILABLE", {"see who does not answer: dmarcate records show DOMAIN"}},
+      {"REPORT_DOMAIN_MISSING",
+       {"set reports.address_domain and snapshot.file in policyd.toml, and snapshot.file in "
+        "ingestd.toml; docs/intake.md says what else"}},
+      {"REPORT_ADDRESS_LIMIT",
+       {"see them: dmarcate domains address list DOMAIN",
+        "revoke one: dmarcate domains address revoke DOMAIN ADDRESS"}},
       {"SHUTTING_DOWN", {"try again in a moment"}},
       {"STARTING", {"try again in a moment"}},
   };
@@ -142,6 +148,7 @@ std::string WithFlag(const std::string& message) {
   static const std::map<std::string, std::string, std::less<>> kFlags = {
       {"parent", "DOMAIN"},
       {"domain_id", "DOMAIN"},
+      {"address", "ADDRESS"},
       {"domain", "--domain"},
       {"source_address", "--address"},
       {"page_size", "--limit"},

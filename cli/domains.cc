@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/addresses.h"
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
@@ -17,6 +18,7 @@ Table DomainTable(const google::protobuf::RepeatedPtrField<v1::Domain>& domains)
       {"DOMAIN"}, {"PROVIDER"}, {"SOURCES", Align::kRight}, {"PENDING", Align::kRight}};
   for (Column& column : CountColumns()) columns.push_back(std::move(column));
   columns.push_back({"REPORT_MAILBOX", Align::kLeft, true});
+  columns.push_back({"REPORT_ADDRESS", Align::kLeft, true});
   columns.push_back({"LAST_REPORT"});
   Table table(std::move(columns));
   for (const v1::Domain& domain : domains) {
@@ -29,6 +31,7 @@ Table DomainTable(const google::protobuf::RepeatedPtrField<v1::Domain>& domains)
             : "-"};
     AppendCounts(domain.summary().counts(), &cells);
     cells.push_back(domain.report_mailbox());
+    cells.push_back(domain.report_address());
     cells.push_back(Text(domain.summary().last_report_date()));
     table.Add(domain.name(), std::move(cells));
   }
@@ -147,6 +150,8 @@ void AddDomains(CLI::App* root, App* app) {
     NoteNextPage(*app, response);
     return static_cast<int>(kDone);
   });
+
+  AddAddresses(group, app);
 }
 
 }  // namespace dmarcate::cli
