@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -24,6 +25,7 @@
 #include "ingestd/intake/service.h"
 #include "ingestd/intake/smtp/sender_gate.h"
 #include "ingestd/intake/smtp/server.h"
+#include "ingestd/intake/snapshot_watcher.h"
 #include "ingestd/pipeline/crash_journal.h"
 #include "ingestd/pipeline/pipeline.h"
 #include "ingestd/pipeline/verification.h"
@@ -197,8 +199,17 @@ absl::Status Run(const IngestConfig& config, const PublicSuffixList& suffixes) {
                                       .message_limit_bytes = config.limits.message_bytes}));
   DMARCATE_ASSIGN_OR_RETURN(const auto server,
                             GrpcServer::Start(config.listen, host, {intake.service()}));
+  const std::string address_key = random.Bytes(32);
+  SnapshotWatcher snapshots(config.smtp.snapshot_file);
+  const std::optional<Snapshot> snapshot = snapshots.Look();  // before anybody asks
   DMARCATE_ASSIGN_OR_RETURN(
-      const auto smtp, SmtpServer::Start(config.smtp, {pipeline, budget, gauge, clock, senders}));
+      const auto smtp,
+      SmtpServer::Start(
+          config.smtp, {pipeline, budget, gauge, clock, senders},
+          snapshot ? std::make_shared<const AddressTable>(*snapshot, address_key) : nullptr));
+  snapshots.Watch(SnapshotWatcher::kInterval, [&smtp, &address_key](const Snapshot& newer) {
+    smtp->SetAddresses(std::make_shared<const AddressTable>(newer, address_key));
+  });
   LogInfo("started", {{"socket", config.listen.unix_socket},
                       {"port", server->port()},
                       {"store", config.store_directory},
@@ -211,6 +222,7 @@ absl::Status Run(const IngestConfig& config, const PublicSuffixList& suffixes) {
   LogInfo("stopping", {});
   const ExitDeadline exit_deadline(config.drain_limit + kExitGrace);
   const absl::Time until = absl::Now() + config.drain_limit;
+  snapshots.Stop();
   maildirs->Stop();
   imap->Stop();
   sweeper.Stop();

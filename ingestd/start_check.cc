@@ -11,6 +11,7 @@
 #include "ingestd/intake/imap/account.h"
 #include "ingestd/intake/maildir.h"
 #include "ingestd/intake/smtp/tls.h"
+#include "ingestd/intake/snapshot_watcher.h"
 #include "lib/base/status_macros.h"
 #include "lib/rpc/auth.h"
 
@@ -56,6 +57,10 @@ void CheckSmtp(const IngestConfig& config, StartCheck* check) {
       check->Require("smtp.certificate, smtp.key",
                      TlsIdentity::Load(smtp.certificate, smtp.key).status());
     }
+  }
+  if (!smtp.snapshot_file.empty()) {
+    // Without it the daemon starts, and puts off what it cannot decide.
+    check->Expect("snapshot.file", ReadSnapshotFile(smtp.snapshot_file).status());
   }
   if (!smtp.lmtp.unix_socket.empty()) {
     check->Require("lmtp.socket", CheckLmtpSocket(smtp.lmtp.unix_socket, config));

@@ -108,6 +108,16 @@ TEST(IngestSmtpConfigTest, NothingListensByDefault) {
   EXPECT_FALSE(config->smtp.lmtp.listens());
 }
 
+TEST(IngestSmtpConfigTest, TheSnapshotTakesThePlaceOfRecipients) {
+  const auto config = ParseIngestConfig(
+      "[smtp]\nlisten = [\"127.0.0.1:25\"]\nhostname = \"mx.test\"\n"
+      "[lmtp]\nlisten = [\"127.0.0.1:24\"]\n[snapshot]\nfile = \"/s\"\n",
+      "ingestd.toml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE(config->smtp.smtp.listens());
+  EXPECT_TRUE(config->smtp.lmtp.listens());
+}
+
 TEST(IngestSmtpConfigTest, EveryKeyIsRead) {
   const auto config = ParseIngestConfig(R"(
 [smtp]
@@ -129,6 +139,8 @@ budget_per_domain = 12
 budget_per_recipient = 0
 budget_per_anchor = 14
 budget_senders = 150
+[snapshot]
+file = "/s/ingestd"
 [lmtp]
 listen = ["127.0.0.1:24"]
 socket = "/run/lmtp"
@@ -162,6 +174,7 @@ message = "1MiB"
   EXPECT_EQ(config->smtp.budgets.per_recipient, 0);
   EXPECT_EQ(config->smtp.budgets.per_anchor, 14);
   EXPECT_EQ(config->smtp.budgets.senders, 150u);
+  EXPECT_EQ(config->smtp.snapshot_file, "/s/ingestd");
   const MailListenerConfig& lmtp = config->smtp.lmtp;
   EXPECT_EQ(lmtp.tcp.size(), 1u);
   EXPECT_EQ(lmtp.unix_socket, "/run/lmtp");
@@ -198,6 +211,8 @@ const Case kCases[] = {
      "smtp.hostname"},
     {"SmtpWithoutRecipients", "[smtp]\nlisten = [\"127.0.0.1:25\"]\nhostname = \"mx.test\"\n",
      "smtp.recipients"},
+    {"LmtpWithoutAddresses", "[lmtp]\nlisten = [\"127.0.0.1:24\"]\n", "or snapshot.file"},
+    {"SnapshotPath", "[snapshot]\nfile = \"s\"\n", "absolute"},
     {"SmtpAddress", "[smtp]\nlisten = [\"mx.test:25\"]\n", "ADDRESS:PORT"},
     {"SmtpV6WithoutBrackets", "[smtp]\nlisten = [\"::1:25\"]\n", "ADDRESS:PORT"},
     {"SmtpRecipient", "[smtp]\nrecipients = [\"@b.test\"]\n", "'@b.test'"},

@@ -143,11 +143,21 @@ SmtpConfig ReadSmtpConfig(TomlConfig& file, int64_t message_bytes) {
   if (out.smtp.listens() && !file.Has("smtp.hostname")) {
     file.Reject("smtp.hostname", "needed with smtp.listen: the name that the MX record gives");
   }
+  out.snapshot_file = file.String("snapshot.file", "");
+  if (!out.snapshot_file.empty() && !out.snapshot_file.starts_with('/')) {
+    file.Reject("snapshot.file", "want an absolute path");
+  }
+  if (!out.snapshot_file.empty()) return out;
   if (out.smtp.listens() && smtp_recipients.empty()) {
-    file.Reject("smtp.recipients", "needed with smtp.listen: the addresses that take reports");
+    file.Reject("smtp.recipients",
+                "needed with smtp.listen: the addresses that take reports; or snapshot.file, with "
+                "those that policyd makes");
   }
   if (out.lmtp.listens() && smtp_recipients.empty() && !file.Has("lmtp.recipients")) {
-    file.Reject("lmtp.recipients", "needed: the addresses that take reports");
+    file.Reject(
+        "lmtp.recipients",
+        "needed: the addresses that take reports; or snapshot.file, with those that policyd "
+        "makes");
   }
   return out;
 }

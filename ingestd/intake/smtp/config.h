@@ -40,6 +40,8 @@ struct SmtpConfig {
   std::string hostname;          // how both call themselves
   std::string certificate, key;  // PEM files, read again when they change; empty: no STARTTLS
   MailListenerConfig smtp, lmtp;
+  std::string
+      snapshot_file;  // snapshot.file: where report addresses come from; empty: there are none
   SenderBudgetLimits budgets;  // of SMTP
   // How often time limits and the certificate's files are looked at.
   absl::Duration watch_interval = absl::Seconds(1);

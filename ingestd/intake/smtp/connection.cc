@@ -26,6 +26,11 @@ SmtpSessionOptions OptionsOf(const SmtpConfig& config, MailProtocol protocol) {
   return out;
 }
 
+ListenerRecipients::Addresses AddressesOf(const SmtpConfig& config) {
+  using Addresses = ListenerRecipients::Addresses;
+  return config.snapshot_file.empty() ? Addresses::kNone : Addresses::kAwaited;
+}
+
 SmtpRefusal RefusalOf(const absl::Status& status) {
   return absl::IsResourceExhausted(status) ? SmtpRefusal::kDiskFull : SmtpRefusal::kStoreFailed;
 }
@@ -41,6 +46,8 @@ SmtpShared::SmtpShared(const SmtpConfig& c, const SmtpParts& p)
       parts(p),
       smtp(OptionsOf(c, MailProtocol::kSmtp)),
       lmtp(OptionsOf(c, MailProtocol::kLmtp)),
+      smtp_recipients(c.smtp.recipients, AddressesOf(c)),
+      lmtp_recipients(c.lmtp.recipients, AddressesOf(c)),
       scratch(kScratchBytes, '\0'),
       ends(kEndsAMinute) {}
 
@@ -52,7 +59,8 @@ MailConnection::MailConnection(std::shared_ptr<SmtpShared> shared, MailProtocol 
       channel_(protocol == MailProtocol::kSmtp ? Channel::kSmtp : Channel::kLmtp),
       client_(client),
       stream_(shared_->io, fd),
-      session_(options_, config_.recipients),
+      session_(options_, protocol == MailProtocol::kSmtp ? shared_->smtp_recipients
+                                                         : shared_->lmtp_recipients),
       pace_(config_.times, shared_->parts.clock.Monotonic()) {}
 
 // Goes on until something has to be waited for.

@@ -22,6 +22,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "ingestd/intake/smtp/config.h"
+#include "ingestd/intake/smtp/protocol/address_table.h"
 #include "ingestd/intake/smtp/protocol/pace.h"
 #include "ingestd/intake/smtp/protocol/session.h"
 #include "ingestd/intake/smtp/sender_gate.h"
@@ -55,6 +56,7 @@ struct SmtpShared {
   const SmtpConfig config;
   const SmtpParts parts;
   SmtpSessionOptions smtp, lmtp;
+  ListenerRecipients smtp_recipients, lmtp_recipients;  // on the IO thread
   boost::asio::io_context io{1};
   std::thread::id io_thread;  // set on it, first of all
   std::unique_ptr<TlsIdentity> tls;

@@ -96,9 +96,12 @@ absl::Status RemoveStale(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SmtpServer>> SmtpServer::Start(const SmtpConfig& config,
-                                                              const SmtpParts& parts) {
+absl::StatusOr<std::unique_ptr<SmtpServer>> SmtpServer::Start(
+    const SmtpConfig& config, const SmtpParts& parts,
+    std::shared_ptr<const AddressTable> addresses) {
   std::unique_ptr<SmtpServer> out(new SmtpServer(config, parts));
+  out->shared_->smtp_recipients.Set(addresses);
+  out->shared_->lmtp_recipients.Set(std::move(addresses));
   DMARCATE_RETURN_IF_ERROR(out->Open());
   return out;
 }
@@ -244,6 +247,13 @@ template <typename Visit>
 void SmtpServer::ForEach(Visit visit) {
   const std::vector<std::shared_ptr<MailConnection>> open(open_.begin(), open_.end());
   for (const auto& connection : open) visit(*connection);
+}
+
+void SmtpServer::SetAddresses(std::shared_ptr<const AddressTable> addresses) {
+  boost::asio::post(shared_->io, [shared = shared_, addresses = std::move(addresses)] {
+    shared->smtp_recipients.Set(addresses);
+    shared->lmtp_recipients.Set(addresses);
+  });
 }
 
 void SmtpServer::Watch() {

@@ -31,10 +31,14 @@ namespace dmarcate {
 class SmtpServer {
  public:
   // Nothing happens if `config` listens nowhere. What `parts` names outlives the server, and the
-  // pipeline is started.
+  // pipeline is started. `addresses`: the report addresses that are known; null: none yet.
   //   kInvalidArgument  certificate or key     otherwise  an address cannot be listened at
-  static absl::StatusOr<std::unique_ptr<SmtpServer>> Start(const SmtpConfig& config,
-                                                           const SmtpParts& parts);
+  static absl::StatusOr<std::unique_ptr<SmtpServer>> Start(
+      const SmtpConfig& config, const SmtpParts& parts,
+      std::shared_ptr<const AddressTable> addresses = nullptr);
+  // From any thread, not after Stop(). What a RCPT that is read later goes by; messages under way
+  // keep the recipients that they have.
+  void SetAddresses(std::shared_ptr<const AddressTable> addresses);
   // Takes no new connection, ends those that are between messages with 421, and waits until the
   // others have handed in their message and heard of it; those that have not after `limit` are
   // told 421.

@@ -15,6 +15,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "lib/base/file.h"
+#include "lib/snapshot/snapshot.h"
 #include "tests/ingestd/smtp/client.h"
 #include "tests/testing/process.h"
 
@@ -116,6 +118,54 @@ TEST_F(SmtpDaemonTest, EveryWayInEndsInTheStore) {
   EXPECT_EQ(daemon_.Stop(), 0);
   EXPECT_EQ(Reports(), 4);
   EXPECT_THAT(daemon_.log(), testing::HasSubstr("event=mail_stored"));
+}
+
+// What policyd publishes; tests/cli/addresses_test.cc has both daemons.
+TEST_F(SmtpDaemonTest, TakesTheReportAddressesOfTheSnapshotBesideItsOwn) {
+  const std::string file = daemon_.directory().File("snapshot");
+  const std::string address = "r-0123456789abcdef@reports.test";
+  ASSERT_EQ(daemon_.Stop(), 0);
+  Start(fmt::format("refusal_delay = \"0s\"\n[snapshot]\nfile = \"{}\"\n", file));
+  const auto rcpt = [&](std::string_view to) {
+    MailClient client = MailClient::Connect(smtp_port_);
+    EXPECT_EQ(client.Reply(), "220");
+    EXPECT_EQ(client.Say("EHLO c.test"), "250");
+    EXPECT_EQ(client.Say("MAIL FROM:<a@reporter.test>"), "250");
+    std::string code = client.Say(fmt::format("RCPT TO:<{}>", to));
+    EXPECT_EQ(client.Say("QUIT"), "221");
+    return code;
+  };
+  EXPECT_THAT(daemon_.log(), testing::HasSubstr("event=snapshot_missing"));
+  EXPECT_EQ(rcpt(address), "450") << "nobody can say yet";
+  EXPECT_EQ(rcpt("dmarc@reports.test"), "250");
+  EXPECT_EQ(rcpt("someone@elsewhere.test"), "550");
+  const auto publish = [&](const std::string& text) {
+    ASSERT_TRUE(WriteFileAtomically(file, text, 0640).ok());
+  };
+  publish(RenderSnapshot({{"example.test"}, {{address, "example.test"}}}));
+  EXPECT_TRUE(WaitUntil([&] { return rcpt(address) == "250"; })) << daemon_.log();
+  EXPECT_EQ(rcpt("R-0123456789ABCDEF@Reports.Test"), "250");
+  EXPECT_EQ(rcpt("r-0000000000000000@reports.test"), "550");
+  EXPECT_EQ(rcpt("dmarc@reports.test"), "250");
+
+  MailClient client = MailClient::Connect(smtp_port_);
+  ASSERT_EQ(client.Reply(), "220");
+  for (const std::string& command :
+       {std::string("EHLO c.test"), std::string("MAIL FROM:<a@reporter.test>"),
+        fmt::format("RCPT TO:<{}>", address)}) {
+    ASSERT_EQ(client.Say(command), "250") << command;
+  }
+  publish("dmarcate snapshot 1\ndomain exam");  // what a disk may leave of one
+  EXPECT_TRUE(WaitUntil([&] {
+    return daemon_.log().find("event=snapshot_unusable") != std::string::npos;
+  })) << daemon_.log();
+  EXPECT_EQ(rcpt(address), "250") << "as before";
+  publish(RenderSnapshot({{"example.test"}, {}}));
+  EXPECT_TRUE(WaitUntil([&] { return rcpt(address) == "550"; })) << daemon_.log();
+  // What was accepted stays accepted.
+  ASSERT_EQ(client.Say("DATA"), "354");
+  EXPECT_EQ(client.Say(Mail("snapshot") + "."), "250");
+  EXPECT_TRUE(WaitUntil([&] { return Reports() == 1; })) << daemon_.log();
 }
 
 TEST_F(SmtpDaemonTest, WhatTheDiskRefusesIsNotSaidToBeStored) {

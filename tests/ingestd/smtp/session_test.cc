@@ -327,11 +327,11 @@ double TimesDiffer(const std::function<void(bool)>& prepare, const std::function
 // Takes its time over those it does not know.
 class TellTale final : public RecipientTable {
  public:
-  bool Accepts(const Mailbox& mailbox) const override {
-    if (mailbox.local == "r-0500") return true;
+  RecipientVerdict Find(const Mailbox& mailbox) const override {
+    if (mailbox.local == "r-0500") return {RecipientVerdict::Kind::kTaken, ""};
     volatile int busy = 0;
     while (busy < 300) busy = busy + 1;
-    return false;
+    return {};
   }
 };
 

@@ -4,6 +4,7 @@
 #ifndef DMARCATE_INGESTD_INTAKE_SMTP_PROTOCOL_RECIPIENTS_H_
 #define DMARCATE_INGESTD_INTAKE_SMTP_PROTOCOL_RECIPIENTS_H_
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,11 +15,24 @@
 
 namespace dmarcate {
 
-// Thread-safe. What it answers may change while sessions run.
+struct RecipientVerdict {
+  enum class Kind : uint8_t {
+    kUnknown,    // takes no reports
+    kTaken,      // takes reports
+    kUndecided,  // nobody can say yet
+  };
+  Kind kind = Kind::kUnknown;
+  std::string domain;  // kTaken: of a report address, whose reports it takes; empty: any domain's
+};
+
+// Asked on the thread of the sessions. What it answers may change while they run.
 class RecipientTable {
  public:
   virtual ~RecipientTable() = default;
-  virtual bool Accepts(const Mailbox& mailbox) const = 0;
+  virtual RecipientVerdict Find(const Mailbox& mailbox) const = 0;
+  bool Accepts(const Mailbox& mailbox) const {
+    return Find(mailbox).kind == RecipientVerdict::Kind::kTaken;
+  }
 };
 
 // The addresses of the configuration. Compared without case, in local part and domain.
@@ -26,7 +40,10 @@ class ConfiguredRecipients final : public RecipientTable {
  public:
   // kInvalidArgument names the first of `addresses` that is none. Domains may have U-labels.
   static absl::StatusOr<ConfiguredRecipients> Parse(const std::vector<std::string>& addresses);
-  bool Accepts(const Mailbox& mailbox) const override { return mailboxes_.contains(mailbox); }
+  RecipientVerdict Find(const Mailbox& mailbox) const override {
+    using Kind = RecipientVerdict::Kind;
+    return {mailboxes_.contains(mailbox) ? Kind::kTaken : Kind::kUnknown, ""};
+  }
 
  private:
   std::set<Mailbox> mailboxes_;

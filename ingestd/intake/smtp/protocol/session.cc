@@ -26,6 +26,8 @@ constexpr std::string_view kBareLineEnd =
 constexpr std::string_view kTooLarge = "552 5.3.4 message refused: too large";
 constexpr std::string_view kOverBudget = "451 4.7.1 too much mail for now; try again later";
 constexpr std::string_view kUnknownRecipient = "550 5.1.1 no address that takes reports";
+constexpr std::string_view kUndecidedRecipient =
+    "450 4.3.0 the list of report addresses is not there yet; try again later";
 
 std::string_view TextOf(SmtpRefusal refusal) {
   switch (refusal) {
@@ -218,7 +220,13 @@ void SmtpSession::Rcpt(std::string_view argument) {
   if (!parts->parameters.empty()) return Error("555 5.5.4 a parameter that was not offered");
   if (missed_) return Error("451 4.7.1 not on this connection; try again on another one");
   const auto mailbox = ParseMailbox(parts->path);
-  if (!mailbox.has_value() || !recipients_.Accepts(*mailbox)) {
+  const RecipientVerdict verdict =
+      mailbox.has_value() ? recipients_.Find(*mailbox) : RecipientVerdict();
+  if (verdict.kind == RecipientVerdict::Kind::kUndecided) {  // no fault of the client's
+    last_error_ = kUndecidedRecipient;
+    return Reply(kUndecidedRecipient);
+  }
+  if (verdict.kind == RecipientVerdict::Kind::kUnknown) {
     // Whoever speaks LMTP knows the addresses, and sends the mail of many over one connection.
     missed_ = options_.protocol == MailProtocol::kSmtp;
     return Error(kUnknownRecipient);

@@ -8,7 +8,7 @@
 //   - Lines end with CR LF only. A CR or LF alone in a command ends the connection, in a message it
 //     refuses the message.
 //   - Only the addresses of a RecipientTable are accepted, in their plain form; postmaster only if
-//     it is one of them.
+//     it is one of them. One of which it cannot say yet whether it takes reports gets 450.
 //   - After the first unknown recipient of an SMTP connection every further one is put off with
 //     451, known or not: guessing shows nothing, and an honest sender comes again.
 //   - An SMTP client hears of its errors only after a pause, whose length is the caller's (pace.h).
