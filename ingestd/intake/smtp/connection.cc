@@ -229,7 +229,7 @@ bool MailConnection::AskForRoom() {
   if (!session_.in_message()) {
     // Before its octets come; they are taken from the budgets when all of them are here.
     if (channel_ == Channel::kSmtp &&
-        !shared_->parts.senders.Admits(Sender(), session_.envelope().recipients)) {
+        !shared_->parts.senders.Admits(Sender(), session_.envelope().budget_keys)) {
       session_.Refuse(SmtpRefusal::kOverBudget);
       return true;
     }
@@ -277,7 +277,7 @@ void MailConnection::OnRoom(uint64_t request, ByteBudget::Reservation reservatio
 bool MailConnection::TakeFromBudgets() {
   if (channel_ != Channel::kSmtp) return true;
   const SmtpMessage& message = session_.envelope();
-  auto charge = shared_->parts.senders.Take(Sender(), message.recipients,
+  auto charge = shared_->parts.senders.Take(Sender(), message.budget_keys,
                                             static_cast<int64_t>(message.content.size()));
   if (!charge) return false;
   charge_ = *std::move(charge);

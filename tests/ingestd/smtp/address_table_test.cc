@@ -102,6 +102,25 @@ TEST(ListenerRecipients, AReplacedTableIsThatOfTheNextRecipient) {
   EXPECT_EQ(session.envelope().recipients.size(), 2u) << "what was accepted stays so";
 }
 
+TEST(ListenerRecipients, AMessageCountsOnceToEachDomain) {
+  SmtpSessionOptions options;
+  options.hostname = "mx.reports.example";
+  ListenerRecipients recipients(Configured(), Addresses::kAwaited);
+  recipients.Set(Table({{kFirst, "a.example"},
+                        {kSecond, "a.example"},
+                        {"r-0000000000000000@reports.example", "b.example"}}));
+  SmtpSession session(options, recipients);
+  std::string input = "EHLO c\r\nMAIL FROM:<a@b.test>\r\n";
+  for (const char* address : {kSecond, "DMARC@reports.example", kFirst, "dmarc@reports.example",
+                              "r-0000000000000000@reports.example"}) {
+    input += fmt::format("RCPT TO:<{}>\r\n", address);
+  }
+  EXPECT_EQ(CodesOf(Converse(session, input).replies), "220 250 250 250 250 250 250 250");
+  EXPECT_EQ(session.envelope().recipients.size(), 4u);
+  EXPECT_EQ(session.envelope().budget_keys,
+            (std::vector<std::string>{"a.example", "dmarc@reports.example", "b.example"}));
+}
+
 TEST(ListenerRecipients, LmtpPutsOffAndTakesTheSame) {
   SmtpSessionOptions options;
   options.protocol = MailProtocol::kLmtp;

@@ -242,6 +242,10 @@ void SmtpSession::Rcpt(std::string_view argument) {
     return Reply("452 4.5.3 too many recipients");
   }
   message_.recipients.emplace_back(parts->path);
+  std::string key = verdict.domain.empty() ? AsciiLower(parts->path) : verdict.domain;
+  if (std::ranges::find(message_.budget_keys, key) == message_.budget_keys.end()) {
+    message_.budget_keys.push_back(std::move(key));
+  }
   Reply("250 2.1.5 ok");
 }
 

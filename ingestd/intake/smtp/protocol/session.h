@@ -49,7 +49,10 @@ struct SmtpSessionOptions {
 struct SmtpMessage {
   std::string helo, mail_from;          // as said; ASCII
   std::vector<std::string> recipients;  // as said; at least one
-  std::string content;                  // as sent, without the dots of section 4.5.2
+  // To whose budgets of recipients the message counts, each once: the domain of a report address,
+  // whichever of its addresses it was; else the mailbox, in lower case.
+  std::vector<std::string> budget_keys;
+  std::string content;  // as sent, without the dots of section 4.5.2
 };
 
 // Why something cannot be taken now.
