@@ -9,29 +9,27 @@
 #include "lib/base/status_macros.h"
 
 namespace dmarcate::cli_testing {
-namespace {
 
-std::string Program(const std::string& name) {
+std::string Daemons::Program(const std::string& name) {
   const char* directory = std::getenv("DMARCATE_BIN");
   return fmt::format("{}/{}", directory != nullptr ? directory : "build/bin", name);
 }
 
-}  // namespace
-
-absl::Status Daemons::StartPolicyd() {
-  const std::string path = directory().Write("policyd.toml", fmt::format(R"(
+absl::Status Daemons::StartPolicyd(const std::string& more) {
+  const std::string config = fmt::format(R"(
 [listen]
 socket = "{0}/policyd/socket"
 [store]
 directory = "{0}/policy"
-[reports]
-directory = "{0}/reports"
 [secrets]
 directory = "{0}/secrets"
 [dns]
 resolvers = ["127.0.0.1:1"]
+[reports]
+directory = "{0}/reports"
 )",
-                                                                         directory().path()));
+                                         directory().path());
+  const std::string path = directory().Write("policyd.toml", config + more);
   testing_support::ProcessOptions options;
   options.argv = {Program("policyd"), "--config", path};
   options.output_path = directory().File("policyd.log");

@@ -18,9 +18,13 @@ namespace dmarcate::cli_testing {
 // ingestd, and policyd if it is started. Not thread-safe; use it on the test's main thread.
 class Daemons {
  public:
-  absl::Status StartIngestd() { return ingestd_.Start(); }
-  absl::Status StartPolicyd();
+  // `more`: as that of ingest_testing::Daemon; and further keys of [reports], then further tables.
+  absl::Status StartIngestd(const std::string& more = "") { return ingestd_.Start({}, more); }
+  absl::Status StartPolicyd(const std::string& more = "");
+  void KillPolicyd() { policyd_->Kill(); }
 
+  // The path of "ingestd", "policyd", "dmarcate".
+  static std::string Program(const std::string& name);
   // argv of `dmarcate ARGUMENTS`, with the addresses of the daemons.
   std::vector<std::string> Command(std::vector<std::string> arguments) const;
   // Runs it to its end. Failures to do so fail the test, and give exit code -1.
