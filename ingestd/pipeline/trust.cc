@@ -93,8 +93,9 @@ std::string Quoted(std::string_view text) {
 std::optional<Cause> ImpossibleClaim(const AggregateReport& report) {
   const RecordSums sums = report.sums();
   if (sums.largest_count > kMaxRecordMessages) {
-    return Cause{TrustReason::kImpossibleCount, fmt::format("a record of {} messages, limit {}",
-                                                 sums.largest_count, kMaxRecordMessages)};
+    return Cause{
+        TrustReason::kImpossibleCount,
+        fmt::format("a record of {} messages, limit {}", sums.largest_count, kMaxRecordMessages)};
   }
   if (sums.messages > kMaxReportMessages) {
     return Cause{TrustReason::kImpossibleCount,

@@ -29,8 +29,9 @@ struct AggregateStreamSizes {
 };
 
 // Not thread-safe. Beside the report it takes some MiB, whatever comes; with a sink for the records
-// that is all. What a small report may do and one that is read like this may not, since it would have to be held: have metadata or policy
-// behind its first record ("frame_after_records", kQuarantined), more than 64 KiB before it
+// that is all. What a small report may do and one that is read like this may not, since it would
+// have to be held: have metadata or policy behind its first record ("frame_after_records",
+// kQuarantined), more than 64 KiB before it
 // ("frame_too_large"), or another report or over 64 KiB of text behind its end
 // ("document_too_large").
 class AggregateStream {

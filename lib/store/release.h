@@ -27,7 +27,7 @@ enum class ReleaseOutcome : uint8_t {
   kAlready,     // had been released, and nothing changes
   kNotThere,    // is not in quarantine: unknown, dropped, purged, expired, or a copy vouches for it
   kImpossible,  // says numbers that cannot be; released, they would drown all others
-  kNoRoom,         // as many revisions of its identity and of this trust as may be kept
+  kNoRoom,      // as many revisions of its identity and of this trust as may be kept
 };
 
 }  // namespace dmarcate

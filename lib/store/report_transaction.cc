@@ -292,8 +292,8 @@ absl::Status ReportTransaction::InsertAmong(std::vector<Revision> revisions,
   DMARCATE_RETURN_IF_ERROR(EraseMissing(kReportsFamily, report.key, &revisions));
   std::optional<Revision> before;
   if (!revisions.empty()) before = revisions[ElectCurrent(revisions)];
-  const int64_t records = report.packed ? report.record_count
-                                        : static_cast<int64_t>(report.report.records.size());
+  const int64_t records =
+      report.packed ? report.record_count : static_cast<int64_t>(report.report.records.size());
   revisions.push_back({report.key.receipt, report.key.item, report.trust, records});
   report.current = ElectCurrent(revisions) == revisions.size() - 1;
   if (report.current) {

@@ -60,9 +60,9 @@ TEST(LargestReportTest, OneThatDoesNotPackIsRefusedWithinTheBounds) {
 
 TEST(LargestReportTest, TheDaemonStoresIt) {
   const LargestReport largest = MakeLargestReport();
-  const std::string mail = LeafMail(
-      "Content-Type: application/gzip\nContent-Transfer-Encoding: base64",
-      Base64Lines(GzipOf(largest.xml)));
+  const std::string mail =
+      LeafMail("Content-Type: application/gzip\nContent-Transfer-Encoding: base64",
+               Base64Lines(GzipOf(largest.xml)));
   Daemon daemon;
   const absl::Status started = daemon.Start();
   ASSERT_TRUE(started.ok()) << started;

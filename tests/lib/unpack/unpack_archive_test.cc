@@ -247,11 +247,11 @@ TEST(Unpack, ALargeReportThatIsNotKeptTakesNoRoom) {
   const std::string xml = LargeXml(SampleXml(), &records);
   UnpackLimits limits;
   limits.aggregate.records = 2 * records;
-  EXPECT_THAT(UnpackLines(ZipOf({{"a.xml", xml}, {"b.xml", xml}, {"c.xml", SampleXml("r-2")}}), "",
-                          limits),
-              ElementsAre("aggregate accepted [zip/xml] r-1",
-                          "aggregate duplicate duplicate_in_input [zip/xml]",
-                          "aggregate accepted [zip/xml] r-2"));
+  EXPECT_THAT(
+      UnpackLines(ZipOf({{"a.xml", xml}, {"b.xml", xml}, {"c.xml", SampleXml("r-2")}}), "", limits),
+      ElementsAre("aggregate accepted [zip/xml] r-1",
+                  "aggregate duplicate duplicate_in_input [zip/xml]",
+                  "aggregate accepted [zip/xml] r-2"));
 }
 
 TEST(Unpack, ALargeMemberOfAnotherSizeIsToldByItsOwn) {
