@@ -66,14 +66,16 @@ CommitBatch RandomBatch(std::mt19937_64& random, ReportWriter& writer, absl::Tim
       }
     }
   }
-  // A person releases some of what is in quarantine, also what this very batch reads again.
-  for (uint64_t n = known == 0 ? 0 : random() % 4; n > 0; --n) {
-    const ReceiptId id = 1 + random() % known;
+  // A person releases some of what is in quarantine, also what this very batch reads again; and
+  // asks for some that is not.
+  for (ReceiptId id = 1; id <= known; ++id) {
     const auto receipt = writer.GetReceipt(id);
     if (!receipt.ok()) continue;
     for (const ReceiptItem& item : receipt->items) {
       const auto key = ReportOf(id, item);
-      if (key && item.kind == kAggregateKind) batch.released.push_back({*key, {.by = "local"}});
+      if (!key || item.kind != kAggregateKind) continue;
+      const uint64_t one_of = item.outcome == Outcome::kQuarantined ? 4 : 32;
+      if (random() % one_of == 0) batch.released.push_back({*key, {.by = "local"}});
     }
   }
   return batch;
