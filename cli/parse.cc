@@ -254,7 +254,14 @@ class Parser final : public ImportSink {
 
   void Read(const std::string& file) {
     file_ = file;
+    const int before = good_ + bad_;
     reader_.Read(file);
+    if (good_ + bad_ != before) return;
+    UnpackedReport nothing;
+    nothing.reason = "empty_archive";
+    nothing.detail = "an archive with no file in it that could be a report";
+    ++bad_;
+    Show({file_, ""}, nothing);
   }
 
   bool Take(ImportItem item) override {

@@ -109,6 +109,23 @@ TEST_F(ParseTest, AFileIsNoMemberAndAMailboxStaysWhole) {
   EXPECT_EQ(twice[1].at("outcome"), "duplicate");
 }
 
+// Desktops leave things in archives that are nobody's report: silence would look like success.
+TEST_F(ParseTest, AnArchiveWithNothingInItIsNoSuccess) {
+  const std::string tar = directory_.Write("e.tar", cli_testing::TarOf({{"d/.DS_Store", "x"}}));
+  const std::string zip =
+      directory_.Write("e.zip", cli_testing::ZipArchiveOf({{"__MACOSX/a", "x"}}));
+  for (const std::string& path : {tar, zip}) {
+    const auto objects = Summaries(path, 1);
+    ASSERT_EQ(objects.size(), 1u) << path;
+    EXPECT_EQ(objects[0].at("file"), path);
+    EXPECT_EQ(objects[0].at("kind"), "invalid");
+    EXPECT_EQ(objects[0].at("error"), "empty_archive");
+    EXPECT_THAT(Parse({path}).output, HasSubstr(path + ": quarantined: empty_archive: "));
+  }
+  const std::string xml = directory_.Write("a.xml", MakeReportXml("a.test", "1", {1}));
+  EXPECT_EQ(Parse({xml, tar}).exit_code, 9);
+}
+
 TEST_F(ParseTest, ADamagedMemberIsToldAndTheRestIsRead) {
   std::string tar = cli_testing::TarOf(
       {{"1.xml", MakeReportXml("a.test", "1", {1})}, {"2.xml", MakeReportXml("a.test", "2", {1})}});
