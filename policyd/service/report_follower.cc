@@ -44,7 +44,12 @@ absl::Status ReportFollower::Tick() {
   absl::Status status = OpenOrCatchUp();
   const std::lock_guard lock(mutex_);
   if (!status.ok() && status.code() != last_error_.code()) {
-    LogWarn("reports_store_not_read", {{"error", status}});
+    // Nobody's fault before ingestd's first start: RocksReportReader::Follow().
+    if (reader_ == nullptr && absl::IsDeadlineExceeded(status)) {
+      LogInfo("reports_store_awaited", {{"reason", MessageOf(status)}});
+    } else {
+      LogWarn("reports_store_not_read", {{"error", status}});
+    }
   }
   last_error_ = status;
   return status;

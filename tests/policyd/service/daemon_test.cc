@@ -150,6 +150,10 @@ TEST_F(DaemonTest, ServesBeforeIngestdHasRunAndFindsItsStore) {
   };
   v1::ListSourcesResponse response;
   EXPECT_EQ(ExtractError(list(&response)).reason, "STARTING");
+  // Which is how it is at the first start, and nobody's fault.
+  EXPECT_TRUE(
+      WaitUntil([this] { return Log().find("reports_store_awaited") != std::string::npos; }));
+  EXPECT_EQ(Log().find("level=warn"), std::string::npos) << Log();
   WriteReports();
   ASSERT_TRUE(WaitUntil([this] { return Health("reports") == 1; })) << Log();
   ASSERT_TRUE(WaitUntil([&] { return list(&response).ok() && response.sources_size() == 1; }))
