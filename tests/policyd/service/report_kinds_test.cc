@@ -330,31 +330,20 @@ TEST_F(ReportKindsTest, SaysWhatIsWrong) {
 
 // The bytes of every kind come by one method, told apart by the name.
 TEST_F(ReportKindsTest, GivesTheBytesThatAReportOfAnyKindCameIn) {
-  const auto download = [this](const std::string& name, std::string* bytes) {
-    grpc::ClientContext context;
-    context.AddMetadata("authorization", "Bearer " + service_testing::Token());
-    v1::DownloadReportRequest request;
-    request.set_name(name);
-    const auto reader = ReportService::NewStub(world_.channel())->DownloadReport(&context, request);
-    v1::DownloadReportResponse response;
-    bytes->clear();
-    while (reader->Read(&response)) *bytes += response.chunk();
-    return reader->Finish();
-  };
   const std::string tls = world_.AddReport(Tls(world_.DaysAgo(1), 10, 1));
   const std::string failure = world_.AddReport(Failure(world_.DaysAgo(1)));
   std::string bytes;
-  EXPECT_TRUE(download("domains/example.com/tlsReports/" + tls, &bytes).ok());
+  EXPECT_TRUE(world_.Download("domains/example.com/tlsReports/" + tls, &bytes).ok());
   EXPECT_EQ(bytes, "raw bytes of report 1");
-  EXPECT_TRUE(download("domains/example.com/failureReports/" + failure, &bytes).ok());
+  EXPECT_TRUE(world_.Download("domains/example.com/failureReports/" + failure, &bytes).ok());
   EXPECT_EQ(bytes, "raw bytes of report 2");
   for (const std::string& name :
        {"domains/example.com/aggregateReports/" + tls, "domains/example.com/tlsReports/" + failure,
         "domains/example.com/failureReports/" + tls}) {
-    EXPECT_EQ(ReasonOf(download(name, &bytes)), "RESOURCE_NOT_FOUND") << name;
+    EXPECT_EQ(ReasonOf(world_.Download(name, &bytes)), "RESOURCE_NOT_FOUND") << name;
     EXPECT_EQ(bytes, "");
   }
-  EXPECT_EQ(ReasonOf(download("domains/example.com/otherReports/" + tls, &bytes)),
+  EXPECT_EQ(ReasonOf(world_.Download("domains/example.com/otherReports/" + tls, &bytes)),
             "NAME_MALFORMED");
 }
 

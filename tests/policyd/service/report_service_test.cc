@@ -19,16 +19,6 @@ using Stub = ReportService::Stub;
 class ReportServiceTest : public testing::Test {
  protected:
   ReportServiceTest() { world_.AddDomain(); }
-  grpc::Status Download(const std::string& name, std::string* bytes) {
-    grpc::ClientContext context;
-    context.AddMetadata("authorization", "Bearer " + service_testing::Token());
-    v1::DownloadReportRequest request;
-    request.set_name(name);
-    const auto reader = ReportService::NewStub(world_.channel())->DownloadReport(&context, request);
-    v1::DownloadReportResponse response;
-    while (reader->Read(&response)) *bytes += response.chunk();
-    return reader->Finish();
-  }
   World world_;
 };
 
@@ -140,7 +130,7 @@ TEST_F(ReportServiceTest, APageEndsBeforeGrpcsLimit) {
 TEST_F(ReportServiceTest, GivesTheBytesAsReceived) {
   const std::string id = world_.AddReport(Report(world_.DaysAgo(1), {Row(1)}));
   std::string bytes;
-  ASSERT_TRUE(Download("domains/example.com/aggregateReports/" + id, &bytes).ok());
+  ASSERT_TRUE(world_.Download("domains/example.com/aggregateReports/" + id, &bytes).ok());
   EXPECT_THAT(bytes, HasSubstr("raw bytes of report 1"));
 }
 
@@ -155,7 +145,7 @@ TEST_F(ReportServiceTest, WhatIsNotThereIsNotFound) {
     EXPECT_EQ(ReasonOf(world_.Call<ReportService>(&Stub::GetAggregateReport, request, &response)),
               "RESOURCE_NOT_FOUND")
         << name;
-    EXPECT_EQ(ReasonOf(Download(name, &bytes)), "RESOURCE_NOT_FOUND") << name;
+    EXPECT_EQ(ReasonOf(world_.Download(name, &bytes)), "RESOURCE_NOT_FOUND") << name;
   }
 }
 

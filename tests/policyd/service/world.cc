@@ -8,6 +8,7 @@
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 
+#include "dmarcate/v1/report.grpc.pb.h"
 #include "lib/base/digest.h"
 #include "lib/base/random.h"
 #include "lib/base/secret.h"
@@ -217,6 +218,18 @@ void World::AddProvider() {
   domain->dns_provider = "fake";
   const auto bound = impl_->policies.PutDomain(*domain);
   if (!bound.ok()) ADD_FAILURE() << bound.status();
+}
+
+grpc::Status World::Download(const std::string& name, std::string* bytes) {
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer " + Token());
+  v1::DownloadReportRequest request;
+  request.set_name(name);
+  const auto reader = v1::ReportService::NewStub(channel())->DownloadReport(&context, request);
+  v1::DownloadReportResponse response;
+  bytes->clear();
+  while (reader->Read(&response)) *bytes += response.chunk();
+  return reader->Finish();
 }
 
 }  // namespace dmarcate::service_testing

@@ -65,6 +65,9 @@ class World {
   // show what it holds.
   void AddProvider();
 
+  // The bytes that the report of this name came in, of any kind; what came before an error.
+  grpc::Status Download(const std::string& name, std::string* bytes);
+
   // One call with the token. `Service`: v1::SourceService.
   template <typename Service, typename Request, typename Response>
   grpc::Status Call(grpc::Status (Service::Stub::*method)(grpc::ClientContext*, const Request&,
