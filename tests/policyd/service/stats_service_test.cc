@@ -48,6 +48,12 @@ class StatsServiceTest : public testing::Test {
     return rows;
   }
 
+  // The rows of what is there expire; then a report comes for one of its days.
+  void AddReportAfterExpiry() {
+    world_.ExpireRows();
+    world_.AddReport(
+        Report(world_.DaysAgo(3), {Row(2).From("149.72.1.1").Dkim("sendgrid.net")}, "three.test"));
+  }
   World world_;
 };
 
@@ -121,9 +127,7 @@ TEST_F(StatsServiceTest, ADimensionIsRequired) {
 }
 
 TEST_F(StatsServiceTest, WhatTotalsKeepOfExpiredRowsIsNoDayWithoutMail) {
-  world_.ExpireRows();
-  world_.AddReport(
-      Report(world_.DaysAgo(3), {Row(2).From("149.72.1.1").Dkim("sendgrid.net")}, "three.test"));
+  AddReportAfterExpiry();
   v1::QueryTimeSeriesRequest request;
   request.set_parent("domains/example.com");
   v1::QueryTimeSeriesResponse response;
@@ -141,9 +145,7 @@ TEST_F(StatsServiceTest, WhatTotalsKeepOfExpiredRowsIsNoDayWithoutMail) {
 }
 
 TEST_F(StatsServiceTest, NobodyKnowsWhoseMailExpiredRowsCounted) {
-  world_.ExpireRows();
-  world_.AddReport(
-      Report(world_.DaysAgo(3), {Row(2).From("149.72.1.1").Dkim("sendgrid.net")}, "three.test"));
+  AddReportAfterExpiry();
   v1::QueryTimeSeriesRequest series;
   series.set_parent("domains/example.com/sources/sendgrid");
   v1::QueryTimeSeriesResponse points;
