@@ -182,8 +182,7 @@ v1::Domain DomainServiceImpl::Show(const Call& call, const DomainRecord& record)
     to->set_address(address.address);
     *to->mutable_create_time() = ToTimestamp(address.create_time);
     if (address.revoked()) *to->mutable_revoke_time() = ToTimestamp(address.revoke_time);
-    to->set_published(!publisher_.file().empty() &&
-                      publisher_.Takes(address.address) != address.revoked());
+    to->set_published(publisher_.Says(address.address, !address.revoked()));
   }
 
   if (call.deadline() - absl::Now() < kSummaryMargin) return out;

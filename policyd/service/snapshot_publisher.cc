@@ -1,5 +1,6 @@
 #include "policyd/service/snapshot_publisher.h"
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <filesystem>
@@ -31,6 +32,53 @@ Snapshot SnapshotOf(const std::vector<DomainRecord>& domains) {
   return out;
 }
 
+std::set<std::string, std::less<>> AddressesOf(const Snapshot& snapshot) {
+  std::set<std::string, std::less<>> out;
+  for (const Snapshot::Address& address : snapshot.addresses) out.insert(address.address);
+  return out;
+}
+
+// An empty store where the disk is not mounted, or one restored from a back-up, would take back
+// addresses that are in the DNS, and ingestd would refuse their reports for good.
+absl::Status CheckKnown(const std::string& file, std::string_view there,
+                        const std::vector<DomainRecord>& domains) {
+  const absl::StatusOr<Snapshot> seen = ParseSnapshot(there);
+  if (!seen.ok()) return absl::OkStatus();  // nobody goes by it
+  std::set<std::string_view> known;
+  for (const DomainRecord& domain : domains) {
+    known.insert(domain.name);
+    for (const ReportAddressRecord& address : domain.report_addresses)
+      known.insert(address.address);
+  }
+  const auto unknown = [&](std::string_view what, std::string_view name) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     fmt::format("{}: it has the {} {}, which this store has never known: another "
+                                 "store made it, or this one has lost something. The file stays as "
+                                 "it is. If the store is right, remove the file",
+                                 file, what, name));
+  };
+  for (const std::string& domain : seen->domains) {
+    if (!known.contains(domain)) return unknown("domain", domain);
+  }
+  for (const Snapshot::Address& address : seen->addresses) {
+    if (!known.contains(address.address)) return unknown("address", address.address);
+  }
+  return absl::OkStatus();
+}
+
+// Whether ingestd, which is in the group of the directory, may read it. Where the directory does
+// not hand its group on, writing the file anew would not help.
+bool IsForItsGroup(const std::string& file) {
+  struct stat info = {};
+  struct stat directory = {};
+  if (stat(file.c_str(), &info) != 0 ||
+      stat(std::filesystem::path(file).parent_path().c_str(), &directory) != 0) {
+    return false;
+  }
+  return (info.st_mode & 07777) == kMode &&
+         ((directory.st_mode & S_ISGID) == 0 || info.st_gid == directory.st_gid);
+}
+
 // Temporary files of a policyd that was killed before it could rename them. There is one policyd
 // at a time, which holds the lock of its store.
 void RemoveLeftovers(const std::string& file) {
@@ -51,10 +99,22 @@ SnapshotPublisher::SnapshotPublisher(PolicyStore& policies, std::string file)
     : policies_(policies), file_(std::move(file)) {}
 
 absl::Status SnapshotPublisher::Write() {
-  DMARCATE_ASSIGN_OR_RETURN(const std::vector<DomainRecord> domains, AllDomains(policies_));
+  const absl::StatusOr<std::string> there = ReadFile(file_, kSnapshotLimitBytes);
+  const absl::StatusOr<std::vector<DomainRecord>> domains = AllDomains(policies_);
+  absl::Status written = domains.status();
+  if (written.ok()) written = Replace(*domains, there);
+  if (written.ok()) return written;
+  const absl::StatusOr<Snapshot> seen = there.ok() ? ParseSnapshot(*there) : there.status();
+  const std::lock_guard lock(mutex_);
+  addresses_.reset();
+  if (seen.ok()) addresses_ = AddressesOf(*seen);
+  return written;
+}
+
+absl::Status SnapshotPublisher::Replace(const std::vector<DomainRecord>& domains,
+                                        const absl::StatusOr<std::string>& there) {
   Snapshot snapshot = SnapshotOf(domains);
-  std::set<std::string, std::less<>> addresses;
-  for (const Snapshot::Address& address : snapshot.addresses) addresses.insert(address.address);
+  auto addresses = AddressesOf(snapshot);
   const size_t managed = snapshot.domains.size();
   const std::string text = RenderSnapshot(std::move(snapshot));
   if (text.size() > kSnapshotLimitBytes) {
@@ -62,8 +122,8 @@ absl::Status SnapshotPublisher::Write() {
                      fmt::format("{}: {} addresses take {} bytes, over the limit of {}", file_,
                                  addresses.size(), text.size(), kSnapshotLimitBytes));
   }
-  const absl::StatusOr<std::string> there = ReadFile(file_, kSnapshotLimitBytes);
-  if (!there.ok() || *there != text) {
+  if (there.ok()) DMARCATE_RETURN_IF_ERROR(CheckKnown(file_, *there, domains));
+  if (!there.ok() || *there != text || !IsForItsGroup(file_)) {
     DMARCATE_RETURN_IF_ERROR(WriteFileAtomically(file_, text, kMode));
     LogInfo("snapshot_published",
             {{"file", file_}, {"domains", managed}, {"addresses", addresses.size()}});
@@ -97,9 +157,9 @@ void SnapshotPublisher::CallOnChange(std::function<void(bool)> call) {
   on_change_(up_to_date_);
 }
 
-bool SnapshotPublisher::Takes(std::string_view address) const {
+bool SnapshotPublisher::Says(std::string_view address, bool taken) const {
   const std::lock_guard lock(mutex_);
-  return addresses_.contains(address);
+  return addresses_.has_value() && addresses_->contains(address) == taken;
 }
 
 }  // namespace dmarcate

@@ -8,11 +8,14 @@
 
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "lib/store/policy_store.h"
 
@@ -27,17 +30,22 @@ class SnapshotPublisher {
 
   // Makes the file say what is stored, if it does not already. An error is logged, once as long as
   // it stays the same: what was decided stands, and the next call tries again.
+  //   kFailedPrecondition  the file names what the store has never known: another store wrote it,
+  //                        or a newer state of this one. It stays: ingestd goes by it meanwhile
   absl::Status Publish();
   // Called from then on, and at once, when it changes whether the file says what is stored. Not
   // while Publish() runs on another thread.
   void CallOnChange(std::function<void(bool up_to_date)> call);
 
-  // Whether the file that was written last takes reports at `address` (in lower case).
-  bool Takes(std::string_view address) const;
+  // Whether the file is known to say that reports at `address` (in lower case) are taken, or that
+  // they are not.
+  bool Says(std::string_view address, bool taken) const;
   const std::string& file() const { return file_; }
 
  private:
   absl::Status Write();
+  absl::Status Replace(const std::vector<DomainRecord>& domains,
+                       const absl::StatusOr<std::string>& there);
 
   PolicyStore& policies_;
   const std::string file_;
@@ -48,7 +56,8 @@ class SnapshotPublisher {
   bool begun_ = false;
 
   mutable std::mutex mutex_;
-  std::set<std::string, std::less<>> addresses_;  // in the file
+  // In the file, as it was seen last; nullopt: not known.
+  std::optional<std::set<std::string, std::less<>>> addresses_;
   bool up_to_date_ = false;
 };
 

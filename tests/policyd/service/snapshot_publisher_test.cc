@@ -71,8 +71,8 @@ TEST_F(SnapshotPublisherTest, SaysWhatIsStored) {
   EXPECT_EQ(Text(),
             "dmarcate snapshot 1\ndomain example.com\ndomain example.net\n"
             "address r-1111111111111111@reports.example example.com\nend 3\n");
-  EXPECT_TRUE(publisher.Takes(kNew));
-  EXPECT_FALSE(publisher.Takes(kOld)) << "revoked";
+  EXPECT_TRUE(publisher.Says(kNew, true));
+  EXPECT_TRUE(publisher.Says(kOld, false)) << "revoked";
   struct stat info = {};
   ASSERT_EQ(stat(file_.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777, 0640u) << "for the group";
@@ -95,11 +95,58 @@ TEST_F(SnapshotPublisherTest, WritesOnlyWhatIsNotThereYet) {
   EXPECT_EQ(Text(), "dmarcate snapshot 1\ndomain example.com\nend 1\n");
 }
 
+// A disk that is not mounted, a back-up: the addresses are in the DNS, and their reports are not to
+// be refused because of it.
+TEST_F(SnapshotPublisherTest, AStoreThatHasNeverKnownWhatIsThereDoesNotReplaceIt) {
+  Put("example.com", {{kOld, absl::UnixEpoch()}, {kNew, absl::UnixEpoch()}});
+  ASSERT_TRUE(SnapshotPublisher(policies_, file_).Publish().ok());
+  const std::string text = Text();
+
+  FakePolicyStore empty;
+  SnapshotPublisher without(empty, file_);
+  const absl::Status refused = without.Publish();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(refused.message().find("example.com"), std::string_view::npos) << refused;
+
+  Put("example.com", {{kOld, absl::UnixEpoch()}});
+  SnapshotPublisher older(policies_, file_);
+  EXPECT_EQ(older.Publish().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(older.Says(kNew, true)) << "it still takes them";
+  EXPECT_EQ(Text(), text);
+
+  Put("example.com", {{kOld, absl::UnixEpoch()}, {kNew, absl::UnixEpoch(), absl::UnixEpoch()}});
+  EXPECT_TRUE(older.Publish().ok()) << "revoked is known";
+  EXPECT_TRUE(older.Says(kNew, false));
+  std::filesystem::remove(file_);
+  EXPECT_TRUE(without.Publish().ok()) << "as the message says";
+}
+
+TEST_F(SnapshotPublisherTest, AFailureTellsWhatTheFileStillSays) {
+  Put("example.com", {{kOld, absl::UnixEpoch()}});
+  ASSERT_TRUE(SnapshotPublisher(policies_, file_).Publish().ok());
+  Put("example.com", {{kOld, absl::UnixEpoch(), absl::UnixEpoch()}});
+  SnapshotPublisher publisher(policies_, directory_.File("away/ingestd"));
+  EXPECT_FALSE(publisher.Publish().ok());
+  EXPECT_FALSE(publisher.Says(kOld, false)) << "not known";
+  EXPECT_FALSE(publisher.Says(kOld, true));
+}
+
+TEST_F(SnapshotPublisherTest, WhatTheGroupMayNotReadIsWrittenAnew) {
+  Put("example.com", {});
+  SnapshotPublisher publisher(policies_, file_);
+  ASSERT_TRUE(publisher.Publish().ok());
+  std::filesystem::permissions(file_, std::filesystem::perms::owner_read);
+  ASSERT_TRUE(publisher.Publish().ok());
+  struct stat info = {};
+  ASSERT_EQ(stat(file_.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0640u);
+}
+
 TEST_F(SnapshotPublisherTest, WithoutAFileNothingIsPublished) {
   Put("example.com", {{kNew, absl::UnixEpoch()}});
   SnapshotPublisher publisher(policies_, "");
   EXPECT_TRUE(publisher.Publish().ok());
-  EXPECT_FALSE(publisher.Takes(kNew));
+  EXPECT_FALSE(publisher.Says(kNew, true));
   EXPECT_THAT(Files(), IsEmpty());
 }
 
@@ -107,7 +154,7 @@ TEST_F(SnapshotPublisherTest, WithoutItsDirectoryNothingIsPublished) {
   Put("example.com", {{kNew, absl::UnixEpoch()}});
   SnapshotPublisher publisher(policies_, directory_.File("absent/ingestd"));
   EXPECT_EQ(publisher.Publish().code(), absl::StatusCode::kNotFound);
-  EXPECT_FALSE(publisher.Takes(kNew));
+  EXPECT_FALSE(publisher.Says(kNew, true));
 }
 
 // From now on this process ends at its next call of `number`. False: the kernel does not let us.
@@ -164,7 +211,7 @@ TEST_P(KilledPublisherTest, LosesNothing) {
   const auto snapshot = ParseSnapshot(Text());
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();
   EXPECT_EQ(snapshot->addresses.size(), 2u);
-  EXPECT_TRUE(after.Takes(kNew));
+  EXPECT_TRUE(after.Says(kNew, true));
   EXPECT_THAT(Files(), ElementsAre("ingestd")) << "no temporary file is left";
 }
 INSTANTIATE_TEST_SUITE_P(All, KilledPublisherTest, testing::ValuesIn(kSteps),
