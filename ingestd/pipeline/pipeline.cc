@@ -15,6 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/report/model_budget.h"
 #include "lib/store/report_rules.h"
 #include "lib/unpack/redact_failure_mail.h"
 
@@ -36,16 +37,20 @@ bool IsFatal(const absl::Status& status) {
 constexpr size_t kBulkGroup = 128;
 
 // Whether somebody waits for the answer before sending more.
-bool IsUrgent(Channel channel) { return channel != Channel::kImport; }
+bool HasWaitingSender(Channel channel) { return channel != Channel::kImport; }
+
+// A row has about so much memory where models are held. What takes more counts as several rows, so
+// that what waits, and what a commit has in memory, is bounded in bytes, too.
+constexpr int64_t kRowBytes = 400;
 
 int64_t RowsOf(const CommitBatch::Processed& processed) {
   int64_t rows = 1;
   for (const ProcessedItem& item : processed.items) {
     if (item.report) rows += item.item.records;
-    if (!item.tls) continue;
-    for (const TlsReport::PolicyResult& policy : item.tls->report.policies) {
-      rows += 1 + static_cast<int64_t>(policy.failures.size());
+    if (item.report && item.report->packed) {
+      rows += static_cast<int64_t>(item.report->packed->bytes.size()) / kRowBytes;
     }
+    if (item.tls) rows += ModelBytes(item.tls->report) / kRowBytes;
   }
   return rows;
 }
@@ -241,7 +246,7 @@ void Pipeline::Prepare(Accepting item) {
     const std::lock_guard lock(mutex_);
     if (refused.ok()) refused = failure_;
     if (refused.ok()) {
-      if (IsUrgent(item.delivery.channel)) ++urgent_;
+      if (HasWaitingSender(item.delivery.channel)) ++urgent_;
       accepting_.push_back(std::move(item));
       write_ready_.notify_one();
       return;
@@ -359,8 +364,13 @@ void Pipeline::WriteLoop() {
   }
 }
 
+bool Pipeline::IsUrgent(const Committing& read) {
+  return read.replay || HasWaitingSender(read.receipt.channel);
+}
+
 // Each sync takes time in which the processor could parse. So while parsers have work, what nobody
-// waits for comes together: rows, and deliveries of a bulk import.
+// waits for comes together: rows, and deliveries of a bulk import. Whoever makes MayParseLocked()
+// false wakes the writer.
 bool Pipeline::MayWriteLocked() const {
   if (stopping_) return true;
   if (accepting_.empty() && committing_.empty()) return false;
@@ -379,7 +389,7 @@ bool Pipeline::TakeGroup(Group* group) {
     if (alone && !group->committing.empty()) break;
     rows += committing_.front().rows;
     committing_rows_ -= committing_.front().rows;
-    if (IsUrgent(committing_.front().receipt.channel)) --urgent_;
+    if (IsUrgent(committing_.front())) --urgent_;
     group->committing.push_back(std::move(committing_.front()));
     committing_.pop_front();
     if (alone) {
@@ -390,7 +400,7 @@ bool Pipeline::TakeGroup(Group* group) {
   while (!accepting_.empty() && group->accepting.size() < options_.group_items) {
     bytes += static_cast<int64_t>(accepting_.front().delivery.content.size());
     if (!group->accepting.empty() && bytes > options_.group_bytes) break;
-    if (IsUrgent(accepting_.front().delivery.channel)) --urgent_;
+    if (HasWaitingSender(accepting_.front().delivery.channel)) --urgent_;
     group->accepting.push_back(std::move(accepting_.front()));
     accepting_.pop_front();
   }
@@ -560,7 +570,7 @@ void Pipeline::ParseLoop() {
       }
       ++in_work_;
       ++reading_;
-      if (!MayParseLocked()) write_ready_.notify_one();
+      if (!MayParseLocked()) write_ready_.notify_one();  // MayWriteLocked()
     }
     if (resumed) {
       absl::StatusOr<Parsing> loaded = Load(&*resumed);
@@ -595,7 +605,7 @@ void Pipeline::Read(Parsing task) {
   {
     const std::lock_guard lock(mutex_);
     committing_rows_ += parsed.rows;
-    if (IsUrgent(parsed.receipt.channel)) ++urgent_;
+    if (IsUrgent(parsed)) ++urgent_;
     committing_.push_back(std::move(parsed));
     --in_work_;
   }
@@ -611,6 +621,7 @@ bool Pipeline::AwaitTaskLocked(std::unique_lock<std::mutex>& lock) {
       put_off_.erase(put_off_.begin());
     }
     if (MayParseLocked()) return true;
+    write_ready_.notify_one();  // MayWriteLocked()
     if (put_off_.empty()) {
       parse_ready_.wait(lock);
     } else {
@@ -750,8 +761,8 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
     if (verification_.verified && task.carrier && receipt.envelope) {
       verification_.verified(*receipt.envelope, task.carrier->auth, BestClass(out.processed));
     }
-    out.rows = RowsOf(out.processed);
     store_.Prepare(&out.processed);
+    out.rows = RowsOf(out.processed);
     if (const absl::Status fits = CheckProcessed(out.processed); !fits.ok()) {
       out.processed = ToQuarantined(receipt, "store_refused", std::string(MessageOf(fits)));
     }

@@ -194,6 +194,7 @@ class Pipeline {
   void WriteLoop();
   void ParseLoop();
   void Read(Parsing task);
+  static bool IsUrgent(const Committing& read);
   bool MayWriteLocked() const;
   bool TakeGroup(Group* group);
   void Commit(Group group);

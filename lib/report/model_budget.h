@@ -34,7 +34,7 @@ class ModelBudget {
   void GiveBack(int64_t records, int64_t bytes);
 
   // What the sinks of large reports keep (record_sink.h): at most kMaxSinkBytes. False, and nothing
-  // is taken, though it is there already: its report must go..
+  // is taken, though it is there already: its report must go.
   bool TakeSinkBytes(int64_t bytes);
 
   int64_t records_left() const { return records_left_; }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,7 +17,6 @@
 
 #include "absl/container/flat_hash_map.h"
 
-#include "lib/base/text.h"
 #include "lib/report/model.h"
 #include "lib/report/record_sink.h"
 #include "lib/store/report_parts.h"
@@ -51,7 +51,8 @@ class RecordPacker {
   std::vector<std::string_view> table_;
   std::deque<std::string> copies_;
   int64_t copied_bytes_ = 0;
-  absl::flat_hash_map<std::string_view, uint64_t, StringHash, std::equal_to<>> indexes_;
+  // Under a hash of the process: strangers choose the texts.
+  absl::flat_hash_map<std::string_view, uint64_t> indexes_;
   // Shapes one behind the other, in the order of first use.
   std::string shapes_;
   absl::flat_hash_map<std::string, uint32_t> shape_indexes_;

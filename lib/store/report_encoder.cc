@@ -99,6 +99,8 @@ std::string PackRecords(const StoredReport& stored) {
 void PackReport(StoredReport* report) {
   if (report->packed) return;
   AggregateReport& parts = report->report;
+  const auto* sink = dynamic_cast<const PackingSink*>(report->sink.get());
+  if (parts.gone && sink == nullptr) return;  // CheckProcessed() refuses it
   const RecordSums sums = parts.sums();
   report->record_count = sums.records;
   report->message_count = sums.messages;
@@ -107,7 +109,7 @@ void PackReport(StoredReport* report) {
   packed.expanded_bytes = ExpandedBytes(*report);
   WireWriter out(&packed.bytes);
   EncodeMarks(*report, out);
-  if (const auto* sink = dynamic_cast<const PackingSink*>(report->sink.get())) {
+  if (parts.gone) {
     packed.totals = sink->totals();
     packed.expanded_bytes += sink->expanded_bytes();
     out.Bytes(sink->Finish());

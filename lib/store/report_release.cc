@@ -14,7 +14,7 @@ absl::StatusOr<ReleaseResult> ReportTransaction::Release(ReleasedReport released
   const ReportKey& key = released.report;
   ReleaseResult result;
   DMARCATE_ASSIGN_OR_RETURN(auto stored, GetReceipt(key.receipt));
-  DMARCATE_ASSIGN_OR_RETURN(auto report, GetReport(key));
+  DMARCATE_ASSIGN_OR_RETURN(auto report, GetReport(key, ReportParts::kHead));
   if (!stored || !report) return result;
   if (report->trust != TrustClass::kQuarantined) {
     if (!report->release) return result;
@@ -37,12 +37,13 @@ absl::StatusOr<ReleaseResult> ReportTransaction::Release(ReleasedReport released
     result.outcome = ReleaseOutcome::kNoRoom;
     return result;
   }
+  DMARCATE_ASSIGN_OR_RETURN(report, GetReport(key));
   DMARCATE_RETURN_IF_ERROR(Remove(key));
   ApplyRelease(std::move(released.release), &*report);
   DMARCATE_RETURN_IF_ERROR(Insert(*std::move(report)));
   SettleQuarantined(&*item);
   DMARCATE_RETURN_IF_ERROR(PutSettled(*std::move(stored)));
-  DMARCATE_ASSIGN_OR_RETURN(report, GetReport(key));
+  DMARCATE_ASSIGN_OR_RETURN(report, GetReport(key, ReportParts::kHead));
   result.outcome = ReleaseOutcome::kReleased;
   result.report = *std::move(report);
   return result;

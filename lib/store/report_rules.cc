@@ -255,7 +255,7 @@ absl::Status CheckProcessed(const CommitBatch::Processed& processed) {
     if (report && ExpandedBytes(*report) > kMaxExpandedBytes) {
       why = fmt::format("the report takes more than {} bytes", kMaxExpandedBytes);
     }
-    if (report && report->sink != nullptr) why = "its records are in a sink, not packed";
+    if (report && report->report.gone && !report->packed) why = "its records are in a sink, not packed";
     if (why.empty()) continue;
     return MakeError(absl::StatusCode::kInvalidArgument,
                      fmt::format("receipt {}: item {}: {}", processed.receipt, i, why));
