@@ -155,7 +155,7 @@ grpc::Status ReleaseQuarantinedMessage(Pipeline& pipeline, ReportWriter& store, 
   const absl::StatusOr<CommitResult> committed = pipeline.Apply(std::move(batch));
   if (!committed.ok()) return ToIntakeError(committed.status());
   const ReleaseResult& result = committed->released.at(0);
-  const grpc::Status status = ToStatus(result.outcome, in.name());
+  grpc::Status status = ToStatus(result.outcome, in.name());
   if (!status.ok()) return status;
   if (result.outcome == ReleaseOutcome::kReleased) {
     LogInfo("report_released",

@@ -291,8 +291,7 @@ TrustVerdict JudgeTrust(const CarrierEvidence& evidence, const AggregateReport& 
               "older than a week when it was read, and the key of its signature is gone",
               std::move(reporter)};
     }
-    return {TrustClass::kUnverified, std::move(why.reason), std::move(why.detail),
-            std::move(reporter)};
+    return {TrustClass::kUnverified, why.reason, std::move(why.detail), std::move(reporter)};
   }
 
   const DomainName authenticated = suffixes.OrganizationalDomain(*from);

@@ -144,7 +144,7 @@ absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
     return budget.ChargeOutput(member.size_bytes, compressed_bytes, member.size_bytes);
   }
   BoundedBuffer kept(planner, member.name);
-  const absl::Status inflated = Inflate(zip, index, member, [&](std::string_view piece) {
+  absl::Status inflated = Inflate(zip, index, member, [&](std::string_view piece) {
     // The member cannot have consumed more than the directory gives it, nor more than there is.
     return kept.Add(piece, compressed_bytes, budget);
   });
