@@ -162,7 +162,7 @@ int WhichOnes(App* app, std::string_view verb) {
 
 // Reads progress up to the result. `done` tells how many of all a message speaks of.
 template <typename Reader, typename Response, typename Done>
-grpc::Status Follow(Reader& reader, std::string verb, Response* last, Done done) {
+grpc::Status Follow(Reader& reader, const std::string& verb, Response* last, Done done) {
   std::optional<Progress> progress;
   Response response;
   while (reader.Read(&response)) {

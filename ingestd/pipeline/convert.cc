@@ -164,7 +164,7 @@ CommitBatch::Processed ToProcessed(const Receipt& receipt, Unpacked unpacked,
 }
 
 CommitBatch::Processed ToQuarantined(const Receipt& receipt, std::string reason,
-                                     std::string detail) {
+                                     std::string_view detail) {
   CommitBatch::Processed out;
   out.receipt = receipt.id;
   ReceiptItem& item = out.items.emplace_back().item;

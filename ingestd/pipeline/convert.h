@@ -26,7 +26,7 @@ CommitBatch::Processed ToProcessed(const Receipt& receipt, Unpacked unpacked,
 
 // A receipt that cannot be read and why; kept and listed.
 CommitBatch::Processed ToQuarantined(const Receipt& receipt, std::string reason,
-                                     std::string detail);
+                                     std::string_view detail);
 
 // What a second sender of the same bytes is told: reports become duplicates of those stored first,
 // the rest is as it was.

@@ -517,8 +517,7 @@ void Pipeline::FailRead(std::vector<Committing> group, const absl::Status& error
     if (item.company == Company::kAlone) {
       // This very report is what the store cannot take.
       CommitBatch batch;
-      batch.processed.push_back(
-          ToQuarantined(item.receipt, "store_refused", std::string(MessageOf(error))));
+      batch.processed.push_back(ToQuarantined(item.receipt, "store_refused", MessageOf(error)));
       auto result = store_.Commit(std::move(batch), Sync::kNo);
       if (result.ok()) {
         item.read(std::move(result->processed[0]));
@@ -745,7 +744,7 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
     LogError("parked", {{"receipt", receipt.id}, {"sha256", ToHex(receipt.raw_sha256)}});
     out.processed = ToQuarantined(receipt, "parser_crashed", task.parked);
   } else if (!task.lost.ok()) {
-    out.processed = ToQuarantined(receipt, "raw_unreadable", std::string(MessageOf(task.lost)));
+    out.processed = ToQuarantined(receipt, "raw_unreadable", MessageOf(task.lost));
   } else {
     const CrashJournal::Scope scope(receipt.raw_sha256);
     FailurePrivacy privacy{.tokens = options_.failure_tokens};
@@ -764,7 +763,7 @@ Pipeline::Committing Pipeline::Parse(Parsing task) const {
     store_.Prepare(&out.processed);
     out.rows = RowsOf(out.processed);
     if (const absl::Status fits = CheckProcessed(out.processed); !fits.ok()) {
-      out.processed = ToQuarantined(receipt, "store_refused", std::string(MessageOf(fits)));
+      out.processed = ToQuarantined(receipt, "store_refused", MessageOf(fits));
     }
   }
   out.receipt = std::move(task.receipt);

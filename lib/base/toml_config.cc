@@ -111,7 +111,7 @@ struct TomlConfig::Impl {
       const std::string name = key.str().find('.') == std::string_view::npos
                                    ? std::string(key.str())
                                    : fmt::format("\"{}\"", key.str());
-      const std::string path = prefix.empty() ? name : prefix + "." + name;
+      const std::string path = prefix.empty() ? name : fmt::format("{}.{}", prefix, name);
       const auto* inner = node.as_table();
       if (inner == nullptr || inner->empty()) {
         out->push_back({path, /*empty_table=*/inner != nullptr});

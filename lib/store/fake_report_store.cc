@@ -149,7 +149,8 @@ absl::Status FakeReportStore::Accept(std::vector<CommitBatch::Accepted>& accepte
     if (added) state.first_receipt[receipt.raw_sha256] = receipt.id;
     result.accepted.push_back(receipt.id);
     result.raw_known.push_back(!added);
-    state.receipts[receipt.id] = {std::move(receipt), {}};
+    const ReceiptId id = receipt.id;
+    state.receipts[id].first = std::move(receipt);
   }
   return absl::OkStatus();
 }
@@ -670,7 +671,7 @@ absl::StatusOr<ExpiryResult> FakeReportStore::Expire(const ExpiryCutoffs& cutoff
     }
   }
   std::erase_if(state.expired, [&](const auto& entry) {
-    const auto& [key, totals] = entry;
+    const auto& key = entry.first;
     const bool rows = std::ranges::any_of(state.reports, [&key](const auto& report) {
       return report.first.domain == key.first && report.first.day == key.second;
     });

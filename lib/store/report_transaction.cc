@@ -128,7 +128,7 @@ absl::Status ReportTransaction::Process(CommitBatch::Processed processed, Commit
       DMARCATE_RETURN_IF_ERROR(StoreTls(*std::move(item.tls), &item.item));
     } else if (item.failure) {
       KeepTrust(&*item.failure);
-      DMARCATE_RETURN_IF_ERROR(StoreFailure(*std::move(item.failure), &item.item));
+      DMARCATE_RETURN_IF_ERROR(StoreFailure(*item.failure, &item.item));
     } else if (item.item.outcome == Outcome::kDuplicate) {
       DMARCATE_RETURN_IF_ERROR(Link(item.document_sha256, &item.item));
     }
@@ -217,11 +217,12 @@ bool ReportTransaction::KeepTrust(Stored* report) const {
 }
 
 absl::Status ReportTransaction::SettleLent(ReceiptId current, std::vector<ReceiptItem>* items) {
-  for (const auto& [id, ordinals] : std::exchange(lent_, {})) {
+  for (const auto& lent : std::exchange(lent_, {})) {
+    const ReceiptId id = lent.first;
     const auto settle = [&](std::vector<ReceiptItem>& all) {
       for (ReceiptItem& item : all) {
         const auto key = item.outcome == Outcome::kQuarantined ? ReportOf(id, item) : std::nullopt;
-        if (key && ordinals.contains(key->item)) SettleQuarantined(&item);
+        if (key && lent.second.contains(key->item)) SettleQuarantined(&item);
       }
     };
     if (id == current) {

@@ -154,7 +154,7 @@ class ReportTransaction {
       std::string_view document_sha256) const;
 
   // The same for failure reports; they have no revisions either.
-  absl::Status StoreFailure(StoredFailureReport report, ReceiptItem* item);
+  absl::Status StoreFailure(const StoredFailureReport& report, ReceiptItem* item);
   absl::Status RemoveFailure(const ReportKey& key);
   absl::Status DiscardFailure(const ReportKey& key);
   absl::StatusOr<std::optional<StoredFailureReport>> GetFailure(const ReportKey& key) const;

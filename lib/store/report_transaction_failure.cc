@@ -8,7 +8,7 @@
 
 namespace dmarcate {
 
-absl::Status ReportTransaction::StoreFailure(StoredFailureReport report, ReceiptItem* item) {
+absl::Status ReportTransaction::StoreFailure(const StoredFailureReport& report, ReceiptItem* item) {
   const std::string document_key = FailureDocumentIndexKey(report.document_sha256);
   DMARCATE_ASSIGN_OR_RETURN(const auto known, Get(kIndexFamily, document_key));
   if (known) {
@@ -50,7 +50,7 @@ absl::Status ReportTransaction::RemoveFailure(const ReportKey& key) {
 }
 
 absl::Status ReportTransaction::DiscardFailure(const ReportKey& key) {
-  const absl::Status removed = RemoveFailure(key);
+  absl::Status removed = RemoveFailure(key);
   if (!absl::IsDataLoss(removed)) return removed;
   LogError("report_discarded",
            {{"domain", key.domain}, {"report", key.ToId()}, {"error", removed}});

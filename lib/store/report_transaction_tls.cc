@@ -76,7 +76,7 @@ absl::Status ReportTransaction::RemoveTls(const ReportKey& key) {
 }
 
 absl::Status ReportTransaction::DiscardTls(const ReportKey& key) {
-  const absl::Status removed = RemoveTls(key);
+  absl::Status removed = RemoveTls(key);
   if (!absl::IsDataLoss(removed)) return removed;
   LogError("report_discarded",
            {{"domain", key.domain}, {"report", key.ToId()}, {"error", removed}});

@@ -90,7 +90,7 @@ struct RollbackRequest {
 // Thread-safe.
 class ChangeEngine {
  public:
-  ChangeEngine(const ChangeWorld& world, const ChangeEngineOptions& options = {});
+  explicit ChangeEngine(const ChangeWorld& world, const ChangeEngineOptions& options = {});
   // Stops: what runs stays in the journal where it is and is taken up by the next Resume().
   ~ChangeEngine();
   ChangeEngine(const ChangeEngine&) = delete;

@@ -245,7 +245,7 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   change.guards = draft.guards;
   for (std::optional<RecordChangeRecord>* record :
        {&draft.authorization, &draft.dmarc, &draft.spf}) {
-    if (record->has_value()) change.record_changes.push_back(**std::move(record));
+    if (record->has_value()) change.record_changes.push_back(*std::move(*record));
   }
   DMARCATE_ASSIGN_OR_RETURN(const std::optional<SpfMeasures> measures, MeasureBoth(change));
   if (measures.has_value()) {

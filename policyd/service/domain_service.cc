@@ -154,8 +154,7 @@ absl::StatusOr<DomainName> DomainServiceImpl::ReadNewName(const std::string& id)
 
 absl::StatusOr<std::string> DomainServiceImpl::ReadProvider(const std::string& name) const {
   if (name.empty()) return std::string();
-  DMARCATE_ASSIGN_OR_RETURN(const std::string id,
-                            ParseProviderResource(name, "domain.dns_provider"));
+  DMARCATE_ASSIGN_OR_RETURN(std::string id, ParseProviderResource(name, "domain.dns_provider"));
   const absl::Status found = parts_.policies.GetProvider(id).status();
   if (found.code() == absl::StatusCode::kNotFound) {
     return FieldError("domain.dns_provider", fmt::format("there is no {}", name));
@@ -255,7 +254,7 @@ absl::Status DomainServiceImpl::Create(const Call& call, const v1::CreateDomainR
   DMARCATE_ASSIGN_OR_RETURN(record.dns_provider, ReadProvider(in.domain().dns_provider()));
   DMARCATE_ASSIGN_OR_RETURN(record.report_mailbox, ReadMailbox(in.domain().report_mailbox()));
 
-  const absl::Status known = parts_.policies.GetDomain(record.name).status();
+  absl::Status known = parts_.policies.GetDomain(record.name).status();
   const auto exists = [&record] {
     return ReasonError(Reason::kResourceExists,
                        fmt::format("{} is managed already", DomainResource(record.name)),

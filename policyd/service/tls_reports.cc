@@ -51,8 +51,9 @@ struct Place {
   std::string ToString() const { return fmt::format("{}/{}", policy, detail); }
   static Place FromString(std::string_view text) {
     Place place;
-    const char* const end = text.data() + text.size();
-    const auto [slash, error] = std::from_chars(text.data(), end, place.policy);
+    const char* const begin = text.data();
+    const char* const end = begin + text.size();
+    const auto [slash, error] = std::from_chars(begin, end, place.policy);
     if (error == std::errc() && slash < end) std::from_chars(slash + 1, end, place.detail);
     return place;
   }

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "fmt/format.h"
@@ -282,7 +283,7 @@ void SmtpServer::Drain(absl::Duration limit) {
   if (!thread_.joinable()) return;
   boost::asio::post(shared_->io, [this] {
     boost::system::error_code ignored;
-    for (const auto& listener : listeners_) listener->socket.close(ignored);
+    for (const auto& listener : listeners_) std::ignore = listener->socket.close(ignored);
     if (!shared_->config.lmtp.unix_socket.empty()) {
       unlink(shared_->config.lmtp.unix_socket.c_str());
     }
