@@ -41,10 +41,13 @@ MailStream::Io MailStream::Read(std::span<char> buffer, size_t* got) {
     *got = static_cast<size_t>(result);
     return Io::kDone;
   }
+  // Most clients say one thing at a time: a second look at the socket would find nothing.
+  if (std::exchange(read_all_, false)) return Io::kWantRead;
   const ssize_t result = recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (result < 0 && WouldBlock()) return Io::kWantRead;
   if (result <= 0) return Io::kClosed;
   *got = static_cast<size_t>(result);
+  read_all_ = *got < buffer.size();
   return Io::kDone;
 }
 

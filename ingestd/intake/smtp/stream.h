@@ -23,7 +23,8 @@ class MailStream {
 
   // Owns `fd` from here on.
   MailStream(boost::asio::io_context& io, int fd);
-  // At least one octet if kDone.
+  // At least one octet if kDone. After all that was there has been read, wants to wait without a
+  // look at the socket.
   Io Read(std::span<char> buffer, size_t* got);
   Io Write(std::string_view data, size_t* written);
   // Call it again after the wait it wants. From kDone on everything goes through TLS; before, use
@@ -37,6 +38,7 @@ class MailStream {
  private:
   Io FromSsl(int result);
   boost::asio::posix::stream_descriptor socket_;
+  bool read_all_ = true;  // of what had come; who connects waits for our greeting
   SslPtr ssl_;
 };
 
