@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -41,6 +44,41 @@ PkeyPtr MakeKey(const DkimKey& key) {
   return nullptr;
 }
 
+// Decoded keys, most recent first, of one thread. Decoding takes OpenSSL 3 longer than the use of a
+// key, and a reporter's mails come together. Strangers choose the keys, so both numbers are small.
+constexpr size_t kKeptKeys = 16;
+constexpr size_t kLargestKeptKeyBytes = 1024;  // RSA with 4096 bits: 550
+
+class KeyCache {
+ public:
+  // Or null. Valid until the next call.
+  EVP_PKEY* Get(const DkimKey& key) {
+    const auto found = std::ranges::find_if(kept_, [&key](const Kept& kept) {
+      return kept.form == key.form && kept.public_key == key.public_key;
+    });
+    if (found != kept_.end()) {
+      std::rotate(kept_.begin(), found, found + 1);
+      return kept_.front().made.get();
+    }
+    PkeyPtr made = MakeKey(key);
+    if (made == nullptr || key.public_key.size() > kLargestKeptKeyBytes) {
+      large_ = std::move(made);
+      return large_.get();
+    }
+    if (kept_.size() == kKeptKeys) kept_.pop_back();
+    return kept_.insert(kept_.begin(), {key.form, key.public_key, std::move(made)})->made.get();
+  }
+
+ private:
+  struct Kept {
+    DkimKeyForm form;
+    std::string public_key;
+    PkeyPtr made;
+  };
+  std::vector<Kept> kept_;
+  PkeyPtr large_;
+};
+
 // RSASSA-PKCS1-v1_5 over the digest.
 bool VerifyRsa(EVP_PKEY* key, std::string_view signature, std::string_view digest) {
   const PkeyContextPtr context(EVP_PKEY_CTX_new(key, nullptr));
@@ -61,10 +99,11 @@ bool VerifyEd25519(EVP_PKEY* key, std::string_view signature, std::string_view d
 }
 
 bool Verifies(const DkimKey& key, std::string_view signature, std::string_view digest) {
-  const PkeyPtr made = MakeKey(key);
-  const bool right = made != nullptr &&
-                     (key.type == DkimKeyType::kRsa ? VerifyRsa(made.get(), signature, digest)
-                                                    : VerifyEd25519(made.get(), signature, digest));
+  thread_local KeyCache cache;
+  EVP_PKEY* const made = cache.Get(key);
+  const bool right =
+      made != nullptr && (key.type == DkimKeyType::kRsa ? VerifyRsa(made, signature, digest)
+                                                        : VerifyEd25519(made, signature, digest));
   ERR_clear_error();
   return right;
 }
