@@ -123,10 +123,11 @@ grpc::Status ReleaseQuarantinedMessage(Pipeline& pipeline, ReportWriter& store, 
     if (!key || item.kind != kAggregateKind) {
       return NotReleasable(
           in.name(),
-          fmt::format(
-              "it could not be read as a report ({}), so there is nothing to release; after "
-              "an upgrade replay it",
-              item.reason),
+          item.outcome == Outcome::kOverLimit
+              ? fmt::format("a limit stopped it ({}), so there is nothing to release", item.reason)
+              : fmt::format("it could not be read as a report ({}), so there is nothing to "
+                            "release; after an upgrade replay it",
+                            item.reason),
           "unreadable");
     }
     if (const std::string etag = QuarantineEtag(stored->receipt, item); etag != in.etag()) {
@@ -139,6 +140,9 @@ grpc::Status ReleaseQuarantinedMessage(Pipeline& pipeline, ReportWriter& store, 
   // What has left the quarantine was released before, or else is not found.
   if (!key || item.kind != kAggregateKind) return NotInQuarantine(in.name());
 
+  if (const absl::Status admitted = gauge.AdmitRows(); !admitted.ok()) {
+    return ToIntakeError(admitted);
+  }
   ReleasedReport released{*key, {.by = call.principal().name, .time = now, .why = in.reason()}};
   if (in.validate_only()) {
     const absl::StatusOr<ReleaseResult> checked = store.CheckRelease(released);
@@ -146,9 +150,6 @@ grpc::Status ReleaseQuarantinedMessage(Pipeline& pipeline, ReportWriter& store, 
     const grpc::Status status = ToStatus(checked->outcome, in.name());
     if (status.ok()) Fill(*checked, out);
     return status;
-  }
-  if (const absl::Status admitted = gauge.AdmitRows(); !admitted.ok()) {
-    return ToIntakeError(admitted);
   }
   CommitBatch batch;
   batch.released.push_back(std::move(released));
