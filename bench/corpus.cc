@@ -49,17 +49,21 @@ absl::StatusOr<Corpus> LoadCorpus(const std::string& directory) {
   for (const std::string& path : paths) {
     DMARCATE_ASSIGN_OR_RETURN(std::string mail, ReadFile(path, kMailLimitBytes));
     out.bytes += static_cast<int64_t>(mail.size());
+    mail.shrink_to_fit();
     out.mails.push_back(std::move(mail));
   }
+  return out;
+}
+
+void ReadTruth(const std::string& directory, Corpus* corpus) {
   if (const auto text = ReadFile(directory + "/truth.json", kTruthLimitBytes); text.ok()) {
     const nlohmann::json truth = nlohmann::json::parse(*text, nullptr, false);
     if (truth.is_object()) {
-      out.reports = truth["reports"];
-      out.records = truth["total"][0];
-      out.messages = truth["total"][1];
+      corpus->reports = truth["reports"];
+      corpus->records = truth["total"][0];
+      corpus->messages = truth["total"][1];
     }
   }
-  return out;
 }
 
 }  // namespace dmarcate::bench

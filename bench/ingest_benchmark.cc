@@ -199,7 +199,7 @@ int Main(int argc, char** argv) {
   app.add_option("--work", work, "where the store is written; removed before and after");
   CLI11_PARSE(app, argc, argv);
 
-  const auto corpus = LoadCorpus(directory);
+  absl::StatusOr<Corpus> corpus = LoadCorpus(directory);
   if (!corpus.ok()) {
     fmt::print(stderr, "ingest_benchmark: {}\n", MessageOf(corpus.status()));
     return 1;
@@ -210,6 +210,7 @@ int Main(int argc, char** argv) {
     std::filesystem::remove_all(work);
     return grown.ok() ? 0 : 1;
   }
+  ReadTruth(directory, &*corpus);
   fmt::print("{} mails, {:.1f} MB, {} reports, {} records; median of {}\n\n", corpus->mails.size(),
              static_cast<double>(corpus->bytes) / 1e6, corpus->reports, corpus->records, runs);
   bool right = true;
