@@ -116,7 +116,7 @@ TEST(EndsWithUs, ItGoesOnOnceItIsNotWatchedAnyMore) {
     return nullptr;
   });
   ASSERT_GT(program, 0);
-  EXPECT_FALSE(HasEnded(program));
+  EXPECT_FALSE(WaitUntil([&] { return HasEnded(program); }, absl::Milliseconds(200)));
   kill(program, SIGKILL);
 }
 
