@@ -20,6 +20,21 @@ struct Options {
   bool dry_run = false;
 };
 
+}  // namespace
+
+void NoteUnpublished(const App& app, const v1::Domain& domain) {
+  for (const v1::ReportAddress& address : domain.report_addresses()) {
+    if (address.published()) continue;
+    app.Note(
+        fmt::format("{} is not written down for ingestd: policyd's log says why "
+                    "(snapshot_unpublished), or snapshot.file is not set",
+                    address.address()));
+    break;
+  }
+}
+
+namespace {
+
 int PrintAddresses(const App& app, const v1::Domain& domain, bool dry_run = false) {
   Table table({{"ADDRESS"}, {"STATE"}, {"PUBLISHED"}, {"MADE"}, {"REVOKED"}});
   for (const v1::ReportAddress& address : domain.report_addresses()) {
@@ -29,14 +44,7 @@ int PrintAddresses(const App& app, const v1::Domain& domain, bool dry_run = fals
                Text(address.revoke_time())});
   }
   Print(app.format(), domain, "report_addresses", table);
-  for (const v1::ReportAddress& address : domain.report_addresses()) {
-    if (dry_run || address.published()) continue;
-    app.Note(
-        fmt::format("ingestd has not been told of {}: policyd's log says why "
-                    "(snapshot_unpublished), or snapshot.file is not set",
-                    address.address()));
-    break;
-  }
+  if (!dry_run) NoteUnpublished(app, domain);
   return kDone;
 }
 

@@ -82,6 +82,7 @@ void AddDomains(CLI::App* root, App* app) {
     const auto stub = v1::DomainService::NewStub(app->policyd());
     const grpc::Status status = Call(app, *stub, &Stub::CreateDomain, request, &response);
     if (!status.ok()) return app->Fail("domain not added", status);
+    if (!options->dry_run) NoteUnpublished(*app, response.domain());
     return PrintOne(*app, response);
   });
 

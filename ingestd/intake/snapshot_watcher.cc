@@ -30,8 +30,10 @@ std::optional<Snapshot> SnapshotWatcher::Look() {
   if (stamp.there() && stamp == seen_) return std::nullopt;
   const absl::StatusOr<Snapshot> snapshot = ReadSnapshotFile(file_);
   if (!snapshot.ok()) {
-    // Content stays wrong until it is replaced; a disk may read the next time.
-    seen_ = absl::IsDataLoss(snapshot.status()) ? stamp : FileStamp();
+    // Content stays wrong, or too much, until it is replaced; a disk may read the next time.
+    const bool stays =
+        absl::IsDataLoss(snapshot.status()) || absl::IsResourceExhausted(snapshot.status());
+    seen_ = stays ? stamp : FileStamp();
     Tell(snapshot.status());
     return std::nullopt;
   }

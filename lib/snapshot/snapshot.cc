@@ -45,7 +45,8 @@ class Reader {
   std::string Finish() const {
     for (const auto& [address, domain] : addresses_) {
       if (!domains_.contains(domain)) {
-        return fmt::format("address {} is of {}, which has no line", address, domain);
+        return fmt::format("address {} is of {}, which has no line", address,
+                           EscapeForTerminal(domain));
       }
     }
     return "";

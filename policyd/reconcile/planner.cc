@@ -68,6 +68,23 @@ absl::StatusOr<DomainName> StoredName(std::string_view text) {
   return name;
 }
 
+// The plan was made while the address took reports; now they would be refused there for good.
+absl::Status CheckAddresses(const RecordChangeRecord& record, const DomainRecord& domain) {
+  const auto names = [](const std::vector<std::string>& texts, std::string_view address) {
+    return std::ranges::any_of(texts, [address](const std::string& text) {
+      return text.find(address) != std::string::npos;  // no other address has 80 bits of it
+    });
+  };
+  for (const ReportAddressRecord& address : domain.report_addresses) {
+    if (!address.revoked() || names(record.before, address.address)) continue;
+    if (!names(record.after, address.address)) continue;
+    return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
+                             fmt::format("{} was revoked since; plan again", address.address),
+                             {{"owner", record.owner_name}});
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status GuardRefused(const GuardRecord& guard) {
@@ -316,6 +333,9 @@ absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& doma
   std::vector<GuardRecord> guards;
   bool has_terms = change.managed_after != change.managed_before;
   for (const RecordChangeRecord& record : change.record_changes) {
+    if (change.intent.rollback_of.empty()) {  // a rollback brings back what was there
+      DMARCATE_RETURN_IF_ERROR(CheckAddresses(record, domain));
+    }
     DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record.owner_name));
     has_terms = has_terms || RoleOf(owner) == RecordRole::kSpf;
     DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, owner));

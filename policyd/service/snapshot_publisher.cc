@@ -47,8 +47,9 @@ absl::Status CheckKnown(const std::string& file, std::string_view there,
   std::set<std::string_view> known;
   for (const DomainRecord& domain : domains) {
     known.insert(domain.name);
-    for (const ReportAddressRecord& address : domain.report_addresses)
+    for (const ReportAddressRecord& address : domain.report_addresses) {
       known.insert(address.address);
+    }
   }
   const auto unknown = [&](std::string_view what, std::string_view name) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
@@ -85,11 +86,12 @@ void RemoveLeftovers(const std::string& file) {
   const std::filesystem::path path(file);
   const std::string prefix = path.filename().string() + ".";
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(path.parent_path(), error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(prefix) && name.ends_with(".tmp")) {
-      std::filesystem::remove(entry.path(), error);
-    }
+  std::filesystem::directory_iterator entry(path.parent_path(), error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(prefix) || !name.ends_with(".tmp")) continue;
+    std::error_code ignored;
+    std::filesystem::remove(entry->path(), ignored);
   }
 }
 

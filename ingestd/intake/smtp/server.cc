@@ -251,6 +251,7 @@ void SmtpServer::ForEach(Visit visit) {
 }
 
 void SmtpServer::SetAddresses(std::shared_ptr<const AddressTable> addresses) {
+  if (!thread_.joinable()) return;  // nobody listens, and nobody would take it
   boost::asio::post(shared_->io, [shared = shared_, addresses = std::move(addresses)] {
     shared->smtp_recipients.Set(addresses);
     shared->lmtp_recipients.Set(addresses);

@@ -207,6 +207,26 @@ TEST_F(ChangeEngineTest, PlansOverManagedTermsThatChangedAreStale) {
   EXPECT_EQ(CodeOf(Apply(plan).status()), "STALE_PLAN");
 }
 
+TEST_F(ChangeEngineTest, PlansThatPublishARevokedAddressAreStale) {
+  constexpr char kAddress[] = "r-0123456789abcdef@reports.test";
+  DomainRecord domain = world.store.GetDomain("example.com").value();
+  domain.report_mailbox.clear();
+  domain.report_addresses = {{.address = kAddress, .create_time = world.clock.Now()}};
+  domain = world.store.PutDomain(domain).value();
+  const ChangeRecord first = Plan({.dmarc_report_address = true});
+  const ChangeRecord second = Plan({.dmarc_report_address = true});
+  domain.report_addresses[0].revoke_time = world.clock.Now();
+  domain = world.store.PutDomain(domain).value();
+  const absl::StatusOr<ChangeRecord> applied = Apply(first);
+  EXPECT_EQ(CodeOf(applied.status()), "STALE_PLAN");
+  EXPECT_THAT(applied.status().ToString(), HasSubstr(kAddress));
+  EXPECT_EQ(world.provider->writes(), 0);
+
+  domain.report_addresses[0].revoke_time = absl::InfiniteFuture();
+  (void)world.store.PutDomain(domain).value();
+  EXPECT_THAT(Apply(second), testing_support::IsOk());
+}
+
 TEST_F(ChangeEngineTest, APlanForAnotherProviderIsStaleAndOver) {
   const ChangeRecord plan = Plan();
   DomainRecord domain = world.store.GetDomain("example.com").value();

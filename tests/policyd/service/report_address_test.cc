@@ -6,6 +6,8 @@
 #include <cctype>
 #include <filesystem>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -256,6 +258,30 @@ TEST_F(ReportAddressTest, WhatWasRevokedLongAgoIsForgottenAtLast) {
   EXPECT_EQ(domain.report_addresses_size(), static_cast<int>(kMostRevokedAddresses) + 1);
   EXPECT_EQ(domain.report_addresses(static_cast<int>(kMostRevokedAddresses)).address(), second);
   EXPECT_EQ(Revoke(&domain, first), "RESOURCE_NOT_FOUND");
+
+  v1::ListDomainsResponse list;
+  DMARCATE_CALL(world_, DomainService, ListDomains, v1::ListDomainsRequest(), &list);
+  ASSERT_THAT(list.domains(), SizeIs(1));
+  ASSERT_THAT(list.domains(0).report_addresses(), SizeIs(1)) << "the history is GetDomain's";
+  EXPECT_EQ(list.domains(0).report_addresses(0).address(), domain.report_address());
+}
+
+// Whoever was first wins, and the other is told; none is lost, none is there twice.
+TEST_F(ReportAddressTest, TwoWhoRotateAtATimeMakeOneEach) {
+  const v1::Domain domain = Create("example.com");
+  constexpr int kCallers = 4;
+  std::vector<v1::Domain> seen(kCallers, domain);
+  std::vector<std::string> reasons(kCallers);
+  {
+    std::vector<std::jthread> callers;
+    for (size_t i = 0; i < kCallers; ++i) {
+      callers.emplace_back([&, i] { reasons[i] = Rotate(&seen[i]); });
+    }
+  }
+  EXPECT_EQ(std::ranges::count(reasons, ""), 1);
+  EXPECT_EQ(std::ranges::count(reasons, "ETAG_MISMATCH"), kCallers - 1);
+  EXPECT_EQ(Get("example.com").report_addresses_size(), 2);
+  EXPECT_THAT(Published().addresses, SizeIs(2));
 }
 
 TEST_F(ReportAddressTest, WhatCouldNotBePublishedIsShownAndTriedAgain) {
