@@ -14,7 +14,6 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/mailauth/syntax_error.h"
-#include "lib/mailauth/tag_list.h"
 
 namespace dmarcate {
 namespace {
@@ -115,6 +114,8 @@ bool DkimKey::UsableForMail() const {
   return !revoked && strength() != DkimStrength::kUnusable && for_mail && sha256;
 }
 
+std::string DkimKey::Render() const { return Join(segments, ";"); }
+
 absl::StatusOr<DkimKey> ParseDkimKey(std::string_view text) {
   if (text.size() > kMaxOctets) return Invalid("longer than a TXT record can be");
   auto parsed = ParseTagList(text, "dkim key");
@@ -132,6 +133,8 @@ absl::StatusOr<DkimKey> ParseDkimKey(std::string_view text) {
   if (version.has_value() && tags.first != "v") return Invalid("tag v must be first");
   if (!public_key.has_value()) return Invalid("tag p is missing");
   DkimKey key;
+  key.tags = TagTexts(tags, text);
+  key.segments = SegmentTexts(tags);
   key.version_present = version.has_value();
   const std::string_view type = tags.Find("k").value_or("rsa");
   if (type == "ed25519") {

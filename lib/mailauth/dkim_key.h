@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 
 #include "lib/mailauth/lint.h"
+#include "lib/mailauth/tag_list.h"
 
 namespace dmarcate {
 
@@ -43,10 +44,16 @@ struct DkimKey {
   std::string notes;                  // n=, as written
   std::string public_key;             // octets of p=
   bool exponent_is_65537 = true;
+  std::vector<TagText> tags;          // all of them, unknown ones included, in order
+  std::vector<std::string> segments;  // text between semicolons, exactly as written
 
   DkimStrength strength() const;
   // A verifier can use it for mail: not revoked, strong enough, sha256 and e-mail allowed.
   bool UsableForMail() const;
+  // The bytes that were parsed.
+  std::string Render() const;
+
+  friend bool operator==(const DkimKey&, const DkimKey&) = default;
 };
 
 //   kNotFound         this is no DKIM key at all: no p= and no v=DKIM1, or another version

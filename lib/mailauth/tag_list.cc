@@ -44,11 +44,25 @@ std::optional<std::string_view> TagList::Find(std::string_view name) const {
   return found->second;
 }
 
+std::vector<TagText> TagTexts(const TagList& list, std::string_view text) {
+  std::vector<TagText> tags;
+  for (const std::string_view name : list.names) {
+    tags.push_back({std::string(name), std::string(list.values.at(name)),
+                    static_cast<int>(name.data() - text.data())});
+  }
+  return tags;
+}
+
+std::vector<std::string> SegmentTexts(const TagList& list) {
+  return {list.segments.begin(), list.segments.end()};
+}
+
 absl::StatusOr<TagList> ParseTagList(std::string_view text, std::string_view what) {
   TagList tags;
   size_t position = 0;
   for (const std::string_view segment : Split(text, ';')) {
     const size_t begin = position;
+    tags.segments.push_back(segment);
     position += segment.size() + 1;
     // Nothing behind the last semicolon; blanks there are outside the grammar, and accepted by
     // every verifier in use.
@@ -72,6 +86,7 @@ absl::StatusOr<TagList> ParseTagList(std::string_view text, std::string_view wha
     if (!tags.values.emplace(name, value).second) {
       return SyntaxError(begin, fmt::format("{}: tag {} occurs twice", what, name));
     }
+    tags.names.push_back(name);
   }
   return tags;
 }

@@ -1,4 +1,5 @@
-// A key that parses is revoked or measured, never both and never neither.
+// A key that parses is revoked or measured, never both and never neither; it renders to the same
+// bytes, and those parse to the same key.
 
 #include <cstdint>
 #include <cstdlib>
@@ -7,8 +8,12 @@
 #include "lib/mailauth/dkim_key.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const auto key = dmarcate::ParseDkimKey({reinterpret_cast<const char*>(data), size});
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto key = dmarcate::ParseDkimKey(text);
   if (!key.ok()) return 0;
+  if (key->Render() != text) std::abort();
+  const auto again = dmarcate::ParseDkimKey(key->Render());
+  if (!again.ok() || *again != *key) std::abort();
   if (key->revoked == (key->bits > 0)) std::abort();
   if (key->revoked && key->UsableForMail()) std::abort();
   dmarcate::LintDkimKey(*key, "dkim/s");

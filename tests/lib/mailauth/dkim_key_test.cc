@@ -48,6 +48,18 @@ TEST(ParseDkimKey, ReadsTags) {
   EXPECT_TRUE(key->UsableForMail());
 }
 
+TEST(ParseDkimKey, KeepsWhatItDoesNotKnow) {
+  const std::string text = std::string(kEd25519) + ";\r\n new_1 = any\tthing ;g=*; ";
+  const auto key = ParseDkimKey(text);
+  ASSERT_TRUE(key.ok()) << key.status();
+  EXPECT_EQ(key->Render(), text);
+  EXPECT_EQ(ParseDkimKey(key->Render()).value(), *key);
+  ASSERT_EQ(key->tags.size(), 5u);
+  EXPECT_EQ(key->tags[3].name, "new_1");
+  EXPECT_EQ(key->tags[3].value, "any\tthing");
+  EXPECT_EQ(text.substr(static_cast<size_t>(key->tags[4].position)), "g=*; ");
+}
+
 struct Case {
   std::string name;
   std::string text;
@@ -117,6 +129,7 @@ TEST(DkimCorpus, AgreesWithOtherVerifiers) {
       EXPECT_EQ(key->revoked, want == "revoked" || want.starts_with("peer")) << where;
     }
     if (!key.ok()) continue;
+    EXPECT_EQ(key->Render(), line["record"]) << where;
     if (line.contains("rsa_bits")) {
       EXPECT_EQ(key->bits, line["rsa_bits"]) << where;
     }
