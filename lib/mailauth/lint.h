@@ -28,7 +28,7 @@ struct LintFinding {
   int position = -1;                            // octet in the record's text, -1 if none
   std::string message;                          // lower case, no full stop
   std::string fix_hint;                         // what to do, an imperative sentence
-  std::string rfc_section;                      // "RFC 7208 section 4.6.4"
+  std::string rfc_section;                      // "RFC 7208 section 4.6.4"; BIMI has a draft
   std::map<std::string, std::string> metadata;  // numbers and names of `message`, for programs
 
   friend bool operator==(const LintFinding&, const LintFinding&) = default;
@@ -86,6 +86,13 @@ inline constexpr std::string_view kTlsaPkixUsage = "TLSA_PKIX_USAGE";
 inline constexpr std::string_view kTlsaUnusable = "TLSA_UNUSABLE";
 inline constexpr std::string_view kTlsaCertificate = "TLSA_CERTIFICATE";
 inline constexpr std::string_view kTlsaFullData = "TLSA_FULL_DATA";
+inline constexpr std::string_view kBimiSyntax = "BIMI_SYNTAX";
+inline constexpr std::string_view kBimiUnknownTag = "BIMI_UNKNOWN_TAG";
+inline constexpr std::string_view kBimiBadValue = "BIMI_BAD_VALUE";
+inline constexpr std::string_view kBimiDeclined = "BIMI_DECLINED";
+inline constexpr std::string_view kBimiNoLogo = "BIMI_NO_LOGO";
+inline constexpr std::string_view kBimiFormat = "BIMI_FORMAT";
+inline constexpr std::string_view kBimiNoEvidence = "BIMI_NO_EVIDENCE";
 inline constexpr std::string_view kTxtTooLarge = "TXT_TOO_LARGE";
 inline constexpr std::string_view kZoneInconsistent = "ZONE_INCONSISTENT";
 inline constexpr std::string_view kDnssecBogus = "DNSSEC_BOGUS";
