@@ -55,10 +55,14 @@ void AddRecords(CLI::App* root, App* app) {
   CLI::App* lint =
       group->add_subcommand("lint", "findings about the live records, or about a text");
   lint->add_option("DOMAIN", options->domain);
-  lint->add_option("--text", options->text, "lint this record instead: 'v=spf1 ... -all'");
+  lint->add_option(
+      "--text", options->text,
+      "lint this instead: a record by its version tag (SPF, DMARC, DKIM, MTA-STS, TLS-RPT, "
+      "BIMI), an MTA-STS policy, or a TLSA record '3 1 1 ...'");
   lint->footer(
       "Exit code 3 if there is an error or a warning.\nExamples:\n  dmarcate records lint "
-      "example.com\n  dmarcate records lint --text 'v=DMARC1; p=reject'");
+      "example.com\n  dmarcate records lint --text 'v=DMARC1; p=reject'\n  dmarcate records lint "
+      "--text \"$(cat mta-sts.txt)\"");
   app->OnSelected(lint, [app, options] {
     v1::LintRecordsRequest request;
     if (!options->text.empty()) {

@@ -12,10 +12,8 @@
 #include "lib/base/text.h"
 #include "lib/inspect/posture.h"
 #include "lib/inspect/spf_tree.h"
-#include "lib/mailauth/dkim_key.h"
-#include "lib/mailauth/dmarc_record.h"
 #include "lib/mailauth/domain_name.h"
-#include "lib/mailauth/spf_record.h"
+#include "lib/mailauth/record_lint.h"
 #include "lib/rpc/errors.h"
 #include "lib/rpc/unary.h"
 #include "lib/view/posture_view.h"
@@ -76,37 +74,6 @@ absl::Status ExpansionError(const absl::Status& status) {
       return WithReason(MakeError(absl::StatusCode::kUnavailable, MessageOf(status)),
                         Reason::kDnsUnavailable);
   }
-}
-
-// A record that does not parse is one finding.
-template <typename Record, typename LintParsed>
-std::vector<LintFinding> LintParsedOr(const absl::StatusOr<Record>& record, std::string_view code,
-                                      std::string_view path, LintParsed&& lint) {
-  if (record.ok()) return lint(*record);
-  return {{.code = std::string(code),
-           .severity = Severity::kError,
-           .path = std::string(path),
-           .message = std::string(MessageOf(record.status()))}};
-}
-
-// By the version tag. A DKIM key may lack its own (RFC 6376 section 3.6.1): then `p=` tells.
-absl::StatusOr<std::vector<LintFinding>> LintByVersion(const std::string& text) {
-  const std::string_view trimmed = TrimAscii(text);
-  if (StartsWithIgnoreCase(trimmed, "v=spf1")) {
-    return LintParsedOr(ParseSpf(text), lint_code::kSpfSyntax, "spf",
-                        [](const SpfRecord& record) { return LintSpf(record); });
-  }
-  if (StartsWithIgnoreCase(trimmed, "v=dmarc")) {
-    return LintParsedOr(ParseDmarc(text), lint_code::kDmarcSyntax, "dmarc",
-                        [](const DmarcRecord& record) { return LintDmarc(record); });
-  }
-  if (StartsWithIgnoreCase(trimmed, "v=dkim1") || trimmed.find("p=") != std::string_view::npos) {
-    return LintParsedOr(ParseDkimKey(text), lint_code::kDkimSyntax, "dkim",
-                        [](const DkimKey& key) { return LintDkimKey(key, "dkim"); });
-  }
-  return ReasonError(Reason::kRecordSyntax,
-                     "text: none of \"v=spf1\", \"v=DMARC1\" and \"v=DKIM1\" begins it",
-                     {{"field", "text"}});
 }
 
 class RecordServiceImpl final : public v1::RecordService::CallbackService {
@@ -234,8 +201,15 @@ absl::Status RecordServiceImpl::LintText(const std::string& text, v1::LintRecord
                        fmt::format("text: {} octets, limit {}", text.size(), kMaxRecordOctets),
                        {{"field", "text"}});
   }
-  DMARCATE_ASSIGN_OR_RETURN(const std::vector<LintFinding> findings, LintByVersion(text));
-  for (const LintFinding& finding : findings) ToMessage(finding, out->add_findings());
+  const auto findings = LintRecordText(text);
+  if (!findings.has_value()) {
+    return ReasonError(
+        Reason::kRecordSyntax,
+        "text: no version tag of a record begins it, such as v=spf1, v=DMARC1, v=DKIM1, "
+        "v=STSv1, v=TLSRPTv1 or v=BIMI1; it is no MTA-STS policy and no TLSA record",
+        {{"field", "text"}});
+  }
+  for (const LintFinding& finding : *findings) ToMessage(finding, out->add_findings());
   return absl::OkStatus();
 }
 

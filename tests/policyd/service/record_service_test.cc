@@ -118,7 +118,12 @@ TEST_F(RecordServiceTest, LintsATextByItsVersion) {
   } const kCases[] = {{"v=spf1 +all", "SPF_PLUS_ALL"},
                       {"v=spf1 include: -all", "SPF_SYNTAX"},
                       {"v=DMARC1; p=none", "DMARC_NO_RUA"},
-                      {"v=DKIM1; p=!!", "DKIM_SYNTAX"}};
+                      {"v=DKIM1; p=!!", "DKIM_SYNTAX"},
+                      {"v=STSv1; id=a-b", "MTA_STS_SYNTAX"},
+                      {"version: STSv1\nmode: none\nmax_age: 60\n", "MTA_STS_NOT_ENFORCED"},
+                      {"v=TLSRPTv1; rua=mailto:x", "TLS_RPT_BAD_ADDRESS"},
+                      {"v=BIMI1; l=; avp=x", "BIMI_BAD_VALUE"},
+                      {"3 1 1 00", "TLSA_NONE_USABLE"}};
   for (const auto& test : kCases) {
     v1::LintRecordsRequest request;
     request.set_text(test.text);

@@ -1,0 +1,112 @@
+#include "lib/mailauth/record_lint.h"
+
+#include <string>
+
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/mailauth/bimi_record.h"
+#include "lib/mailauth/dkim_key.h"
+#include "lib/mailauth/dmarc_record.h"
+#include "lib/mailauth/mta_sts_policy.h"
+#include "lib/mailauth/mta_sts_record.h"
+#include "lib/mailauth/spf_record.h"
+#include "lib/mailauth/syntax_error.h"
+#include "lib/mailauth/tls_rpt_record.h"
+#include "lib/mailauth/tlsa_record.h"
+
+namespace dmarcate {
+namespace {
+
+struct Kind {
+  std::string_view path;
+  std::string_view syntax_code;
+  std::string_view fix_hint;  // of a syntax error
+  std::string_view rfc_section;
+};
+
+template <typename Record, typename Lint>
+std::vector<LintFinding> LintParsedOr(const absl::StatusOr<Record>& record, const Kind& kind,
+                                      Lint&& lint) {
+  if (record.ok()) return lint(*record, kind.path);
+  return {{.code = std::string(kind.syntax_code),
+           .severity = Severity::kError,
+           .path = std::string(kind.path),
+           .position = PositionOf(record.status()),
+           .message = std::string(MessageOf(record.status())),
+           .fix_hint = std::string(kind.fix_hint),
+           .rfc_section = std::string(kind.rfc_section)}};
+}
+
+// Three numbers in front, as a zone file has them.
+bool LooksLikeTlsa(std::string_view text) {
+  const size_t digits = text.find_first_not_of("0123456789");
+  return digits != std::string_view::npos && digits != 0 &&
+         (text[digits] == ' ' || text[digits] == '\t');
+}
+
+}  // namespace
+
+std::optional<std::vector<LintFinding>> LintRecordText(std::string_view text) {
+  const std::string_view trimmed = TrimAscii(text);
+  const auto begins = [trimmed](std::string_view version) {
+    return StartsWithIgnoreCase(trimmed, version);
+  };
+  if (begins("v=spf1")) {
+    return LintParsedOr(ParseSpf(text),
+                        {"spf", lint_code::kSpfSyntax, "Correct the term.", "RFC 7208 section 4.6"},
+                        LintSpf);
+  }
+  if (begins("v=dmarc")) {
+    return LintParsedOr(ParseDmarc(text),
+                        {"dmarc", lint_code::kDmarcSyntax,
+                         "Begin with v=DMARC1; and go on with p=.", "RFC 9989 section 4.8"},
+                        LintDmarc);
+  }
+  if (begins("v=stsv")) {
+    return LintParsedOr(
+        ParseMtaStsRecord(text),
+        {"mta-sts", lint_code::kMtaStsSyntax, "Write v=STSv1; id= and up to 32 letters and digits.",
+         "RFC 8461 section 3.1"},
+        LintMtaStsRecord);
+  }
+  if (begins("version:")) {
+    return LintParsedOr(
+        ParseMtaStsPolicy(text),
+        {"mta-sts-policy", lint_code::kMtaStsSyntax,
+         "Write lines 'key: value': version, mode, max_age and each mx.", "RFC 8461 section 3.2"},
+        LintMtaStsPolicy);
+  }
+  if (begins("v=tlsrpt")) {
+    return LintParsedOr(
+        ParseTlsRpt(text),
+        {"tlsrpt", lint_code::kTlsRptSyntax,
+         "Write v=TLSRPTv1; rua=mailto: and your report address.", "RFC 8460 section 3"},
+        LintTlsRpt);
+  }
+  if (begins("v=bimi")) {
+    return LintParsedOr(
+        ParseBimi(text),
+        {"bimi", lint_code::kBimiSyntax, "Write v=BIMI1; l= and the https address of the logo.",
+         "draft-brand-indicators-for-message-identification-10 section 4.3"},
+        LintBimi);
+  }
+  // A DKIM key may lack its version (RFC 6376 section 3.6.1): then `p=` tells.
+  if (begins("v=dkim1") || trimmed.find("p=") != std::string_view::npos) {
+    return LintParsedOr(ParseDkimKey(text),
+                        {"dkim", lint_code::kDkimSyntax,
+                         "Publish the key again as it was generated.", "RFC 6376 section 3.6.1"},
+                        LintDkimKey);
+  }
+  if (LooksLikeTlsa(trimmed)) {
+    return LintParsedOr(
+        ParseTlsa(
+            text.substr(0, static_cast<size_t>(trimmed.data() - text.data()) + trimmed.size())),
+        {"tlsa", lint_code::kTlsaSyntax,
+         "Write usage, selector, matching type and hex digits: 3 1 1 and the digest.",
+         "RFC 6698 section 2.2"},
+        [](const TlsaRecord& record, std::string_view path) { return LintTlsa({record}, path); });
+  }
+  return std::nullopt;
+}
+
+}  // namespace dmarcate
