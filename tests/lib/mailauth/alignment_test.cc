@@ -114,6 +114,20 @@ TEST(IsAligned, StrictAndRelaxed) {
                          Name("b.x.com"), Name("x.com")));
 }
 
+// Checks one line of the list's own tests; "null" means that there is no registrable domain.
+void ExpectRegistrableDomain(const PublicSuffixList& list, const std::string& input,
+                             const std::string& want) {
+  const std::string where = input + " " + want;
+  const auto name = DomainName::Parse(input);
+  if (!name.ok()) {
+    EXPECT_EQ(want, "null") << where;
+  } else if (want == "null") {
+    EXPECT_TRUE(input == "null" || list.IsPublicSuffix(*name)) << where;
+  } else {
+    EXPECT_EQ(list.OrganizationalDomain(*name), Name(want)) << where;
+  }
+}
+
 TEST(PslCorpus, PassesTheListsOwnTests) {
   const std::string rules = ReadCorpus("psl/public_suffix_list.dat");
   if (rules.empty()) GTEST_SKIP() << "no corpus";
@@ -125,23 +139,45 @@ TEST(PslCorpus, PassesTheListsOwnTests) {
     std::string input;
     std::string want;
     if (line.starts_with("//") || !(words >> input >> want)) continue;
-    const auto name = DomainName::Parse(input);
+    ExpectRegistrableDomain(*list, input, want);
     ++checked;
-    if (!name.ok()) {
-      EXPECT_EQ(want, "null") << line;
-    } else if (want == "null") {
-      EXPECT_TRUE(input == "null" || list->IsPublicSuffix(*name)) << line;
-    } else {
-      EXPECT_EQ(list->OrganizationalDomain(*name), Name(want)) << line;
-    }
   }
-  EXPECT_GE(checked, 70);
+  EXPECT_EQ(checked, 78);
+}
+
+// The same as calls: checkPublicSuffix('input', 'registrable domain').
+TEST(PslCorpus, PassesTheListsOwnTestsAsCalls) {
+  const std::string rules = ReadCorpus("psl/public_suffix_list.dat");
+  if (rules.empty()) GTEST_SKIP() << "no corpus";
+  const auto list = ParsePublicSuffixList(rules).value();
+  constexpr std::string_view kCall = "checkPublicSuffix(";
+  constexpr std::string_view kEnd = ");";
+  std::istringstream lines(ReadCorpus("psl/test_psl.txt"));
+  int checked = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string_view call = TrimAscii(line);
+    if (call.empty() || call.starts_with("//")) continue;
+    ASSERT_TRUE(call.starts_with(kCall) && call.ends_with(kEnd)) << line;
+    std::vector<std::string> arguments;
+    const std::string_view inside =
+        call.substr(kCall.size(), call.size() - kCall.size() - kEnd.size());
+    for (std::string_view argument : Split(inside, ',')) {
+      argument = TrimAscii(argument);
+      if (argument.starts_with('\'')) argument = argument.substr(1, argument.size() - 2);
+      arguments.emplace_back(argument);
+    }
+    ASSERT_EQ(arguments.size(), 2u) << line;
+    ExpectRegistrableDomain(*list, arguments[0], arguments[1]);
+    ++checked;
+  }
+  EXPECT_EQ(checked, 78);
 }
 
 TEST(AlignmentCorpus, AgreesWithOthers) {
   const auto cases = ReadCorpusLines("dns-records/alignment.jsonl");
   if (cases.empty()) GTEST_SKIP() << "no corpus";
   const auto list = BuiltinPublicSuffixList();
+  int by_tree_walk = 0;
   for (const auto& line : cases) {
     // OpenDMARC strips dots at both ends before it compares; so does whoever calls us.
     const auto parse = [](std::string text) {
@@ -154,7 +190,21 @@ TEST(AlignmentCorpus, AgreesWithOthers) {
     const DmarcAlignmentMode mode =
         line["mode"] == "s" ? DmarcAlignmentMode::kStrict : DmarcAlignmentMode::kRelaxed;
     EXPECT_EQ(a.ok() && b.ok() && IsAligned(mode, *a, *b, *list), line["aligned"]) << line;
+    if (!line["method"].get<std::string>().starts_with("either")) continue;
+    // By tree walk as well, "with a policy record at example.com and none at com".
+    const auto organizational_domain = [](const DomainName& name) {
+      std::vector<WalkRecord> found;
+      for (const DomainName& one : TreeWalk(name)) {
+        if (one == Name("example.com")) found.push_back({one, 'u'});
+      }
+      return OrganizationalDomain(name, found);
+    };
+    EXPECT_EQ(IsAligned(mode, *a, organizational_domain(*a), *b, organizational_domain(*b)),
+              line["aligned"])
+        << line;
+    ++by_tree_walk;
   }
+  EXPECT_EQ(by_tree_walk, 7);
 }
 
 TEST(DiscoveryCorpus, TreeWalksAsTheStandardSays) {
