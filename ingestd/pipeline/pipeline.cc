@@ -409,10 +409,9 @@ bool Pipeline::TakeGroup(Group* group) {
   return true;
 }
 
-// Two batches, so that what the store refuses of one kind does not touch the other. Senders wait
-// for the first; while the second is written they send what makes the next group.
+// Two batches, so that what the store refuses of one kind does not touch the other; the sync of the
+// second covers the first.
 void Pipeline::Commit(Group group) {
-  CommitReceived(std::move(group.accepting));
   const size_t read = group.committing.size();
   const bool alone = read > 0 && group.committing.front().company == Company::kAlone;
   CommitRead(std::move(group.committing));
@@ -422,6 +421,7 @@ void Pipeline::Commit(Group group) {
     if (alone) alone_ = false;
     if (MayParseLocked()) parse_ready_.notify_all();
   }
+  CommitReceived(std::move(group.accepting));
 }
 
 void Pipeline::CommitReceived(std::vector<Accepting> group) {

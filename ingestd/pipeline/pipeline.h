@@ -8,10 +8,10 @@
 // sent it, by DKIM, SPF and DMARC. While DNS does not answer it waits, pending in the store, and is
 // checked again.
 //
-// One writer thread commits whatever waits as one batch of each kind, deliveries first, with one
-// WAL sync; groups form by themselves under load and there is no timer. Rows are not synced: after
-// a power failure their receipt is still pending and is read again, with the same result. What the
-// store refuses of a group it is asked to take one by one.
+// One writer thread commits whatever waits as one batch of each kind, rows first, with one WAL
+// sync; groups form by themselves under load and there is no timer. Rows are not synced for
+// themselves: after a power failure their receipt is still pending and is read again, with the same
+// result. What the store refuses of a group it is asked to take one by one.
 //
 // Memory is bounded by the reservations that come with the deliveries, by the rows that wait, by
 // PipelineOptions::check_bytes, and by Verification::most_waiting: of what waits long no more than
@@ -226,7 +226,6 @@ class Pipeline {
   void CheckLoop();
   bool MayCheckLocked(int64_t size_bytes) const;
   bool MayCheckAgainLocked() const;
-  bool HasWorkForNextLocked() const;
   void BeginCheckLocked(int64_t bytes);
   void EndCheckLocked(int64_t bytes);
   void CheckAgain(Waiting waiting);

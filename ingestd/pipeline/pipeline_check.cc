@@ -82,8 +82,8 @@ void Pipeline::CheckLoop() {
       Waiting waiting = std::move(unanswered_.begin()->second);
       unanswered_.erase(unanswered_.begin());
       const int64_t bytes = waiting.size_bytes;
-      ++rechecks_;
       BeginCheckLocked(bytes);
+      ++rechecks_;
       lock.unlock();
       CheckAgain(std::move(waiting));
       lock.lock();
@@ -119,22 +119,15 @@ bool Pipeline::MayCheckAgainLocked() const {
   return MayCheckLocked(unanswered_.begin()->second.size_bytes);
 }
 
-bool Pipeline::HasWorkForNextLocked() const {
-  return !unanswered_.empty() ||  // somebody has to wait for when it is due
-         (!checking_.empty() && MayCheckLocked(checking_.front().receipt.size_bytes));
-}
-
-// Whoever takes a mail wakes the next thread if there is more that may be taken now. So when one is
-// done nobody has to be woken: that thread looks itself for what there is room for by then.
 void Pipeline::BeginCheckLocked(int64_t bytes) {
   checked_bytes_ += bytes;
   ++in_work_;
-  if (HasWorkForNextLocked()) check_ready_.notify_one();
 }
 
 void Pipeline::EndCheckLocked(int64_t bytes) {
   checked_bytes_ -= bytes;
   --in_work_;
+  check_ready_.notify_all();  // there may be room now
   if (IdleLocked()) idle_.notify_all();
 }
 
