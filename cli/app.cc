@@ -108,8 +108,7 @@ std::vector<std::string> NextSteps(std::string_view reason) {
       {"DNS_UNAVAILABLE", {"see who does not answer: dmarcate records show DOMAIN"}},
       {"REPORT_DOMAIN_MISSING",
        {"set reports.address_domain and snapshot.file in policyd.toml, and snapshot.file in "
-        "ingestd.toml; "
-        "docs/operating.md, Report addresses, says what else"}},
+        "ingestd.toml; docs/operating.md, Report addresses, says what else"}},
       {"REPORT_ADDRESS_LIMIT",
        {"see them: dmarcate domains address list DOMAIN",
         "revoke one: dmarcate domains address revoke DOMAIN ADDRESS"}},

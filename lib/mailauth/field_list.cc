@@ -15,16 +15,8 @@ namespace {
 
 constexpr size_t kMaxOctets = 65535;  // what a TXT record can hold
 constexpr size_t kMaxFields = 1000;
-constexpr size_t kMaxNameOctets = 32;
 
 bool IsVisible(char c) { return c > ' ' && c < 0x7f; }
-
-bool IsFieldName(std::string_view name) {
-  const auto is_alphanumeric = [](char c) { return IsAlpha(c) || IsDigit(c); };
-  return !name.empty() && name.size() <= kMaxNameOctets && is_alphanumeric(name[0]) &&
-         std::ranges::all_of(
-             name, [&](char c) { return is_alphanumeric(c) || c == '_' || c == '-' || c == '.'; });
-}
 
 // `text`: one segment without the blanks around it.
 absl::StatusOr<RecordField> ParseField(std::string_view text, size_t position) {
@@ -46,7 +38,7 @@ absl::StatusOr<RecordField> ParseField(std::string_view text, size_t position) {
     return SyntaxError(position,
                        fmt::format("{} is no field name: letters, digits, '_', '-' and '.', at "
                                    "most {}, a letter or digit first",
-                                   Quoted(field.name), kMaxNameOctets));
+                                   Quoted(field.name), kMaxFieldNameOctets));
   }
   if (field.value.empty()) {
     return SyntaxError(position, fmt::format("field {} is empty", field.name));
@@ -59,6 +51,13 @@ absl::StatusOr<RecordField> ParseField(std::string_view text, size_t position) {
 }
 
 }  // namespace
+
+bool IsFieldName(std::string_view name) {
+  const auto is_alphanumeric = [](char c) { return IsAlpha(c) || IsDigit(c); };
+  return !name.empty() && name.size() <= kMaxFieldNameOctets && is_alphanumeric(name[0]) &&
+         std::ranges::all_of(
+             name, [&](char c) { return is_alphanumeric(c) || c == '_' || c == '-' || c == '.'; });
+}
 
 std::string FieldList::Render() const { return Join(segments, ";"); }
 

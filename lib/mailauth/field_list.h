@@ -47,6 +47,11 @@ struct FieldList {
 //                     (syntax_error.h)
 absl::StatusOr<FieldList> ParseFieldList(std::string_view text, std::string_view version);
 
+inline constexpr size_t kMaxFieldNameOctets = 32;
+// A letter or digit, and at most 31 letters, digits, '_', '-' and '.': the names of fields, and of
+// the keys of an MTA-STS policy (RFC 8461 section 3.2).
+bool IsFieldName(std::string_view name);
+
 // Visible ASCII without '=' (and ';'), at least one octet: tlsrpt-ext-value, sts-ext-value.
 bool IsExtensionValue(std::string_view value);
 

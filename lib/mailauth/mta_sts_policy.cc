@@ -10,22 +10,14 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/mailauth/chars.h"
+#include "lib/mailauth/field_list.h"
 #include "lib/mailauth/host_name.h"
 #include "lib/mailauth/syntax_error.h"
 
 namespace dmarcate {
 namespace {
 
-constexpr size_t kMaxKeyOctets = 32;
 constexpr size_t kMaxAgeDigits = 10;
-
-bool IsAlphanumeric(char c) { return IsAlpha(c) || IsDigit(c); }
-
-bool IsKey(std::string_view key) {
-  return !key.empty() && key.size() <= kMaxKeyOctets && IsAlphanumeric(key[0]) &&
-         std::ranges::all_of(
-             key, [](char c) { return IsAlphanumeric(c) || c == '_' || c == '-' || c == '.'; });
-}
 
 // sts-policy-ext-value: UTF-8 without control characters, blanks inside only.
 bool IsPolicyValue(std::string_view value) {
@@ -72,11 +64,11 @@ absl::Status ReadLine(MtaStsLine& line) {
   }
   const std::string_view key = text.substr(0, colon);
   const std::string_view value = TrimBlanks(text.substr(colon + 1));
-  if (!IsKey(key)) {
+  if (!IsFieldName(key)) {
     return SyntaxError(position,
                        fmt::format("{} is no key: letters, digits, '_', '-' and '.', at most {}, a "
                                    "letter or digit first",
-                                   Quoted(key), kMaxKeyOctets));
+                                   Quoted(key), kMaxFieldNameOctets));
   }
   if (!IsPolicyValue(value)) {
     return SyntaxError(position + colon + 1,
