@@ -5,6 +5,7 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/mailauth/syntax_error.h"
+#include "tests/lib/mailauth/bad_case.h"
 #include "tests/lib/mailauth/corpus.h"
 
 namespace dmarcate {
@@ -39,12 +40,6 @@ TEST(ParseTlsRpt, ReadsAddressesAndKeepsEveryByte) {
   EXPECT_EQ(ParseTlsRpt(record->Render()).value(), *record);
 }
 
-struct BadCase {
-  std::string name;
-  std::string text;
-  std::string message;
-  int position;
-};
 const std::string kLongName(33, 'a');
 const BadCase kBad[] = {
     {"Empty", "", "begin with 'v=TLSRPTv1'", 0},
@@ -69,11 +64,7 @@ const BadCase kBad[] = {
 };
 class BadTlsRptTest : public testing::TestWithParam<BadCase> {};
 TEST_P(BadTlsRptTest, SaysWhyAndWhere) {
-  const auto record = ParseTlsRpt(GetParam().text);
-  EXPECT_EQ(record.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(MessageOf(record.status())), HasSubstr(GetParam().message));
-  EXPECT_EQ(PositionOf(record.status()), GetParam().position);
-  EXPECT_LT(MessageOf(record.status()).size(), 300u);
+  ExpectRefused(ParseTlsRpt(GetParam().text).status(), GetParam());
 }
 INSTANTIATE_TEST_SUITE_P(All, BadTlsRptTest, testing::ValuesIn(kBad),
                          [](const auto& tested) { return tested.param.name; });
