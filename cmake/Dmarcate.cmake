@@ -51,13 +51,14 @@ function(dmarcate_binary name)
   _dmarcate_record(binary ${name} SRCS ${ARG_SRCS} HDRS ${ARG_HDRS} DEPS ${ARG_DEPS})
 endfunction()
 
-# dmarcate_test(NAME SRCS ... DEPS ... [DATA ...] [LABELS ci|long ...] [TIMEOUT seconds] [SUITE name])
+# dmarcate_test(NAME SRCS ... DEPS ... [DATA ...] [LABELS ci|long ...] [TIMEOUT seconds] [SUITE name] [ALONE])
 # One GoogleTest program, one ctest entry. It runs in the project's root and finds test data there.
 # LABELS `ci` (the default) runs in `./dev test`; `integration` marks tests which start real servers
 # and is left out of Bazel's run. SUITE: also runs as NAME_<suite> with DMARCATE_SUITE=<suite>, by which
-# the test takes its full counts; `./dev test --suite <suite>` runs those.
+# the test takes its full counts; `./dev test --suite <suite>` runs those. ALONE: bounds processor time, which
+# a neighbour on the same core would lengthen, so ctest and Bazel run nothing beside it.
 function(dmarcate_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT;SUITE" "SRCS;HDRS;DEPS;DATA;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "ALONE" "TIMEOUT;SUITE" "SRCS;HDRS;DEPS;DATA;LABELS" ${ARGN})
   if(NOT ARG_LABELS)
     set(ARG_LABELS ci)
   endif()
@@ -70,7 +71,7 @@ function(dmarcate_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock_main)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
-    ENVIRONMENT "DMARCATE_BIN=${CMAKE_BINARY_DIR}/bin")
+    ENVIRONMENT "DMARCATE_BIN=${CMAKE_BINARY_DIR}/bin" RUN_SERIAL ${ARG_ALONE})
   if(ARG_SUITE)
     add_test(NAME ${name}_${ARG_SUITE} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(${name}_${ARG_SUITE} PROPERTIES LABELS "long;${ARG_SUITE}" TIMEOUT 7200
@@ -78,6 +79,7 @@ function(dmarcate_test name)
   endif()
   _dmarcate_record(test ${name} SRCS ${ARG_SRCS} HDRS ${ARG_HDRS} DEPS ${ARG_DEPS} DATA ${ARG_DATA}
                    LABELS ${ARG_LABELS})
+  set_property(GLOBAL PROPERTY DMARCATE_${name}_ALONE ${ARG_ALONE})
 endfunction()
 
 # dmarcate_proto(NAME [GRPC] PROTOS a/v1/a.proto ... ) with paths relative to proto/.
