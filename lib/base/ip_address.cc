@@ -11,6 +11,11 @@
 namespace dmarcate {
 namespace {
 constexpr std::array<uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+
+// Of all 128.
+size_t BitsKept(const IpAddress& address, int prefix_length) {
+  return static_cast<size_t>(std::clamp((address.is_v4() ? 96 : 0) + prefix_length, 0, 128));
+}
 }  // namespace
 
 std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
@@ -47,11 +52,11 @@ uint32_t IpAddress::v4() const {
 
 IpAddress IpAddress::Masked(int prefix_length) const {
   IpAddress out = *this;
-  const int offset = is_v4() ? 96 : 0;
-  for (int i = 0; i < 16; ++i) {
-    const int keep = std::clamp(offset + prefix_length - i * 8, 0, 8);
-    out.bytes_[static_cast<size_t>(i)] &= static_cast<uint8_t>(0xFF00 >> keep);
-  }
+  const size_t bits = BitsKept(*this, prefix_length);
+  const size_t whole = bits / 8;
+  if (whole == out.bytes_.size()) return out;
+  out.bytes_[whole] &= static_cast<uint8_t>(0xFF00 >> bits % 8);
+  std::fill(out.bytes_.begin() + whole + 1, out.bytes_.end(), 0);
   return out;
 }
 
@@ -83,7 +88,13 @@ std::optional<IpNetwork> IpNetwork::Parse(std::string_view text) {
 }
 
 bool IpNetwork::Contains(const IpAddress& candidate) const {
-  return candidate.is_v4() == address.is_v4() && candidate.Masked(prefix_length) == address;
+  if (candidate.is_v4() != address.is_v4()) return false;
+  const size_t bits = BitsKept(address, prefix_length);
+  const size_t whole = bits / 8;
+  const std::array<uint8_t, 16>& a = address.bytes();
+  const std::array<uint8_t, 16>& b = candidate.bytes();
+  if (!std::equal(a.begin(), a.begin() + whole, b.begin())) return false;
+  return bits % 8 == 0 || (((a[whole] ^ b[whole]) & (0xFF00 >> bits % 8)) & 0xFF) == 0;
 }
 
 bool IpNetwork::Contains(const IpNetwork& other) const {

@@ -143,14 +143,14 @@ void CheckSignatures(const MailFields& mail, Resolver& resolver, absl::Time now,
   out.signatures = verification.signatures;
 }
 
-void CheckEnvelope(const CarrierEnvelope& envelope, Resolver& resolver, absl::Time now,
-                   CarrierAuth& out) {
+void CheckEnvelope(const CarrierEnvelope& envelope, Resolver& resolver, const Clock& clock,
+                   absl::Time now, CarrierAuth& out) {
   SpfRequest request;
   request.client = envelope.client;
   request.helo = envelope.helo;
   request.mail_from = envelope.mail_from;
   request.unix_seconds = absl::ToUnixSeconds(now);
-  out.spf.result = CheckHost(request, resolver).result;
+  out.spf.result = CheckHost(request, resolver, clock).result;
   const std::string& mail_from = envelope.mail_from;
   // Without an @ the whole of it is the domain, as for CheckHost.
   const std::string domain =
@@ -162,7 +162,7 @@ void CheckEnvelope(const CarrierEnvelope& envelope, Resolver& resolver, absl::Ti
 // SPF, what is aligned, and the result that follows. SPF comes last: what it asks is the sender's
 // to choose, and may use up the time of the mail.
 void Judge(const std::optional<CarrierEnvelope>& envelope, Resolver& resolver,
-           const PublicSuffixList& suffixes, absl::Time now, CarrierAuth& out) {
+           const PublicSuffixList& suffixes, const Clock& clock, absl::Time now, CarrierAuth& out) {
   const DomainName author = DomainName::Parse(out.from_domain).value();
   const auto discovery = DiscoverDmarcPolicy(author, resolver);
   const Aligner aligner(author, discovery, resolver, suffixes);
@@ -179,7 +179,7 @@ void Judge(const std::optional<CarrierEnvelope>& envelope, Resolver& resolver,
     alignments.push_back(align(check.domain, true, check.aligned));
     dkim.Add(check.result, alignments.back());
   }
-  if (envelope.has_value()) CheckEnvelope(*envelope, resolver, now, out);
+  if (envelope.has_value()) CheckEnvelope(*envelope, resolver, clock, now, out);
   Tally spf;
   spf.Add(out.spf.result, align(out.spf.domain, false, out.spf.aligned));
 
@@ -216,10 +216,10 @@ CarrierAuth CheckCarrier(std::string_view mail, const std::optional<CarrierEnvel
     CheckSignatures(*fields, dns, now, out);
   }
   if (out.from_domain.empty()) {
-    if (envelope.has_value()) CheckEnvelope(*envelope, dns, now, out);
+    if (envelope.has_value()) CheckEnvelope(*envelope, dns, clock, now, out);
     out.dmarc = DmarcResult::kPermError;
   } else {
-    Judge(envelope, dns, suffixes, now, out);
+    Judge(envelope, dns, suffixes, clock, now, out);
   }
   return out;
 }

@@ -11,6 +11,7 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kMaxOutsideHosts = 10;
+constexpr size_t kMaxInsideHosts = 10;  // each needs a walk up the tree
 
 // A DMARC Policy Record and where it stands.
 struct Found {
@@ -143,6 +144,11 @@ class DestinationChecker {
     if (host == policy_domain_ || host == organization_) return true;
     // A name of the same organization is below its domain; only psd=n in between can part them.
     if (!host.IsAtOrBelow(organization_)) return false;
+    if (++inside_hosts_ > kMaxInsideHosts) {
+      return MakeError(
+          absl::StatusCode::kResourceExhausted,
+          fmt::format("more than {} hosts below {} to ask", kMaxInsideHosts, organization_.text()));
+    }
     DMARCATE_ASSIGN_OR_RETURN(const Walk walk, WalkUp(host, resolver_));
     return OrganizationalDomain(host, walk.Records()) == organization_;
   }
@@ -152,6 +158,7 @@ class DestinationChecker {
   Resolver& resolver_;
   std::map<DomainName, ReportDestination> by_host_;
   size_t outside_hosts_ = 0;
+  size_t inside_hosts_ = 0;
 };
 
 }  // namespace

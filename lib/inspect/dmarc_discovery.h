@@ -53,8 +53,9 @@ struct DmarcDiscovery {
 absl::StatusOr<DmarcDiscovery> DiscoverDmarcPolicy(const DomainName& author_domain,
                                                    Resolver& resolver);
 
-// Asks, beyond that, one name for each outside host of rua and ruf, at most 10, and at most 8 for a
-// host below the Organizational Domain (section 5.3.6).
+// Asks, beyond that, one name for each outside host of rua and ruf, at most 10 of them, and at most
+// 8 names for each host below the Organizational Domain (section 5.3.6), at most 10 of them, too.
+// What is beyond is kUnknown.
 absl::StatusOr<DmarcDiscovery> DiscoverDmarc(const DomainName& author_domain, Resolver& resolver);
 
 // The Organizational Domain of `name` by tree walk; asks at most 8 names.

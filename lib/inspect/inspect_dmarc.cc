@@ -24,7 +24,8 @@ void JudgeDestinations(const DmarcDiscovery& discovery, std::vector<LintFinding>
       finding.metadata["query_name"] = destination.query_name;
       findings.push_back(std::move(finding));
     } else if (destination.authorization == ReportAuthorization::kUnknown) {
-      findings.push_back(MakeFinding(lint_code::kLookupFailed, Severity::kInfo, "dmarc/rua",
+      // The policy is known, but whether anybody sees its reports is not: no pass.
+      findings.push_back(MakeFinding(lint_code::kLookupFailed, Severity::kWarning, "dmarc/rua",
                                      fmt::format("whether {} accepts reports is not known: {}",
                                                  Quoted(destination.uri.uri), destination.error),
                                      "Try again later.", "RFC 9990 section 4"));

@@ -54,9 +54,12 @@ MxPosture InspectMx(const DomainName& domain, Resolver& resolver,
   return mx;
 }
 
-Posture InspectDomain(const DomainName& domain, Resolver& resolver,
-                      AuthoritativeResolver& authoritative, const Clock& clock,
+Posture InspectDomain(const DomainName& domain, Resolver& live_resolver,
+                      AuthoritativeResolver& live_authoritative, const Clock& clock,
                       const PostureOptions& options) {
+  LookupMeter meter(clock, options.budget);
+  BudgetedResolver resolver(live_resolver, meter);
+  BudgetedAuthoritativeResolver authoritative(live_authoritative, meter);
   Posture posture;
   posture.domain = domain;
   posture.read_time = clock.Now();

@@ -18,6 +18,7 @@
 #include "lib/base/clock.h"
 #include "lib/dns/resolver.h"
 #include "lib/inspect/dmarc_discovery.h"
+#include "lib/inspect/lookup_budget.h"
 #include "lib/inspect/spf_tree.h"
 #include "lib/mailauth/dkim_key.h"
 #include "lib/mailauth/dmarc_record.h"
@@ -105,10 +106,12 @@ struct PostureOptions {
   std::vector<std::string> selectors;  // at most 50 are looked at
   ServerViews server_views = ServerViews::kAsk;
   SpfTreeBudget spf_budget;
+  // Of InspectDomain as a whole. No domain that works needs as much.
+  LookupBudget budget = {.max_lookups = 1000, .max_time = absl::Seconds(60)};
 };
 
-// Never fails as a whole: what could not be learned is kUnknown with its reason. Blocks for as long
-// as its look-ups do.
+// Never fails as a whole: what could not be learned is kUnknown with its reason, what did not fit
+// into the budget among it. Blocks for as long as its look-ups do.
 Posture InspectDomain(const DomainName& domain, Resolver& resolver,
                       AuthoritativeResolver& authoritative, const Clock& clock,
                       const PostureOptions& options = {});

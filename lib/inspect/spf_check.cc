@@ -10,6 +10,7 @@ namespace dmarcate {
 absl::StatusOr<DnsAnswer> ResolverSpfDns::Lookup(const std::string& name, RrType type) {
   const auto parsed = DomainName::Parse(name);
   if (!parsed.ok()) return DnsAnswer{};  // NXDOMAIN
+  if (clock_.Monotonic() >= end_) return absl::CancelledError("no time is left for this check");
   return resolver_.Lookup(*parsed, type);
 }
 
@@ -55,8 +56,9 @@ absl::StatusOr<std::vector<DomainName>> ResolverSpfDns::LookupPtr(const IpAddres
   return names;
 }
 
-SpfEvaluation CheckHost(const SpfRequest& request, Resolver& resolver) {
-  ResolverSpfDns dns(resolver);
+SpfEvaluation CheckHost(const SpfRequest& request, Resolver& resolver, const Clock& clock,
+                        absl::Duration max_time) {
+  ResolverSpfDns dns(resolver, clock, max_time);
   return CheckHost(request, dns);
 }
 

@@ -8,16 +8,23 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
+#include "lib/base/clock.h"
 #include "lib/dns/resolver.h"
 #include "lib/mailauth/spf_evaluate.h"
 
 namespace dmarcate {
 
-// Answers an SPF evaluation from a Resolver. A name that DomainName cannot hold does not exist.
+// RFC 7208 section 4.6.4: at least 20 seconds, beyond which the result is temperror.
+inline constexpr absl::Duration kMaxSpfCheckTime = absl::Seconds(20);
+
+// Answers an SPF evaluation from a Resolver, for as long as there is time. A name that DomainName
+// cannot hold does not exist.
 class ResolverSpfDns final : public SpfDns {
  public:
-  explicit ResolverSpfDns(Resolver& resolver) : resolver_(resolver) {}
+  ResolverSpfDns(Resolver& resolver, const Clock& clock, absl::Duration max_time)
+      : resolver_(resolver), clock_(clock), end_(clock.Monotonic() + max_time) {}
 
   absl::StatusOr<std::vector<std::string>> LookupTxt(const std::string& name) override;
   absl::StatusOr<std::vector<IpAddress>> LookupA(const std::string& name) override;
@@ -30,11 +37,15 @@ class ResolverSpfDns final : public SpfDns {
   absl::StatusOr<std::vector<IpAddress>> LookupAddresses(const std::string& name, RrType type);
 
   Resolver& resolver_;
+  const Clock& clock_;
+  const absl::Duration end_;  // monotonic
 };
 
 // Blocks for its look-ups: at most 10 terms, each with at most 11 queries (an mx with 10
-// exchanges).
-SpfEvaluation CheckHost(const SpfRequest& request, Resolver& resolver);
+// exchanges). After `max_time` no look-up begins; the last one may take the resolver's deadline
+// longer.
+SpfEvaluation CheckHost(const SpfRequest& request, Resolver& resolver, const Clock& clock,
+                        absl::Duration max_time = kMaxSpfCheckTime);
 
 // "1.2.0.192.in-addr.arpa", or nibbles under ip6.arpa.
 std::string ReverseName(const IpAddress& address);

@@ -47,12 +47,16 @@ struct Decision {
   std::string explanation_domain;
 };
 
-// What the DNS can hold, whatever the characters.
-bool IsDnsName(std::string_view name) {
-  if (name.empty() || name.size() > 253) return false;
-  return std::ranges::all_of(Split(name, '.'), [](std::string_view label) {
+// The name that an expanded domain-spec stands for, if the DNS can hold it, whatever the
+// characters.
+std::optional<std::string> DnsName(std::string expanded) {
+  std::string name = AsciiLower(FitDomain(std::move(expanded)));
+  if (name.empty() || name.size() > 253) return std::nullopt;
+  const bool held = std::ranges::all_of(Split(name, '.'), [](std::string_view label) {
     return !label.empty() && label.size() <= 63;
   });
+  if (!held) return std::nullopt;
+  return name;
 }
 
 bool IsAtOrBelow(std::string_view name, std::string_view ancestor) {
@@ -123,10 +127,15 @@ class Evaluator {
 
   // The recursion ends: each level costs one of ten look-ups.
   OrStop<Decision> EvaluateDomain(const std::string& domain) {
+    Decision decision;
+    if (domain.find('.') == std::string::npos) {  // section 4.3; a macro can make such a name
+      decision.result = SpfResult::kNone;
+      decision.reason = fmt::format("{} has one label only", domain);
+      return decision;
+    }
     const auto texts = dns_.LookupTxt(domain);
     if (!texts.ok()) return Temperror(domain, texts.status());
     const SpfSelection selection = SelectSpf(*texts);
-    Decision decision;
     if (selection.outcome == SpfSelection::Outcome::kNone) {
       decision.result = SpfResult::kNone;
       decision.reason = fmt::format("{} has no SPF record", domain);
@@ -170,6 +179,7 @@ class Evaluator {
   OrStop<Decision> FollowRedirect(const std::string& domain, const SpfTerm& term) {
     if (auto stop = CountLookup(term)) return *stop;
     const auto target = Target(domain, term);
+    if (!out_of_time_.ok()) return Temperror(domain, out_of_time_);
     if (!target.has_value()) {
       return Permerror(fmt::format("{} leads to a malformed name", Quoted(term.text)));
     }
@@ -196,6 +206,7 @@ class Evaluator {
   // Empty for a name that the DNS cannot hold: it cannot match, and cannot be included.
   std::optional<std::string> Target(const std::string& domain, const SpfTerm& term) {
     if (term.domain_spec.empty()) return domain;
+    if (!term.has_macros()) return DnsName(term.domain_spec);
     const auto pieces = ParseMacroString(term.domain_spec, SpfMacroUse::kDomainSpec);
     if (!pieces.ok()) return std::nullopt;
     for (const SpfMacroPiece& piece : *pieces) {
@@ -204,9 +215,7 @@ class Evaluator {
       if (piece.letter == 'p') values_.validated = ValidatedName(domain);
     }
     values_.domain = domain;
-    std::string name = AsciiLower(FitDomain(ExpandMacros(*pieces, values_)));
-    if (!IsDnsName(name)) return std::nullopt;
-    return name;
+    return DnsName(ExpandMacros(*pieces, values_));
   }
 
   OrStop<bool> Matches(const std::string& domain, const SpfTerm& term) {
@@ -216,6 +225,7 @@ class Evaluator {
     }
     if (auto stop = CountLookup(term)) return *stop;
     const auto target = Target(domain, term);
+    if (!out_of_time_.ok()) return Temperror(domain, out_of_time_);
     switch (term.kind) {
       case SpfKind::kInclude:
         return MatchesInclude(term, target);
@@ -226,7 +236,7 @@ class Evaluator {
       case SpfKind::kExists:
         return target.has_value() ? MatchesExists(*target, term) : OrStop<bool>(false);
       default:
-        return target.has_value() ? MatchesPtr(*target, term) : OrStop<bool>(false);
+        return MatchesPtr(target, term);
     }
   }
 
@@ -291,13 +301,16 @@ class Evaluator {
     return !addresses->empty();
   }
 
-  OrStop<bool> MatchesPtr(const std::string& target, const SpfTerm& term) {
+  // The client's names are asked for whatever the target is.
+  OrStop<bool> MatchesPtr(const std::optional<std::string>& target, const SpfTerm& term) {
     const std::vector<std::string>& names = ValidatedNames();
+    if (!out_of_time_.ok()) return Temperror("ptr", out_of_time_);
     if (ptr_was_void_ && !std::exchange(ptr_void_counted_, true)) {
       if (auto stop = CountVoid(term)) return *stop;
     }
-    return std::ranges::any_of(
-        names, [&target](const std::string& name) { return IsAtOrBelow(name, target); });
+    return target.has_value() && std::ranges::any_of(names, [&target](const std::string& name) {
+             return IsAtOrBelow(name, *target);
+           });
   }
 
   // Names that the client's address maps to and that map back (section 5.5). Errors mean no name.
@@ -306,15 +319,22 @@ class Evaluator {
     validated_.emplace();
     const auto names = dns_.LookupPtr(values_.ip);
     ptr_was_void_ = names.ok() && names->empty();
+    NoteTime(names.status());
     if (!names.ok()) return *validated_;
     for (size_t i = 0; i < names->size() && i < kMaxPtrNames; ++i) {
       const std::string& name = (*names)[i].text();
       const auto addresses = Addresses(name);
+      NoteTime(addresses.status());
       if (addresses.ok() && std::ranges::find(*addresses, values_.ip) != addresses->end()) {
         validated_->push_back(name);
       }
     }
     return *validated_;
+  }
+
+  // What is left out for want of time could have matched.
+  void NoteTime(const absl::Status& status) {
+    if (absl::IsCancelled(status)) out_of_time_ = status;
   }
 
   // Section 7.3: the domain itself, else a name below it, else any.
@@ -348,6 +368,7 @@ class Evaluator {
   SpfDns& dns_;
   SpfMacroValues values_;
   std::optional<std::vector<std::string>> validated_;
+  absl::Status out_of_time_;  // while names were validated
   bool ptr_was_void_ = false;
   bool ptr_void_counted_ = false;
   int lookups_ = 0;

@@ -180,6 +180,7 @@ std::string ExpandMacros(const std::vector<SpfMacroPiece>& pieces, const SpfMacr
 }
 
 bool UsesMacro(std::string_view text, char letter) {
+  if (text.find('%') == std::string_view::npos) return false;
   const auto pieces = ParseMacroString(text, SpfMacroUse::kExplanation);
   return pieces.ok() && std::ranges::find(*pieces, letter, &SpfMacroPiece::letter) != pieces->end();
 }

@@ -31,6 +31,13 @@ std::string CanonicalSpec(std::string_view spec) {
   return out;
 }
 
+// Terms are large, so they are not moved while a record grows.
+size_t CountTerms(std::string_view text) {
+  size_t count = 0;
+  for (size_t i = 1; i < text.size(); ++i) count += text[i] != ' ' && text[i - 1] == ' ' ? 1 : 0;
+  return count;
+}
+
 }  // namespace
 
 bool SpfTerm::costs_lookup() const {
@@ -117,6 +124,7 @@ absl::StatusOr<SpfRecord> ParseSpf(std::string_view text) {
   if (!IsSpfText(text)) return SyntaxError(0, "record does not begin with 'v=spf1' and a blank");
   SpfRecord record;
   record.version = std::string(text.substr(0, kVersion.size()));
+  record.terms.reserve(CountTerms(text.substr(kVersion.size())));
   bool redirect_seen = false;
   bool exp_seen = false;
   size_t at = kVersion.size();
@@ -128,7 +136,9 @@ absl::StatusOr<SpfRecord> ParseSpf(std::string_view text) {
       return record;
     }
     at = std::min(text.find(' ', begin), text.size());
-    DMARCATE_ASSIGN_OR_RETURN(SpfTerm term, ParseSpfTermAt(text.substr(begin, at - begin), begin));
+    auto parsed = ParseSpfTermAt(text.substr(begin, at - begin), begin);
+    if (!parsed.ok()) return parsed.status();
+    SpfTerm& term = record.terms.emplace_back(*std::move(parsed));
     term.blanks_before = std::string(blanks);
     bool* const seen = term.kind == SpfKind::kRedirect ? &redirect_seen
                        : term.kind == SpfKind::kExp    ? &exp_seen
@@ -136,7 +146,6 @@ absl::StatusOr<SpfRecord> ParseSpf(std::string_view text) {
     if (seen != nullptr && std::exchange(*seen, true)) {
       return SyntaxError(begin, fmt::format("second '{}='", term.name));
     }
-    record.terms.push_back(std::move(term));
   }
 }
 

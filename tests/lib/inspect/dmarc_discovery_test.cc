@@ -111,6 +111,17 @@ TEST_F(DmarcDiscoveryTest, OutsideHostsAreLimited) {
   EXPECT_EQ(dns_.queries().size(), 12u);
 }
 
+TEST_F(DmarcDiscoveryTest, InsideHostsAreLimited) {
+  std::string rua = "mailto:a@h0.example.com";
+  for (int i = 1; i < 30; ++i) rua += ",mailto:a@h" + std::to_string(i) + ".example.com";
+  Txt("_dmarc.example.com", {"v=DMARC1; p=none; rua=" + rua});
+  const DmarcDiscovery found = Discover("example.com");
+  ASSERT_EQ(found.destinations.size(), 30u);
+  EXPECT_EQ(found.destinations[9].authorization, ReportAuthorization::kNotNeeded);
+  EXPECT_EQ(found.destinations[10].authorization, ReportAuthorization::kUnknown);
+  EXPECT_FALSE(found.destinations[10].error.empty());
+}
+
 TEST_F(DmarcDiscoveryTest, APsdNoBelowPartsTheOrganization) {
   Txt("_dmarc.example.com", {"v=DMARC1; p=none; rua=mailto:a@own.example.com"});
   Txt("_dmarc.own.example.com", {"v=DMARC1; p=none; psd=n"});

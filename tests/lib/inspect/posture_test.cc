@@ -125,6 +125,36 @@ TEST_F(PostureTest, UnknownIsNeitherPassNorAbsent) {
   EXPECT_EQ(posture.verdict, Verdict::kUnknown);
 }
 
+TEST_F(PostureTest, TheBudgetOfLookupsEndsIt) {
+  options_.budget.max_lookups = 5;  // SPF and DMARC in both views, then a step up the tree
+  const Posture posture = Inspect();
+  EXPECT_EQ(dns_.queries().size() + servers_.queries().size(), 5u);
+  EXPECT_EQ(posture.spf.judgement.verdict, Verdict::kPass);
+  EXPECT_EQ(posture.dmarc.judgement.verdict, Verdict::kUnknown);
+  EXPECT_EQ(posture.dkim[0].judgement.verdict, Verdict::kUnknown);
+  EXPECT_EQ(posture.mx.judgement.verdict, Verdict::kUnknown);
+  EXPECT_EQ(posture.verdict, Verdict::kUnknown);
+  EXPECT_THAT(posture.mx.judgement.reason, HasSubstr("the budget of 5 look-ups is used up"));
+}
+
+TEST_F(PostureTest, TheBudgetOfTimeEndsIt) {
+  options_.budget.max_time = absl::ZeroDuration();
+  const Posture posture = Inspect();
+  EXPECT_THAT(dns_.queries(), IsEmpty());
+  EXPECT_THAT(servers_.queries(), IsEmpty());
+  EXPECT_EQ(posture.verdict, Verdict::kUnknown);
+  EXPECT_EQ(posture.spf.judgement.verdict, Verdict::kUnknown);
+}
+
+TEST_F(PostureTest, AnUnknownDestinationIsNoPass) {
+  Txt("_dmarc.example.com", {"v=DMARC1; p=reject; rua=mailto:r@out.test"});
+  dns_.Fail(Name("example.com._report._dmarc.out.test"), RrType::kTxt,
+            absl::UnavailableError("SERVFAIL"));
+  const Posture posture = Inspect();
+  EXPECT_EQ(posture.dmarc.judgement.verdict, Verdict::kWarn);
+  EXPECT_THAT(posture.dmarc.judgement.reason, HasSubstr("is not known"));
+}
+
 TEST_F(PostureTest, BogusFails) {
   dns_.Fail(Name("_dmarc.example.com"), RrType::kTxt, absl::DataLossError("bogus"));
   const Posture posture = Inspect();

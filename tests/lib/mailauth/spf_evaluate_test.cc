@@ -172,7 +172,11 @@ constexpr char kZone[] = R"({
   "exp.test": [{"TXT": "v=spf1 exp=e.test -all"}],
   "e.test": [{"TXT": "%{i} is not one of %{d}'s designated mail servers, %{s}"}],
   "expbad.test": [{"TXT": "v=spf1 exp=ebad.test -all"}], "ebad.test": [{"TXT": "100%"}],
-  "none.test": [{"TXT": "something else"}]
+  "none.test": [{"TXT": "something else"}],
+  "joe": [{"TXT": "v=spf1 +all"}],
+  "inclabel.test": [{"TXT": "v=spf1 include:%{l} -all"}],
+  "redlabel.test": [{"TXT": "v=spf1 redirect=%{l}"}],
+  "ptrlong.test": [{"TXT": "v=spf1 a:x1.test a:x2.test ptr:0123456789012345678901234567890123456789012345678901234567890123.test +all"}]
 })";
 
 struct Case {
@@ -215,6 +219,9 @@ const Case kCases[] = {
     {"NoRecord", "none.test", "192.0.2.1", SpfResult::kNone},
     {"NoName", "gone.test", "192.0.2.1", SpfResult::kNone},
     {"SingleLabel", "test", "192.0.2.1", SpfResult::kNone},
+    {"IncludeOfASingleLabel", "inclabel.test", "192.0.2.1", SpfResult::kPermError},
+    {"RedirectToASingleLabel", "redlabel.test", "192.0.2.1", SpfResult::kPermError},
+    {"NoReverseNameIsVoidWhateverTheTarget", "ptrlong.test", "192.0.2.9", SpfResult::kPermError},
     {"DnsFails", "slow.test", "192.0.2.1", SpfResult::kTempError},
 };
 class CheckHostTest : public testing::TestWithParam<Case> {};
