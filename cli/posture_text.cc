@@ -92,6 +92,27 @@ std::string PostureText(const v1::InspectRecordsResponse& response) {
   return out;
 }
 
+std::string DriftText(const v1::InspectRecordsResponse& response) {
+  std::string out;
+  for (const v1::RecordDrift& drift : response.drift()) {
+    out += fmt::format("drift   {} {}: {}\n        since {}\n", SeverityText(drift.severity()),
+                       drift.code(), EscapeForTerminal(drift.message()), Text(drift.since_time()));
+    if (drift.expected() != drift.live()) {
+      if (!drift.expected().empty()) {
+        out += fmt::format("        - {}\n", EscapeForTerminal(drift.expected()));
+      }
+      if (!drift.live().empty()) {
+        out += fmt::format("        + {}\n", EscapeForTerminal(drift.live()));
+      }
+    }
+    if (!drift.change().empty()) {
+      out += fmt::format("        applied by {}\n", LastSegment(drift.change()));
+    }
+    out += fmt::format("        fix: {}\n", EscapeForTerminal(drift.fix_hint()));
+  }
+  return out;
+}
+
 Table PostureTable(const v1::InspectRecordsResponse& response) {
   Table table({{"TYPE"}, {"OWNER"}, {"VERDICT"}, {"OUTCOME"}, {"RECORD"}, {"REASON"}});
   for (const v1::LiveRecord& record : response.records()) {

@@ -16,6 +16,8 @@ namespace dmarcate::cli {
 std::string PostureText(const v1::InspectRecordsResponse& response);
 // One row a record, for csv and name.
 Table PostureTable(const v1::InspectRecordsResponse& response);
+// Drift, with both texts, since when and what to do; empty if there is none.
+std::string DriftText(const v1::InspectRecordsResponse& response);
 Table FindingsTable(const google::protobuf::RepeatedPtrField<v1::LintFinding>& findings);
 // The tree drawn as a tree, with the cost of each branch.
 std::string SpfTreeText(const v1::SpfTree& tree);

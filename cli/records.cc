@@ -1,10 +1,16 @@
 // dmarcate records: what the live DNS says, seen by policyd.
 
+#include <cctype>
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "fmt/format.h"
 #include <CLI/CLI.hpp>
 
 #include "cli/app.h"
 #include "cli/call.h"
+#include "cli/history_text.h"
 #include "cli/posture_text.h"
 #include "dmarcate/v1/record.grpc.pb.h"
 
@@ -14,9 +20,41 @@ namespace {
 using Stub = v1::RecordService::Stub;
 
 struct Options {
-  std::string domain, text;
+  std::string domain, text, name, type;
   std::vector<std::string> selectors;
+  PageOptions page;
 };
+
+// "mta-sts" to RECORD_TYPE_MTA_STS; unspecified for "".
+v1::RecordType TypeOf(const std::string& text) {
+  std::string name = "RECORD_TYPE_";
+  for (const char c : text) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  v1::RecordType type = v1::RECORD_TYPE_UNSPECIFIED;
+  v1::RecordType_Parse(name, &type);
+  return type;
+}
+
+int History(App* app, const Options& options) {
+  v1::ListRecordHistoryRequest request;
+  request.set_parent(DomainResource(options.domain));
+  request.set_owner_name(options.name);
+  request.set_type(TypeOf(options.type));
+  options.page.Fill(&request);
+  v1::ListRecordHistoryResponse response;
+  const auto stub = v1::RecordService::NewStub(app->policyd());
+  const grpc::Status status = Call(app, *stub, &Stub::ListRecordHistory, request, &response);
+  if (!status.ok()) return app->Fail("history not read", status);
+  if (app->format() == Format::kTable) {
+    WriteOut(HistoryText(response));
+  } else {
+    Print(app->format(), response, "observations", HistoryTable(response));
+  }
+  if (response.observations().empty() && options.page.token.empty()) {
+    app->Note("policyd has not looked yet, or watch.interval in its configuration is 0s");
+  }
+  NoteNextPage(*app, response);
+  return kDone;
+}
 
 bool ForPeople(const App& app) {
   return app.format() == Format::kTable || app.format() == Format::kWide;
@@ -45,12 +83,24 @@ void AddRecords(CLI::App* root, App* app) {
     const grpc::Status status = Call(app, *stub, &Stub::InspectRecords, request, &response);
     if (!status.ok()) return app->Fail("records not read", status);
     if (ForPeople(*app)) {
-      WriteOut(PostureText(response));
+      WriteOut(PostureText(response) + DriftText(response));
     } else {
       Print(app->format(), response, "records", PostureTable(response));
     }
     return static_cast<int>(kDone);
   });
+
+  CLI::App* history = group->add_subcommand("history", "what was live, and what changed when");
+  history->add_option("DOMAIN", options->domain)->required();
+  history->add_option("--name", options->name, "this owner name alone: _dmarc.example.com");
+  history->add_option("--type", options->type, "spf, dmarc, dkim, mx, mta-sts or tls-rpt alone")
+      ->check(CLI::IsMember({"spf", "dmarc", "dkim", "mx", "mta-sts", "tls-rpt"}));
+  options->page.Add(history);
+  history->footer(
+      "Newest first for each name. What an SPF record includes is there, too, as spf.\nExamples:\n"
+      "  dmarcate records history example.com\n"
+      "  dmarcate records history example.com --name _dmarc.example.com -o json");
+  app->OnSelected(history, [app, options] { return History(app, *options); });
 
   CLI::App* lint =
       group->add_subcommand("lint", "findings about the live records, or about a text");

@@ -10,6 +10,8 @@
 namespace dmarcate {
 namespace {
 
+constexpr absl::Duration kShortestWatchInterval = absl::Seconds(1);
+
 std::string Directory(TomlConfig& file, std::string_view key, std::string_view fallback) {
   std::string path = file.String(key, fallback);
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -44,6 +46,11 @@ absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
   }
   out.public_suffix_file = file.String("public_suffix_file", "");
   out.dns = LoadDnsConfig(file);
+  out.watch_interval = file.Duration("watch.interval", absl::Hours(1));
+  if (out.watch_interval != absl::ZeroDuration() && out.watch_interval < kShortestWatchInterval) {
+    file.Reject("watch.interval", "want \"0s\" for never, or at least \"1s\"");
+  }
+  out.watch_looks_per_second = static_cast<int>(file.Int("watch.looks_per_second", 10, 1, 1000));
   out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));
   out.log = ReadLogConfig(file);
   DMARCATE_RETURN_IF_ERROR(file.Finish());

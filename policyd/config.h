@@ -26,6 +26,8 @@ struct PolicydConfig {
   std::string secrets_directory;   // secrets.directory: one file for each DNS credential
   std::string public_suffix_file;  // empty: the list compiled into libpsl
   DnsConfig dns;                   // [dns]
+  absl::Duration watch_interval;   // watch.interval; zero: no history is kept
+  int watch_looks_per_second = 0;  // watch.looks_per_second
   absl::Duration drain_limit;      // shutdown.limit
   LogConfig log;                   // [log]
 };

@@ -39,9 +39,11 @@
 #include "policyd/service/paging.h"
 #include "policyd/service/provider_service.h"
 #include "policyd/service/record_service.h"
+#include "policyd/service/record_watcher.h"
 #include "policyd/service/report_follower.h"
 #include "policyd/service/report_service.h"
 #include "policyd/service/request_memory.h"
+#include "policyd/service/selectors.h"
 #include "policyd/service/snapshot_publisher.h"
 #include "policyd/service/source_service.h"
 #include "policyd/service/stats_service.h"
@@ -111,7 +113,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
       MakeSourceService(parts, *resolver),
       MakeStatsService(parts),
-      MakeRecordService(parts, *resolver, *authoritative),
+      MakeRecordService(parts, *resolver, *authoritative, *policies),
       MakeChangeService(parts, engine),
       MakeReportService(parts, reports, suffixes),
       MakeProviderService(parts, providers),
@@ -134,6 +136,15 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
       LogError("resume_failed", {{"error", status}});
     }
   });
+  SystemPacer watch_pacer;
+  RecordWatcher watcher(
+      {*policies, *policies, *resolver, *authoritative, clock, watch_pacer,
+       [&analysis, &clock](const std::string& domain) {
+         const Call call({.name = "watch"}, clock.Now() + kReadLimit);
+         return WithReportedSelectors(analysis, clock, call, domain, {});
+       }},
+      {.interval = config.watch_interval, .looks_per_second = config.watch_looks_per_second});
+  if (config.watch_interval > absl::ZeroDuration()) watcher.Start();
   LogInfo("started", {{"socket", config.listen.unix_socket},
                       {"port", server->port()},
                       {"store", config.store_directory},
@@ -145,6 +156,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
   publish.Stop();
   host.StartDraining();
   engine.Stop();  // calls that wait for a change are answered with the step it has reached
+  watcher.Stop();
   server->Drain(config.drain_limit);
   follow.Stop();
   return absl::OkStatus();

@@ -1,59 +1,16 @@
 #include "lib/store/policy_codec.h"
 
-#include <limits>
 #include <map>
 #include <vector>
 
-#include "fmt/format.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
-
 #include "dmarcate/storage/v1/policy.pb.h"
 #include "lib/base/status_macros.h"
-#include "lib/base/text.h"
-#include "lib/store/envelope.h"
+#include "lib/store/sealed_message.h"
 
 namespace dmarcate {
 namespace {
 
 namespace pb = storage::v1;
-
-constexpr uint8_t kFormat = 1;
-
-std::string SealMessage(std::string_view key, const google::protobuf::MessageLite& message) {
-  std::string payload;
-  {
-    google::protobuf::io::StringOutputStream stream(&payload);
-    google::protobuf::io::CodedOutputStream out(&stream);
-    out.SetSerializationDeterministic(true);                  // maps by key
-    static_cast<void>(message.SerializeToCodedStream(&out));  // fails above 2 GiB only
-  }
-  return Seal(key, kFormat, payload);
-}
-
-absl::Status DoesNotDecode(std::string_view key) {
-  return MakeError(absl::StatusCode::kDataLoss,
-                   fmt::format("policy store: the value of key {} does not decode", ToHex(key)));
-}
-
-absl::Status UnsealMessage(std::string_view key, std::string_view value,
-                           google::protobuf::MessageLite* message) {
-  const auto payload = Unseal(key, kFormat, value);
-  if (!payload.ok()) {
-    return Annotate(payload.status(), fmt::format("policy store: key {}", ToHex(key)));
-  }
-  if (!message->ParseFromArray(payload->data(), static_cast<int>(payload->size()))) {
-    return DoesNotDecode(key);
-  }
-  return absl::OkStatus();
-}
-
-int64_t Micros(absl::Time time) { return absl::ToUnixMicros(time); }
-absl::Time FromMicros(int64_t micros) {
-  if (micros == std::numeric_limits<int64_t>::min()) return absl::InfinitePast();
-  if (micros == std::numeric_limits<int64_t>::max()) return absl::InfiniteFuture();
-  return absl::FromUnixMicros(micros);
-}
 
 // An enum whose numbers are 1 to `last`; false for others.
 template <typename E>
@@ -145,16 +102,16 @@ std::string EncodeRecord(std::string_view key, const DomainRecord& record) {
   out.set_revision(record.revision);
   out.set_name(record.name);
   out.set_uid(record.uid);
-  out.set_create_time_us(Micros(record.create_time));
-  out.set_update_time_us(Micros(record.update_time));
+  out.set_create_time_us(ToStoredTime(record.create_time));
+  out.set_update_time_us(ToStoredTime(record.update_time));
   out.set_dns_provider(record.dns_provider);
   out.set_report_mailbox(record.report_mailbox);
   PutManaged(record.managed_terms, out.mutable_managed_terms());
   for (const ReportAddressRecord& address : record.report_addresses) {
     pb::ReportAddress* to = out.add_report_addresses();
     to->set_address(address.address);
-    to->set_create_time_us(Micros(address.create_time));
-    if (address.revoked()) to->set_revoke_time_us(Micros(address.revoke_time));
+    to->set_create_time_us(ToStoredTime(address.create_time));
+    if (address.revoked()) to->set_revoke_time_us(ToStoredTime(address.revoke_time));
   }
   return SealMessage(key, out);
 }
@@ -165,16 +122,16 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRe
   record->revision = in.revision();
   record->name = in.name();
   record->uid = in.uid();
-  record->create_time = FromMicros(in.create_time_us());
-  record->update_time = FromMicros(in.update_time_us());
+  record->create_time = FromStoredTime(in.create_time_us());
+  record->update_time = FromStoredTime(in.update_time_us());
   record->dns_provider = in.dns_provider();
   record->report_mailbox = in.report_mailbox();
   record->managed_terms = Managed(in.managed_terms());
   record->report_addresses.clear();
   for (const pb::ReportAddress& address : in.report_addresses()) {
-    record->report_addresses.push_back({address.address(), FromMicros(address.create_time_us()),
+    record->report_addresses.push_back({address.address(), FromStoredTime(address.create_time_us()),
                                         address.has_revoke_time_us()
-                                            ? FromMicros(address.revoke_time_us())
+                                            ? FromStoredTime(address.revoke_time_us())
                                             : absl::InfiniteFuture()});
   }
   return absl::OkStatus();
@@ -189,7 +146,7 @@ std::string EncodeRecord(std::string_view key, const SourceDecision& record) {
   out.set_decided_by(record.decided_by);
   out.set_note(record.note);
   out.set_evidence_etag(record.evidence_etag);
-  out.set_decide_time_us(Micros(record.decide_time));
+  out.set_decide_time_us(ToStoredTime(record.decide_time));
   pb::Authorization* authorization = out.mutable_authorization();
   authorization->set_kind(static_cast<uint32_t>(record.authorization.kind));
   authorization->set_include_domain(record.authorization.include_domain);
@@ -206,7 +163,7 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, SourceDe
   record->decided_by = in.decided_by();
   record->note = in.note();
   record->evidence_etag = in.evidence_etag();
-  record->decide_time = FromMicros(in.decide_time_us());
+  record->decide_time = FromStoredTime(in.decide_time_us());
   using Kind = AuthorizationSpec::Kind;
   const uint32_t kind = in.authorization().kind();
   record->authorization.kind = static_cast<Kind>(kind);
@@ -227,7 +184,7 @@ std::string EncodeRecord(std::string_view key, const DnsProviderRecord& record) 
   PutMap(record.settings, out.mutable_settings());
   PutTexts(record.zones, out.mutable_zones());
   out.set_secret_name(record.secret_name);
-  out.set_create_time_us(Micros(record.create_time));
+  out.set_create_time_us(ToStoredTime(record.create_time));
   return SealMessage(key, out);
 }
 
@@ -240,7 +197,7 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, DnsProvi
   record->settings = FromMap(in.settings());
   record->zones = Texts(in.zones());
   record->secret_name = in.secret_name();
-  record->create_time = FromMicros(in.create_time_us());
+  record->create_time = FromStoredTime(in.create_time_us());
   return absl::OkStatus();
 }
 
@@ -272,7 +229,7 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
     pb::Step* to = out.add_steps();
     to->set_step(step.step);
     to->set_detail(step.detail);
-    to->set_time_us(Micros(step.time));
+    to->set_time_us(ToStoredTime(step.time));
   }
   for (const VerificationRecord& verification : record.verifications) {
     pb::Verification* to = out.add_verifications();
@@ -281,14 +238,15 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
     to->set_owner_name(verification.owner_name);
     to->set_detail(verification.detail);
     to->set_verified(verification.verified);
-    to->set_time_us(Micros(verification.time));
+    to->set_time_us(ToStoredTime(verification.time));
   }
   out.set_requested_by(record.requested_by);
   out.set_applied_by(record.applied_by);
-  out.set_create_time_us(Micros(record.create_time));
-  if (record.apply_time != absl::InfinitePast()) out.set_apply_time_us(Micros(record.apply_time));
-  if (record.end_time != absl::InfinitePast()) out.set_end_time_us(Micros(record.end_time));
-  out.set_plan_expire_time_us(Micros(record.plan_expire_time));
+  out.set_create_time_us(ToStoredTime(record.create_time));
+  if (record.apply_time != absl::InfinitePast())
+    out.set_apply_time_us(ToStoredTime(record.apply_time));
+  if (record.end_time != absl::InfinitePast()) out.set_end_time_us(ToStoredTime(record.end_time));
+  out.set_plan_expire_time_us(ToStoredTime(record.plan_expire_time));
   out.set_rollback_of(record.rollback_of);
   out.set_rolled_back_by(record.rolled_back_by);
   out.set_error_reason(record.error_reason);
@@ -324,19 +282,19 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRe
   record->dns_provider = in.dns_provider();
   record->provider_class = static_cast<uint8_t>(in.provider_class());
   for (const pb::Step& step : in.steps()) {
-    record->steps.push_back({step.step(), step.detail(), FromMicros(step.time_us())});
+    record->steps.push_back({step.step(), step.detail(), FromStoredTime(step.time_us())});
   }
   for (const pb::Verification& verification : in.verifications()) {
-    record->verifications.push_back({verification.name_server(), verification.address(),
-                                     verification.owner_name(), verification.detail(),
-                                     verification.verified(), FromMicros(verification.time_us())});
+    record->verifications.push_back(
+        {verification.name_server(), verification.address(), verification.owner_name(),
+         verification.detail(), verification.verified(), FromStoredTime(verification.time_us())});
   }
   record->requested_by = in.requested_by();
   record->applied_by = in.applied_by();
-  record->create_time = FromMicros(in.create_time_us());
-  if (in.has_apply_time_us()) record->apply_time = FromMicros(in.apply_time_us());
-  if (in.has_end_time_us()) record->end_time = FromMicros(in.end_time_us());
-  record->plan_expire_time = FromMicros(in.plan_expire_time_us());
+  record->create_time = FromStoredTime(in.create_time_us());
+  if (in.has_apply_time_us()) record->apply_time = FromStoredTime(in.apply_time_us());
+  if (in.has_end_time_us()) record->end_time = FromStoredTime(in.end_time_us());
+  record->plan_expire_time = FromStoredTime(in.plan_expire_time_us());
   record->rollback_of = in.rollback_of();
   record->rolled_back_by = in.rolled_back_by();
   record->error_reason = in.error_reason();
@@ -352,7 +310,7 @@ std::string EncodeRecord(std::string_view key, const RequestRecord& record) {
   out.set_method(record.method);
   out.set_body_sha256(record.body_sha256);
   out.set_response(record.response);
-  out.set_time_us(Micros(record.time));
+  out.set_time_us(ToStoredTime(record.time));
   return SealMessage(key, out);
 }
 
@@ -364,7 +322,7 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, RequestR
   record->method = in.method();
   record->body_sha256 = in.body_sha256();
   record->response = in.response();
-  record->time = FromMicros(in.time_us());
+  record->time = FromStoredTime(in.time_us());
   return absl::OkStatus();
 }
 

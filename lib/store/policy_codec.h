@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 
+#include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
 
 namespace dmarcate {
@@ -21,12 +22,15 @@ std::string EncodeRecord(std::string_view key, const SourceDecision& record);
 std::string EncodeRecord(std::string_view key, const DnsProviderRecord& record);
 std::string EncodeRecord(std::string_view key, const ChangeRecord& record);
 std::string EncodeRecord(std::string_view key, const RequestRecord& record);
+// Without the time first seen, which is in the key.
+std::string EncodeRecord(std::string_view key, const Observation& record);
 
 absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, SourceDecision* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, DnsProviderRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, RequestRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, Observation* record);
 
 }  // namespace dmarcate
 

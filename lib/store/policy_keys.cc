@@ -17,10 +17,16 @@ std::string Key(char tag, std::string_view first, std::string_view second) {
   return key;
 }
 
+// Signed numbers sort as unsigned ones once the sign bit is turned over.
+constexpr uint64_t kSignBit = uint64_t{1} << 63;
+
+uint64_t AscendingTime(absl::Time time) {
+  return static_cast<uint64_t>(absl::ToUnixMicros(time)) ^ kSignBit;
+}
+
 std::string TimeKey(absl::Time time) {
   std::string key(1, kRequestTimeTag);
-  // Signed numbers sort as unsigned ones once the sign bit is turned over.
-  AppendKeyNumber(static_cast<uint64_t>(absl::ToUnixMicros(time)) ^ (uint64_t{1} << 63), 8, &key);
+  AppendKeyNumber(AscendingTime(time), 8, &key);
   return key;
 }
 
@@ -67,6 +73,32 @@ std::string RequestsUntil(absl::Time time) { return TimeKey(time + absl::Microse
 std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_view key) {
   if (key.size() < 9) return std::nullopt;
   return TakeTwo(key.substr(9));
+}
+
+std::string Observations(std::string_view domain) { return Key(kObservationTag, domain); }
+std::string Observations(std::string_view domain, const ObservedName& name) {
+  std::string key = Key(kObservationTag, domain, name.owner);
+  AppendKeyNumber(static_cast<uint64_t>(name.kind), 1, &key);
+  return key;
+}
+std::string Observation(std::string_view domain, const ObservedName& name, absl::Time first_seen) {
+  std::string key = Observations(domain, name);
+  AppendKeyNumber(~AscendingTime(first_seen), 8, &key);
+  return key;
+}
+std::optional<std::pair<ObservedName, absl::Time>> ParseObservation(std::string_view key) {
+  if (key.empty()) return std::nullopt;
+  key.remove_prefix(1);
+  const auto domain = TakeKeyText(&key);
+  auto owner = TakeKeyText(&key);
+  const auto kind = TakeKeyNumber(&key, 1);
+  const auto time = TakeKeyNumber(&key, 8);
+  if (!domain || !owner || !kind || !time || !key.empty() || *kind < 1 ||
+      *kind > static_cast<uint64_t>(RecordKind::kTlsRpt)) {
+    return std::nullopt;
+  }
+  return std::pair(ObservedName{*std::move(owner), static_cast<RecordKind>(*kind)},
+                   absl::FromUnixMicros(static_cast<int64_t>(~*time ^ kSignBit)));
 }
 
 }  // namespace dmarcate::policy_keys

@@ -11,11 +11,14 @@
 
 #include "absl/time/time.h"
 
+#include "lib/store/observation_store.h"
+
 namespace dmarcate::policy_keys {
 
 inline constexpr std::string_view kFormat = "Mformat";  // -> version of the layout
 inline constexpr char kDomainTag = 'D', kDecisionTag = 'S', kProviderTag = 'P', kChangeTag = 'C',
-                      kChangeIdTag = 'N', kOpenTag = 'O', kRequestTag = 'Q', kRequestTimeTag = 'T';
+                      kChangeIdTag = 'N', kOpenTag = 'O', kRequestTag = 'Q', kRequestTimeTag = 'T',
+                      kObservationTag = 'H';
 
 std::string Tag(char tag);
 std::string Domain(std::string_view name);
@@ -33,6 +36,12 @@ std::string Request(std::string_view caller, std::string_view request_id);
 // -> empty. Requests by time.
 std::string RequestTime(absl::Time time, std::string_view caller, std::string_view request_id);
 std::string RequestsUntil(absl::Time time);  // after the keys of `time` and before
+// The history of records: by name and kind, newest first.
+std::string Observations(std::string_view domain);                            // a domain's
+std::string Observations(std::string_view domain, const ObservedName& name);  // a name's
+std::string Observation(std::string_view domain, const ObservedName& name, absl::Time first_seen);
+// (name, time first seen)
+std::optional<std::pair<ObservedName, absl::Time>> ParseObservation(std::string_view key);
 // (caller, request id)
 std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_view key);
 

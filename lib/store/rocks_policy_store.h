@@ -1,5 +1,6 @@
 // lib/store/rocks_policy_store.h
-// The policy store on RocksDB. Keys and values are documented in docs/store.md.
+// The policy store and the history of records, one RocksDB. Keys and values are documented in
+// docs/store.md.
 
 #ifndef DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
 #define DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
@@ -8,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
 
 namespace rocksdb {
@@ -19,7 +21,7 @@ namespace dmarcate {
 class RocksDb;
 class WriteSet;
 
-class RocksPolicyStore final : public PolicyStore {
+class RocksPolicyStore final : public PolicyStore, public ObservationStore {
  public:
   // Opens or creates the database in `directory`.
   //   kFailedPrecondition  another process has it open, or a newer program wrote it
@@ -51,6 +53,12 @@ class RocksPolicyStore final : public PolicyStore {
   absl::StatusOr<std::optional<RequestRecord>> FindRequest(std::string_view caller,
                                                            std::string_view request_id) override;
   absl::Status PutRequest(RequestRecord record) override;
+
+  absl::StatusOr<std::vector<ObservedName>> ListObserved(std::string_view domain) override;
+  absl::StatusOr<std::vector<Observation>> GetHistory(std::string_view domain,
+                                                      const ObservedName& name) override;
+  absl::Status UpdateHistory(std::string_view domain, const ObservedName& name,
+                             const HistoryUpdate& update) override;
 
  private:
   explicit RocksPolicyStore(std::unique_ptr<RocksDb> db);

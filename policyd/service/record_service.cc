@@ -19,12 +19,14 @@
 #include "lib/view/posture_view.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
+#include "policyd/service/record_drift.h"
+#include "policyd/service/record_history.h"
+#include "policyd/service/selectors.h"
 
 namespace dmarcate {
 namespace {
 
 constexpr size_t kMaxRecordOctets = 64 << 10;
-constexpr size_t kMaxSelectors = 50;  // InspectDomain looks at no more
 
 // Within the time of a call: a tree that was cut, and says so, beats none.
 SpfTreeBudget MakeBudget() {
@@ -41,11 +43,6 @@ PostureOptions MakeOptions() {
 absl::StatusOr<DomainName> ReadDomain(const std::string& parent) {
   DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(parent, "parent"));
   return DomainName::Parse(domain);
-}
-
-bool IsSelector(const std::string& selector) {
-  const auto name = DomainName::Parse(selector);
-  return name.ok() && !name->IsRoot();
 }
 
 // Nothing at all could be learned: every record asked for ended in an error.
@@ -79,8 +76,11 @@ absl::Status ExpansionError(const absl::Status& status) {
 class RecordServiceImpl final : public v1::RecordService::CallbackService {
  public:
   RecordServiceImpl(const ServiceParts& parts, Resolver& resolver,
-                    AuthoritativeResolver& authoritative)
-      : parts_(parts), resolver_(resolver), authoritative_(authoritative) {}
+                    AuthoritativeResolver& authoritative, ObservationStore& observations)
+      : parts_(parts),
+        resolver_(resolver),
+        authoritative_(authoritative),
+        observations_(observations) {}
 
   grpc::ServerUnaryReactor* InspectRecords(grpc::CallbackServerContext* context,
                                            const v1::InspectRecordsRequest* request,
@@ -97,6 +97,15 @@ class RecordServiceImpl final : public v1::RecordService::CallbackService {
                       [this](const Call& call, const auto& in, auto* out) {
                         return ToGrpc(Lint(call, in, out));
                       });
+  }
+  grpc::ServerUnaryReactor* ListRecordHistory(grpc::CallbackServerContext* context,
+                                              const v1::ListRecordHistoryRequest* request,
+                                              v1::ListRecordHistoryResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call& call, const auto& in, auto* out) {
+          return ToGrpc(dmarcate::ListRecordHistory(parts_, observations_, call, in, out));
+        });
   }
   grpc::ServerUnaryReactor* ExpandSpf(grpc::CallbackServerContext* context,
                                       const v1::ExpandSpfRequest* request,
@@ -120,21 +129,15 @@ class RecordServiceImpl final : public v1::RecordService::CallbackService {
   const ServiceParts& parts_;
   Resolver& resolver_;
   AuthoritativeResolver& authoritative_;
+  ObservationStore& observations_;
 };
 
 std::vector<std::string> RecordServiceImpl::Selectors(const Call& call, const DomainName& domain,
                                                       std::vector<std::string> named) {
   // A domain that nobody manages has no statistics here; and without reports the named ones do.
   if (!parts_.policies.GetDomain(domain.text()).ok()) return named;
-  const auto statistics = parts_.analysis.Get(call, domain.text(), DefaultRange(parts_.clock));
-  if (!statistics.ok()) return named;
-  for (const std::string& selector : (*statistics)->selectors) {
-    if (named.size() == kMaxSelectors) break;
-    if (IsSelector(selector) && std::ranges::find(named, selector) == named.end()) {
-      named.push_back(selector);
-    }
-  }
-  return named;
+  return WithReportedSelectors(parts_.analysis, parts_.clock, call, domain.text(),
+                               std::move(named));
 }
 
 absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecordsRequest& in,
@@ -144,6 +147,9 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
   for (const int type : in.types()) {
     if (!v1::RecordType_IsValid(type) || type == v1::RECORD_TYPE_UNSPECIFIED) {
       return FieldError("types", "unknown record type");
+    }
+    if (type == v1::RECORD_TYPE_MTA_STS || type == v1::RECORD_TYPE_TLS_RPT) {
+      return FieldError("types", "of MTA_STS and TLS_RPT there is a history only");
     }
     types.push_back(static_cast<v1::RecordType>(type));
   }
@@ -165,16 +171,20 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
   if (wanted(v1::RECORD_TYPE_DKIM)) options.selectors = Selectors(call, domain, std::move(named));
   // Only what was asked for is looked up.
   Posture posture;
+  LiveViews views;
+  if (wanted(v1::RECORD_TYPE_SPF)) views.spf = &posture.spf.view;
+  if (wanted(v1::RECORD_TYPE_DMARC)) views.dmarc = &posture.dmarc.view;
   if (types.empty()) {
     posture = InspectDomain(domain, resolver_, authoritative_, parts_.clock, options);
     ToMessage(posture, types, out);
   } else {
     if (wanted(v1::RECORD_TYPE_SPF)) {
-      ToMessage(InspectSpf(domain, resolver_, authoritative_, parts_.clock, options),
-                out->add_records());
+      posture.spf = InspectSpf(domain, resolver_, authoritative_, parts_.clock, options);
+      ToMessage(posture.spf, out->add_records());
     }
     if (wanted(v1::RECORD_TYPE_DMARC)) {
-      ToMessage(InspectDmarc(domain, resolver_, authoritative_, options), out->add_records());
+      posture.dmarc = InspectDmarc(domain, resolver_, authoritative_, options);
+      ToMessage(posture.dmarc, out->add_records());
     }
     for (const std::string& selector : options.selectors) {
       ToMessage(InspectDkim(domain, selector, resolver_, authoritative_, options),
@@ -192,7 +202,7 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
                        fmt::format("{}: neither the resolver nor any server answered: {}",
                                    domain.text(), out->records(0).error()));
   }
-  return absl::OkStatus();
+  return TellDrift(parts_, observations_, domain, views, out);
 }
 
 absl::Status RecordServiceImpl::LintText(const std::string& text, v1::LintRecordsResponse* out) {
@@ -254,8 +264,9 @@ absl::Status RecordServiceImpl::Expand(const v1::ExpandSpfRequest& in, v1::Expan
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeRecordService(const ServiceParts& parts, Resolver& resolver,
-                                                 AuthoritativeResolver& authoritative) {
-  return std::make_unique<RecordServiceImpl>(parts, resolver, authoritative);
+                                                 AuthoritativeResolver& authoritative,
+                                                 ObservationStore& observations) {
+  return std::make_unique<RecordServiceImpl>(parts, resolver, authoritative, observations);
 }
 
 }  // namespace dmarcate

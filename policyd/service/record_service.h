@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "lib/dns/resolver.h"
+#include "lib/store/observation_store.h"
 #include "policyd/service/handler.h"
 
 namespace grpc {
@@ -16,7 +17,8 @@ class Service;
 namespace dmarcate {
 
 std::unique_ptr<grpc::Service> MakeRecordService(const ServiceParts& parts, Resolver& resolver,
-                                                 AuthoritativeResolver& authoritative);
+                                                 AuthoritativeResolver& authoritative,
+                                                 ObservationStore& observations);
 
 }  // namespace dmarcate
 

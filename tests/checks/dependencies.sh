@@ -23,6 +23,7 @@ lib/view: lib/base lib/mailauth lib/dns lib/inspect lib/report dmarcate/v1
 policyd/analysis: lib/base lib/mailauth lib/report lib/store
 policyd/plan: lib/base lib/mailauth lib/dns lib/store lib/inspect
 policyd/rollout: lib/base lib/mailauth lib/store
+policyd/watch: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/plan
 policyd/provider: lib/base lib/mailauth lib/dns lib/http lib/store
 policyd/reconcile: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/plan policyd/provider
 policyd/service: lib/base lib/mailauth lib/report lib/dns lib/http lib/inspect lib/snapshot lib/store lib/rpc lib/view policyd dmarcate/v1

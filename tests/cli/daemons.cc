@@ -15,7 +15,7 @@ std::string Daemons::Program(const std::string& name) {
   return fmt::format("{}/{}", directory != nullptr ? directory : "build/bin", name);
 }
 
-absl::Status Daemons::StartPolicyd(const std::string& more) {
+absl::Status Daemons::StartPolicyd(const std::string& more, const std::string& dns) {
   const std::string config = fmt::format(R"(
 [listen]
 socket = "{0}/policyd/socket"
@@ -24,11 +24,11 @@ directory = "{0}/policy"
 [secrets]
 directory = "{0}/secrets"
 [dns]
-resolvers = ["127.0.0.1:1"]
+{1}
 [reports]
 directory = "{0}/reports"
 )",
-                                         directory().path());
+                                         directory().path(), dns);
   const std::string path = directory().Write("policyd.toml", config + more);
   testing_support::ProcessOptions options;
   options.argv = {Program("policyd"), "--config", path};

@@ -18,9 +18,12 @@ namespace dmarcate::cli_testing {
 // ingestd, and policyd if it is started. Not thread-safe; use it on the test's main thread.
 class Daemons {
  public:
+  // What policyd's [dns] has: nobody answers.
+  static constexpr char kNoDns[] = "resolvers = [\"127.0.0.1:1\"]";
+
   // `more`: as that of ingest_testing::Daemon; and further keys of [reports], then further tables.
   absl::Status StartIngestd(const std::string& more = "") { return ingestd_.Start({}, more); }
-  absl::Status StartPolicyd(const std::string& more = "");
+  absl::Status StartPolicyd(const std::string& more = "", const std::string& dns = kNoDns);
   void KillPolicyd() { policyd_->Kill(); }
 
   // The path of "ingestd", "policyd", "dmarcate".

@@ -144,6 +144,8 @@ const KeyCase kKeyCases[] = {
     {"Request", policy_keys::Request("al", "1"), "51616c003100"},
     {"RequestTime", policy_keys::RequestTime(absl::UnixEpoch(), "al", "1"),
      "548000000000000000616c003100"},
+    {"Observation", policy_keys::Observation(kDomain, {"a", RecordKind::kDmarc}, absl::UnixEpoch()),
+     "486578616d706c652e636f6d006100027fffffffffffffff"},
 };
 class KeyTest : public testing::TestWithParam<KeyCase> {};
 TEST_P(KeyTest, Golden) { EXPECT_EQ(ToHex(GetParam().key), GetParam().want_hex); }
@@ -488,6 +490,29 @@ TEST(PolicyValues, Golden) {
   EXPECT_EQ(got.report_addresses, domain.report_addresses);
   ASSERT_TRUE(DecodeRecord(key, old, &got).ok());
   EXPECT_TRUE(got.report_addresses.empty());
+}
+
+TEST(PolicyValues, GoldenObservation) {
+  Observation seen;
+  seen.values = {"v=DMARC1; p=none"};
+  seen.ttl_seconds = 300;
+  seen.from_servers = true;
+  seen.dnssec = DnssecState::kInsecure;
+  seen.last_seen = absl::FromUnixSeconds(1728086405);
+  const std::string key =
+      policy_keys::Observation(kDomain, {"a", RecordKind::kDmarc}, absl::UnixEpoch());
+  EXPECT_EQ(ToHex(EncodeRecord(key, seen)),
+            "01"                                    // version
+            "0801"                                  // records
+            "1a10763d444d415243313b20703d6e6f6e65"  // a value
+            "28ac02"                                // TTL
+            "3001"                                  // of the servers
+            "4801"                                  // not signed
+            "50c0d6bec2f7f58803"
+            "7a597594");  // last seen, checksum
+  Observation got;
+  ASSERT_TRUE(DecodeRecord(key, EncodeRecord(key, seen), &got).ok());
+  EXPECT_EQ(got.first_seen, absl::UnixEpoch()) << "which is in the key";
 }
 
 TEST(PolicyValues, UnknownEnumIsDataLoss) {

@@ -14,6 +14,8 @@ TEST(PolicydConfig, EveryKeyHasADefault) {
   EXPECT_EQ(config->listen.unix_socket, "/run/dmarcate/policyd/socket");
   EXPECT_EQ(config->store_directory, "/var/lib/dmarcate/policy");
   EXPECT_EQ(config->reports_directory, "/var/lib/dmarcate/reports");
+  EXPECT_EQ(config->watch_interval, absl::Hours(1));
+  EXPECT_EQ(config->watch_looks_per_second, 10);
   EXPECT_TRUE(config->listen.tcp.empty()) << "no TCP unless asked for";
 }
 
@@ -39,6 +41,9 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
     [[dns.stub]]
     zone = "example.com"
     servers = ["127.0.0.1:5301"]
+    [watch]
+    interval = "0s"
+    looks_per_second = 3
     [log]
     format = "json"
     level = "debug"
@@ -53,6 +58,8 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
   EXPECT_EQ(config->snapshot_file, "/tmp/snapshot/ingestd");
   EXPECT_EQ(config->dns.resolvers, std::vector<std::string>{"127.0.0.1:5300"});
   ASSERT_EQ(config->dns.stubs.size(), 1u);
+  EXPECT_EQ(config->watch_interval, absl::ZeroDuration());
+  EXPECT_EQ(config->watch_looks_per_second, 3);
   EXPECT_EQ(config->log.format, LogFormat::kJson);
   EXPECT_EQ(config->log.level, LogLevel::kDebug);
   EXPECT_EQ(config->drain_limit, absl::Seconds(3));
@@ -74,6 +81,10 @@ TEST(PolicydConfig, SaysWhatIsWrong) {
       {"[log]\nlevel = \"loud\"", "want one of"},
       {"[listen]\ntcp = \"192.0.2.1:8460\"", "tls_certificate"},
       {"[dns]\nresolvers = [\"resolver.example\"]", "dns.resolvers"},
+      {"[watch]\ninterval = \"10ms\"", "watch.interval"},
+      {"[watch]\ninterval = \"hourly\"", "watch.interval"},
+      {"[watch]\nlooks_per_second = 0", "watch.looks_per_second"},
+      {"[watch]\nlooks_per_second = 5000", "watch.looks_per_second"},
       {"not toml", "test.toml"},
   };
   for (const Case& test : kCases) {

@@ -57,7 +57,7 @@ struct World::Impl {
     services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
     services.push_back(MakeSourceService(parts, resolver));
     services.push_back(MakeStatsService(parts));
-    services.push_back(MakeRecordService(parts, resolver, authoritative));
+    services.push_back(MakeRecordService(parts, resolver, authoritative, observations));
     services.push_back(MakeChangeService(parts, engine));
     services.push_back(MakeReportService(parts, reports, *suffixes));
     services.push_back(MakeProviderService(parts, providers));
@@ -81,6 +81,7 @@ struct World::Impl {
   FakeClock clock{Noon()};
   SeededRandom random{1};
   FakePolicyStore policies;
+  FakeObservationStore observations;
   SnapshotPublisher publisher;
   FakeReportStore* report_store = nullptr;
   ReportFollower reports;
@@ -112,6 +113,7 @@ World::~World() = default;
 
 FakeClock& World::clock() { return impl_->clock; }
 FakePolicyStore& World::policies() { return impl_->policies; }
+FakeObservationStore& World::observations() { return impl_->observations; }
 FakeResolver& World::resolver() { return impl_->resolver; }
 FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }
 FakeDnsProvider& World::provider() { return *impl_->provider; }

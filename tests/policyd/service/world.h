@@ -18,6 +18,7 @@
 #include "lib/base/clock.h"
 #include "lib/dns/fake_resolver.h"
 #include "lib/rpc/errors.h"
+#include "lib/store/fake_observation_store.h"
 #include "lib/store/fake_policy_store.h"
 #include "lib/store/fake_report_store.h"
 #include "policyd/provider/fake_provider.h"
@@ -43,6 +44,7 @@ class World {
 
   FakeClock& clock();
   FakePolicyStore& policies();
+  FakeObservationStore& observations();
   FakeResolver& resolver();
   FakeAuthoritativeResolver& authoritative();
   FakeDnsProvider& provider();  // what "dnsProviders/fake" opens

@@ -1,0 +1,116 @@
+#include "policyd/service/record_drift.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "policyd/service/convert.h"
+#include "policyd/service/names.h"
+#include "policyd/service/record_history.h"
+#include "policyd/watch/drift.h"
+#include "policyd/watch/history.h"
+#include "policyd/watch/look.h"
+#include "policyd/watch/names.h"
+
+namespace dmarcate {
+namespace {
+
+// Changes older than these are not searched for what was last applied.
+constexpr size_t kChangesAtOnce = 50;
+constexpr size_t kMostChanges = 500;
+constexpr size_t kMostIncludedNames = 100;
+
+v1::Severity ToMessage(Severity severity) {
+  switch (severity) {
+    case Severity::kInfo:
+      return v1::SEVERITY_INFO;
+    case Severity::kWarning:
+      return v1::SEVERITY_WARNING;
+    case Severity::kError:
+      return v1::SEVERITY_ERROR;
+  }
+  return v1::SEVERITY_UNSPECIFIED;
+}
+
+void ToMessage(const std::string& domain, const Drift& drift, v1::RecordDrift* out) {
+  out->set_code(drift.code);
+  out->set_severity(ToMessage(drift.severity));
+  out->set_type(ToMessage(drift.name.kind));
+  out->set_owner_name(drift.name.owner);
+  out->set_message(drift.message);
+  out->set_expected(ToValidUtf8(drift.expected));
+  out->set_live(ToValidUtf8(drift.live));
+  *out->mutable_since_time() = ToTimestamp(drift.since);
+  out->set_fix_hint(drift.fix_hint);
+  if (!drift.change_id.empty()) {
+    out->set_change(DomainChildResource(domain, kChanges, drift.change_id));
+  }
+  for (const auto& [key, text] : drift.metadata) (*out->mutable_metadata())[key] = text;
+}
+
+absl::StatusOr<std::vector<ChangeRecord>> NewestChanges(PolicyStore& policies,
+                                                        const std::string& domain) {
+  std::vector<ChangeRecord> out;
+  while (out.size() < kMostChanges) {
+    DMARCATE_ASSIGN_OR_RETURN(
+        std::vector<ChangeRecord> batch,
+        policies.ListChanges(domain, out.empty() ? "" : out.back().id, kChangesAtOnce));
+    const bool last = batch.size() < kChangesAtOnce;
+    std::ranges::move(batch, std::back_inserter(out));
+    if (last) break;
+  }
+  return out;
+}
+
+}  // namespace
+
+absl::Status TellDrift(const ServiceParts& parts, ObservationStore& observations,
+                       const DomainName& domain, const LiveViews& views,
+                       v1::InspectRecordsResponse* out) {
+  const auto record = parts.policies.GetDomain(domain.text());
+  if (record.status().code() == absl::StatusCode::kNotFound) return absl::OkStatus();
+  DMARCATE_RETURN_IF_ERROR(record.status());
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> changes,
+                            NewestChanges(parts.policies, domain.text()));
+  const std::vector<AppliedRecord> applied = LastApplied(changes);
+  const absl::Time now = parts.clock.Now();
+  std::vector<Drift> found;
+  std::vector<std::string> spf_values;
+  for (const RecordView* view : {views.spf, views.dmarc}) {
+    if (view == nullptr) continue;
+    const ObservedName name{view->owner.text(),
+                            view == views.spf ? RecordKind::kSpf : RecordKind::kDmarc};
+    DMARCATE_ASSIGN_OR_RETURN(std::vector<Observation> history,
+                              observations.GetHistory(domain.text(), name));
+    // As if the watcher had looked now; nothing of it is kept.
+    const HistoryUpdate update = Observe(history, ObserveView(*view, LatestAnswer(history), now));
+    history = Apply(std::move(history), update);
+    if (const Observation* answer = LatestAnswer(history); answer != nullptr && view == views.spf) {
+      spf_values = answer->values;
+    }
+    for (const AppliedRecord& one : applied) {
+      if (one.record.owner_name != name.owner) continue;
+      std::ranges::move(FindDrift(*record, one, history), std::back_inserter(found));
+    }
+  }
+  absl::Status read;
+  IncludedNames(domain, spf_values, kMostIncludedNames, [&](const DomainName& included) {
+    const ObservedName name{included.text(), RecordKind::kSpf};
+    const auto history = observations.GetHistory(domain.text(), name);
+    if (!history.ok()) {
+      read = history.status();
+      return std::vector<std::string>();
+    }
+    std::ranges::move(FindIncludedDrift(domain, name, *history, now), std::back_inserter(found));
+    const Observation* answer = LatestAnswer(*history);
+    return answer == nullptr ? std::vector<std::string>() : answer->values;
+  });
+  DMARCATE_RETURN_IF_ERROR(read);
+  for (const Drift& drift : found) ToMessage(domain.text(), drift, out->add_drift());
+  return absl::OkStatus();
+}
+
+}  // namespace dmarcate

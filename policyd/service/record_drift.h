@@ -1,0 +1,29 @@
+// policyd/service/record_drift.h
+// Drift of a managed domain: what was just seen and what its histories say, against what was last
+// applied.
+
+#ifndef DMARCATE_POLICYD_SERVICE_RECORD_DRIFT_H_
+#define DMARCATE_POLICYD_SERVICE_RECORD_DRIFT_H_
+
+#include "absl/status/status.h"
+
+#include "dmarcate/v1/record.pb.h"
+#include "lib/inspect/posture.h"
+#include "lib/store/observation_store.h"
+#include "policyd/service/handler.h"
+
+namespace dmarcate {
+
+// Both views that were just taken; null: not looked at.
+struct LiveViews {
+  const RecordView* spf = nullptr;
+  const RecordView* dmarc = nullptr;
+};
+// What these and the histories say about drift. Nothing for a domain that is not managed.
+absl::Status TellDrift(const ServiceParts& parts, ObservationStore& observations,
+                       const DomainName& domain, const LiveViews& views,
+                       v1::InspectRecordsResponse* out);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_SERVICE_RECORD_DRIFT_H_

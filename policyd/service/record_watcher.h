@@ -1,0 +1,98 @@
+// policyd/service/record_watcher.h
+// Looks at the names of every managed domain again and again, and keeps what it sees. What is due,
+// and what a look means, is decided in policyd/watch; here it is done, within bounds: so many looks
+// a second, so many domains at once, so many names of each, so long at one go.
+
+#ifndef DMARCATE_POLICYD_SERVICE_RECORD_WATCHER_H_
+#define DMARCATE_POLICYD_SERVICE_RECORD_WATCHER_H_
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "lib/base/clock.h"
+#include "lib/dns/resolver.h"
+#include "lib/inspect/posture.h"
+#include "lib/store/observation_store.h"
+#include "lib/store/policy_store.h"
+#include "policyd/reconcile/pacer.h"
+
+namespace dmarcate {
+
+struct WatchOptions {
+  absl::Duration interval = absl::Hours(1);  // between two looks at a name
+  int looks_per_second = 10;
+  size_t domains_at_once = 4;
+  size_t names_per_domain = 100;
+  // After that a domain waits for its next turn, so that dead servers hold up nobody else.
+  absl::Duration time_per_domain = absl::Minutes(2);
+};
+
+// What it works with; all outlives it.
+struct WatchWorld {
+  PolicyStore& policies;
+  ObservationStore& observations;
+  Resolver& resolver;
+  AuthoritativeResolver& authoritative;
+  const Clock& clock;
+  Pacer& pacer;
+  // DKIM selectors of a domain that reports name; none if that is not known now.
+  std::function<std::vector<std::string>(const std::string& domain)> selectors;
+};
+
+class RecordWatcher {
+ public:
+  RecordWatcher(const WatchWorld& world, const WatchOptions& options)
+      : world_(world), options_(options) {}
+  ~RecordWatcher() { Stop(); }
+  RecordWatcher(const RecordWatcher&) = delete;
+  RecordWatcher& operator=(const RecordWatcher&) = delete;
+
+  // Looks from now on, on domains_at_once threads.
+  void Start();
+  // Returns when the looks in flight have ended; each asks one question at most from now on.
+  void Stop();
+
+  // All that is due now, on this thread. False: stopping.
+  bool RunDue();
+
+ private:
+  class Round;
+
+  // Takes a domain that is due and nobody works on; nothing if there is none.
+  std::optional<std::string> Take();
+  void GiveBack(const std::string& domain, absl::Time next);
+  absl::Status ReadDomains();
+  bool Stopping();
+  // When the domain is due again.
+  absl::Time LookAt(const std::string& domain);
+  // Waits for this look's turn. False: stopping.
+  bool AwaitTurn();
+  // Nothing: stopping.
+  std::optional<RecordView> Look(const DomainName& owner, RrType type, ServerViews servers);
+
+  const WatchWorld world_;
+  const WatchOptions options_;
+  std::vector<std::thread> threads_;
+
+  std::mutex mutex_;  // guards what follows
+  std::map<std::string, absl::Time> due_;
+  std::set<std::string> taken_;
+  absl::Time domains_read_ = absl::InfinitePast();
+  absl::Duration next_turn_ = -absl::InfiniteDuration();
+  bool stopping_ = false;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_SERVICE_RECORD_WATCHER_H_

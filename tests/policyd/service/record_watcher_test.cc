@@ -1,0 +1,249 @@
+// The watcher over a DNS in memory, a clock that stands still and both stores in memory.
+
+#include "policyd/service/record_watcher.h"
+
+#include <algorithm>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "lib/dns/fake_resolver.h"
+#include "lib/store/fake_observation_store.h"
+#include "lib/store/fake_policy_store.h"
+
+namespace dmarcate {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+using Texts = std::vector<std::string>;
+
+DomainName Name(std::string_view text) { return *DomainName::Parse(text); }
+
+class RecordWatcherTest : public testing::Test {
+ protected:
+  RecordWatcherTest() {
+    AddDomain("example.com");
+    SetTxt("example.com", {"v=spf1 include:_spf.vendor.test -all"});
+    SetTxt("_dmarc.example.com", {"v=DMARC1; p=none"});
+    resolver_.SetTxt(Name("_spf.vendor.test"), {"v=spf1 include:_b.vendor.test -all"});
+    resolver_.SetTxt(Name("_b.vendor.test"), {"v=spf1 ip4:192.0.2.0/24 -all"});
+  }
+  void AddDomain(const std::string& name) {
+    DomainRecord record;
+    record.name = name;
+    ASSERT_TRUE(policies_.PutDomain(record).ok());
+    authoritative_.AddZone(Name(name));
+  }
+  void SetTxt(std::string_view name, const Texts& texts) {
+    resolver_.SetTxt(Name(name), texts);
+    authoritative_.SetTxt(Name(name), texts);
+  }
+  RecordWatcher& watcher() {
+    if (!watcher_) {
+      watcher_.emplace(WatchWorld{policies_, observations_, resolver_, authoritative_, clock_,
+                                  pacer_, [this](const std::string&) { return selectors_; }},
+                       options_);
+    }
+    return *watcher_;
+  }
+  // Everything is due after that.
+  void Later(absl::Duration pause = absl::Hours(2)) {
+    clock_.Advance(pause);
+    resolver_.ClearQueries();
+    EXPECT_TRUE(watcher().RunDue());
+  }
+  std::vector<Observation> History(const std::string& owner, RecordKind kind = RecordKind::kSpf,
+                                   const std::string& domain = "example.com") {
+    return observations_.GetHistory(domain, {owner, kind}).value();
+  }
+  // Names the resolver was asked for TXT or MX records.
+  Texts Asked() {
+    Texts out;
+    for (const FakeResolver::Query& query : resolver_.queries()) out.push_back(query.name.text());
+    return out;
+  }
+
+  FakeClock clock_{absl::FromUnixSeconds(1'782'820'800)};
+  FakePacer pacer_{clock_};
+  FakePolicyStore policies_;
+  FakeObservationStore observations_;
+  FakeResolver resolver_;
+  FakeAuthoritativeResolver authoritative_;
+  Texts selectors_ = {"s1"};
+  WatchOptions options_;
+  std::optional<RecordWatcher> watcher_;
+};
+
+TEST_F(RecordWatcherTest, LooksAtAllNamesOfADomain) {
+  ASSERT_TRUE(watcher().RunDue());
+  EXPECT_THAT(*observations_.ListObserved("example.com"),
+              ElementsAre(ObservedName{"_b.vendor.test", RecordKind::kSpf},
+                          ObservedName{"_dmarc.example.com", RecordKind::kDmarc},
+                          ObservedName{"_mta-sts.example.com", RecordKind::kMtaSts},
+                          ObservedName{"_smtp._tls.example.com", RecordKind::kTlsRpt},
+                          ObservedName{"_spf.vendor.test", RecordKind::kSpf},
+                          ObservedName{"example.com", RecordKind::kSpf},
+                          ObservedName{"example.com", RecordKind::kMx},
+                          ObservedName{"s1._domainkey.example.com", RecordKind::kDkim}));
+  const auto dmarc = History("_dmarc.example.com", RecordKind::kDmarc);
+  ASSERT_THAT(dmarc, SizeIs(1));
+  EXPECT_THAT(dmarc[0].values, ElementsAre("v=DMARC1; p=none"));
+  EXPECT_TRUE(dmarc[0].from_servers);
+  EXPECT_EQ(History("_mta-sts.example.com", RecordKind::kMtaSts)[0].outcome,
+            ObservedOutcome::kNxDomain);
+}
+
+TEST_F(RecordWatcherTest, AsksTheServersOfTheDomainsOwnNamesOnly) {
+  ASSERT_TRUE(watcher().RunDue());
+  for (const FakeResolver::Query& query : authoritative_.queries()) {
+    EXPECT_TRUE(query.name.IsAtOrBelow(Name("example.com"))) << query.name.text();
+  }
+  EXPECT_THAT(authoritative_.queries(), SizeIs(6));
+  EXPECT_FALSE(History("_spf.vendor.test")[0].from_servers);
+}
+
+TEST_F(RecordWatcherTest, NothingIsDueAgainAtOnce) {
+  ASSERT_TRUE(watcher().RunDue());
+  resolver_.ClearQueries();
+  ASSERT_TRUE(watcher().RunDue());
+  EXPECT_THAT(Asked(), IsEmpty());
+  // Nor after a restart: what is due is in the store.
+  watcher_.reset();
+  ASSERT_TRUE(watcher().RunDue());
+  EXPECT_THAT(Asked(), IsEmpty());
+}
+
+TEST_F(RecordWatcherTest, AChangeIsANewEntryAndNoChangeIsNone) {
+  ASSERT_TRUE(watcher().RunDue());
+  const absl::Time first = History("example.com")[0].first_seen;
+  Later();
+  ASSERT_THAT(History("example.com"), SizeIs(1));
+  EXPECT_EQ(History("example.com")[0].first_seen, first);
+  EXPECT_GE(History("example.com")[0].last_seen, first + absl::Hours(2));
+  SetTxt("example.com", {"v=spf1 -all"});
+  Later();
+  ASSERT_THAT(History("example.com"), SizeIs(2));
+  EXPECT_THAT(History("example.com")[0].values, ElementsAre("v=spf1 -all"));
+}
+
+TEST_F(RecordWatcherTest, FollowsNewIncludesAtOnceAndLeavesOldOnes) {
+  ASSERT_TRUE(watcher().RunDue());
+  resolver_.SetTxt(Name("new.test"), {"v=spf1 -all"});
+  SetTxt("example.com", {"v=spf1 include:new.test -all"});
+  Later();
+  EXPECT_THAT(History("new.test"), SizeIs(1));
+  EXPECT_THAT(Asked(), Not(Contains("_spf.vendor.test")));
+  EXPECT_THAT(History("_spf.vendor.test"), SizeIs(1)) << "its history stays for a while";
+  Later(absl::Hours(24 * 401));
+  Later();
+  EXPECT_THAT(History("_spf.vendor.test"), IsEmpty());
+}
+
+TEST_F(RecordWatcherTest, WhenTheDnsIsDownTheLastKnownTreeIsStillLookedAt) {
+  ASSERT_TRUE(watcher().RunDue());
+  resolver_.Fail(Name("example.com"), RrType::kTxt, absl::UnavailableError("SERVFAIL"));
+  authoritative_.Fail(Name("example.com"), RrType::kTxt, absl::UnavailableError("down"));
+  Later();
+  EXPECT_THAT(Asked(), Contains("_spf.vendor.test"));
+  const auto history = History("example.com");
+  ASSERT_THAT(history, SizeIs(2));
+  EXPECT_EQ(history[0].outcome, ObservedOutcome::kServfail);
+  EXPECT_EQ(history[1].outcome, ObservedOutcome::kRecords);
+}
+
+TEST_F(RecordWatcherTest, ACacheIsNotTakenForServersThatAreSilent) {
+  ASSERT_TRUE(watcher().RunDue());
+  authoritative_.SetTxt(Name("_dmarc.example.com"),
+                        {"v=DMARC1; p=reject"});  // not in the cache yet
+  Later();
+  authoritative_.Fail(Name("_dmarc.example.com"), RrType::kTxt, absl::DeadlineExceededError("x"));
+  Later();
+  const auto history = History("_dmarc.example.com", RecordKind::kDmarc);
+  ASSERT_THAT(history, SizeIs(3));
+  EXPECT_EQ(history[0].outcome, ObservedOutcome::kTimeout);
+  EXPECT_THAT(history[1].values, ElementsAre("v=DMARC1; p=reject"));
+}
+
+TEST_F(RecordWatcherTest, WhatFailedIsTriedAgainSoonAndTheRestIsNot) {
+  ASSERT_TRUE(watcher().RunDue());
+  resolver_.Fail(Name("_b.vendor.test"), RrType::kTxt, absl::DeadlineExceededError("late"));
+  Later();
+  Later(absl::Seconds(90));
+  EXPECT_THAT(Asked(), ElementsAre("_b.vendor.test"));
+}
+
+TEST_F(RecordWatcherTest, LooksAreSpreadOverTime) {
+  for (int i = 0; i < 50; ++i) AddDomain("d" + std::to_string(i) + ".test");
+  options_.looks_per_second = 2;
+  const absl::Duration start = clock_.Monotonic();
+  ASSERT_TRUE(watcher().RunDue());
+  // Six names of each, two more of the first.
+  EXPECT_GE(clock_.Monotonic() - start, absl::Seconds((6 * 51 + 2) / 2 - 1));
+  EXPECT_LE(clock_.Monotonic() - start, absl::Seconds((6 * 51 + 2) / 2 + 1));
+}
+
+TEST_F(RecordWatcherTest, NamesOfADomainAreBounded) {
+  std::string spf = "v=spf1";
+  for (int i = 0; i < 200; ++i) spf += " include:i" + std::to_string(i) + ".test";
+  SetTxt("example.com", {spf});
+  options_.names_per_domain = 20;
+  ASSERT_TRUE(watcher().RunDue());
+  EXPECT_THAT(*observations_.ListObserved("example.com"), SizeIs(20));
+  EXPECT_THAT(History("_dmarc.example.com", RecordKind::kDmarc), SizeIs(1)) << "own names first";
+}
+
+TEST_F(RecordWatcherTest, ADomainThatTakesLongGoesOnInItsNextTurn) {
+  options_.looks_per_second = 1;
+  options_.time_per_domain = absl::Seconds(3);
+  ASSERT_TRUE(watcher().RunDue());
+  const size_t first = observations_.ListObserved("example.com")->size();
+  EXPECT_LT(first, 8u);
+  for (int i = 0; i < 5; ++i) Later(absl::Minutes(2));
+  EXPECT_THAT(*observations_.ListObserved("example.com"), SizeIs(8));
+}
+
+TEST_F(RecordWatcherTest, ANewDomainIsFound) {
+  ASSERT_TRUE(watcher().RunDue());
+  AddDomain("example.net");
+  SetTxt("example.net", {"v=spf1 -all"});
+  Later(absl::Seconds(11));
+  EXPECT_THAT(History("example.net", RecordKind::kSpf, "example.net"), SizeIs(1));
+}
+
+TEST_F(RecordWatcherTest, AFullDiskIsSurvived) {
+  observations_.FailUpdates(absl::ResourceExhaustedError("disk"));
+  ASSERT_TRUE(watcher().RunDue());
+  EXPECT_THAT(Asked(), SizeIs(1)) << "nothing is asked that could not be kept";
+  observations_.FailUpdates(absl::OkStatus());
+  Later(absl::Minutes(2));
+  EXPECT_THAT(*observations_.ListObserved("example.com"), SizeIs(8));
+}
+
+TEST_F(RecordWatcherTest, StopsBetweenTwoQuestions) {
+  pacer_.Stop();
+  watcher().Stop();
+  EXPECT_FALSE(watcher().RunDue());
+  EXPECT_THAT(Asked(), IsEmpty());
+}
+
+// Real threads and real time; the names come in whatever order.
+TEST_F(RecordWatcherTest, RunsOnThreads) {
+  for (int i = 0; i < 20; ++i) AddDomain("d" + std::to_string(i) + ".test");
+  options_.looks_per_second = 1000;
+  watcher().Start();
+  const SystemClock real;
+  const absl::Duration end = real.Monotonic() + absl::Seconds(20);
+  SystemPacer pause;
+  while (real.Monotonic() < end && observations_.ListObserved("d19.test")->size() < 6) {
+    pause.Wait(absl::Milliseconds(10));
+  }
+  watcher().Stop();
+  EXPECT_THAT(*observations_.ListObserved("d19.test"), SizeIs(6));
+}
+
+}  // namespace
+}  // namespace dmarcate
