@@ -182,11 +182,6 @@ absl::StatusOr<std::unique_ptr<RocksDb>> RocksDb::Open(const std::string& direct
   impl->families = std::move(families);
   const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   rocksdb::DBOptions options = DatabaseOptions(env);
-  // Writing tables anew takes a fifth of the processor while mail floods in, mostly for strong
-  // compression, and can wait; what is written to the log cannot. RocksDB holds up writers if it
-  // falls behind too far. Flushes, which free memory, keep their priority.
-  static_cast<void>(
-      options.env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW, rocksdb::CpuPriority::kLow));
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   rocksdb::DB* db = nullptr;
