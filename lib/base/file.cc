@@ -54,8 +54,10 @@ absl::Status ErrnoError(int error_number, std::string_view context) {
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // A pipe that nobody writes to would hold up the open for good. Once open, it is read as ever.
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return ErrnoError(errno, path);
+  if (fcntl(fd.get(), F_SETFL, 0) != 0) return ErrnoError(errno, path);
   std::string out;
   char buffer[65536];
   while (true) {

@@ -36,7 +36,8 @@ class UniqueFd {
 // "context: strerror".
 absl::Status ErrnoError(int error_number, std::string_view context);
 
-// The whole file. kResourceExhausted if it holds more than `limit_bytes`.
+// The whole file; nothing of a named pipe that nobody writes to. kResourceExhausted if it holds
+// more than `limit_bytes`.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit_bytes);
 
 // Readers see the old bytes or the new ones, also after a crash: temporary file in the same
