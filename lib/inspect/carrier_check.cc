@@ -26,12 +26,13 @@ class MailResolver final : public Resolver {
     const auto key = std::pair(name, type);
     const auto known = answers_.find(key);
     if (known != answers_.end()) return known->second;
+    // kCancelled: the whole of it ends here, and no name of a client is left out of SPF unseen.
     if (answers_.size() >= kMaxCarrierLookups) {
-      return MakeError(absl::StatusCode::kResourceExhausted,
+      return MakeError(absl::StatusCode::kCancelled,
                        fmt::format("more than {} look-ups for one mail", kMaxCarrierLookups));
     }
     if (time_outs_ >= kMaxCarrierTimeOuts || clock_.Monotonic() - begin_ >= kCarrierAskingTime) {
-      return MakeError(absl::StatusCode::kDeadlineExceeded, "no time left for this mail");
+      return MakeError(absl::StatusCode::kCancelled, "no time left for this mail");
     }
     const auto& answer = answers_.emplace(key, resolver_.Lookup(name, type)).first->second;
     if (absl::IsDeadlineExceeded(answer.status())) ++time_outs_;
