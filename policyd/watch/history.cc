@@ -9,18 +9,34 @@ namespace {
 
 size_t BytesOf(const Observation& observation) {
   size_t bytes = observation.error.size();
-  for (const std::string& value : observation.values) bytes += value.size();
-  for (const std::string& target : observation.cname_chain) bytes += target.size();
+  for (const std::string& value : observation.values) bytes += ObservedBytes(value);
+  for (const std::string& target : observation.cname_chain) bytes += ObservedBytes(target);
   for (const ObservedServer& server : observation.disagreeing) {
     bytes += server.name_server.size() + server.address.size();
-    for (const std::string& value : server.values) bytes += value.size();
+    for (const std::string& value : server.values) bytes += ObservedBytes(value);
   }
   return bytes;
 }
 
+// Whether the two answers have the same records; TTLs and servers that differ are not compared.
+bool HaveTheSameRecords(const Observation& a, const Observation& b) {
+  const bool dnssec_differs = a.dnssec != b.dnssec && a.dnssec != DnssecState::kUnknown &&
+                              b.dnssec != DnssecState::kUnknown;
+  return a.values == b.values && a.values_sha256 == b.values_sha256 &&
+         a.cname_chain == b.cname_chain && !dnssec_differs;
+}
+
+// Whether all that `entry` changed against the answer before it, the first from `older` on, is the
+// TTL or which servers disagree. Servers that count their TTLs down would fill a history in days.
+bool IsMinor(const Observation& entry, std::vector<Observation>::const_iterator older,
+             std::vector<Observation>::const_iterator end) {
+  older = std::find_if(older, end, [](const Observation& o) { return IsAnswer(o.outcome); });
+  return older != end && older->outcome == entry.outcome && HaveTheSameRecords(*older, entry);
+}
+
 // `entry`, seen once more.
 Observation SeenAgain(Observation entry, const Observation& look) {
-  entry.last_seen = std::max(entry.last_seen, look.last_seen);
+  entry.last_seen = std::max(entry.first_seen, look.last_seen);
   entry.error = look.error;
   if (look.dnssec != DnssecState::kUnknown) entry.dnssec = look.dnssec;
   entry.from_servers = look.from_servers;
@@ -49,14 +65,7 @@ const Observation* LastLook(const std::vector<Observation>& history) {
 bool FoundTheSame(const Observation& entry, const Observation& look) {
   if (entry.outcome != look.outcome) return false;
   if (!IsAnswer(look.outcome)) return true;
-  if (entry.values != look.values || entry.values_sha256 != look.values_sha256 ||
-      entry.cname_chain != look.cname_chain) {
-    return false;
-  }
-  if (entry.dnssec != look.dnssec && entry.dnssec != DnssecState::kUnknown &&
-      look.dnssec != DnssecState::kUnknown) {
-    return false;
-  }
+  if (!HaveTheSameRecords(entry, look)) return false;
   if (!entry.from_servers || !look.from_servers) return true;
   return entry.ttl_seconds == look.ttl_seconds && entry.disagreeing == look.disagreeing;
 }
@@ -85,13 +94,16 @@ HistoryUpdate Expire(const std::vector<Observation>& history, absl::Time now, Wa
                      const HistoryLimits& limits) {
   HistoryUpdate update;
   const Observation* kept = watched == Watched::kYes ? LatestAnswer(history) : nullptr;
-  size_t answers = 0, unknown = 0, bytes = 0;
-  for (const Observation& entry : history) {
+  size_t answers = 0, unknown = 0, minor = 0, bytes = 0;
+  for (auto it = history.begin(); it != history.end(); ++it) {
+    const Observation& entry = *it;
     const bool answer = IsAnswer(entry.outcome);
     ++(answer ? answers : unknown);
+    const bool is_minor = answer && IsMinor(entry, it + 1, history.end());
+    if (is_minor) ++minor;
     bytes += BytesOf(entry);
     if (&entry == kept) continue;
-    const bool over = bytes > limits.bytes ||
+    const bool over = bytes > limits.bytes || (is_minor && minor > limits.minor_entries) ||
                       (answer ? answers > limits.entries : unknown > limits.unknown_entries);
     const bool old = now - entry.last_seen > (answer ? limits.age : limits.unknown_age);
     if (over || old) update.forget.push_back(entry.first_seen);

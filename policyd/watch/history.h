@@ -8,6 +8,7 @@
 #define DMARCATE_POLICYD_WATCH_HISTORY_H_
 
 #include <cstddef>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -20,10 +21,15 @@ namespace dmarcate {
 struct HistoryLimits {
   size_t entries = 400;
   absl::Duration age = absl::Hours(400 * 24);  // since last seen
-  size_t bytes = 512 << 10;                    // of all texts; a stranger writes an included record
-  size_t unknown_entries = 20;                 // those that learned nothing
+  // Answers with the records of the one before: another TTL, or other servers that disagree.
+  size_t minor_entries = 40;
+  size_t bytes = 512 << 10;     // of all texts; a stranger writes an included record
+  size_t unknown_entries = 20;  // those that learned nothing
   absl::Duration unknown_age = absl::Hours(14 * 24);
 };
+
+// What a text costs to keep: an answer may hold thousands of empty ones.
+inline size_t ObservedBytes(std::string_view text) { return text.size() + 32; }
 
 // In all functions `history` is newest first, as the store gives it.
 
@@ -36,8 +42,9 @@ const Observation* LastLook(const std::vector<Observation>& history);
 // and disagreement, DNSSEC) is no difference.
 bool FoundTheSame(const Observation& entry, const Observation& look);
 
-// What to do with `look`, whose times are both the time of looking. A clock that was set back moves
-// no time back, and makes no two entries of one time.
+// What to do with `look`, whose times are both the time of looking. After a clock was set back the
+// time last seen goes back, too, but not before the time first seen, and no two entries have one
+// time.
 HistoryUpdate Observe(const std::vector<Observation>& history, Observation look,
                       const HistoryLimits& limits = {});
 // What is over the limits at `now`. Of a name that is still looked at (`watched`) the newest answer

@@ -9,6 +9,7 @@
 
 #include "lib/base/digest.h"
 #include "lib/base/status_macros.h"
+#include "policyd/watch/history.h"
 
 namespace dmarcate {
 namespace {
@@ -54,7 +55,7 @@ const DnsAnswer* MostSaid(const RecordView& view) {
 // Keeps what fits; nothing of a value that does not.
 std::vector<std::string> Cut(std::vector<std::string> values, std::string* sha256) {
   size_t bytes = 0;
-  for (const std::string& value : values) bytes += value.size();
+  for (const std::string& value : values) bytes += ObservedBytes(value);
   if (bytes <= kMaxObservedBytes) return values;
   std::string all;
   for (const std::string& value : values) all += fmt::format("{}:{}", value.size(), value);
@@ -62,8 +63,8 @@ std::vector<std::string> Cut(std::vector<std::string> values, std::string* sha25
   std::vector<std::string> kept;
   size_t room = kMaxObservedBytes;
   for (std::string& value : values) {
-    if (value.size() > room) continue;
-    room -= value.size();
+    if (ObservedBytes(value) > room) continue;
+    room -= ObservedBytes(value);
     kept.push_back(std::move(value));
   }
   return kept;
@@ -108,6 +109,8 @@ std::vector<std::string> ValuesOf(const DnsAnswer& answer) {
   }
   out.insert(out.end(), answer.texts.begin(), answer.texts.end());
   std::ranges::sort(out);
+  out.erase(std::ranges::unique(out).begin(),
+            out.end());  // an answer is a set (RFC 2181 section 5)
   return out;
 }
 

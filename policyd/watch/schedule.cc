@@ -31,8 +31,6 @@ absl::Time NextLook(const std::vector<Observation>& history, std::string_view do
   if (!IsAnswer(last->outcome)) {
     pause =
         std::clamp(last->last_seen - last->first_seen, std::min(kFirstRetry, interval), interval);
-  } else if (!last->from_servers) {
-    pause = std::max(pause, std::min(absl::Seconds(last->ttl_seconds), kLongestTtl));
   }
   return last->last_seen + pause * Spread(domain, name, last->last_seen);
 }

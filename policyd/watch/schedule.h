@@ -16,14 +16,12 @@ namespace dmarcate {
 
 // The shortest pause after a look that learned nothing.
 inline constexpr absl::Duration kFirstRetry = absl::Minutes(1);
-// A TTL longer than this does not keep from looking.
-inline constexpr absl::Duration kLongestTtl = absl::Hours(24);
 
-// InfinitePast: never looked at. After an answer the interval, and where only a resolver was asked
-// at least the TTL, since before that it answers from its cache. After a look that learned nothing
-// as long as that has lasted so far, from kFirstRetry to the interval: so pauses double. A tenth
-// more or less of it, by name and time: names that were looked at together drift apart. `now` if
-// the last look is later than that: the clock was wrong.
+// InfinitePast: never looked at. After an answer the interval, whatever its TTL: a resolver that
+// still has it in its cache is asked for nothing. After a look that learned nothing as long as that
+// has lasted so far, from kFirstRetry to the interval: so pauses double. A tenth more or less of
+// it, by name and time: names that were looked at together drift apart. `now` if the last look is
+// later than that: the clock was wrong.
 absl::Time NextLook(const std::vector<Observation>& history, std::string_view domain,
                     const ObservedName& name, absl::Duration interval, absl::Time now);
 

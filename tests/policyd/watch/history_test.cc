@@ -110,7 +110,9 @@ TEST(History, ACacheThatCountsDownKeepsTheLargestTtl) {
 }
 
 TEST(History, AClockThatWasSetBackLosesNothing) {
-  EXPECT_THAT(After({Seen({"a"}, 0, 3)}, Seen({"a"}, 1)), ElementsAre(Seen({"a"}, 0, 3)));
+  EXPECT_THAT(After({Seen({"a"}, 0, 3)}, Seen({"a"}, 1)), ElementsAre(Seen({"a"}, 0, 1)))
+      << "else it would be due at every moment until then";
+  EXPECT_THAT(After({Seen({"a"}, 2, 3)}, Seen({"a"}, 1)), ElementsAre(Seen({"a"}, 2)));
   const History history = After({Seen({"a"}, 5, 6)}, Seen({"b"}, 1));
   ASSERT_THAT(history, SizeIs(2));
   EXPECT_EQ(history[0].values, std::vector<std::string>{"b"}) << "still the newest";
@@ -126,6 +128,29 @@ TEST(HistoryLimits, TheOldestEntriesGo) {
   ASSERT_THAT(history, SizeIs(400));
   EXPECT_EQ(history.front().first_seen, At(999));
   EXPECT_EQ(history.back().first_seen, At(600));
+}
+
+TEST(HistoryLimits, TtlsThatCountDownPushNothingElseOut) {
+  History history = {Seen({"b"}, -5, -1), Seen({"a"}, -10, -6)};
+  for (int hour = 0; hour < 1000; ++hour) {
+    Observation look = Seen({"b"}, hour);
+    look.ttl_seconds = static_cast<uint32_t>(1000 + hour);
+    history = After(history, look);
+  }
+  ASSERT_THAT(history, SizeIs(42));
+  EXPECT_EQ(history.front().first_seen, At(999));
+  EXPECT_EQ(history[40], Seen({"b"}, -5, -1));
+  EXPECT_EQ(history[41], Seen({"a"}, -10, -6));
+}
+
+TEST(HistoryLimits, ManyEmptyTextsCostSomething) {
+  History history;
+  for (int hour = 0; hour < 100; ++hour) {
+    Observation look = Seen({std::to_string(hour)}, hour);
+    look.values.resize(500);
+    history = After(history, look);
+  }
+  EXPECT_THAT(history, SizeIs(32)) << "512 KiB, 32 octets a text";
 }
 
 TEST(HistoryLimits, AnAnswerThatStillHoldsIsNeverTooOld) {
