@@ -36,7 +36,7 @@ std::string HeadText(const v1::RecordObservation& seen) {
     out += fmt::format(" (was {})", OutcomeText(seen.previous_outcome()));
   }
   if (IsAnswer(seen.outcome())) out += fmt::format("  ttl {}", seen.ttl_seconds());
-  if (seen.previous_ttl_seconds() != 0) {
+  if (seen.has_previous_ttl_seconds()) {
     out += fmt::format(" (was {})", seen.previous_ttl_seconds());
   }
   if (seen.dnssec() == v1::DNSSEC_STATE_SECURE) out += "  dnssec";

@@ -50,7 +50,9 @@ int History(App* app, const Options& options) {
     Print(app->format(), response, "observations", HistoryTable(response));
   }
   if (response.observations().empty() && options.page.token.empty()) {
-    app->Note("policyd has not looked yet, or watch.interval in its configuration is 0s");
+    app->Note(options.name.empty() && options.type.empty()
+                  ? "policyd has not looked yet, or watch.interval in its configuration is 0s"
+                  : "no look at such a name; without --name and --type all of them are shown");
   }
   NoteNextPage(*app, response);
   return kDone;

@@ -12,6 +12,11 @@ void FakeObservationStore::FailUpdates(absl::Status error) {
   update_error_ = std::move(error);
 }
 
+void FakeObservationStore::FailHistory(const ObservedName& name, absl::Status error) {
+  const std::lock_guard lock(mutex_);
+  history_errors_[name] = std::move(error);
+}
+
 absl::StatusOr<std::vector<ObservedName>> FakeObservationStore::ListObserved(
     std::string_view domain) {
   const std::lock_guard lock(mutex_);
@@ -25,6 +30,9 @@ absl::StatusOr<std::vector<ObservedName>> FakeObservationStore::ListObserved(
 absl::StatusOr<std::vector<Observation>> FakeObservationStore::GetHistory(
     std::string_view domain, const ObservedName& name) {
   const std::lock_guard lock(mutex_);
+  if (const auto error = history_errors_.find(name); error != history_errors_.end()) {
+    return error->second;
+  }
   std::vector<Observation> out;
   const auto found = domains_.find(domain);
   if (found == domains_.end()) return out;

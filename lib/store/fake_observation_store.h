@@ -18,6 +18,8 @@ class FakeObservationStore final : public ObservationStore {
  public:
   // All further updates fail with `error` and write nothing, until it is OK again.
   void FailUpdates(absl::Status error);
+  // From now on this history cannot be read.
+  void FailHistory(const ObservedName& name, absl::Status error);
 
   absl::StatusOr<std::vector<ObservedName>> ListObserved(std::string_view domain) override;
   absl::StatusOr<std::vector<Observation>> GetHistory(std::string_view domain,
@@ -30,6 +32,7 @@ class FakeObservationStore final : public ObservationStore {
 
   std::mutex mutex_;
   absl::Status update_error_;
+  std::map<ObservedName, absl::Status> history_errors_;
   std::map<std::string, std::map<ObservedName, History>, std::less<>> domains_;
 };
 

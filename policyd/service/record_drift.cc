@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "policyd/service/convert.h"
@@ -22,6 +23,8 @@ namespace {
 constexpr size_t kChangesAtOnce = 50;
 constexpr size_t kMostChanges = 500;
 constexpr size_t kMostIncludedNames = 100;
+// Of a text that somebody else publishes: with all names, far below what a client takes (4 MiB).
+constexpr size_t kMostIncludedOctets = 2048;
 
 v1::Severity ToMessage(Severity severity) {
   switch (severity) {
@@ -65,10 +68,40 @@ absl::StatusOr<std::vector<ChangeRecord>> NewestChanges(PolicyStore& policies,
   return out;
 }
 
+void CutText(std::string* text) {
+  if (text->size() <= kMostIncludedOctets) return;
+  text->resize(kMostIncludedOctets);
+  *text += "...";
+}
+
+// The histories of a domain; those that do not decode are empty, and told.
+class HistoryReader {
+ public:
+  HistoryReader(ObservationStore& observations, const DomainName& domain,
+                v1::InspectRecordsResponse* out)
+      : observations_(observations), domain_(domain), out_(out) {}
+
+  absl::StatusOr<std::vector<Observation>> Read(const ObservedName& name) {
+    auto history = observations_.GetHistory(domain_.text(), name);
+    if (absl::IsDataLoss(history.status())) {
+      LogError("record_history_unreadable",
+               {{"domain", domain_.text()}, {"owner", name.owner}, {"error", history.status()}});
+      out_->add_drift_unknown_names(name.owner);
+      return std::vector<Observation>();
+    }
+    return history;
+  }
+
+ private:
+  ObservationStore& observations_;
+  const DomainName& domain_;
+  v1::InspectRecordsResponse* const out_;
+};
+
 }  // namespace
 
 absl::Status TellDrift(const ServiceParts& parts, ObservationStore& observations,
-                       const DomainName& domain, const LiveViews& views,
+                       const DomainName& domain, const LiveViews& views, absl::Time looked,
                        v1::InspectRecordsResponse* out) {
   const auto record = parts.policies.GetDomain(domain.text());
   if (record.status().code() == absl::StatusCode::kNotFound) return absl::OkStatus();
@@ -76,17 +109,17 @@ absl::Status TellDrift(const ServiceParts& parts, ObservationStore& observations
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> changes,
                             NewestChanges(parts.policies, domain.text()));
   const std::vector<AppliedRecord> applied = LastApplied(changes);
-  const absl::Time now = parts.clock.Now();
+  HistoryReader histories(observations, domain, out);
   std::vector<Drift> found;
   std::vector<std::string> spf_values;
   for (const RecordView* view : {views.spf, views.dmarc}) {
     if (view == nullptr) continue;
     const ObservedName name{view->owner.text(),
                             view == views.spf ? RecordKind::kSpf : RecordKind::kDmarc};
-    DMARCATE_ASSIGN_OR_RETURN(std::vector<Observation> history,
-                              observations.GetHistory(domain.text(), name));
+    DMARCATE_ASSIGN_OR_RETURN(std::vector<Observation> history, histories.Read(name));
     // As if the watcher had looked now; nothing of it is kept.
-    const HistoryUpdate update = Observe(history, ObserveView(*view, LatestAnswer(history), now));
+    const HistoryUpdate update =
+        Observe(history, ObserveView(*view, LatestAnswer(history), looked));
     history = Apply(std::move(history), update);
     if (const Observation* answer = LatestAnswer(history); answer != nullptr && view == views.spf) {
       spf_values = answer->values;
@@ -99,12 +132,16 @@ absl::Status TellDrift(const ServiceParts& parts, ObservationStore& observations
   absl::Status read;
   IncludedNames(domain, spf_values, kMostIncludedNames, [&](const DomainName& included) {
     const ObservedName name{included.text(), RecordKind::kSpf};
-    const auto history = observations.GetHistory(domain.text(), name);
+    const auto history = histories.Read(name);
     if (!history.ok()) {
       read = history.status();
       return std::vector<std::string>();
     }
-    std::ranges::move(FindIncludedDrift(domain, name, *history, now), std::back_inserter(found));
+    for (Drift& drift : FindIncludedDrift(domain, name, *history, looked)) {
+      CutText(&drift.expected);
+      CutText(&drift.live);
+      found.push_back(std::move(drift));
+    }
     const Observation* answer = LatestAnswer(*history);
     return answer == nullptr ? std::vector<std::string>() : answer->values;
   });

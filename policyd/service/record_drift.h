@@ -6,6 +6,7 @@
 #define DMARCATE_POLICYD_SERVICE_RECORD_DRIFT_H_
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 
 #include "dmarcate/v1/record.pb.h"
 #include "lib/inspect/posture.h"
@@ -19,9 +20,10 @@ struct LiveViews {
   const RecordView* spf = nullptr;
   const RecordView* dmarc = nullptr;
 };
-// What these and the histories say about drift. Nothing for a domain that is not managed.
+// What these and the histories say about drift. `looked`: when the views were begun to be taken.
+// Nothing for a domain that is not managed. A history that cannot be read is named in `out`.
 absl::Status TellDrift(const ServiceParts& parts, ObservationStore& observations,
-                       const DomainName& domain, const LiveViews& views,
+                       const DomainName& domain, const LiveViews& views, absl::Time looked,
                        v1::InspectRecordsResponse* out);
 
 }  // namespace dmarcate

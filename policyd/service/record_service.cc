@@ -10,6 +10,7 @@
 #include "dmarcate/v1/record.grpc.pb.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/inspect/lookup_budget.h"
 #include "lib/inspect/posture.h"
 #include "lib/inspect/spf_tree.h"
 #include "lib/mailauth/domain_name.h"
@@ -28,15 +29,17 @@ namespace {
 
 constexpr size_t kMaxRecordOctets = 64 << 10;
 
-// Within the time of a call: a tree that was cut, and says so, beats none.
+// Two seconds less than a call has (kReadLimit): an answer that was cut, and says so, beats none.
+constexpr absl::Duration kLookTime = absl::Seconds(8);
 SpfTreeBudget MakeBudget() {
   SpfTreeBudget budget;
-  budget.max_time = kReadLimit - absl::Seconds(2);
+  budget.max_time = kLookTime;
   return budget;
 }
 PostureOptions MakeOptions() {
   PostureOptions options;
   options.spf_budget = MakeBudget();
+  options.budget.max_time = kLookTime;
   return options;
 }
 
@@ -169,29 +172,33 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
   };
   PostureOptions options = MakeOptions();
   if (wanted(v1::RECORD_TYPE_DKIM)) options.selectors = Selectors(call, domain, std::move(named));
-  // Only what was asked for is looked up.
+  // Only what was asked for is looked up, all of it within one budget.
+  const absl::Time began = parts_.clock.Now();
+  LookupMeter meter(parts_.clock, options.budget);
+  BudgetedResolver resolver(resolver_, meter);
+  BudgetedAuthoritativeResolver authoritative(authoritative_, meter);
   Posture posture;
   LiveViews views;
   if (wanted(v1::RECORD_TYPE_SPF)) views.spf = &posture.spf.view;
   if (wanted(v1::RECORD_TYPE_DMARC)) views.dmarc = &posture.dmarc.view;
   if (types.empty()) {
-    posture = InspectDomain(domain, resolver_, authoritative_, parts_.clock, options);
+    posture = InspectDomain(domain, resolver, authoritative, parts_.clock, options);
     ToMessage(posture, types, out);
   } else {
     if (wanted(v1::RECORD_TYPE_SPF)) {
-      posture.spf = InspectSpf(domain, resolver_, authoritative_, parts_.clock, options);
+      posture.spf = InspectSpf(domain, resolver, authoritative, parts_.clock, options);
       ToMessage(posture.spf, out->add_records());
     }
     if (wanted(v1::RECORD_TYPE_DMARC)) {
-      posture.dmarc = InspectDmarc(domain, resolver_, authoritative_, options);
+      posture.dmarc = InspectDmarc(domain, resolver, authoritative, options);
       ToMessage(posture.dmarc, out->add_records());
     }
     for (const std::string& selector : options.selectors) {
-      ToMessage(InspectDkim(domain, selector, resolver_, authoritative_, options),
+      ToMessage(InspectDkim(domain, selector, resolver, authoritative, options),
                 out->add_records());
     }
     if (wanted(v1::RECORD_TYPE_MX)) {
-      ToMessage(InspectMx(domain, resolver_, authoritative_, options), out->add_records());
+      ToMessage(InspectMx(domain, resolver, authoritative, options), out->add_records());
     }
     out->set_consistent(std::ranges::all_of(
         out->records(), [](const v1::LiveRecord& record) { return record.consistent(); }));
@@ -202,7 +209,7 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
                        fmt::format("{}: neither the resolver nor any server answered: {}",
                                    domain.text(), out->records(0).error()));
   }
-  return TellDrift(parts_, observations_, domain, views, out);
+  return TellDrift(parts_, observations_, domain, views, began, out);
 }
 
 absl::Status RecordServiceImpl::LintText(const std::string& text, v1::LintRecordsResponse* out) {

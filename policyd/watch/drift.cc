@@ -57,6 +57,25 @@ struct Comparison {
   }
 };
 
+// What becomes of a client that no other term names; neutral without `all` (RFC 7208 section 4.7).
+SpfQualifier Others(const SpfRecord& record) {
+  const auto all = record.IndexOfAll();
+  return all ? record.terms[*all].qualifier : SpfQualifier::kNeutral;
+}
+int Strictness(SpfQualifier qualifier) {
+  switch (qualifier) {
+    case SpfQualifier::kPass:
+      return 0;
+    case SpfQualifier::kNeutral:
+      return 1;
+    case SpfQualifier::kSoftFail:
+      return 2;
+    case SpfQualifier::kFail:
+      return 3;
+  }
+  return 0;
+}
+
 void CompareSpf(Comparison& compared) {
   auto expected = ParseSpf(compared.expected);
   const auto live = ParseSpf(compared.live);
@@ -81,7 +100,15 @@ void CompareSpf(Comparison& compared) {
                     compared.PlanCommand()));
     drift.metadata = {{"term", ToValidUtf8(managed.term)}, {"source", managed.source_id}};
   }
-  if (*expected != *live) {
+  if (*expected == *live) return;
+  const SpfQualifier was = Others(*expected);
+  const SpfQualifier is = Others(*live);
+  if (Strictness(is) < Strictness(was)) {
+    compared.AddChanged(
+        Severity::kError,
+        fmt::format("the SPF record of {} was weakened from {}all to {}all", compared.domain.name,
+                    static_cast<char>(was), static_cast<char>(is)));
+  } else {
     compared.AddChanged(Severity::kWarning,
                         fmt::format("the SPF record of {} has other terms than were applied",
                                     compared.domain.name));
@@ -129,17 +156,23 @@ void CompareDmarc(Comparison& compared) {
     drift.metadata = {{"address", ToValidUtf8(address)}};
   }
   if (*expected == *live) return;
-  const DmarcPolicy was = expected->Verdict(DmarcStandard::kRfc9989).Applied(DmarcSubject::kDomain);
-  const DmarcPolicy is = live->Verdict(DmarcStandard::kRfc9989).Applied(DmarcSubject::kDomain);
-  if (is < was) {
+  const std::pair<DmarcSubject, std::string_view> kSubjects[] = {
+      {DmarcSubject::kDomain, ""},
+      {DmarcSubject::kSubdomain, " for subdomains"},
+      {DmarcSubject::kNonExistent, " for names that do not exist"},
+  };
+  for (const auto& [subject, who] : kSubjects) {
+    const DmarcPolicy was = expected->Verdict(DmarcStandard::kRfc9989).Applied(subject);
+    const DmarcPolicy is = live->Verdict(DmarcStandard::kRfc9989).Applied(subject);
+    if (is >= was) continue;
     compared.AddChanged(Severity::kError,
-                        fmt::format("the policy of {} was weakened from {} to {}",
-                                    compared.domain.name, ToString(was), ToString(is)));
-  } else {
-    compared.AddChanged(Severity::kWarning,
-                        fmt::format("the DMARC record of {} has other tags than were applied",
-                                    compared.domain.name));
+                        fmt::format("the policy of {}{} was weakened from {} to {}",
+                                    compared.domain.name, who, ToString(was), ToString(is)));
+    return;
   }
+  compared.AddChanged(
+      Severity::kWarning,
+      fmt::format("the DMARC record of {} has other tags than were applied", compared.domain.name));
 }
 
 // The records of the kind among TXT texts.

@@ -34,6 +34,8 @@ inline constexpr std::string_view kIncludeUnreadable = "INCLUDE_UNREADABLE";
 inline constexpr std::string_view kIncludeChanged = "INCLUDE_CHANGED";
 }  // namespace drift_code
 
+// What is at an included name is told only if a look is no older: nobody may look any more.
+inline constexpr absl::Duration kIncludeSeenWithin = absl::Hours(3 * 24);
 // How long another record at an included name is told.
 inline constexpr absl::Duration kIncludeChangedFor = absl::Hours(7 * 24);
 

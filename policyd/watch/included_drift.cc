@@ -61,6 +61,7 @@ std::vector<Drift> FindIncludedDrift(const DomainName& domain, const ObservedNam
   const std::string owner = EscapeForTerminal(name.owner);
 
   const Observation* last = LastLook(history);
+  if (last != nullptr && now - last->last_seen > kIncludeSeenWithin) return out;
   if (last != nullptr && !IsAnswer(last->outcome)) {
     add(drift_code::kIncludeUnreadable, Severity::kWarning, last->first_seen,
         fmt::format("{}, which the SPF record of {} includes, cannot be read: {}", owner,
@@ -84,7 +85,7 @@ std::vector<Drift> FindIncludedDrift(const DomainName& domain, const ObservedNam
         fmt::format("{}, which the SPF record of {} includes, has another record", owner,
                     domain.text()),
         fmt::format("see what it lets through now: dmarcate records tree {}", domain.text()));
-  } else if (answers[0]->outcome != ObservedOutcome::kRecords) {
+  } else if (answers[0]->outcome == ObservedOutcome::kNxDomain) {
     add(drift_code::kIncludeGone, Severity::kError, since,
         fmt::format("{}, which the SPF record of {} includes, does not exist{}", owner,
                     domain.text(), expected.empty() ? "" : " any more"),

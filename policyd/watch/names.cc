@@ -36,6 +36,7 @@ std::vector<DomainName> SpfReferences(const std::vector<std::string>& values) {
   if (!record.ok()) return out;
   const SpfTerm* redirect = record->IndexOfAll() ? nullptr : record->redirect();
   for (const SpfTerm& term : record->terms) {
+    if (term.kind == SpfKind::kAll) break;  // nothing after it is looked at (RFC 7208 section 5.1)
     if (term.kind != SpfKind::kInclude && &term != redirect) continue;
     if (term.has_macros()) continue;
     auto name = DomainName::Parse(term.domain_spec);

@@ -273,6 +273,26 @@ TEST_F(RecordHistoryTest, IncludedNamesAreToldFromTheHistory) {
   EXPECT_EQ(response.drift(0).change(), "");
 }
 
+TEST_F(RecordHistoryTest, LongTextsOfOthersAreCut) {
+  SetTxt("example.com", {"v=spf1 include:_spf.a.test -all"});
+  const std::string longer = "v=spf1 " + std::string(5000, ' ') + "-all";
+  Put({"_spf.a.test", RecordKind::kSpf},
+      {Seen({longer}, 3, 1), Seen({"v=spf1" + longer.substr(6) + " -all"}, 9, 4)});
+  const v1::InspectRecordsResponse response = Inspect();
+  ASSERT_THAT(Codes(response), ElementsAre("INCLUDE_CHANGED"));
+  EXPECT_EQ(response.drift(0).live().size(), 2048 + 3u);
+  EXPECT_TRUE(response.drift(0).expected().ends_with("..."));
+}
+
+TEST_F(RecordHistoryTest, AHistoryThatCannotBeReadIsNamed) {
+  SetTxt("example.com", {"v=spf1 include:_spf.a.test -all"});
+  Applied("01a", "example.com", "v=spf1 include:_spf.a.test a -all", 10);
+  world_.observations().FailHistory({"_spf.a.test", RecordKind::kSpf}, absl::DataLossError("x"));
+  const v1::InspectRecordsResponse response = Inspect();
+  EXPECT_THAT(Codes(response), ElementsAre("DRIFT_RECORD_CHANGED"));
+  EXPECT_THAT(response.drift_unknown_names(), ElementsAre("_spf.a.test"));
+}
+
 TEST_F(RecordHistoryTest, ADomainThatNobodyManagesHasNoDrift) {
   world_.authoritative().AddZone(Name("example.net"));
   SetTxt("example.net", {"v=spf1 -all"});

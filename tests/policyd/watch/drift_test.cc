@@ -137,7 +137,22 @@ TEST(FindDrift, AWeakerPolicyIsAnError) {
   const std::string rua = "; rua=mailto:r-1@reports.test,mailto:o@example.com";
   EXPECT_EQ(severity("v=DMARC1; p=quarantine" + rua), Severity::kError);
   EXPECT_EQ(severity("v=DMARC1; p=reject; t=y" + rua), Severity::kError);
-  EXPECT_EQ(severity("v=DMARC1; p=reject; sp=none" + rua), Severity::kWarning);
+  EXPECT_EQ(severity("v=DMARC1; p=reject; sp=none" + rua), Severity::kError);
+  EXPECT_EQ(severity("v=DMARC1; p=reject; np=quarantine" + rua), Severity::kError);
+  EXPECT_EQ(severity("v=DMARC1; p=reject; adkim=s" + rua), Severity::kWarning);
+}
+
+TEST(FindDrift, AWeakerAllIsAnError) {
+  const auto severity = [](const std::string& all) {
+    const auto found = FindDrift(Domain(), AppliedSpf(),
+                                 {Seen({"v=spf1 mx include:a.test include:b.test" + all}, 1)});
+    return found.size() == 1 ? found[0].severity : Severity::kInfo;
+  };
+  EXPECT_EQ(severity(" +all"), Severity::kError);
+  EXPECT_EQ(severity(" ?all"), Severity::kError);
+  EXPECT_EQ(severity(""), Severity::kError);
+  EXPECT_EQ(severity(" -all"), Severity::kWarning);
+  EXPECT_EQ(severity(" a ~all"), Severity::kWarning);
 }
 
 TEST(FindDrift, ARevokedAddressMayGo) {
@@ -265,7 +280,7 @@ TEST(FindIncludedDrift, TellsWhatHappenedToTheName) {
       {"Unchanged", {good}, {}},
       {"FirstSeenBroken", {NxDomain(0, 1)}, {"INCLUDE_GONE"}},
       {"Gone", {NxDomain(1, 2), good}, {"INCLUDE_GONE"}},
-      {"NoData", {Seen({}, 1, 2), good}, {"INCLUDE_GONE"}},
+      {"NoData", {Seen({}, 1, 2), good}, {"INCLUDE_NO_SPF"}},
       {"NoSpfAnyMore", {Seen({"parked"}, 1, 2), good}, {"INCLUDE_NO_SPF"}},
       {"Several", {Seen({"v=spf1 -all", "v=spf1 ~all"}, 1, 2), good}, {"INCLUDE_NO_SPF"}},
       {"Changed", {other, good}, {"INCLUDE_CHANGED"}},
@@ -293,9 +308,18 @@ TEST(FindIncludedDrift, HasBothTextsAndTheTime) {
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].expected, "v=spf1 -all");
   EXPECT_EQ(found[0].live, "");
-  EXPECT_EQ(found[0].since, At(5)) << "NODATA and NXDOMAIN alike";
+  EXPECT_EQ(found[0].since, At(5)) << "since when there is no SPF record";
   EXPECT_THAT(found[0].message, HasSubstr("any more"));
   EXPECT_THAT(found[0].fix_hint, HasSubstr("dmarcate records tree example.com"));
+}
+
+TEST(FindIncludedDrift, WhatNobodyLooksAtAnyMoreIsNotTold) {
+  const auto codes = [](int at) {
+    return Codes(FindIncludedDrift(*DomainName::Parse("example.com"),
+                                   {"_spf.a.test", RecordKind::kSpf}, {NxDomain(0, 1)}, At(at)));
+  };
+  EXPECT_EQ(codes(1 + 3 * 24), Texts{"INCLUDE_GONE"});
+  EXPECT_EQ(codes(2 + 3 * 24), Texts{});
 }
 
 TEST(FindIncludedDrift, AChangeIsToldForAWeek) {
