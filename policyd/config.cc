@@ -11,6 +11,8 @@ namespace dmarcate {
 namespace {
 
 constexpr absl::Duration kShortestWatchInterval = absl::Seconds(1);
+// Well below the time for which servers that fall silent are still believed (kServersWord).
+constexpr absl::Duration kLongestWatchInterval = absl::Hours(12);
 
 std::string Directory(TomlConfig& file, std::string_view key, std::string_view fallback) {
   std::string path = file.String(key, fallback);
@@ -47,8 +49,9 @@ absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
   out.public_suffix_file = file.String("public_suffix_file", "");
   out.dns = LoadDnsConfig(file);
   out.watch_interval = file.Duration("watch.interval", absl::Hours(1));
-  if (out.watch_interval != absl::ZeroDuration() && out.watch_interval < kShortestWatchInterval) {
-    file.Reject("watch.interval", "want \"0s\" for never, or at least \"1s\"");
+  if (out.watch_interval != absl::ZeroDuration() &&
+      (out.watch_interval < kShortestWatchInterval || out.watch_interval > kLongestWatchInterval)) {
+    file.Reject("watch.interval", "want \"0s\" for never, or \"1s\" to \"12h\"");
   }
   out.watch_looks_per_second = static_cast<int>(file.Int("watch.looks_per_second", 10, 1, 1000));
   out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));

@@ -137,12 +137,10 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
     }
   });
   SystemPacer watch_pacer;
+  SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
       {*policies, *policies, *resolver, *authoritative, clock, watch_pacer,
-       [&analysis, &clock](const std::string& domain) {
-         const Call call({.name = "watch"}, clock.Now() + kReadLimit);
-         return WithReportedSelectors(analysis, clock, call, domain, {});
-       }},
+       [&selectors](const std::string& domain) { return selectors.Get(domain); }},
       {.interval = config.watch_interval, .looks_per_second = config.watch_looks_per_second});
   if (config.watch_interval > absl::ZeroDuration()) watcher.Start();
   LogInfo("started", {{"socket", config.listen.unix_socket},
@@ -156,8 +154,10 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
   publish.Stop();
   host.StartDraining();
   engine.Stop();  // calls that wait for a change are answered with the step it has reached
-  watcher.Stop();
+  watcher.BeginStop();
+  selectors.Stop();
   server->Drain(config.drain_limit);
+  watcher.Stop();
   follow.Stop();
   return absl::OkStatus();
 }

@@ -13,8 +13,11 @@ constexpr int kAttempts = 3;  // to read reports while others expire
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(
-    const Call& call, std::string_view domain, const DayRange& range, std::string_view source) {
+absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const Call& call,
+                                                                           std::string_view domain,
+                                                                           const DayRange& range,
+                                                                           std::string_view source,
+                                                                           KeepResult keep) {
   DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
   const Key key{std::string(domain), range.first, range.last, std::string(source)};
   {
@@ -39,7 +42,7 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(
   {
     const std::lock_guard lock(mutex_);
     running_.erase(key);
-    if (result.ok()) Keep(key, version, *result);
+    if (result.ok() && keep == KeepResult::kYes) Keep(key, version, *result);
   }
   finished_.notify_all();
   return result;

@@ -29,6 +29,9 @@ namespace dmarcate {
 inline constexpr size_t kAnalysisCacheBytes = 128 << 20;
 inline constexpr size_t kMaxComputations = 2;  // at once; each may take much memory
 
+// Whether a result may take the room of others. What works in the background leaves it to people.
+enum class KeepResult : bool { kNo, kYes };
+
 // Thread-safe.
 class AnalysisCache {
  public:
@@ -42,7 +45,8 @@ class AnalysisCache {
   absl::StatusOr<std::shared_ptr<const DomainStatistics>> Get(const Call& call,
                                                               std::string_view domain,
                                                               const DayRange& range,
-                                                              std::string_view source = {});
+                                                              std::string_view source = {},
+                                                              KeepResult keep = KeepResult::kYes);
   const Catalogue& catalogue() const { return catalogue_; }
   // How often reports have been read, and what is kept; for tests and metrics.
   uint64_t computations() const;

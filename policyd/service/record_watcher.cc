@@ -23,6 +23,8 @@ constexpr absl::Duration kReadDomains = absl::Seconds(10);
 constexpr absl::Duration kIdle = absl::Seconds(1);
 // Before a domain comes again whose turn ended early: time was up, or the store failed.
 constexpr absl::Duration kNextTurn = absl::Minutes(1);
+// Between two lines that say that looks are late.
+constexpr absl::Duration kTellBehind = absl::Hours(1);
 
 }  // namespace
 
@@ -35,8 +37,8 @@ class RecordWatcher::Round {
         name_(std::move(name)),
         end_(watcher.world_.clock.Monotonic() + watcher.options_.time_per_domain) {}
 
-  // The earliest time at which one of the names is due again.
-  absl::Time Run() {
+  // How long until one of the names is due again.
+  absl::Duration Run() {
     std::vector<ObservedName> own = OwnNames(name_, watcher_.world_.selectors(domain_));
     const size_t limit = watcher_.options_.names_per_domain;
     if (own.size() > limit) own.resize(limit);
@@ -46,9 +48,9 @@ class RecordWatcher::Round {
       return Visit({included.text(), RecordKind::kSpf});
     });
     if (!cut_) ForgetOthers();
-    const absl::Time now = watcher_.world_.clock.Now();
-    if (cut_) return now + kNextTurn;
-    return std::max(next_, now + std::min(watcher_.options_.interval, kFirstRetry));
+    if (cut_) return kNextTurn;
+    return std::max(next_ - watcher_.world_.clock.Now(),
+                    std::min(watcher_.options_.interval, kFirstRetry));
   }
 
  private:
@@ -57,11 +59,17 @@ class RecordWatcher::Round {
     visited_.insert(name);
     auto history = watcher_.world_.observations.GetHistory(domain_, name);
     if (!history.ok()) {
-      Fail(history.status());
+      FailAt(name, history.status());
       return {};
     }
-    if (Next(name, *history) <= watcher_.world_.clock.Now()) LookAndKeep(name, *history);
-    if (!cut_) next_ = std::min(next_, Next(name, *history));
+    const bool due = Next(name, *history) <= watcher_.world_.clock.Now();
+    if (due) LookAndKeep(name, *history);
+    if (!cut_) {
+      const absl::Time now = watcher_.world_.clock.Now();
+      const absl::Time next = Next(name, *history);
+      // Still due: the clock was set back, and the times in the history lie ahead.
+      next_ = std::min(next_, due && next <= now ? now + watcher_.options_.interval : next);
+    }
     const Observation* answer = LatestAnswer(*history);
     return answer == nullptr ? std::vector<std::string>() : answer->values;
   }
@@ -78,13 +86,14 @@ class RecordWatcher::Round {
       return;
     }
     const ServerViews servers = owner->IsAtOrBelow(name_) ? ServerViews::kAsk : ServerViews::kSkip;
+    const absl::Time began = watcher_.world_.clock.Now();
     const auto view = watcher_.Look(*owner, TypeOf(name.kind), servers);
     if (!view) {
       cut_ = true;
       return;
     }
     const Observation* before = LatestAnswer(history);
-    Observation look = ObserveView(*view, before, watcher_.world_.clock.Now());
+    Observation look = ObserveView(*view, before, began);
     if (before != nullptr && IsAnswer(look.outcome) && !FoundTheSame(*before, look)) {
       LogInfo("record_changed", {{"domain", domain_}, {"owner", name.owner}});
     }
@@ -101,12 +110,22 @@ class RecordWatcher::Round {
     for (const ObservedName& name : *names) {
       if (visited_.contains(name)) continue;
       const auto history = watcher_.world_.observations.GetHistory(domain_, name);
-      if (!history.ok()) return Fail(history.status());
+      if (!history.ok()) {
+        FailAt(name, history.status());
+        continue;
+      }
       const HistoryUpdate update = Expire(*history, watcher_.world_.clock.Now(), Watched::kNo);
       if (update.empty()) continue;
       const absl::Status kept = watcher_.world_.observations.UpdateHistory(domain_, name, update);
       if (!kept.ok()) return Fail(kept);
     }
+  }
+
+  // A history that does not decode costs its own name only.
+  void FailAt(const ObservedName& name, const absl::Status& status) {
+    if (!absl::IsDataLoss(status)) return Fail(status);
+    LogError("record_history_unreadable",
+             {{"domain", domain_}, {"owner", name.owner}, {"error", status}});
   }
 
   void Fail(const absl::Status& status) {
@@ -133,22 +152,30 @@ void RecordWatcher::Start() {
   }
 }
 
-void RecordWatcher::Stop() {
+void RecordWatcher::BeginStop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   world_.pacer.Stop();
+}
+
+void RecordWatcher::Stop() {
+  BeginStop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
 
 bool RecordWatcher::RunDue() {
-  if (const absl::Status status = ReadDomains(); !status.ok()) {
-    LogError("record_watch_failed", {{"error", status}});
+  for (;;) {
+    // Each time, since where there are many domains one of them is always due.
+    if (const absl::Status status = ReadDomains(); !status.ok()) {
+      LogError("record_watch_failed", {{"error", status}});
+    }
+    const std::optional<std::string> domain = Take();
+    if (!domain) return !Stopping();
+    GiveBack(*domain, LookAt(*domain));
   }
-  while (const std::optional<std::string> domain = Take()) GiveBack(*domain, LookAt(*domain));
-  return !Stopping();
 }
 
 bool RecordWatcher::Stopping() {
@@ -157,23 +184,39 @@ bool RecordWatcher::Stopping() {
 }
 
 absl::Status RecordWatcher::ReadDomains() {
-  const absl::Time now = world_.clock.Now();
   {
     const std::lock_guard lock(mutex_);
-    // A clock that was set back must not keep from looking.
-    if (now >= domains_read_ && now - domains_read_ < kReadDomains) return absl::OkStatus();
+    const absl::Duration now = world_.clock.Monotonic();
+    if (now - domains_read_ < kReadDomains) return absl::OkStatus();
     domains_read_ = now;
+    TellIfBehind(now);
   }
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<DomainRecord> domains, AllDomains(world_.policies));
   const std::lock_guard lock(mutex_);
-  for (const DomainRecord& domain : domains) due_.try_emplace(domain.name, absl::InfinitePast());
+  for (const DomainRecord& domain : domains) {
+    due_.try_emplace(domain.name, -absl::InfiniteDuration());
+  }
   return absl::OkStatus();
 }
 
+void RecordWatcher::TellIfBehind(absl::Duration now) {
+  if (now - told_behind_ < kTellBehind) return;
+  size_t late = 0;
+  for (const auto& [domain, due] : due_) {
+    // After a start all of them are due at once, and none is late.
+    if (due > -absl::InfiniteDuration() && now - due > options_.interval) ++late;
+  }
+  if (late == 0) return;
+  told_behind_ = now;
+  LogWarn("record_watch_behind", {{"domains", late},
+                                  {"interval", absl::FormatDuration(options_.interval)},
+                                  {"looks_per_second", options_.looks_per_second}});
+}
+
 std::optional<std::string> RecordWatcher::Take() {
-  const absl::Time now = world_.clock.Now();
   const std::lock_guard lock(mutex_);
   if (stopping_) return std::nullopt;
+  const absl::Duration now = world_.clock.Monotonic();
   // Who has waited longest first, so that a few domains that are always due hold up nobody.
   auto first = due_.end();
   for (auto it = due_.begin(); it != due_.end(); ++it) {
@@ -185,16 +228,17 @@ std::optional<std::string> RecordWatcher::Take() {
   return first->first;
 }
 
-void RecordWatcher::GiveBack(const std::string& domain, absl::Time next) {
+void RecordWatcher::GiveBack(const std::string& domain, absl::Duration next) {
   const std::lock_guard lock(mutex_);
   taken_.erase(domain);
   due_[domain] = next;
 }
 
-absl::Time RecordWatcher::LookAt(const std::string& domain) {
+absl::Duration RecordWatcher::LookAt(const std::string& domain) {
   auto name = DomainName::Parse(domain);
-  if (!name.ok()) return absl::InfiniteFuture();  // none is stored that is no name
-  return Round(*this, domain, *std::move(name)).Run();
+  if (!name.ok()) return absl::InfiniteDuration();  // none is stored that is no name
+  const absl::Duration pause = Round(*this, domain, *std::move(name)).Run();
+  return world_.clock.Monotonic() + pause;
 }
 
 bool RecordWatcher::AwaitTurn() {

@@ -46,7 +46,8 @@ struct WatchWorld {
   AuthoritativeResolver& authoritative;
   const Clock& clock;
   Pacer& pacer;
-  // DKIM selectors of a domain that reports name; none if that is not known now.
+  // DKIM selectors of a domain that reports name; none if that is not known now. Called once a
+  // round, so it must be quick but now and then, and end soon after it is told to stop.
   std::function<std::vector<std::string>(const std::string& domain)> selectors;
 };
 
@@ -60,7 +61,9 @@ class RecordWatcher {
 
   // Looks from now on, on domains_at_once threads.
   void Start();
-  // Returns when the looks in flight have ended; each asks one question at most from now on.
+  // From now on no question begins; those in flight may take their own deadline.
+  void BeginStop();
+  // BeginStop(), and returns when the looks in flight have ended.
   void Stop();
 
   // All that is due now, on this thread. False: stopping.
@@ -71,11 +74,13 @@ class RecordWatcher {
 
   // Takes a domain that is due and nobody works on; nothing if there is none.
   std::optional<std::string> Take();
-  void GiveBack(const std::string& domain, absl::Time next);
+  void GiveBack(const std::string& domain, absl::Duration next);
   absl::Status ReadDomains();
   bool Stopping();
-  // When the domain is due again.
-  absl::Time LookAt(const std::string& domain);
+  // When the domain is due again, monotonic.
+  absl::Duration LookAt(const std::string& domain);
+  // Tells, now and then, that looks come later than they should. mutex_ is held.
+  void TellIfBehind(absl::Duration now);
   // Waits for this look's turn. False: stopping.
   bool AwaitTurn();
   // Nothing: stopping.
@@ -86,9 +91,11 @@ class RecordWatcher {
   std::vector<std::thread> threads_;
 
   std::mutex mutex_;  // guards what follows
-  std::map<std::string, absl::Time> due_;
+  // Monotonic, since a clock that is set back must not keep from looking.
+  std::map<std::string, absl::Duration> due_;
   std::set<std::string> taken_;
-  absl::Time domains_read_ = absl::InfinitePast();
+  absl::Duration domains_read_ = -absl::InfiniteDuration();
+  absl::Duration told_behind_ = -absl::InfiniteDuration();
   absl::Duration next_turn_ = -absl::InfiniteDuration();
   bool stopping_ = false;
 };

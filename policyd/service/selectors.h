@@ -5,8 +5,13 @@
 #define DMARCATE_POLICYD_SERVICE_SELECTORS_H_
 
 #include <cstddef>
+#include <map>
+#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
+
+#include "absl/time/time.h"
 
 #include "lib/base/clock.h"
 #include "lib/mailauth/domain_name.h"
@@ -24,6 +29,34 @@ bool IsSelector(const std::string& text);
 std::vector<std::string> WithReportedSelectors(AnalysisCache& analysis, const Clock& clock,
                                                const Call& call, const std::string& domain,
                                                std::vector<std::string> named);
+
+// What reports name changes over days, and reading it takes all reports of the domain. So it is
+// read once a day for each domain, and after a failure when it is asked for again. Thread-safe.
+class SelectorMemory {
+ public:
+  static constexpr absl::Duration kFor = absl::Hours(24);
+
+  SelectorMemory(AnalysisCache& analysis, const Clock& clock)
+      : analysis_(analysis), clock_(clock) {}
+
+  // The selectors; those of the last time, or none, if reports cannot be read now.
+  std::vector<std::string> Get(const std::string& domain);
+  // Ends what is being read, and reads no more.
+  void Stop();
+
+ private:
+  struct Known {
+    std::vector<std::string> selectors;
+    absl::Duration read = -absl::InfiniteDuration();  // monotonic
+  };
+
+  AnalysisCache& analysis_;
+  const Clock& clock_;
+  std::mutex mutex_;  // guards what follows
+  std::map<std::string, Known> known_;
+  std::set<Call*> reading_;
+  bool stopping_ = false;
+};
 
 }  // namespace dmarcate
 

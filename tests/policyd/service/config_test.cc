@@ -82,6 +82,7 @@ TEST(PolicydConfig, SaysWhatIsWrong) {
       {"[listen]\ntcp = \"192.0.2.1:8460\"", "tls_certificate"},
       {"[dns]\nresolvers = [\"resolver.example\"]", "dns.resolvers"},
       {"[watch]\ninterval = \"10ms\"", "watch.interval"},
+      {"[watch]\ninterval = \"13h\"", "watch.interval"},
       {"[watch]\ninterval = \"hourly\"", "watch.interval"},
       {"[watch]\nlooks_per_second = 0", "watch.looks_per_second"},
       {"[watch]\nlooks_per_second = 5000", "watch.looks_per_second"},

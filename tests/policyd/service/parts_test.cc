@@ -17,6 +17,7 @@
 #include "policyd/service/report_follower.h"
 #include "policyd/service/report_pages.h"
 #include "policyd/service/request_memory.h"
+#include "policyd/service/selectors.h"
 #include "policyd/service/ticker.h"
 
 namespace dmarcate {
@@ -212,6 +213,37 @@ TEST(AnalysisCache, ForgetsTheLeastUsedBeyondItsBytes) {
   EXPECT_EQ(cache.computations(), 3u) << "used last but one";
   ASSERT_TRUE(cache.Get(call, "b.example", year).ok());
   EXPECT_EQ(cache.computations(), 4u) << "the least recently used was forgotten";
+}
+
+TEST(SelectorMemory, ReadsReportsOnceADayAndKeepsNothingElse) {
+  FakeClock clock(absl::FromUnixSeconds(1'782'820'800));
+  bool ready = false;
+  ReportFollower follower([&ready]() -> absl::StatusOr<std::unique_ptr<ReportReader>> {
+    if (!ready) return absl::UnavailableError("no store yet");
+    return std::make_unique<FakeReportStore>();
+  });
+  AnalysisCache cache(follower, Catalogue::Default());
+  SelectorMemory memory(cache, clock);
+  EXPECT_FALSE(follower.Tick().ok());
+  memory.Get("a.example");
+  EXPECT_EQ(cache.computations(), 0u);
+  ready = true;
+  ASSERT_TRUE(follower.Tick().ok());
+  memory.Get("a.example");
+  EXPECT_EQ(cache.computations(), 1u) << "a failure is not remembered";
+  clock.Advance(absl::Hours(23));
+  memory.Get("a.example");
+  EXPECT_EQ(cache.computations(), 1u);
+  memory.Get("b.example");
+  EXPECT_EQ(cache.computations(), 2u);
+  clock.Advance(absl::Hours(2));
+  memory.Get("a.example");
+  EXPECT_EQ(cache.computations(), 3u);
+  EXPECT_EQ(cache.bytes(), 0u) << "the room is for what people ask";
+  memory.Stop();
+  clock.Advance(absl::Hours(48));
+  memory.Get("a.example");
+  EXPECT_EQ(cache.computations(), 3u);
 }
 
 class ReportPagesTest : public testing::Test {

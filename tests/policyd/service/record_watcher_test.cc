@@ -3,6 +3,8 @@
 #include "policyd/service/record_watcher.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -22,6 +24,21 @@ using testing::SizeIs;
 using Texts = std::vector<std::string>;
 
 DomainName Name(std::string_view text) { return *DomainName::Parse(text); }
+
+// Tells of each question before it is asked.
+class WatchedResolver final : public Resolver {
+ public:
+  explicit WatchedResolver(Resolver& resolver) : resolver_(resolver) {}
+  absl::StatusOr<DnsAnswer> Lookup(const DomainName& name, RrType type) override {
+    if (before_) before_(name);
+    return resolver_.Lookup(name, type);
+  }
+  void Before(std::function<void(const DomainName&)> call) { before_ = std::move(call); }
+
+ private:
+  Resolver& resolver_;
+  std::function<void(const DomainName&)> before_;
+};
 
 class RecordWatcherTest : public testing::Test {
  protected:
@@ -44,7 +61,7 @@ class RecordWatcherTest : public testing::Test {
   }
   RecordWatcher& watcher() {
     if (!watcher_) {
-      watcher_.emplace(WatchWorld{policies_, observations_, resolver_, authoritative_, clock_,
+      watcher_.emplace(WatchWorld{policies_, observations_, watched_, authoritative_, clock_,
                                   pacer_, [this](const std::string&) { return selectors_; }},
                        options_);
     }
@@ -72,6 +89,7 @@ class RecordWatcherTest : public testing::Test {
   FakePolicyStore policies_;
   FakeObservationStore observations_;
   FakeResolver resolver_;
+  WatchedResolver watched_{resolver_};
   FakeAuthoritativeResolver authoritative_;
   Texts selectors_ = {"s1"};
   WatchOptions options_;
@@ -223,11 +241,43 @@ TEST_F(RecordWatcherTest, AFullDiskIsSurvived) {
   EXPECT_THAT(*observations_.ListObserved("example.com"), SizeIs(8));
 }
 
-TEST_F(RecordWatcherTest, StopsBetweenTwoQuestions) {
-  pacer_.Stop();
-  watcher().Stop();
+TEST_F(RecordWatcherTest, ANewDomainIsFoundThoughOthersAreAlwaysDue) {
+  options_.interval = absl::Seconds(1);
+  options_.looks_per_second = 1;
+  AddDomain("example.net");
+  int looks = 0;
+  watched_.Before([&](const DomainName& name) {
+    if (++looks == 100) AddDomain("new.test");
+    if (name == Name("_dmarc.new.test") || looks == 1000) watcher().BeginStop();
+  });
   EXPECT_FALSE(watcher().RunDue());
+  EXPECT_LT(looks, 300);
+}
+
+TEST_F(RecordWatcherTest, AHistoryThatCannotBeReadCostsItsOwnNameOnly) {
+  const ObservedName broken{"_dmarc.example.com", RecordKind::kDmarc};
+  observations_.FailHistory(broken, absl::DataLossError("corrupt"));
+  ASSERT_TRUE(watcher().RunDue());
+  EXPECT_THAT(*observations_.ListObserved("example.com"), SizeIs(7));
+  EXPECT_THAT(Asked(), Not(Contains("_dmarc.example.com")));
+}
+
+TEST_F(RecordWatcherTest, AClockThatIsSetBackDoesNotKeepFromLooking) {
+  ASSERT_TRUE(watcher().RunDue());
+  clock_.JumpWallTo(clock_.Now() - absl::Hours(1000));
+  Later();
+  EXPECT_THAT(Asked(), SizeIs(8));
+  Later(absl::Minutes(30));
   EXPECT_THAT(Asked(), IsEmpty());
+}
+
+TEST_F(RecordWatcherTest, StopsBetweenTwoQuestions) {
+  watched_.Before([this](const DomainName&) { watcher().BeginStop(); });
+  EXPECT_FALSE(watcher().RunDue());
+  watcher().Stop();
+  EXPECT_THAT(Asked(), SizeIs(1));
+  EXPECT_THAT(authoritative_.queries(), IsEmpty());
+  EXPECT_THAT(*observations_.ListObserved("example.com"), IsEmpty()) << "half a look says nothing";
 }
 
 // Real threads and real time; the names come in whatever order.
