@@ -55,8 +55,7 @@ bool SpfTerm::costs_lookup() const {
 }
 
 std::string SpfTerm::Canonical() const {
-  const std::string head =
-      is_modifier() ? name : std::string(1, static_cast<char>(qualifier)) + name;
+  std::string head = is_modifier() ? name : std::string(1, static_cast<char>(qualifier)) + name;
   switch (kind) {
     case SpfKind::kAll:
       return head;

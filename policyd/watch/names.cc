@@ -59,8 +59,8 @@ std::vector<DomainName> IncludedNames(
   };
   add(values);
   for (size_t i = 0; i < out.size(); ++i) {
-    const DomainName name = out[i];  // add() moves what is there
-    add(values_of(name));
+    const std::vector<std::string> texts = values_of(out[i]);
+    add(texts);
   }
   return out;
 }

@@ -22,12 +22,12 @@ bool WouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == E
 
 MailStream::MailStream(boost::asio::io_context& io, int fd) : socket_(io) {
   boost::system::error_code error;
-  socket_.assign(fd, error);
+  static_cast<void>(socket_.assign(fd, error));  // `error` says it, too
   if (error) {
     close(fd);
     return;
   }
-  socket_.native_non_blocking(true, error);
+  static_cast<void>(socket_.native_non_blocking(true, error));
 }
 
 MailStream::Io MailStream::Read(std::span<char> buffer, size_t* got) {
@@ -108,7 +108,7 @@ void MailStream::Close() {
     if (recv(socket_.native_handle(), rest, sizeof rest, MSG_DONTWAIT) <= 0) break;
   }
   boost::system::error_code error;
-  socket_.close(error);
+  static_cast<void>(socket_.close(error));
   ssl_.reset();
 }
 
