@@ -1,10 +1,13 @@
 #include "lib/mailauth/record_lint.h"
 
+#include <algorithm>
+#include <array>
 #include <string>
 
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/mailauth/bimi_record.h"
+#include "lib/mailauth/chars.h"
 #include "lib/mailauth/dkim_key.h"
 #include "lib/mailauth/dmarc_record.h"
 #include "lib/mailauth/mta_sts_policy.h"
@@ -35,6 +38,18 @@ std::vector<LintFinding> LintParsedOr(const absl::StatusOr<Record>& record, cons
            .message = std::string(MessageOf(record.status())),
            .fix_hint = std::string(kind.fix_hint),
            .rfc_section = std::string(kind.rfc_section)}};
+}
+
+// The first line that holds anything has one of the policy's keys: RFC 8461 section 3.2 fixes no
+// order. `text` without white space in front.
+bool LooksLikePolicy(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return false;
+  const std::string_view key = TrimBlanks(line.substr(0, colon));
+  const std::array<std::string_view, 4> kKeys = {"version", "mode", "mx", "max_age"};
+  return std::ranges::any_of(kKeys,
+                             [key](std::string_view one) { return EqualsIgnoreCase(key, one); });
 }
 
 // Three numbers in front, as a zone file has them.
@@ -69,7 +84,7 @@ std::optional<std::vector<LintFinding>> LintRecordText(std::string_view text) {
          "RFC 8461 section 3.1"},
         LintMtaStsRecord);
   }
-  if (begins("version:")) {
+  if (LooksLikePolicy(trimmed)) {
     return LintParsedOr(
         ParseMtaStsPolicy(text),
         {"mta-sts-policy", lint_code::kMtaStsSyntax,
