@@ -52,11 +52,16 @@ bool LooksLikePolicy(std::string_view text) {
                              [key](std::string_view one) { return EqualsIgnoreCase(key, one); });
 }
 
-// Three numbers in front, as a zone file has them.
-bool LooksLikeTlsa(std::string_view text) {
-  const size_t digits = text.find_first_not_of("0123456789");
-  return digits != std::string_view::npos && digits != 0 &&
-         (text[digits] == ' ' || text[digits] == '\t');
+// Of one record alone nobody knows whether another is usable.
+std::vector<LintFinding> LintTlsaLines(const std::vector<TlsaRecord>& records,
+                                       std::string_view path) {
+  std::vector<LintFinding> findings = LintTlsa(records, path);
+  if (records.size() == 1) {
+    std::erase_if(findings, [](const LintFinding& finding) {
+      return finding.code == lint_code::kTlsaNoneUsable;
+    });
+  }
+  return findings;
 }
 
 }  // namespace
@@ -113,13 +118,12 @@ std::optional<std::vector<LintFinding>> LintRecordText(std::string_view text) {
                         LintDkimKey);
   }
   if (LooksLikeTlsa(trimmed)) {
-    return LintParsedOr(
-        ParseTlsa(
-            text.substr(0, static_cast<size_t>(trimmed.data() - text.data()) + trimmed.size())),
-        {"tlsa", lint_code::kTlsaSyntax,
-         "Write usage, selector, matching type and hex digits: 3 1 1 and the digest.",
-         "RFC 6698 section 2.2"},
-        [](const TlsaRecord& record, std::string_view path) { return LintTlsa({record}, path); });
+    return LintParsedOr(ParseTlsaLines(text),
+                        {"tlsa", lint_code::kTlsaSyntax,
+                         "Write usage, selector, matching type and hex digits: 3 1 1 and the "
+                         "digest.",
+                         "RFC 6698 section 2.2"},
+                        LintTlsaLines);
   }
   return std::nullopt;
 }
