@@ -25,6 +25,11 @@ std::string SeverityText(v1::Severity severity) {
   return EnumText(v1::Severity_Name(severity), "SEVERITY_");
 }
 
+// "24"; empty for a finding about the whole.
+std::string PositionText(const v1::LintFinding& finding) {
+  return finding.has_position() ? std::to_string(finding.position()) : "";
+}
+
 void DrawNode(const v1::SpfNode& node, const std::string& indent, std::string* out) {
   for (int i = 0; i < node.children_size(); ++i) {
     const v1::SpfNode& child = node.children(i);
@@ -67,8 +72,10 @@ std::string PostureText(const v1::InspectRecordsResponse& response) {
       out += fmt::format("        by CNAME to {}\n", EscapeForTerminal(target));
     }
     for (const v1::LintFinding& finding : record.findings()) {
-      out += fmt::format("        {} {}: {}\n", SeverityText(finding.severity()), finding.code(),
-                         EscapeForTerminal(finding.message()));
+      const std::string at =
+          finding.has_position() ? fmt::format(" at octet {}", PositionText(finding)) : "";
+      out += fmt::format("        {} {}{}: {}\n", SeverityText(finding.severity()), finding.code(),
+                         at, EscapeForTerminal(finding.message()));
       if (!finding.fix_hint().empty()) {
         out += fmt::format("          fix: {}\n", EscapeForTerminal(finding.fix_hint()));
       }
@@ -131,12 +138,14 @@ Table FindingsTable(const google::protobuf::RepeatedPtrField<v1::LintFinding>& f
   Table table({{"SEVERITY"},
                {"CODE"},
                {"PATH"},
+               {"OCTET", Align::kRight},
                {"MESSAGE"},
                {"FIX", Align::kLeft, true},
                {"REFERENCE", Align::kLeft, true}});
   for (const v1::LintFinding& finding : findings) {
-    table.Add(finding.code(), {SeverityText(finding.severity()), finding.code(), finding.path(),
-                               finding.message(), finding.fix_hint(), finding.reference()});
+    table.Add(finding.code(),
+              {SeverityText(finding.severity()), finding.code(), finding.path(),
+               PositionText(finding), finding.message(), finding.fix_hint(), finding.reference()});
   }
   return table;
 }

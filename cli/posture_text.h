@@ -18,6 +18,7 @@ std::string PostureText(const v1::InspectRecordsResponse& response);
 Table PostureTable(const v1::InspectRecordsResponse& response);
 // Drift, with both texts, since when and what to do; empty if there is none.
 std::string DriftText(const v1::InspectRecordsResponse& response);
+// One row a finding; OCTET is where in the text, from 0, and empty for the whole of it.
 Table FindingsTable(const google::protobuf::RepeatedPtrField<v1::LintFinding>& findings);
 // The tree drawn as a tree, with the cost of each branch.
 std::string SpfTreeText(const v1::SpfTree& tree);

@@ -110,7 +110,7 @@ void AddRecords(CLI::App* root, App* app) {
   lint->add_option(
       "--text", options->text,
       "lint this instead: a record by its version tag (SPF, DMARC, DKIM, MTA-STS, TLS-RPT, "
-      "BIMI), an MTA-STS policy, or a TLSA record '3 1 1 ...'");
+      "BIMI), an MTA-STS policy, or TLSA records '3 1 1 ...', one on each line");
   lint->footer(
       "Exit code 3 if there is an error or a warning.\nExamples:\n  dmarcate records lint "
       "example.com\n  dmarcate records lint --text 'v=DMARC1; p=reject'\n  dmarcate records lint "

@@ -75,7 +75,7 @@ function(dmarcate_test name)
   if(ARG_SUITE)
     add_test(NAME ${name}_${ARG_SUITE} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(${name}_${ARG_SUITE} PROPERTIES LABELS "long;${ARG_SUITE}" TIMEOUT 7200
-      ENVIRONMENT "DMARCATE_BIN=${CMAKE_BINARY_DIR}/bin;DMARCATE_SUITE=${ARG_SUITE}")
+      ENVIRONMENT "DMARCATE_BIN=${CMAKE_BINARY_DIR}/bin;DMARCATE_SUITE=${ARG_SUITE}" RUN_SERIAL ${ARG_ALONE})
   endif()
   _dmarcate_record(test ${name} SRCS ${ARG_SRCS} HDRS ${ARG_HDRS} DEPS ${ARG_DEPS} DATA ${ARG_DATA}
                    LABELS ${ARG_LABELS})

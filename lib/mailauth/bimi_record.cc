@@ -1,11 +1,14 @@
 #include "lib/mailauth/bimi_record.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "fmt/format.h"
 
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/mailauth/chars.h"
 #include "lib/mailauth/domain_name.h"
 #include "lib/mailauth/finding_list.h"
 #include "lib/mailauth/host_name.h"
@@ -19,6 +22,14 @@ constexpr std::string_view kSection =
     "draft-brand-indicators-for-message-identification-10 section 4.3";
 constexpr std::string_view kFormatsSection =
     "draft-brand-indicators-for-message-identification-10 section 4.3.2";
+constexpr std::string_view kPrefixesSection =
+    "draft-brand-indicators-for-message-identification-12 section 4.3";
+constexpr size_t kMaxLabelOctets = 63;  // RFC 1035 section 2.3.4
+// "Any other image format suffix" is a permanent error (section 4.3.2); a suffix that names no
+// image, or none at all, leaves it to what is served.
+constexpr std::array<std::string_view, 17> kOtherFormats = {
+    "apng", "avif", "bmp",  "eps", "gif", "heic", "heif", "ico", "jfif",
+    "jp2",  "jpe",  "jpeg", "jpg", "png", "tif",  "tiff", "webp"};
 
 // A host of at least two labels: what the draft calls fully qualified.
 bool IsQualified(std::string_view host) {
@@ -41,12 +52,33 @@ absl::StatusOr<std::optional<Uri>> ReadLocation(const TagText& tag) {
   return std::optional<Uri>(*std::move(uri));
 }
 
-std::string_view PathOf(std::string_view uri) { return uri.substr(0, uri.find_first_of("?#")); }
-
-bool EndsWithIgnoreCase(std::string_view text, std::string_view suffix) {
-  return text.size() >= suffix.size() &&
-         EqualsIgnoreCase(text.substr(text.size() - suffix.size()), suffix);
+// What follows the last dot of the last segment of the path; empty if there is none.
+std::string_view SuffixOf(std::string_view uri) {
+  std::string_view path = uri.substr(0, uri.find_first_of("?#"));
+  path.remove_prefix(std::min(path.find('/', std::string_view("https://").size()), path.size()));
+  const size_t mark = path.find_last_of("./");
+  if (mark == std::string_view::npos || path[mark] == '/') return "";
+  return path.substr(mark + 1);
 }
+
+// lps= as draft -12 section 4.3 has it: prefixes of local parts with commas between, each of 1 to
+// 63 letters, digits and hyphens. nullopt for anything else.
+std::optional<std::vector<std::string>> ParsePrefixes(std::string_view value) {
+  std::vector<std::string> prefixes;
+  if (value.empty()) return prefixes;
+  for (const std::string_view item : Split(value, ',')) {
+    const std::string_view prefix = TrimFoldingBlanks(item);
+    const bool good =
+        !prefix.empty() && prefix.size() <= kMaxLabelOctets &&
+        std::ranges::all_of(prefix, [](char c) { return IsAlpha(c) || IsDigit(c) || c == '-'; });
+    if (!good) return std::nullopt;
+    prefixes.emplace_back(prefix);
+  }
+  return prefixes;
+}
+
+// "true" and "false" are all that draft -10 has.
+bool IsFlag(std::string_view value) { return value == "true" || value == "false"; }
 
 class Linter {
  public:
@@ -72,9 +104,20 @@ class Linter {
       Add(lint_code::kBimiBadValue, Severity::kWarning, tag,
           fmt::format("{} is no preference; receivers ignore it, or the record", Quoted(tag.value)),
           "Write brand or personal.");
-    } else if (tag.name == "lps" && tag.value != "true" && tag.value != "false") {
+    } else if (tag.name == "lps" && IsFlag(tag.value)) {
       Add(lint_code::kBimiBadValue, Severity::kWarning, tag,
-          fmt::format("{} is neither true nor false", Quoted(tag.value)), "Write true or false.");
+          fmt::format("receivers on draft -10 read a yes or no, those on -12 take {} for the "
+                      "beginning of a local part",
+                      Quoted(tag.value)),
+          tag.value == "true" ? "Write the beginnings of the local parts, or nothing for any."
+                              : "Remove lps.",
+          kPrefixesSection);
+    } else if (tag.name == "lps" && !ParsePrefixes(tag.value).has_value()) {
+      Add(lint_code::kBimiBadValue, Severity::kWarning, tag,
+          fmt::format("{} is no list of prefixes: letters, digits and hyphens, at most {} each",
+                      Quoted(tag.value), kMaxLabelOctets),
+          "Write the beginnings of the local parts with commas between, or nothing for any.",
+          kPrefixesSection);
     } else if (tag.name != "avp" && tag.name != "lps") {
       const std::string near = Nearest(AsciiLower(tag.name), {"l", "a", "avp", "lps"});
       Add(lint_code::kBimiUnknownTag, Severity::kInfo, tag,
@@ -92,24 +135,30 @@ class Linter {
           "draft-brand-indicators-for-message-identification-10 section 4.3.1");
       return;
     }
+    if (!record_.location.has_value() && !record_.authority.has_value()) return;
     if (!record_.location.has_value()) {
       Add(lint_code::kBimiNoLogo, Severity::kWarning, location,
           "l is empty beside a, so there is no logo to show",
           "Write the https address of the logo, or empty a as well.");
       return;
     }
-    const std::string_view file = PathOf(record_.location->text);
-    if (!EndsWithIgnoreCase(file, ".svg") && !EndsWithIgnoreCase(file, ".svgz")) {
-      Add(lint_code::kBimiFormat, Severity::kWarning, location,
-          "the logo's address does not end in .svg, and no other format is accepted",
-          "Publish the logo as SVG Tiny Portable/Secure, under a name that ends in .svg.",
-          kFormatsSection);
-    }
+    CheckFormat(location);
     if (!record_.authority.has_value()) {
       Add(lint_code::kBimiNoEvidence, Severity::kInfo, location,
           "there is no evidence document, without which several large receivers show no logo",
           "Add a= with the https address of a mark certificate.");
     }
+  }
+
+  void CheckFormat(const TagText& location) {
+    const std::string suffix = AsciiLower(SuffixOf(record_.location->text));
+    if (suffix == "svg" || suffix == "svgz") return;
+    const bool other = std::ranges::find(kOtherFormats, suffix) != kOtherFormats.end();
+    Add(lint_code::kBimiFormat, other ? Severity::kError : Severity::kWarning, location,
+        other ? fmt::format("the logo's address ends in .{}, and only SVG is accepted", suffix)
+              : "the logo's address does not end in .svg, and no other format is accepted",
+        "Publish the logo as SVG Tiny Portable/Secure, under a name that ends in .svg.",
+        kFormatsSection);
   }
 
   const BimiRecord& record_;
@@ -142,7 +191,11 @@ absl::StatusOr<BimiRecord> ParseBimi(std::string_view text) {
   if (const TagText* authority = record.Find("a")) {
     DMARCATE_ASSIGN_OR_RETURN(record.authority, ReadLocation(*authority));
   }
-  record.local_part_selectors = list.Find("lps") == "true";
+  if (const auto lps = list.Find("lps"); lps.has_value() && lps != "false") {
+    auto prefixes = ParsePrefixes(*lps);
+    record.local_part_selectors = prefixes.has_value();
+    if (prefixes.has_value() && lps != "true") record.local_part_prefixes = *std::move(prefixes);
+  }
   if (list.Find("avp") == "personal") record.avatar = BimiAvatar::kPersonal;
   return record;
 }

@@ -26,15 +26,21 @@ enum class BimiAvatar : uint8_t { kBrand, kPersonal };
 struct BimiRecord {
   std::optional<Uri> location;   // l=, https; absent if the value is empty
   std::optional<Uri> authority;  // a=, https: the evidence document; absent if empty or no tag
-  // lps=true: the local part of the sender's address is a selector that is asked first.
+  // lps=: the local part of the sender's address is a selector that is asked first, if it begins
+  // with one of the prefixes, or any does if there are none. Draft -12 lists prefixes; "true", for
+  // any, and "false" are of draft -10. A value that is unknown counts as none.
   bool local_part_selectors = false;
+  std::vector<std::string> local_part_prefixes;
   BimiAvatar avatar = BimiAvatar::kBrand;  // avp=; a value that is unknown counts as none
   std::vector<TagText> tags;               // all of them, the version first
   std::vector<std::string> segments;       // text between semicolons, exactly as written
 
   const TagText* Find(std::string_view name) const;  // null if there is none
-  // The domain takes no part (section 4.3.1), which is not the same as no record.
-  bool declined() const { return !location.has_value() && !authority.has_value(); }
+  // The domain takes no part (section 4.3.1), which is not the same as no record. With selectors by
+  // local part, only senders without a record of their own take none.
+  bool declined() const {
+    return !location.has_value() && !authority.has_value() && !local_part_selectors;
+  }
   // The bytes that were parsed.
   std::string Render() const;
 

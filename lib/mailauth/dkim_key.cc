@@ -114,7 +114,16 @@ bool DkimKey::UsableForMail() const {
   return !revoked && strength() != DkimStrength::kUnusable && for_mail && sha256;
 }
 
-std::string DkimKey::Render() const { return Join(segments, ";"); }
+std::string DkimKeyRecord::Render() const { return Join(segments, ";"); }
+
+absl::StatusOr<DkimKeyRecord> ParseDkimKeyRecord(std::string_view text) {
+  DkimKeyRecord record;
+  DMARCATE_ASSIGN_OR_RETURN(record.key, ParseDkimKey(text));
+  DMARCATE_ASSIGN_OR_RETURN(const TagList tags, ParseTagList(text, "dkim key"));
+  record.tags = TagTexts(tags, text);
+  record.segments = SegmentTexts(tags);
+  return record;
+}
 
 absl::StatusOr<DkimKey> ParseDkimKey(std::string_view text) {
   if (text.size() > kMaxOctets) return Invalid("longer than a TXT record can be");
@@ -133,8 +142,6 @@ absl::StatusOr<DkimKey> ParseDkimKey(std::string_view text) {
   if (version.has_value() && tags.first != "v") return Invalid("tag v must be first");
   if (!public_key.has_value()) return Invalid("tag p is missing");
   DkimKey key;
-  key.tags = TagTexts(tags, text);
-  key.segments = SegmentTexts(tags);
   key.version_present = version.has_value();
   const std::string_view type = tags.Find("k").value_or("rsa");
   if (type == "ed25519") {

@@ -44,21 +44,30 @@ struct DkimKey {
   std::string notes;                  // n=, as written
   std::string public_key;             // octets of p=
   bool exponent_is_65537 = true;
-  std::vector<TagText> tags;          // all of them, unknown ones included, in order
-  std::vector<std::string> segments;  // text between semicolons, exactly as written
 
   DkimStrength strength() const;
   // A verifier can use it for mail: not revoked, strong enough, sha256 and e-mail allowed.
   bool UsableForMail() const;
+
+  friend bool operator==(const DkimKey&, const DkimKey&) = default;
+};
+
+// A key with its text, for who edits it. A verifier does without the copies.
+struct DkimKeyRecord {
+  DkimKey key;
+  std::vector<TagText> tags;          // all of them, unknown ones included, in order
+  std::vector<std::string> segments;  // text between semicolons, exactly as written
+
   // The bytes that were parsed.
   std::string Render() const;
 
-  friend bool operator==(const DkimKey&, const DkimKey&) = default;
+  friend bool operator==(const DkimKeyRecord&, const DkimKeyRecord&) = default;
 };
 
 //   kNotFound         this is no DKIM key at all: no p= and no v=DKIM1, or another version
 //   kInvalidArgument  a key that every verifier refuses; the message names tag and reason
 absl::StatusOr<DkimKey> ParseDkimKey(std::string_view text);
+absl::StatusOr<DkimKeyRecord> ParseDkimKeyRecord(std::string_view text);
 
 // Findings that need no look-up. `path` is "dkim/<selector>".
 std::vector<LintFinding> LintDkimKey(const DkimKey& key, std::string_view path);

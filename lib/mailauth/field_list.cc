@@ -138,6 +138,7 @@ void LintFieldList(const FieldList& list, std::string_view version,
                  "Remove the blank, or put a semicolon before it.", codes.rfc_section);
   }
   for (const RecordField& field : list.fields) {
+    if (findings.full()) return;
     if (std::ranges::find(known, field.name) != known.end()) continue;
     const std::string near = Nearest(AsciiLower(field.name), known);
     LintFinding& finding = findings.Add(

@@ -7,7 +7,7 @@ namespace dmarcate {
 LintFinding& FindingList::Add(std::string_view code, Severity severity, std::string_view part,
                               int position, std::string message, std::string fix_hint,
                               std::string_view rfc_section) {
-  if (findings_.size() == kMaxFindings) return dropped_ = {};
+  if (full()) return dropped_ = {};
   LintFinding finding;
   finding.code = std::string(code);
   finding.severity = severity;

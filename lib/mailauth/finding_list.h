@@ -25,6 +25,8 @@ class FindingList {
   // is kept, and metadata go to a finding that nobody sees.
   LintFinding& Add(std::string_view code, Severity severity, std::string_view part, int position,
                    std::string message, std::string fix_hint, std::string_view rfc_section);
+  // Nothing more is kept: a linter that goes on through a long record may stop.
+  bool full() const { return findings_.size() == kMaxFindings; }
   std::vector<LintFinding> Take() { return std::move(findings_); }
 
  private:

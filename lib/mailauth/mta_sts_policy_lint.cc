@@ -22,17 +22,21 @@ class Linter {
  public:
   Linter(const MtaStsPolicy& policy, std::string_view path) : policy_(policy), findings_(path) {}
 
+  // What the policy says comes first: lines that senders ignore can fill the list.
   std::vector<LintFinding> Run() {
-    for (const MtaStsLine& line : policy_.lines) CheckLine(line);
     CheckMode();
     CheckMaxAge();
+    for (const MtaStsLine& line : policy_.lines) {
+      if (findings_.full()) break;
+      CheckLine(line);
+    }
     return findings_.Take();
   }
 
  private:
-  // The first line of the name, which is the one that counts.
-  const MtaStsLine& LineOf(std::string_view name) const {
-    return *std::ranges::find(policy_.lines, name, &MtaStsLine::name);
+  // The first line of the name is the one that counts.
+  int PositionOfFirst(std::string_view name) const {
+    return std::ranges::find(policy_.lines, name, &MtaStsLine::name)->position;
   }
 
   void CheckLine(const MtaStsLine& line) {
@@ -51,7 +55,7 @@ class Linter {
                     near.empty() ? "Remove the line."
                                  : fmt::format("Did you mean {}? Otherwise remove the line.", near),
                     kSection);
-    } else if (&line != &LineOf(line.name)) {
+    } else if (!seen_keys_.insert(line.name).second) {
       findings_.Add(
           lint_code::kMtaStsDuplicateField, Severity::kWarning, line.name, line.position,
           fmt::format("there are several lines {}, of which senders read the first", line.name),
@@ -67,7 +71,7 @@ class Linter {
   }
 
   void CheckMode() {
-    const int position = LineOf("mode").position;
+    const int position = PositionOfFirst("mode");
     if (policy_.mode == MtaStsMode::kTesting) {
       findings_.Add(lint_code::kMtaStsNotEnforced, Severity::kInfo, "mode", position,
                     "senders deliver without TLS too, and only report it",
@@ -84,7 +88,7 @@ class Linter {
   }
 
   void CheckMaxAge() {
-    const int position = LineOf("max_age").position;
+    const int position = PositionOfFirst("max_age");
     const int64_t seconds = absl::ToInt64Seconds(policy_.max_age);
     if (policy_.max_age > kMaxMtaStsAge) {
       findings_
@@ -110,6 +114,7 @@ class Linter {
 
   const MtaStsPolicy& policy_;
   FindingList findings_;
+  std::set<std::string_view> seen_keys_;  // of kKeys; searching back would take a square of time
   std::set<std::string> seen_mx_;
 };
 

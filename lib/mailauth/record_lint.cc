@@ -1,10 +1,13 @@
 #include "lib/mailauth/record_lint.h"
 
+#include <algorithm>
+#include <array>
 #include <string>
 
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/mailauth/bimi_record.h"
+#include "lib/mailauth/chars.h"
 #include "lib/mailauth/dkim_key.h"
 #include "lib/mailauth/dmarc_record.h"
 #include "lib/mailauth/mta_sts_policy.h"
@@ -37,11 +40,28 @@ std::vector<LintFinding> LintParsedOr(const absl::StatusOr<Record>& record, cons
            .rfc_section = std::string(kind.rfc_section)}};
 }
 
-// Three numbers in front, as a zone file has them.
-bool LooksLikeTlsa(std::string_view text) {
-  const size_t digits = text.find_first_not_of("0123456789");
-  return digits != std::string_view::npos && digits != 0 &&
-         (text[digits] == ' ' || text[digits] == '\t');
+// The first line that holds anything has one of the policy's keys: RFC 8461 section 3.2 fixes no
+// order. `text` without white space in front.
+bool LooksLikePolicy(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return false;
+  const std::string_view key = TrimBlanks(line.substr(0, colon));
+  const std::array<std::string_view, 4> kKeys = {"version", "mode", "mx", "max_age"};
+  return std::ranges::any_of(kKeys,
+                             [key](std::string_view one) { return EqualsIgnoreCase(key, one); });
+}
+
+// Of one record alone nobody knows whether another is usable.
+std::vector<LintFinding> LintTlsaLines(const std::vector<TlsaRecord>& records,
+                                       std::string_view path) {
+  std::vector<LintFinding> findings = LintTlsa(records, path);
+  if (records.size() == 1) {
+    std::erase_if(findings, [](const LintFinding& finding) {
+      return finding.code == lint_code::kTlsaNoneUsable;
+    });
+  }
+  return findings;
 }
 
 }  // namespace
@@ -69,7 +89,7 @@ std::optional<std::vector<LintFinding>> LintRecordText(std::string_view text) {
          "RFC 8461 section 3.1"},
         LintMtaStsRecord);
   }
-  if (begins("version:")) {
+  if (LooksLikePolicy(trimmed)) {
     return LintParsedOr(
         ParseMtaStsPolicy(text),
         {"mta-sts-policy", lint_code::kMtaStsSyntax,
@@ -98,13 +118,12 @@ std::optional<std::vector<LintFinding>> LintRecordText(std::string_view text) {
                         LintDkimKey);
   }
   if (LooksLikeTlsa(trimmed)) {
-    return LintParsedOr(
-        ParseTlsa(
-            text.substr(0, static_cast<size_t>(trimmed.data() - text.data()) + trimmed.size())),
-        {"tlsa", lint_code::kTlsaSyntax,
-         "Write usage, selector, matching type and hex digits: 3 1 1 and the digest.",
-         "RFC 6698 section 2.2"},
-        [](const TlsaRecord& record, std::string_view path) { return LintTlsa({record}, path); });
+    return LintParsedOr(ParseTlsaLines(text),
+                        {"tlsa", lint_code::kTlsaSyntax,
+                         "Write usage, selector, matching type and hex digits: 3 1 1 and the "
+                         "digest.",
+                         "RFC 6698 section 2.2"},
+                        LintTlsaLines);
   }
   return std::nullopt;
 }

@@ -12,9 +12,10 @@
 
 namespace dmarcate {
 
-// An SPF, DMARC, DKIM, MTA-STS, TLS-RPT or BIMI record, an MTA-STS policy, or a TLSA record in its
-// presentation. A version in the wrong case is still meant as one, and said to be wrong. What does
-// not parse is one finding, a syntax error with its position. nullopt for anything else.
+// An SPF, DMARC, DKIM, MTA-STS, TLS-RPT or BIMI record, an MTA-STS policy, or TLSA records in their
+// presentation, one on each line: several are all that a server has, one alone is one of them. A
+// version in the wrong case is still meant as one, and said to be wrong. What does not parse is one
+// finding, a syntax error with its position. Positions are in `text`. nullopt for anything else.
 std::optional<std::vector<LintFinding>> LintRecordText(std::string_view text);
 
 }  // namespace dmarcate

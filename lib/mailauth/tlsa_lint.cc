@@ -12,26 +12,23 @@ namespace {
 
 constexpr std::string_view kFix = "Publish DANE-EE SPKI SHA-256 (3 1 1) of the server's key.";
 
-// Where the field that is wrong stands in the presentation.
+// Where the field that is wrong stands.
 int PositionOf(const TlsaRecord& record, TlsaUsability usability) {
-  const auto digits = [](uint8_t octet) { return static_cast<int>(std::to_string(octet).size()); };
-  const int selector = digits(record.usage) + 1;
-  const int matching_type = selector + digits(record.selector) + 1;
   switch (usability) {
     case TlsaUsability::kUsable:
     case TlsaUsability::kPkixUsage:
     case TlsaUsability::kUnknownUsage:
-      return 0;
+      return record.positions.usage;
     case TlsaUsability::kUnknownSelector:
-      return selector;
+      return record.positions.selector;
     case TlsaUsability::kUnknownMatchingType:
-      return matching_type;
+      return record.positions.matching_type;
     case TlsaUsability::kDigestLength:
     case TlsaUsability::kNoCertificate:
     case TlsaUsability::kNoPublicKey:
-      return matching_type + digits(record.matching_type) + 1;
+      return record.positions.data;
   }
-  return 0;
+  return -1;
 }
 
 std::string WhyUnusable(const TlsaRecord& record, TlsaUsability usability) {
@@ -60,13 +57,13 @@ std::string WhyUnusable(const TlsaRecord& record, TlsaUsability usability) {
 
 void CheckUsable(const TlsaRecord& record, const std::string& part, FindingList& findings) {
   if (record.usage == tlsa::kDaneEe && record.selector == tlsa::kCert) {
-    findings.Add(lint_code::kTlsaCertificate, Severity::kInfo, part, 2,
+    findings.Add(lint_code::kTlsaCertificate, Severity::kInfo, part, record.positions.selector,
                  "the record names the certificate, so each renewal needs a new one",
                  std::string(kFix), "RFC 7671 section 5.1");
   }
   if (record.matching_type == tlsa::kFull) {
     findings.Add(
-        lint_code::kTlsaFullData, Severity::kInfo, part, 4,
+        lint_code::kTlsaFullData, Severity::kInfo, part, record.positions.matching_type,
         fmt::format("{} octets of data in full make answers large, which get lost more easily",
                     record.data.size()),
         "Publish a SHA-256 digest.", "RFC 7671 section 10.1.2");
@@ -98,7 +95,7 @@ std::vector<LintFinding> LintTlsa(const std::vector<TlsaRecord>& records, std::s
         pkix ? lint_code::kTlsaPkixUsage : lint_code::kTlsaUnusable, Severity::kWarning,
         std::to_string(i), PositionOf(record, usability),
         fmt::format("senders cannot use the record: {}", WhyUnusable(record, usability)),
-        std::string(kFix), pkix ? "RFC 7672 section 3.1.3" : "RFC 7671 section 4");
+        std::string(kFix), pkix ? "RFC 7672 section 3.1.3" : "RFC 6698 section 4.1");
     finding.metadata["why"] = std::string(ToString(usability));
   }
   return findings.Take();

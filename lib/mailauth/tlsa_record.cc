@@ -6,6 +6,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "fmt/format.h"
 #include <openssl/err.h>
@@ -34,6 +35,8 @@ constexpr Names kUsages = {"PKIX-TA", "PKIX-EE", "DANE-TA", "DANE-EE"};
 constexpr Names kSelectors = {"Cert", "SPKI", "", ""};
 constexpr Names kMatchingTypes = {"Full", "SHA2-256", "SHA2-512", ""};
 constexpr std::string_view kPrivate = "Priv";  // 255: PrivCert, PrivSel, PrivMatch
+constexpr std::string_view kUsageSuffix = "Cert";
+constexpr std::string_view kUnknownType = "\\#";  // RFC 3597 section 5
 
 using X509Ptr = std::unique_ptr<X509, Freer<X509_free>>;
 using PkeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
@@ -82,38 +85,104 @@ std::optional<uint8_t> ParseOctet(std::string_view word, const Names& names,
   return std::nullopt;
 }
 
-absl::StatusOr<std::string> ParseHex(std::string_view text, size_t position) {
-  std::string digits;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (IsBlank(text[i])) continue;
-    if (!IsHexDigit(text[i])) return SyntaxError(position + i, "a hex digit is expected");
-    digits.push_back(text[i]);
-  }
-  if (digits.empty()) return SyntaxError(position, "there are no data");
-  if (digits.size() % 2 != 0) {
-    return SyntaxError(position + text.size(), "the number of hex digits is odd");
-  }
-  if (digits.size() / 2 > kMaxRdataOctets) {
-    return SyntaxError(position, "data are longer than a record can be");
-  }
-  return FromHex(digits);
-}
+// A record's text, which begins at octet `base` of a larger one: that is what positions count in.
+class TextParser {
+ public:
+  TextParser(std::string_view text, size_t base) : text_(text), rest_(text), base_(base) {}
 
-// RFC 3597 section 5, behind "\#".
-absl::StatusOr<TlsaRecord> ParseUnknownType(std::string_view text, std::string_view rest) {
-  const std::string_view count = TakeWord(rest);
-  const auto octets = ParseNumber<uint16_t>(count);
-  const auto position = [text](std::string_view at) { return text.size() - at.size(); };
-  if (!octets.has_value()) {
-    return SyntaxError(position(rest) - count.size(), "a number of octets is expected");
+  absl::StatusOr<TlsaRecord> Parse() {
+    struct Head {
+      std::string_view what;
+      const Names& names;
+      std::string_view private_suffix;
+      uint8_t TlsaRecord::* value;
+      int TlsaPositions::* position;
+    };
+    const std::array<Head, kHeadOctets> kHeads = {{
+        {"certificate usage", kUsages, kUsageSuffix, &TlsaRecord::usage, &TlsaPositions::usage},
+        {"selector", kSelectors, "Sel", &TlsaRecord::selector, &TlsaPositions::selector},
+        {"matching type", kMatchingTypes, "Match", &TlsaRecord::matching_type,
+         &TlsaPositions::matching_type},
+    }};
+    if (text_.size() > kMaxTextOctets) {
+      return SyntaxError(base_ + kMaxTextOctets, "text is longer than a record can be");
+    }
+    TlsaRecord record;
+    for (size_t i = 0; i < kHeads.size(); ++i) {
+      const Head& head = kHeads[i];
+      const std::string_view word = TakeWord(rest_);
+      if (i == 0 && word == kUnknownType) return ParseUnknownType();
+      const auto octet = ParseOctet(word, head.names, head.private_suffix);
+      if (!octet.has_value()) {
+        return SyntaxError(Position(word), fmt::format("{} is no {}", Quoted(word), head.what));
+      }
+      record.*head.value = *octet;
+      record.positions.*head.position = static_cast<int>(Position(word));
+    }
+    DMARCATE_ASSIGN_OR_RETURN(record.data, ParseHex());
+    if (record.data.size() + kHeadOctets > kMaxRdataOctets) {
+      return SyntaxError(base_ + text_.size(), "data are longer than a record can be");
+    }
+    record.positions.data = PositionOfOctet(0);
+    return record;
   }
-  DMARCATE_ASSIGN_OR_RETURN(const std::string rdata, ParseHex(rest, position(rest)));
-  if (rdata.size() != *octets) {
-    return SyntaxError(position(rest),
-                       fmt::format("{} octets follow, not {}", rdata.size(), *octets));
+
+ private:
+  // Of a part of the text.
+  size_t Position(std::string_view part) const {
+    return base_ + static_cast<size_t>(part.data() - text_.data());
   }
-  return ParseTlsaRdata(rdata);
-}
+
+  // Where octet `n` of the hex digits in `rest_` begins.
+  int PositionOfOctet(size_t n) const {
+    size_t digits = 0;
+    for (size_t i = 0; i < rest_.size(); ++i) {
+      if (!IsBlank(rest_[i]) && digits++ == 2 * n) return static_cast<int>(Position(rest_) + i);
+    }
+    return -1;
+  }
+
+  absl::StatusOr<std::string> ParseHex() const {
+    const size_t position = Position(rest_);
+    std::string digits;
+    for (size_t i = 0; i < rest_.size(); ++i) {
+      if (IsBlank(rest_[i])) continue;
+      if (!IsHexDigit(rest_[i])) return SyntaxError(position + i, "a hex digit is expected");
+      digits.push_back(rest_[i]);
+    }
+    if (digits.empty()) return SyntaxError(position, "there are no data");
+    if (digits.size() % 2 != 0) {
+      return SyntaxError(position + rest_.size(), "the number of hex digits is odd");
+    }
+    if (digits.size() / 2 > kMaxRdataOctets) {
+      return SyntaxError(position, "data are longer than a record can be");
+    }
+    return FromHex(digits);
+  }
+
+  // RFC 3597 section 5, behind "\#".
+  absl::StatusOr<TlsaRecord> ParseUnknownType() {
+    const std::string_view count = TakeWord(rest_);
+    const auto octets = ParseNumber<uint16_t>(count);
+    if (!octets.has_value()) {
+      return SyntaxError(Position(count), "a number of octets is expected");
+    }
+    DMARCATE_ASSIGN_OR_RETURN(const std::string rdata, ParseHex());
+    if (rdata.size() != *octets) {
+      return SyntaxError(Position(rest_),
+                         fmt::format("{} octets follow, not {}", rdata.size(), *octets));
+    }
+    absl::StatusOr<TlsaRecord> record = ParseTlsaRdata(rdata);
+    if (!record.ok()) return SyntaxError(Position(count), MessageOf(record.status()));
+    record->positions = {PositionOfOctet(0), PositionOfOctet(1), PositionOfOctet(2),
+                         PositionOfOctet(kHeadOctets)};
+    return record;
+  }
+
+  const std::string_view text_;
+  std::string_view rest_;  // what is not read yet
+  const size_t base_;
+};
 
 }  // namespace
 
@@ -186,39 +255,26 @@ absl::StatusOr<TlsaRecord> ParseTlsaRdata(std::string_view rdata) {
   return record;
 }
 
-absl::StatusOr<TlsaRecord> ParseTlsa(std::string_view text) {
-  if (text.size() > kMaxTextOctets) {
-    return SyntaxError(kMaxTextOctets, "text is longer than a record can be");
+absl::StatusOr<TlsaRecord> ParseTlsa(std::string_view text) { return TextParser(text, 0).Parse(); }
+
+absl::StatusOr<std::vector<TlsaRecord>> ParseTlsaLines(std::string_view text) {
+  std::vector<TlsaRecord> records;
+  for (std::string_view line : Split(text, '\n')) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (TrimBlanks(line).empty()) continue;
+    const auto base = static_cast<size_t>(line.data() - text.data());
+    DMARCATE_ASSIGN_OR_RETURN(TlsaRecord record, TextParser(line, base).Parse());
+    records.push_back(std::move(record));
   }
-  std::string_view rest = text;
-  struct Head {
-    std::string_view what;
-    const Names& names;
-    std::string_view private_suffix;
-  };
-  const std::array<Head, kHeadOctets> kHeads = {{{"certificate usage", kUsages, "Cert"},
-                                                 {"selector", kSelectors, "Sel"},
-                                                 {"matching type", kMatchingTypes, "Match"}}};
-  std::array<uint8_t, kHeadOctets> octets{};
-  for (size_t i = 0; i < kHeads.size(); ++i) {
-    const std::string_view word = TakeWord(rest);
-    if (i == 0 && word == "\\#") return ParseUnknownType(text, rest);
-    const auto octet = ParseOctet(word, kHeads[i].names, kHeads[i].private_suffix);
-    if (!octet.has_value()) {
-      return SyntaxError(text.size() - rest.size() - word.size(),
-                         fmt::format("{} is no {}", Quoted(word), kHeads[i].what));
-    }
-    octets[i] = *octet;
-  }
-  TlsaRecord record;
-  record.usage = octets[0];
-  record.selector = octets[1];
-  record.matching_type = octets[2];
-  DMARCATE_ASSIGN_OR_RETURN(record.data, ParseHex(rest, text.size() - rest.size()));
-  if (record.data.size() + kHeadOctets > kMaxRdataOctets) {
-    return SyntaxError(text.size(), "data are longer than a record can be");
-  }
-  return record;
+  return records;
+}
+
+bool LooksLikeTlsa(std::string_view text) {
+  std::string_view rest = TrimAscii(text);
+  const std::string_view word = TakeWord(rest);
+  if (word.empty() || rest.empty()) return false;  // a word ends at a blank or with the text
+  return word == kUnknownType || std::ranges::all_of(word, IsDigit) ||
+         ParseOctet(word, kUsages, kUsageSuffix).has_value();
 }
 
 }  // namespace dmarcate

@@ -46,18 +46,29 @@ enum class TlsaUsability : uint8_t {
 };
 std::string_view ToString(TlsaUsability usability);  // "digest-length"
 
+// Where the fields begin in the text that was parsed, in octets from 0; -1 without a text.
+struct TlsaPositions {
+  int usage = -1;
+  int selector = -1;
+  int matching_type = -1;
+  int data = -1;
+};
+
 struct TlsaRecord {
   uint8_t usage = 0;
   uint8_t selector = 0;
   uint8_t matching_type = 0;
-  std::string data;  // certificate association data: octets
+  std::string data;         // certificate association data: octets
+  TlsaPositions positions;  // no part of what the record is
 
   TlsaUsability Usability() const;
   // "3 1 1 0b9f..." (RFC 6698 section 2.2).
   std::string ToPresentation() const;
   std::string ToRdata() const;
 
-  friend bool operator==(const TlsaRecord&, const TlsaRecord&) = default;
+  friend bool operator==(const TlsaRecord& a, const TlsaRecord& b) {
+    return a.ToRdata() == b.ToRdata();
+  }
 };
 
 // RDATA as on the wire. What is refused is a record to a client nonetheless: one it cannot use.
@@ -68,9 +79,15 @@ absl::StatusOr<TlsaRecord> ParseTlsaRdata(std::string_view rdata);
 // hex digits, in which blanks may stand. Or that of unknown types (RFC 3597): "\# 35 0301...".
 //   kInvalidArgument  with the position (syntax_error.h)
 absl::StatusOr<TlsaRecord> ParseTlsa(std::string_view text);
+// Records of one server, one on each line; lines with nothing in them are read over. Positions are
+// in `text`.
+absl::StatusOr<std::vector<TlsaRecord>> ParseTlsaLines(std::string_view text);
+// A text that is meant as such a record begins with a number and a blank, with the name of a
+// certificate usage, or with "\#". White space in front does not count.
+bool LooksLikeTlsa(std::string_view text);
 
 // Findings about all TLSA records of one mail server together. One of record N has the path
-// "<path>/N", from 0. A position is in the record's presentation.
+// "<path>/N", from 0.
 std::vector<LintFinding> LintTlsa(const std::vector<TlsaRecord>& records,
                                   std::string_view path = "tlsa");
 

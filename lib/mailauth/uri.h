@@ -17,7 +17,8 @@ struct Uri {
   std::string scheme;  // lower case: "mailto"
   std::string
       mailbox;       // mailto only: "reports@example.net", percent-decoded: any octets; else empty
-  std::string host;  // lower case, of the mailbox or the authority; empty if there is none
+  std::string host;  // lower case, of the mailbox or the authority; empty if there is none. An IPv6
+                     // address has its brackets: "[2001:db8::1]"
 
   friend bool operator==(const Uri&, const Uri&) = default;
 };

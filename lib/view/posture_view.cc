@@ -116,6 +116,7 @@ void ToMessage(const LintFinding& finding, v1::LintFinding* out) {
       break;
   }
   out->set_path(ToValidUtf8(finding.path));
+  if (finding.position >= 0) out->set_position(finding.position);
   out->set_message(ToValidUtf8(finding.message));
   out->set_fix_hint(ToValidUtf8(finding.fix_hint));
   out->set_reference(finding.rfc_section);

@@ -70,14 +70,19 @@ absl::StatusOr<DomainName> StoredName(std::string_view text) {
 
 // The plan was made while the address took reports; now they would be refused there for good.
 absl::Status CheckAddresses(const RecordChangeRecord& record, const DomainRecord& domain) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> before, FromPresentations(record.before));
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> after, FromPresentations(record.after));
+  // Joined: a cut between two character-strings may go through the address.
   const auto names = [](const std::vector<std::string>& texts, std::string_view address) {
     return std::ranges::any_of(texts, [address](const std::string& text) {
       return text.find(address) != std::string::npos;  // no other address has 80 bits of it
     });
   };
+  const std::vector<std::string> live = TextsOf(before);
+  const std::vector<std::string> wanted = TextsOf(after);
   for (const ReportAddressRecord& address : domain.report_addresses) {
-    if (!address.revoked() || names(record.before, address.address)) continue;
-    if (!names(record.after, address.address)) continue;
+    if (!address.revoked() || names(live, address.address)) continue;
+    if (!names(wanted, address.address)) continue;
     return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
                              fmt::format("{} was revoked since; plan again", address.address),
                              {{"owner", record.owner_name}});

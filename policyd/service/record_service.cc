@@ -223,7 +223,8 @@ absl::Status RecordServiceImpl::LintText(const std::string& text, v1::LintRecord
     return ReasonError(
         Reason::kRecordSyntax,
         "text: no version tag of a record begins it, such as v=spf1, v=DMARC1, v=DKIM1, "
-        "v=STSv1, v=TLSRPTv1 or v=BIMI1; it is no MTA-STS policy and no TLSA record",
+        "v=STSv1, v=TLSRPTv1 or v=BIMI1; neither does a key of an MTA-STS policy, such as mode:, "
+        "nor a TLSA record, such as 3 1 1",
         {{"field", "text"}});
   }
   for (const LintFinding& finding : *findings) ToMessage(finding, out->add_findings());

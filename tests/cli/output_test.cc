@@ -140,6 +140,32 @@ TEST(Posture, HostileRecordsArePrintedAsEscapes) {
   EXPECT_EQ(PostureExitCode(response), kDifferences);
 }
 
+TEST(Posture, FindingsSayWhere) {
+  v1::InspectRecordsResponse response;
+  response.set_consistent(true);
+  v1::LiveRecord* record = response.add_records();
+  v1::LintFinding* finding = record->add_findings();
+  finding->set_severity(v1::SEVERITY_WARNING);
+  finding->set_code("SPF_PTR");
+  finding->set_path("spf/ptr");
+  finding->set_message("slow");
+  finding->set_position(0);
+  finding = record->add_findings();
+  finding->set_severity(v1::SEVERITY_ERROR);
+  finding->set_code("SPF_NO_ALL");
+  finding->set_path("spf");
+  finding->set_message("open");
+  const std::string text = PostureText(response);
+  EXPECT_THAT(text, HasSubstr("warning SPF_PTR at octet 0: slow\n"));
+  EXPECT_THAT(text, HasSubstr("error SPF_NO_ALL: open\n"));
+  const Table table = FindingsTable(record->findings());
+  EXPECT_EQ(table.Render(Format::kCsv),
+            "severity,code,path,octet,message,fix,reference\r\n"
+            "warning,SPF_PTR,spf/ptr,0,slow,,\r\n"
+            "error,SPF_NO_ALL,spf,,open,,\r\n");
+  EXPECT_THAT(table.Render(Format::kTable), HasSubstr("spf/ptr      0  slow"));
+}
+
 TEST(Posture, UnknownIsNeverDone) {
   v1::InspectRecordsResponse response;
   response.add_records()->set_verdict(v1::VERDICT_PASS);

@@ -44,6 +44,34 @@ TEST(ParseBimi, HasDefaults) {
   EXPECT_EQ(ParseBimi("v=BIMI1;l=;avp=Personal").value().avatar, BimiAvatar::kBrand);
 }
 
+TEST(ParseBimi, ReadsSelectorsByLocalPart) {
+  const struct {
+    std::string lps;
+    bool want;
+    std::vector<std::string> want_prefixes;
+  } cases[] = {
+      {"lps=true", true, {}},
+      {"lps=false", false, {}},
+      {"lps=", true, {}},
+      {"lps=newsletter,\toffers-1 , X", true, {"newsletter", "offers-1", "X"}},
+      {"lps=true,news", true, {"true", "news"}},
+      {"lps=" + std::string(63, 'a'), true, {std::string(63, 'a')}},
+      {"lps=" + std::string(64, 'a'), false, {}},
+      {"lps=a,,b", false, {}},
+      {"lps=a.b", false, {}},
+      {"LPS=a", false, {}},
+      {"x=y", false, {}},
+  };
+  for (const auto& test : cases) {
+    const auto record = ParseBimi("v=BIMI1; l=; a=; " + test.lps);
+    ASSERT_TRUE(record.ok()) << test.lps << record.status();
+    EXPECT_EQ(record->local_part_selectors, test.want) << test.lps;
+    EXPECT_EQ(record->local_part_prefixes, test.want_prefixes) << test.lps;
+    // Draft -10 section 4.3.1: only the default is declined where selectors are asked.
+    EXPECT_EQ(record->declined(), !test.want) << test.lps;
+  }
+}
+
 const BadCase kBad[] = {
     {"Empty", "", "begin with v=BIMI1", 0},
     {"VersionInLowerCase", "v=bimi1; l=", "begin with v=BIMI1", 0},
@@ -83,8 +111,9 @@ TEST(LintBimi, Finds) {
     }
     return out;
   };
-  EXPECT_THAT(lint("v=BIMI1; l=https://x.test/a.svg; a=https://x.test/a.pem; avp=brand; lps=false"),
-              IsEmpty());
+  EXPECT_THAT(
+      lint("v=BIMI1; l=https://x.test/a.svg; a=https://x.test/a.pem; avp=brand; lps=news,a"),
+      IsEmpty());
   EXPECT_THAT(lint("v=BIMI1; l=https://x.test/a.SVGZ?x#y; a=https://x.test/a.pem"), IsEmpty());
   EXPECT_THAT(lint("v=BIMI1; l=https://x.test/a.svg"),
               ElementsAre("info BIMI_NO_EVIDENCE bimi/l 9"));
@@ -92,10 +121,24 @@ TEST(LintBimi, Finds) {
   EXPECT_THAT(lint("v=BIMI1; l=; a=https://x.test/a.pem"),
               ElementsAre("warning BIMI_NO_LOGO bimi/l 9"));
   EXPECT_THAT(lint("v=BIMI1; l=https://x.test/a.png?.svg; a=https://x.test/a.pem"),
-              ElementsAre("warning BIMI_FORMAT bimi/l 9"));
-  EXPECT_THAT(lint("v=BIMI1; avp=me; lps=yes; AVP=brand; l="),
+              ElementsAre("error BIMI_FORMAT bimi/l 9"));
+  const auto format = [&lint](const std::string& location) {
+    return lint("v=BIMI1; l=https://" + location + "; a=https://x.test/a.pem");
+  };
+  EXPECT_THAT(format("x.test/a.svg/b.JPEG#.svg"), ElementsAre("error BIMI_FORMAT bimi/l 9"));
+  for (const std::string location :
+       {"x.test", "x.png", "x.test/", "x.test/logo", "x.test/v1.png/logo", "x.test/a.",
+        "x.test/a.php", "x.test?a.svg"}) {
+    EXPECT_THAT(format(location), ElementsAre("warning BIMI_FORMAT bimi/l 9")) << location;
+  }
+  EXPECT_THAT(lint("v=BIMI1; avp=me; lps=y s; AVP=brand; l="),
               ElementsAre("warning BIMI_BAD_VALUE bimi/avp 9", "warning BIMI_BAD_VALUE bimi/lps 17",
                           "info BIMI_UNKNOWN_TAG bimi/AVP 26", "info BIMI_DECLINED bimi/l 37"));
+  EXPECT_THAT(lint("v=BIMI1; l=; a=; lps=news"), IsEmpty());
+  EXPECT_THAT(lint("v=BIMI1; l=; a=; lps=true;"),
+              ElementsAre("warning BIMI_BAD_VALUE bimi/lps 17"));
+  EXPECT_THAT(lint("v=BIMI1; l=; a=; lps=false;"),
+              ElementsAre("warning BIMI_BAD_VALUE bimi/lps 17", "info BIMI_DECLINED bimi/l 9"));
 }
 
 }  // namespace

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <ctime>
+#include <limits>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -192,6 +196,51 @@ TEST(LintMtaStsPolicy, Finds) {
                           "info MTA_STS_DUPLICATE_FIELD mta-sts-policy/mx 67",
                           "info MTA_STS_UNKNOWN_FIELD mta-sts-policy/maxage 78",
                           "warning MTA_STS_SYNTAX mta-sts-policy 88"));
+}
+
+TEST(LintMtaStsPolicy, IgnoredLinesHideNoError) {
+  std::string text = "version: STSv1\nmode: testing\nmx: a.test\n";
+  for (int i = 0; i < 200; ++i) text += "x: y\n";
+  text += "max_age: 9999999999\n";
+  const auto findings = LintMtaStsPolicy(ParseMtaStsPolicy(text).value());
+  EXPECT_EQ(findings.size(), 100u);
+  EXPECT_EQ(WorstSeverity(findings), Severity::kError);
+}
+
+// Processor time of the quickest of some tries: others on the machine make work longer, never
+// shorter.
+template <typename Work>
+std::clock_t TimeOf(const Work& work) {
+  std::clock_t best = std::numeric_limits<std::clock_t>::max();
+  for (int i = 0; i < 7; ++i) {
+    const std::clock_t begin = std::clock();
+    work();
+    best = std::min(best, std::clock() - begin);
+  }
+  return best;
+}
+
+// Reading a policy is linear in its octets, so linting must not take long beside it. Where each
+// line searches the ones before it, 64 KiB take a hundred times as long.
+TEST(LintMtaStsPolicy, TakesNoLongerThanReading) {
+  const auto fill = [](std::string text, std::string_view line, size_t octets) {
+    while (text.size() + line.size() <= octets) text += line;
+    return text;
+  };
+  const std::string head = "version: STSv1\nmode: none\n";
+  const std::string kTexts[] = {
+      // Each second max_age looks for the first behind many others.
+      fill(fill(head, "\n", kMaxMtaStsPolicyOctets / 2), "max_age:1\n", kMaxMtaStsPolicyOctets),
+      fill(head + "max_age: 60\n", "a:b\n", kMaxMtaStsPolicyOctets),
+      fill(head + "max_age: 60\n", "mx:a\n", kMaxMtaStsPolicyOctets),
+  };
+  for (const std::string& text : kTexts) {
+    const auto policy = ParseMtaStsPolicy(text);
+    ASSERT_TRUE(policy.ok()) << policy.status();
+    const std::clock_t reading = TimeOf([&text] { (void)ParseMtaStsPolicy(text).value(); });
+    const std::clock_t linting = TimeOf([&policy] { (void)LintMtaStsPolicy(*policy); });
+    EXPECT_LE(linting, reading) << text.substr(0, 60);
+  }
 }
 
 TEST(TlsCorpus, MtaStsRecordsAndPolicies) {

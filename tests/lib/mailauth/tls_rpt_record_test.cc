@@ -55,6 +55,8 @@ const BadCase kBad[] = {
     {"EmptyItem", "v=TLSRPTv1; rua=mailto:a@x.test,,mailto:b@x.test", "no URI", 32},
     {"NoScheme", "v=TLSRPTv1; rua=a@x.test", "scheme", 16},
     {"SizeLimitOfDmarc", "v=TLSRPTv1; rua=mailto:a@x.test!10m", "no size limit", 16},
+    {"BracketInAPath", "v=TLSRPTv1; rua=https://x.test/[1]", "no URI", 16},
+    {"NoPort", "v=TLSRPTv1; rua=https://x.test:99999/", "no URI", 16},
     {"TwoSemicolons", "v=TLSRPTv1;; rua=mailto:a@x.test", "between two semicolons", 11},
     {"LongName", "v=TLSRPTv1; rua=mailto:a@x.test; " + kLongName + "=1", "at most 32", 33},
     {"EqualsInExtension", "v=TLSRPTv1; rua=mailto:a@x.test; a=b=c", "'='", 33},
@@ -110,6 +112,7 @@ std::vector<std::string> Findings(std::string_view text) {
 
 TEST(LintTlsRpt, Finds) {
   EXPECT_THAT(Findings("v=TLSRPTv1; rua=mailto:a@x.test,https://x.test/r;"), IsEmpty());
+  EXPECT_THAT(Findings("v=TLSRPTv1; rua=https://[2001:db8::1]/r"), IsEmpty());
   EXPECT_THAT(Findings("v=TLSRPTv1 ; rua=mailto:a@x.test "),
               ElementsAre("warning TLS_RPT_SYNTAX tlsrpt 10", "warning TLS_RPT_SYNTAX tlsrpt 32"));
   EXPECT_THAT(Findings("v=TLSRPTv1; ruf=b; rua=mailto:a@x.test"),

@@ -14,6 +14,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 const std::string kDigest256 = "0b9fa5a59eed715c26c1020c711b4f6ec42d58b0015e14337a39dad301c5afc3";
 const std::string kDigest512 = kDigest256 + kDigest256;
@@ -69,7 +70,7 @@ const BadCase kBad[] = {
     {"NoHex", "3 1 1 0g", "hex digit", 7},
     {"Odd", "3 1 1 000", "odd", 9},
     {"Lines", "3 1 1 00\n00", "hex digit", 8},
-    {"UnknownTypeTooShort", "\\# 3 030101", "at least 4", -1},
+    {"UnknownTypeTooShort", "\\# 3 030101", "at least 4", 3},
     {"UnknownTypeMiscounted", "\\# 5 03010100", "4 octets follow, not 5", 4},
     {"UnknownTypeWithoutCount", "\\# x 03010100", "number of octets", 3},
     {"TooMuchData", "3 1 0 " + std::string(std::size_t{2} * 65533, '0'), "longer than a record",
@@ -83,6 +84,13 @@ TEST_P(BadTlsaTest, SaysWhyAndWhere) {
 }
 INSTANTIATE_TEST_SUITE_P(All, BadTlsaTest, testing::ValuesIn(kBad),
                          [](const auto& tested) { return tested.param.name; });
+
+TEST(LintTlsa, HasNoPositionsWithoutAText) {
+  const auto findings = LintTlsa({ParseTlsaRdata(std::string("\3\0\0x", 4)).value()});
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_EQ(findings[1].code, lint_code::kTlsaUnusable);
+  EXPECT_EQ(findings[1].position, -1);
+}
 
 TEST(ParseTlsaRdata, HasLimits) {
   EXPECT_FALSE(ParseTlsaRdata("").ok());
@@ -136,7 +144,9 @@ TEST(LintTlsa, Finds) {
                                 finding.path, finding.position));
       EXPECT_FALSE(finding.message.empty());
       EXPECT_TRUE(finding.fix_hint.ends_with('.')) << finding.fix_hint;
-      EXPECT_TRUE(finding.rfc_section.starts_with("RFC 767")) << finding.rfc_section;
+      // What a client must not use is defined there; the rest is advice for SMTP.
+      const bool unusable = finding.code == lint_code::kTlsaUnusable;
+      EXPECT_THAT(finding.rfc_section, StartsWith(unusable ? "RFC 6698 section 4.1" : "RFC 767"));
     }
     return out;
   };
@@ -151,6 +161,8 @@ TEST(LintTlsa, Finds) {
               ElementsAre("warning TLSA_UNUSABLE tlsa/0 4"));
   EXPECT_THAT(lint({"3 0 0 " + kCertificate}),
               ElementsAre("info TLSA_CERTIFICATE tlsa/0 2", "info TLSA_FULL_DATA tlsa/0 4"));
+  EXPECT_THAT(lint({" 3\t02 01  " + kDigest256}),
+              ElementsAre("error TLSA_NONE_USABLE tlsa -1", "warning TLSA_UNUSABLE tlsa/0 3"));
   EXPECT_THAT(lint({"2 0 1 " + kDigest256}), IsEmpty());
   EXPECT_EQ(lint(std::vector<std::string>(500, "0 0 0 00")).size(), 100u);
 }

@@ -227,6 +227,46 @@ TEST_F(ChangeEngineTest, PlansThatPublishARevokedAddressAreStale) {
   EXPECT_THAT(Apply(second), testing_support::IsOk());
 }
 
+// A record of over 255 octets is cut, perhaps in the middle of the address.
+TEST_F(ChangeEngineTest, ARevokedAddressIsFoundAcrossACut) {
+  constexpr char kAddress[] = "r-0123456789abcdef@reports.test";
+  std::string head = "v=DMARC1; p=reject; x=";
+  const std::string tail = "; rua=mailto:o@o.test";
+  head.append(250 - head.size() - tail.size() - std::string(",mailto:").size(), 'x');
+  world.provider->SetTexts(TestWorld::kDmarc, {head + tail});
+  DomainRecord domain = world.store.GetDomain("example.com").value();
+  domain.report_mailbox.clear();
+  domain.report_addresses = {{.address = kAddress, .create_time = world.clock.Now()}};
+  domain = world.store.PutDomain(domain).value();
+  const ChangeRecord plan = Plan({.dmarc_report_address = true});
+  ASSERT_EQ(plan.record_changes.size(), 2u);
+  ASSERT_THAT(plan.record_changes[1].after, ElementsAre(HasSubstr("mailto:r-012\" \"3456")));
+  domain.report_addresses[0].revoke_time = world.clock.Now();
+  (void)world.store.PutDomain(domain).value();
+  const absl::StatusOr<ChangeRecord> applied = Apply(plan);
+  EXPECT_EQ(CodeOf(applied.status()), "STALE_PLAN");
+  EXPECT_THAT(applied.status().ToString(), HasSubstr(kAddress));
+  EXPECT_EQ(world.provider->writes(), 0);
+}
+
+// An address that is live already is no reason against a plan, however a host cut the record.
+TEST_F(ChangeEngineTest, ARevokedAddressThatIsLiveAcrossACutMayStay) {
+  world.provider->Set(
+      TestWorld::kDmarc,
+      {TxtRecord{{"v=DMARC1; p=reject; rua=mailto:r-0123", "456789abcdef@reports.test"}}});
+  DomainRecord domain = world.store.GetDomain("example.com").value();
+  domain.report_mailbox.clear();
+  domain.report_addresses = {
+      {"r-0123456789abcdef@reports.test", world.clock.Now(), world.clock.Now()},
+      {"r-1111111111111111@reports.test", world.clock.Now()}};
+  (void)world.store.PutDomain(domain).value();
+  const ChangeRecord plan = Plan({.dmarc_report_address = true});
+  ASSERT_EQ(plan.record_changes.size(), 2u);
+  ASSERT_THAT(plan.record_changes[1].after,
+              ElementsAre(HasSubstr("mailto:r-0123456789abcdef@reports.test")));
+  EXPECT_THAT(Apply(plan), testing_support::IsOk());
+}
+
 TEST_F(ChangeEngineTest, APlanForAnotherProviderIsStaleAndOver) {
   const ChangeRecord plan = Plan();
   DomainRecord domain = world.store.GetDomain("example.com").value();

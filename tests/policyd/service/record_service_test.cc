@@ -123,7 +123,8 @@ TEST_F(RecordServiceTest, LintsATextByItsVersion) {
                       {"version: STSv1\nmode: none\nmax_age: 60\n", "MTA_STS_NOT_ENFORCED"},
                       {"v=TLSRPTv1; rua=mailto:x", "TLS_RPT_BAD_ADDRESS"},
                       {"v=BIMI1; l=; avp=x", "BIMI_BAD_VALUE"},
-                      {"3 1 1 00", "TLSA_NONE_USABLE"}};
+                      {"3 1 1 00", "TLSA_UNUSABLE"},
+                      {"3 1 1 00\n1 1 1 00", "TLSA_NONE_USABLE"}};
   for (const auto& test : kCases) {
     v1::LintRecordsRequest request;
     request.set_text(test.text);
