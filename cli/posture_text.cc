@@ -1,6 +1,9 @@
 #include "cli/posture_text.h"
 
+#include <algorithm>
 #include <set>
+#include <string_view>
+#include <vector>
 
 #include "fmt/format.h"
 
@@ -30,6 +33,49 @@ std::string PositionText(const v1::LintFinding& finding) {
   return finding.has_position() ? std::to_string(finding.position()) : "";
 }
 
+// Below what they are about.
+void AddFindings(const google::protobuf::RepeatedPtrField<v1::LintFinding>& findings,
+                 std::string* out) {
+  for (const v1::LintFinding& finding : findings) {
+    const std::string at =
+        finding.has_position() ? fmt::format(" at octet {}", PositionText(finding)) : "";
+    *out += fmt::format("        {} {}{}: {}\n", SeverityText(finding.severity()), finding.code(),
+                        at, EscapeForTerminal(finding.message()));
+    if (!finding.fix_hint().empty()) {
+      *out += fmt::format("          fix: {}\n", EscapeForTerminal(finding.fix_hint()));
+    }
+  }
+}
+
+// One session in one line: how far it came, then what it showed.
+std::string ProbeText(const v1::SmtpProbeView& probe) {
+  std::string out = fmt::format("        {} {}", probe.stage() == v1::SMTP_STAGE_DONE ? "ok" : "--",
+                                EscapeForTerminal(probe.address()));
+  if (!probe.tls_version().empty()) {
+    out += fmt::format("  {} {}", EscapeForTerminal(probe.tls_version()),
+                       EscapeForTerminal(probe.cipher()));
+  }
+  if (probe.certificates_size() > 0) {
+    const v1::CertificateView& own = probe.certificates(0);
+    out +=
+        fmt::format("  {} until {}", EscapeForTerminal(own.subject()), Text(own.not_after_time()));
+  }
+  if (!probe.error().empty()) out += "  " + EscapeForTerminal(probe.error());
+  return out + "\n";
+}
+
+std::string DaneText(const v1::DaneView& dane) {
+  std::string out;
+  for (const v1::TlsaView& one : dane.records()) {
+    out += fmt::format("        {} TLSA {}  {}\n", one.matches() ? "ok" : "--",
+                       EscapeForTerminal(one.record()),
+                       one.matches()  ? "matches"
+                       : one.usable() ? "matches no certificate seen"
+                                      : "not usable");
+  }
+  return out;
+}
+
 void DrawNode(const v1::SpfNode& node, const std::string& indent, std::string* out) {
   for (int i = 0; i < node.children_size(); ++i) {
     const v1::SpfNode& child = node.children(i);
@@ -52,7 +98,7 @@ void DrawNode(const v1::SpfNode& node, const std::string& indent, std::string* o
 std::string PostureText(const v1::InspectRecordsResponse& response) {
   std::string out;
   for (const v1::LiveRecord& record : response.records()) {
-    out += fmt::format("{:<8}{:<6}{}", VerdictText(record.verdict()), TypeText(record.type()),
+    out += fmt::format("{:<8}{:<8}{}", VerdictText(record.verdict()), TypeText(record.type()),
                        EscapeForTerminal(record.owner_name()));
     if (record.outcome() != v1::LOOKUP_OUTCOME_RECORDS) {
       out += fmt::format("  ({})", OutcomeText(record.outcome()));
@@ -71,15 +117,7 @@ std::string PostureText(const v1::InspectRecordsResponse& response) {
     for (const std::string& target : record.cname_chain()) {
       out += fmt::format("        by CNAME to {}\n", EscapeForTerminal(target));
     }
-    for (const v1::LintFinding& finding : record.findings()) {
-      const std::string at =
-          finding.has_position() ? fmt::format(" at octet {}", PositionText(finding)) : "";
-      out += fmt::format("        {} {}{}: {}\n", SeverityText(finding.severity()), finding.code(),
-                         at, EscapeForTerminal(finding.message()));
-      if (!finding.fix_hint().empty()) {
-        out += fmt::format("          fix: {}\n", EscapeForTerminal(finding.fix_hint()));
-      }
-    }
+    AddFindings(record.findings(), &out);
     const std::multiset<std::string> seen(record.values().begin(), record.values().end());
     for (const v1::ServerView& server : record.servers()) {
       const std::multiset<std::string> own(server.values().begin(), server.values().end());
@@ -96,6 +134,31 @@ std::string PostureText(const v1::InspectRecordsResponse& response) {
     }
   }
   if (!response.consistent()) out += "the authoritative servers disagree\n";
+  return out;
+}
+
+std::string InboundText(const v1::InspectRecordsResponse& response) {
+  if (!response.has_inbound()) return "";
+  const v1::InboundPosture& inbound = response.inbound();
+  const v1::MtaStsPolicyView& policy = inbound.mta_sts_policy();
+  std::string out =
+      fmt::format("{:<8}POLICY  {}\n        {}\n", VerdictText(policy.verdict()),
+                  EscapeForTerminal(policy.url()), EscapeForTerminal(policy.verdict_reason()));
+  AddFindings(policy.findings(), &out);
+  for (const v1::MailServerView& server : inbound.mail_servers()) {
+    out += fmt::format("{:<8}SERVER  {}\n", VerdictText(server.verdict()),
+                       EscapeForTerminal(server.host()));
+    if (!server.verdict_reason().empty()) {
+      out += fmt::format("        {}\n", EscapeForTerminal(server.verdict_reason()));
+    }
+    AddFindings(server.findings(), &out);
+    for (const v1::SmtpProbeView& probe : server.probes()) out += ProbeText(probe);
+    out += DaneText(server.dane());
+  }
+  if (inbound.mail_servers_left_out() > 0) {
+    out +=
+        fmt::format("{} more mail servers were not looked at\n", inbound.mail_servers_left_out());
+  }
   return out;
 }
 
@@ -131,6 +194,14 @@ Table PostureTable(const v1::InspectRecordsResponse& response) {
               {TypeText(record.type()), record.owner_name(), VerdictText(record.verdict()),
                OutcomeText(record.outcome()), record.record(), record.verdict_reason()});
   }
+  if (!response.has_inbound()) return table;
+  const v1::MtaStsPolicyView& policy = response.inbound().mta_sts_policy();
+  table.Add(policy.url(), {"POLICY", policy.url(), VerdictText(policy.verdict()), policy.mode(), "",
+                           policy.verdict_reason()});
+  for (const v1::MailServerView& server : response.inbound().mail_servers()) {
+    table.Add(server.host(), {"SERVER", server.host(), VerdictText(server.verdict()), "", "",
+                              server.verdict_reason()});
+  }
   return table;
 }
 
@@ -161,12 +232,20 @@ std::string SpfTreeText(const v1::SpfTree& tree) {
 }
 
 int PostureExitCode(const v1::InspectRecordsResponse& response) {
-  int code = kDone;
-  for (const v1::LiveRecord& record : response.records()) {
-    if (record.verdict() == v1::VERDICT_FAIL) return kDifferences;
-    if (record.verdict() == v1::VERDICT_UNKNOWN) code = kUnavailable;
+  std::vector<v1::Verdict> verdicts;
+  for (const v1::LiveRecord& record : response.records()) verdicts.push_back(record.verdict());
+  if (response.has_inbound()) {
+    verdicts.push_back(response.inbound().verdict());
+    verdicts.push_back(response.inbound().mta_sts_policy().verdict());
+    for (const v1::MailServerView& server : response.inbound().mail_servers()) {
+      verdicts.push_back(server.verdict());
+    }
   }
-  return code;
+  const auto any = [&verdicts](v1::Verdict verdict) {
+    return std::ranges::find(verdicts, verdict) != verdicts.end();
+  };
+  if (any(v1::VERDICT_FAIL)) return kDifferences;
+  return any(v1::VERDICT_UNKNOWN) ? kUnavailable : kDone;
 }
 
 }  // namespace dmarcate::cli

@@ -14,7 +14,9 @@ namespace dmarcate::cli {
 
 // Records with verdict, findings and every server's view, for people.
 std::string PostureText(const v1::InspectRecordsResponse& response);
-// One row a record, for csv and name.
+// The policy and the mail servers, each with its verdict, reason and fix; empty if nobody asked.
+std::string InboundText(const v1::InspectRecordsResponse& response);
+// One row a record, then one for the policy and each mail server; for csv and name.
 Table PostureTable(const v1::InspectRecordsResponse& response);
 // Drift, with both texts, since when and what to do; empty if there is none.
 std::string DriftText(const v1::InspectRecordsResponse& response);
@@ -22,7 +24,7 @@ std::string DriftText(const v1::InspectRecordsResponse& response);
 Table FindingsTable(const google::protobuf::RepeatedPtrField<v1::LintFinding>& findings);
 // The tree drawn as a tree, with the cost of each branch.
 std::string SpfTreeText(const v1::SpfTree& tree);
-// 0 if no record fails, 3 if one does, 8 if one is unknown and none fails.
+// 0 if no record and no mail server fails, 3 if one does, 8 if one is unknown and none fails.
 int PostureExitCode(const v1::InspectRecordsResponse& response);
 
 }  // namespace dmarcate::cli

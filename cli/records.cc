@@ -23,6 +23,7 @@ struct Options {
   std::string domain, text, name, type;
   std::vector<std::string> selectors;
   PageOptions page;
+  bool inbound = false;
 };
 
 // "mta-sts" to RECORD_TYPE_MTA_STS; unspecified for "".
@@ -69,10 +70,12 @@ void AddRecords(CLI::App* root, App* app) {
   CLI::App* group = root->add_subcommand("records", "what the live DNS says")->alias("record");
   group->require_subcommand(1);
 
-  CLI::App* show =
-      group->add_subcommand("show", "SPF, DMARC, DKIM and MX, every server side by side");
+  CLI::App* show = group->add_subcommand(
+      "show", "SPF, DMARC, DKIM, MX, MTA-STS and TLS-RPT, every server side by side");
   show->add_option("DOMAIN", options->domain)->required();
   show->add_option("--selector", options->selectors, "DKIM selectors beside those seen in reports");
+  show->add_flag("--inbound", options->inbound,
+                 "have policyd connect to the mail servers and fetch the MTA-STS policy");
   show->footer(
       "Examples:\n  dmarcate records show example.com\n  dmarcate records show example.com "
       "--selector s1 -o json");
@@ -80,12 +83,13 @@ void AddRecords(CLI::App* root, App* app) {
     v1::InspectRecordsRequest request;
     request.set_parent(DomainResource(options->domain));
     for (const std::string& selector : options->selectors) request.add_dkim_selectors(selector);
+    request.set_inbound(options->inbound);
     v1::InspectRecordsResponse response;
     const auto stub = v1::RecordService::NewStub(app->policyd());
     const grpc::Status status = Call(app, *stub, &Stub::InspectRecords, request, &response);
     if (!status.ok()) return app->Fail("records not read", status);
     if (ForPeople(*app)) {
-      WriteOut(PostureText(response) + DriftText(response));
+      WriteOut(PostureText(response) + InboundText(response) + DriftText(response));
     } else {
       Print(app->format(), response, "records", PostureTable(response));
     }

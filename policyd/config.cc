@@ -54,6 +54,13 @@ absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
     file.Reject("watch.interval", "want \"0s\" for never, or \"1s\" to \"12h\"");
   }
   out.watch_looks_per_second = static_cast<int>(file.Int("watch.looks_per_second", 10, 1, 1000));
+  for (const std::string& text : file.Strings("inbound.allow_networks", {})) {
+    if (const auto network = IpNetwork::Parse(text)) {
+      out.inbound_networks.push_back(*network);
+    } else {
+      file.Reject("inbound.allow_networks", fmt::format("'{}': want 10.1.0.0/16", text));
+    }
+  }
   out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));
   out.log = ReadLogConfig(file);
   DMARCATE_RETURN_IF_ERROR(file.Finish());

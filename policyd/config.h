@@ -7,10 +7,12 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include "lib/base/ip_address.h"
 #include "lib/dns/resolver.h"
 #include "lib/rpc/daemon.h"
 #include "lib/rpc/listen_config.h"
@@ -28,8 +30,10 @@ struct PolicydConfig {
   DnsConfig dns;                   // [dns]
   absl::Duration watch_interval;   // watch.interval; zero: no history is kept
   int watch_looks_per_second = 0;  // watch.looks_per_second
-  absl::Duration drain_limit;      // shutdown.limit
-  LogConfig log;                   // [log]
+  // inbound.allow_networks: where mail servers and policies may lie that are not public.
+  std::vector<IpNetwork> inbound_networks;
+  absl::Duration drain_limit;  // shutdown.limit
+  LogConfig log;               // [log]
 };
 
 //   kNotFound, kPermissionDenied  the file

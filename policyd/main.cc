@@ -20,6 +20,8 @@
 #include "lib/dns/ldns_authoritative_resolver.h"
 #include "lib/dns/ldns_resolver.h"
 #include "lib/http/curl_transport.h"
+#include "lib/inbound/certificate.h"
+#include "lib/inbound/inbound.h"
 #include "lib/inspect/public_suffix_file.h"
 #include "lib/rpc/daemon.h"
 #include "lib/rpc/server.h"
@@ -91,6 +93,8 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
   DMARCATE_ASSIGN_OR_RETURN(const auto authoritative,
                             LdnsAuthoritativeResolver::Create(config.dns, *resolver));
   CurlTransport http;
+  CurlTransport strangers({.schemes = CurlTransportOptions::Schemes::kHttpsOnly});
+  DMARCATE_ASSIGN_OR_RETURN(const auto trust, TrustStore::Load());
   DirectorySecretSource secrets(config.secrets_directory);
   RealProviderFactory providers(http, secrets);
   SystemPacer pacer;
@@ -113,7 +117,13 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
       MakeSourceService(parts, *resolver),
       MakeStatsService(parts),
-      MakeRecordService(parts, *resolver, *authoritative, *policies),
+      MakeRecordService(parts, *resolver, *authoritative, *policies,
+                        [&](const DomainName& domain, const MxPosture& mx,
+                            const MtaStsPosture& mta_sts, absl::Duration limit) {
+                          return InspectInbound(
+                              domain, mx, mta_sts, {*resolver, strangers, *trust, clock},
+                              {.guard = {config.inbound_networks}, .limit = limit});
+                        }),
       MakeChangeService(parts, engine),
       MakeReportService(parts, reports, suffixes),
       MakeProviderService(parts, providers),

@@ -33,6 +33,8 @@ std::vector<LintFinding> Posture::AllFindings() const {
   Append(all, dmarc.judgement.findings);
   for (const DkimPosture& one : dkim) Append(all, one.judgement.findings);
   Append(all, mx.judgement.findings);
+  Append(all, mta_sts.judgement.findings);
+  Append(all, tls_rpt.judgement.findings);
   return all;
 }
 
@@ -54,6 +56,10 @@ MxPosture InspectMx(const DomainName& domain, Resolver& resolver,
   return mx;
 }
 
+ReceivesMail MayReceiveMail(const MxPosture& mx) {
+  return mx.null_mx ? ReceivesMail::kNo : ReceivesMail::kMaybe;
+}
+
 Posture InspectDomain(const DomainName& domain, Resolver& live_resolver,
                       AuthoritativeResolver& live_authoritative, const Clock& clock,
                       const PostureOptions& options) {
@@ -70,9 +76,13 @@ Posture InspectDomain(const DomainName& domain, Resolver& live_resolver,
     posture.dkim.push_back(InspectDkim(domain, selector, resolver, authoritative, options));
   }
   posture.mx = InspectMx(domain, resolver, authoritative, options);
+  const ReceivesMail receives_mail = MayReceiveMail(posture.mx);
+  posture.mta_sts = InspectMtaSts(domain, receives_mail, resolver, authoritative, options);
+  posture.tls_rpt = InspectTlsRpt(domain, receives_mail, resolver, authoritative, options);
 
   posture.verdict = Worse(posture.spf.judgement.verdict, posture.dmarc.judgement.verdict);
-  std::vector<const RecordView*> views = {&posture.spf.view, &posture.dmarc.view, &posture.mx.view};
+  std::vector<const RecordView*> views = {&posture.spf.view, &posture.dmarc.view, &posture.mx.view,
+                                          &posture.mta_sts.view, &posture.tls_rpt.view};
   for (const DkimPosture& dkim : posture.dkim) {
     posture.verdict = Worse(posture.verdict, dkim.judgement.verdict);
     views.push_back(&dkim.view);

@@ -1,7 +1,7 @@
 // lib/inspect/posture.h
-// How a domain stands, at a glance and in detail: SPF, DMARC, each DKIM selector and MX, as
-// receivers see them (resolver) and as every authoritative server serves them, judged with reason
-// and fix.
+// How a domain stands, at a glance and in detail: SPF, DMARC, each DKIM selector, MX, MTA-STS and
+// TLS-RPT, as others see them (resolver) and as every authoritative server serves them, judged with
+// reason and fix. Records only: mail servers and policies are lib/inbound's.
 
 #ifndef DMARCATE_LIB_INSPECT_POSTURE_H_
 #define DMARCATE_LIB_INSPECT_POSTURE_H_
@@ -23,7 +23,9 @@
 #include "lib/mailauth/dkim_key.h"
 #include "lib/mailauth/dmarc_record.h"
 #include "lib/mailauth/lint.h"
+#include "lib/mailauth/mta_sts_record.h"
 #include "lib/mailauth/spf_record.h"
+#include "lib/mailauth/tls_rpt_record.h"
 
 namespace dmarcate {
 
@@ -86,14 +88,32 @@ struct MxPosture {
   Judgement judgement;
 };
 
+struct MtaStsPosture {
+  RecordView view;   // at _mta-sts.<domain>
+  std::string text;  // the record, empty if there is not exactly one
+  std::optional<MtaStsRecord> record;
+  Judgement judgement;
+};
+
+struct TlsRptPosture {
+  RecordView view;  // at _smtp._tls.<domain>
+  std::string text;
+  std::optional<TlsRptRecord> record;
+  Judgement judgement;
+};
+
 struct Posture {
   DomainName domain;
   absl::Time read_time;
-  Verdict verdict = Verdict::kUnknown;  // the worst of SPF, DMARC and DKIM; MX informs
+  // The worst of SPF, DMARC and DKIM, which are about mail from the domain; what is about mail to
+  // it informs.
+  Verdict verdict = Verdict::kUnknown;
   SpfPosture spf;
   DmarcPosture dmarc;
   std::vector<DkimPosture> dkim;  // in the order of the selectors given
   MxPosture mx;
+  MtaStsPosture mta_sts;
+  TlsRptPosture tls_rpt;
   bool consistent = true;                // all views
   std::vector<std::string> unreachable;  // all views, each once
 
@@ -130,6 +150,16 @@ DkimPosture InspectDkim(const DomainName& domain, const std::string& selector, R
                         AuthoritativeResolver& authoritative, const PostureOptions& options = {});
 MxPosture InspectMx(const DomainName& domain, Resolver& resolver,
                     AuthoritativeResolver& authoritative, const PostureOptions& options = {});
+
+// A domain with a null MX needs neither of these records; their absence is a warning otherwise.
+enum class ReceivesMail : uint8_t { kNo, kMaybe };
+ReceivesMail MayReceiveMail(const MxPosture& mx);
+MtaStsPosture InspectMtaSts(const DomainName& domain, ReceivesMail receives_mail,
+                            Resolver& resolver, AuthoritativeResolver& authoritative,
+                            const PostureOptions& options = {});
+TlsRptPosture InspectTlsRpt(const DomainName& domain, ReceivesMail receives_mail,
+                            Resolver& resolver, AuthoritativeResolver& authoritative,
+                            const PostureOptions& options = {});
 
 }  // namespace dmarcate
 

@@ -123,10 +123,8 @@ std::vector<LintFinding> LintView(const RecordView& view, std::string_view path)
   return findings;
 }
 
-void Conclude(const RecordView& view, std::string good, Judgement& judgement) {
+void ConcludeFindings(std::string good, Judgement& judgement) {
   const auto worst = std::ranges::max_element(judgement.findings, {}, &LintFinding::severity);
-  const bool bogus =
-      !view.resolver.ok() && view.resolver.status().code() == absl::StatusCode::kDataLoss;
   judgement.verdict = Verdict::kPass;
   judgement.reason = std::move(good);
   judgement.fix.clear();
@@ -135,6 +133,12 @@ void Conclude(const RecordView& view, std::string good, Judgement& judgement) {
     judgement.reason = worst->message;
     judgement.fix = worst->fix_hint;
   }
+}
+
+void Conclude(const RecordView& view, std::string good, Judgement& judgement) {
+  const bool bogus =
+      !view.resolver.ok() && view.resolver.status().code() == absl::StatusCode::kDataLoss;
+  ConcludeFindings(std::move(good), judgement);
   if (!view.resolver.ok() && !bogus) {
     judgement.verdict = Verdict::kUnknown;
     judgement.reason = fmt::format("nothing was learned: {}", MessageOf(view.resolver.status()));

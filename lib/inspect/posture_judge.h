@@ -1,5 +1,5 @@
 // lib/inspect/posture_judge.h
-// From findings to one verdict, one reason and one fix. Internal to InspectDomain.
+// From findings to one verdict, one reason and one fix. Internal to what looks at a domain.
 
 #ifndef DMARCATE_LIB_INSPECT_POSTURE_JUDGE_H_
 #define DMARCATE_LIB_INSPECT_POSTURE_JUDGE_H_
@@ -34,7 +34,10 @@ void Append(std::vector<LintFinding>& to, std::vector<LintFinding> from);
 // Findings that any record can have: bogus, servers that disagree or are silent, an alias.
 std::vector<LintFinding> LintView(const RecordView& view, std::string_view path);
 
-// Concludes from `judgement.findings`; with none of weight, `good` is the reason of a pass. A
+// Concludes from `judgement.findings` alone: the worst decides, and with none of weight `good` is
+// the reason of a pass.
+void ConcludeFindings(std::string good, Judgement& judgement);
+// The same for what was looked up; with none of weight, `good` is the reason of a pass. A
 // failed resolver look-up leaves kUnknown, unless DNSSEC says bogus: then receivers see nothing
 // either.
 void Conclude(const RecordView& view, std::string good, Judgement& judgement);

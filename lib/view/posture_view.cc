@@ -10,41 +10,6 @@
 namespace dmarcate {
 namespace {
 
-v1::LookupOutcome ToOutcome(const absl::StatusOr<DnsAnswer>& answer) {
-  if (answer.ok()) {
-    switch (answer->outcome) {
-      case DnsOutcome::kRecords:
-        return v1::LOOKUP_OUTCOME_RECORDS;
-      case DnsOutcome::kNoData:
-        return v1::LOOKUP_OUTCOME_NODATA;
-      case DnsOutcome::kNxDomain:
-        return v1::LOOKUP_OUTCOME_NXDOMAIN;
-    }
-  }
-  switch (answer.status().code()) {
-    case absl::StatusCode::kDeadlineExceeded:
-      return v1::LOOKUP_OUTCOME_TIMEOUT;
-    case absl::StatusCode::kDataLoss:
-      return v1::LOOKUP_OUTCOME_BOGUS;
-    default:
-      return v1::LOOKUP_OUTCOME_SERVFAIL;
-  }
-}
-
-v1::Verdict ToVerdict(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kPass:
-      return v1::VERDICT_PASS;
-    case Verdict::kWarn:
-      return v1::VERDICT_WARN;
-    case Verdict::kFail:
-      return v1::VERDICT_FAIL;
-    case Verdict::kUnknown:
-      return v1::VERDICT_UNKNOWN;
-  }
-  return v1::VERDICT_UNSPECIFIED;
-}
-
 template <typename Message>
 void AddValues(const DnsAnswer& answer, Message* out) {
   for (const TxtRecord& txt : answer.txt) out->add_values(ToValidUtf8(txt.Joined()));
@@ -58,7 +23,7 @@ void FillView(const RecordView& view, const Judgement& judgement, v1::RecordType
               v1::LiveRecord* out) {
   out->set_type(type);
   out->set_owner_name(view.owner.text());
-  out->set_outcome(ToOutcome(view.resolver));
+  out->set_outcome(OutcomeOf(view.resolver));
   if (view.resolver.ok()) {
     AddValues(*view.resolver, out);
     out->set_ttl_seconds(view.resolver->ttl_seconds);
@@ -67,7 +32,7 @@ void FillView(const RecordView& view, const Judgement& judgement, v1::RecordType
   } else {
     out->set_error(std::string(MessageOf(view.resolver.status())));
   }
-  out->set_verdict(ToVerdict(judgement.verdict));
+  out->set_verdict(ToMessage(judgement.verdict));
   out->set_verdict_reason(judgement.reason);
   for (const LintFinding& finding : judgement.findings) ToMessage(finding, out->add_findings());
   out->set_consistent(view.consistent);
@@ -76,7 +41,7 @@ void FillView(const RecordView& view, const Judgement& judgement, v1::RecordType
     v1::ServerView* one = out->add_servers();
     one->set_name_server(server.name_server.text());
     one->set_address(server.address);
-    one->set_outcome(ToOutcome(server.answer));
+    one->set_outcome(OutcomeOf(server.answer));
     if (!server.answer.ok()) {
       one->set_error(std::string(MessageOf(server.answer.status())));
       continue;
@@ -101,6 +66,41 @@ void FillNode(const SpfNode& node, v1::SpfNode* out) {
 }
 
 }  // namespace
+
+v1::LookupOutcome OutcomeOf(const absl::StatusOr<DnsAnswer>& answer) {
+  if (answer.ok()) {
+    switch (answer->outcome) {
+      case DnsOutcome::kRecords:
+        return v1::LOOKUP_OUTCOME_RECORDS;
+      case DnsOutcome::kNoData:
+        return v1::LOOKUP_OUTCOME_NODATA;
+      case DnsOutcome::kNxDomain:
+        return v1::LOOKUP_OUTCOME_NXDOMAIN;
+    }
+  }
+  switch (answer.status().code()) {
+    case absl::StatusCode::kDeadlineExceeded:
+      return v1::LOOKUP_OUTCOME_TIMEOUT;
+    case absl::StatusCode::kDataLoss:
+      return v1::LOOKUP_OUTCOME_BOGUS;
+    default:
+      return v1::LOOKUP_OUTCOME_SERVFAIL;
+  }
+}
+
+v1::Verdict ToMessage(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kPass:
+      return v1::VERDICT_PASS;
+    case Verdict::kWarn:
+      return v1::VERDICT_WARN;
+    case Verdict::kFail:
+      return v1::VERDICT_FAIL;
+    case Verdict::kUnknown:
+      return v1::VERDICT_UNKNOWN;
+  }
+  return v1::VERDICT_UNSPECIFIED;
+}
 
 void ToMessage(const LintFinding& finding, v1::LintFinding* out) {
   out->set_code(finding.code);
@@ -155,6 +155,16 @@ void ToMessage(const MxPosture& posture, v1::LiveRecord* out) {
   FillView(posture.view, posture.judgement, v1::RECORD_TYPE_MX, out);
 }
 
+void ToMessage(const MtaStsPosture& posture, v1::LiveRecord* out) {
+  FillView(posture.view, posture.judgement, v1::RECORD_TYPE_MTA_STS, out);
+  out->set_record(ToValidUtf8(posture.text));
+}
+
+void ToMessage(const TlsRptPosture& posture, v1::LiveRecord* out) {
+  FillView(posture.view, posture.judgement, v1::RECORD_TYPE_TLS_RPT, out);
+  out->set_record(ToValidUtf8(posture.text));
+}
+
 void ToMessage(const Posture& posture, const std::vector<v1::RecordType>& types,
                v1::InspectRecordsResponse* out) {
   const auto wanted = [&types](v1::RecordType type) {
@@ -166,6 +176,8 @@ void ToMessage(const Posture& posture, const std::vector<v1::RecordType>& types,
     for (const DkimPosture& dkim : posture.dkim) ToMessage(dkim, out->add_records());
   }
   if (wanted(v1::RECORD_TYPE_MX)) ToMessage(posture.mx, out->add_records());
+  if (wanted(v1::RECORD_TYPE_MTA_STS)) ToMessage(posture.mta_sts, out->add_records());
+  if (wanted(v1::RECORD_TYPE_TLS_RPT)) ToMessage(posture.tls_rpt, out->add_records());
   out->set_consistent(posture.consistent);
   out->mutable_read_time()->set_seconds(absl::ToUnixSeconds(posture.read_time));
 }

@@ -16,11 +16,15 @@
 namespace dmarcate {
 
 void ToMessage(const LintFinding& finding, v1::LintFinding* out);
+v1::Verdict ToMessage(Verdict verdict);
+v1::LookupOutcome OutcomeOf(const absl::StatusOr<DnsAnswer>& answer);
 void ToMessage(const SpfTree& tree, v1::SpfTree* out);
 void ToMessage(const SpfPosture& posture, v1::LiveRecord* out);
 void ToMessage(const DmarcPosture& posture, v1::LiveRecord* out);
 void ToMessage(const DkimPosture& posture, v1::LiveRecord* out);
 void ToMessage(const MxPosture& posture, v1::LiveRecord* out);
+void ToMessage(const MtaStsPosture& posture, v1::LiveRecord* out);
+void ToMessage(const TlsRptPosture& posture, v1::LiveRecord* out);
 
 // The records of `types`, in the order SPF, DMARC, DKIM, MX; empty `types` means all.
 void ToMessage(const Posture& posture, const std::vector<v1::RecordType>& types,

@@ -1,6 +1,7 @@
 #include "policyd/service/record_service.h"
 
 #include <algorithm>
+#include <semaphore>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "lib/mailauth/record_lint.h"
 #include "lib/rpc/errors.h"
 #include "lib/rpc/unary.h"
+#include "lib/view/inbound_view.h"
 #include "lib/view/posture_view.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
@@ -28,6 +30,12 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kMaxRecordOctets = 64 << 10;
+
+// Looks at mail servers that run at once: each holds a handler's thread for half a minute if
+// servers are silent, and others need threads, too.
+constexpr int kMaxInboundLooks = 4;
+// What is left to answer in.
+constexpr absl::Duration kAnswerTime = absl::Seconds(4);
 
 // Two seconds less than a call has (kReadLimit): an answer that was cut, and says so, beats none.
 constexpr absl::Duration kLookTime = absl::Seconds(8);
@@ -79,16 +87,20 @@ absl::Status ExpansionError(const absl::Status& status) {
 class RecordServiceImpl final : public v1::RecordService::CallbackService {
  public:
   RecordServiceImpl(const ServiceParts& parts, Resolver& resolver,
-                    AuthoritativeResolver& authoritative, ObservationStore& observations)
+                    AuthoritativeResolver& authoritative, ObservationStore& observations,
+                    InboundLook look_inbound)
       : parts_(parts),
         resolver_(resolver),
         authoritative_(authoritative),
-        observations_(observations) {}
+        observations_(observations),
+        look_inbound_(std::move(look_inbound)) {}
 
   grpc::ServerUnaryReactor* InspectRecords(grpc::CallbackServerContext* context,
                                            const v1::InspectRecordsRequest* request,
                                            v1::InspectRecordsResponse* response) override {
-    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+    // Strangers' mail servers take longer than the DNS does.
+    const CallKind kind = request->inbound() ? CallKind::kMutation : CallKind::kRead;
+    return ServeUnary(parts_.host, kind, context, request, response,
                       [this](const Call& call, const auto& in, auto* out) {
                         return ToGrpc(Inspect(call, in, out));
                       });
@@ -121,6 +133,8 @@ class RecordServiceImpl final : public v1::RecordService::CallbackService {
  private:
   absl::Status Inspect(const Call& call, const v1::InspectRecordsRequest& in,
                        v1::InspectRecordsResponse* out);
+  absl::Status LookInbound(const Call& call, const DomainName& domain, const Posture& posture,
+                           v1::InboundPosture* out);
   absl::Status Lint(const Call& call, const v1::LintRecordsRequest& in,
                     v1::LintRecordsResponse* out);
   absl::Status LintText(const std::string& text, v1::LintRecordsResponse* out);
@@ -133,6 +147,8 @@ class RecordServiceImpl final : public v1::RecordService::CallbackService {
   Resolver& resolver_;
   AuthoritativeResolver& authoritative_;
   ObservationStore& observations_;
+  const InboundLook look_inbound_;
+  std::counting_semaphore<kMaxInboundLooks> inbound_looks_{kMaxInboundLooks};
 };
 
 std::vector<std::string> RecordServiceImpl::Selectors(const Call& call, const DomainName& domain,
@@ -150,9 +166,6 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
   for (const int type : in.types()) {
     if (!v1::RecordType_IsValid(type) || type == v1::RECORD_TYPE_UNSPECIFIED) {
       return FieldError("types", "unknown record type");
-    }
-    if (type == v1::RECORD_TYPE_MTA_STS || type == v1::RECORD_TYPE_TLS_RPT) {
-      return FieldError("types", "of MTA_STS and TLS_RPT there is a history only");
     }
     types.push_back(static_cast<v1::RecordType>(type));
   }
@@ -197,8 +210,20 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
       ToMessage(InspectDkim(domain, selector, resolver, authoritative, options),
                 out->add_records());
     }
-    if (wanted(v1::RECORD_TYPE_MX)) {
-      ToMessage(InspectMx(domain, resolver, authoritative, options), out->add_records());
+    const bool mta_sts = wanted(v1::RECORD_TYPE_MTA_STS);
+    const bool tls_rpt = wanted(v1::RECORD_TYPE_TLS_RPT);
+    if (wanted(v1::RECORD_TYPE_MX) || mta_sts || tls_rpt || in.inbound()) {
+      posture.mx = InspectMx(domain, resolver, authoritative, options);
+    }
+    const ReceivesMail receives_mail = MayReceiveMail(posture.mx);
+    if (wanted(v1::RECORD_TYPE_MX)) ToMessage(posture.mx, out->add_records());
+    if (mta_sts || in.inbound()) {
+      posture.mta_sts = InspectMtaSts(domain, receives_mail, resolver, authoritative, options);
+    }
+    if (mta_sts) ToMessage(posture.mta_sts, out->add_records());
+    if (tls_rpt) {
+      ToMessage(InspectTlsRpt(domain, receives_mail, resolver, authoritative, options),
+                out->add_records());
     }
     out->set_consistent(std::ranges::all_of(
         out->records(), [](const v1::LiveRecord& record) { return record.consistent(); }));
@@ -209,7 +234,23 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
                        fmt::format("{}: neither the resolver nor any server answered: {}",
                                    domain.text(), out->records(0).error()));
   }
+  if (in.inbound()) {
+    DMARCATE_RETURN_IF_ERROR(LookInbound(call, domain, posture, out->mutable_inbound()));
+  }
   return TellDrift(parts_, observations_, domain, views, began, out);
+}
+
+absl::Status RecordServiceImpl::LookInbound(const Call& call, const DomainName& domain,
+                                            const Posture& posture, v1::InboundPosture* out) {
+  if (!inbound_looks_.try_acquire()) {
+    return ReasonError(Reason::kRateLimited,
+                       fmt::format("{} looks at mail servers run already", kMaxInboundLooks));
+  }
+  ToMessage(look_inbound_(domain, posture.mx, posture.mta_sts,
+                          call.deadline() - parts_.clock.Now() - kAnswerTime),
+            out);
+  inbound_looks_.release();
+  return absl::OkStatus();
 }
 
 absl::Status RecordServiceImpl::LintText(const std::string& text, v1::LintRecordsResponse* out) {
@@ -273,8 +314,10 @@ absl::Status RecordServiceImpl::Expand(const v1::ExpandSpfRequest& in, v1::Expan
 
 std::unique_ptr<grpc::Service> MakeRecordService(const ServiceParts& parts, Resolver& resolver,
                                                  AuthoritativeResolver& authoritative,
-                                                 ObservationStore& observations) {
-  return std::make_unique<RecordServiceImpl>(parts, resolver, authoritative, observations);
+                                                 ObservationStore& observations,
+                                                 InboundLook look_inbound) {
+  return std::make_unique<RecordServiceImpl>(parts, resolver, authoritative, observations,
+                                             std::move(look_inbound));
 }
 
 }  // namespace dmarcate

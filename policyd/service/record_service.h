@@ -4,9 +4,15 @@
 #ifndef DMARCATE_POLICYD_SERVICE_RECORD_SERVICE_H_
 #define DMARCATE_POLICYD_SERVICE_RECORD_SERVICE_H_
 
+#include <functional>
 #include <memory>
 
+#include "absl/time/time.h"
+
 #include "lib/dns/resolver.h"
+#include "lib/inbound/inbound.h"
+#include "lib/inspect/posture.h"
+#include "lib/mailauth/domain_name.h"
 #include "lib/store/observation_store.h"
 #include "policyd/service/handler.h"
 
@@ -16,9 +22,15 @@ class Service;
 
 namespace dmarcate {
 
+// InspectInbound with all but what the request decides. Thread-safe; blocks for about `limit`.
+using InboundLook =
+    std::function<InboundPosture(const DomainName& domain, const MxPosture& mx,
+                                 const MtaStsPosture& mta_sts, absl::Duration limit)>;
+
 std::unique_ptr<grpc::Service> MakeRecordService(const ServiceParts& parts, Resolver& resolver,
                                                  AuthoritativeResolver& authoritative,
-                                                 ObservationStore& observations);
+                                                 ObservationStore& observations,
+                                                 InboundLook look_inbound);
 
 }  // namespace dmarcate
 

@@ -14,8 +14,9 @@ for file in $(sources | xargs grep -l 'curl_easy_init'); do
   grep -q 'CURLOPT_PROTOCOLS_STR' "$file" || { echo "$file: name the protocols (CURLOPT_PROTOCOLS_STR)"; status=1; }
 done
 
-# DNS; probes for a Unix socket that is in use; a child that an account's token_command names.
-may_connect='lib/dns/exchange.cc lib/rpc/server.cc ingestd/intake/smtp/server.cc'
+# DNS; probes for a Unix socket that is in use; the probe of mail servers, which offers no mail and which ingestd may not
+# include (tests/checks/dependencies.sh); a child that an account's token_command names.
+may_connect='lib/dns/exchange.cc lib/rpc/server.cc ingestd/intake/smtp/server.cc lib/inbound/smtp_probe.cc'
 may_spawn='ingestd/intake/imap/account.cc'
 unlisted() {  # PATTERN FILES
   local file

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/app.h"
+#include "cli/messages.h"
 #include "cli/posture_text.h"
 #include "dmarcate/v1/source.pb.h"
 
@@ -164,6 +165,59 @@ TEST(Posture, FindingsSayWhere) {
             "warning,SPF_PTR,spf/ptr,0,slow,,\r\n"
             "error,SPF_NO_ALL,spf,,open,,\r\n");
   EXPECT_THAT(table.Render(Format::kTable), HasSubstr("spf/ptr      0  slow"));
+}
+
+TEST(Posture, MailServersArePrintedWithReasonAndFix) {
+  v1::InspectRecordsResponse response;
+  EXPECT_EQ(InboundText(response), "") << "nobody asked";
+  v1::InboundPosture* inbound = response.mutable_inbound();
+  inbound->set_verdict(v1::VERDICT_FAIL);
+  v1::MtaStsPolicyView* policy = inbound->mutable_mta_sts_policy();
+  policy->set_verdict(v1::VERDICT_PASS);
+  policy->set_url("https://mta-sts.example.com/.well-known/mta-sts.txt");
+  policy->set_verdict_reason("mode enforce for 30 days");
+  v1::MailServerView* server = inbound->add_mail_servers();
+  server->set_host("mx.example.com");
+  server->set_verdict(v1::VERDICT_FAIL);
+  server->set_verdict_reason("no TLSA record matches");
+  v1::LintFinding* finding = server->add_findings();
+  finding->set_severity(v1::SEVERITY_ERROR);
+  finding->set_code("DANE_MISMATCH");
+  finding->set_message("no TLSA record matches");
+  finding->set_fix_hint("Publish 3 1 1.");
+  v1::SmtpProbeView* probe = server->add_probes();
+  probe->set_address("192.0.2.1");
+  probe->set_stage(v1::SMTP_STAGE_DONE);
+  probe->set_tls_version("TLSv1.3");
+  probe->set_cipher("TLS_AES_256_GCM_SHA384");
+  v1::CertificateView* certificate = probe->add_certificates();
+  certificate->set_subject("CN=mx\x1b[2J");
+  certificate->mutable_not_after_time()->set_seconds(1'800'000'000);
+  v1::SmtpProbeView* silent = server->add_probes();
+  silent->set_address("2001:db8::1");
+  silent->set_stage(v1::SMTP_STAGE_CONNECT);
+  silent->set_error("no route\x07");
+  v1::TlsaView* tlsa = server->mutable_dane()->add_records();
+  tlsa->set_record("3 1 1 aa");
+  tlsa->set_usable(true);
+  inbound->set_mail_servers_left_out(3);
+  EXPECT_EQ(InboundText(response),
+            "pass    POLICY  https://mta-sts.example.com/.well-known/mta-sts.txt\n"
+            "        mode enforce for 30 days\n"
+            "fail    SERVER  mx.example.com\n"
+            "        no TLSA record matches\n"
+            "        error DANE_MISMATCH: no TLSA record matches\n"
+            "          fix: Publish 3 1 1.\n"
+            "        ok 192.0.2.1  TLSv1.3 TLS_AES_256_GCM_SHA384  CN=mx\\x1b[2J until " +
+                Text(certificate->not_after_time()) +
+                "\n"
+                "        -- 2001:db8::1  no route\\x07\n"
+                "        -- TLSA 3 1 1 aa  matches no certificate seen\n"
+                "3 more mail servers were not looked at\n");
+  EXPECT_EQ(PostureExitCode(response), kDifferences);
+  server->set_verdict(v1::VERDICT_UNKNOWN);
+  inbound->set_verdict(v1::VERDICT_UNKNOWN);
+  EXPECT_EQ(PostureExitCode(response), kUnavailable);
 }
 
 TEST(Posture, UnknownIsNeverDone) {

@@ -31,6 +31,8 @@ class PostureTest : public testing::Test {
     Txt("example.com", {"v=spf1 ip4:192.0.2.0/24 -all", "site=1"});
     Txt("_dmarc.example.com", {"v=DMARC1; p=reject; rua=mailto:r@example.com"});
     Txt("s1._domainkey.example.com", {kKey});
+    Txt("_mta-sts.example.com", {"v=STSv1; id=20261130"});
+    Txt("_smtp._tls.example.com", {"v=TLSRPTv1; rua=mailto:tls@example.com"});
     dns_.SetMx(domain_, {{10, Name("mx.example.com")}});
     for (const size_t index : {0u, 1u}) {
       servers_.server(domain_, index).SetMx(domain_, {{10, Name("mx.example.com")}});
@@ -66,6 +68,11 @@ TEST_F(PostureTest, AGoodDomainPasses) {
   EXPECT_EQ(posture.dkim[0].judgement.reason, "ed25519 key of 256 bits");
   ASSERT_EQ(posture.mx.records.size(), 1u);
   EXPECT_EQ(posture.mx.judgement.verdict, Verdict::kPass);
+  EXPECT_EQ(posture.mta_sts.judgement.verdict, Verdict::kPass);
+  EXPECT_EQ(posture.mta_sts.judgement.reason, "announces the policy 20261130");
+  EXPECT_EQ(posture.mta_sts.record->id, "20261130");
+  EXPECT_EQ(posture.tls_rpt.judgement.verdict, Verdict::kPass);
+  EXPECT_EQ(posture.tls_rpt.judgement.reason, "senders report to 1 address");
 }
 
 TEST_F(PostureTest, MonitoringIsAWarning) {
@@ -255,6 +262,99 @@ TEST_F(PostureTest, NullMxIsSaid) {
   const Posture posture = Inspect();
   EXPECT_TRUE(posture.mx.null_mx);
   EXPECT_THAT(posture.mx.judgement.reason, HasSubstr("null MX"));
+}
+
+// Each of MTA-STS and TLS-RPT: what is at its name, and what is said of it. Never the domain's
+// verdict, which is about mail from it.
+struct TransportCase {
+  std::string name;
+  std::vector<std::string> texts;
+  Verdict want = Verdict::kPass;
+  std::vector<std::string> want_codes;
+};
+class TransportRecordTest : public PostureTest,
+                            public testing::WithParamInterface<TransportCase> {};
+class MtaStsRecordTest : public TransportRecordTest {};
+class TlsRptRecordTest : public TransportRecordTest {};
+
+TEST_P(MtaStsRecordTest, IsJudged) {
+  Txt("_mta-sts.example.com", GetParam().texts);
+  const Posture posture = Inspect();
+  EXPECT_EQ(posture.mta_sts.judgement.verdict, GetParam().want);
+  EXPECT_EQ(Codes(posture.mta_sts.judgement.findings), GetParam().want_codes);
+  EXPECT_EQ(Codes(posture.AllFindings()), GetParam().want_codes);
+  EXPECT_EQ(posture.mta_sts.judgement.fix.empty(), GetParam().want == Verdict::kPass);
+  EXPECT_EQ(posture.verdict, Verdict::kPass);
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, MtaStsRecordTest,
+    testing::Values(
+        TransportCase{"Missing", {}, Verdict::kWarn, {"MTA_STS_MISSING"}},
+        TransportCase{"OtherTextDoesNotCount", {"site=1"}, Verdict::kWarn, {"MTA_STS_MISSING"}},
+        TransportCase{"OneAmongOthers", {"site=1", "v=STSv1; id=1"}},
+        TransportCase{
+            "Several", {"v=STSv1; id=1", "v=STSv1; id=2"}, Verdict::kFail, {"MTA_STS_MULTIPLE"}},
+        TransportCase{"NoId", {"v=STSv1;"}, Verdict::kFail, {"MTA_STS_SYNTAX"}},
+        TransportCase{"BadId", {"v=STSv1; id=2026-11"}, Verdict::kFail, {"MTA_STS_SYNTAX"}},
+        TransportCase{"UnknownFieldInforms",
+                      {"v=STSv1; id=1; x=y"},
+                      Verdict::kPass,
+                      {"MTA_STS_UNKNOWN_FIELD"}}),
+    [](const auto& instance) { return instance.param.name; });
+
+TEST_P(TlsRptRecordTest, IsJudged) {
+  Txt("_smtp._tls.example.com", GetParam().texts);
+  const Posture posture = Inspect();
+  EXPECT_EQ(posture.tls_rpt.judgement.verdict, GetParam().want);
+  EXPECT_EQ(Codes(posture.tls_rpt.judgement.findings), GetParam().want_codes);
+  EXPECT_EQ(Codes(posture.AllFindings()), GetParam().want_codes);
+  EXPECT_EQ(posture.tls_rpt.judgement.fix.empty(), GetParam().want == Verdict::kPass);
+  EXPECT_EQ(posture.verdict, Verdict::kPass);
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, TlsRptRecordTest,
+    testing::Values(TransportCase{"Missing", {}, Verdict::kWarn, {"TLS_RPT_MISSING"}},
+                    TransportCase{
+                        "Several",
+                        {"v=TLSRPTv1; rua=mailto:a@example.com", "v=TLSRPTv1; rua=mailto:b@b.test"},
+                        Verdict::kFail,
+                        {"TLS_RPT_MULTIPLE"}},
+                    TransportCase{"NoRua", {"v=TLSRPTv1;"}, Verdict::kFail, {"TLS_RPT_SYNTAX"}},
+                    TransportCase{"NobodyCanReportThere",
+                                  {"v=TLSRPTv1; rua=ftp://example.com/"},
+                                  Verdict::kFail,
+                                  {"TLS_RPT_BAD_ADDRESS"}}),
+    [](const auto& instance) { return instance.param.name; });
+
+TEST_F(PostureTest, ADomainWithoutMailNeedsNoTransportRecords) {
+  dns_.SetMx(domain_, {{0, DomainName()}});
+  Txt("_mta-sts.example.com", {});
+  Txt("_smtp._tls.example.com", {});
+  options_.server_views = ServerViews::kSkip;
+  const Posture posture = Inspect();
+  EXPECT_EQ(posture.mta_sts.judgement.verdict, Verdict::kPass);
+  EXPECT_EQ(posture.tls_rpt.judgement.verdict, Verdict::kPass);
+  EXPECT_THAT(posture.mta_sts.judgement.reason, HasSubstr("receives no mail"));
+}
+
+TEST_F(PostureTest, ATransportRecordThatIsNotKnownIsNotMissing) {
+  dns_.Fail(Name("_mta-sts.example.com"), RrType::kTxt, absl::UnavailableError("SERVFAIL"));
+  dns_.Fail(Name("_smtp._tls.example.com"), RrType::kTxt, absl::DataLossError("bogus"));
+  const Posture posture = Inspect();
+  EXPECT_EQ(posture.mta_sts.judgement.verdict, Verdict::kUnknown);
+  EXPECT_THAT(Codes(posture.mta_sts.judgement.findings), ElementsAre("LOOKUP_FAILED"));
+  EXPECT_EQ(posture.tls_rpt.judgement.verdict, Verdict::kFail);
+  EXPECT_THAT(Codes(posture.tls_rpt.judgement.findings), ElementsAre("DNSSEC_BOGUS"));
+  EXPECT_EQ(posture.verdict, Verdict::kPass);
+}
+
+TEST_F(PostureTest, ANameTooLongForATransportRecordIsUnknown) {
+  std::string text = "a.test";
+  while (text.size() < 247) text = "a." + text;
+  const MtaStsPosture mta_sts =
+      InspectMtaSts(Name(text), ReceivesMail::kMaybe, dns_, servers_, options_);
+  EXPECT_EQ(mta_sts.judgement.verdict, Verdict::kUnknown);
+  EXPECT_THAT(dns_.queries(), IsEmpty());
 }
 
 }  // namespace

@@ -17,6 +17,13 @@ TEST(PolicydConfig, EveryKeyHasADefault) {
   EXPECT_EQ(config->watch_interval, absl::Hours(1));
   EXPECT_EQ(config->watch_looks_per_second, 10);
   EXPECT_TRUE(config->listen.tcp.empty()) << "no TCP unless asked for";
+  EXPECT_TRUE(config->inbound_networks.empty());
+}
+
+TEST(PolicydConfig, AnAllowedNetworkIsANetwork) {
+  const auto config = ParsePolicydConfig("[inbound]\nallow_networks = [\"intern\"]", "test.toml");
+  EXPECT_THAT(std::string(config.status().message()),
+              HasSubstr("inbound.allow_networks: 'intern': want 10.1.0.0/16"));
 }
 
 TEST(PolicydConfig, ReadsWhatIsThere) {
@@ -44,6 +51,8 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
     [watch]
     interval = "0s"
     looks_per_second = 3
+    [inbound]
+    allow_networks = ["10.1.0.0/16", "fd00::/8"]
     [log]
     format = "json"
     level = "debug"
@@ -57,6 +66,8 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
   EXPECT_EQ(config->address_domain, "reports.example");
   EXPECT_EQ(config->snapshot_file, "/tmp/snapshot/ingestd");
   EXPECT_EQ(config->dns.resolvers, std::vector<std::string>{"127.0.0.1:5300"});
+  ASSERT_EQ(config->inbound_networks.size(), 2u);
+  EXPECT_EQ(config->inbound_networks[0].ToString(), "10.1.0.0/16");
   ASSERT_EQ(config->dns.stubs.size(), 1u);
   EXPECT_EQ(config->watch_interval, absl::ZeroDuration());
   EXPECT_EQ(config->watch_looks_per_second, 3);

@@ -299,14 +299,5 @@ TEST_F(RecordHistoryTest, ADomainThatNobodyManagesHasNoDrift) {
   EXPECT_THAT(Codes(Inspect("example.net")), IsEmpty());
 }
 
-TEST_F(RecordHistoryTest, OfSomeTypesThereIsAHistoryOnly) {
-  v1::InspectRecordsRequest request;
-  request.set_parent("domains/example.com");
-  request.add_types(v1::RECORD_TYPE_MTA_STS);
-  v1::InspectRecordsResponse response;
-  EXPECT_EQ(ReasonOf(world_.Call<RecordService>(&Stub::InspectRecords, request, &response)),
-            "FIELD_INVALID");
-}
-
 }  // namespace
 }  // namespace dmarcate

@@ -1,4 +1,8 @@
 #include <algorithm>
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -6,6 +10,7 @@
 #include "dmarcate/v1/record.grpc.pb.h"
 #include "tests/policyd/analysis/rows.h"
 #include "tests/policyd/service/world.h"
+#include "tests/testing/process.h"
 
 namespace dmarcate {
 namespace {
@@ -74,6 +79,107 @@ TEST_F(RecordServiceTest, LooksAtTheSelectorsThatReportsName) {
   ASSERT_EQ(response.records_size(), 2);
   EXPECT_EQ(response.records(0).owner_name(), "mine._domainkey.example.com");
   EXPECT_EQ(response.records(1).owner_name(), "k2048._domainkey.example.com");
+}
+
+TEST_F(RecordServiceTest, InspectsWhatTheDomainAsksOfSenders) {
+  SetTxt("_mta-sts.example.com", "v=STSv1; id=1");
+  v1::InspectRecordsRequest request;
+  request.set_parent("domains/example.com");
+  request.add_types(v1::RECORD_TYPE_MTA_STS);
+  request.add_types(v1::RECORD_TYPE_TLS_RPT);
+  v1::InspectRecordsResponse response;
+  DMARCATE_CALL(world_, RecordService, InspectRecords, request, &response);
+  ASSERT_EQ(response.records_size(), 2);
+  EXPECT_EQ(response.records(0).type(), v1::RECORD_TYPE_MTA_STS);
+  EXPECT_EQ(response.records(0).record(), "v=STSv1; id=1");
+  EXPECT_EQ(response.records(0).verdict(), v1::VERDICT_PASS);
+  EXPECT_EQ(response.records(1).owner_name(), "_smtp._tls.example.com");
+  EXPECT_EQ(response.records(1).verdict(), v1::VERDICT_WARN);
+  ASSERT_EQ(response.records(1).findings_size(), 1);
+  EXPECT_EQ(response.records(1).findings(0).code(), "TLS_RPT_MISSING");
+}
+
+TEST_F(RecordServiceTest, LooksAtMailServersOnlyWhenAsked) {
+  world_.resolver().SetMx(Name("example.com"), {{10, Name("mx.example.com")}});
+  SetTxt("_mta-sts.example.com", "v=STSv1; id=1");
+  int looks = 0;
+  world_.SetInboundLook([&looks](const DomainName& domain, const MxPosture& mx,
+                                 const MtaStsPosture& mta_sts, absl::Duration) {
+    ++looks;
+    EXPECT_EQ(domain.text(), "example.com");
+    EXPECT_EQ(mx.records.size(), 1u);
+    EXPECT_TRUE(mta_sts.record.has_value());
+    InboundPosture posture;
+    posture.verdict = Verdict::kWarn;
+    MailServerPosture& server = posture.servers.emplace_back();
+    server.host = Name("mx.example.com");
+    server.preference = 10;
+    server.judgement = {.verdict = Verdict::kWarn, .reason = "why", .fix = "Do it."};
+    ProbedAddress& seen = server.probes.emplace_back();
+    seen.probe.address = *IpAddress::Parse("192.0.2.1");
+    seen.probe.stage = SmtpStage::kDone;
+    seen.probe.reply = "220 mx \xff";
+    server.dane.records.push_back({.record = *ParseTlsa("3 1 1 " + std::string(64, 'a'))});
+    return posture;
+  });
+  v1::InspectRecordsRequest request;
+  request.set_parent("domains/example.com");
+  request.add_types(v1::RECORD_TYPE_SPF);
+  v1::InspectRecordsResponse response;
+  DMARCATE_CALL(world_, RecordService, InspectRecords, request, &response);
+  EXPECT_FALSE(response.has_inbound());
+  EXPECT_EQ(looks, 0);
+
+  request.set_inbound(true);
+  for (const bool all_types : {false, true}) {
+    if (all_types) request.clear_types();
+    DMARCATE_CALL(world_, RecordService, InspectRecords, request, &response);
+    EXPECT_EQ(response.records_size(), all_types ? 5 : 1) << "records are as before";
+    EXPECT_EQ(response.inbound().verdict(), v1::VERDICT_WARN);
+    ASSERT_EQ(response.inbound().mail_servers_size(), 1);
+    const v1::MailServerView& server = response.inbound().mail_servers(0);
+    EXPECT_EQ(server.host(), "mx.example.com");
+    EXPECT_EQ(server.preference(), 10);
+    EXPECT_EQ(server.verdict_reason(), "why");
+    EXPECT_EQ(server.fix_hint(), "Do it.");
+    EXPECT_EQ(server.probes(0).address(), "192.0.2.1");
+    EXPECT_EQ(server.probes(0).stage(), v1::SMTP_STAGE_DONE);
+    EXPECT_EQ(server.probes(0).reply(), "220 mx \xef\xbf\xbd");
+    EXPECT_EQ(server.dane().records(0).record(), "3 1 1 " + std::string(64, 'a'));
+  }
+  EXPECT_EQ(looks, 2);
+}
+
+TEST_F(RecordServiceTest, FewLooksAtMailServersRunAtOnce) {
+  std::atomic<int> running = 0;
+  std::atomic<bool> go_on = false;
+  world_.SetInboundLook([&](const auto&...) {
+    ++running;
+    go_on.wait(false);
+    return InboundPosture();
+  });
+  v1::InspectRecordsRequest request;
+  request.set_parent("domains/example.com");
+  request.add_types(v1::RECORD_TYPE_SPF);
+  request.set_inbound(true);
+  std::vector<std::thread> callers;
+  std::atomic<int> answered = 0;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] {
+      v1::InspectRecordsResponse response;
+      answered +=
+          world_.Call<RecordService>(&Stub::InspectRecords, request, &response).ok() ? 1 : 0;
+    });
+  }
+  EXPECT_TRUE(testing_support::WaitUntil([&] { return running == 4; }));
+  v1::InspectRecordsResponse response;
+  EXPECT_EQ(ReasonOf(world_.Call<RecordService>(&Stub::InspectRecords, request, &response)),
+            "RATE_LIMITED");
+  go_on = true;
+  go_on.notify_all();
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(answered, 4);
+  DMARCATE_CALL(world_, RecordService, InspectRecords, request, &response);
 }
 
 TEST_F(RecordServiceTest, WhenNothingCanBeLearnedTheDnsIsUnavailable) {

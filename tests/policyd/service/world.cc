@@ -57,7 +57,10 @@ struct World::Impl {
     services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
     services.push_back(MakeSourceService(parts, resolver));
     services.push_back(MakeStatsService(parts));
-    services.push_back(MakeRecordService(parts, resolver, authoritative, observations));
+    services.push_back(MakeRecordService(
+        parts, resolver, authoritative, observations,
+        [this](const DomainName& domain, const MxPosture& mx, const MtaStsPosture& mta_sts,
+               absl::Duration limit) { return look_inbound(domain, mx, mta_sts, limit); }));
     services.push_back(MakeChangeService(parts, engine));
     services.push_back(MakeReportService(parts, reports, *suffixes));
     services.push_back(MakeProviderService(parts, providers));
@@ -87,6 +90,7 @@ struct World::Impl {
   ReportFollower reports;
   FakeResolver resolver;
   FakeAuthoritativeResolver authoritative;
+  InboundLook look_inbound = [](const auto&...) { return InboundPosture(); };
   std::shared_ptr<FakeDnsProvider> provider;
   FakeProviderFactory providers;
   std::unique_ptr<PublicSuffixList> suffixes = BuiltinPublicSuffixList();
@@ -94,7 +98,7 @@ struct World::Impl {
   ChangeEngine engine{
       {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer}};
   Authenticator authenticator{Secret(Token()), LocalSocketTrust::kTokenRequired};
-  WorkerPool workers{4, 16};
+  WorkerPool workers{6, 16};
   CallHost host{authenticator, workers};
   AnalysisCache analysis{reports, Catalogue::Default()};
   RequestMemory requests{policies, clock};
@@ -115,6 +119,7 @@ FakeClock& World::clock() { return impl_->clock; }
 FakePolicyStore& World::policies() { return impl_->policies; }
 FakeObservationStore& World::observations() { return impl_->observations; }
 FakeResolver& World::resolver() { return impl_->resolver; }
+void World::SetInboundLook(InboundLook look) { impl_->look_inbound = std::move(look); }
 FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }
 FakeDnsProvider& World::provider() { return *impl_->provider; }
 AnalysisCache& World::analysis() { return impl_->analysis; }

@@ -23,6 +23,7 @@
 #include "lib/store/fake_report_store.h"
 #include "policyd/provider/fake_provider.h"
 #include "policyd/service/analysis_cache.h"
+#include "policyd/service/record_service.h"
 #include "policyd/service/snapshot_publisher.h"
 
 namespace dmarcate::service_testing {
@@ -46,6 +47,8 @@ class World {
   FakePolicyStore& policies();
   FakeObservationStore& observations();
   FakeResolver& resolver();
+  // Instead of connecting to mail servers; before the first call. An empty posture if not set.
+  void SetInboundLook(InboundLook look);
   FakeAuthoritativeResolver& authoritative();
   FakeDnsProvider& provider();  // what "dnsProviders/fake" opens
   AnalysisCache& analysis();

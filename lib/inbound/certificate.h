@@ -1,0 +1,63 @@
+// Certificates as mail servers send them: what they say, and whether public authorities vouch for
+// them. OpenSSL stays in the .cc files of this directory.
+
+#ifndef DMARCATE_LIB_INBOUND_CERTIFICATE_H_
+#define DMARCATE_LIB_INBOUND_CERTIFICATE_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "lib/mailauth/domain_name.h"
+
+namespace dmarcate {
+
+// Names are strangers' text: cut to 256 octets, not escaped.
+struct Certificate {
+  std::string subject;             // "CN=mx.example.com"
+  std::string issuer;              //
+  std::vector<std::string> names;  // dNSName entries of subjectAltName; at most 100
+  absl::Time not_before;
+  absl::Time not_after;
+  std::string sha256;       // of the DER, in hex
+  std::string spki_sha256;  // of the SubjectPublicKeyInfo, in hex
+};
+// kInvalidArgument: not the DER of one X.509 certificate.
+absl::StatusOr<Certificate> ParseCertificate(std::string_view der);
+
+// The authorities that are trusted. Thread-safe.
+class TrustStore {
+ public:
+  // `ca_file`: PEM; empty: the system's. kInvalidArgument if it has none.
+  static absl::StatusOr<std::unique_ptr<TrustStore>> Load(const std::string& ca_file = "");
+  ~TrustStore();
+  TrustStore(const TrustStore&) = delete;
+  TrustStore& operator=(const TrustStore&) = delete;
+
+ private:
+  friend class ChainVerifier;
+  struct Impl;
+  explicit TrustStore(std::unique_ptr<Impl> impl);
+  const std::unique_ptr<Impl> impl_;
+};
+
+// What is wrong with a chain, each apart: a sender may care for one and not for another.
+struct ChainProblems {
+  bool untrusted = false;          // self-signed, issuer not known, not for servers, bad signature
+  bool wrong_name = false;         // not for the host (RFC 6125)
+  bool outside_validity = false;   // expired, or not yet valid; the server's own or an issuer's
+  std::vector<std::string> words;  // OpenSSL's, each once: "certificate has expired"
+
+  bool none() const { return !untrusted && !wrong_name && !outside_validity; }
+};
+// `chain`: DER, the server's own first. Pure for a given store.
+ChainProblems VerifyChain(const std::vector<std::string>& chain, const DomainName& host,
+                          const TrustStore& store, absl::Time now);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_INBOUND_CERTIFICATE_H_

@@ -1,0 +1,170 @@
+#include "lib/inbound/inbound.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "lib/base/status_macros.h"
+#include "lib/inspect/lookup_budget.h"
+#include "lib/inspect/posture_judge.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr int kMaxLookups = 100;  // two for an address, at most two for TLSA; of eleven names
+constexpr absl::Duration kSessionLimit = absl::Seconds(15);
+
+class Inspector {
+ public:
+  Inspector(const DomainName& domain, const MxPosture& mx, const InboundParts& parts,
+            const InboundOptions& options)
+      : domain_(domain),
+        mx_(mx),
+        parts_(parts),
+        options_(options),
+        end_(parts.clock.Monotonic() + options.limit),
+        meter_(parts.clock, {.max_lookups = kMaxLookups, .max_time = options.limit / 3}),
+        resolver_(parts.resolver, meter_) {}
+
+  InboundPosture Run(const MtaStsPosture& mta_sts) {
+    const absl::Time now = parts_.clock.Now();
+    FindServers();
+    for (MailServerPosture& server : out_.servers) LookupDane(server);
+    Probe();
+    MtaStsFetchOptions fetch{.guard = options_.guard, .port = options_.https_port};
+    fetch.limit = std::min(fetch.limit, Left());
+    out_.policy = JudgeMtaStsPolicy(domain_, mta_sts, mx_,
+                                    FetchMtaStsPolicy(domain_, resolver_, parts_.http, fetch));
+    out_.verdict = out_.policy.judgement.verdict;
+    for (MailServerPosture& server : out_.servers) {
+      for (ProbedAddress& seen : server.probes) Read(server.host, now, seen);
+      MatchDane({TlsaBase(server), domain_}, now, server);
+      JudgeMailServer(Mode(mta_sts), now, server);
+      out_.verdict = Worse(out_.verdict, server.judgement.verdict);
+    }
+    // Where the MX records are not known, neither is what they name.
+    if (!mx_.view.resolver.ok()) out_.verdict = Worse(out_.verdict, Verdict::kUnknown);
+    return std::move(out_);
+  }
+
+ private:
+  absl::Duration Left() const { return end_ - parts_.clock.Monotonic(); }
+
+  // A policy applies where a record announces it.
+  std::optional<MtaStsMode> Mode(const MtaStsPosture& mta_sts) const {
+    if (!mta_sts.record.has_value() || !out_.policy.policy.has_value()) return std::nullopt;
+    return out_.policy.policy->mode;
+  }
+
+  void FindServers() {
+    if (!mx_.view.resolver.ok() || mx_.null_mx) return;
+    std::set<DomainName> seen;
+    for (const MxRecord& mx : mx_.records) {
+      if (mx.exchange.IsRoot() || !seen.insert(mx.exchange).second) continue;
+      if (out_.servers.size() == kMaxMailServers) {
+        ++out_.servers_left_out;
+        continue;
+      }
+      MailServerPosture& server = out_.servers.emplace_back();
+      server.host = mx.exchange;
+      server.preference = mx.preference;
+      server.addresses = LookupAddresses(server.host, resolver_);
+    }
+    if (!mx_.records.empty()) return;
+    // RFC 5321 section 5.1: the domain itself, if it has an address.
+    MailServerPosture self;
+    self.host = domain_;
+    self.addresses = LookupAddresses(domain_, resolver_);
+    if (self.addresses.ok() && self.addresses->addresses.empty()) return;
+    out_.servers.push_back(std::move(self));
+  }
+
+  // The name behind aliases if DNSSEC vouches for them, and has records; else the MX record's
+  // (RFC 7672 section 2.2.3).
+  void LookupDane(MailServerPosture& server) {
+    if (!server.addresses.ok()) return;
+    const HostAddresses& addresses = *server.addresses;
+    if (addresses.secure && addresses.final_name != server.host) {
+      LookupTlsa(addresses.final_name, server.dane);
+      if (!server.dane.answer.ok() || !server.dane.records.empty()) return Secure(server);
+    }
+    LookupTlsa(server.host, server.dane);
+    Secure(server);
+  }
+
+  void LookupTlsa(const DomainName& host, DanePosture& dane) {
+    const auto owner = host.Child("_25._tcp");
+    if (!owner.ok()) {  // nothing can be there
+      dane.answer = DnsAnswer{};
+      return;
+    }
+    dane.owner = *owner;
+    dane.answer = resolver_.Lookup(*owner, RrType::kTlsa);
+    if (!dane.answer.ok()) return;
+    for (const std::string& text : dane.answer->texts) {
+      if (dane.records.size() == kMaxTlsaRecords) break;
+      if (auto record = ParseTlsa(text); record.ok()) dane.records.push_back({*std::move(record)});
+    }
+  }
+
+  void Secure(MailServerPosture& server) const {
+    server.dane.secure = server.dane.answer.ok() && server.dane.answer->validated &&
+                         server.addresses->secure && mx_.view.resolver->validated;
+  }
+
+  DomainName TlsaBase(const MailServerPosture& server) const {
+    const bool behind =
+        server.addresses.ok() &&
+        server.dane.owner == server.addresses->final_name.Child("_25._tcp").value_or(DomainName());
+    return behind ? server.addresses->final_name : server.host;
+  }
+
+  void Probe() {
+    std::vector<SmtpTarget> targets;
+    std::vector<MailServerPosture*> owners;
+    for (MailServerPosture& server : out_.servers) {
+      if (!server.addresses.ok()) continue;
+      const auto& addresses = server.addresses->addresses;
+      for (size_t i = 0; i < std::min(addresses.size(), kMaxAddressesOfServer); ++i) {
+        targets.push_back({server.host, addresses[i]});
+        owners.push_back(&server);
+      }
+    }
+    SmtpProbeOptions options{.port = options_.smtp_port, .guard = options_.guard};
+    options.limit = std::min(kSessionLimit, Left());
+    std::vector<SmtpProbe> probes = ProbeMailServers(targets, options, parts_.clock);
+    for (size_t i = 0; i < probes.size(); ++i) {
+      owners[i]->probes.emplace_back().probe = std::move(probes[i]);
+    }
+  }
+
+  void Read(const DomainName& host, absl::Time now, ProbedAddress& seen) const {
+    if (seen.probe.chain.empty()) return;
+    for (const std::string& der : seen.probe.chain) {
+      if (auto certificate = ParseCertificate(der); certificate.ok()) {
+        seen.certificates.push_back(*std::move(certificate));
+      }
+    }
+    seen.problems = VerifyChain(seen.probe.chain, host, parts_.trust, now);
+  }
+
+  const DomainName& domain_;
+  const MxPosture& mx_;
+  const InboundParts& parts_;
+  const InboundOptions& options_;
+  const absl::Duration end_;  // monotonic
+  LookupMeter meter_;
+  BudgetedResolver resolver_;
+  InboundPosture out_;
+};
+
+}  // namespace
+
+InboundPosture InspectInbound(const DomainName& domain, const MxPosture& mx,
+                              const MtaStsPosture& mta_sts, const InboundParts& parts,
+                              const InboundOptions& options) {
+  return Inspector(domain, mx, parts, options).Run(mta_sts);
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,64 @@
+// One mail server of a domain: what was seen of it, and what is to be said of that.
+
+#ifndef DMARCATE_LIB_INBOUND_MAIL_SERVER_H_
+#define DMARCATE_LIB_INBOUND_MAIL_SERVER_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "lib/dns/resolver.h"
+#include "lib/inbound/addresses.h"
+#include "lib/inbound/certificate.h"
+#include "lib/inbound/smtp_probe.h"
+#include "lib/inspect/posture.h"
+#include "lib/mailauth/mta_sts_policy.h"
+#include "lib/mailauth/tlsa_record.h"
+
+namespace dmarcate {
+
+inline constexpr size_t kMaxTlsaRecords = 32;  // of one server; each is held against every chain
+
+// One session, and what its certificates are worth.
+struct ProbedAddress {
+  SmtpProbe probe;
+  std::vector<Certificate> certificates;  // those of probe.chain that can be read
+  ChainProblems problems;                 // of probe.chain; meaningless if that is empty
+  bool dane_matches = false;              // a usable TLSA record stands for it
+};
+
+struct SeenTlsa {
+  TlsaRecord record;
+  bool usable = false;
+  bool matches = false;  // the chain of an address that showed one
+};
+struct DanePosture {
+  DomainName owner;  // "_25._tcp.mx.example.com"
+  absl::StatusOr<DnsAnswer> answer = absl::UnknownError("not asked");
+  bool secure = false;  // DNSSEC vouches for MX, address and TLSA records
+  std::vector<SeenTlsa> records;
+};
+
+struct MailServerPosture {
+  DomainName host;
+  uint16_t preference = 0;
+  absl::StatusOr<HostAddresses> addresses = absl::UnknownError("not asked");
+  std::vector<ProbedAddress> probes;  // of the first two addresses
+  DanePosture dane;
+  Judgement judgement;
+};
+
+// Holds each record against the chains of `server`. `names` as for MatchesTlsa.
+void MatchDane(const std::vector<DomainName>& names, absl::Time now, MailServerPosture& server);
+
+// Findings and verdict, from all that is in `server` already. Pure. `mode`: of the MTA-STS policy
+// that applies, if there is one. Path of the findings: "mx/<host>".
+void JudgeMailServer(std::optional<MtaStsMode> mode, absl::Time now, MailServerPosture& server);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_LIB_INBOUND_MAIL_SERVER_H_
