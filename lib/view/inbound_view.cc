@@ -56,12 +56,23 @@ v1::SmtpStage ToStage(SmtpStage stage) {
   return v1::SMTP_STAGE_UNSPECIFIED;
 }
 
+// What a Timestamp can hold: the years 1 to 9999. A certificate may say anything; then nothing is
+// set.
+bool IsTimestamp(absl::Time time) {
+  return time >= absl::FromUnixSeconds(-62'135'596'800) &&
+         time < absl::FromUnixSeconds(253'402'300'800);
+}
+
 void FillCertificate(const Certificate& certificate, v1::CertificateView* out) {
   out->set_subject(ToValidUtf8(certificate.subject));
   out->set_issuer(ToValidUtf8(certificate.issuer));
   for (const std::string& name : certificate.names) out->add_names(ToValidUtf8(name));
-  out->mutable_not_before_time()->set_seconds(absl::ToUnixSeconds(certificate.not_before));
-  out->mutable_not_after_time()->set_seconds(absl::ToUnixSeconds(certificate.not_after));
+  if (IsTimestamp(certificate.not_before)) {
+    out->mutable_not_before_time()->set_seconds(absl::ToUnixSeconds(certificate.not_before));
+  }
+  if (IsTimestamp(certificate.not_after)) {
+    out->mutable_not_after_time()->set_seconds(absl::ToUnixSeconds(certificate.not_after));
+  }
   out->set_sha256(certificate.sha256);
   out->set_spki_sha256(certificate.spki_sha256);
 }
