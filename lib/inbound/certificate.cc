@@ -150,7 +150,9 @@ class ChainVerifier {
     X509_VERIFY_PARAM* const param = X509_STORE_CTX_get0_param(context.get());
     X509_VERIFY_PARAM_set_time(param, absl::ToTimeT(now));
     X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_SERVER);
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    // MTA-STS wants the name as an alternative name (RFC 8461 section 4.2).
+    X509_VERIFY_PARAM_set_hostflags(
+        param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     X509_VERIFY_PARAM_set1_host(param, host.text().data(), host.text().size());
     X509_STORE_CTX_set_app_data(context.get(), &problems);
     X509_STORE_CTX_set_verify_cb(context.get(), OnCertificate);

@@ -31,16 +31,17 @@ class Inspector {
     const absl::Time now = parts_.clock.Now();
     FindServers();
     for (MailServerPosture& server : out_.servers) LookupDane(server);
-    Probe();
+    // Before the sessions: where port 25 is blocked they use up all of their time.
     MtaStsFetchOptions fetch{.guard = options_.guard, .port = options_.https_port};
-    fetch.limit = std::min(fetch.limit, Left());
+    fetch.limit = std::min(fetch.limit, Left() / 2);
     out_.policy = JudgeMtaStsPolicy(domain_, mta_sts, mx_,
                                     FetchMtaStsPolicy(domain_, resolver_, parts_.http, fetch));
+    Probe();
     out_.verdict = out_.policy.judgement.verdict;
     for (MailServerPosture& server : out_.servers) {
       for (ProbedAddress& seen : server.probes) Read(server.host, now, seen);
       MatchDane({TlsaBase(server), domain_}, now, server);
-      JudgeMailServer(Mode(mta_sts), now, server);
+      JudgeMailServer(Applied(mta_sts), now, server);
       out_.verdict = Worse(out_.verdict, server.judgement.verdict);
     }
     // Where the MX records are not known, neither is what they name.
@@ -52,9 +53,10 @@ class Inspector {
   absl::Duration Left() const { return end_ - parts_.clock.Monotonic(); }
 
   // A policy applies where a record announces it.
-  std::optional<MtaStsMode> Mode(const MtaStsPosture& mta_sts) const {
-    if (!mta_sts.record.has_value() || !out_.policy.policy.has_value()) return std::nullopt;
-    return out_.policy.policy->mode;
+  AppliedPolicy Applied(const MtaStsPosture& mta_sts) const {
+    if (out_.policy.judgement.verdict == Verdict::kUnknown) return {.known = false};
+    if (!mta_sts.record.has_value() || !out_.policy.policy.has_value()) return {};
+    return {.mode = out_.policy.policy->mode};
   }
 
   void FindServers() {
@@ -103,14 +105,18 @@ class Inspector {
     dane.answer = resolver_.Lookup(*owner, RrType::kTlsa);
     if (!dane.answer.ok()) return;
     for (const std::string& text : dane.answer->texts) {
-      if (dane.records.size() == kMaxTlsaRecords) break;
+      if (dane.records.size() == kMaxTlsaRecords) {
+        dane.records_cut = true;
+        break;
+      }
       if (auto record = ParseTlsa(text); record.ok()) dane.records.push_back({*std::move(record)});
     }
   }
 
   void Secure(MailServerPosture& server) const {
-    server.dane.secure = server.dane.answer.ok() && server.dane.answer->validated &&
-                         server.addresses->secure && mx_.view.resolver->validated;
+    server.dane.base_secure = server.addresses->secure && mx_.view.resolver->validated;
+    server.dane.secure =
+        server.dane.base_secure && server.dane.answer.ok() && server.dane.answer->validated;
   }
 
   DomainName TlsaBase(const MailServerPosture& server) const {

@@ -29,8 +29,9 @@ struct InboundOptions {
   EgressGuard guard;
   uint16_t smtp_port = 25;
   uint16_t https_port = 443;
-  // Of all of it. Sessions get 15 seconds of it, the policy ten; a DNS question that began in time
-  // may take its own deadline longer.
+  // Of all of it. The DNS gets a third, then the policy half of what is left and ten seconds at
+  // most, then the sessions 15 seconds at most; a DNS question that began in time may take its own
+  // deadline longer.
   absl::Duration limit = absl::Seconds(30);
 };
 

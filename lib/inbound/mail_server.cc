@@ -23,8 +23,12 @@ bool LearnedTls(const ProbedAddress& seen) { return !seen.probe.chain.empty(); }
 
 class Judge {
  public:
-  Judge(std::optional<MtaStsMode> mode, absl::Time now, MailServerPosture& server)
-      : mode_(mode), now_(now), server_(server), path_("mx/" + server.host.text()) {}
+  Judge(const AppliedPolicy& policy, absl::Time now, MailServerPosture& server)
+      : policy_known_(policy.known),
+        mode_(policy.mode),
+        now_(now),
+        server_(server),
+        path_("mx/" + server.host.text()) {}
 
   void Run() {
     CheckAddresses();
@@ -79,6 +83,14 @@ class Judge {
   }
 
   void CheckAddresses() {
+    if (absl::IsDataLoss(server_.addresses.status())) {
+      return Add(lint_code::kDnssecBogus, Severity::kError, nullptr,
+                 fmt::format("DNSSEC says bogus about the address of {}, so senders that validate "
+                             "do not find it: {}",
+                             server_.host.text(), MessageOf(server_.addresses.status())),
+                 "Repair the zone's signatures or the DS record at its parent.",
+                 "RFC 7672 section 2.1.1");
+    }
     if (!server_.addresses.ok()) {
       const std::string why = fmt::format("the address of {} is not known: {}", server_.host.text(),
                                           MessageOf(server_.addresses.status()));
@@ -129,6 +141,12 @@ class Judge {
       default:
         break;
     }
+    if (LearnedTls(seen)) {  // what comes after TLS stands is no more about TLS
+      return Add(lint_code::kMxUnreachable, Severity::kInfo, at,
+                 fmt::format("{} came about, and then the session ended, at {}: {}",
+                             probe.tls_version, ToString(probe.stage), said),
+                 "Look at the log of the mail server.", "RFC 3207 section 4.2");
+    }
     const bool starttls = probe.stage >= SmtpStage::kStartTls && probe.starttls_offered;
     if (starttls && !absl::IsDeadlineExceeded(probe.error)) {
       return Add(lint_code::kStarttlsFailed, Severity::kError, at,
@@ -176,9 +194,13 @@ class Judge {
           "Get a certificate from a public authority, and have the server send the whole chain.",
           section);
     }
+    if (!problems.none() && !policy_known_) {
+      Unknown("whether senders check the certificate is not known, since the MTA-STS policy is not",
+              "Try again later.");
+    }
     if (seen.certificates.empty() || problems.outside_validity) return;
     const absl::Time end = seen.certificates[0].not_after;
-    if (end < now_ + kExpiresSoon) {
+    if (end > absl::InfinitePast() && end < now_ + kExpiresSoon) {
       Add(lint_code::kMxCertificateExpires, Severity::kWarning, at,
           fmt::format("the certificate ends on {}",
                       absl::FormatTime("%Y-%m-%d", end, absl::UTCTimeZone())),
@@ -191,6 +213,14 @@ class Judge {
     const std::string section = "RFC 7672 section 2.1.1";
     if (!dane.answer.ok()) {
       const std::string what(MessageOf(dane.answer.status()));
+      if (dane.owner.IsRoot()) return;  // the addresses were not known either
+      if (!dane.base_secure) {
+        return Add(lint_code::kLookupFailed, Severity::kInfo, nullptr,
+                   fmt::format("whether there are TLSA records is not known, but MX or address is "
+                               "not signed, so senders do not ask: {}",
+                               what),
+                   "Nothing, unless DANE is wanted.", "RFC 7672 section 2.2.2");
+      }
       if (absl::IsDataLoss(dane.answer.status())) {
         return Add(
             lint_code::kDnssecBogus, Severity::kError, nullptr,
@@ -199,7 +229,6 @@ class Judge {
                         dane.owner.text(), what),
             "Repair the zone's signatures or the DS record at its parent.", section);
       }
-      if (dane.owner.IsRoot()) return;  // the addresses were not known either
       const std::string why = fmt::format(
           "whether there are TLSA records is not known, and senders that do DANE wait "
           "until it is: {}",
@@ -243,12 +272,19 @@ class Judge {
   }
 
   void Mismatch(const IpAddress& address) {
+    if (server_.dane.records_cut) {
+      return Unknown(fmt::format("the first {} TLSA records do not match the certificate, and the "
+                                 "rest was not looked at",
+                                 kMaxTlsaRecords),
+                     "Remove the TLSA records of keys that are gone.");
+    }
     Add(lint_code::kDaneMismatch, Severity::kError, &address,
         "no TLSA record matches the certificate, so senders that do DANE deliver nothing",
         "Publish 3 1 1 of the key that the server uses, beside that of the next one.",
         "RFC 7672 section 2.2");
   }
 
+  const bool policy_known_;
   const std::optional<MtaStsMode> mode_;
   const absl::Time now_;
   MailServerPosture& server_;
@@ -270,8 +306,8 @@ void MatchDane(const std::vector<DomainName>& names, absl::Time now, MailServerP
   }
 }
 
-void JudgeMailServer(std::optional<MtaStsMode> mode, absl::Time now, MailServerPosture& server) {
-  Judge(mode, now, server).Run();
+void JudgeMailServer(const AppliedPolicy& policy, absl::Time now, MailServerPosture& server) {
+  Judge(policy, now, server).Run();
 }
 
 }  // namespace dmarcate

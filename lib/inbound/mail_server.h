@@ -39,8 +39,12 @@ struct SeenTlsa {
 struct DanePosture {
   DomainName owner;  // "_25._tcp.mx.example.com"
   absl::StatusOr<DnsAnswer> answer = absl::UnknownError("not asked");
-  bool secure = false;  // DNSSEC vouches for MX, address and TLSA records
+  // DNSSEC vouches for MX and address records. Where not, senders do not ask for TLSA records (RFC
+  // 7672 section 2.2.2).
+  bool base_secure = false;
+  bool secure = false;  // and for the TLSA records
   std::vector<SeenTlsa> records;
+  bool records_cut = false;  // there were more than kMaxTlsaRecords
 };
 
 struct MailServerPosture {
@@ -55,9 +59,15 @@ struct MailServerPosture {
 // Holds each record against the chains of `server`. `names` as for MatchesTlsa.
 void MatchDane(const std::vector<DomainName>& names, absl::Time now, MailServerPosture& server);
 
-// Findings and verdict, from all that is in `server` already. Pure. `mode`: of the MTA-STS policy
-// that applies, if there is one. Path of the findings: "mx/<host>".
-void JudgeMailServer(std::optional<MtaStsMode> mode, absl::Time now, MailServerPosture& server);
+// The MTA-STS policy that senders apply.
+struct AppliedPolicy {
+  bool known = true;               // false: there may be one of any mode
+  std::optional<MtaStsMode> mode;  // none: there is no policy
+};
+
+// Findings and verdict, from all that is in `server` already. Pure. Path of the findings:
+// "mx/<host>".
+void JudgeMailServer(const AppliedPolicy& policy, absl::Time now, MailServerPosture& server);
 
 }  // namespace dmarcate
 

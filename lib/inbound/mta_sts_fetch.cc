@@ -131,6 +131,10 @@ class Judge {
                   "a policy is served, but no record announces it, so senders do not look for it",
                   "Publish the record at _mta-sts, \"v=STSv1; id=1\"."));
     }
+    if (announced_ == Announced::kUnknown) {
+      unknown_ = "whether a record announces the policy is not known";
+      fix_ = "Try again later.";
+    }
     Append(out_.judgement.findings, LintMtaStsPolicy(*out_.policy, kPath));
     CheckType(response);
     CheckHosts();

@@ -104,6 +104,9 @@ TEST_F(CertificateTest, EachProblemIsSeenApart) {
   const ChainProblems wrong = Verify({root_.Sign(Valid({"other.example.com"}))});
   EXPECT_TRUE(wrong.wrong_name && !wrong.untrusted && !wrong.outside_validity);
   EXPECT_TRUE(Verify({root_.Sign(Valid({"*.com"}))}).wrong_name);
+  CertificateWish common = Valid({});
+  common.subject = "mx.example.com";
+  EXPECT_TRUE(Verify({root_.Sign(common)}).wrong_name) << "a common name is no alternative name";
   EXPECT_TRUE(Verify({root_.Sign(Valid({"m*.example.com"}))}).wrong_name);
 
   const ChainProblems self = Verify({Identity::SelfSigned(Valid())});

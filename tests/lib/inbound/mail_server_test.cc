@@ -42,6 +42,7 @@ MailServerPosture Good() {
   server.probes = {GoodProbe()};
   server.dane.owner = Name("_25._tcp.mx.example.com");
   server.dane.answer = DnsAnswer{};
+  server.dane.base_secure = true;
   return server;
 }
 SeenTlsa Tlsa(bool matches, std::string_view record = "3 1 1 ") {
@@ -63,6 +64,7 @@ struct Case {
   std::vector<std::string> want_codes;
   std::string want_reason;
   std::optional<MtaStsMode> mode;
+  bool policy_known = true;
 };
 const auto kUntrusted = [](MailServerPosture& server) {
   server.probes[0].problems = {.untrusted = true, .words = {"self-signed certificate"}};
@@ -146,6 +148,47 @@ const Case kCases[] = {
      Verdict::kFail,
      {"STARTTLS_FAILED"},
      "closed"},
+    {"ClosedUnderTls",
+     [](auto& server) {
+       server.probes[0].probe.stage = SmtpStage::kTlsEhlo;
+       server.probes[0].probe.error = absl::UnavailableError("closed");
+       SetDane(server, {Tlsa(true)}, true);
+     },
+     Verdict::kPass,
+     {"MX_UNREACHABLE"},
+     "TLSv1.3"},
+    {"SlowUnderTlsInEnforce",
+     [](auto& server) {
+       kUntrusted(server);
+       server.probes[0].probe.stage = SmtpStage::kTlsEhlo;
+       server.probes[0].probe.error = absl::DeadlineExceededError("late");
+     },
+     Verdict::kFail,
+     {"MX_UNREACHABLE", "MX_CERTIFICATE_UNTRUSTED"},
+     "self-signed certificate",
+     kEnforce},
+    {"SelfSignedAndThePolicyIsNotKnown",
+     kUntrusted,
+     Verdict::kUnknown,
+     {"MX_CERTIFICATE_UNTRUSTED"},
+     "is not known",
+     {},
+     false},
+    {"GoodWhateverThePolicy", [](auto&) {}, Verdict::kPass, {}, "verifies", {}, false},
+    {"CertificateWithoutTimes",
+     [](auto& server) { server.probes[0].certificates[0].not_after = absl::InfinitePast(); },
+     Verdict::kPass,
+     {},
+     ""},
+    {"AddressBogus",
+     [](auto& server) {
+       server.addresses = absl::DataLossError("bogus");
+       server.probes.clear();
+       server.dane = {};
+     },
+     Verdict::kFail,
+     {"DNSSEC_BOGUS"},
+     "do not find it"},
     {"SlowTls",
      [](auto& server) {
        server.probes = {Ended(SmtpStage::kTls, absl::DeadlineExceededError("no answer in time"))};
@@ -272,6 +315,14 @@ const Case kCases[] = {
      Verdict::kFail,
      {"DANE_MISMATCH"},
      "no TLSA record matches"},
+    {"DaneMatchesNoneOfThoseLookedAt",
+     [](auto& server) {
+       SetDane(server, {Tlsa(false)}, false);
+       server.dane.records_cut = true;
+     },
+     Verdict::kUnknown,
+     {},
+     "rest was not looked at"},
     {"DaneOfOneAddressOnly",
      [](auto& server) {
        server.probes.push_back(GoodProbe("192.0.2.2"));
@@ -315,6 +366,14 @@ const Case kCases[] = {
      Verdict::kFail,
      {"DNSSEC_BOGUS"},
      "deliver nothing"},
+    {"DaneNotKnownButNobodyAsks",
+     [](auto& server) {
+       server.dane.base_secure = false;
+       server.dane.answer = absl::UnavailableError("SERVFAIL");
+     },
+     Verdict::kPass,
+     {"LOOKUP_FAILED"},
+     ""},
     {"DaneNotKnown",
      [](auto& server) { server.dane.answer = absl::UnavailableError("SERVFAIL"); },
      Verdict::kUnknown,
@@ -325,7 +384,7 @@ class MailServerTest : public testing::TestWithParam<Case> {};
 TEST_P(MailServerTest, Case) {
   MailServerPosture server = Good();
   GetParam().change(server);
-  JudgeMailServer(GetParam().mode, kNow, server);
+  JudgeMailServer({.known = GetParam().policy_known, .mode = GetParam().mode}, kNow, server);
   EXPECT_EQ(server.judgement.verdict, GetParam().want)
       << ToString(server.judgement.verdict) << ": " << server.judgement.reason;
   std::vector<std::string> codes;
