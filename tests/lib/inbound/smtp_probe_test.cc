@@ -228,7 +228,7 @@ const BadServer kBadServers[] = {
      [](ServerSide& side) {
        Agree(side);
        side.Send("220 go\r\n");
-       absl::SleepFor(absl::Milliseconds(100));
+       side.AwaitClient();  // its handshake has begun
        // Requests to begin anew, which clients pass over.
        const std::string part = std::string("\x16\x03\x03\x40\x00", 5) + std::string(16384, '\0');
        while (side.Send(part)) {
@@ -246,7 +246,7 @@ const BadServer kBadServers[] = {
      [](ServerSide& side) {
        Agree(side);
        side.Send("220 go\r\n");
-       absl::SleepFor(absl::Milliseconds(100));
+       side.AwaitClient();  // its handshake has begun
        side.Send("250 SIZE\r\n");
        side.Hang();
      },

@@ -3,6 +3,8 @@
 #ifndef DMARCATE_TESTS_LIB_INBOUND_SMTP_SERVER_H_
 #define DMARCATE_TESTS_LIB_INBOUND_SMTP_SERVER_H_
 
+#include <poll.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -32,6 +34,8 @@ class ServerSide {
   std::string ReadLine();
   // The server's half of the handshake; false if it fails.
   bool StartTls(const std::vector<Identity>& chain, int max_version = 0);
+  // Until the client has said something more, which stays unread; false: it has gone.
+  bool AwaitClient() { return Wait(POLLIN); }
   // Says nothing until the client goes or the server stops.
   void Hang();
 
