@@ -102,19 +102,21 @@ v1::Verdict ToMessage(Verdict verdict) {
   return v1::VERDICT_UNSPECIFIED;
 }
 
+v1::Severity ToMessage(Severity severity) {
+  switch (severity) {
+    case Severity::kInfo:
+      return v1::SEVERITY_INFO;
+    case Severity::kWarning:
+      return v1::SEVERITY_WARNING;
+    case Severity::kError:
+      return v1::SEVERITY_ERROR;
+  }
+  return v1::SEVERITY_UNSPECIFIED;
+}
+
 void ToMessage(const LintFinding& finding, v1::LintFinding* out) {
   out->set_code(finding.code);
-  switch (finding.severity) {
-    case Severity::kInfo:
-      out->set_severity(v1::SEVERITY_INFO);
-      break;
-    case Severity::kWarning:
-      out->set_severity(v1::SEVERITY_WARNING);
-      break;
-    case Severity::kError:
-      out->set_severity(v1::SEVERITY_ERROR);
-      break;
-  }
+  out->set_severity(ToMessage(finding.severity));
   out->set_path(ToValidUtf8(finding.path));
   if (finding.position >= 0) out->set_position(finding.position);
   out->set_message(ToValidUtf8(finding.message));

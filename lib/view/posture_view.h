@@ -16,6 +16,7 @@
 namespace dmarcate {
 
 void ToMessage(const LintFinding& finding, v1::LintFinding* out);
+v1::Severity ToMessage(Severity severity);
 v1::Verdict ToMessage(Verdict verdict);
 v1::LookupOutcome OutcomeOf(const absl::StatusOr<DnsAnswer>& answer);
 void ToMessage(const SpfTree& tree, v1::SpfTree* out);

@@ -8,6 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/view/posture_view.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
 #include "policyd/service/record_history.h"
@@ -26,21 +27,9 @@ constexpr size_t kMostIncludedNames = 100;
 // Of a text that somebody else publishes: with all names, far below what a client takes (4 MiB).
 constexpr size_t kMostIncludedOctets = 2048;
 
-v1::Severity ToMessage(Severity severity) {
-  switch (severity) {
-    case Severity::kInfo:
-      return v1::SEVERITY_INFO;
-    case Severity::kWarning:
-      return v1::SEVERITY_WARNING;
-    case Severity::kError:
-      return v1::SEVERITY_ERROR;
-  }
-  return v1::SEVERITY_UNSPECIFIED;
-}
-
 void ToMessage(const std::string& domain, const Drift& drift, v1::RecordDrift* out) {
   out->set_code(drift.code);
-  out->set_severity(ToMessage(drift.severity));
+  out->set_severity(dmarcate::ToMessage(drift.severity));
   out->set_type(ToMessage(drift.name.kind));
   out->set_owner_name(drift.name.owner);
   out->set_message(drift.message);
