@@ -330,7 +330,7 @@ class TellTale final : public RecipientTable {
   RecipientVerdict Find(const Mailbox& mailbox) const override {
     if (mailbox.local == "r-0500") return {RecipientVerdict::Kind::kTaken, ""};
     volatile int busy = 0;
-    while (busy < 300) busy = busy + 1;
+    while (busy < 5'000) busy = busy + 1;
     return {};
   }
 };
@@ -355,7 +355,11 @@ TEST(SmtpSessionTest, AfterAMissNeitherReplyNorTimeTellsWhoIsKnown) {
     command[differs] = unknown ? 'x' : '0';
   };
   const auto say = [&] { session.Feed(command); };
-  const double after = TimesDiffer(choose, say);
+  // What else the machine does makes the kinds differ too, though not three times in a row.
+  double after = 1;
+  for (int tries = 0; tries < 3 && after >= 0.02; ++tries) {
+    after = std::min(after, TimesDiffer(choose, say));
+  }
   EXPECT_EQ(replies, std::set<std::string>{"451 4.7.1 not on this connection; try again on another "
                                            "one\r\n"});
   std::optional<SmtpSession> fresh;
@@ -366,7 +370,7 @@ TEST(SmtpSessionTest, AfterAMissNeitherReplyNorTimeTellsWhoIsKnown) {
     command[differs] = unknown ? 'x' : '0';
   };
   const double before = TimesDiffer(begin, [&] { fresh->Feed(command); });
-  EXPECT_GT(before, 0.1);  // the table tells, and the measure shows it
+  EXPECT_GT(before, 0.2);  // the table tells, and the measure shows it
   EXPECT_LT(after, 0.02);
   RecordProperty("before", std::to_string(before));
   RecordProperty("after", std::to_string(after));
