@@ -22,6 +22,7 @@
 #include "bench/full_path_limit.h"
 #include "bench/intake.h"
 #include "bench/process.h"
+#include "ingestd/pipeline/heap.h"
 #include "lib/base/status_macros.h"
 #include "lib/unpack/unpack.h"
 
@@ -120,9 +121,7 @@ void PrintWeight(const RocksReportWriter& store, int64_t records) {
 // weighs as it comes to lie, and the memory that all this takes beside the corpus.
 absl::Status MeasureGrowth(const Corpus& corpus, int64_t reports, const std::string& directory) {
   constexpr double kMiB = 1 << 20;
-  mallopt(M_MMAP_THRESHOLD, 512 << 10);  // as in ingestd/main.cc
-  mallopt(M_TRIM_THRESHOLD, 2 << 20);
-  mallopt(M_ARENA_MAX, 4);
+  BoundTheHeap();
   malloc_trim(0);  // what reading the corpus left behind is not the intake's to use
   const int64_t corpus_bytes = MemoryBytes() - corpus.memory_before;
   DMARCATE_ASSIGN_OR_RETURN(const auto intake, Intake::Start(directory, 2));

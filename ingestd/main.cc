@@ -2,7 +2,6 @@
 // Builds ingestd's object graph: intakes -> pipeline -> reports store. Nothing here branches on
 // policy.
 
-#include <malloc.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -27,6 +26,7 @@
 #include "ingestd/intake/smtp/server.h"
 #include "ingestd/intake/snapshot_watcher.h"
 #include "ingestd/pipeline/crash_journal.h"
+#include "ingestd/pipeline/heap.h"
 #include "ingestd/pipeline/pipeline.h"
 #include "ingestd/pipeline/verification.h"
 #include "ingestd/start_check.h"
@@ -237,15 +237,6 @@ absl::Status Run(const IngestConfig& config, const PublicSuffixList& suffixes) {
   smtp->Stop(kGoodbye);
   server->Drain(std::max(until - absl::Now(), kGoodbye));
   return failure.status();
-}
-
-// Large buffers come and go with every large mail. glibc by default moves the size from which it
-// gives such memory back at once up to 32 MiB, and keeps eight arenas per core: then the peak stays
-// for good.
-void BoundTheHeap() {
-  mallopt(M_MMAP_THRESHOLD, 512 << 10);
-  mallopt(M_TRIM_THRESHOLD, 2 << 20);
-  mallopt(M_ARENA_MAX, 4);
 }
 
 }  // namespace

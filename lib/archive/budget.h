@@ -72,6 +72,9 @@ struct DocumentPlan {
   // Takes a document that is larger than BoundedBuffer::kKeptBytes and within every limit, piece by
   // piece from its beginning, so that it is never held; false: enough. Empty: it is held.
   std::function<bool(std::string_view piece)> large;
+  // Asked after `large`: can it not do without the whole? Then the document is held after all, if
+  // it is at most BoundedBuffer::kHeldBytes. Empty: it can.
+  std::function<bool()> needs_whole;
 };
 // `name` is that of a member of an archive, as ZipMember::name.
 using DocumentPlanner = std::function<DocumentPlan(std::string_view head, std::string_view name)>;
@@ -81,7 +84,8 @@ using DocumentPlanner = std::function<DocumentPlan(std::string_view head, std::s
 // inflated a second time.
 class BoundedBuffer {
  public:
-  static constexpr int64_t kKeptBytes = 16 << 20;
+  static constexpr int64_t kKeptBytes = 4 << 20;
+  static constexpr int64_t kHeldBytes = 16 << 20;
 
   BoundedBuffer(const DocumentPlanner& planner, std::string_view name)
       : planner_(planner), name_(name) {}
@@ -90,6 +94,10 @@ class BoundedBuffer {
   //   kOutOfRange  the document is larger than the plan for it allows
   absl::Status Add(std::string_view piece, int64_t stream_in, ArchiveBudget& budget);
   bool overflowed() const { return size_ > kKeptBytes; }
+  // After DocumentPlan::large had its pieces.
+  bool must_be_held() const {
+    return size_ <= kHeldBytes && plan_.needs_whole && plan_.needs_whole();
+  }
   const DocumentPlan& plan() const { return plan_; }
   int64_t size() const { return size_; }
   // All of it, unless overflowed().

@@ -154,9 +154,11 @@ absl::StatusOr<Gunzipped> Gunzip(std::string_view compressed, ArchiveBudget& bud
       return large(piece) ? absl::OkStatus() : absl::CancelledError("enough");
     });
     if (!taken.ok() && !absl::IsCancelled(taken)) return taken;
-    result = first;
-    result.handed_over = true;
-    return result;
+    if (!buffer.must_be_held()) {
+      result = first;
+      result.handed_over = true;
+      return result;
+    }
   }
   const auto size = static_cast<size_t>(buffer.size());
   result = {};

@@ -155,15 +155,18 @@ absl::Status ReadMember(zip_t* zip, zip_uint64_t index, const zip_stat_t& stat,
   }
   if (!member.status.ok()) return absl::OkStatus();
   if (const auto& large = kept.plan().large; kept.overflowed() && large) {
-    member.handed_over = true;
-    member.size_bytes = kept.size();
-    member.size_lied = static_cast<zip_uint64_t>(member.size_bytes) != stat.size;
     const Damage damage = member.damage;
     const absl::Status taken = Inflate(zip, index, member, [&](std::string_view piece) {
       return large(piece) ? absl::OkStatus() : absl::CancelledError("enough");
     });
     member.damage = damage;
-    return absl::IsCancelled(taken) ? absl::OkStatus() : taken;
+    if (!taken.ok() && !absl::IsCancelled(taken)) return taken;
+    if (!kept.must_be_held()) {
+      member.handed_over = true;
+      member.size_bytes = kept.size();
+      member.size_lied = static_cast<zip_uint64_t>(member.size_bytes) != stat.size;
+      return absl::OkStatus();
+    }
   }
   if (kept.overflowed()) {
     // Within every limit, but too large to have been kept on trust: once more, into its size.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <mutex>
 #include <system_error>
 
 #include "fmt/format.h"
@@ -23,9 +24,10 @@ namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kBlockCacheBytes = 8 * kMiB;
-constexpr size_t kAllWriteBuffersBytes = 24 * kMiB;  // of one database
+constexpr size_t kAllWriteBuffersBytes = 16 * kMiB;  // of one database
 constexpr size_t kWriteBufferBytes = 4 * kMiB;       // of one family
 constexpr uint64_t kMaxWalBytes = 32 * kMiB;         // what an opening or a follower reads again
+constexpr size_t kKeptBatchBytes = 8 * kMiB;
 
 constexpr uint64_t kRewriteSeconds = 30 * 24 * 60 * 60;
 
@@ -109,7 +111,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const FamilySpec& family,
     case FamilyKind::kBulk:
       // Not RocksDB's blob files: a follower of 7.8.3 crashes when it reads one (its version set
       // keeps references to strings that are gone, and makes cache keys of them; seen 2026-11).
-      options.write_buffer_size = 2 * kWriteBufferBytes;
+      options.write_buffer_size = kWriteBufferBytes;
       options.target_file_size_base = 64 * kMiB;
       // Mostly base64 of compressed documents, of which higher levels make no less. The keys
       // ascend, so tables are moved down a level and not written again.
@@ -157,6 +159,23 @@ struct RocksDb::Impl {
   rocksdb::ColumnFamilyHandle* handle(int family) const {
     return handles[static_cast<size_t>(family)];
   }
+
+  // The batch of the write before, empty: memory that is new to the process costs more than all
+  // that is copied into it.
+  std::unique_ptr<rocksdb::WriteBatch> TakeBatch() {
+    const std::lock_guard lock(batch_mutex);
+    if (batch == nullptr) return std::make_unique<rocksdb::WriteBatch>();
+    return std::move(batch);
+  }
+  void KeepBatch(std::unique_ptr<rocksdb::WriteBatch> used) {
+    if (used->Data().capacity() > kKeptBatchBytes) return;
+    used->Clear();
+    const std::lock_guard lock(batch_mutex);
+    batch = std::move(used);
+  }
+
+  std::mutex batch_mutex;
+  std::unique_ptr<rocksdb::WriteBatch> batch;
 };
 
 RocksDb::RocksDb(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -255,7 +274,7 @@ absl::Status RocksDb::Write(const WriteSet& changes, Sync sync) {
         absl::StatusCode::kFailedPrecondition,
         fmt::format("{}: a write failed; the database must be opened again", impl_->directory));
   }
-  rocksdb::WriteBatch batch;
+  std::unique_ptr<rocksdb::WriteBatch> batch = impl_->TakeBatch();
   rocksdb::Status status;
   std::vector<const WriteSet::Map::value_type*> sorted;
   for (size_t family = 0; family < changes.families().size(); ++family) {
@@ -265,14 +284,15 @@ absl::Status RocksDb::Write(const WriteSet& changes, Sync sync) {
     for (const auto* change : sorted) {
       const auto& [key, value] = *change;
       rocksdb::ColumnFamilyHandle* handle = impl_->handles[family];
-      status = value ? batch.Put(handle, key, *value) : batch.Delete(handle, key);
+      status = value ? batch->Put(handle, key, *value) : batch->Delete(handle, key);
       if (!status.ok()) return FromRocks(status, impl_->directory);  // nothing was tried
     }
   }
   rocksdb::WriteOptions options;
   options.sync = sync == Sync::kYes;
-  status = impl_->db->Write(options, &batch);
+  status = impl_->db->Write(options, batch.get());
   if (!status.ok()) failed_ = true;
+  impl_->KeepBatch(std::move(batch));
   return FromRocks(status, impl_->directory);
 }
 

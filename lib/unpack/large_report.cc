@@ -25,6 +25,19 @@ bool LargeReport::Take(std::string_view piece) {
   return complete_;
 }
 
+bool LargeReport::NeedsWhole() {
+  parsed_ = stream_.Finish();
+  const Outcome outcome = parsed_->outcome;
+  if (outcome == Outcome::kAccepted || outcome == Outcome::kAcceptedCosmetic ||
+      outcome == Outcome::kNotAReport) {
+    return false;
+  }
+  GiveBack();
+  return true;
+}
+
+ParsedAggregate LargeReport::Finish() { return parsed_ ? *std::move(parsed_) : stream_.Finish(); }
+
 std::string LargeReport::Digest() { return complete_ ? digest_.Finish() : ""; }
 
 bool LargeReport::ends_with_feedback_tag() const { return EndsWithFeedbackTag(tail_); }

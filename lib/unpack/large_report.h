@@ -6,6 +6,7 @@
 #define DMARCATE_LIB_UNPACK_LARGE_REPORT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,8 +26,13 @@ class LargeReport {
   // False: the rest need not come.
   bool Take(std::string_view piece);
 
-  // Each once, after the last piece.
-  ParsedAggregate Finish() { return stream_.Finish(); }
+  // After the last piece.
+  //
+  // It was refused, or repaired in what counts: read as a whole it may say more. True only before
+  // Finish(); then nothing of the budget is kept.
+  bool NeedsWhole();
+  // Each once.
+  ParsedAggregate Finish();
   std::string Digest();  // SHA-256 of the document; empty if it did not come to its end
 
   // For a report that is not kept, after Finish(): see AggregateStream.
@@ -44,6 +50,7 @@ class LargeReport {
   int64_t bytes_ = 0;
   bool has_feedback_tag_ = false;
   bool complete_ = true;
+  std::optional<ParsedAggregate> parsed_;  // by NeedsWhole()
 };
 
 }  // namespace dmarcate

@@ -425,7 +425,8 @@ DocumentPlan Unpacker::PlanFor(std::string_view head, const Layer& layer, LargeD
       }
       large->report = std::make_unique<LargeReport>(HintsFor(layer), limits_.aggregate, models_,
                                                     limits_.inflated_bytes, hints_.make_sink);
-      return {.large = [large](std::string_view piece) { return large->report->Take(piece); }};
+      return {.large = [large](std::string_view piece) { return large->report->Take(piece); },
+              .needs_whole = [large] { return large->report->NeedsWhole(); }};
     case Content::kGzip:
     case Content::kZlib:
     case Content::kZip:

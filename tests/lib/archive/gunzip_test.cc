@@ -190,13 +190,28 @@ TEST(GunzipLimits, ALargeDocumentIsHandedOverPieceByPiece) {
   ArchiveBudget second(ArchiveLimits{});
   EXPECT_TRUE(Gunzip(GzipOf(text), second, planner).ok());
   EXPECT_LT(taken.size(), most + (64 << 10));
+  most = text.size() + 1;
+  for (const bool needs_whole : {false, true}) {
+    ArchiveBudget budget_again(ArchiveLimits{});
+    taken.clear();
+    const auto held = Gunzip(GzipOf(text), budget_again,
+                             [&](std::string_view head, std::string_view name) -> DocumentPlan {
+                               DocumentPlan plan = planner(head, name);
+                               plan.needs_whole = [needs_whole] { return needs_whole; };
+                               return plan;
+                             });
+    ASSERT_TRUE(held.ok()) << held.status();
+    EXPECT_TRUE(taken == text);
+    EXPECT_EQ(held->handed_over, !needs_whole);
+    EXPECT_TRUE(held->data == (needs_whole ? text : ""));
+  }
   taken.clear();
   ArchiveBudget third(ArchiveLimits{});  // what is small is held, whatever the plan
-  const auto small = Gunzip(GzipOf(text.substr(0, 15 << 20)), third, planner);
+  const auto small = Gunzip(GzipOf(text.substr(0, 3 << 20)), third, planner);
   ASSERT_TRUE(small.ok());
   EXPECT_FALSE(small->handed_over);
   EXPECT_EQ(taken, "");
-  EXPECT_EQ(small->data.size(), 15u << 20);
+  EXPECT_EQ(small->data.size(), 3u << 20);
 }
 
 TEST(GunzipLimits, CompressedSize) {

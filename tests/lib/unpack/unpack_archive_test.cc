@@ -197,14 +197,14 @@ TEST(Unpack, N3_OtherNamesTellNothing) {
   EXPECT_EQ(report.aggregate->metadata.begin, 1764547200);
 }
 
-// A report that inflates to over what is held. `records` counts what is in it.
-std::string LargeXml(std::string xml, int64_t* records) {
+// A report that inflates to `bytes`, by default over what is held; `records` counts what is in it.
+std::string LargeXml(std::string xml, int64_t* records, size_t bytes = 17 << 20) {
   const size_t begin = xml.find("  <record>");
   const std::string tail = "</feedback>\n";
   std::string record = xml.substr(begin, xml.rfind(tail) - begin);
   const size_t count = record.find("<count>3<") + 7;
   std::string out = xml.substr(0, begin);
-  for (*records = 0; out.size() < (17u << 20); ++*records) {
+  for (*records = 0; out.size() < bytes; ++*records) {
     record[count] = static_cast<char>('1' + *records % 9);
     out += record;
     if (*records % 8 == 0) out += "<!-- " + ToHex(Sha256(std::to_string(*records))) + " -->";
@@ -213,9 +213,11 @@ std::string LargeXml(std::string xml, int64_t* records) {
 }
 
 // It has what a small one has: name, digest, damage, repairs; and comes once.
-TEST(Unpack, ALargeReportIsReadLikeAnyOther) {
+class UnpackLargeTest : public testing::TestWithParam<size_t> {};
+
+TEST_P(UnpackLargeTest, ALargeReportIsReadLikeAnyOther) {
   int64_t records = 0;
-  const std::string xml = LargeXml(SampleXml(), &records);
+  const std::string xml = LargeXml(SampleXml(), &records, GetParam());
   const std::string gz = GzipOf(xml);
   for (const std::string& input : {gz, gz + "tail", ZipOf({{"a.xml", xml}})}) {
     const UnpackedReport report = First(input);
@@ -235,11 +237,36 @@ TEST(Unpack, ALargeReportIsReadLikeAnyOther) {
               ElementsAre("aggregate material [gzip/xml] r-1 {gzip_truncated}"));
   EXPECT_THAT(UnpackLines(gz.substr(0, gz.size() - 1000)),
               ElementsAre("aggregate quarantined gzip_truncated [gzip/xml] {gzip_truncated}"));
-  const UnpackedReport named = First(ZipOf({{"r.example!example.com!1764547200!1764633599.xml",
-                                             LargeXml(XmlWithoutInterval(), &records)}}),
-                                     "dmarc_report.zip");
+  const UnpackedReport named =
+      First(ZipOf({{"r.example!example.com!1764547200!1764633599.xml",
+                    LargeXml(XmlWithoutInterval(), &records, GetParam())}}),
+            "dmarc_report.zip");
   ASSERT_TRUE(named.aggregate);
   EXPECT_EQ(named.aggregate->metadata.begin, 1764547200);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, UnpackLargeTest, testing::Values(5u << 20, 17u << 20));
+
+// What a large report may not be, for want of room, one of 5 MiB still may.
+TEST(Unpack, AnOddReportThatIsNotTooLargeIsHeld) {
+  const auto odd = [](size_t bytes) {
+    int64_t records = 0;
+    std::string xml = LargeXml(SampleXml(), &records, bytes);
+    const size_t begin = xml.find("  <report_metadata>");
+    const size_t end = xml.find("  <policy_published>");
+    const std::string metadata = xml.substr(begin, end - begin);
+    xml.erase(begin, end - begin);
+    return xml.insert(xml.rfind("</feedback>"), metadata);
+  };
+  const std::string xml = odd(5 << 20);
+  for (const std::string& input : {GzipOf(xml), ZipOf({{"a.xml", xml}})}) {
+    const UnpackedReport report = First(input);
+    ASSERT_TRUE(report.aggregate) << ToLine(report) << report.detail;
+    EXPECT_TRUE(*report.aggregate == *First(xml).aggregate);
+    EXPECT_EQ(report.document_sha256, Sha256(xml));
+  }
+  EXPECT_THAT(UnpackLines(GzipOf(odd(17 << 20))),
+              ElementsAre("aggregate quarantined frame_after_records [gzip/xml]"));
 }
 
 TEST(Unpack, ALargeReportThatIsNotKeptTakesNoRoom) {
