@@ -26,9 +26,37 @@ constexpr size_t kRoots = 64;  // S17; more reports in one document than that ar
 using Results = std::vector<ParsedAggregate>;
 using Source = AggregateReader::Source;
 
-pugi::xml_parse_result Load(pugi::xml_document& tree, std::string_view text) {
-  return tree.load_buffer(text.data(), text.size(), kReaderParseFlags, pugi::encoding_utf8);
-}
+// A tree and the text that it is made of, which pugixml cuts into pieces where it lies. The memory
+// of the text is the thread's, from one report to the next: to ask for it anew costs the kernel
+// more time than all that is copied.
+class Tree {
+ public:
+  Tree() : text_(std::exchange(Spare(), {})) {}
+  ~Tree() {
+    if (text_.capacity() <= kKeptText) Spare() = std::move(text_);
+  }
+  Tree(const Tree&) = delete;
+  Tree& operator=(const Tree&) = delete;
+
+  // What was loaded before is gone.
+  pugi::xml_parse_result Load(std::string_view text) {
+    text_.assign(text);
+    return document_.load_buffer_inplace(text_.data(), text_.size(), kReaderParseFlags,
+                                         pugi::encoding_utf8);
+  }
+  const pugi::xml_document& document() const { return document_; }
+
+ private:
+  static constexpr size_t kKeptText = 5 << 19;
+
+  static std::string& Spare() {
+    thread_local std::string spare;
+    return spare;
+  }
+
+  std::string text_;  // outlives the document
+  pugi::xml_document document_;
+};
 
 bool IsElement(pugi::xml_node node, Element element) {
   return node.type() == pugi::node_element && ElementOf(node.name()) == element;
@@ -75,18 +103,18 @@ class DocumentReader {
   ModelBudget& budget_;
   std::string error_;  // why the text is not well-formed, with the offset
   std::optional<int64_t> error_position_;
-  pugi::xml_document tree_;
+  Tree tree_;
 };
 
 Results DocumentReader::ReadWhole(size_t begin, size_t end, const RepairLog& log) {
-  const pugi::xml_parse_result parsed = Load(tree_, text_.substr(begin, end - begin));
+  const pugi::xml_parse_result parsed = tree_.Load(text_.substr(begin, end - begin));
   if (!parsed) {
     error_position_ = static_cast<int64_t>(begin) + parsed.offset;
     error_ = fmt::format("{} at byte {}", parsed.description(), *error_position_);
     return {};
   }
   Results results;
-  for (const pugi::xml_node root : tree_.children()) {
+  for (const pugi::xml_node root : tree_.document().children()) {
     if (!IsElement(root, Element::kFeedback) || results.size() >= kRoots) continue;
     AggregateReader reader(hints_, limits_, budget_,
                            results.empty() ? log : RepairLog(limits_.repairs));
@@ -108,13 +136,14 @@ bool DocumentReader::ReadCutFrame(const Token& root, const CutReport& cut,
       root.prefix.empty() ? std::string(root.name) : fmt::format("{}:{}", root.prefix, root.name);
   const std::string open(text_.substr(root.begin, root.end - root.begin));
   const std::string close = fmt::format("</{}>", qualified);
-  if (Load(tree_, open + cut.frame + close)) {
+  if (tree_.Load(open + cut.frame + close)) {
     const bool damaged = !cut.closed || !cut.unclosed.empty() || !error_.empty();
-    return reader.ReadFrame(tree_.first_child(), damaged ? Source::kDamaged : Source::kWellFormed);
+    return reader.ReadFrame(tree_.document().first_child(),
+                            damaged ? Source::kDamaged : Source::kWellFormed);
   }
   const std::string mended = MendPiece(cut.frame, reader.log());
-  if (!Load(tree_, open + mended + close)) Load(tree_, "<feedback>" + mended + "</feedback>");
-  return reader.ReadFrame(tree_.first_child(), Source::kDamaged);
+  if (!tree_.Load(open + mended + close)) tree_.Load("<feedback>" + mended + "</feedback>");
+  return reader.ReadFrame(tree_.document().first_child(), Source::kDamaged);
 }
 
 // One record that stands alone. What is beyond mending is left out.
@@ -126,8 +155,9 @@ void DocumentReader::ReadSlice(const RecordSlice& slice, AggregateReader& reader
                      Effect::kMaterial);
     return;
   }
-  if (!Load(tree_, text)) Load(tree_, MendPiece(text, reader.log()));
-  if (const pugi::xml_node record = tree_.first_child(); IsElement(record, Element::kRecord)) {
+  if (!tree_.Load(text)) tree_.Load(MendPiece(text, reader.log()));
+  if (const pugi::xml_node record = tree_.document().first_child();
+      IsElement(record, Element::kRecord)) {
     reader.ReadRecord(record, slice.ordinal);
   } else {
     reader.log().Add("record_unreadable", "", text, "", Effect::kMaterial);
@@ -139,8 +169,8 @@ void DocumentReader::ReadSlice(const RecordSlice& slice, AggregateReader& reader
 bool DocumentReader::ReadBatch(const RecordSlice* first, const RecordSlice* last,
                                AggregateReader& reader) {
   const size_t begin = first->begin;
-  if (!Load(tree_, text_.substr(begin, (last - 1)->end - begin))) return false;
-  const auto nodes = tree_.children();
+  if (!tree_.Load(text_.substr(begin, (last - 1)->end - begin))) return false;
+  const auto nodes = tree_.document().children();
   if (std::distance(nodes.begin(), nodes.end()) != last - first) return false;
   for (const pugi::xml_node node : nodes) {
     if (!reader.ReadRecord(node, first->ordinal)) return true;

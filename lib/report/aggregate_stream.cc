@@ -147,8 +147,9 @@ bool AggregateStream::RefuseLateFrame() {
 }
 
 void AggregateStream::ReadWindow(std::string_view records, bool last) {
-  std::string document = head_;
-  document.append(records);
+  std::string document;
+  document.reserve(head_.size() + records.size() + close_.size());
+  document.append(head_).append(records);
   if (!last) document += close_;
   std::vector<ParsedAggregate> parts =
       ParseAggregate(std::move(document), hints_, limits_, budget_);
