@@ -53,15 +53,6 @@ absl::Time TimeOf(const ASN1_TIME* time) {
   return absl::FromTM(parts, absl::UTCTimeZone());
 }
 
-std::string SpkiDer(const X509* certificate) {
-  unsigned char* der = nullptr;
-  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
-  if (size <= 0) return "";
-  std::string out(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
-  OPENSSL_free(der);
-  return out;
-}
-
 }  // namespace
 
 X509Ptr X509FromDer(std::string_view der) {
@@ -82,31 +73,74 @@ std::string X509ToDer(const X509* certificate) {
   return out;
 }
 
-X509Stack StackFromDer(const std::vector<std::string>& chain) {
-  X509Stack stack(sk_X509_new_null());
-  for (const std::string& der : chain) {
-    X509Ptr certificate = X509FromDer(der);
-    if (certificate == nullptr || sk_X509_push(stack.get(), certificate.get()) == 0) return nullptr;
-    static_cast<void>(certificate.release());  // the stack's
-  }
-  return stack;
+std::string SpkiDer(const X509* certificate) {
+  unsigned char* der = nullptr;
+  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+  if (size <= 0) return "";
+  std::string out(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
+  OPENSSL_free(der);
+  return out;
 }
 
-absl::StatusOr<Certificate> ParseCertificate(std::string_view der) {
-  const X509Ptr certificate = X509FromDer(der);
-  if (certificate == nullptr) {
-    return MakeError(absl::StatusCode::kInvalidArgument, "not a certificate");
+struct CertificateChain::Impl {
+  struct One {
+    X509* certificate;  // the stack's
+    std::string sha256;
+  };
+  X509Stack stack{sk_X509_new_null()};
+  std::vector<One> read;
+  bool all = true;
+};
+
+CertificateChain::CertificateChain(const std::vector<std::string>& der)
+    : impl_(std::make_unique<Impl>()) {
+  for (const std::string& one : der) {
+    X509Ptr certificate = X509FromDer(one);
+    if (certificate == nullptr || sk_X509_push(impl_->stack.get(), certificate.get()) == 0) {
+      impl_->all = false;
+      continue;
+    }
+    impl_->read.push_back({certificate.release(), Sha256Hex(one)});
   }
-  Certificate out;
-  out.subject = NameText(X509_get_subject_name(certificate.get()));
-  out.issuer = NameText(X509_get_issuer_name(certificate.get()));
-  out.names = DnsNames(certificate.get());
-  out.not_before = TimeOf(X509_get0_notBefore(certificate.get()));
-  out.not_after = TimeOf(X509_get0_notAfter(certificate.get()));
-  out.sha256 = Sha256Hex(der);
-  out.spki_sha256 = Sha256Hex(SpkiDer(certificate.get()));
+}
+CertificateChain::~CertificateChain() = default;
+
+STACK_OF(X509) * CertificateChain::whole() const {
+  return impl_->all && !impl_->read.empty() ? impl_->stack.get() : nullptr;
+}
+
+std::vector<Certificate> CertificateChain::Describe() const {
+  std::vector<Certificate> out;
+  for (const auto& [certificate, sha256] : impl_->read) {
+    Certificate& one = out.emplace_back();
+    one.subject = NameText(X509_get_subject_name(certificate));
+    one.issuer = NameText(X509_get_issuer_name(certificate));
+    one.names = DnsNames(certificate);
+    one.not_before = TimeOf(X509_get0_notBefore(certificate));
+    one.not_after = TimeOf(X509_get0_notAfter(certificate));
+    one.sha256 = sha256;
+    one.spki_sha256 = Sha256Hex(SpkiDer(certificate));
+  }
   ERR_clear_error();
   return out;
+}
+
+absl::Status CertificateChain::CheckKeys() const {
+  for (size_t i = 1; i < impl_->read.size(); ++i) {  // nothing is verified with the server's own
+    const EVP_PKEY* const key = X509_get0_pubkey(impl_->read[i].certificate);
+    if (key == nullptr) continue;  // verifying stops there
+    const int limit = EVP_PKEY_is_a(key, "RSA") == 1 || EVP_PKEY_is_a(key, "RSA-PSS") == 1
+                          ? kMaxRsaKeyBits
+                          : kMaxOtherKeyBits;
+    const int bits = EVP_PKEY_get_bits(key);
+    if (bits <= limit) continue;
+    return MakeError(
+        absl::StatusCode::kResourceExhausted,
+        fmt::format("an issuer has a key of {} bits, and none over {} is verified with", bits,
+                    limit));
+  }
+  ERR_clear_error();
+  return absl::OkStatus();
 }
 
 struct TrustStore::Impl {
@@ -135,16 +169,20 @@ absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::Load(const std::string& 
 // Goes on after each problem, so that all are seen.
 class ChainVerifier {
  public:
-  static ChainProblems Run(const std::vector<std::string>& chain, const DomainName& host,
+  static ChainProblems Run(const CertificateChain& chain, const DomainName& host,
                            const TrustStore& store, absl::Time now) {
     ChainProblems problems;
-    const X509Stack stack = StackFromDer(chain);
+    STACK_OF(X509)* const stack = chain.whole();
     const X509StoreContextPtr context(X509_STORE_CTX_new());
-    if (stack == nullptr || chain.empty() || context == nullptr ||
-        X509_STORE_CTX_init(context.get(), store.impl_->store.get(), sk_X509_value(stack.get(), 0),
-                            stack.get()) != 1) {
+    if (stack == nullptr || context == nullptr ||
+        X509_STORE_CTX_init(context.get(), store.impl_->store.get(), sk_X509_value(stack, 0),
+                            stack) != 1) {
       problems.untrusted = true;
       problems.words = {"no certificate that can be read"};
+      return problems;
+    }
+    if (const absl::Status keys = chain.CheckKeys(); !keys.ok()) {
+      problems.not_verified = std::string(MessageOf(keys));
       return problems;
     }
     X509_VERIFY_PARAM* const param = X509_STORE_CTX_get0_param(context.get());
@@ -189,7 +227,7 @@ class ChainVerifier {
   }
 };
 
-ChainProblems VerifyChain(const std::vector<std::string>& chain, const DomainName& host,
+ChainProblems VerifyChain(const CertificateChain& chain, const DomainName& host,
                           const TrustStore& store, absl::Time now) {
   return ChainVerifier::Run(chain, host, store, now);
 }

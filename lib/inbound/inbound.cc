@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "lib/inbound/chain_check.h"
 #include "lib/inspect/lookup_budget.h"
 #include "lib/inspect/posture_judge.h"
 
@@ -39,8 +40,8 @@ class Inspector {
     Probe();
     out_.verdict = out_.policy.judgement.verdict;
     for (MailServerPosture& server : out_.servers) {
-      for (ProbedAddress& seen : server.probes) Read(server.host, now, seen);
-      MatchDane({TlsaBase(server), domain_}, now, server);
+      CheckChains(
+          {TlsaBase(server), domain_}, parts_.trust, now, [this] { return GoOn(); }, server);
       JudgeMailServer(Applied(mta_sts), now, server);
       out_.verdict = Worse(out_.verdict, server.judgement.verdict);
     }
@@ -51,6 +52,11 @@ class Inspector {
 
  private:
   absl::Duration Left() const { return end_ - parts_.clock.Monotonic(); }
+
+  absl::Status GoOn() const {
+    if (Left() > absl::ZeroDuration()) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kDeadlineExceeded, "no time was left to look at it");
+  }
 
   // A policy applies where a record announces it.
   AppliedPolicy Applied(const MtaStsPosture& mta_sts) const {
@@ -138,21 +144,12 @@ class Inspector {
       }
     }
     SmtpProbeOptions options{.port = options_.smtp_port, .guard = options_.guard};
-    options.limit = std::min(kSessionLimit, Left());
+    // A tenth is left to verify what they showed.
+    options.limit = std::min(kSessionLimit, Left() - options_.limit / 10);
     std::vector<SmtpProbe> probes = ProbeMailServers(targets, options, parts_.clock);
     for (size_t i = 0; i < probes.size(); ++i) {
       owners[i]->probes.emplace_back().probe = std::move(probes[i]);
     }
-  }
-
-  void Read(const DomainName& host, absl::Time now, ProbedAddress& seen) const {
-    if (seen.probe.chain.empty()) return;
-    for (const std::string& der : seen.probe.chain) {
-      if (auto certificate = ParseCertificate(der); certificate.ok()) {
-        seen.certificates.push_back(*std::move(certificate));
-      }
-    }
-    seen.problems = VerifyChain(seen.probe.chain, host, parts_.trust, now);
   }
 
   const DomainName& domain_;

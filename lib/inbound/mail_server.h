@@ -21,20 +21,22 @@
 
 namespace dmarcate {
 
-inline constexpr size_t kMaxTlsaRecords = 32;  // of one server; each is held against every chain
+inline constexpr size_t kMaxTlsaRecords = 32;  // of one server
 
 // One session, and what its certificates are worth.
 struct ProbedAddress {
   SmtpProbe probe;
   std::vector<Certificate> certificates;  // those of probe.chain that can be read
   ChainProblems problems;                 // of probe.chain; meaningless if that is empty
-  bool dane_matches = false;              // a usable TLSA record stands for it
+  bool dane_matches = false;              // the TLSA records stand for it
+  absl::Status dane_error;                // why that is not known; OK: it is
 };
 
 struct SeenTlsa {
   TlsaRecord record;
   bool usable = false;
-  bool matches = false;  // the chain of an address that showed one
+  bool matches = false;    // the chain of an address that showed one
+  bool outranked = false;  // does not count beside a stronger digest (RFC 7671 section 9)
 };
 struct DanePosture {
   DomainName owner;  // "_25._tcp.mx.example.com"
@@ -55,9 +57,6 @@ struct MailServerPosture {
   DanePosture dane;
   Judgement judgement;
 };
-
-// Holds each record against the chains of `server`. `names` as for MatchesTlsa.
-void MatchDane(const std::vector<DomainName>& names, absl::Time now, MailServerPosture& server);
 
 // The MTA-STS policy that senders apply.
 struct AppliedPolicy {
