@@ -1,14 +1,17 @@
 #include "cli/output.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "nlohmann/json.hpp"
+#include <CLI/CLI.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/app.h"
 #include "cli/messages.h"
 #include "cli/posture_text.h"
+#include "dmarcate/v1/record.pb.h"
 #include "dmarcate/v1/source.pb.h"
 
 namespace dmarcate::cli {
@@ -71,9 +74,9 @@ TEST(Json, NothingOfAStrangerSteersATerminal) {
   const std::string hostile = "a\x1b[31m\x7F\xC2\x9B\xE2\x80\xAEz";
   v1::ListSourcesResponse response;
   response.set_next_page_token(hostile);
-  const std::string json = ToJson(response, true);
+  const std::string json = ToJson(response, true).value();
   EXPECT_EQ(nlohmann::json::parse(json)["next_page_token"], hostile);
-  for (const std::string& text : {json, ToYaml(response)}) {
+  for (const std::string& text : {json, ToYaml(response).value()}) {
     EXPECT_EQ(std::ranges::find_if(text, [](char c) { return c != '\n' && (c < ' ' || c > '~'); }),
               text.end())
         << text;
@@ -86,10 +89,36 @@ TEST(Json, IsTheProtoMappingWithTheFieldNamesOfTheProto) {
   source->set_name("domains/example.com/sources/a");
   source->set_state(v1::Source::STATE_PENDING);
   source->mutable_stats()->mutable_counts()->set_message_count(7);
-  const auto json = nlohmann::json::parse(ToJson(response, true));
+  const auto json = nlohmann::json::parse(ToJson(response, true).value());
   EXPECT_EQ(json["sources"][0]["state"], "STATE_PENDING");
   EXPECT_EQ(json["sources"][0]["stats"]["counts"]["message_count"], "7");
   EXPECT_EQ(json["next_page_token"], "");
+}
+
+TEST(Json, WhatHasNoJsonFormIsAnErrorAndNotAnEmptyObject) {
+  v1::InspectRecordsResponse response;
+  response.mutable_read_time()->set_seconds(253'402'300'800);  // the year 10000
+  for (const auto& printed : {ToJson(response, true), ToJson(response, false), ToYaml(response)}) {
+    EXPECT_EQ(printed.status().code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(std::string(printed.status().message()),
+                HasSubstr("InspectRecordsResponse has no JSON form"));
+  }
+  for (const char* format : {"json", "jsonl", "yaml"}) {
+    EXPECT_EXIT(
+        {
+          CLI::App root;
+          App app(&root);
+          app.TakeFormat({"-o", format});
+          app.OnSelected(root.add_subcommand("show"), [&app, &response] {
+            Print(app.format(), response, "", Table({}));
+            return static_cast<int>(kDifferences);
+          });
+          root.parse("show");
+          std::exit(app.Run());
+        },
+        testing::ExitedWithCode(kFailed), "OUTPUT_NOT_PRINTABLE|was not printed")
+        << format;
+  }
 }
 
 TEST(Yaml, QuotesTextThatLooksLikeAnotherType) {
