@@ -77,11 +77,10 @@ absl::Status CurlError(CURLcode code, bool sent, const Sink& sink, const HttpReq
     case CURLE_UNSUPPORTED_PROTOCOL:
       return error(absl::StatusCode::kInvalidArgument, text);
     case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
       return error(absl::StatusCode::kFailedPrecondition, text);
-    default:
+    default:  // CURLE_SSL_CACERT_BADFILE, too: that we have no authorities says nothing of a server
       break;
   }
   if (!sent)

@@ -1,7 +1,10 @@
 #include "lib/inbound/certificate.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "fmt/format.h"
@@ -51,6 +54,25 @@ absl::Time TimeOf(const ASN1_TIME* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return absl::InfinitePast();
   return absl::FromTM(parts, absl::UTCTimeZone());
+}
+
+// OpenSSL finds authorities there by the hash of their name: "a94d09e5.0".
+bool IsHashedName(const std::string& name) {
+  return name.size() >= 10 && name[8] == '.' && name.find_first_not_of("0123456789abcdef") == 8 &&
+         name.find_first_not_of("0123456789", 9) == std::string::npos;
+}
+
+bool SystemDirectoryHasAuthorities() {
+  const char* const chosen = std::getenv(X509_get_default_cert_dir_env());
+  const std::string_view directories = chosen == nullptr ? X509_get_default_cert_dir() : chosen;
+  for (const std::string_view directory : Split(directories, ':')) {
+    std::error_code error;
+    for (std::filesystem::directory_iterator one(directory, error), end; !error && one != end;
+         one.increment(error)) {
+      if (IsHashedName(one->path().filename().string())) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -145,6 +167,8 @@ absl::Status CertificateChain::CheckKeys() const {
 
 struct TrustStore::Impl {
   X509StorePtr store;
+  bool loaded = false;  // a file with authorities
+  bool system = false;
 };
 
 TrustStore::TrustStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -163,7 +187,13 @@ absl::StatusOr<std::unique_ptr<TrustStore>> TrustStore::Load(const std::string& 
                      fmt::format("{}: no certificates of authorities",
                                  ca_file.empty() ? "the system's list" : ca_file));
   }
+  impl->system = ca_file.empty();
+  impl->loaded = sk_X509_OBJECT_num(X509_STORE_get0_objects(impl->store.get())) > 0;
   return std::unique_ptr<TrustStore>(new TrustStore(std::move(impl)));
+}
+
+bool TrustStore::HasAuthorities() const {
+  return impl_->loaded || (impl_->system && SystemDirectoryHasAuthorities());
 }
 
 // Goes on after each problem, so that all are seen.
@@ -171,7 +201,8 @@ class ChainVerifier {
  public:
   static ChainProblems Run(const CertificateChain& chain, const DomainName& host,
                            const TrustStore& store, absl::Time now) {
-    ChainProblems problems;
+    Seen seen{.authorities = store.HasAuthorities()};
+    ChainProblems& problems = seen.problems;
     STACK_OF(X509)* const stack = chain.whole();
     const X509StoreContextPtr context(X509_STORE_CTX_new());
     if (stack == nullptr || context == nullptr ||
@@ -185,6 +216,7 @@ class ChainVerifier {
       problems.not_verified = std::string(MessageOf(keys));
       return problems;
     }
+    if (!seen.authorities) problems.not_verified = std::string(kNoAuthorities);
     X509_VERIFY_PARAM* const param = X509_STORE_CTX_get0_param(context.get());
     X509_VERIFY_PARAM_set_time(param, absl::ToTimeT(now));
     X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_SERVER);
@@ -192,23 +224,28 @@ class ChainVerifier {
     X509_VERIFY_PARAM_set_hostflags(
         param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     X509_VERIFY_PARAM_set1_host(param, host.text().data(), host.text().size());
-    X509_STORE_CTX_set_app_data(context.get(), &problems);
+    X509_STORE_CTX_set_app_data(context.get(), &seen);
     X509_STORE_CTX_set_verify_cb(context.get(), OnCertificate);
     if (X509_verify_cert(context.get()) != 1 && problems.none()) {
-      Note(X509_STORE_CTX_get_error(context.get()), problems);
+      Note(X509_STORE_CTX_get_error(context.get()), seen);
     }
     ERR_clear_error();
     return problems;
   }
 
  private:
+  struct Seen {
+    bool authorities = true;
+    ChainProblems problems;
+  };
   static int OnCertificate(int good, X509_STORE_CTX* context) {
     if (good == 1) return 1;
     Note(X509_STORE_CTX_get_error(context),
-         *static_cast<ChainProblems*>(X509_STORE_CTX_get_app_data(context)));
+         *static_cast<Seen*>(X509_STORE_CTX_get_app_data(context)));
     return 1;
   }
-  static void Note(int error, ChainProblems& problems) {
+  static void Note(int error, Seen& seen) {
+    ChainProblems& problems = seen.problems;
     switch (error) {
       case X509_V_ERR_HOSTNAME_MISMATCH:
         problems.wrong_name = true;
@@ -218,6 +255,7 @@ class ChainVerifier {
         problems.outside_validity = true;
         break;
       default:
+        if (!seen.authorities) return;
         problems.untrusted = true;
     }
     const std::string words = X509_verify_cert_error_string(error);

@@ -56,12 +56,19 @@ class CertificateChain {
   const std::unique_ptr<Impl> impl_;
 };
 
+inline constexpr std::string_view kNoAuthorities = "no list of public authorities";
+inline constexpr std::string_view kInstallAuthorities =
+    "Install the list on the machine that looks (ca-certificates).";
+
 // The authorities that are trusted. Thread-safe.
 class TrustStore {
  public:
-  // `ca_file`: PEM; empty: the system's. kInvalidArgument if it has none.
+  // `ca_file`: PEM; empty: the system's. kInvalidArgument if a file that is named has none.
   static absl::StatusOr<std::unique_ptr<TrustStore>> Load(const std::string& ca_file = "");
   ~TrustStore();
+  // False on a machine that has no list of authorities. Nothing is to be said then of what
+  // authorities vouch for. The system's file is read by Load(), its directory looked at anew.
+  bool HasAuthorities() const;
   TrustStore(const TrustStore&) = delete;
   TrustStore& operator=(const TrustStore&) = delete;
 
@@ -85,7 +92,7 @@ struct ChainProblems {
     return !untrusted && !wrong_name && !outside_validity && not_verified.empty();
   }
 };
-// Pure for a given store.
+// Pure for a given store. Without authorities it is not verified, but names and times are compared.
 ChainProblems VerifyChain(const CertificateChain& chain, const DomainName& host,
                           const TrustStore& store, absl::Time now);
 

@@ -36,7 +36,9 @@ class Inspector {
     MtaStsFetchOptions fetch{.guard = options_.guard, .port = options_.https_port};
     fetch.limit = std::min(fetch.limit, Left() / 2);
     out_.policy = JudgeMtaStsPolicy(domain_, mta_sts, mx_,
-                                    FetchMtaStsPolicy(domain_, resolver_, parts_.http, fetch));
+                                    parts_.trust.HasAuthorities()
+                                        ? FetchMtaStsPolicy(domain_, resolver_, parts_.http, fetch)
+                                        : MakeError(absl::StatusCode::kInternal, kNoAuthorities));
     Probe();
     out_.verdict = out_.policy.judgement.verdict;
     for (MailServerPosture& server : out_.servers) {

@@ -181,7 +181,8 @@ class Judge {
     const Severity weight = CertificateWeight();
     const std::string section = "RFC 8461 section 4.2";
     if (!problems.not_verified.empty() && (weight != Severity::kInfo || !policy_known_)) {
-      Unknown("the certificate was not verified: " + problems.not_verified, "Try again later.");
+      Unknown("the certificate was not verified: " + problems.not_verified,
+              problems.not_verified == kNoAuthorities ? kInstallAuthorities : "Try again later.");
     }
     if (problems.wrong_name) {
       Add(lint_code::kMxCertificateName, weight, at,

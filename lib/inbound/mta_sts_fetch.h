@@ -46,7 +46,8 @@ struct MtaStsPolicyPosture {
   Judgement judgement;
 };
 
-// Pure. `record` and `mx`: of the same domain.
+// Pure. `record` and `mx`: of the same domain. `response`: as FetchMtaStsPolicy gives it, or
+// kInternal where it was not asked, since this machine can trust no certificate.
 MtaStsPolicyPosture JudgeMtaStsPolicy(const DomainName& domain, const MtaStsPosture& record,
                                       const MxPosture& mx, absl::StatusOr<HttpResponse> response);
 

@@ -1,8 +1,12 @@
 // Certificates and TLSA records, with chains made here.
 #include "lib/inbound/certificate.h"
 
+#include <cstdlib>
+
+#include "fmt/format.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/x509.h>
 
 #include "lib/base/digest.h"
 #include "lib/inbound/chain_check.h"
@@ -97,7 +101,61 @@ TEST_F(CertificateTest, AStoreNeedsAuthorities) {
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(TrustStore::Load(directory_.File("none.pem")),
               StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(TrustStore::Load(), IsOk());
+  EXPECT_TRUE(store_->HasAuthorities());
+}
+
+// The system's list is where these variables say, if they are set.
+class SystemStoreTest : public CertificateTest {
+ protected:
+  SystemStoreTest() {
+    setenv(X509_get_default_cert_file_env(), directory_.File("none.pem").c_str(), 1);
+    setenv(X509_get_default_cert_dir_env(), authorities_.path().c_str(), 1);
+  }
+  ~SystemStoreTest() override {
+    unsetenv(X509_get_default_cert_file_env());
+    unsetenv(X509_get_default_cert_dir_env());
+  }
+  ChainProblems Verify(const std::vector<std::string>& chain, std::string_view host) const {
+    const auto store = TrustStore::Load();
+    EXPECT_THAT(store, IsOk());
+    return VerifyChain(CertificateChain(chain), Name(host), **store, kNow);
+  }
+  const testing_support::TempDir authorities_;
+  const std::string leaf_ = root_.Sign(Valid()).Der();
+};
+
+TEST_F(SystemStoreTest, WithoutAListNothingIsVerified) {
+  directory_.Write("ca-certificates.crt", root_.CertificatePem());  // somewhere else
+  authorities_.Write("README", "no authority");
+  EXPECT_FALSE(TrustStore::Load().value()->HasAuthorities());
+  const ChainProblems problems = Verify({leaf_}, "mx.example.com");
+  EXPECT_EQ(problems.not_verified, "no list of public authorities");
+  EXPECT_FALSE(problems.none());
+  EXPECT_FALSE(problems.untrusted) << "whether it is, nobody knows here";
+  EXPECT_THAT(problems.words, IsEmpty());
+  const ChainProblems wrong = Verify({leaf_}, "other.example.com");
+  EXPECT_TRUE(wrong.wrong_name) << "that can be told";
+  EXPECT_THAT(wrong.words, SizeIs(1));
+  EXPECT_TRUE(Verify({}, "mx.example.com").untrusted);
+}
+
+TEST_F(SystemStoreTest, AFileThatIsEmptyIsNoList) {
+  directory_.Write("none.pem", "");
+  EXPECT_EQ(Verify({leaf_}, "mx.example.com").not_verified, "no list of public authorities");
+}
+
+TEST_F(SystemStoreTest, AFileIsAList) {
+  directory_.Write("none.pem", root_.CertificatePem());
+  EXPECT_TRUE(Verify({leaf_}, "mx.example.com").none());
+}
+
+TEST_F(SystemStoreTest, ADirectoryIsAListOnceSomethingIsInIt) {
+  const auto store = TrustStore::Load().value();
+  EXPECT_FALSE(store->HasAuthorities());
+  const unsigned long hash = X509_subject_name_hash(root_.certificate());
+  authorities_.Write(fmt::format("{:08x}.0", hash), root_.CertificatePem());
+  EXPECT_TRUE(store->HasAuthorities());
+  EXPECT_TRUE(VerifyChain(CertificateChain({leaf_}), Name("mx.example.com"), *store, kNow).none());
 }
 
 TEST_F(CertificateTest, AWholeChainVerifies) {

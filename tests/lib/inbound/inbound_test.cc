@@ -1,6 +1,8 @@
 // All of it together: a DNS in memory, real mail servers on loopback.
 #include "lib/inbound/inbound.h"
 
+#include <cstdlib>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -150,6 +152,27 @@ TEST_F(InboundTest, TlsaIsLookedForBehindASecureAliasFirst) {
   posture = Inspect();
   EXPECT_EQ(posture.servers[0].dane.owner.text(), "_25._tcp.mx1.example.com");
   EXPECT_THAT(Codes(posture.servers[0].judgement), Contains("DANE_MISMATCH"));
+}
+
+TEST_F(InboundTest, WithoutAListOfAuthoritiesCertificatesAreUnknown) {
+  setenv("SSL_CERT_FILE", directory_.File("none").c_str(), 1);
+  setenv("SSL_CERT_DIR", directory_.File("none").c_str(), 1);
+  trust_ = TrustStore::Load().value();
+  const SmtpServer first("127.0.2.1", options_.smtp_port, GoodServer({one_}));
+  const SmtpServer second("127.0.2.2", options_.smtp_port, GoodServer({two_}));
+  const InboundPosture posture = Inspect();
+  unsetenv("SSL_CERT_FILE");
+  unsetenv("SSL_CERT_DIR");
+  EXPECT_EQ(posture.verdict, Verdict::kUnknown);
+  EXPECT_EQ(posture.policy.judgement.verdict, Verdict::kUnknown);
+  EXPECT_THAT(posture.policy.judgement.reason, HasSubstr("no list of public authorities"));
+  EXPECT_THAT(http_.requests(), IsEmpty()) << "no answer could be believed";
+  for (const MailServerPosture& server : posture.servers) {
+    EXPECT_EQ(server.judgement.verdict, Verdict::kUnknown);
+    EXPECT_THAT(server.judgement.reason, HasSubstr("no list of public authorities"));
+    EXPECT_THAT(server.judgement.fix, HasSubstr("ca-certificates"));
+    EXPECT_THAT(Codes(server.judgement), IsEmpty());
+  }
 }
 
 TEST_F(InboundTest, ABlockedPortIsUnknown) {
