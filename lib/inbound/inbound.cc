@@ -90,28 +90,39 @@ class Inspector {
     out_.servers.push_back(std::move(self));
   }
 
-  // The name behind aliases if DNSSEC vouches for them, and has records; else the MX record's
-  // (RFC 7672 section 2.2.3).
+  // The TLSA base domain is the name behind aliases, if DNSSEC vouches for all of them and for TLSA
+  // records there; else the MX record's own (RFC 7672 section 2.2.3). Where it does not vouch for
+  // an alias or its target, nothing is secure under either name.
   void LookupDane(MailServerPosture& server) {
+    server.dane.base = server.host;
     if (!server.addresses.ok()) return;
     const HostAddresses& addresses = *server.addresses;
-    if (addresses.secure && addresses.final_name != server.host) {
-      LookupTlsa(addresses.final_name, server.dane);
-      if (!server.dane.answer.ok() || !server.dane.records.empty()) return Secure(server);
+    server.dane = LookupTlsa(server, server.host == addresses.final_name || !addresses.secure
+                                         ? server.host
+                                         : addresses.final_name);
+    if (server.dane.base == server.host || !server.dane.answer.ok() ||
+        (server.dane.answer->validated && !server.dane.records.empty())) {
+      return;
     }
-    LookupTlsa(server.host, server.dane);
-    Secure(server);
+    DanePosture own = LookupTlsa(server, server.host);
+    // Records that nobody goes by are told of if there are no others.
+    if (own.answer.ok() && own.records.empty() && !server.dane.records.empty()) return;
+    server.dane = std::move(own);
   }
 
-  void LookupTlsa(const DomainName& host, DanePosture& dane) {
-    const auto owner = host.Child("_25._tcp");
+  DanePosture LookupTlsa(const MailServerPosture& server, const DomainName& base) {
+    DanePosture dane;
+    dane.base = base;
+    dane.base_secure = server.addresses->secure && mx_.view.resolver->validated;
+    const auto owner = base.Child("_25._tcp");
     if (!owner.ok()) {  // nothing can be there
       dane.answer = DnsAnswer{};
-      return;
+      return dane;
     }
     dane.owner = *owner;
     dane.answer = resolver_.Lookup(*owner, RrType::kTlsa);
-    if (!dane.answer.ok()) return;
+    if (!dane.answer.ok()) return dane;
+    dane.secure = dane.base_secure && dane.answer->validated;
     for (const std::string& text : dane.answer->texts) {
       if (dane.records.size() == kMaxTlsaRecords) {
         dane.records_cut = true;
@@ -119,29 +130,21 @@ class Inspector {
       }
       if (auto record = ParseTlsa(text); record.ok()) dane.records.push_back({*std::move(record)});
     }
-  }
-
-  void Secure(MailServerPosture& server) const {
-    server.dane.base_secure = server.addresses->secure && mx_.view.resolver->validated;
-    server.dane.secure =
-        server.dane.base_secure && server.dane.answer.ok() && server.dane.answer->validated;
-  }
-
-  DomainName TlsaBase(const MailServerPosture& server) const {
-    const bool behind =
-        server.addresses.ok() &&
-        server.dane.owner == server.addresses->final_name.Child("_25._tcp").value_or(DomainName());
-    return behind ? server.addresses->final_name : server.host;
+    return dane;
   }
 
   void Probe() {
     std::vector<SmtpTarget> targets;
     std::vector<MailServerPosture*> owners;
     for (MailServerPosture& server : out_.servers) {
+      // Senders that do DANE say the base domain in SNI (RFC 7672 section 8.1), all others the
+      // host.
+      const bool dane = server.dane.secure && !server.dane.records.empty();
+      server.asked_for = dane ? server.dane.base : server.host;
       if (!server.addresses.ok()) continue;
       const auto& addresses = server.addresses->addresses;
       for (size_t i = 0; i < std::min(addresses.size(), kMaxAddressesOfServer); ++i) {
-        targets.push_back({server.host, addresses[i]});
+        targets.push_back({server.asked_for, addresses[i]});
         owners.push_back(&server);
       }
     }

@@ -168,6 +168,10 @@ class Judge {
     if (std::ranges::none_of(server_.probes, LearnedTls)) Unknown(std::move(why), fix);
   }
 
+  bool AskedForAnother() const {
+    return !server_.asked_for.IsRoot() && server_.asked_for != server_.host;
+  }
+
   void CheckTls(const ProbedAddress& seen) {
     const IpAddress* const at = &seen.probe.address;
     if (!seen.probe.tls_current) {
@@ -184,7 +188,18 @@ class Judge {
       Unknown("the certificate was not verified: " + problems.not_verified,
               problems.not_verified == kNoAuthorities ? kInstallAuthorities : "Try again later.");
     }
-    if (problems.wrong_name) {
+    if (problems.wrong_name && AskedForAnother()) {
+      // Senders that do no DANE ask for the host, and may be shown another certificate.
+      const std::string why = fmt::format(
+          "which certificate the server has for {} was not seen: as senders that do "
+          "DANE it was asked for {}",
+          server_.host.text(), server_.asked_for.text());
+      Add(lint_code::kMxCertificateName, Severity::kInfo, at, why,
+          "Name the server itself in the MX record, not an alias.", section);
+      if (weight != Severity::kInfo) {
+        Unknown(why, "Name the server itself in the MX record, not an alias.");
+      }
+    } else if (problems.wrong_name) {
       Add(lint_code::kMxCertificateName, weight, at,
           fmt::format("the certificate is not for {}", server_.host.text()),
           fmt::format("Get a certificate for {}.", server_.host.text()), section);

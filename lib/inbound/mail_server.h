@@ -39,6 +39,7 @@ struct SeenTlsa {
   bool outranked = false;  // does not count beside a stronger digest (RFC 7671 section 9)
 };
 struct DanePosture {
+  DomainName base;   // the TLSA base domain (RFC 7672 section 2.2.3): "mx.example.com"
   DomainName owner;  // "_25._tcp.mx.example.com"
   absl::StatusOr<DnsAnswer> answer = absl::UnknownError("not asked");
   // DNSSEC vouches for MX and address records. Where not, senders do not ask for TLSA records (RFC
@@ -51,6 +52,8 @@ struct DanePosture {
 
 struct MailServerPosture {
   DomainName host;
+  DomainName
+      asked_for;  // the name that the sessions said in SNI; not `host` where DANE has another
   uint16_t preference = 0;
   absl::StatusOr<HostAddresses> addresses = absl::UnknownError("not asked");
   std::vector<ProbedAddress> probes;  // of the first two addresses

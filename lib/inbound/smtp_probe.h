@@ -67,7 +67,7 @@ struct SmtpProbe {
 };
 
 struct SmtpTarget {
-  DomainName host;  // the name of the MX; said in SNI
+  DomainName host;  // said in SNI
   IpAddress address;
 };
 
