@@ -25,7 +25,8 @@ class Inspector {
         parts_(parts),
         options_(options),
         end_(parts.clock.Monotonic() + options.limit),
-        meter_(parts.clock, {.max_lookups = kMaxLookups, .max_time = options.limit / 3}),
+        meter_(parts.clock,
+               {.max_lookups = kMaxLookups, .max_time = options.limit / 3, .stop = options.stop}),
         resolver_(parts.resolver, meter_) {}
 
   InboundPosture Run(const MtaStsPosture& mta_sts) {
@@ -33,7 +34,8 @@ class Inspector {
     FindServers();
     for (MailServerPosture& server : out_.servers) LookupDane(server);
     // Before the sessions: where port 25 is blocked they use up all of their time.
-    MtaStsFetchOptions fetch{.guard = options_.guard, .port = options_.https_port};
+    MtaStsFetchOptions fetch{
+        .guard = options_.guard, .port = options_.https_port, .stop = options_.stop};
     fetch.limit = std::min(fetch.limit, Left() / 2);
     out_.policy = JudgeMtaStsPolicy(domain_, mta_sts, mx_,
                                     parts_.trust.HasAuthorities()
@@ -56,6 +58,9 @@ class Inspector {
   absl::Duration Left() const { return end_ - parts_.clock.Monotonic(); }
 
   absl::Status GoOn() const {
+    if (options_.stop && options_.stop()) {
+      return MakeError(absl::StatusCode::kCancelled, "told to stop");
+    }
     if (Left() > absl::ZeroDuration()) return absl::OkStatus();
     return MakeError(absl::StatusCode::kDeadlineExceeded, "no time was left to look at it");
   }
@@ -148,7 +153,8 @@ class Inspector {
         owners.push_back(&server);
       }
     }
-    SmtpProbeOptions options{.port = options_.smtp_port, .guard = options_.guard};
+    SmtpProbeOptions options{
+        .port = options_.smtp_port, .guard = options_.guard, .stop = options_.stop};
     // A tenth is left to verify what they showed.
     options.limit = std::min(kSessionLimit, Left() - options_.limit / 10);
     std::vector<SmtpProbe> probes = ProbeMailServers(targets, options, parts_.clock);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -33,6 +34,9 @@ struct InboundOptions {
   // most, then the sessions 15 seconds at most and less a tenth, in which certificates are
   // verified; a DNS question that began in time may take its own deadline longer.
   absl::Duration limit = absl::Seconds(30);
+  // Asked at least once a second between answers of the DNS, on the calling thread; true: end now.
+  // What was not looked at yet is unknown then. Empty: never.
+  std::function<bool()> stop;
 };
 
 // What it takes. All must outlive the call.

@@ -149,7 +149,8 @@ class Judge {
                  "Look at the log of the mail server.", "RFC 3207 section 4.2");
     }
     const bool starttls = probe.stage >= SmtpStage::kStartTls && probe.starttls_offered;
-    if (starttls && !absl::IsDeadlineExceeded(probe.error)) {
+    const bool given_up = absl::IsDeadlineExceeded(probe.error) || absl::IsCancelled(probe.error);
+    if (starttls && !given_up) {
       return Add(lint_code::kStarttlsFailed, Severity::kError, at,
                  fmt::format("TLS is offered, but does not come about: {}", said),
                  "Look at certificate, key and TLS versions of the mail server.",

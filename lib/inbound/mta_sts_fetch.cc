@@ -207,6 +207,7 @@ absl::StatusOr<HttpResponse> FetchMtaStsPolicy(const DomainName& domain, Resolve
   HttpRequest request;
   request.url = MtaStsPolicyUrl(domain);
   request.deadline = options.limit;
+  request.stop = options.stop;
   request.response_limit_bytes = kMaxMtaStsPolicyOctets;
   return SendGuarded(http, std::move(request), found->addresses, options.port, options.guard);
 }

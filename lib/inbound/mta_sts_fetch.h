@@ -5,6 +5,7 @@
 #define DMARCATE_LIB_INBOUND_MTA_STS_FETCH_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -24,6 +25,7 @@ struct MtaStsFetchOptions {
   EgressGuard guard;
   uint16_t port = 443;
   absl::Duration limit = absl::Seconds(10);  // senders take up to a minute (section 3.3)
+  std::function<bool()> stop;                // as HttpRequest::stop
 };
 
 // "https://mta-sts.example.com/.well-known/mta-sts.txt"

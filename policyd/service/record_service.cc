@@ -135,6 +135,8 @@ class RecordServiceImpl final : public v1::RecordService::CallbackService {
                        v1::InspectRecordsResponse* out);
   absl::Status LookInbound(const Call& call, const DomainName& domain, const Posture& posture,
                            v1::InboundPosture* out);
+  // OK as long as somebody waits for the answer and policyd is not told to end.
+  absl::Status Wanted(const Call& call) const;
   absl::Status Lint(const Call& call, const v1::LintRecordsRequest& in,
                     v1::LintRecordsResponse* out);
   absl::Status LintText(const std::string& text, v1::LintRecordsResponse* out);
@@ -184,6 +186,7 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
     return types.empty() || std::ranges::find(types, type) != types.end();
   };
   PostureOptions options = MakeOptions();
+  options.budget.stop = [this, &call] { return !Wanted(call).ok(); };
   if (wanted(v1::RECORD_TYPE_DKIM)) options.selectors = Selectors(call, domain, std::move(named));
   // Only what was asked for is looked up, all of it within one budget.
   const absl::Time began = parts_.clock.Now();
@@ -229,6 +232,7 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
         out->records(), [](const v1::LiveRecord& record) { return record.consistent(); }));
     *out->mutable_read_time() = ToTimestamp(parts_.clock.Now());
   }
+  DMARCATE_RETURN_IF_ERROR(Wanted(call));  // else what was not asked would pass for an answer
   if (LearnedNothing(*out)) {
     return ReasonError(Reason::kDnsUnavailable,
                        fmt::format("{}: neither the resolver nor any server answered: {}",
@@ -247,10 +251,17 @@ absl::Status RecordServiceImpl::LookInbound(const Call& call, const DomainName& 
                        fmt::format("{} looks at mail servers run already", kMaxInboundLooks));
   }
   ToMessage(look_inbound_(domain, posture.mx, posture.mta_sts,
-                          call.deadline() - parts_.clock.Now() - kAnswerTime),
+                          call.deadline() - parts_.clock.Now() - kAnswerTime,
+                          [this, &call] { return !Wanted(call).ok(); }),
             out);
   inbound_looks_.release();
-  return absl::OkStatus();
+  return Wanted(call);
+}
+
+absl::Status RecordServiceImpl::Wanted(const Call& call) const {
+  if (call.cancelled()) return Cancelled();
+  if (!parts_.host.draining()) return absl::OkStatus();
+  return ReasonError(Reason::kShuttingDown, "the daemon is shutting down");
 }
 
 absl::Status RecordServiceImpl::LintText(const std::string& text, v1::LintRecordsResponse* out) {

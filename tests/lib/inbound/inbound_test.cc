@@ -319,6 +319,31 @@ TEST_F(InboundTest, SilentServersEndByTheLimit) {
   EXPECT_EQ(Inspect().verdict, Verdict::kUnknown);
 }
 
+TEST_F(InboundTest, ToldToStopItEndsAtOnce) {
+  const SmtpServer first("127.0.2.1", options_.smtp_port, [](ServerSide& side) { side.Hang(); });
+  const SmtpServer second("127.0.2.2", options_.smtp_port, GoodServer({two_}));
+  const absl::Duration start = clock_.Monotonic();
+  options_.stop = [&] { return clock_.Monotonic() - start > absl::Milliseconds(500); };
+  const InboundPosture posture = Inspect();
+  EXPECT_LT(clock_.Monotonic() - start, absl::Seconds(5)) << "the sessions have 15, all of it 30";
+  EXPECT_EQ(posture.verdict, Verdict::kUnknown);
+  ASSERT_THAT(posture.servers, SizeIs(2));
+  EXPECT_THAT(posture.servers[0].judgement.reason, HasSubstr("at greeting: told to stop"));
+  // What had been shown by then was not verified any more.
+  EXPECT_THAT(posture.servers[1].judgement.reason, HasSubstr("was not verified: told to stop"));
+  EXPECT_THAT(Codes(posture.servers[1].judgement), IsEmpty());
+}
+
+TEST_F(InboundTest, ToldToStopItAsksNothingMore) {
+  const SmtpServer first("127.0.2.1", options_.smtp_port, GoodServer({one_}));
+  options_.stop = [] { return true; };
+  const InboundPosture posture = Inspect();
+  EXPECT_THAT(dns_.queries(), IsEmpty());
+  EXPECT_THAT(http_.requests(), IsEmpty());
+  EXPECT_EQ(first.connections(), 0);
+  EXPECT_EQ(posture.verdict, Verdict::kUnknown);
+}
+
 TEST_F(InboundTest, NoMailNoServers) {
   dns_.SetMx(domain_, {{0, DomainName()}});
   dns_.SetTxt(Name("_mta-sts.example.com"), {});

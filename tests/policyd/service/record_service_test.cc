@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -104,7 +105,9 @@ TEST_F(RecordServiceTest, LooksAtMailServersOnlyWhenAsked) {
   SetTxt("_mta-sts.example.com", "v=STSv1; id=1");
   int looks = 0;
   world_.SetInboundLook([&looks](const DomainName& domain, const MxPosture& mx,
-                                 const MtaStsPosture& mta_sts, absl::Duration) {
+                                 const MtaStsPosture& mta_sts, absl::Duration,
+                                 const std::function<bool()>& stop) {
+    EXPECT_FALSE(stop());
     ++looks;
     EXPECT_EQ(domain.text(), "example.com");
     EXPECT_EQ(mx.records.size(), 1u);
@@ -180,6 +183,51 @@ TEST_F(RecordServiceTest, FewLooksAtMailServersRunAtOnce) {
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(answered, 4);
   DMARCATE_CALL(world_, RecordService, InspectRecords, request, &response);
+}
+
+// A look that lasts until it is told to stop.
+class EndlessLookTest : public RecordServiceTest {
+ protected:
+  EndlessLookTest() {
+    world_.SetInboundLook([this](const DomainName&, const MxPosture&, const MtaStsPosture&,
+                                 absl::Duration, const std::function<bool()>& stop) {
+      running_ = true;
+      ended_ = testing_support::WaitUntil(stop);
+      return InboundPosture();
+    });
+    request_.set_parent("domains/example.com");
+    request_.set_inbound(true);
+  }
+  v1::InspectRecordsRequest request_;
+  v1::InspectRecordsResponse response_;
+  std::atomic<bool> running_ = false, ended_ = false;
+};
+
+TEST_F(EndlessLookTest, EndsWhenTheCallIsCancelled) {
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer " + service_testing::Token());
+  std::thread caller([&] {
+    const auto stub = RecordService::NewStub(world_.channel());
+    EXPECT_EQ(stub->InspectRecords(&context, request_, &response_).error_code(),
+              grpc::StatusCode::CANCELLED);
+  });
+  EXPECT_TRUE(testing_support::WaitUntil([&] { return running_.load(); }));
+  EXPECT_FALSE(ended_);
+  context.TryCancel();
+  caller.join();
+  EXPECT_TRUE(testing_support::WaitUntil([&] { return ended_.load(); }));
+}
+
+TEST_F(EndlessLookTest, EndsWhenPolicydStops) {
+  std::string reason;
+  std::thread caller([&] {
+    reason = ReasonOf(world_.Call<RecordService>(&Stub::InspectRecords, request_, &response_));
+  });
+  EXPECT_TRUE(testing_support::WaitUntil([&] { return running_.load(); }));
+  world_.StartDraining();
+  caller.join();
+  EXPECT_TRUE(ended_);
+  EXPECT_EQ(reason, "SHUTTING_DOWN") << "half a look is no answer";
 }
 
 TEST_F(RecordServiceTest, WhenNothingCanBeLearnedTheDnsIsUnavailable) {
