@@ -45,7 +45,7 @@ class Inspector {
     out_.verdict = out_.policy.judgement.verdict;
     for (MailServerPosture& server : out_.servers) {
       CheckChains(
-          {TlsaBase(server), domain_}, parts_.trust, now, [this] { return GoOn(); }, server);
+          {server.dane.base, domain_}, parts_.trust, now, [this] { return GoOn(); }, server);
       JudgeMailServer(Applied(mta_sts), now, server);
       out_.verdict = Worse(out_.verdict, server.judgement.verdict);
     }
