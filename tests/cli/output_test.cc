@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/app.h"
+#include "cli/dkim_text.h"
 #include "cli/messages.h"
 #include "cli/posture_text.h"
 #include "dmarcate/v1/record.pb.h"
@@ -194,6 +195,47 @@ TEST(Posture, FindingsSayWhere) {
             "warning,SPF_PTR,spf/ptr,0,slow,,\r\n"
             "error,SPF_NO_ALL,spf,,open,,\r\n");
   EXPECT_THAT(table.Render(Format::kTable), HasSubstr("spf/ptr      0  slow"));
+}
+
+TEST(Dkim, EachSelectorHasALineAndItsFixes) {
+  v1::InspectRecordsResponse response;
+  v1::LiveRecord* record = response.add_records();
+  record->set_owner_name("s1._domainkey.example.com");
+  record->set_verdict(v1::VERDICT_WARN);
+  record->set_verdict_reason("an RSA key of 1024 bits is weak");
+  v1::DkimKeyView* key = record->mutable_dkim_key();
+  key->set_selector("s1");
+  key->set_state(v1::DKIM_KEY_STATE_USABLE);
+  key->set_key_type("rsa");
+  key->set_bits(1024);
+  key->set_testing(true);
+  key->set_strict_identity(true);
+  key->mutable_signatures()->set_message_count(12);
+  key->mutable_signatures()->set_pass_count(10);
+  key->mutable_signatures()->set_fail_count(1);
+  v1::LintFinding* finding = record->add_findings();
+  finding->set_severity(v1::SEVERITY_WARNING);
+  finding->set_code("DKIM_KEY_SHORT");
+  finding->set_message("weak");
+  finding->set_fix_hint("Publish a new selector.");
+  record = response.add_records();
+  record->set_owner_name("s2._domainkey.example.com");
+  record->set_verdict(v1::VERDICT_UNKNOWN);
+  record->mutable_dkim_key()->set_selector("s2\x1b[31m");
+  record->mutable_dkim_key()->set_state(v1::DKIM_KEY_STATE_UNKNOWN);
+  EXPECT_EQ(DkimTable(response).Render(Format::kTable),
+            "SELECTOR     KEY      TYPE  BITS  FLAGS  MESSAGES  PASS  FAIL  VERDICT\n"
+            "s1           usable   rsa   1024  t=y:s        12    10     1  warn\n"
+            "s2\\x1b[31m  unknown  -        -  -             ?     ?     ?  unknown\n");
+  EXPECT_THAT(DkimTable(response).Render(Format::kCsv),
+              HasSubstr("s2\\x1b[31m,unknown,-,-,-,,,,unknown,s2._domainkey.example.com,\r\n"))
+      << "not known is not 0";
+  EXPECT_EQ(DkimTable(response).Render(Format::kName),
+            "s1._domainkey.example.com\ns2._domainkey.example.com\n");
+  EXPECT_EQ(DkimFindingsText(response),
+            "s1._domainkey.example.com\n"
+            "        warning DKIM_KEY_SHORT: weak\n"
+            "          fix: Publish a new selector.\n");
 }
 
 TEST(Posture, MailServersArePrintedWithReasonAndFix) {

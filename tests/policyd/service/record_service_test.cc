@@ -82,6 +82,36 @@ TEST_F(RecordServiceTest, LooksAtTheSelectorsThatReportsName) {
   EXPECT_EQ(response.records(1).owner_name(), "k2048._domainkey.example.com");
 }
 
+TEST_F(RecordServiceTest, SaysWhatReportsSayOfEachSelector) {
+  v1::InspectRecordsRequest request;
+  request.set_parent("domains/example.com");
+  request.add_types(v1::RECORD_TYPE_DKIM);
+  request.add_dkim_selectors("mine");
+  v1::InspectRecordsResponse response;
+  DMARCATE_CALL(world_, RecordService, InspectRecords, request, &response);
+  ASSERT_EQ(response.records_size(), 1);
+  EXPECT_EQ(response.records(0).dkim_key().selector(), "mine");
+  EXPECT_EQ(response.records(0).dkim_key().state(), v1::DKIM_KEY_STATE_ABSENT);
+  EXPECT_FALSE(response.records(0).dkim_key().has_signatures()) << "nobody manages the domain";
+
+  world_.AddDomain();
+  world_.AddReport(Report(
+      world_.DaysAgo(1),
+      {Row(5).Dkim("example.com", "k2048"), Row(2).Dkim("example.com", "K2048", AuthResult::kFail),
+       Row(3).Dkim("example.com", "mine", AuthResult::kFail)}));
+  DMARCATE_CALL(world_, RecordService, InspectRecords, request, &response);
+  ASSERT_EQ(response.records_size(), 2);
+  const v1::DkimSignatureCounts& mine = response.records(0).dkim_key().signatures();
+  EXPECT_EQ(mine.message_count(), 3);
+  EXPECT_EQ(mine.pass_count(), 0);
+  EXPECT_EQ(mine.fail_count(), 3);
+  const v1::DkimSignatureCounts& seen = response.records(1).dkim_key().signatures();
+  EXPECT_EQ(response.records(1).dkim_key().selector(), "k2048");
+  EXPECT_EQ(seen.message_count(), 7);
+  EXPECT_EQ(seen.pass_count(), 5);
+  EXPECT_EQ(seen.fail_count(), 2);
+}
+
 TEST_F(RecordServiceTest, InspectsWhatTheDomainAsksOfSenders) {
   SetTxt("_mta-sts.example.com", "v=STSv1; id=1");
   v1::InspectRecordsRequest request;
