@@ -408,6 +408,10 @@ int App::Run() {
   const int exit_code = run_ ? run_() : kUsage;
   const absl::Status written = FinishOutput();
   if (written.ok()) return exit_code;
+  if (absl::IsDataLoss(written)) {  // whatever was found, it was not told
+    return Fail(kFailed, "OUTPUT_NOT_PRINTABLE", "the result was not printed", MessageOf(written),
+                {"use -o table"});
+  }
   Fail(kFailed, "OUTPUT_NOT_WRITTEN", "the result is not complete", MessageOf(written),
        {"make room where it goes to, or send it elsewhere"});
   return exit_code == kDone ? static_cast<int>(kFailed) : exit_code;

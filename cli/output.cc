@@ -14,6 +14,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "lib/base/file.h"
+#include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 
 namespace dmarcate::cli {
@@ -21,7 +22,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-int output_error = 0;  // the errno of the first write to stdout that failed
+int output_error = 0;      // the errno of the first write to stdout that failed
+absl::Status print_error;  // of the first result that could not be printed
 
 // Code points, which is near enough to columns for the scripts that reports contain.
 size_t Width(std::string_view text) {
@@ -168,12 +170,17 @@ std::string CsvField(std::string_view cell) {
   return quoted + "\"";
 }
 
-std::string ToJson(const google::protobuf::Message& message, bool pretty) {
+absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message, bool pretty) {
   google::protobuf::util::JsonPrintOptions options;
   options.always_print_primitive_fields = true;
   options.preserve_proto_field_names = true;
   std::string text;
-  if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return "{}";
+  const auto printed = google::protobuf::util::MessageToJsonString(message, &text, options);
+  if (!printed.ok()) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("{} has no JSON form: {}", message.GetDescriptor()->name(),
+                                 EscapeForTerminal(printed.ToString())));
+  }
   if (!pretty) return text;
   return Dump(Json::parse(text), 2);
 }
@@ -187,9 +194,42 @@ std::string JsonToYaml(const std::string& json) {
   return out.c_str();
 }
 
-std::string ToYaml(const google::protobuf::Message& message) {
-  return JsonToYaml(ToJson(message, false));
+absl::StatusOr<std::string> ToYaml(const google::protobuf::Message& message) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string json, ToJson(message, false));
+  return JsonToYaml(json);
 }
+
+namespace {
+
+absl::StatusOr<std::string> Render(Format format, const google::protobuf::Message& message,
+                                   std::string_view items, const Table& table) {
+  switch (format) {
+    case Format::kJson: {
+      DMARCATE_ASSIGN_OR_RETURN(const std::string json, ToJson(message, true));
+      return json + "\n";
+    }
+    case Format::kYaml: {
+      DMARCATE_ASSIGN_OR_RETURN(const std::string yaml, ToYaml(message));
+      return yaml + "\n";
+    }
+    case Format::kJsonl: {
+      DMARCATE_ASSIGN_OR_RETURN(const std::string json, ToJson(message, false));
+      const Json whole = Json::parse(json);
+      if (items.empty()) return Dump(whole, -1) + "\n";
+      std::string out;
+      for (const Json& item : whole.at(std::string(items))) out += Dump(item, -1) + "\n";
+      return out;
+    }
+    case Format::kTable:
+    case Format::kWide:
+    case Format::kCsv:
+    case Format::kName:
+      break;
+  }
+  return table.Render(format);
+}
+
+}  // namespace
 
 bool WriteOut(std::string_view text) {
   if (output_error == 0 && std::fwrite(text.data(), 1, text.size(), stdout) < text.size()) {
@@ -206,36 +246,18 @@ void FlushOut() {
 
 absl::Status FinishOutput() {
   FlushOut();
+  if (!print_error.ok()) return print_error;
   return output_error == 0 ? absl::OkStatus() : ErrnoError(output_error, "standard output");
 }
 
 void Print(Format format, const google::protobuf::Message& message, std::string_view items,
            const Table& table) {
-  std::string out;
-  switch (format) {
-    case Format::kJson:
-      out = ToJson(message, true) + "\n";
-      break;
-    case Format::kYaml:
-      out = ToYaml(message) + "\n";
-      break;
-    case Format::kJsonl: {
-      const Json whole = Json::parse(ToJson(message, false));
-      if (items.empty()) {
-        out = Dump(whole, -1) + "\n";
-      } else {
-        for (const Json& item : whole.at(std::string(items))) out += Dump(item, -1) + "\n";
-      }
-      break;
-    }
-    case Format::kTable:
-    case Format::kWide:
-    case Format::kCsv:
-    case Format::kName:
-      out = table.Render(format);
-      break;
+  absl::StatusOr<std::string> out = Render(format, message, items, table);
+  if (out.ok()) {
+    WriteOut(*out);
+  } else if (print_error.ok()) {
+    print_error = out.status();
   }
-  WriteOut(out);
 }
 
 std::string FormatCount(int64_t count) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace google::protobuf {
 class Message;
@@ -66,9 +67,10 @@ class Table {
 std::string CsvField(std::string_view cell);
 
 // protobuf's JSON mapping, original field names, empty fields included, one object.
-std::string ToJson(const google::protobuf::Message& message, bool pretty);
+//   kDataLoss  it has no JSON form: text that is not UTF-8, a time beyond the year 9999
+absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message, bool pretty);
 // The same object as YAML.
-std::string ToYaml(const google::protobuf::Message& message);
+absl::StatusOr<std::string> ToYaml(const google::protobuf::Message& message);
 // Any JSON text as YAML; "{}" for what is no JSON.
 std::string JsonToYaml(const std::string& json);
 
@@ -78,11 +80,13 @@ bool WriteOut(std::string_view text);
 void WriteErr(std::string_view text);
 // What was written so far, before something else is written elsewhere.
 void FlushOut();
-// The end of all that is written to stdout: also what only shows when buffers are emptied.
+// The end of all that is written to stdout: also what only shows when buffers are emptied, and what
+// Print() could not print.
 absl::Status FinishOutput();
 
-// Writes a whole result to stdout. `items` is the name of the repeated field that `jsonl` prints
-// line by line; empty: the message is one line.
+// Writes a whole result to stdout; nothing if it has no JSON form, which FinishOutput() tells.
+// `items` is the name of the repeated field that `jsonl` prints line by line; empty: the
+// message is one line.
 void Print(Format format, const google::protobuf::Message& message, std::string_view items,
            const Table& table);
 

@@ -14,6 +14,7 @@
 #include "cli/import/items.h"
 #include "cli/parsed_report.h"
 #include "cli/report_text.h"
+#include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/unpack/unpack.h"
 
@@ -146,12 +147,14 @@ Json Summary(const Origin& origin, const UnpackedReport& report) {
 }
 
 // The summary with the whole content below "report".
-Json Whole(const Origin& origin, const UnpackedReport& report) {
+//   kDataLoss  that has no JSON form
+absl::StatusOr<Json> Whole(const Origin& origin, const UnpackedReport& report) {
   Json out = Summary(origin, report);
   out["detail"] = report.detail;
   out["container"] = report.container;
   if (report.aggregate) {
-    out["report"] = Json::parse(ToJson(ToApi(report), false));
+    DMARCATE_ASSIGN_OR_RETURN(const std::string json, ToJson(ToApi(report), false));
+    out["report"] = Json::parse(json);
   } else if (report.tls) {
     Json policies = Json::array();
     for (const auto& policy : report.tls->policies) {
@@ -307,13 +310,13 @@ class Parser final : public ImportSink {
   void Show(const Origin& origin, const UnpackedReport& report) {
     const Format format = app_.format();
     if (format == Format::kJsonl) {  // as it goes: there may be very many files
-      WriteOut((options_.summary ? Summary(origin, report) : Whole(origin, report))
+      WriteOut((options_.summary ? Summary(origin, report) : Detailed(origin, report))
                    .dump(-1, ' ', true, Json::error_handler_t::replace) +
                "\n");
     } else if (options_.summary || format == Format::kName) {
       objects_.push_back(Summary(origin, report));
     } else if (format == Format::kJson || format == Format::kYaml) {
-      objects_.push_back(Whole(origin, report));
+      objects_.push_back(Detailed(origin, report));
     } else if (format == Format::kCsv) {
       if (!tables_.Add(origin.Text(), report)) {
         app_.Note(
@@ -322,6 +325,16 @@ class Parser final : public ImportSink {
     } else {
       WriteOut(ForPeople(origin, report));
     }
+  }
+
+  // The summary alone of a report that cannot be printed, which counts as one that was not read.
+  Json Detailed(const Origin& origin, const UnpackedReport& report) {
+    auto whole = Whole(origin, report);
+    if (whole.ok()) return *std::move(whole);
+    --good_;  // only what was read has more than a summary
+    ++bad_;
+    app_.Note(fmt::format("{}: not printed: {}", origin.Text(), MessageOf(whole.status())));
+    return Summary(origin, report);
   }
 
   const App& app_;

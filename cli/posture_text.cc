@@ -14,9 +14,6 @@
 namespace dmarcate::cli {
 namespace {
 
-std::string VerdictText(v1::Verdict verdict) {
-  return EnumText(v1::Verdict_Name(verdict), "VERDICT_");
-}
 std::string TypeText(v1::RecordType type) {
   std::string text = v1::RecordType_Name(type);
   return text.substr(std::string_view("RECORD_TYPE_").size());
@@ -31,20 +28,6 @@ std::string SeverityText(v1::Severity severity) {
 // "24"; empty for a finding about the whole.
 std::string PositionText(const v1::LintFinding& finding) {
   return finding.has_position() ? std::to_string(finding.position()) : "";
-}
-
-// Below what they are about.
-void AddFindings(const google::protobuf::RepeatedPtrField<v1::LintFinding>& findings,
-                 std::string* out) {
-  for (const v1::LintFinding& finding : findings) {
-    const std::string at =
-        finding.has_position() ? fmt::format(" at octet {}", PositionText(finding)) : "";
-    *out += fmt::format("        {} {}{}: {}\n", SeverityText(finding.severity()), finding.code(),
-                        at, EscapeForTerminal(finding.message()));
-    if (!finding.fix_hint().empty()) {
-      *out += fmt::format("          fix: {}\n", EscapeForTerminal(finding.fix_hint()));
-    }
-  }
 }
 
 // One session in one line: how far it came, then what it showed.
@@ -94,6 +77,23 @@ void DrawNode(const v1::SpfNode& node, const std::string& indent, std::string* o
 }
 
 }  // namespace
+
+std::string VerdictText(v1::Verdict verdict) {
+  return EnumText(v1::Verdict_Name(verdict), "VERDICT_");
+}
+
+void AddFindings(const google::protobuf::RepeatedPtrField<v1::LintFinding>& findings,
+                 std::string* out) {
+  for (const v1::LintFinding& finding : findings) {
+    const std::string at =
+        finding.has_position() ? fmt::format(" at octet {}", PositionText(finding)) : "";
+    *out += fmt::format("        {} {}{}: {}\n", SeverityText(finding.severity()), finding.code(),
+                        at, EscapeForTerminal(finding.message()));
+    if (!finding.fix_hint().empty()) {
+      *out += fmt::format("          fix: {}\n", EscapeForTerminal(finding.fix_hint()));
+    }
+  }
+}
 
 std::string PostureText(const v1::InspectRecordsResponse& response) {
   std::string out;

@@ -12,6 +12,11 @@
 
 namespace dmarcate::cli {
 
+std::string VerdictText(v1::Verdict verdict);  // "pass"
+// Findings with their fixes, indented, to stand below what they are about.
+void AddFindings(const google::protobuf::RepeatedPtrField<v1::LintFinding>& findings,
+                 std::string* out);
+
 // Records with verdict, findings and every server's view, for people.
 std::string PostureText(const v1::InspectRecordsResponse& response);
 // The policy and the mail servers, each with its verdict, reason and fix; empty if nobody asked.

@@ -10,6 +10,7 @@
 
 #include "cli/app.h"
 #include "cli/call.h"
+#include "cli/dkim_text.h"
 #include "cli/history_text.h"
 #include "cli/posture_text.h"
 #include "dmarcate/v1/record.grpc.pb.h"
@@ -33,6 +34,10 @@ v1::RecordType TypeOf(const std::string& text) {
   v1::RecordType type = v1::RECORD_TYPE_UNSPECIFIED;
   v1::RecordType_Parse(name, &type);
   return type;
+}
+
+bool ForPeople(const App& app) {
+  return app.format() == Format::kTable || app.format() == Format::kWide;
 }
 
 int History(App* app, const Options& options) {
@@ -59,8 +64,21 @@ int History(App* app, const Options& options) {
   return kDone;
 }
 
-bool ForPeople(const App& app) {
-  return app.format() == Format::kTable || app.format() == Format::kWide;
+int Dkim(App* app, const Options& options) {
+  v1::InspectRecordsRequest request;
+  request.set_parent(DomainResource(options.domain));
+  request.add_types(v1::RECORD_TYPE_DKIM);
+  for (const std::string& selector : options.selectors) request.add_dkim_selectors(selector);
+  v1::InspectRecordsResponse response;
+  const auto stub = v1::RecordService::NewStub(app->policyd());
+  const grpc::Status status = Call(app, *stub, &Stub::InspectRecords, request, &response);
+  if (!status.ok()) return app->Fail("keys not read", status);
+  Print(app->format(), response, "records", DkimTable(response));
+  if (ForPeople(*app)) WriteOut(DkimFindingsText(response));
+  if (response.records().empty()) {
+    app->Note("no selector is known from the reports of the last 30 days; --selector names one");
+  }
+  return kDone;
 }
 
 }  // namespace
@@ -95,6 +113,18 @@ void AddRecords(CLI::App* root, App* app) {
     }
     return static_cast<int>(kDone);
   });
+
+  CLI::App* dkim = group->add_subcommand(
+      "dkim", "the key of each DKIM selector, and what reports say of signatures with it");
+  dkim->add_option("DOMAIN", options->domain)->required();
+  dkim->add_option("--selector", options->selectors, "look at these beside those seen in reports");
+  dkim->footer(
+      "Selectors of signatures that passed in the last 30 days are looked at by themselves; "
+      "anybody "
+      "can\nwrite one that fails, so others have to be named.\nExamples:\n"
+      "  dmarcate records dkim example.com\n"
+      "  dmarcate records dkim example.com --selector s1 --selector s2 -o json");
+  app->OnSelected(dkim, [app, options] { return Dkim(app, *options); });
 
   CLI::App* history = group->add_subcommand("history", "what was live, and what changed when");
   history->add_option("DOMAIN", options->domain)->required();

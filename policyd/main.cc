@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -117,13 +118,14 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
       MakeSourceService(parts, *resolver),
       MakeStatsService(parts),
-      MakeRecordService(parts, *resolver, *authoritative, *policies,
-                        [&](const DomainName& domain, const MxPosture& mx,
-                            const MtaStsPosture& mta_sts, absl::Duration limit) {
-                          return InspectInbound(
-                              domain, mx, mta_sts, {*resolver, strangers, *trust, clock},
-                              {.guard = {config.inbound_networks}, .limit = limit});
-                        }),
+      MakeRecordService(
+          parts, *resolver, *authoritative, *policies,
+          [&](const DomainName& domain, const MxPosture& mx, const MtaStsPosture& mta_sts,
+              absl::Duration limit, const std::function<bool()>& stop) {
+            return InspectInbound(
+                domain, mx, mta_sts, {*resolver, strangers, *trust, clock},
+                {.guard = {config.inbound_networks}, .limit = limit, .stop = stop});
+          }),
       MakeChangeService(parts, engine),
       MakeReportService(parts, reports, suffixes),
       MakeProviderService(parts, providers),

@@ -61,6 +61,11 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
   return bytes;
 }
 
+// libcurl calls it about once a second, and whenever something happens.
+int OnProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const HttpRequest*>(user)->stop() ? 1 : 0;  // CURLE_ABORTED_BY_CALLBACK
+}
+
 // The only place where a CURLcode becomes a status. `sent`: the server can have seen something.
 absl::Status CurlError(CURLcode code, bool sent, const Sink& sink, const HttpRequest& request) {
   const auto error = [&request](absl::StatusCode status, std::string_view what) {
@@ -73,15 +78,16 @@ absl::Status CurlError(CURLcode code, bool sent, const Sink& sink, const HttpReq
   // Never CURLOPT_ERRORBUFFER: it may quote the URL.
   const std::string_view text = curl_easy_strerror(code);
   switch (code) {
+    case CURLE_ABORTED_BY_CALLBACK:
+      return error(absl::StatusCode::kCancelled, "told to stop");
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
       return error(absl::StatusCode::kInvalidArgument, text);
     case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
       return error(absl::StatusCode::kFailedPrecondition, text);
-    default:
+    default:  // CURLE_SSL_CACERT_BADFILE, too: that we have no authorities says nothing of a server
       break;
   }
   if (!sent)
@@ -160,6 +166,12 @@ absl::StatusOr<HttpResponse> CurlTransport::Send(const HttpRequest& request) {
   set(CURLOPT_WRITEDATA, static_cast<void*>(&sink));
   set(CURLOPT_HEADERFUNCTION, OnHeader);
   set(CURLOPT_HEADERDATA, static_cast<void*>(&sink));
+
+  if (request.stop) {
+    set(CURLOPT_NOPROGRESS, 0L);
+    set(CURLOPT_XFERINFOFUNCTION, OnProgress);
+    set(CURLOPT_XFERINFODATA, const_cast<void*>(static_cast<const void*>(&request)));
+  }
 
   const bool safe = request.method == "GET" || request.method == "HEAD";
   if (!safe) set(CURLOPT_FRESH_CONNECT, 1L);

@@ -12,12 +12,14 @@
 //   back
 //                        before a write is repeated
 //   kResourceExhausted   the response is over its limit. It was sent, too: as kUnknown for a write
+//   kCancelled           the request's `stop` said so; as kUnknown for a write
 // Any status code, 3xx to 5xx included, is a response and no error.
 
 #ifndef DMARCATE_LIB_HTTP_TRANSPORT_H_
 #define DMARCATE_LIB_HTTP_TRANSPORT_H_
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +46,8 @@ struct HttpRequest {
   // "192.0.2.1:443", "[2001:db8::1]:443": where to connect, instead of where the URL's host
   // resolves to. The certificate must be the URL host's all the same.
   std::string connect_to;
+  // Asked at least once a second, on the calling thread; true: end now. Empty: never.
+  std::function<bool()> stop;
 };
 
 struct HttpResponse {

@@ -18,7 +18,9 @@ absl::StatusOr<HostAddresses> LookupAddresses(const DomainName& host, Resolver& 
     }
   }
   out.secure = v4.validated && v6.validated;
-  out.final_name = v4.cname_chain.empty() ? host : v4.cname_chain.back();
+  const DomainName& behind = v4.cname_chain.empty() ? host : v4.cname_chain.back();
+  out.final_name =
+      behind == (v6.cname_chain.empty() ? host : v6.cname_chain.back()) ? behind : host;
   return out;
 }
 

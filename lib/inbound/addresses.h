@@ -16,8 +16,8 @@ namespace dmarcate {
 
 struct HostAddresses {
   std::vector<IpAddress> addresses;  // the first IPv4, the first IPv6, then the others; may be none
-  bool secure = false;               // DNSSEC vouches for both answers
-  DomainName final_name;             // behind aliases
+  bool secure = false;               // DNSSEC vouches for both answers, aliases included
+  DomainName final_name;             // behind aliases; the host itself if the answers differ in it
 };
 // An error if one of the two questions brought none of the answers: what is not known may be the
 // address that counts.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "lib/inbound/chain_check.h"
 #include "lib/inspect/lookup_budget.h"
 #include "lib/inspect/posture_judge.h"
 
@@ -24,7 +25,8 @@ class Inspector {
         parts_(parts),
         options_(options),
         end_(parts.clock.Monotonic() + options.limit),
-        meter_(parts.clock, {.max_lookups = kMaxLookups, .max_time = options.limit / 3}),
+        meter_(parts.clock,
+               {.max_lookups = kMaxLookups, .max_time = options.limit / 3, .stop = options.stop}),
         resolver_(parts.resolver, meter_) {}
 
   InboundPosture Run(const MtaStsPosture& mta_sts) {
@@ -32,15 +34,18 @@ class Inspector {
     FindServers();
     for (MailServerPosture& server : out_.servers) LookupDane(server);
     // Before the sessions: where port 25 is blocked they use up all of their time.
-    MtaStsFetchOptions fetch{.guard = options_.guard, .port = options_.https_port};
+    MtaStsFetchOptions fetch{
+        .guard = options_.guard, .port = options_.https_port, .stop = options_.stop};
     fetch.limit = std::min(fetch.limit, Left() / 2);
     out_.policy = JudgeMtaStsPolicy(domain_, mta_sts, mx_,
-                                    FetchMtaStsPolicy(domain_, resolver_, parts_.http, fetch));
+                                    parts_.trust.HasAuthorities()
+                                        ? FetchMtaStsPolicy(domain_, resolver_, parts_.http, fetch)
+                                        : MakeError(absl::StatusCode::kInternal, kNoAuthorities));
     Probe();
     out_.verdict = out_.policy.judgement.verdict;
     for (MailServerPosture& server : out_.servers) {
-      for (ProbedAddress& seen : server.probes) Read(server.host, now, seen);
-      MatchDane({TlsaBase(server), domain_}, now, server);
+      CheckChains(
+          {server.dane.base, domain_}, parts_.trust, now, [this] { return GoOn(); }, server);
       JudgeMailServer(Applied(mta_sts), now, server);
       out_.verdict = Worse(out_.verdict, server.judgement.verdict);
     }
@@ -51,6 +56,14 @@ class Inspector {
 
  private:
   absl::Duration Left() const { return end_ - parts_.clock.Monotonic(); }
+
+  absl::Status GoOn() const {
+    if (options_.stop && options_.stop()) {
+      return MakeError(absl::StatusCode::kCancelled, "told to stop");
+    }
+    if (Left() > absl::ZeroDuration()) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kDeadlineExceeded, "no time was left to look at it");
+  }
 
   // A policy applies where a record announces it.
   AppliedPolicy Applied(const MtaStsPosture& mta_sts) const {
@@ -82,28 +95,39 @@ class Inspector {
     out_.servers.push_back(std::move(self));
   }
 
-  // The name behind aliases if DNSSEC vouches for them, and has records; else the MX record's
-  // (RFC 7672 section 2.2.3).
+  // The TLSA base domain is the name behind aliases, if DNSSEC vouches for all of them and for TLSA
+  // records there; else the MX record's own (RFC 7672 section 2.2.3). Where it does not vouch for
+  // an alias or its target, nothing is secure under either name.
   void LookupDane(MailServerPosture& server) {
+    server.dane.base = server.host;
     if (!server.addresses.ok()) return;
     const HostAddresses& addresses = *server.addresses;
-    if (addresses.secure && addresses.final_name != server.host) {
-      LookupTlsa(addresses.final_name, server.dane);
-      if (!server.dane.answer.ok() || !server.dane.records.empty()) return Secure(server);
+    server.dane = LookupTlsa(server, server.host == addresses.final_name || !addresses.secure
+                                         ? server.host
+                                         : addresses.final_name);
+    if (server.dane.base == server.host || !server.dane.answer.ok() ||
+        (server.dane.answer->validated && !server.dane.records.empty())) {
+      return;
     }
-    LookupTlsa(server.host, server.dane);
-    Secure(server);
+    DanePosture own = LookupTlsa(server, server.host);
+    // Records that nobody goes by are told of if there are no others.
+    if (own.answer.ok() && own.records.empty() && !server.dane.records.empty()) return;
+    server.dane = std::move(own);
   }
 
-  void LookupTlsa(const DomainName& host, DanePosture& dane) {
-    const auto owner = host.Child("_25._tcp");
+  DanePosture LookupTlsa(const MailServerPosture& server, const DomainName& base) {
+    DanePosture dane;
+    dane.base = base;
+    dane.base_secure = server.addresses->secure && mx_.view.resolver->validated;
+    const auto owner = base.Child("_25._tcp");
     if (!owner.ok()) {  // nothing can be there
       dane.answer = DnsAnswer{};
-      return;
+      return dane;
     }
     dane.owner = *owner;
     dane.answer = resolver_.Lookup(*owner, RrType::kTlsa);
-    if (!dane.answer.ok()) return;
+    if (!dane.answer.ok()) return dane;
+    dane.secure = dane.base_secure && dane.answer->validated;
     for (const std::string& text : dane.answer->texts) {
       if (dane.records.size() == kMaxTlsaRecords) {
         dane.records_cut = true;
@@ -111,48 +135,32 @@ class Inspector {
       }
       if (auto record = ParseTlsa(text); record.ok()) dane.records.push_back({*std::move(record)});
     }
-  }
-
-  void Secure(MailServerPosture& server) const {
-    server.dane.base_secure = server.addresses->secure && mx_.view.resolver->validated;
-    server.dane.secure =
-        server.dane.base_secure && server.dane.answer.ok() && server.dane.answer->validated;
-  }
-
-  DomainName TlsaBase(const MailServerPosture& server) const {
-    const bool behind =
-        server.addresses.ok() &&
-        server.dane.owner == server.addresses->final_name.Child("_25._tcp").value_or(DomainName());
-    return behind ? server.addresses->final_name : server.host;
+    return dane;
   }
 
   void Probe() {
     std::vector<SmtpTarget> targets;
     std::vector<MailServerPosture*> owners;
     for (MailServerPosture& server : out_.servers) {
+      // Senders that do DANE say the base domain in SNI (RFC 7672 section 8.1), all others the
+      // host.
+      const bool dane = server.dane.secure && !server.dane.records.empty();
+      server.asked_for = dane ? server.dane.base : server.host;
       if (!server.addresses.ok()) continue;
       const auto& addresses = server.addresses->addresses;
       for (size_t i = 0; i < std::min(addresses.size(), kMaxAddressesOfServer); ++i) {
-        targets.push_back({server.host, addresses[i]});
+        targets.push_back({server.asked_for, addresses[i]});
         owners.push_back(&server);
       }
     }
-    SmtpProbeOptions options{.port = options_.smtp_port, .guard = options_.guard};
-    options.limit = std::min(kSessionLimit, Left());
+    SmtpProbeOptions options{
+        .port = options_.smtp_port, .guard = options_.guard, .stop = options_.stop};
+    // A tenth is left to verify what they showed.
+    options.limit = std::min(kSessionLimit, Left() - options_.limit / 10);
     std::vector<SmtpProbe> probes = ProbeMailServers(targets, options, parts_.clock);
     for (size_t i = 0; i < probes.size(); ++i) {
       owners[i]->probes.emplace_back().probe = std::move(probes[i]);
     }
-  }
-
-  void Read(const DomainName& host, absl::Time now, ProbedAddress& seen) const {
-    if (seen.probe.chain.empty()) return;
-    for (const std::string& der : seen.probe.chain) {
-      if (auto certificate = ParseCertificate(der); certificate.ok()) {
-        seen.certificates.push_back(*std::move(certificate));
-      }
-    }
-    seen.problems = VerifyChain(seen.probe.chain, host, parts_.trust, now);
   }
 
   const DomainName& domain_;

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -30,9 +31,12 @@ struct InboundOptions {
   uint16_t smtp_port = 25;
   uint16_t https_port = 443;
   // Of all of it. The DNS gets a third, then the policy half of what is left and ten seconds at
-  // most, then the sessions 15 seconds at most; a DNS question that began in time may take its own
-  // deadline longer.
+  // most, then the sessions 15 seconds at most and less a tenth, in which certificates are
+  // verified; a DNS question that began in time may take its own deadline longer.
   absl::Duration limit = absl::Seconds(30);
+  // Asked at least once a second between answers of the DNS, on the calling thread; true: end now.
+  // What was not looked at yet is unknown then. Empty: never.
+  std::function<bool()> stop;
 };
 
 // What it takes. All must outlive the call.

@@ -7,7 +7,6 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
-#include "lib/inbound/dane.h"
 #include "lib/inspect/posture_judge.h"
 
 namespace dmarcate {
@@ -70,10 +69,12 @@ class Judge {
     const auto seen = std::ranges::find_if(server_.probes, LearnedTls);
     if (seen == server_.probes.end()) return "";
     const bool dane = server_.dane.secure && seen->dane_matches;
-    return fmt::format(
-        "{}, {}{}", seen->probe.tls_version,
-        seen->problems.none() ? "a certificate that verifies" : "a certificate that nobody checks",
-        dane ? ", DANE matches" : "");
+    return fmt::format("{}, {}{}", seen->probe.tls_version,
+                       seen->problems.none() ? "a certificate that verifies"
+                       : seen->problems.not_verified.empty()
+                           ? "a certificate that nobody checks"
+                           : "a certificate that was not verified",
+                       dane ? ", DANE matches" : "");
   }
 
   // How much a certificate weighs that public authorities do not vouch for.
@@ -148,7 +149,8 @@ class Judge {
                  "Look at the log of the mail server.", "RFC 3207 section 4.2");
     }
     const bool starttls = probe.stage >= SmtpStage::kStartTls && probe.starttls_offered;
-    if (starttls && !absl::IsDeadlineExceeded(probe.error)) {
+    const bool given_up = absl::IsDeadlineExceeded(probe.error) || absl::IsCancelled(probe.error);
+    if (starttls && !given_up) {
       return Add(lint_code::kStarttlsFailed, Severity::kError, at,
                  fmt::format("TLS is offered, but does not come about: {}", said),
                  "Look at certificate, key and TLS versions of the mail server.",
@@ -167,6 +169,10 @@ class Judge {
     if (std::ranges::none_of(server_.probes, LearnedTls)) Unknown(std::move(why), fix);
   }
 
+  bool AskedForAnother() const {
+    return !server_.asked_for.IsRoot() && server_.asked_for != server_.host;
+  }
+
   void CheckTls(const ProbedAddress& seen) {
     const IpAddress* const at = &seen.probe.address;
     if (!seen.probe.tls_current) {
@@ -179,7 +185,22 @@ class Judge {
     const std::string words = Join(problems.words, ", ");
     const Severity weight = CertificateWeight();
     const std::string section = "RFC 8461 section 4.2";
-    if (problems.wrong_name) {
+    if (!problems.not_verified.empty() && (weight != Severity::kInfo || !policy_known_)) {
+      Unknown("the certificate was not verified: " + problems.not_verified,
+              problems.not_verified == kNoAuthorities ? kInstallAuthorities : "Try again later.");
+    }
+    if (problems.wrong_name && AskedForAnother()) {
+      // Senders that do no DANE ask for the host, and may be shown another certificate.
+      const std::string why = fmt::format(
+          "which certificate the server has for {} was not seen: as senders that do "
+          "DANE it was asked for {}",
+          server_.host.text(), server_.asked_for.text());
+      Add(lint_code::kMxCertificateName, Severity::kInfo, at, why,
+          "Name the server itself in the MX record, not an alias.", section);
+      if (weight != Severity::kInfo) {
+        Unknown(why, "Name the server itself in the MX record, not an alias.");
+      }
+    } else if (problems.wrong_name) {
       Add(lint_code::kMxCertificateName, weight, at,
           fmt::format("the certificate is not for {}", server_.host.text()),
           fmt::format("Get a certificate for {}.", server_.host.text()), section);
@@ -267,7 +288,14 @@ class Judge {
     }
     // While keys change, one address may have the old one: each needs a record, not the same.
     for (const ProbedAddress& seen : server_.probes) {
-      if (LearnedTls(seen) && !seen.dane_matches) Mismatch(seen.probe.address);
+      if (!LearnedTls(seen) || seen.dane_matches) continue;
+      if (seen.dane_error.ok()) {
+        Mismatch(seen.probe.address);
+      } else {
+        Unknown(fmt::format("whether the TLSA records match the certificate is not known: {}",
+                            MessageOf(seen.dane_error)),
+                "Try again later.");
+      }
     }
   }
 
@@ -278,8 +306,13 @@ class Judge {
                                  kMaxTlsaRecords),
                      "Remove the TLSA records of keys that are gone.");
     }
+    const bool outranked = std::ranges::any_of(server_.dane.records, &SeenTlsa::outranked);
     Add(lint_code::kDaneMismatch, Severity::kError, &address,
-        "no TLSA record matches the certificate, so senders that do DANE deliver nothing",
+        outranked ? "no TLSA record that counts matches the certificate, so senders that do DANE "
+                    "deliver nothing; a record does not count beside one of the same usage and "
+                    "selector with a stronger digest (RFC 7671 section 9)"
+                  : "no TLSA record matches the certificate, so senders that do DANE deliver "
+                    "nothing",
         "Publish 3 1 1 of the key that the server uses, beside that of the next one.",
         "RFC 7672 section 2.2");
   }
@@ -294,17 +327,6 @@ class Judge {
 };
 
 }  // namespace
-
-void MatchDane(const std::vector<DomainName>& names, absl::Time now, MailServerPosture& server) {
-  for (SeenTlsa& one : server.dane.records) {
-    one.usable = one.record.Usability() == TlsaUsability::kUsable;
-    for (ProbedAddress& seen : server.probes) {
-      if (!MatchesTlsa(one.record, seen.probe.chain, names, now)) continue;
-      one.matches = true;
-      seen.dane_matches = true;
-    }
-  }
-}
 
 void JudgeMailServer(const AppliedPolicy& policy, absl::Time now, MailServerPosture& server) {
   Judge(policy, now, server).Run();

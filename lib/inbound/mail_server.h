@@ -21,22 +21,25 @@
 
 namespace dmarcate {
 
-inline constexpr size_t kMaxTlsaRecords = 32;  // of one server; each is held against every chain
+inline constexpr size_t kMaxTlsaRecords = 32;  // of one server
 
 // One session, and what its certificates are worth.
 struct ProbedAddress {
   SmtpProbe probe;
   std::vector<Certificate> certificates;  // those of probe.chain that can be read
   ChainProblems problems;                 // of probe.chain; meaningless if that is empty
-  bool dane_matches = false;              // a usable TLSA record stands for it
+  bool dane_matches = false;              // the TLSA records stand for it
+  absl::Status dane_error;                // why that is not known; OK: it is
 };
 
 struct SeenTlsa {
   TlsaRecord record;
   bool usable = false;
-  bool matches = false;  // the chain of an address that showed one
+  bool matches = false;    // the chain of an address that showed one
+  bool outranked = false;  // does not count beside a stronger digest (RFC 7671 section 9)
 };
 struct DanePosture {
+  DomainName base;   // the TLSA base domain (RFC 7672 section 2.2.3): "mx.example.com"
   DomainName owner;  // "_25._tcp.mx.example.com"
   absl::StatusOr<DnsAnswer> answer = absl::UnknownError("not asked");
   // DNSSEC vouches for MX and address records. Where not, senders do not ask for TLSA records (RFC
@@ -49,15 +52,14 @@ struct DanePosture {
 
 struct MailServerPosture {
   DomainName host;
+  DomainName
+      asked_for;  // the name that the sessions said in SNI; not `host` where DANE has another
   uint16_t preference = 0;
   absl::StatusOr<HostAddresses> addresses = absl::UnknownError("not asked");
   std::vector<ProbedAddress> probes;  // of the first two addresses
   DanePosture dane;
   Judgement judgement;
 };
-
-// Holds each record against the chains of `server`. `names` as for MatchesTlsa.
-void MatchDane(const std::vector<DomainName>& names, absl::Time now, MailServerPosture& server);
 
 // The MTA-STS policy that senders apply.
 struct AppliedPolicy {

@@ -7,6 +7,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/inbound/addresses.h"
+#include "lib/inbound/certificate.h"
 #include "lib/inspect/posture_judge.h"
 #include "lib/mailauth/syntax_error.h"
 
@@ -101,6 +102,10 @@ class Judge {
       case absl::StatusCode::kResourceExhausted:
         return Missing(fmt::format("the policy is larger than senders read: {}", what),
                        "Serve the policy alone at its address.");
+      case absl::StatusCode::kInternal:
+        return Unknown(lint_code::kLookupFailed,
+                       fmt::format("the policy was not fetched: {}", what),
+                       std::string(kInstallAuthorities));
       default:
         return Unknown(lint_code::kLookupFailed,
                        fmt::format("the policy was not fetched: {}", what), "Try again later.");
@@ -202,6 +207,7 @@ absl::StatusOr<HttpResponse> FetchMtaStsPolicy(const DomainName& domain, Resolve
   HttpRequest request;
   request.url = MtaStsPolicyUrl(domain);
   request.deadline = options.limit;
+  request.stop = options.stop;
   request.response_limit_bytes = kMaxMtaStsPolicyOctets;
   return SendGuarded(http, std::move(request), found->addresses, options.port, options.guard);
 }

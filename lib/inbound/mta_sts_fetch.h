@@ -5,6 +5,7 @@
 #define DMARCATE_LIB_INBOUND_MTA_STS_FETCH_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -24,6 +25,7 @@ struct MtaStsFetchOptions {
   EgressGuard guard;
   uint16_t port = 443;
   absl::Duration limit = absl::Seconds(10);  // senders take up to a minute (section 3.3)
+  std::function<bool()> stop;                // as HttpRequest::stop
 };
 
 // "https://mta-sts.example.com/.well-known/mta-sts.txt"
@@ -46,7 +48,8 @@ struct MtaStsPolicyPosture {
   Judgement judgement;
 };
 
-// Pure. `record` and `mx`: of the same domain.
+// Pure. `record` and `mx`: of the same domain. `response`: as FetchMtaStsPolicy gives it, or
+// kInternal where it was not asked, since this machine can trust no certificate.
 MtaStsPolicyPosture JudgeMtaStsPolicy(const DomainName& domain, const MtaStsPosture& record,
                                       const MxPosture& mx, absl::StatusOr<HttpResponse> response);
 

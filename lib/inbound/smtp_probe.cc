@@ -22,6 +22,7 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kReadOctets = 16 << 10;
+constexpr absl::Duration kStopInterval = absl::Milliseconds(100);
 
 struct SocketAddress {
   sockaddr_storage storage{};
@@ -103,10 +104,11 @@ class Session {
     if (dialog_->done()) Finish();
   }
 
-  void OnDeadline() {
+  // Does nothing if the session has ended by itself.
+  void EndWith(const absl::Status& error) {
     if (done_) return;
     if (dialog_.has_value()) Finish();
-    probe_.error = MakeError(absl::StatusCode::kDeadlineExceeded, "no answer in time");
+    probe_.error = error;
     done_ = true;
   }
   SmtpProbe Take() { return std::move(probe_); }
@@ -167,6 +169,7 @@ std::vector<SmtpProbe> ProbeMailServers(const std::vector<SmtpTarget>& targets,
     sessions.push_back(std::make_unique<Session>(targets[i]));
     sessions.back()->Connect(options);
   }
+  absl::Status end_by = MakeError(absl::StatusCode::kDeadlineExceeded, "no answer in time");
   while (true) {
     std::vector<pollfd> wanted;
     std::vector<Session*> waiting;
@@ -175,8 +178,15 @@ std::vector<SmtpProbe> ProbeMailServers(const std::vector<SmtpTarget>& targets,
       wanted.push_back(session->Wanted());
       waiting.push_back(session.get());
     }
-    const absl::Duration left = end - clock.Monotonic();
+    absl::Duration left = end - clock.Monotonic();
     if (waiting.empty() || left <= absl::ZeroDuration()) break;
+    if (options.stop) {
+      if (options.stop()) {
+        end_by = MakeError(absl::StatusCode::kCancelled, "told to stop");
+        break;
+      }
+      left = std::min(left, kStopInterval);
+    }
     const int milliseconds = static_cast<int>(absl::ToInt64Milliseconds(left)) + 1;
     if (poll(wanted.data(), wanted.size(), milliseconds) < 0 && errno != EINTR) break;
     for (size_t i = 0; i < waiting.size(); ++i) {
@@ -185,7 +195,7 @@ std::vector<SmtpProbe> ProbeMailServers(const std::vector<SmtpTarget>& targets,
   }
   std::vector<SmtpProbe> out;
   for (const auto& session : sessions) {
-    session->OnDeadline();
+    session->EndWith(end_by);
     out.push_back(session->Take());
   }
   for (size_t i = sessions.size(); i < targets.size(); ++i) {

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,7 @@ struct SmtpProbe {
   //   kPermissionDenied    the egress guard (kRefused)
   //   kUnavailable         no connection, or it was closed
   //   kDeadlineExceeded    too slow, for us
+  //   kCancelled           `stop` said so
   //   kFailedPrecondition  the server said no, or no TLS came about
   //   kInvalidArgument     what it says is not SMTP
   //   kResourceExhausted   it says too much
@@ -67,7 +69,7 @@ struct SmtpProbe {
 };
 
 struct SmtpTarget {
-  DomainName host;  // the name of the MX; said in SNI
+  DomainName host;  // said in SNI
   IpAddress address;
 };
 
@@ -75,6 +77,8 @@ struct SmtpProbeOptions {
   uint16_t port = 25;
   EgressGuard guard;
   absl::Duration limit = absl::Seconds(15);  // for all of them together
+  // Asked ten times a second, on the calling thread; true: end now. Empty: never.
+  std::function<bool()> stop;
 };
 
 // One result for each target, in order; those beyond kMaxProbes are kResourceExhausted. Blocks for

@@ -29,8 +29,8 @@ using X509Stack = std::unique_ptr<STACK_OF(X509), X509StackFree>;
 // Null if `der` is not exactly one certificate.
 X509Ptr X509FromDer(std::string_view der);
 std::string X509ToDer(const X509* certificate);
-// All of `chain`, in order; null if one of them is none.
-X509Stack StackFromDer(const std::vector<std::string>& chain);
+// The SubjectPublicKeyInfo.
+std::string SpkiDer(const X509* certificate);
 
 }  // namespace dmarcate
 

@@ -5,6 +5,9 @@
 namespace dmarcate {
 
 absl::Status LookupMeter::Take() {
+  if (budget_.stop && budget_.stop()) {
+    return MakeError(absl::StatusCode::kCancelled, "told to stop");
+  }
   if (lookups_++ >= budget_.max_lookups) {
     return MakeError(absl::StatusCode::kResourceExhausted,
                      fmt::format("the budget of {} look-ups is used up", budget_.max_lookups));

@@ -6,6 +6,7 @@
 #define DMARCATE_LIB_INSPECT_LOOKUP_BUDGET_H_
 
 #include <atomic>
+#include <functional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,6 +20,9 @@ namespace dmarcate {
 struct LookupBudget {
   int max_lookups = 0;
   absl::Duration max_time;  // after this no question begins; the last one may take its own deadline
+  // Asked before each question; true: nobody waits for the answer any more. Thread-safe if the
+  // resolver is used by several threads; empty: never.
+  std::function<bool()> stop;
 };
 
 // Counts what is asked of either view. Thread-safe. `clock` must outlive it.
@@ -27,7 +31,8 @@ class LookupMeter {
   LookupMeter(const Clock& clock, const LookupBudget& budget)
       : clock_(clock), budget_(budget), start_(clock.Monotonic()) {}
 
-  // One more question.   kResourceExhausted, kDeadlineExceeded  the budget is used up
+  // One more question.
+  //   kResourceExhausted, kDeadlineExceeded  the budget is used up    kCancelled  `stop` said so
   absl::Status Take();
 
  private:

@@ -56,9 +56,9 @@ LintFinding MultipleFinding(std::string_view code, std::string_view path, size_t
 
 LintFinding SyntaxFinding(std::string_view code, std::string_view path, const absl::Status& status,
                           std::string_view outcome, std::string rfc_section) {
-  auto finding = MakeFinding(code, Severity::kError, path,
-                             fmt::format("{}, so {}", MessageOf(status), outcome),
-                             "Correct the record.", std::move(rfc_section));
+  auto finding =
+      MakeFinding(code, Severity::kError, path, fmt::format("{}, so {}", WhatOf(status), outcome),
+                  "Correct the record.", std::move(rfc_section));
   finding.position = PositionOf(status);
   return finding;
 }

@@ -35,7 +35,7 @@ std::vector<LintFinding> LintParsedOr(const absl::StatusOr<Record>& record, cons
            .severity = Severity::kError,
            .path = std::string(kind.path),
            .position = PositionOf(record.status()),
-           .message = std::string(MessageOf(record.status())),
+           .message = std::string(WhatOf(record.status())),
            .fix_hint = std::string(kind.fix_hint),
            .rfc_section = std::string(kind.rfc_section)}};
 }

@@ -31,6 +31,13 @@ int PositionOf(const absl::Status& status) {
   return position;
 }
 
+std::string_view WhatOf(const absl::Status& status) {
+  std::string_view message = MessageOf(status);
+  const std::string place = fmt::format("position {}: ", PositionOf(status));
+  if (message.starts_with(place)) message.remove_prefix(place.size());
+  return message;
+}
+
 std::string Quoted(std::string_view text) {
   return fmt::format("'{}{}'", EscapeForTerminal(text.substr(0, kQuotedOctets)),
                      text.size() > kQuotedOctets ? "..." : "");

@@ -16,6 +16,8 @@ namespace dmarcate {
 absl::Status SyntaxError(size_t position, std::string_view message);
 // The position, in octets from 0, or -1 if `status` has none.
 int PositionOf(const absl::Status& status);
+// The message without the position, for who tells that beside it.
+std::string_view WhatOf(const absl::Status& status);
 
 // "'text'", escaped for a terminal and cut to 60 octets.
 std::string Quoted(std::string_view text);

@@ -90,6 +90,9 @@ void FillProbe(const ProbedAddress& seen, v1::SmtpProbeView* out) {
     FillCertificate(certificate, out->add_certificates());
   }
   for (const std::string& problem : seen.problems.words) out->add_certificate_problems(problem);
+  if (!seen.problems.not_verified.empty()) {
+    out->add_certificate_problems("not verified: " + seen.problems.not_verified);
+  }
 }
 
 v1::DnssecState StateOf(const DanePosture& dane) {

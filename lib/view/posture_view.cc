@@ -55,6 +55,18 @@ void FillView(const RecordView& view, const Judgement& judgement, v1::RecordType
   }
 }
 
+v1::DkimKeyState StateOf(const DkimPosture& dkim) {
+  if (!dkim.view.resolver.ok()) return v1::DKIM_KEY_STATE_UNKNOWN;
+  if (dkim.key.has_value()) {
+    if (dkim.key->revoked) return v1::DKIM_KEY_STATE_REVOKED;
+    return dkim.key->UsableForMail() ? v1::DKIM_KEY_STATE_USABLE : v1::DKIM_KEY_STATE_UNUSABLE;
+  }
+  const bool there = std::ranges::any_of(dkim.judgement.findings, [](const LintFinding& finding) {
+    return finding.code == lint_code::kDkimMultiple || finding.code == lint_code::kDkimSyntax;
+  });
+  return there ? v1::DKIM_KEY_STATE_UNUSABLE : v1::DKIM_KEY_STATE_ABSENT;
+}
+
 void FillNode(const SpfNode& node, v1::SpfNode* out) {
   out->set_term(ToValidUtf8(node.term));
   out->set_target(ToValidUtf8(node.target));
@@ -151,6 +163,14 @@ void ToMessage(const DmarcPosture& posture, v1::LiveRecord* out) {
 void ToMessage(const DkimPosture& posture, v1::LiveRecord* out) {
   FillView(posture.view, posture.judgement, v1::RECORD_TYPE_DKIM, out);
   out->set_record(ToValidUtf8(posture.text));
+  v1::DkimKeyView* const key = out->mutable_dkim_key();
+  key->set_selector(ToValidUtf8(posture.selector));
+  key->set_state(StateOf(posture));
+  if (!posture.key.has_value()) return;
+  key->set_key_type(std::string(ToString(posture.key->type)));
+  key->set_bits(posture.key->bits);
+  key->set_testing(posture.key->testing);
+  key->set_strict_identity(posture.key->strict_identity);
 }
 
 void ToMessage(const MxPosture& posture, v1::LiveRecord* out) {

@@ -220,6 +220,7 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   by_reporter.Add(out.reporters[reporter], counts);
   by_header_from.Add(record.header_from, counts);
   by_disposition.Add(DispositionKey(record.disposition), counts);
+  out.by_selector.Add(record, out.domain, messages);
 
   SourceBuild& source = Source(attribution);
   SourceStatistics& stats = source.stats;
@@ -355,7 +356,8 @@ const SourceStatistics* DomainStatistics::FindSource(std::string_view id) const 
 size_t DomainStatistics::MemoryBytes() const {
   size_t bytes = sizeof(*this) + days.size() * sizeof(DayStats) + reporters.size() * 64 +
                  (by_reporter.size() + by_address.size() + by_header_from.size()) *
-                     (sizeof(BreakdownEntry) + 32);
+                     (sizeof(BreakdownEntry) + 32) +
+                 by_selector.MemoryBytes();
   for (const SourceStatistics& source : sources) {
     bytes += sizeof(source) + source.reporters.size() * sizeof(uint32_t);
     for (const AddressStats& address : source.addresses) {

@@ -31,6 +31,7 @@
 #include "policyd/analysis/attribution.h"
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/counts.h"
+#include "policyd/analysis/selector_tally.h"
 #include "policyd/analysis/spread.h"
 
 namespace dmarcate {
@@ -105,6 +106,7 @@ struct DomainStatistics {
   std::array<Counts, kTrustClasses> by_trust;
   std::optional<DayNumber> last_report_day;  // empty reports included
   std::vector<std::string> selectors;        // our own, that passed; sorted, bounded
+  SelectorTally by_selector;                 // signatures whose d= is the domain itself
 
   const SourceStatistics* FindSource(std::string_view id) const;
   size_t MemoryBytes() const;  // estimated, for the cache

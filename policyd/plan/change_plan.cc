@@ -133,6 +133,36 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
   return guards;
 }
 
+absl::StatusOr<std::vector<GuardRecord>> WarnOfRevoked(const ChangeRecord& change,
+                                                       const std::vector<std::string>& revoked) {
+  std::vector<GuardRecord> guards;
+  for (const RecordChangeRecord& record : change.record_changes) {
+    DMARCATE_ASSIGN_OR_RETURN(const Images images, ImagesOf(record));
+    if (RoleOf(images.owner) != RecordRole::kDmarc) continue;
+    // Joined: a cut between two character-strings may go through an address. No other address has
+    // the 80 random bits of one of ours.
+    const std::string before = AsciiLower(Join(TextsOf(images.before), "\n"));
+    const std::string after = AsciiLower(Join(TextsOf(images.after), "\n"));
+    std::vector<std::string> named;
+    bool comes = false;
+    for (const std::string& address : revoked) {
+      if (after.find(address) == std::string::npos) continue;
+      named.push_back(address);
+      comes = comes || before.find(address) == std::string::npos;
+    }
+    if (named.empty()) continue;
+    guards.push_back(Warn(
+        guard_code::kDmarcRuaRevoked,
+        fmt::format("{} {} {}, which {} revoked: reports to {} are refused; take {} out of rua "
+                    "by hand",
+                    record.owner_name, comes ? "would name" : "goes on naming", Join(named, ", "),
+                    named.size() == 1 ? "was" : "were", named.size() == 1 ? "it" : "them",
+                    named.size() == 1 ? "it" : "them"),
+        {{"addresses", Join(named, " ")}}));
+  }
+  return guards;
+}
+
 absl::StatusOr<std::optional<SpfTexts>> SpfTextsOf(const ChangeRecord& change) {
   for (const RecordChangeRecord& record : change.record_changes) {
     DMARCATE_ASSIGN_OR_RETURN(const Images images, ImagesOf(record));

@@ -28,6 +28,13 @@ struct SpfMeasures {
 absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
                                                      const std::optional<SpfMeasures>& measures);
 
+// DMARC_RUA_REVOKED, a warning, for a DMARC record that the change writes and that names addresses
+// of `revoked` (in lower case): reports to them are refused. Whether it would be the change that
+// puts them there makes no difference to those who read the record afterwards.
+//   kDataLoss  the images do not parse
+absl::StatusOr<std::vector<GuardRecord>> WarnOfRevoked(const ChangeRecord& change,
+                                                       const std::vector<std::string>& revoked);
+
 // The SPF text before and after, if the change holds an SPF RRset; empty text: no record.
 struct SpfTexts {
   std::string before, after;

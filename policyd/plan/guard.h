@@ -27,6 +27,7 @@ inline constexpr std::string_view kDmarcMultiple = "DMARC_MULTIPLE";
 inline constexpr std::string_view kDmarcPolicyChanged = "DMARC_POLICY_CHANGED";
 inline constexpr std::string_view kDmarcTagLoss = "DMARC_TAG_LOSS";
 inline constexpr std::string_view kDmarcRuaUnauthorized = "DMARC_RUA_UNAUTHORIZED";
+inline constexpr std::string_view kDmarcRuaRevoked = "DMARC_RUA_REVOKED";
 inline constexpr std::string_view kSiblingTxtLoss = "SIBLING_TXT_LOSS";
 inline constexpr std::string_view kTxtTooLarge = "TXT_TOO_LARGE";
 inline constexpr std::string_view kCnameAtName = "CNAME_AT_NAME";

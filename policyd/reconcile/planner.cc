@@ -68,6 +68,14 @@ absl::StatusOr<DomainName> StoredName(std::string_view text) {
   return name;
 }
 
+std::vector<std::string> RevokedOf(const DomainRecord& domain) {
+  std::vector<std::string> revoked;
+  for (const ReportAddressRecord& address : domain.report_addresses) {
+    if (address.revoked()) revoked.push_back(address.address);
+  }
+  return revoked;
+}
+
 // The plan was made while the address took reports; now they would be refused there for good.
 absl::Status CheckAddresses(const RecordChangeRecord& record, const DomainRecord& domain) {
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> before, FromPresentations(record.before));
@@ -278,6 +286,9 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   }
   DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, JudgeChange(change, measures));
   Append(change.guards, std::move(judged));
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> warned,
+                            WarnOfRevoked(change, RevokedOf(domain)));
+  Append(change.guards, std::move(warned));
 
   Stamp(principal, change);
   if (FindRefusal(change.guards) != nullptr) {
@@ -320,6 +331,9 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
   }
   DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, Judge(rollback));
   Append(rollback.guards, std::move(judged));
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> warned,
+                            WarnOfRevoked(rollback, RevokedOf(domain)));
+  Append(rollback.guards, std::move(warned));
   Stamp(principal, rollback);
   if (FindRefusal(rollback.guards) != nullptr) {
     rollback.state = ChangeState::kRefused;

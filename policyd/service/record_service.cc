@@ -69,6 +69,18 @@ bool LearnedNothing(const v1::InspectRecordsResponse& response) {
          });
 }
 
+void CountSignatures(const SelectorTally& tally, v1::InspectRecordsResponse* out) {
+  for (v1::LiveRecord& record : *out->mutable_records()) {
+    if (!record.has_dkim_key()) continue;
+    const auto counts = tally.Find(record.dkim_key().selector());
+    if (!counts.has_value()) continue;
+    v1::DkimSignatureCounts* const signatures = record.mutable_dkim_key()->mutable_signatures();
+    signatures->set_message_count(counts->messages);
+    signatures->set_pass_count(counts->passed);
+    signatures->set_fail_count(counts->failed);
+  }
+}
+
 // The look-ups of expanding failed, or the record is void: which of the two decides who has to act.
 absl::Status ExpansionError(const absl::Status& status) {
   switch (status.code()) {
@@ -135,13 +147,15 @@ class RecordServiceImpl final : public v1::RecordService::CallbackService {
                        v1::InspectRecordsResponse* out);
   absl::Status LookInbound(const Call& call, const DomainName& domain, const Posture& posture,
                            v1::InboundPosture* out);
+  // OK as long as somebody waits for the answer and policyd is not told to end.
+  absl::Status Wanted(const Call& call) const;
   absl::Status Lint(const Call& call, const v1::LintRecordsRequest& in,
                     v1::LintRecordsResponse* out);
   absl::Status LintText(const std::string& text, v1::LintRecordsResponse* out);
   absl::Status Expand(const v1::ExpandSpfRequest& in, v1::ExpandSpfResponse* out);
-  // `named`, then those that reports of the last 30 days name, each once.
-  std::vector<std::string> Selectors(const Call& call, const DomainName& domain,
-                                     std::vector<std::string> named);
+  // What reports of the last 30 days say; null for a domain that nobody manages, and where there
+  // are no reports to be read.
+  std::shared_ptr<const DomainStatistics> Reported(const Call& call, const DomainName& domain);
 
   const ServiceParts& parts_;
   Resolver& resolver_;
@@ -151,12 +165,10 @@ class RecordServiceImpl final : public v1::RecordService::CallbackService {
   std::counting_semaphore<kMaxInboundLooks> inbound_looks_{kMaxInboundLooks};
 };
 
-std::vector<std::string> RecordServiceImpl::Selectors(const Call& call, const DomainName& domain,
-                                                      std::vector<std::string> named) {
-  // A domain that nobody manages has no statistics here; and without reports the named ones do.
-  if (!parts_.policies.GetDomain(domain.text()).ok()) return named;
-  return WithReportedSelectors(parts_.analysis, parts_.clock, call, domain.text(),
-                               std::move(named));
+std::shared_ptr<const DomainStatistics> RecordServiceImpl::Reported(const Call& call,
+                                                                    const DomainName& domain) {
+  if (!parts_.policies.GetDomain(domain.text()).ok()) return nullptr;
+  return parts_.analysis.Get(call, domain.text(), DefaultRange(parts_.clock)).value_or(nullptr);
 }
 
 absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecordsRequest& in,
@@ -184,7 +196,13 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
     return types.empty() || std::ranges::find(types, type) != types.end();
   };
   PostureOptions options = MakeOptions();
-  if (wanted(v1::RECORD_TYPE_DKIM)) options.selectors = Selectors(call, domain, std::move(named));
+  options.budget.stop = [this, &call] { return !Wanted(call).ok(); };
+  std::shared_ptr<const DomainStatistics> reported;
+  if (wanted(v1::RECORD_TYPE_DKIM)) {
+    reported = Reported(call, domain);
+    options.selectors =
+        reported == nullptr ? std::move(named) : WithReportedSelectors(*reported, std::move(named));
+  }
   // Only what was asked for is looked up, all of it within one budget.
   const absl::Time began = parts_.clock.Now();
   LookupMeter meter(parts_.clock, options.budget);
@@ -229,11 +247,13 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
         out->records(), [](const v1::LiveRecord& record) { return record.consistent(); }));
     *out->mutable_read_time() = ToTimestamp(parts_.clock.Now());
   }
+  DMARCATE_RETURN_IF_ERROR(Wanted(call));  // else what was not asked would pass for an answer
   if (LearnedNothing(*out)) {
     return ReasonError(Reason::kDnsUnavailable,
                        fmt::format("{}: neither the resolver nor any server answered: {}",
                                    domain.text(), out->records(0).error()));
   }
+  if (reported != nullptr) CountSignatures(reported->by_selector, out);
   if (in.inbound()) {
     DMARCATE_RETURN_IF_ERROR(LookInbound(call, domain, posture, out->mutable_inbound()));
   }
@@ -247,10 +267,17 @@ absl::Status RecordServiceImpl::LookInbound(const Call& call, const DomainName& 
                        fmt::format("{} looks at mail servers run already", kMaxInboundLooks));
   }
   ToMessage(look_inbound_(domain, posture.mx, posture.mta_sts,
-                          call.deadline() - parts_.clock.Now() - kAnswerTime),
+                          call.deadline() - parts_.clock.Now() - kAnswerTime,
+                          [this, &call] { return !Wanted(call).ok(); }),
             out);
   inbound_looks_.release();
-  return absl::OkStatus();
+  return Wanted(call);
+}
+
+absl::Status RecordServiceImpl::Wanted(const Call& call) const {
+  if (call.cancelled()) return Cancelled();
+  if (!parts_.host.draining()) return absl::OkStatus();
+  return ReasonError(Reason::kShuttingDown, "the daemon is shutting down");
 }
 
 absl::Status RecordServiceImpl::LintText(const std::string& text, v1::LintRecordsResponse* out) {
@@ -280,7 +307,9 @@ absl::Status RecordServiceImpl::Lint(const Call& call, const v1::LintRecordsRequ
     case v1::LintRecordsRequest::kParent: {
       DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, ReadDomain(in.parent()));
       PostureOptions options = MakeOptions();
-      options.selectors = Selectors(call, domain, {});
+      if (const auto reported = Reported(call, domain); reported != nullptr) {
+        options.selectors = WithReportedSelectors(*reported, {});
+      }
       const Posture posture =
           InspectDomain(domain, resolver_, authoritative_, parts_.clock, options);
       for (const LintFinding& finding : posture.AllFindings()) {

@@ -22,10 +22,11 @@ class Service;
 
 namespace dmarcate {
 
-// InspectInbound with all but what the request decides. Thread-safe; blocks for about `limit`.
-using InboundLook =
-    std::function<InboundPosture(const DomainName& domain, const MxPosture& mx,
-                                 const MtaStsPosture& mta_sts, absl::Duration limit)>;
+// InspectInbound with all but what the request decides. Thread-safe; blocks for about `limit`, or
+// until `stop` (InboundOptions).
+using InboundLook = std::function<InboundPosture(const DomainName& domain, const MxPosture& mx,
+                                                 const MtaStsPosture& mta_sts, absl::Duration limit,
+                                                 const std::function<bool()>& stop)>;
 
 std::unique_ptr<grpc::Service> MakeRecordService(const ServiceParts& parts, Resolver& resolver,
                                                  AuthoritativeResolver& authoritative,

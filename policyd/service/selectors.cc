@@ -23,11 +23,9 @@ bool IsSelector(const std::string& text) {
   return name.ok() && !name->IsRoot();
 }
 
-std::vector<std::string> WithReportedSelectors(AnalysisCache& analysis, const Clock& clock,
-                                               const Call& call, const std::string& domain,
+std::vector<std::string> WithReportedSelectors(const DomainStatistics& statistics,
                                                std::vector<std::string> named) {
-  const auto statistics = analysis.Get(call, domain, DefaultRange(clock));
-  if (statistics.ok()) AddReported(**statistics, &named);
+  AddReported(statistics, &named);
   return named;
 }
 

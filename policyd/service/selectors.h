@@ -24,10 +24,9 @@ inline constexpr size_t kMaxSelectors = 50;
 
 bool IsSelector(const std::string& text);
 
-// `named`, then those that reports of the last 30 days name, each once, at most kMaxSelectors.
-// `named` alone if there are no reports to be read.
-std::vector<std::string> WithReportedSelectors(AnalysisCache& analysis, const Clock& clock,
-                                               const Call& call, const std::string& domain,
+// `named`, then those of ours that passed in the reports of `statistics`, each once, at most
+// kMaxSelectors.
+std::vector<std::string> WithReportedSelectors(const DomainStatistics& statistics,
                                                std::vector<std::string> named);
 
 // What reports name changes over days, and reading it takes all reports of the domain. So it is

@@ -1,14 +1,18 @@
 #include "cli/output.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "nlohmann/json.hpp"
+#include <CLI/CLI.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/app.h"
+#include "cli/dkim_text.h"
 #include "cli/messages.h"
 #include "cli/posture_text.h"
+#include "dmarcate/v1/record.pb.h"
 #include "dmarcate/v1/source.pb.h"
 
 namespace dmarcate::cli {
@@ -71,9 +75,9 @@ TEST(Json, NothingOfAStrangerSteersATerminal) {
   const std::string hostile = "a\x1b[31m\x7F\xC2\x9B\xE2\x80\xAEz";
   v1::ListSourcesResponse response;
   response.set_next_page_token(hostile);
-  const std::string json = ToJson(response, true);
+  const std::string json = ToJson(response, true).value();
   EXPECT_EQ(nlohmann::json::parse(json)["next_page_token"], hostile);
-  for (const std::string& text : {json, ToYaml(response)}) {
+  for (const std::string& text : {json, ToYaml(response).value()}) {
     EXPECT_EQ(std::ranges::find_if(text, [](char c) { return c != '\n' && (c < ' ' || c > '~'); }),
               text.end())
         << text;
@@ -86,10 +90,36 @@ TEST(Json, IsTheProtoMappingWithTheFieldNamesOfTheProto) {
   source->set_name("domains/example.com/sources/a");
   source->set_state(v1::Source::STATE_PENDING);
   source->mutable_stats()->mutable_counts()->set_message_count(7);
-  const auto json = nlohmann::json::parse(ToJson(response, true));
+  const auto json = nlohmann::json::parse(ToJson(response, true).value());
   EXPECT_EQ(json["sources"][0]["state"], "STATE_PENDING");
   EXPECT_EQ(json["sources"][0]["stats"]["counts"]["message_count"], "7");
   EXPECT_EQ(json["next_page_token"], "");
+}
+
+TEST(Json, WhatHasNoJsonFormIsAnErrorAndNotAnEmptyObject) {
+  v1::InspectRecordsResponse response;
+  response.mutable_read_time()->set_seconds(253'402'300'800);  // the year 10000
+  for (const auto& printed : {ToJson(response, true), ToJson(response, false), ToYaml(response)}) {
+    EXPECT_EQ(printed.status().code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(std::string(printed.status().message()),
+                HasSubstr("InspectRecordsResponse has no JSON form"));
+  }
+  for (const char* format : {"json", "jsonl", "yaml"}) {
+    EXPECT_EXIT(
+        {
+          CLI::App root;
+          App app(&root);
+          app.TakeFormat({"-o", format});
+          app.OnSelected(root.add_subcommand("show"), [&app, &response] {
+            Print(app.format(), response, "", Table({}));
+            return static_cast<int>(kDifferences);
+          });
+          root.parse("show");
+          std::exit(app.Run());
+        },
+        testing::ExitedWithCode(kFailed), "OUTPUT_NOT_PRINTABLE|was not printed")
+        << format;
+  }
 }
 
 TEST(Yaml, QuotesTextThatLooksLikeAnotherType) {
@@ -165,6 +195,47 @@ TEST(Posture, FindingsSayWhere) {
             "warning,SPF_PTR,spf/ptr,0,slow,,\r\n"
             "error,SPF_NO_ALL,spf,,open,,\r\n");
   EXPECT_THAT(table.Render(Format::kTable), HasSubstr("spf/ptr      0  slow"));
+}
+
+TEST(Dkim, EachSelectorHasALineAndItsFixes) {
+  v1::InspectRecordsResponse response;
+  v1::LiveRecord* record = response.add_records();
+  record->set_owner_name("s1._domainkey.example.com");
+  record->set_verdict(v1::VERDICT_WARN);
+  record->set_verdict_reason("an RSA key of 1024 bits is weak");
+  v1::DkimKeyView* key = record->mutable_dkim_key();
+  key->set_selector("s1");
+  key->set_state(v1::DKIM_KEY_STATE_USABLE);
+  key->set_key_type("rsa");
+  key->set_bits(1024);
+  key->set_testing(true);
+  key->set_strict_identity(true);
+  key->mutable_signatures()->set_message_count(12);
+  key->mutable_signatures()->set_pass_count(10);
+  key->mutable_signatures()->set_fail_count(1);
+  v1::LintFinding* finding = record->add_findings();
+  finding->set_severity(v1::SEVERITY_WARNING);
+  finding->set_code("DKIM_KEY_SHORT");
+  finding->set_message("weak");
+  finding->set_fix_hint("Publish a new selector.");
+  record = response.add_records();
+  record->set_owner_name("s2._domainkey.example.com");
+  record->set_verdict(v1::VERDICT_UNKNOWN);
+  record->mutable_dkim_key()->set_selector("s2\x1b[31m");
+  record->mutable_dkim_key()->set_state(v1::DKIM_KEY_STATE_UNKNOWN);
+  EXPECT_EQ(DkimTable(response).Render(Format::kTable),
+            "SELECTOR     KEY      TYPE  BITS  FLAGS  MESSAGES  PASS  FAIL  VERDICT\n"
+            "s1           usable   rsa   1024  t=y:s        12    10     1  warn\n"
+            "s2\\x1b[31m  unknown  -        -  -             ?     ?     ?  unknown\n");
+  EXPECT_THAT(DkimTable(response).Render(Format::kCsv),
+              HasSubstr("s2\\x1b[31m,unknown,-,-,-,,,,unknown,s2._domainkey.example.com,\r\n"))
+      << "not known is not 0";
+  EXPECT_EQ(DkimTable(response).Render(Format::kName),
+            "s1._domainkey.example.com\ns2._domainkey.example.com\n");
+  EXPECT_EQ(DkimFindingsText(response),
+            "s1._domainkey.example.com\n"
+            "        warning DKIM_KEY_SHORT: weak\n"
+            "          fix: Publish a new selector.\n");
 }
 
 TEST(Posture, MailServersArePrintedWithReasonAndFix) {

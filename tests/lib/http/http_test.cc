@@ -258,6 +258,21 @@ TEST_F(CurlTransportTest, SilenceAfterSendingIsUnknown) {
   EXPECT_THAT(server.requests(), SizeIs(1));
 }
 
+TEST_F(CurlTransportTest, ToldToStopItEnds) {
+  ScriptedHttpServer server(
+      [](const std::string&) { return Script{"", ScriptedHttpServer::Then::kHang}; });
+  HttpRequest request{.url = server.Url("/")};
+  const absl::Time begin = absl::Now();
+  int asked = 0;
+  request.stop = [&] {
+    ++asked;
+    return absl::Now() - begin > absl::Milliseconds(300);
+  };
+  EXPECT_THAT(http_.Send(request), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(5)) << "the deadline is 30";
+  EXPECT_GT(asked, 1);
+}
+
 TEST_F(CurlTransportTest, AHangUpAfterSendingIsUnknownAndNotRepeated) {
   ScriptedHttpServer server([](const std::string& request) {
     return request.starts_with("POST") ? Script{""} : Ok("x");

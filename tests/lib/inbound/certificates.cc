@@ -3,7 +3,10 @@
 #include <cstdlib>
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -23,6 +26,29 @@ void AddExtension(X509* certificate, X509* issuer, int nid, const std::string& v
   X509_EXTENSION_free(extension);
 }
 
+// A modulus that is no product of two primes: finding those for a large key takes many seconds.
+std::shared_ptr<EVP_PKEY> MadeUpRsaKey(int bits) {
+  BIGNUM* const modulus = BN_new();
+  BN_set_bit(modulus, bits - 1);
+  BN_add_word(modulus, 1);
+  BIGNUM* const exponent = BN_new();
+  BN_set_word(exponent, 65537);
+  OSSL_PARAM_BLD* const build = OSSL_PARAM_BLD_new();
+  OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus);
+  OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, exponent);
+  OSSL_PARAM* const params = OSSL_PARAM_BLD_to_param(build);
+  EVP_PKEY_CTX* const context = EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr);
+  EVP_PKEY* key = nullptr;
+  Check(EVP_PKEY_fromdata_init(context) == 1 &&
+        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) == 1);
+  EVP_PKEY_CTX_free(context);
+  OSSL_PARAM_free(params);
+  OSSL_PARAM_BLD_free(build);
+  BN_free(exponent);
+  BN_free(modulus);
+  return {key, EVP_PKEY_free};
+}
+
 std::string TextOf(BIO* bio) {
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio, &data);
@@ -36,7 +62,8 @@ std::string TextOf(BIO* bio) {
 Identity Identity::Make(const CertificateWish& wish, const Identity* issuer) {
   static long serial = 1;
   Identity out;
-  out.key_ = {EVP_EC_gen("P-256"), EVP_PKEY_free};
+  const std::shared_ptr<EVP_PKEY> own(EVP_EC_gen("P-256"), EVP_PKEY_free);
+  out.key_ = wish.rsa_bits > 0 ? MadeUpRsaKey(wish.rsa_bits) : own;
   out.certificate_ = {X509_new(), X509_free};
   X509* const certificate = out.certificate_.get();
   Check(out.key_ != nullptr && certificate != nullptr);
@@ -58,7 +85,7 @@ Identity Identity::Make(const CertificateWish& wish, const Identity* issuer) {
   if (!names.empty() && !wish.authority) {
     AddExtension(certificate, signer, NID_subject_alt_name, names);
   }
-  EVP_PKEY* const key = issuer == nullptr ? out.key_.get() : issuer->key();
+  EVP_PKEY* const key = issuer == nullptr ? own.get() : issuer->key();
   Check(X509_sign(certificate, key, EVP_sha256()) > 0);
   return out;
 }

@@ -20,9 +20,11 @@ struct CertificateWish {
   absl::Time not_before;
   absl::Time not_after;
   bool authority = false;
+  int rsa_bits =
+      0;  // a public key of RSA that nobody has the private one of, and is signed by none
 };
 
-// A certificate with its key (ECDSA P-256). A value that shares both.
+// A certificate with its key (ECDSA P-256 unless the wish says else). A value that shares both.
 class Identity {
  public:
   // Signed by itself.

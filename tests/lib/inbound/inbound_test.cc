@@ -1,6 +1,9 @@
 // All of it together: a DNS in memory, real mail servers on loopback.
 #include "lib/inbound/inbound.h"
 
+#include <cstdlib>
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -34,6 +37,21 @@ std::vector<std::string> Codes(const Judgement& judgement) {
   return codes;
 }
 
+// DNSSEC does not vouch for what is at `names`.
+class PartlySigned final : public Resolver {
+ public:
+  PartlySigned(Resolver& all, const std::set<DomainName>& names) : all_(all), names_(names) {}
+  absl::StatusOr<DnsAnswer> Lookup(const DomainName& name, RrType type) override {
+    auto answer = all_.Lookup(name, type);
+    if (answer.ok() && names_.contains(name)) answer->validated = false;
+    return answer;
+  }
+
+ private:
+  Resolver& all_;
+  const std::set<DomainName>& names_;
+};
+
 class InboundTest : public testing::Test {
  protected:
   InboundTest() {
@@ -64,7 +82,7 @@ class InboundTest : public testing::Test {
     const MtaStsPosture mta_sts =
         InspectMtaSts(domain_, MayReceiveMail(mx), dns_, nobody_, records);
     dns_.ClearQueries();
-    return InspectInbound(domain_, mx, mta_sts, {dns_, http_, *trust_, clock_}, options_);
+    return InspectInbound(domain_, mx, mta_sts, {partly_signed_, http_, *trust_, clock_}, options_);
   }
 
   const DomainName domain_ = Name("example.com");
@@ -74,6 +92,8 @@ class InboundTest : public testing::Test {
   const Identity two_ = root_.Sign(Wish("mx2.example.com"));
   std::unique_ptr<TrustStore> trust_;
   FakeResolver dns_;
+  std::set<DomainName> unsigned_;
+  PartlySigned partly_signed_{dns_, unsigned_};
   FakeAuthoritativeResolver nobody_;
   FakeHttpTransport http_{[](const HttpRequest&) {
     return HttpResponse{.status = 200,
@@ -135,21 +155,112 @@ TEST_F(InboundTest, ATlsaRecordOfAnotherKeyFails) {
   EXPECT_EQ(posture.servers[0].judgement.verdict, Verdict::kWarn);
 }
 
-TEST_F(InboundTest, TlsaIsLookedForBehindASecureAliasFirst) {
-  dns_.SetMx(domain_, {{10, Name("mx1.example.com")}});
-  dns_.Remove(Name("mx1.example.com"));
-  dns_.SetCname(Name("mx1.example.com"), Name("real.example.net"));
-  dns_.SetA(Name("real.example.net"), {"127.0.2.1"});
-  dns_.SetTexts(Name("_25._tcp.real.example.net"), RrType::kTlsa, {Tlsa(one_)});
-  dns_.SetTexts(Name("_25._tcp.mx1.example.com"), RrType::kTlsa, {Tlsa(two_)});
-  const SmtpServer server("127.0.2.1", options_.smtp_port, GoodServer({one_}));
-  InboundPosture posture = Inspect();
-  EXPECT_EQ(posture.servers[0].dane.owner.text(), "_25._tcp.real.example.net");
-  EXPECT_EQ(posture.servers[0].judgement.verdict, Verdict::kPass);
-  dns_.SetTexts(Name("_25._tcp.real.example.net"), RrType::kTlsa, {});
-  posture = Inspect();
-  EXPECT_EQ(posture.servers[0].dane.owner.text(), "_25._tcp.mx1.example.com");
-  EXPECT_THAT(Codes(posture.servers[0].judgement), Contains("DANE_MISMATCH"));
+// RFC 7672 section 2.2.3: which name is the TLSA base domain, for which the certificate is asked.
+class AliasTest : public InboundTest {
+ protected:
+  AliasTest() {
+    dns_.SetMx(domain_, {{10, Name("mx1.example.com")}});
+    dns_.Remove(Name("mx1.example.com"));
+    dns_.SetCname(Name("mx1.example.com"), real_);
+    dns_.SetA(real_, {"127.0.2.1"});
+  }
+  void SetTlsa(const std::string& host, const std::string& record) {
+    dns_.SetTexts(Name("_25._tcp." + host), RrType::kTlsa, {record});
+  }
+  // The one server, once it has been asked for a certificate.
+  MailServerPosture InspectServer(const Identity& identity) {
+    const SmtpServer server("127.0.2.1", options_.smtp_port,
+                            GoodServer({identity, root_}, nullptr, &server_name_));
+    return Inspect().servers.at(0);
+  }
+  const DomainName real_ = Name("real.example.net");
+  const Identity real_identity_ = root_.Sign(Wish("real.example.net"));
+  const std::string root_tlsa_ = "2 1 1 " + Sha256Hex(root_.SpkiDer());
+  std::string server_name_;
+};
+
+TEST_F(AliasTest, ASecureAliasLeadsToTheBaseDomain) {
+  SetTlsa("real.example.net", root_tlsa_);
+  SetTlsa("mx1.example.com", Tlsa(two_));
+  const MailServerPosture server = InspectServer(real_identity_);
+  EXPECT_EQ(server.dane.base, real_);
+  EXPECT_EQ(server.dane.owner.text(), "_25._tcp.real.example.net");
+  EXPECT_EQ(server_name_, "real.example.net");
+  ASSERT_EQ(server.dane.records.size(), 1u);
+  EXPECT_TRUE(server.dane.records[0].matches) << "the certificate is for the base domain";
+  EXPECT_THAT(Codes(server.judgement), Not(Contains("DANE_MISMATCH")));
+  // What senders see that do MTA-STS, which the policy enforces, they ask for by another name.
+  EXPECT_EQ(server.judgement.verdict, Verdict::kUnknown);
+  EXPECT_THAT(server.judgement.reason, HasSubstr("for mx1.example.com was not seen"));
+}
+
+TEST_F(AliasTest, ACertificateForBothNamesPasses) {
+  SetTlsa("real.example.net", root_tlsa_);
+  auto wish = Wish("real.example.net");
+  wish.names.push_back("mx1.example.com");
+  EXPECT_EQ(InspectServer(root_.Sign(wish)).judgement.verdict, Verdict::kPass);
+}
+
+TEST_F(AliasTest, TheBaseDomainIsWhatTheCertificateHasToBeFor) {
+  SetTlsa("real.example.net", root_tlsa_);
+  EXPECT_THAT(Codes(InspectServer(one_).judgement), Contains("DANE_MISMATCH"))
+      << "it is for the alias";
+}
+
+TEST_F(AliasTest, WithoutRecordsThereTheHostIsTheBaseDomain) {
+  SetTlsa("mx1.example.com", Tlsa(two_));
+  const MailServerPosture server = InspectServer(one_);
+  EXPECT_EQ(server.dane.base.text(), "mx1.example.com");
+  EXPECT_EQ(server.dane.owner.text(), "_25._tcp.mx1.example.com");
+  EXPECT_EQ(server_name_, "mx1.example.com");
+  EXPECT_THAT(Codes(server.judgement), Contains("DANE_MISMATCH"));
+}
+
+TEST_F(AliasTest, RecordsThatAreNotSignedAreNotTheBaseDomains) {
+  SetTlsa("real.example.net", Tlsa(two_));
+  unsigned_ = {Name("_25._tcp.real.example.net")};
+  MailServerPosture server = InspectServer(one_);
+  EXPECT_EQ(server.dane.base, real_) << "there are no others, so these are told of";
+  EXPECT_THAT(Codes(server.judgement), Contains("DANE_INSECURE"));
+  EXPECT_EQ(server_name_, "mx1.example.com");
+  SetTlsa("mx1.example.com", Tlsa(one_));
+  server = InspectServer(one_);
+  EXPECT_EQ(server.dane.base.text(), "mx1.example.com");
+  EXPECT_TRUE(server.dane.secure);
+  EXPECT_EQ(server.judgement.verdict, Verdict::kPass);
+}
+
+TEST_F(AliasTest, AnAliasThatIsNotSecureIsNotProtected) {
+  unsigned_ = {Name("mx1.example.com")};  // the answer about it, with all that it leads through
+  SetTlsa("real.example.net", Tlsa(one_));
+  SetTlsa("mx1.example.com", Tlsa(one_));
+  const MailServerPosture server = InspectServer(one_);
+  EXPECT_EQ(server.dane.base.text(), "mx1.example.com");
+  EXPECT_FALSE(server.dane.secure);
+  EXPECT_THAT(Codes(server.judgement), Contains("DANE_INSECURE"));
+  EXPECT_THAT(server.judgement.reason, Not(HasSubstr("DANE matches")));
+  EXPECT_EQ(server_name_, "mx1.example.com");
+}
+
+TEST_F(InboundTest, WithoutAListOfAuthoritiesCertificatesAreUnknown) {
+  setenv("SSL_CERT_FILE", directory_.File("none").c_str(), 1);
+  setenv("SSL_CERT_DIR", directory_.File("none").c_str(), 1);
+  trust_ = TrustStore::Load().value();
+  const SmtpServer first("127.0.2.1", options_.smtp_port, GoodServer({one_}));
+  const SmtpServer second("127.0.2.2", options_.smtp_port, GoodServer({two_}));
+  const InboundPosture posture = Inspect();
+  unsetenv("SSL_CERT_FILE");
+  unsetenv("SSL_CERT_DIR");
+  EXPECT_EQ(posture.verdict, Verdict::kUnknown);
+  EXPECT_EQ(posture.policy.judgement.verdict, Verdict::kUnknown);
+  EXPECT_THAT(posture.policy.judgement.reason, HasSubstr("no list of public authorities"));
+  EXPECT_THAT(http_.requests(), IsEmpty()) << "no answer could be believed";
+  for (const MailServerPosture& server : posture.servers) {
+    EXPECT_EQ(server.judgement.verdict, Verdict::kUnknown);
+    EXPECT_THAT(server.judgement.reason, HasSubstr("no list of public authorities"));
+    EXPECT_THAT(server.judgement.fix, HasSubstr("ca-certificates"));
+    EXPECT_THAT(Codes(server.judgement), IsEmpty());
+  }
 }
 
 TEST_F(InboundTest, ABlockedPortIsUnknown) {
@@ -206,6 +317,31 @@ TEST_F(InboundTest, SilentServersEndByTheLimit) {
   EXPECT_EQ(posture.policy.judgement.verdict, Verdict::kPass) << "it does not wait for them";
   options_.limit = absl::ZeroDuration();
   EXPECT_EQ(Inspect().verdict, Verdict::kUnknown);
+}
+
+TEST_F(InboundTest, ToldToStopItEndsAtOnce) {
+  const SmtpServer first("127.0.2.1", options_.smtp_port, [](ServerSide& side) { side.Hang(); });
+  const SmtpServer second("127.0.2.2", options_.smtp_port, GoodServer({two_}));
+  const absl::Duration start = clock_.Monotonic();
+  options_.stop = [&] { return clock_.Monotonic() - start > absl::Milliseconds(500); };
+  const InboundPosture posture = Inspect();
+  EXPECT_LT(clock_.Monotonic() - start, absl::Seconds(5)) << "the sessions have 15, all of it 30";
+  EXPECT_EQ(posture.verdict, Verdict::kUnknown);
+  ASSERT_THAT(posture.servers, SizeIs(2));
+  EXPECT_THAT(posture.servers[0].judgement.reason, HasSubstr("at greeting: told to stop"));
+  // What had been shown by then was not verified any more.
+  EXPECT_THAT(posture.servers[1].judgement.reason, HasSubstr("was not verified: told to stop"));
+  EXPECT_THAT(Codes(posture.servers[1].judgement), IsEmpty());
+}
+
+TEST_F(InboundTest, ToldToStopItAsksNothingMore) {
+  const SmtpServer first("127.0.2.1", options_.smtp_port, GoodServer({one_}));
+  options_.stop = [] { return true; };
+  const InboundPosture posture = Inspect();
+  EXPECT_THAT(dns_.queries(), IsEmpty());
+  EXPECT_THAT(http_.requests(), IsEmpty());
+  EXPECT_EQ(first.connections(), 0);
+  EXPECT_EQ(posture.verdict, Verdict::kUnknown);
 }
 
 TEST_F(InboundTest, NoMailNoServers) {

@@ -69,6 +69,11 @@ bool ServerSide::StartTls(const std::vector<Identity>& chain, int max_version) {
   return Wait(POLLIN) && SSL_accept(ssl_) == 1;
 }
 
+std::string ServerSide::ServerName() const {
+  const char* const name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
+  return name == nullptr ? "" : name;
+}
+
 void ServerSide::Hang() {
   char chunk[4096];
   while (Wait(POLLIN) && recv(fd_, chunk, sizeof chunk, 0) > 0) {
@@ -110,8 +115,9 @@ void SmtpServer::Run() {
   }
 }
 
-SmtpServer::Script GoodServer(std::vector<Identity> chain, std::vector<std::string>* seen) {
-  return [chain = std::move(chain), seen](ServerSide& side) {
+SmtpServer::Script GoodServer(std::vector<Identity> chain, std::vector<std::string>* seen,
+                              std::string* server_name) {
+  return [chain = std::move(chain), seen, server_name](ServerSide& side) {
     const auto read = [&] {
       const std::string line = side.ReadLine();
       if (seen != nullptr) seen->push_back(line);
@@ -122,6 +128,7 @@ SmtpServer::Script GoodServer(std::vector<Identity> chain, std::vector<std::stri
     read();
     side.Send("220 go ahead\r\n");
     if (!side.StartTls(chain)) return;
+    if (server_name != nullptr) *server_name = side.ServerName();
     read();
     side.Send("250-mx.example.com\r\n250 SIZE 1000\r\n");
     read();

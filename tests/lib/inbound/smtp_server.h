@@ -34,6 +34,8 @@ class ServerSide {
   std::string ReadLine();
   // The server's half of the handshake; false if it fails.
   bool StartTls(const std::vector<Identity>& chain, int max_version = 0);
+  // What the client said in SNI; empty for nothing.
+  std::string ServerName() const;
   // Until the client has said something more, which stays unread; false: it has gone.
   bool AwaitClient() { return Wait(POLLIN); }
   // Says nothing until the client goes or the server stops.
@@ -65,9 +67,9 @@ class SmtpServer {
   std::thread thread_;
 };
 
-// What a server that is in order says; `seen` gets each line of the client.
-SmtpServer::Script GoodServer(std::vector<Identity> chain,
-                              std::vector<std::string>* seen = nullptr);
+// What a server that is in order says; `seen` gets each line of the client, `server_name` its SNI.
+SmtpServer::Script GoodServer(std::vector<Identity> chain, std::vector<std::string>* seen = nullptr,
+                              std::string* server_name = nullptr);
 
 }  // namespace dmarcate::inbound_testing
 

@@ -207,5 +207,46 @@ TEST(PlanRollbackTest, SwapsImagesInReverseAndGivesTermsBack) {
   EXPECT_EQ(ToText(guards), "");
 }
 
+// A change of _dmarc.example.com, `text` to `to`.
+ChangeRecord DmarcChange(const std::string& text, const std::string& to) {
+  ChangeRecord change;
+  change.id = "c1";
+  change.domain = "example.com";
+  change.record_changes = {ReplaceText(Image("_dmarc.example.com", {text}), text, to)};
+  return change;
+}
+
+TEST(WarnOfRevokedTest, ARecordThatNamesOneIsToldOf) {
+  const std::string a = "r-0123456789abcdef@reports.test", b = "r-1111111111111111@reports.test";
+  const std::string old = "v=DMARC1; p=none; rua=mailto:" + a;
+  const ChangeRecord change = DmarcChange(old, old + ",mailto:" + b);
+  DMARCATE_ASSERT_OK_AND_ASSIGN(auto guards, WarnOfRevoked(change, {}));
+  EXPECT_TRUE(guards.empty());
+  DMARCATE_ASSERT_OK_AND_ASSIGN(guards, WarnOfRevoked(change, {a}));
+  ASSERT_EQ(ToText(guards), "DMARC_RUA_REVOKED:warn");
+  EXPECT_EQ(guards[0].metadata.at("addresses"), a);
+  EXPECT_NE(guards[0].message.find("goes on naming " + a), std::string::npos) << guards[0].message;
+  DMARCATE_ASSERT_OK_AND_ASSIGN(guards, WarnOfRevoked(change, {b, a}));
+  ASSERT_EQ(ToText(guards), "DMARC_RUA_REVOKED:warn");
+  EXPECT_EQ(guards[0].metadata.at("addresses"), b + " " + a);
+  EXPECT_NE(guards[0].message.find("would name"), std::string::npos) << guards[0].message;
+
+  // The way back takes the good one out and leaves the other.
+  const ChangeRecord rollback = PlanRollback(change, {});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(guards, WarnOfRevoked(rollback, {a}));
+  EXPECT_EQ(ToText(guards), "DMARC_RUA_REVOKED:warn");
+  DMARCATE_ASSERT_OK_AND_ASSIGN(guards, WarnOfRevoked(rollback, {b}));
+  EXPECT_TRUE(guards.empty()) << "it is taken out";
+}
+
+TEST(WarnOfRevokedTest, AcrossACutAndInAnyCase) {
+  const std::string address = "r-0123456789abcdef@reports.test";
+  ChangeRecord change = DmarcChange("v=DMARC1; p=none", "v=DMARC1; p=none; rua=mailto:x@b.test");
+  change.record_changes[0].after = {
+      "\"v=DMARC1; p=none; rua=mailto:R-0123456789\" \"abcdef@Reports.test\""};
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const auto guards, WarnOfRevoked(change, {address}));
+  EXPECT_EQ(ToText(guards), "DMARC_RUA_REVOKED:warn");
+}
+
 }  // namespace
 }  // namespace dmarcate

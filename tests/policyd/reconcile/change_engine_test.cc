@@ -393,6 +393,33 @@ TEST_F(ChangeEngineTest, TheReportAddressGoesBesideWhatIsThere) {
             "FIELD_INVALID");
 }
 
+// Rolling back takes the new address out; the old one, which stays, was revoked meanwhile.
+TEST_F(ChangeEngineTest, ARollbackToARevokedAddressWarns) {
+  constexpr char kOld[] = "r-0000000000000000@reports.test";
+  world.provider->SetTexts(TestWorld::kDmarc,
+                           {fmt::format("v=DMARC1; p=reject; rua=mailto:{}", kOld)});
+  DomainRecord domain = world.store.GetDomain("example.com").value();
+  domain.report_mailbox = "";
+  domain.report_addresses = {{kOld, world.clock.Now()},
+                             {"r-1111111111111111@reports.test", world.clock.Now()}};
+  (void)world.store.PutDomain(domain).value();
+  const auto warns = [](const ChangeRecord& change) {
+    return std::ranges::any_of(change.guards, [](const GuardRecord& guard) {
+      return guard.code == "DMARC_RUA_REVOKED" && guard.verdict == GuardVerdict::kWarn &&
+             guard.metadata.at("addresses") == kOld;
+    });
+  };
+  const ChangeRecord plan = Plan({.dmarc_report_address = true});
+  EXPECT_FALSE(warns(plan));
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord applied, Apply(plan));
+  domain = world.store.GetDomain("example.com").value();
+  domain.report_addresses[0].revoke_time = world.clock.Now();
+  (void)world.store.PutDomain(domain).value();
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord rollback, Rollback(applied));
+  EXPECT_TRUE(warns(rollback));
+  EXPECT_NE(rollback.state, ChangeState::kRefused);
+}
+
 TEST_F(ChangeEngineTest, OnlyAManagedReportDomainIsWritten) {
   DomainRecord reports = world.store.GetDomain("reports.test").value();
   reports.dns_provider = "other";

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -81,6 +82,36 @@ TEST_F(RecordServiceTest, LooksAtTheSelectorsThatReportsName) {
   EXPECT_EQ(response.records(1).owner_name(), "k2048._domainkey.example.com");
 }
 
+TEST_F(RecordServiceTest, SaysWhatReportsSayOfEachSelector) {
+  v1::InspectRecordsRequest request;
+  request.set_parent("domains/example.com");
+  request.add_types(v1::RECORD_TYPE_DKIM);
+  request.add_dkim_selectors("mine");
+  v1::InspectRecordsResponse response;
+  DMARCATE_CALL(world_, RecordService, InspectRecords, request, &response);
+  ASSERT_EQ(response.records_size(), 1);
+  EXPECT_EQ(response.records(0).dkim_key().selector(), "mine");
+  EXPECT_EQ(response.records(0).dkim_key().state(), v1::DKIM_KEY_STATE_ABSENT);
+  EXPECT_FALSE(response.records(0).dkim_key().has_signatures()) << "nobody manages the domain";
+
+  world_.AddDomain();
+  world_.AddReport(Report(
+      world_.DaysAgo(1),
+      {Row(5).Dkim("example.com", "k2048"), Row(2).Dkim("example.com", "K2048", AuthResult::kFail),
+       Row(3).Dkim("example.com", "mine", AuthResult::kFail)}));
+  DMARCATE_CALL(world_, RecordService, InspectRecords, request, &response);
+  ASSERT_EQ(response.records_size(), 2);
+  const v1::DkimSignatureCounts& mine = response.records(0).dkim_key().signatures();
+  EXPECT_EQ(mine.message_count(), 3);
+  EXPECT_EQ(mine.pass_count(), 0);
+  EXPECT_EQ(mine.fail_count(), 3);
+  const v1::DkimSignatureCounts& seen = response.records(1).dkim_key().signatures();
+  EXPECT_EQ(response.records(1).dkim_key().selector(), "k2048");
+  EXPECT_EQ(seen.message_count(), 7);
+  EXPECT_EQ(seen.pass_count(), 5);
+  EXPECT_EQ(seen.fail_count(), 2);
+}
+
 TEST_F(RecordServiceTest, InspectsWhatTheDomainAsksOfSenders) {
   SetTxt("_mta-sts.example.com", "v=STSv1; id=1");
   v1::InspectRecordsRequest request;
@@ -104,7 +135,9 @@ TEST_F(RecordServiceTest, LooksAtMailServersOnlyWhenAsked) {
   SetTxt("_mta-sts.example.com", "v=STSv1; id=1");
   int looks = 0;
   world_.SetInboundLook([&looks](const DomainName& domain, const MxPosture& mx,
-                                 const MtaStsPosture& mta_sts, absl::Duration) {
+                                 const MtaStsPosture& mta_sts, absl::Duration,
+                                 const std::function<bool()>& stop) {
+    EXPECT_FALSE(stop());
     ++looks;
     EXPECT_EQ(domain.text(), "example.com");
     EXPECT_EQ(mx.records.size(), 1u);
@@ -180,6 +213,51 @@ TEST_F(RecordServiceTest, FewLooksAtMailServersRunAtOnce) {
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(answered, 4);
   DMARCATE_CALL(world_, RecordService, InspectRecords, request, &response);
+}
+
+// A look that lasts until it is told to stop.
+class EndlessLookTest : public RecordServiceTest {
+ protected:
+  EndlessLookTest() {
+    world_.SetInboundLook([this](const DomainName&, const MxPosture&, const MtaStsPosture&,
+                                 absl::Duration, const std::function<bool()>& stop) {
+      running_ = true;
+      ended_ = testing_support::WaitUntil(stop);
+      return InboundPosture();
+    });
+    request_.set_parent("domains/example.com");
+    request_.set_inbound(true);
+  }
+  v1::InspectRecordsRequest request_;
+  v1::InspectRecordsResponse response_;
+  std::atomic<bool> running_ = false, ended_ = false;
+};
+
+TEST_F(EndlessLookTest, EndsWhenTheCallIsCancelled) {
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer " + service_testing::Token());
+  std::thread caller([&] {
+    const auto stub = RecordService::NewStub(world_.channel());
+    EXPECT_EQ(stub->InspectRecords(&context, request_, &response_).error_code(),
+              grpc::StatusCode::CANCELLED);
+  });
+  EXPECT_TRUE(testing_support::WaitUntil([&] { return running_.load(); }));
+  EXPECT_FALSE(ended_);
+  context.TryCancel();
+  caller.join();
+  EXPECT_TRUE(testing_support::WaitUntil([&] { return ended_.load(); }));
+}
+
+TEST_F(EndlessLookTest, EndsWhenPolicydStops) {
+  std::string reason;
+  std::thread caller([&] {
+    reason = ReasonOf(world_.Call<RecordService>(&Stub::InspectRecords, request_, &response_));
+  });
+  EXPECT_TRUE(testing_support::WaitUntil([&] { return running_.load(); }));
+  world_.StartDraining();
+  caller.join();
+  EXPECT_TRUE(ended_);
+  EXPECT_EQ(reason, "SHUTTING_DOWN") << "half a look is no answer";
 }
 
 TEST_F(RecordServiceTest, WhenNothingCanBeLearnedTheDnsIsUnavailable) {

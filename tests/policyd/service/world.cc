@@ -60,7 +60,9 @@ struct World::Impl {
     services.push_back(MakeRecordService(
         parts, resolver, authoritative, observations,
         [this](const DomainName& domain, const MxPosture& mx, const MtaStsPosture& mta_sts,
-               absl::Duration limit) { return look_inbound(domain, mx, mta_sts, limit); }));
+               absl::Duration limit, const std::function<bool()>& stop) {
+          return look_inbound(domain, mx, mta_sts, limit, stop);
+        }));
     services.push_back(MakeChangeService(parts, engine));
     services.push_back(MakeReportService(parts, reports, *suffixes));
     services.push_back(MakeProviderService(parts, providers));
@@ -123,6 +125,7 @@ void World::SetInboundLook(InboundLook look) { impl_->look_inbound = std::move(l
 FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }
 FakeDnsProvider& World::provider() { return *impl_->provider; }
 AnalysisCache& World::analysis() { return impl_->analysis; }
+void World::StartDraining() { impl_->host.StartDraining(); }
 SnapshotPublisher& World::publisher() { return impl_->publisher; }
 std::shared_ptr<grpc::Channel> World::channel() { return impl_->channel; }
 DayNumber World::DaysAgo(int days) { return *ParseDay(kToday) - days; }

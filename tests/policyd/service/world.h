@@ -53,6 +53,8 @@ class World {
   FakeDnsProvider& provider();  // what "dnsProviders/fake" opens
   AnalysisCache& analysis();
   SnapshotPublisher& publisher();
+  // As a daemon that was told to end; for good.
+  void StartDraining();
   std::shared_ptr<grpc::Channel> channel();
 
   // Days before today: 0 is today.
