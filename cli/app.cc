@@ -134,6 +134,7 @@ std::vector<std::string> WhereListed(std::string_view resource) {
   static const std::map<std::string, std::string, std::less<>> kCommands = {
       {"sources", "sources list"},
       {"changes", "changes list"},
+      {"insights", "insights list"},
       {"aggregateReports", "reports list"},
       {"failureReports", "reports failures"},
       {"tlsReports", "tls list"}};

@@ -111,6 +111,7 @@ void AddDomains(CLI::App* root, App* app);
 void AddSources(CLI::App* root, App* app);
 void AddStats(CLI::App* root, App* app);
 void AddRecords(CLI::App* root, App* app);
+void AddInsights(CLI::App* root, App* app);
 void AddChanges(CLI::App* root, App* app);
 void AddReports(CLI::App* root, App* app);
 void AddProviders(CLI::App* root, App* app);

@@ -130,6 +130,7 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddSources(&root, &app);
   dmarcate::cli::AddStats(&root, &app);
   dmarcate::cli::AddRecords(&root, &app);
+  dmarcate::cli::AddInsights(&root, &app);
   dmarcate::cli::AddChanges(&root, &app);
   dmarcate::cli::AddReports(&root, &app);
   dmarcate::cli::AddTls(&root, &app);

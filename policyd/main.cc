@@ -39,6 +39,8 @@
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/handler.h"
+#include "policyd/service/insight_book.h"
+#include "policyd/service/insight_service.h"
 #include "policyd/service/paging.h"
 #include "policyd/service/provider_service.h"
 #include "policyd/service/record_service.h"
@@ -113,6 +115,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
   const PageTokens pages(clock, random);
   SnapshotPublisher publisher(*policies, config.snapshot_file);
   publisher.Publish().IgnoreError();  // before anybody is answered; an error is logged
+  InsightBook insights(*policies, clock);
   const ServiceParts parts{host, clock, random, *policies, analysis, requests, pages};
   const std::unique_ptr<grpc::Service> services[] = {
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
@@ -129,6 +132,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
       MakeChangeService(parts, engine),
       MakeReportService(parts, reports, suffixes),
       MakeProviderService(parts, providers),
+      MakeInsightService(parts, *policies, insights),
   };
   std::vector<grpc::Service*> served;
   for (const auto& service : services) served.push_back(service.get());
@@ -152,7 +156,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
   SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
       {*policies, *policies, *resolver, *authoritative, clock, watch_pacer,
-       [&selectors](const std::string& domain) { return selectors.Get(domain); }},
+       [&selectors](const std::string& domain) { return selectors.Get(domain); }, &insights},
       {.interval = config.watch_interval, .looks_per_second = config.watch_looks_per_second});
   if (config.watch_interval > absl::ZeroDuration()) watcher.Start();
   LogInfo("started", {{"socket", config.listen.unix_socket},

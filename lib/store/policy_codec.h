@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 
+#include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
 
@@ -24,6 +25,9 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record);
 std::string EncodeRecord(std::string_view key, const RequestRecord& record);
 // Without the time first seen, which is in the key.
 std::string EncodeRecord(std::string_view key, const Observation& record);
+// Without the id, which is in the key.
+std::string EncodeRecord(std::string_view key, const InsightRecord& record);
+std::string EncodeRecord(std::string_view key, const InsightLookRecord& record);
 
 absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, SourceDecision* record);
@@ -31,6 +35,8 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, DnsProvi
 absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, RequestRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, Observation* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, InsightRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, InsightLookRecord* record);
 
 }  // namespace dmarcate
 

@@ -75,6 +75,18 @@ std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_
   return TakeTwo(key.substr(9));
 }
 
+std::string Insights(std::string_view domain) { return Key(kInsightTag, domain); }
+std::string Insight(std::string_view domain, std::string_view id) {
+  return Key(kInsightTag, domain, id);
+}
+std::optional<std::string> ParseInsight(std::string_view key) {
+  if (key.empty()) return std::nullopt;
+  auto both = TakeTwo(key.substr(1));
+  if (!both) return std::nullopt;
+  return std::move(both->second);
+}
+std::string InsightLook(std::string_view domain) { return Key(kInsightLookTag, domain); }
+
 std::string Observations(std::string_view domain) { return Key(kObservationTag, domain); }
 std::string Observations(std::string_view domain, const ObservedName& name) {
   std::string key = Key(kObservationTag, domain, name.owner);

@@ -18,7 +18,7 @@ namespace dmarcate::policy_keys {
 inline constexpr std::string_view kFormat = "Mformat";  // -> version of the layout
 inline constexpr char kDomainTag = 'D', kDecisionTag = 'S', kProviderTag = 'P', kChangeTag = 'C',
                       kChangeIdTag = 'N', kOpenTag = 'O', kRequestTag = 'Q', kRequestTimeTag = 'T',
-                      kObservationTag = 'H';
+                      kObservationTag = 'H', kInsightTag = 'I', kInsightLookTag = 'J';
 
 std::string Tag(char tag);
 std::string Domain(std::string_view name);
@@ -42,6 +42,10 @@ std::string Observations(std::string_view domain, const ObservedName& name);  //
 std::string Observation(std::string_view domain, const ObservedName& name, absl::Time first_seen);
 // (name, time first seen)
 std::optional<std::pair<ObservedName, absl::Time>> ParseObservation(std::string_view key);
+std::string Insights(std::string_view domain);  // prefix of a domain's
+std::string Insight(std::string_view domain, std::string_view id);
+std::optional<std::string> ParseInsight(std::string_view key);  // the id
+std::string InsightLook(std::string_view domain);
 // (caller, request id)
 std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_view key);
 

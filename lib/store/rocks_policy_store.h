@@ -1,6 +1,6 @@
 // lib/store/rocks_policy_store.h
-// The policy store and the history of records, one RocksDB. Keys and values are documented in
-// docs/store.md.
+// The policy store, the history of records and the insights, one RocksDB. Keys and values are
+// documented in docs/store.md.
 
 #ifndef DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
 #define DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
 
@@ -21,7 +22,7 @@ namespace dmarcate {
 class RocksDb;
 class WriteSet;
 
-class RocksPolicyStore final : public PolicyStore, public ObservationStore {
+class RocksPolicyStore final : public PolicyStore, public ObservationStore, public InsightStore {
  public:
   // Opens or creates the database in `directory`.
   //   kFailedPrecondition  another process has it open, or a newer program wrote it
@@ -59,6 +60,12 @@ class RocksPolicyStore final : public PolicyStore, public ObservationStore {
                                                       const ObservedName& name) override;
   absl::Status UpdateHistory(std::string_view domain, const ObservedName& name,
                              const HistoryUpdate& update) override;
+
+  absl::StatusOr<std::vector<InsightRecord>> ListInsights(std::string_view domain) override;
+  absl::StatusOr<InsightRecord> GetInsight(std::string_view domain, std::string_view id) override;
+  absl::StatusOr<std::optional<InsightLookRecord>> GetInsightLook(std::string_view domain) override;
+  absl::Status UpdateInsights(std::string_view domain, const InsightUpdate& update,
+                              InsightSync sync) override;
 
  private:
   explicit RocksPolicyStore(std::unique_ptr<RocksDb> db);

@@ -43,20 +43,6 @@ void ToMessage(const std::string& domain, const Drift& drift, v1::RecordDrift* o
   for (const auto& [key, text] : drift.metadata) (*out->mutable_metadata())[key] = text;
 }
 
-absl::StatusOr<std::vector<ChangeRecord>> NewestChanges(PolicyStore& policies,
-                                                        const std::string& domain) {
-  std::vector<ChangeRecord> out;
-  while (out.size() < kMostChanges) {
-    DMARCATE_ASSIGN_OR_RETURN(
-        std::vector<ChangeRecord> batch,
-        policies.ListChanges(domain, out.empty() ? "" : out.back().id, kChangesAtOnce));
-    const bool last = batch.size() < kChangesAtOnce;
-    std::ranges::move(batch, std::back_inserter(out));
-    if (last) break;
-  }
-  return out;
-}
-
 void CutText(std::string* text) {
   if (text->size() <= kMostIncludedOctets) return;
   text->resize(kMostIncludedOctets);
@@ -88,6 +74,20 @@ class HistoryReader {
 };
 
 }  // namespace
+
+absl::StatusOr<std::vector<ChangeRecord>> NewestChanges(PolicyStore& policies,
+                                                        const std::string& domain) {
+  std::vector<ChangeRecord> out;
+  while (out.size() < kMostChanges) {
+    DMARCATE_ASSIGN_OR_RETURN(
+        std::vector<ChangeRecord> batch,
+        policies.ListChanges(domain, out.empty() ? "" : out.back().id, kChangesAtOnce));
+    const bool last = batch.size() < kChangesAtOnce;
+    std::ranges::move(batch, std::back_inserter(out));
+    if (last) break;
+  }
+  return out;
+}
 
 absl::Status TellDrift(const ServiceParts& parts, ObservationStore& observations,
                        const DomainName& domain, const LiveViews& views, absl::Time looked,

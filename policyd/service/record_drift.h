@@ -5,15 +5,24 @@
 #ifndef DMARCATE_POLICYD_SERVICE_RECORD_DRIFT_H_
 #define DMARCATE_POLICYD_SERVICE_RECORD_DRIFT_H_
 
+#include <string>
+#include <vector>
+
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
 #include "dmarcate/v1/record.pb.h"
 #include "lib/inspect/posture.h"
 #include "lib/store/observation_store.h"
+#include "lib/store/policy_store.h"
 #include "policyd/service/handler.h"
 
 namespace dmarcate {
+
+// Of the domain, newest first, but not those that are long past.
+absl::StatusOr<std::vector<ChangeRecord>> NewestChanges(PolicyStore& policies,
+                                                        const std::string& domain);
 
 // Both views that were just taken; null: not looked at.
 struct LiveViews {

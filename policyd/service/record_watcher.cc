@@ -9,7 +9,11 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "policyd/service/handler.h"
+#include "policyd/service/insight_book.h"
+#include "policyd/service/record_drift.h"
+#include "policyd/service/selectors.h"
 #include "policyd/watch/history.h"
+#include "policyd/watch/insight_look.h"
 #include "policyd/watch/look.h"
 #include "policyd/watch/names.h"
 #include "policyd/watch/schedule.h"
@@ -39,14 +43,19 @@ class RecordWatcher::Round {
 
   // How long until one of the names is due again.
   absl::Duration Run() {
-    std::vector<ObservedName> own = OwnNames(name_, watcher_.world_.selectors(domain_));
+    if (watcher_.world_.insights != nullptr) BeginSight();
+    const std::vector<std::string> selectors = watcher_.world_.selectors(domain_);
+    std::vector<ObservedName> own = OwnNames(name_, selectors);
     const size_t limit = watcher_.options_.names_per_domain;
-    if (own.size() > limit) own.resize(limit);
+    const bool all = own.size() <= limit;
+    if (!all) own.resize(limit);
+    if (sight_) sight_->SetSelectors(selectors, SelectorsAreAll(selectors) && all);
     const std::vector<std::string> spf = Visit(own[0]);
     for (size_t i = 1; i < own.size(); ++i) Visit(own[i]);
     IncludedNames(name_, spf, limit - own.size(), [this](const DomainName& included) {
       return Visit({included.text(), RecordKind::kSpf});
     });
+    if (sight_ && !cut_) TellInsights();
     if (!cut_) ForgetOthers();
     if (cut_) return kNextTurn;
     return std::max(next_ - watcher_.world_.clock.Now(),
@@ -70,8 +79,44 @@ class RecordWatcher::Round {
       // Still due: the clock was set back, and the times in the history lie ahead.
       next_ = std::min(next_, due && next <= now ? now + watcher_.options_.interval : next);
     }
+    if (sight_) sight_->Add(name, *history);
     const Observation* answer = LatestAnswer(*history);
     return answer == nullptr ? std::vector<std::string>() : answer->values;
+  }
+
+  void BeginSight() {
+    auto record = watcher_.world_.policies.GetDomain(domain_);
+    const auto changes = NewestChanges(watcher_.world_.policies, domain_);
+    if (!record.ok() || !changes.ok()) {  // the watch goes on without
+      LogError("insights_not_judged",
+               {{"domain", domain_}, {"error", record.ok() ? changes.status() : record.status()}});
+      return;
+    }
+    sight_.emplace(*std::move(record), name_, *changes, watcher_.world_.clock.Now());
+  }
+
+  // Where reports name none, they may not be readable now.
+  static bool SelectorsAreAll(const std::vector<std::string>& selectors) {
+    return !selectors.empty() && selectors.size() < kMaxSelectors;
+  }
+
+  // What applies and who gets reports depends on names that are known only once others are: the
+  // DMARC records above the domain, and those by which report hosts agree.
+  void TellInsights() {
+    const size_t limit = watcher_.options_.names_per_domain;
+    InsightLook look = sight_->Judge();
+    for (bool more = true; more;) {
+      more = false;
+      for (const ObservedName& name : look.missing) {
+        if (visited_.size() >= limit || visited_.contains(name)) continue;
+        Visit(name);
+        more = true;
+      }
+      if (cut_) return;
+      if (more) look = sight_->Judge();
+    }
+    const absl::Status kept = watcher_.world_.insights->Fold(domain_, look);
+    if (!kept.ok()) LogError("insights_not_kept", {{"domain", domain_}, {"error", kept}});
   }
 
   absl::Time Next(const ObservedName& name, const std::vector<Observation>& history) const {
@@ -139,6 +184,7 @@ class RecordWatcher::Round {
   const DomainName name_;
   const absl::Duration end_;
   std::set<ObservedName> visited_;
+  std::optional<DomainSight> sight_;
   absl::Time next_ = absl::InfiniteFuture();
   bool cut_ = false;  // ended before everything that is due was looked at
 };

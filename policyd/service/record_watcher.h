@@ -1,5 +1,6 @@
 // policyd/service/record_watcher.h
-// Looks at the names of every managed domain again and again, and keeps what it sees. What is due,
+// Looks at the names of every managed domain again and again, keeps what it sees, and writes down
+// what people should know about it. What is due,
 // and what a look means, is decided in policyd/watch; here it is done, within bounds: so many looks
 // a second, so many domains at once, so many names of each, so long at one go.
 
@@ -29,6 +30,8 @@
 
 namespace dmarcate {
 
+class InsightBook;
+
 struct WatchOptions {
   absl::Duration interval = absl::Hours(1);  // between two looks at a name
   int looks_per_second = 10;
@@ -49,6 +52,8 @@ struct WatchWorld {
   // DKIM selectors of a domain that reports name; none if that is not known now. Called once a
   // round, so it must be quick but now and then, and end soon after it is told to stop.
   std::function<std::vector<std::string>(const std::string& domain)> selectors;
+  // Where it writes what people should know; null: nowhere.
+  InsightBook* insights = nullptr;
 };
 
 class RecordWatcher {

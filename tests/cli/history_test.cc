@@ -158,6 +158,38 @@ TEST_F(HistoryTest, AnIncludedNameThatGoesIsTold) {
   EXPECT_EQ(drift[0]["expected"], "v=spf1 ip4:192.0.2.0/24 -all");
 }
 
+TEST_F(HistoryTest, InsightsComeAreAcceptedAndGo) {
+  Run({"domains", "add", "example.test"});
+  const auto insights = [&](const std::string& state) {
+    return RunJson({"insights", "list", "example.test", "--state", state})["insights"];
+  };
+  ASSERT_TRUE(WaitUntil([&] { return insights("active").size() == 1; })) << insights("all");
+  EXPECT_EQ(insights("active")[0]["code"], "DMARC_NO_RUA");
+  EXPECT_THAT(Run({"insights", "list"}),
+              AllOf(HasSubstr("warning DMARC_NO_RUA"), HasSubstr("_dmarc.example.test"),
+                    HasSubstr("dmarcate records show example.test")));
+  const std::string name = insights("active")[0]["name"].get<std::string>();
+  EXPECT_THAT(Run({"insights", "accept", name, "--note", "until the move"}),
+              AllOf(HasSubstr("(accepted)"), HasSubstr("until the move")));
+  EXPECT_EQ(insights("active").size(), 0U);
+  EXPECT_EQ(insights("accepted").size(), 1U);
+
+  WriteBehindOurBack("_inc.example.test", "v=spf1 ip4:192.0.2.0/24 -all", "");
+  ASSERT_TRUE(WaitUntil([&] { return insights("active").size() == 1; }));
+  EXPECT_EQ(insights("active")[0]["code"], "SPF_DANGLING");
+  EXPECT_EQ(daemons_.Run({"insights", "list", "--exit-code"}).exit_code, 3);
+
+  WriteBehindOurBack("_dmarc.example.test", kBefore,
+                     "v=DMARC1; p=quarantine; rua=mailto:r@example.test");
+  ASSERT_TRUE(WaitUntil([&] { return insights("resolved").size() == 1; }));
+  EXPECT_THAT(Run({"insights", "get", name}), HasSubstr("DMARC_NO_RUA (resolved)"));
+  EXPECT_EQ(daemons_.Run({"insights", "get", "nothing", "--domain", "example.test"}).exit_code, 5);
+  // What was kept outlives the daemon.
+  daemons_.KillPolicyd();
+  StartPolicyd();
+  EXPECT_EQ(insights("all").size(), 2U);
+}
+
 TEST_F(HistoryTest, SilenceIsNoChangeAndTheHistoryOutlivesTheDaemon) {
   Run({"domains", "add", "example.test"});
   ASSERT_TRUE(NewestIs("_dmarc.example.test", kBefore));

@@ -146,6 +146,8 @@ const KeyCase kKeyCases[] = {
      "548000000000000000616c003100"},
     {"Observation", policy_keys::Observation(kDomain, {"a", RecordKind::kDmarc}, absl::UnixEpoch()),
      "486578616d706c652e636f6d006100027fffffffffffffff"},
+    {"Insight", policy_keys::Insight(kDomain, "a"), "496578616d706c652e636f6d006100"},
+    {"InsightLook", policy_keys::InsightLook(kDomain), "4a6578616d706c652e636f6d00"},
 };
 class KeyTest : public testing::TestWithParam<KeyCase> {};
 TEST_P(KeyTest, Golden) { EXPECT_EQ(ToHex(GetParam().key), GetParam().want_hex); }
@@ -513,6 +515,31 @@ TEST(PolicyValues, GoldenObservation) {
   Observation got;
   ASSERT_TRUE(DecodeRecord(key, EncodeRecord(key, seen), &got).ok());
   EXPECT_EQ(got.first_seen, absl::UnixEpoch()) << "which is in the key";
+}
+
+TEST(PolicyValues, GoldenInsight) {
+  InsightRecord insight;
+  insight.id = "a";
+  insight.code = "SPF_DANGLING";
+  insight.severity = Severity::kError;
+  insight.subject = "example.com";
+  insight.metadata = {{"target", "t"}};
+  insight.first_seen = absl::FromUnixSeconds(1728086405);
+  insight.last_seen = insight.first_seen;
+  const std::string key = policy_keys::Insight(kDomain, "a");
+  EXPECT_EQ(ToHex(EncodeRecord(key, insight)),
+            "01"                                      // version
+            "0801"                                    // revision
+            "120c5350465f44414e474c494e47"            // code
+            "18032001"                                // error, active
+            "320b6578616d706c652e636f6d"              // subject
+            "620b0a06746172676574120174"              // metadata
+            "78c0d6bec2f7f588038001c0d6bec2f7f58803"  // first and last seen
+            "900101"                                  // active once
+            "e98f265a");                              // checksum
+  InsightRecord got;
+  ASSERT_TRUE(DecodeRecord(key, EncodeRecord(key, insight), &got).ok());
+  EXPECT_EQ(got, insight) << "the id is in the key";
 }
 
 TEST(PolicyValues, UnknownEnumIsDataLoss) {

@@ -21,6 +21,7 @@
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/handler.h"
+#include "policyd/service/insight_service.h"
 #include "policyd/service/provider_service.h"
 #include "policyd/service/record_service.h"
 #include "policyd/service/report_follower.h"
@@ -66,6 +67,7 @@ struct World::Impl {
     services.push_back(MakeChangeService(parts, engine));
     services.push_back(MakeReportService(parts, reports, *suffixes));
     services.push_back(MakeProviderService(parts, providers));
+    services.push_back(MakeInsightService(parts, insights, book));
     grpc::ServerBuilder builder;
     for (const auto& service : services) builder.RegisterService(service.get());
     server = builder.BuildAndStart();
@@ -87,6 +89,8 @@ struct World::Impl {
   SeededRandom random{1};
   FakePolicyStore policies;
   FakeObservationStore observations;
+  FakeInsightStore insights;
+  InsightBook book{insights, clock};
   SnapshotPublisher publisher;
   FakeReportStore* report_store = nullptr;
   ReportFollower reports;
@@ -120,6 +124,8 @@ World::~World() = default;
 FakeClock& World::clock() { return impl_->clock; }
 FakePolicyStore& World::policies() { return impl_->policies; }
 FakeObservationStore& World::observations() { return impl_->observations; }
+FakeInsightStore& World::insights() { return impl_->insights; }
+InsightBook& World::book() { return impl_->book; }
 FakeResolver& World::resolver() { return impl_->resolver; }
 void World::SetInboundLook(InboundLook look) { impl_->look_inbound = std::move(look); }
 FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }

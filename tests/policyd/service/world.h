@@ -18,11 +18,13 @@
 #include "lib/base/clock.h"
 #include "lib/dns/fake_resolver.h"
 #include "lib/rpc/errors.h"
+#include "lib/store/fake_insight_store.h"
 #include "lib/store/fake_observation_store.h"
 #include "lib/store/fake_policy_store.h"
 #include "lib/store/fake_report_store.h"
 #include "policyd/provider/fake_provider.h"
 #include "policyd/service/analysis_cache.h"
+#include "policyd/service/insight_book.h"
 #include "policyd/service/record_service.h"
 #include "policyd/service/snapshot_publisher.h"
 
@@ -46,6 +48,8 @@ class World {
   FakeClock& clock();
   FakePolicyStore& policies();
   FakeObservationStore& observations();
+  FakeInsightStore& insights();
+  InsightBook& book();  // of these
   FakeResolver& resolver();
   // Instead of connecting to mail servers; before the first call. An empty posture if not set.
   void SetInboundLook(InboundLook look);

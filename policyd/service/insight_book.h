@@ -1,0 +1,49 @@
+// policyd/service/insight_book.h
+// The insights of all domains: the watcher writes down what it found, and people decide about it.
+// Both read, decide and write under one lock, so that a look never takes back a decision.
+
+#ifndef DMARCATE_POLICYD_SERVICE_INSIGHT_BOOK_H_
+#define DMARCATE_POLICYD_SERVICE_INSIGHT_BOOK_H_
+
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "lib/base/clock.h"
+#include "lib/store/insight_store.h"
+#include "policyd/watch/insight_look.h"
+
+namespace dmarcate {
+
+struct InsightDecisionRequest {
+  std::string domain, id;
+  std::string etag;
+  InsightState state = InsightState::kAccepted;  // or kDismissed
+  std::string decided_by, note;
+  bool validate_only = false;
+};
+
+// Thread-safe.
+class InsightBook {
+ public:
+  InsightBook(InsightStore& store, const Clock& clock) : store_(store), clock_(clock) {}
+
+  // Errors are the store's.
+  absl::Status Fold(const std::string& domain, const InsightLook& look);
+  // The insight as it is then.
+  //   kNotFound   no such insight
+  //   kInvalidArgument ETAG_REQUIRED, kAborted ETAG_MISMATCH
+  absl::StatusOr<InsightRecord> Decide(const InsightDecisionRequest& request);
+
+ private:
+  InsightStore& store_;
+  const Clock& clock_;
+  std::mutex mutex_;  // from reading to having written
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_SERVICE_INSIGHT_BOOK_H_

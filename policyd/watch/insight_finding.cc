@@ -1,0 +1,274 @@
+#include "policyd/watch/insight_finding.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
+#include "fmt/format.h"
+
+#include "lib/base/digest.h"
+#include "lib/base/text.h"
+
+namespace dmarcate {
+namespace {
+
+// Lints that are insights. The others are about how a record is written, and stay with it.
+constexpr std::string_view kTaken[] = {
+    lint_code::kSpfMissing,      lint_code::kSpfSyntax,
+    lint_code::kSpfMultiple,     lint_code::kSpfLookupLimit,
+    lint_code::kSpfLookupMargin, lint_code::kSpfPlusAll,
+    lint_code::kSpfTooWide,      lint_code::kSpfDangling,
+    lint_code::kDmarcMissing,    lint_code::kDmarcSyntax,
+    lint_code::kDmarcMultiple,   lint_code::kDmarcNoRua,
+    lint_code::kDmarcPMissing,   lint_code::kDmarcRuaUnauthorized,
+    lint_code::kDkimSyntax,      lint_code::kDkimMultiple,
+    lint_code::kDkimKeyShort,    lint_code::kDkimKeyRevokedInUse,
+    lint_code::kDkimTestMode,    lint_code::kDkimDangling,
+    lint_code::kDkimMissing,     lint_code::kCnameAtName,
+};
+
+// Counts in metadata: more is worse, fewer is not another thing to know.
+constexpr std::string_view kCounts[] = {"lookups", "count", "ipv4_address_count"};
+// What is told beside a count, and moves with it.
+constexpr std::string_view kBesideCounts[] = {"limit", "costliest_term", "costliest_lookups"};
+
+template <typename Range>
+bool Has(const Range& range, std::string_view text) {
+  return std::ranges::find(range, text) != std::end(range);
+}
+
+std::string Cut(std::string text, size_t limit) {
+  if (text.size() > limit) text = text.substr(0, limit) + "...";
+  return text;
+}
+
+// A digest of the parts; no two lists of parts have the same bytes.
+std::string Digest(const std::vector<std::string_view>& parts, size_t hex_digits) {
+  std::string all;
+  for (const std::string_view part : parts) all += fmt::format("{}:{}", part.size(), part);
+  return Sha256Hex(all).substr(0, hex_digits);
+}
+
+// `place` tells apart what has one code and one subject.
+std::string IdOf(std::string_view code, std::string_view subject, std::string_view place) {
+  std::string id = AsciiLower(code);
+  std::ranges::replace(id, '_', '-');
+  return fmt::format("{}-{}", id, Digest({code, subject, place}, 10));
+}
+
+// A name as a word of a command line. Whoever copies the command must not run what a stranger
+// called a name.
+std::string ShellWord(std::string_view text) {
+  const bool plain = std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+  });
+  if (plain && !text.empty() && text.front() != '-') return std::string(text);
+  std::string quoted = "'";
+  for (const char c : EscapeForTerminal(text))
+    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string HistoryCommand(const DomainName& domain, std::string_view owner) {
+  return fmt::format("dmarcate records history {} --name {}", domain.text(), ShellWord(owner));
+}
+
+// "dkim/s1" to "s1"; empty for other paths.
+std::string_view SelectorOf(std::string_view path) {
+  constexpr std::string_view kPrefix = "dkim/";
+  return path.starts_with(kPrefix) ? path.substr(kPrefix.size()) : std::string_view();
+}
+
+bool NeedsTree(const LintFinding& finding) {
+  return finding.path != "spf" || finding.code == lint_code::kSpfLookupLimit ||
+         finding.code == lint_code::kSpfLookupMargin || finding.code == lint_code::kSpfTooWide;
+}
+
+std::string ScopeOf(const LintFinding& finding) {
+  if (const std::string_view selector = SelectorOf(finding.path); !selector.empty()) {
+    return insight_scope::Dkim(selector);
+  }
+  if (finding.code == lint_code::kSpfDangling) {
+    return insight_scope::Include(finding.metadata.at("target"));
+  }
+  if (finding.path.starts_with("spf")) {
+    return std::string(NeedsTree(finding) ? insight_scope::kSpfTree : insight_scope::kSpf);
+  }
+  if (finding.code == lint_code::kDmarcMissing) return std::string(insight_scope::kDmarcPolicy);
+  if (finding.code == lint_code::kDmarcRuaUnauthorized) {
+    return std::string(insight_scope::kDmarcReports);
+  }
+  return std::string(insight_scope::kDmarc);
+}
+
+// Where in the subject it is. The path alone says it, but for names that may be led to by several
+// paths, and for the addresses of one tag.
+std::string PlaceOf(const LintFinding& finding) {
+  for (const std::string_view key : {"target", "query_name"}) {
+    const auto found = finding.metadata.find(std::string(key));
+    if (finding.code != lint_code::kCnameAtName && found != finding.metadata.end()) {
+      return found->second;
+    }
+  }
+  return finding.path;
+}
+
+std::string CommandFor(const DomainName& domain, const LintFinding& finding) {
+  const std::string_view selector = SelectorOf(finding.path);
+  if (!selector.empty()) {
+    return fmt::format("dmarcate records show {} --selector {}", domain.text(),
+                       ShellWord(selector));
+  }
+  if (finding.path.starts_with("spf") && NeedsTree(finding)) {
+    return fmt::format("dmarcate records tree {}", domain.text());
+  }
+  return fmt::format("dmarcate records show {}", domain.text());
+}
+
+void PutMetadata(const std::map<std::string, std::string>& from, InsightFinding* to) {
+  for (const auto& [key, value] : from) to->metadata[key] = Cut(value, kMaxInsightTextBytes);
+}
+
+// The dangling name `target`, whoever found it.
+InsightFinding Dangling(const DomainName& domain, std::string_view target) {
+  InsightFinding out;
+  out.code = std::string(lint_code::kSpfDangling);
+  out.severity = Severity::kError;
+  out.scope = insight_scope::Include(target);
+  out.subject = domain.text();
+  out.id = IdOf(out.code, out.subject, target);
+  out.evidence_command = fmt::format("dmarcate records tree {}", domain.text());
+  out.reference = "RFC 7208 section 5.2";
+  out.content = Digest({out.code}, 16);
+  return out;
+}
+
+}  // namespace
+
+namespace insight_scope {
+std::string Dkim(std::string_view selector) { return fmt::format("dkim/{}", selector); }
+std::string Drift(std::string_view owner) { return fmt::format("drift/{}", owner); }
+std::string Include(std::string_view owner) { return fmt::format("include/{}", owner); }
+}  // namespace insight_scope
+
+std::optional<InsightFinding> SelectLint(const DomainName& domain, const LintFinding& finding,
+                                         std::string_view subject, absl::Time since) {
+  if (!Has(kTaken, finding.code)) return std::nullopt;
+  // A key is an alias as often as not.
+  const bool alias = finding.code == lint_code::kCnameAtName;
+  if (alias && !SelectorOf(finding.path).empty()) return std::nullopt;
+  InsightFinding out;
+  if (finding.code == lint_code::kSpfDangling) {
+    out = Dangling(domain, finding.metadata.at("target"));
+  } else {
+    out.code = finding.code;
+    out.severity = finding.severity;
+    out.scope = ScopeOf(finding);
+    out.subject = std::string(subject);
+    out.id = IdOf(out.code, out.subject, PlaceOf(finding));
+    out.evidence_command = CommandFor(domain, finding);
+    out.reference = finding.rfc_section;
+    std::vector<std::string_view> said = {finding.code};
+    for (const auto& [key, value] : finding.metadata) {
+      if (Has(kBesideCounts, key)) continue;
+      if (Has(kCounts, key)) {
+        int64_t count = 0;
+        for (const char c : value) count = c >= '0' && c <= '9' ? count * 10 + (c - '0') : count;
+        out.weight = count;
+        continue;
+      }
+      said.push_back(key);
+      said.push_back(value);
+    }
+    // Where the message alone tells one fault from the other.
+    if (finding.code == lint_code::kSpfSyntax || finding.code == lint_code::kDmarcSyntax ||
+        finding.code == lint_code::kDkimSyntax) {
+      said.push_back(finding.message);
+    }
+    out.content = Digest(said, 16);
+  }
+  out.path = Cut(finding.path, kMaxInsightTextBytes);
+  out.message = Cut(finding.message, kMaxInsightMessageBytes);
+  out.fix_hint = Cut(finding.fix_hint, kMaxInsightMessageBytes);
+  PutMetadata(finding.metadata, &out);
+  out.since = since;
+  return out;
+}
+
+std::optional<InsightFinding> SelectDrift(const DomainName& domain, const Drift& drift,
+                                          absl::Time now) {
+  InsightFinding out;
+  if (drift.code == drift_code::kIncludeGone || drift.code == drift_code::kIncludeNoSpf) {
+    out = Dangling(domain, drift.name.owner);
+    out.metadata["target"] = Cut(drift.name.owner, kMaxInsightTextBytes);
+  } else {
+    if (drift.code == drift_code::kIncludeUnreadable && now - drift.since < kUnreadableTold) {
+      return std::nullopt;
+    }
+    out.code = drift.code;
+    out.severity = drift.severity;
+    const bool included = drift.code.starts_with("INCLUDE_");
+    out.scope = included ? insight_scope::Include(drift.name.owner)
+                         : insight_scope::Drift(drift.name.owner);
+    out.subject = drift.name.owner;
+    std::string place;
+    std::vector<std::string_view> said = {drift.code, drift.expected, drift.live};
+    for (const auto& [key, value] : drift.metadata) place += fmt::format("{}={};", key, value);
+    // Whatever is live: the address is not among it, or the name does not answer.
+    const bool whole =
+        drift.code == drift_code::kRecordChanged || drift.code == drift_code::kIncludeChanged;
+    if (!whole) said = {drift.code};
+    out.id = IdOf(out.code, out.subject, place);
+    out.content = Digest(said, 16);
+    out.evidence_command = HistoryCommand(domain, drift.name.owner);
+    PutMetadata(drift.metadata, &out);
+    if (!drift.change_id.empty()) out.metadata["change"] = drift.change_id;
+  }
+  out.message = Cut(drift.message, kMaxInsightMessageBytes);
+  out.fix_hint = Cut(drift.fix_hint, kMaxInsightMessageBytes);
+  out.since = drift.since;
+  return out;
+}
+
+InsightFinding BogusNames(const DomainName& domain, const std::vector<std::string>& names,
+                          absl::Time since) {
+  constexpr size_t kNamesTold = 3;
+  InsightFinding out;
+  out.code = std::string(lint_code::kDnssecBogus);
+  out.severity = Severity::kError;
+  out.scope = std::string(insight_scope::kDnssec);
+  out.subject = domain.text();
+  out.id = IdOf(out.code, out.subject, "");
+  std::vector<std::string> told(
+      names.begin(), names.begin() + static_cast<ptrdiff_t>(std::min(names.size(), kNamesTold)));
+  out.message = Cut(fmt::format("DNSSEC says bogus at {}{}, so receivers that validate see nothing",
+                                EscapeForTerminal(Join(told, ", ")),
+                                names.size() > told.size()
+                                    ? fmt::format(" and {} more names", names.size() - told.size())
+                                    : ""),
+                    kMaxInsightMessageBytes);
+  out.fix_hint = "Repair the zone's signatures or the DS record at its parent.";
+  out.evidence_command = fmt::format("dmarcate records show {}", domain.text());
+  out.reference = "RFC 4035 section 5.5";
+  out.metadata["count"] = std::to_string(names.size());
+  out.content = Digest({out.code}, 16);
+  out.weight = static_cast<int64_t>(names.size());
+  out.since = since;
+  return out;
+}
+
+std::string_view Superseded(std::string_view code, bool spf) {
+  if (code == drift_code::kRecordGone) {
+    return spf ? lint_code::kSpfMissing : lint_code::kDmarcMissing;
+  }
+  if (code == drift_code::kRecordMultiple) {
+    return spf ? lint_code::kSpfMultiple : lint_code::kDmarcMultiple;
+  }
+  if (code == drift_code::kCname) return lint_code::kCnameAtName;
+  if (code == drift_code::kRuaLost) return lint_code::kDmarcNoRua;
+  return {};
+}
+
+}  // namespace dmarcate

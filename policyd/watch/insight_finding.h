@@ -1,0 +1,74 @@
+// policyd/watch/insight_finding.h
+// Which findings of the lints and of drift are insights, and what each is known by. Pure.
+
+#ifndef DMARCATE_POLICYD_WATCH_INSIGHT_FINDING_H_
+#define DMARCATE_POLICYD_WATCH_INSIGHT_FINDING_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+
+#include "lib/mailauth/domain_name.h"
+#include "lib/mailauth/lint.h"
+#include "policyd/watch/drift.h"
+
+namespace dmarcate {
+
+// An included name that cannot be read is told after that; servers fail now and then.
+inline constexpr absl::Duration kUnreadableTold = absl::Hours(24);
+// What strangers publish is cut after that.
+inline constexpr size_t kMaxInsightMessageBytes = 1000;
+inline constexpr size_t kMaxInsightTextBytes = 300;  // path, metadata
+
+// What has to be learned to find something, and to find it gone.
+namespace insight_scope {
+inline constexpr std::string_view kSpf = "spf";                     // the domain's own record
+inline constexpr std::string_view kSpfTree = "spf-tree";            // and all that it leads to
+inline constexpr std::string_view kDmarc = "dmarc";                 // the domain's own record
+inline constexpr std::string_view kDmarcPolicy = "dmarc-policy";    // which record applies
+inline constexpr std::string_view kDmarcReports = "dmarc-reports";  // and who gets its reports
+inline constexpr std::string_view kDnssec = "dnssec";               // all own names
+std::string Dkim(std::string_view selector);
+std::string Drift(std::string_view owner);
+std::string Include(std::string_view owner);
+}  // namespace insight_scope
+
+struct InsightFinding {
+  std::string id;  // "spf-dangling-0a1b2c3d4e": equal for equal code, subject and place
+  std::string code;
+  Severity severity = Severity::kWarning;
+  std::string scope;  // of insight_scope
+  std::string subject, path;
+  std::string message, fix_hint, evidence_command, reference;
+  std::map<std::string, std::string> metadata;
+  std::string content;  // 16 hex digits; another one: it says something else
+  int64_t weight = 0;   // a count; larger is worse
+  absl::Time since;     // first seen so, as far as is known
+};
+
+// In both nothing means that it is none that people are told of.
+
+// `subject`: owner name of the record that the lint is about. Included names that dangle have the
+// scope of that name, so that another one that is silent hides nothing.
+std::optional<InsightFinding> SelectLint(const DomainName& domain, const LintFinding& finding,
+                                         std::string_view subject, absl::Time since);
+// INCLUDE_GONE and INCLUDE_NO_SPF come out as SPF_DANGLING, which says the same.
+std::optional<InsightFinding> SelectDrift(const DomainName& domain, const Drift& drift,
+                                          absl::Time now);
+
+// `names`, not empty, of `domain` cannot be validated.
+InsightFinding BogusNames(const DomainName& domain, const std::vector<std::string>& names,
+                          absl::Time since);
+
+// The lint that says less than the drift of the same name does; empty: none.
+std::string_view Superseded(std::string_view drift_code, bool spf);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_WATCH_INSIGHT_FINDING_H_

@@ -1,0 +1,257 @@
+#include "policyd/watch/insight_look.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "fmt/format.h"
+
+#include "lib/base/status_macros.h"
+#include "lib/inspect/posture.h"
+#include "policyd/watch/history.h"
+
+namespace dmarcate {
+namespace {
+
+// A memory is judged in no time: budgets of time never run out, and nothing reads a clock.
+class StandingClock final : public Clock {
+ public:
+  explicit StandingClock(absl::Time now) : now_(now) {}
+  absl::Time Now() const override { return now_; }
+  absl::Duration Monotonic() const override { return absl::ZeroDuration(); }
+
+ private:
+  const absl::Time now_;
+};
+
+// The watch keeps what most servers say; what each says is not asked again.
+class NoServers final : public AuthoritativeResolver {
+ public:
+  absl::StatusOr<AuthoritativeAnswer> LookupAll(const DomainName&, RrType, bool) override {
+    return MakeError(absl::StatusCode::kUnavailable, "no server is asked");
+  }
+};
+
+PostureOptions MemoryOptions() {
+  PostureOptions options;
+  options.server_views = ServerViews::kSkip;
+  return options;
+}
+
+bool IsManyAddresses(const LintFinding& finding) {
+  return finding.code == lint_code::kSpfTooWide && finding.path == "spf";
+}
+
+// How many addresses may send is no news beside the term that lets them.
+void DropCountOfAddresses(std::vector<LintFinding>& findings) {
+  const bool told = std::ranges::any_of(findings, [](const LintFinding& finding) {
+    return finding.code == lint_code::kSpfPlusAll ||
+           (finding.code == lint_code::kSpfTooWide && !IsManyAddresses(finding));
+  });
+  if (told) std::erase_if(findings, IsManyAddresses);
+}
+
+void Learn(InsightLook& look, std::string scope, bool learned) {
+  if (learned) look.learned.insert(scope);
+  look.scopes.insert(std::move(scope));
+}
+
+void Miss(const RememberedResolver& resolver, RecordKind kind, InsightLook& look) {
+  for (const DomainName& name : resolver.missing()) look.missing.push_back({name.text(), kind});
+}
+
+}  // namespace
+
+bool IsLearned(const InsightLook& look, std::string_view scope) {
+  const std::string text(scope);
+  if (look.scopes.contains(text)) return look.learned.contains(text);
+  // Not judged: it is gone if it can be known that it no longer belongs to the domain.
+  if (scope.starts_with(insight_scope::Include(""))) return look.includes_known;
+  if (scope.starts_with(insight_scope::Dkim(""))) return look.selectors_known;
+  return false;
+}
+
+DomainSight::DomainSight(DomainRecord domain, DomainName name,
+                         const std::vector<ChangeRecord>& changes, absl::Time now)
+    : domain_(std::move(domain)),
+      name_(std::move(name)),
+      applied_(LastApplied(changes)),
+      now_(now) {}
+
+bool DomainSight::IsIncluded(const ObservedName& name) const {
+  return name.kind == RecordKind::kSpf && name.owner != name_.text();
+}
+
+const DomainSight::Sight* DomainSight::SightOf(const ObservedName& name) const {
+  const auto found = sights_.find(name);
+  return found == sights_.end() ? nullptr : &found->second;
+}
+
+void DomainSight::Add(const ObservedName& name, const std::vector<Observation>& history) {
+  Sight& sight = sights_[name];
+  if (const Observation* last = LastLook(history); last != nullptr) {
+    sight.fresh = now_ - last->last_seen <= kRememberedFor;
+    sight.outcome = last->outcome;
+    sight.alias = !last->cname_chain.empty();
+    sight.since = last->first_seen;
+  }
+  const auto owner = DomainName::Parse(name.owner);
+  if (owner.ok() && name.kind != RecordKind::kMx) {
+    answers_.emplace(*owner, RememberedTxt(history, now_));
+  }
+  if (!IsIncluded(name)) return AddDrift(name, history);
+  std::string scope = insight_scope::Include(name.owner);
+  if (sight.fresh && IsAnswer(sight.outcome)) learned_.insert(scope);
+  scopes_.insert(std::move(scope));
+  std::ranges::move(FindIncludedDrift(name_, name, history, now_), std::back_inserter(drift_));
+}
+
+void DomainSight::AddDrift(const ObservedName& name, const std::vector<Observation>& history) {
+  if (name.kind != RecordKind::kSpf && name.kind != RecordKind::kDmarc) return;
+  for (const AppliedRecord& applied : applied_) {
+    if (applied.record.owner_name != name.owner) continue;
+    const Sight& sight = sights_.at(name);
+    const Observation* answer = LatestAnswer(history);
+    std::string scope = insight_scope::Drift(name.owner);
+    if (sight.fresh && IsAnswer(sight.outcome) && answer != nullptr &&
+        answer->last_seen >= applied.end_time) {
+      learned_.insert(scope);
+    }
+    scopes_.insert(std::move(scope));
+    std::ranges::move(FindDrift(domain_, applied, history), std::back_inserter(drift_));
+  }
+}
+
+void DomainSight::SetSelectors(std::vector<std::string> selectors, bool complete) {
+  selectors_ = std::move(selectors);
+  selectors_complete_ = complete;
+}
+
+InsightLook DomainSight::Judge() const {
+  InsightLook look;
+  look.scopes = scopes_;
+  look.learned = learned_;
+  JudgeSpf(look);
+  JudgeDmarc(look);
+  JudgeKeys(look);
+  JudgeDnssec(look);
+  TellDrift(look);
+  std::ranges::sort(look.found, {}, &InsightFinding::id);
+  const auto again = std::ranges::unique(look.found, {}, &InsightFinding::id);
+  look.found.erase(again.begin(), again.end());
+  std::set<std::string> unknown;
+  for (const auto& [name, sight] : sights_) {
+    if (!sight.fresh || !IsAnswer(sight.outcome)) unknown.insert(name.owner);
+  }
+  for (const ObservedName& name : look.missing) unknown.insert(name.owner);
+  look.unknown_names.assign(unknown.begin(), unknown.end());
+  return look;
+}
+
+void DomainSight::Select(const std::vector<LintFinding>& findings, const ObservedName& name,
+                         InsightLook& look) const {
+  const Sight* sight = SightOf(name);
+  const absl::Time since = sight == nullptr ? now_ : sight->since;
+  for (const LintFinding& finding : findings) {
+    if (auto insight = SelectLint(name_, finding, name.owner, since)) {
+      look.found.push_back(*std::move(insight));
+    }
+  }
+}
+
+void DomainSight::JudgeSpf(InsightLook& look) const {
+  RememberedResolver resolver(answers_, RememberedResolver::Addresses::kUnknown);
+  NoServers servers;
+  SpfPosture spf = InspectSpf(name_, resolver, servers, StandingClock(now_), MemoryOptions());
+  DropCountOfAddresses(spf.judgement.findings);
+  const ObservedName name{name_.text(), RecordKind::kSpf};
+  // A CNAME stands alone (RFC 1034 section 3.6.2). Where another type is no alias, it does not.
+  const Sight* mx = SightOf({name_.text(), RecordKind::kMx});
+  const Sight* txt = SightOf(name);
+  if (mx != nullptr && txt != nullptr && mx->fresh && mx->outcome == ObservedOutcome::kRecords &&
+      !mx->alias) {
+    for (LintFinding& finding : spf.judgement.findings) {
+      if (finding.code != lint_code::kCnameAtName) continue;
+      finding.severity = Severity::kError;
+      finding.message +=
+          ", and it has MX records beside the CNAME, so what is found there is chance";
+    }
+  }
+  Select(spf.judgement.findings, name, look);
+  const bool own = spf.view.resolver.ok();
+  // Addresses are not watched, so a tree with `a` or `mx` has holes that hide no name. Any other
+  // hole does.
+  const bool whole = !spf.tree.has_value() || spf.tree->complete || resolver.other_refused();
+  Learn(look, std::string(insight_scope::kSpf), own);
+  Learn(look, std::string(insight_scope::kSpfTree), own && resolver.AllKnown() && whole);
+  look.includes_known = own && resolver.AllKnown() && whole;
+  Miss(resolver, RecordKind::kSpf, look);
+}
+
+void DomainSight::JudgeDmarc(InsightLook& look) const {
+  RememberedResolver resolver(answers_, RememberedResolver::Addresses::kTellExistence);
+  NoServers servers;
+  const DmarcPosture dmarc = InspectDmarc(name_, resolver, servers, MemoryOptions());
+  const ObservedName name{dmarc.view.owner.text(), RecordKind::kDmarc};
+  Select(dmarc.judgement.findings, name, look);
+  const bool policy = dmarc.discovery.has_value();
+  Learn(look, std::string(insight_scope::kDmarc), dmarc.view.resolver.ok());
+  Learn(look, std::string(insight_scope::kDmarcPolicy), policy);
+  Learn(look, std::string(insight_scope::kDmarcReports),
+        policy && std::ranges::none_of(
+                      dmarc.discovery->destinations, [](const ReportDestination& destination) {
+                        return destination.authorization == ReportAuthorization::kUnknown;
+                      }));
+  Miss(resolver, RecordKind::kDmarc, look);
+}
+
+void DomainSight::JudgeKeys(InsightLook& look) const {
+  RememberedResolver resolver(answers_, RememberedResolver::Addresses::kUnknown);
+  NoServers servers;
+  for (const std::string& selector : selectors_) {
+    DkimPosture dkim = InspectDkim(name_, selector, resolver, servers, MemoryOptions());
+    for (LintFinding& finding : dkim.judgement.findings) {
+      if (finding.code != lint_code::kDkimMissing) continue;
+      // Reports are of the last 30 days, so this is a key that was taken back as often as not.
+      finding.severity = Severity::kWarning;
+      finding.message += "; mail of the last 30 days passed with it";
+    }
+    Select(dkim.judgement.findings, {dkim.view.owner.text(), RecordKind::kDkim}, look);
+    Learn(look, insight_scope::Dkim(selector), dkim.view.resolver.ok());
+  }
+  look.selectors_known = selectors_complete_;
+}
+
+void DomainSight::JudgeDnssec(InsightLook& look) const {
+  std::vector<std::string> names;
+  absl::Time since = now_;
+  bool learned = true;
+  for (const auto& [name, sight] : sights_) {
+    const auto owner = DomainName::Parse(name.owner);
+    if (!owner.ok() || !owner->IsAtOrBelow(name_)) continue;
+    learned = learned && sight.fresh && IsAnswer(sight.outcome);
+    if (!sight.fresh || sight.outcome != ObservedOutcome::kBogus) continue;
+    since = std::min(since, sight.since);
+    if (names.empty() || names.back() != name.owner) names.push_back(name.owner);
+  }
+  Learn(look, std::string(insight_scope::kDnssec), learned && !sights_.empty());
+  if (!names.empty()) look.found.push_back(BogusNames(name_, names, since));
+}
+
+void DomainSight::TellDrift(InsightLook& look) const {
+  for (const Drift& drift : drift_) {
+    auto insight = SelectDrift(name_, drift, now_);
+    if (!insight) continue;
+    const std::string_view less = Superseded(drift.code, drift.name.kind == RecordKind::kSpf);
+    std::erase_if(look.found, [&](const InsightFinding& found) {
+      return found.code == less && found.subject == insight->subject;
+    });
+    const auto same = std::ranges::find(look.found, insight->id, &InsightFinding::id);
+    if (same == look.found.end()) {
+      look.found.push_back(*std::move(insight));
+    } else {
+      same->since = insight->since;  // the lint tells where, the history since when
+    }
+  }
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,177 @@
+#include "policyd/watch/insights.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <utility>
+
+namespace dmarcate {
+namespace {
+
+bool IsDecided(const InsightRecord& record) {
+  return record.state == InsightState::kAccepted || record.state == InsightState::kDismissed;
+}
+
+bool IsWorse(const InsightFinding& found, const InsightRecord& record) {
+  return found.severity > record.severity || found.content != record.content ||
+         found.weight > record.weight;
+}
+
+void Say(const InsightFinding& found, InsightRecord* record) {
+  // Of what is decided about the count is that of the decision: from 9 to 8 and back is no news.
+  record->weight = IsDecided(*record) ? std::max(record->weight, found.weight) : found.weight;
+  record->code = found.code;
+  record->severity = found.severity;
+  record->scope = found.scope;
+  record->subject = found.subject;
+  record->path = found.path;
+  record->message = found.message;
+  record->fix_hint = found.fix_hint;
+  record->evidence_command = found.evidence_command;
+  record->reference = found.reference;
+  record->metadata = found.metadata;
+  record->content = found.content;
+}
+
+void Activate(InsightRecord* record) {
+  record->state = InsightState::kActive;
+  record->resolve_time = absl::InfiniteFuture();
+  record->decision = InsightState::kAccepted;  // as in a new record
+  record->decided_by.clear();
+  record->note.clear();
+  record->decide_time = absl::InfinitePast();
+}
+
+InsightRecord NewInsight(const InsightFinding& found, absl::Time now) {
+  InsightRecord record;
+  record.id = found.id;
+  Say(found, &record);
+  record.first_seen = std::min(found.since, now);
+  record.last_seen = now;
+  return record;
+}
+
+InsightRecord FoundAgain(InsightRecord record, const InsightFinding& found, absl::Time now) {
+  const InsightRecord before = record;
+  if (record.state == InsightState::kResolved) {
+    Activate(&record);
+    // Not before it was gone, whatever the history says.
+    record.first_seen = std::clamp(found.since, std::min(before.resolve_time, now), now);
+    ++record.active_count;
+  } else if (IsDecided(record) && IsWorse(found, record)) {
+    Activate(&record);
+    ++record.active_count;
+  }
+  Say(found, &record);
+  if (!(record == before)) ++record.revision;
+  const absl::Duration unseen = now - record.last_seen;
+  if (!(record == before) || unseen >= kLastSeenGrain || unseen < absl::ZeroDuration()) {
+    record.last_seen = now;
+  }
+  return record;
+}
+
+InsightRecord Gone(InsightRecord record, absl::Time now) {
+  record.state = InsightState::kResolved;
+  record.resolve_time = now;
+  ++record.revision;
+  return record;
+}
+
+using Records = std::map<std::string, InsightRecord>;
+
+// Forgets the least of those that are open, down to the limit. How many were found now.
+uint32_t KeepWorst(const std::set<std::string>& found, size_t limit, Records* records) {
+  std::vector<const InsightRecord*> open;
+  for (const auto& [id, record] : *records) {
+    if (record.state != InsightState::kResolved) open.push_back(&record);
+  }
+  if (open.size() <= limit) return 0;
+  std::ranges::stable_sort(open, [](const InsightRecord* a, const InsightRecord* b) {
+    return std::tuple(a->severity, IsDecided(*a), b->first_seen) >
+           std::tuple(b->severity, IsDecided(*b), a->first_seen);
+  });
+  std::vector<std::string> least;
+  uint32_t left_out = 0;
+  for (size_t i = limit; i < open.size(); ++i) {
+    least.push_back(open[i]->id);
+    if (found.contains(open[i]->id)) ++left_out;
+  }
+  for (const std::string& id : least) records->erase(id);
+  return left_out;
+}
+
+void ForgetResolved(absl::Time now, const InsightLimits& limits, Records* records) {
+  std::vector<std::pair<absl::Time, std::string>> resolved;
+  for (const auto& [id, record] : *records) {
+    if (record.state == InsightState::kResolved) resolved.emplace_back(record.resolve_time, id);
+  }
+  std::ranges::sort(resolved, std::greater<>());
+  for (size_t i = 0; i < resolved.size(); ++i) {
+    const auto& [time, id] = resolved[i];
+    if (i >= limits.resolved || now - time > limits.resolved_age) records->erase(id);
+  }
+}
+
+}  // namespace
+
+InsightUpdate FoldInsights(const std::vector<InsightRecord>& stored,
+                           const std::optional<InsightLookRecord>& before, const InsightLook& look,
+                           absl::Time now, const InsightLimits& limits) {
+  Records records;
+  for (const InsightRecord& record : stored) records[record.id] = record;
+  std::set<std::string> found;
+  for (const InsightFinding& finding : look.found) {
+    found.insert(finding.id);
+    const auto known = records.find(finding.id);
+    if (known == records.end()) {
+      records[finding.id] = NewInsight(finding, now);
+    } else {
+      known->second = FoundAgain(std::move(known->second), finding, now);
+    }
+  }
+  for (auto& [id, record] : records) {
+    if (found.contains(id) || record.state == InsightState::kResolved) continue;
+    if (IsLearned(look, record.scope)) record = Gone(std::move(record), now);
+  }
+  InsightLookRecord looked;
+  looked.time = now;
+  looked.left_out = KeepWorst(found, limits.open, &records);
+  looked.unknown_names = look.unknown_names;
+  if (looked.unknown_names.size() > limits.unknown_names) {
+    looked.unknown_names.resize(limits.unknown_names);
+  }
+  ForgetResolved(now, limits, &records);
+
+  InsightUpdate update;
+  for (const InsightRecord& record : stored) {
+    const auto kept = records.find(record.id);
+    if (kept == records.end()) {
+      update.forget.push_back(record.id);
+      continue;
+    }
+    if (!(kept->second == record)) update.put.push_back(std::move(kept->second));
+    records.erase(kept);
+  }
+  for (auto& [id, record] : records) update.put.push_back(std::move(record));
+  const bool same = before && before->unknown_names == looked.unknown_names &&
+                    before->left_out == looked.left_out && now >= before->time &&
+                    now - before->time < kLastSeenGrain;
+  if (!same) update.look = std::move(looked);
+  return update;
+}
+
+InsightRecord Decided(InsightRecord record, InsightState state, std::string_view by,
+                      std::string_view note, absl::Time now) {
+  if (record.state == state || record.state == InsightState::kResolved) return record;
+  record.state = record.decision = state;
+  record.decided_by = std::string(by);
+  record.note = std::string(note);
+  record.decide_time = now;
+  ++record.revision;
+  return record;
+}
+
+}  // namespace dmarcate
