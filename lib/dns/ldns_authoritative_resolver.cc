@@ -59,6 +59,28 @@ ServerAnswer NotAsked(const DomainName& name_server, std::string address, std::s
                     fmt::format("name server {}: {}", name_server.text(), why))};
 }
 
+using Responses = std::vector<std::optional<absl::StatusOr<Response>>>;
+
+// The shortest chain that a server left unresolved, if those of all that answered begin with it.
+std::vector<DomainName> WayOut(const Responses& responses) {
+  const std::vector<DomainName>* way_out = nullptr;
+  for (const auto& response : responses) {
+    if (!response->ok() || !(*response)->alias_unresolved) continue;
+    const auto& chain = (*response)->answer.cname_chain;
+    if (way_out == nullptr || chain.size() < way_out->size()) way_out = &chain;
+  }
+  if (way_out == nullptr) return {};
+  for (const auto& response : responses) {
+    if (!response->ok()) continue;
+    const auto& chain = (*response)->answer.cname_chain;
+    if (chain.size() < way_out->size() ||
+        !std::equal(way_out->begin(), way_out->end(), chain.begin())) {
+      return {};
+    }
+  }
+  return *way_out;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<LdnsAuthoritativeResolver>> LdnsAuthoritativeResolver::Create(
@@ -93,7 +115,7 @@ absl::StatusOr<AuthoritativeAnswer> LdnsAuthoritativeResolver::LookupAll(const D
   std::vector<DomainName> chain;
   while (true) {
     DMARCATE_ASSIGN_OR_RETURN(Round round, AskAll(question, deadline));
-    if (!round.alias_unresolved) {
+    if (round.way_out.empty()) {
       for (ServerAnswer& server : round.answer.servers) {
         if (!server.answer.ok()) continue;
         auto& aliases = server.answer->cname_chain;
@@ -106,8 +128,7 @@ absl::StatusOr<AuthoritativeAnswer> LdnsAuthoritativeResolver::LookupAll(const D
       return std::move(round.answer);
     }
     // All that answered agree on where the alias leads: the target's zone has the records.
-    const auto first = round.answer.First();
-    for (const DomainName& alias : first->cname_chain) {
+    for (const DomainName& alias : round.way_out) {
       DMARCATE_RETURN_IF_ERROR(AppendAlias(owner, alias, chain));
     }
     question.name = chain.back();
@@ -214,7 +235,7 @@ absl::StatusOr<LdnsAuthoritativeResolver::Round> LdnsAuthoritativeResolver::AskA
     const Question& question, NetDeadline deadline) {
   DMARCATE_ASSIGN_OR_RETURN(ZoneServers servers, FindServers(question.name, deadline));
   const size_t count = servers.targets.size();
-  std::vector<std::optional<absl::StatusOr<Response>>> responses(count);
+  Responses responses(count);
   ForEachInParallel(count, kInParallel, [&](size_t i) {
     responses[i] = AskOne(servers.targets[i], question, deadline);
   });
@@ -222,22 +243,13 @@ absl::StatusOr<LdnsAuthoritativeResolver::Round> LdnsAuthoritativeResolver::AskA
   Round round;
   round.answer.zone = servers.zone;
   round.answer.servers = std::move(servers.not_asked);
-  const DnsAnswer* alias = nullptr;
-  bool all_aliases = true;
-  for (const auto& response : responses) {
-    if (!response->ok()) continue;
-    const Response& one = **response;
-    all_aliases = all_aliases && one.alias_unresolved &&
-                  (alias == nullptr || alias->cname_chain == one.answer.cname_chain);
-    alias = &one.answer;
-  }
-  round.alias_unresolved = alias != nullptr && all_aliases;
+  round.way_out = WayOut(responses);
   for (size_t i = 0; i < count; ++i) {
     ServerAnswer server{servers.targets[i].name_server, servers.targets[i].address.ToString()};
     absl::StatusOr<Response>& response = *responses[i];
     if (!response.ok()) {
       server.answer = response.status();
-    } else if (response->alias_unresolved && !round.alias_unresolved) {
+    } else if (response->alias_unresolved && round.way_out.empty()) {
       server.answer =
           MakeError(absl::StatusCode::kUnavailable,
                     fmt::format("{}: alias to {} at this server, not at others",

@@ -51,11 +51,11 @@ class LdnsAuthoritativeResolver final : public AuthoritativeResolver {
     DomainName zone;
     std::vector<ServerAddress> servers;
   };
-  // What one round brought: the answers, and whether all that came are aliases to leave the zone
-  // by.
+  // What one round brought: the answers; and if all that came lead out of the zone by the same
+  // aliases, these. A server that has the target's zone, too, may have followed them further.
   struct Round {
     AuthoritativeAnswer answer;
-    bool alias_unresolved = false;
+    std::vector<DomainName> way_out;
   };
   LdnsAuthoritativeResolver(std::vector<Stub> stubs, const DnsConfig& config, Resolver& resolver,
                             uint16_t port);

@@ -133,6 +133,14 @@ bool Owns(const DomainName& owner, const ldns_rr* rr) {
   return name && *name == owner;
 }
 
+// The owner, if it is above `name`.
+std::optional<DomainName> OwnerAbove(const DomainName& name, const ldns_rr* rr) {
+  if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN) return std::nullopt;
+  auto owner = NameOf(ldns_rr_owner(rr));
+  if (!owner || *owner == name || !name.IsAtOrBelow(*owner)) return std::nullopt;
+  return owner;
+}
+
 // Takes the records of `owner` into `answer`; false if there are none. The smallest TTL of all
 // counts.
 bool TakeRecords(const ldns_rr_list* section, const DomainName& owner, uint32_t& ttl_seconds,
@@ -152,12 +160,32 @@ bool TakeRecords(const ldns_rr_list* section, const DomainName& owner, uint32_t&
   return found;
 }
 
-const ldns_rr* FindAlias(const ldns_rr_list* section, const DomainName& owner) {
+struct Alias {
+  DomainName target;
+  uint32_t ttl_seconds = 0;
+};
+
+// Where the CNAME at `name` leads, or the DNAME above it (RFC 6672 section 2.2). Servers make a
+// CNAME of a DNAME, but not where the name would get too long. That is YXDOMAIN; Knot 3.2 says
+// NXDOMAIN, which would be absence.
+absl::StatusOr<std::optional<Alias>> FindAlias(const ldns_rr_list* section,
+                                               const DomainName& name) {
+  std::optional<Alias> redirected;
   for (size_t i = 0; i < ldns_rr_list_rr_count(section); ++i) {
     const ldns_rr* const rr = ldns_rr_list_rr(section, i);
-    if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_CNAME && Owns(owner, rr)) return rr;
+    const ldns_rr_type type = ldns_rr_get_type(rr);
+    const bool is_cname = type == LDNS_RR_TYPE_CNAME && Owns(name, rr);
+    const auto above = type == LDNS_RR_TYPE_DNAME ? OwnerAbove(name, rr) : std::nullopt;
+    if (!is_cname && !above) continue;
+    auto target = ldns_rr_rd_count(rr) == 1 ? NameOf(ldns_rr_rdf(rr, 0)) : std::nullopt;
+    if (!target) return absl::UnavailableError("alias to what is no domain name");
+    if (is_cname) return Alias{*std::move(target), ldns_rr_ttl(rr)};
+    const size_t kept = name.text().size() - above->ToFqdn().size();
+    auto moved = target->Child(name.text().substr(0, above->IsRoot() ? std::string::npos : kept));
+    if (!moved.ok()) return absl::UnavailableError("a DNAME makes the name too long");
+    redirected = Alias{*std::move(moved), ldns_rr_ttl(rr)};
   }
-  return nullptr;
+  return redirected;
 }
 
 }  // namespace
@@ -279,16 +307,13 @@ absl::StatusOr<Response> DecodeResponse(std::string_view reply, const DomainName
       out.answer.ttl_seconds = ttl_seconds;
       return out;
     }
-    const ldns_rr* const alias = type == RrType::kCname ? nullptr : FindAlias(records, current);
-    if (alias == nullptr) break;
-    const auto target = ldns_rr_rd_count(alias) == 1 ? NameOf(ldns_rr_rdf(alias, 0)) : std::nullopt;
-    if (!target) {
-      return MakeError(absl::StatusCode::kUnavailable, "alias to what is no domain name");
-    }
-    ttl_seconds = std::min(ttl_seconds, ldns_rr_ttl(alias));
+    if (type == RrType::kCname) break;
+    DMARCATE_ASSIGN_OR_RETURN(std::optional<Alias> alias, FindAlias(records, current));
+    if (!alias) break;
+    ttl_seconds = std::min(ttl_seconds, alias->ttl_seconds);
     out.alias_ttl_seconds = ttl_seconds;
-    DMARCATE_RETURN_IF_ERROR(AppendAlias(name, *target, out.answer.cname_chain));
-    current = *target;
+    DMARCATE_RETURN_IF_ERROR(AppendAlias(name, alias->target, out.answer.cname_chain));
+    current = std::move(alias->target);
   }
   out.answer.outcome = out.rcode == kRcodeNxDomain ? DnsOutcome::kNxDomain : DnsOutcome::kNoData;
   // Without the SOA of the target's zone nothing was said of the target: a server that follows an

@@ -251,6 +251,10 @@ struct DecodeCase {
 RawRr Cname(std::string owner, std::string_view target, uint32_t ttl = 300) {
   return {std::move(owner), RrType::kCname, WireName(target), ttl};
 }
+RawRr Dname(std::string owner, std::string_view target, uint32_t ttl = 300) {
+  constexpr auto kDname = static_cast<RrType>(39);  // never asked for
+  return {std::move(owner), kDname, WireName(target), ttl};
+}
 RawRr TxtOf(std::string owner, std::string_view text, uint32_t ttl = 300) {
   return {std::move(owner), RrType::kTxt, TxtRdata(text), ttl};
 }
@@ -318,6 +322,43 @@ const DecodeCase kDecodeCases[] = {
      DnsOutcome::kNxDomain,
      {},
      {"b.test"},
+     false,
+     60},
+    {"DnameWithTheCnameMadeOfIt",
+     {},
+     {Dname("example.test", "vendor.test", 40), Cname("", "_dmarc.vendor.test"),
+      TxtOf("_dmarc.vendor.test", "end")},
+     {},
+     DnsOutcome::kRecords,
+     {"end"},
+     {"_dmarc.vendor.test"},
+     false,
+     300},
+    {"DnameAlone",
+     {},
+     {TxtOf("_dmarc.vendor.test", "end"), Dname("example.test", "vendor.test", 40)},
+     {},
+     DnsOutcome::kRecords,
+     {"end"},
+     {"_dmarc.vendor.test"},
+     false,
+     40},
+    {"DnameAtTheRoot",
+     {},
+     {Dname(".", "vendor.test"), TxtOf("_dmarc.example.test.vendor.test", "end")},
+     {},
+     DnsOutcome::kRecords,
+     {"end"},
+     {"_dmarc.example.test.vendor.test"},
+     false,
+     300},
+    {"DnameRedirectsOnlyWhatIsBelowIt",
+     {},
+     {Dname("", "vendor.test"), Dname("other.test", "vendor.test")},
+     {kSoaRr},
+     DnsOutcome::kNoData,
+     {},
+     {},
      false,
      60},
     {"TxtBesideTheChainIsIgnored",
@@ -402,6 +443,22 @@ TEST(DecodeResponse, ChainOverEightIsRefused) {
   answers.back() = Cname("n8.test", "_dmarc.example.test");  // and it is a loop
   EXPECT_THAT(DecodeResponse(ReplyTo(query, {}, answers), name, RrType::kTxt),
               StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+// Knot 3.2 says NXDOMAIN where RFC 6672 section 2.2 asks for YXDOMAIN.
+TEST(DecodeResponse, ADnameThatMakesTheNameTooLongIsNoAbsence) {
+  const DomainName name = Name("_dmarc.example.test");
+  const std::string label(60, 'x');
+  const std::string target = label + "." + label + "." + label + "." + label + ".tests";
+  const std::string query = BuildQuery(name, RrType::kTxt, {}, 1);
+  EXPECT_THAT(
+      DecodeResponse(ReplyTo(query, {.rcode = 3}, {Dname("example.test", target)}, {kSoaRr}), name,
+                     RrType::kTxt),
+      StatusIs(absl::StatusCode::kUnavailable, HasSubstr("too long")));
+  // A loop gets longer each time, and ends, too.
+  EXPECT_FALSE(DecodeResponse(ReplyTo(query, {}, {Dname("example.test", "x.example.test")}), name,
+                              RrType::kTxt)
+                   .ok());
 }
 
 TEST(DecodeResponse, TxtKeepsStringsAndOctets) {

@@ -402,6 +402,27 @@ TEST_F(AuthoritativeTest, AnAliasAtOneServerOnlyIsNoAnswer) {
   EXPECT_THAT(answer->servers[1].answer, IsOk());
 }
 
+TEST_F(AuthoritativeTest, AServerThatFollowsTheAliasFurtherAgreesWithOneThatDoesNot) {
+  const RawRr alias = {"", RrType::kCname, WireName("x.vendor.test")};
+  ScriptedServer one([&](std::string_view query,
+                         Protocol) -> Replies { return {{ReplyTo(query, {.aa = true}, {alias})}}; },
+                     "127.0.0.1", port_);
+  ScriptedServer two(
+      [&](std::string_view query, Protocol) -> Replies {
+        return {{ReplyTo(query, {.aa = true},
+                         {alias, {"x.vendor.test", RrType::kTxt, TxtRdata("its own copy")}})}};
+      },
+      "127.0.0.2", port_);
+  ScriptedServer vendor(Says("v", {.aa = true}));
+  config_.stubs = {{Name("vendor.test"), {vendor.server()}}};
+  const auto answer = Lookup("_dmarc.example.test");
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_EQ(answer->zone, Name("vendor.test"));
+  EXPECT_TRUE(answer->complete());
+  EXPECT_THAT(answer->First()->cname_chain, ElementsAre(Name("x.vendor.test")));
+  EXPECT_THAT(answer->First()->txt, ElementsAre(MakeTxtRecord("v")));
+}
+
 TEST_F(AuthoritativeTest, AnUnknownZoneCutIsAnError) {
   EXPECT_THAT(Lookup("a.nowhere.invalid"),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("zone of a.nowhere.invalid")));

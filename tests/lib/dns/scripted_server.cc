@@ -60,12 +60,13 @@ void AppendRr(std::string& out, const RawRr& rr) {
 
 }  // namespace
 
-ScriptedServer::ScriptedServer(Handler handler, std::string_view address, uint16_t port)
+ScriptedServer::ScriptedServer(Handler handler, std::string_view address, uint16_t port,
+                               Listens listens)
     : handler_(std::move(handler)),
       address_{*IpAddress::Parse(address), port != 0 ? port : testing_support::FreePort()},
       udp_(Listen(address, address_.port, SOCK_DGRAM)),
       other_(Listen(address, 0, SOCK_DGRAM)),
-      tcp_(Listen(address, address_.port, SOCK_STREAM)),
+      tcp_(listens == Listens::kBoth ? Listen(address, address_.port, SOCK_STREAM) : UniqueFd()),
       stop_(eventfd(0, EFD_CLOEXEC)),
       thread_([this] { Run(); }) {}
 
@@ -121,7 +122,7 @@ void ScriptedServer::ServeTcp() {
 
 std::string WireName(std::string_view name) {
   std::string out;
-  if (!name.empty()) {
+  if (!name.empty() && name != ".") {
     for (const std::string_view label : Split(name, '.')) {
       out += static_cast<char>(label.size());
       out += label;

@@ -29,10 +29,11 @@ struct ScriptedReply {
 class ScriptedServer {
  public:
   enum class Protocol { kUdp, kTcp };
+  enum class Listens { kBoth, kUdpOnly };  // kUdpOnly: TCP is refused
   using Handler =
       std::function<std::vector<ScriptedReply>(std::string_view query, Protocol protocol)>;
   explicit ScriptedServer(Handler handler, std::string_view address = "127.0.0.1",
-                          uint16_t port = 0);
+                          uint16_t port = 0, Listens listens = Listens::kBoth);
   ~ScriptedServer();
   const ServerAddress& address() const { return address_; }
   std::string server() const { return address_.ToString(); }
@@ -47,7 +48,7 @@ class ScriptedServer {
   ServerAddress address_;
   UniqueFd udp_;
   UniqueFd other_;  // a socket at another port, for what comes from elsewhere
-  UniqueFd tcp_;
+  UniqueFd tcp_;    // not valid: refused
   UniqueFd stop_;
   std::atomic<int> udp_queries_ = 0;
   std::atomic<int> tcp_queries_ = 0;
