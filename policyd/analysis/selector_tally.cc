@@ -8,12 +8,12 @@
 namespace dmarcate {
 namespace {
 
-enum class Outcome : uint8_t { kNotTold, kFailed, kPassed };  // the better, the later
+enum class Told : uint8_t { kNothing, kFailed, kPassed };  // the better, the later
 
-Outcome OutcomeOf(AuthResult result) {
-  if (result == AuthResult::kPass) return Outcome::kPassed;
-  return result == AuthResult::kFail || result == AuthResult::kPermerror ? Outcome::kFailed
-                                                                         : Outcome::kNotTold;
+Told ToldBy(AuthResult result) {
+  if (result == AuthResult::kPass) return Told::kPassed;
+  return result == AuthResult::kFail || result == AuthResult::kPermerror ? Told::kFailed
+                                                                         : Told::kNothing;
 }
 
 }  // namespace
@@ -32,9 +32,9 @@ void SelectorTally::Add(const AggregateRecord& record, std::string_view domain, 
     bool counted = false;
     for (size_t j = 0; j < i && !counted; ++j) counted = same(j, selector);
     if (counted) continue;
-    Outcome best = Outcome::kNotTold;
+    Told best = Told::kNothing;
     for (size_t j = i; j < signatures; ++j) {
-      if (same(j, selector)) best = std::max(best, OutcomeOf(record.dkim[j].result));
+      if (same(j, selector)) best = std::max(best, ToldBy(record.dkim[j].result));
     }
     auto it = counts_.find(selector);
     if (it == counts_.end()) {
@@ -46,8 +46,8 @@ void SelectorTally::Add(const AggregateRecord& record, std::string_view domain, 
     }
     SelectorCounts& counts = it->second;
     counts.messages = SaturatingAdd(counts.messages, messages);
-    if (best == Outcome::kPassed) counts.passed = SaturatingAdd(counts.passed, messages);
-    if (best == Outcome::kFailed) counts.failed = SaturatingAdd(counts.failed, messages);
+    if (best == Told::kPassed) counts.passed = SaturatingAdd(counts.passed, messages);
+    if (best == Told::kFailed) counts.failed = SaturatingAdd(counts.failed, messages);
   }
 }
 

@@ -107,6 +107,8 @@ TEST_F(PostureTest, BrokenRecordsNameThePosition) {
   const Posture posture = Inspect();
   ASSERT_THAT(Codes(posture.spf.judgement.findings), ElementsAre("SPF_SYNTAX"));
   EXPECT_EQ(posture.spf.judgement.findings[0].position, 24);
+  EXPECT_EQ(posture.spf.judgement.findings[0].message.find("position"), std::string::npos)
+      << "it is said once";
   EXPECT_FALSE(posture.spf.record.has_value());
   EXPECT_EQ(posture.spf.judgement.verdict, Verdict::kFail);
 }

@@ -74,6 +74,7 @@ TEST(LintRecordText, ASyntaxErrorHasItsPlaceInTheText) {
   EXPECT_EQ(findings[0].severity, Severity::kError);
   EXPECT_EQ(findings[0].path, "tlsa");
   EXPECT_EQ(findings[0].position, 9);
+  EXPECT_EQ(findings[0].message.find("position"), std::string::npos) << "once is enough";
   EXPECT_EQ(findings[0].rfc_section, "RFC 6698 section 2.2");
 }
 
