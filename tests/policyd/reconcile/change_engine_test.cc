@@ -5,6 +5,7 @@
 #include <map>
 #include <thread>
 
+#include "fmt/format.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -395,7 +396,7 @@ TEST_F(ChangeEngineTest, TheReportAddressGoesBesideWhatIsThere) {
 
 // Rolling back takes the new address out; the old one, which stays, was revoked meanwhile.
 TEST_F(ChangeEngineTest, ARollbackToARevokedAddressWarns) {
-  constexpr char kOld[] = "r-0000000000000000@reports.test";
+  static constexpr char kOld[] = "r-0000000000000000@reports.test";
   world.provider->SetTexts(TestWorld::kDmarc,
                            {fmt::format("v=DMARC1; p=reject; rua=mailto:{}", kOld)});
   DomainRecord domain = world.store.GetDomain("example.com").value();
