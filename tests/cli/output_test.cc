@@ -224,8 +224,8 @@ TEST(Dkim, EachSelectorHasALineAndItsFixes) {
   record->mutable_dkim_key()->set_selector("s2\x1b[31m");
   record->mutable_dkim_key()->set_state(v1::DKIM_KEY_STATE_UNKNOWN);
   EXPECT_EQ(DkimTable(response).Render(Format::kTable),
-            "SELECTOR     KEY      TYPE  BITS  FLAGS  MESSAGES  PASS  FAIL  VERDICT\n"
-            "s1           usable   rsa   1024  t=y:s        12    10     1  warn\n"
+            "SELECTOR    KEY      TYPE  BITS  FLAGS  MESSAGES  PASS  FAIL  VERDICT\n"
+            "s1          usable   rsa   1024  t=y:s        12    10     1  warn\n"
             "s2\\x1b[31m  unknown  -        -  -             ?     ?     ?  unknown\n");
   EXPECT_THAT(DkimTable(response).Render(Format::kCsv),
               HasSubstr("s2\\x1b[31m,unknown,-,-,-,,,,unknown,s2._domainkey.example.com,\r\n"))
