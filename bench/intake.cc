@@ -16,7 +16,7 @@
 namespace dmarcate::bench {
 namespace {
 
-constexpr int64_t kQueueBytes = 8 << 20;
+constexpr int64_t kQueueBytes = 8 << 20;  // as ingestd gives to bulk import
 constexpr int64_t kRoundSeconds = int64_t{90} * 24 * 60 * 60;
 constexpr std::string_view kRoundField = "X-Round: ";
 

@@ -158,7 +158,7 @@ absl::StatusOr<IngestConfig> Read(TomlConfig file) {
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   out.pipeline.parse_threads =
       static_cast<int>(file.Int("pipeline.parse_threads", std::min<int64_t>(cores, 8), 1, 64));
-  out.queue_bytes = BytesWithin(file, "pipeline.queue", 8 * kMiB, 1 * kMiB, 4096 * kMiB);
+  out.queue_bytes = BytesWithin(file, "pipeline.queue", 16 * kMiB, 1 * kMiB, 4096 * kMiB);
   out.redact_failure_reports = file.Bool("failure_reports.redact", true);
   out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));
   out.log = ReadLogConfig(file);

@@ -41,9 +41,9 @@ struct IngestConfig {
   UnpackLimits limits;                 // [limits]
   PipelineOptions pipeline;            // pipeline.parse_threads
   bool redact_failure_reports = true;  // failure_reports.redact
-  int64_t queue_bytes = 0;             // pipeline.queue: received and not finished
-  absl::Duration drain_limit;          // shutdown.limit
-  LogConfig log;                       // [log]
+  int64_t queue_bytes = 0;     // pipeline.queue: received by SMTP and not finished; half, in bulk
+  absl::Duration drain_limit;  // shutdown.limit
+  LogConfig log;               // [log]
 
   // Beside the store, and kept as long: with another key the same address has another token.
   std::string RedactionKeyFile() const { return store_directory + "/redaction.key"; }

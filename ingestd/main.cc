@@ -151,7 +151,9 @@ absl::Status Run(const IngestConfig& config, const PublicSuffixList& suffixes) {
   const Authenticator authenticator(token, config.listen.local_trust);
   WorkerPool workers(kHandlerThreads, kHandlerQueue);
   CallHost host(authenticator, workers);
-  ByteBudget budget(config.queue_bytes);
+  ByteBudget room(config.queue_bytes);
+  // Of those who can wait: none of them takes room from a sender, and bulk import needs no more.
+  ByteBudget bulk_room(config.queue_bytes / 2);
   StorageGauge gauge(clock, config.watermarks,
                      [&config] { return UsedPercent(config.store_directory); });
   PipelineOptions pipeline_options = config.pipeline;
@@ -180,20 +182,20 @@ absl::Status Run(const IngestConfig& config, const PublicSuffixList& suffixes) {
       [&failure](const absl::Status& status) { failure.Set(status); }, pipeline_options,
       std::move(verification));
   RetentionSweeper sweeper(clock, config.retention, pipeline, config.sweeper);
-  IntakeService intake({host, pipeline, budget, gauge, *store, config.limits.message_bytes});
+  IntakeService intake({host, pipeline, bulk_room, gauge, *store, config.limits.message_bytes});
 
   DMARCATE_RETURN_IF_ERROR(pipeline.Start());
   sweeper.Start();
-  DMARCATE_ASSIGN_OR_RETURN(
-      const auto maildirs,
-      MaildirWatcher::Start(config.maildirs, config.limits.message_bytes, pipeline, budget, gauge));
+  DMARCATE_ASSIGN_OR_RETURN(const auto maildirs,
+                            MaildirWatcher::Start(config.maildirs, config.limits.message_bytes,
+                                                  pipeline, bulk_room, gauge));
   CurlImapConnector imap_connector;
   DMARCATE_ASSIGN_OR_RETURN(
       const auto imap,
       ImapIntake::Start(config.imap, {.clock = clock,
                                       .connector = imap_connector,
                                       .pipeline = pipeline,
-                                      .budget = budget,
+                                      .budget = bulk_room,
                                       .gauge = gauge,
                                       .bookmark_directory = config.store_directory + "/imap",
                                       .message_limit_bytes = config.limits.message_bytes}));
@@ -205,7 +207,7 @@ absl::Status Run(const IngestConfig& config, const PublicSuffixList& suffixes) {
   DMARCATE_ASSIGN_OR_RETURN(
       const auto smtp,
       SmtpServer::Start(
-          config.smtp, {pipeline, budget, gauge, clock, senders},
+          config.smtp, {pipeline, room, gauge, clock, senders},
           snapshot ? std::make_shared<const AddressTable>(*snapshot, address_key) : nullptr));
   snapshots.Watch(SnapshotWatcher::kInterval, [&smtp, &address_key](const Snapshot& newer) {
     smtp->SetAddresses(std::make_shared<const AddressTable>(newer, address_key));
@@ -230,7 +232,8 @@ absl::Status Run(const IngestConfig& config, const PublicSuffixList& suffixes) {
   host.StartDraining();
   intake.EndImports();
   smtp->Drain(config.drain_limit / 2);  // messages that are under way
-  budget.Close();                       // who still waits for room would wait for the others
+  bulk_room.Close();
+  room.Close();  // who still waits for room would wait for the others
   // First what sessions and calls wait for, then they: all are answered when this returns.
   pipeline.Stop(std::max(until - absl::Now(), kGoodbye));
   senders.Save();
