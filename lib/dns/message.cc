@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "fmt/format.h"
+
 #include "lib/base/freer.h"
 #include "lib/base/ip_address.h"
 #include "lib/base/random.h"
@@ -178,11 +180,16 @@ absl::StatusOr<std::optional<Alias>> FindAlias(const ldns_rr_list* section,
     const auto above = type == LDNS_RR_TYPE_DNAME ? OwnerAbove(name, rr) : std::nullopt;
     if (!is_cname && !above) continue;
     auto target = ldns_rr_rd_count(rr) == 1 ? NameOf(ldns_rr_rdf(rr, 0)) : std::nullopt;
-    if (!target) return absl::UnavailableError("alias to what is no domain name");
+    if (!target)
+      return MakeError(absl::StatusCode::kUnavailable,
+                       fmt::format("the alias at {} leads to what is no domain name", name.text()));
     if (is_cname) return Alias{*std::move(target), ldns_rr_ttl(rr)};
     const size_t kept = name.text().size() - above->ToFqdn().size();
     auto moved = target->Child(name.text().substr(0, above->IsRoot() ? std::string::npos : kept));
-    if (!moved.ok()) return absl::UnavailableError("a DNAME makes the name too long");
+    if (!moved.ok())
+      return MakeError(
+          absl::StatusCode::kUnavailable,
+          fmt::format("the DNAME at {} makes {} too long", above->text(), name.text()));
     redirected = Alias{*std::move(moved), ldns_rr_ttl(rr)};
   }
   return redirected;

@@ -156,6 +156,7 @@ absl::Status CertificateChain::CheckKeys() const {
                           : kMaxOtherKeyBits;
     const int bits = EVP_PKEY_get_bits(key);
     if (bits <= limit) continue;
+    ERR_clear_error();
     return MakeError(
         absl::StatusCode::kResourceExhausted,
         fmt::format("an issuer has a key of {} bits, and none over {} is verified with", bits,

@@ -189,7 +189,7 @@ class Judge {
       Unknown("the certificate was not verified: " + problems.not_verified,
               problems.not_verified == kNoAuthorities ? kInstallAuthorities : "Try again later.");
     }
-    if (problems.wrong_name && AskedForAnother()) {
+    if (!problems.none() && AskedForAnother()) {
       // Senders that do no DANE ask for the host, and may be shown another certificate.
       const std::string why = fmt::format(
           "which certificate the server has for {} was not seen: as senders that do "
@@ -200,7 +200,9 @@ class Judge {
       if (weight != Severity::kInfo) {
         Unknown(why, "Name the server itself in the MX record, not an alias.");
       }
-    } else if (problems.wrong_name) {
+      return;
+    }
+    if (problems.wrong_name) {
       Add(lint_code::kMxCertificateName, weight, at,
           fmt::format("the certificate is not for {}", server_.host.text()),
           fmt::format("Get a certificate for {}.", server_.host.text()), section);

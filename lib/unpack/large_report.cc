@@ -33,6 +33,7 @@ bool LargeReport::NeedsWhole() {
     return false;
   }
   GiveBack();
+  parsed_.reset();  // room for the whole
   return true;
 }
 

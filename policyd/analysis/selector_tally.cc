@@ -20,6 +20,7 @@ Told ToldBy(AuthResult result) {
 
 void SelectorTally::Add(const AggregateRecord& record, std::string_view domain, int64_t messages) {
   const size_t signatures = std::min(record.dkim.size(), kMaxSignaturesTallied);
+  if (signatures < record.dkim.size()) complete_ = false;
   const auto same = [&record, domain](size_t i, std::string_view selector) {
     const DkimAuth& auth = record.dkim[i];
     return auth.selector.has_value() && *auth.selector == selector &&
