@@ -398,7 +398,7 @@ TEST_F(ChangeEngineTest, TheReportAddressGoesBesideWhatIsThere) {
 TEST_F(ChangeEngineTest, ARollbackToARevokedAddressWarns) {
   static constexpr char kOld[] = "r-0000000000000000@reports.test";
   world.provider->SetTexts(TestWorld::kDmarc,
-                           {fmt::format("v=DMARC1; p=reject; rua=mailto:{}", kOld)});
+                           {std::string("v=DMARC1; p=reject; rua=mailto:") + kOld});
   DomainRecord domain = world.store.GetDomain("example.com").value();
   domain.report_mailbox = "";
   domain.report_addresses = {{kOld, world.clock.Now()},
