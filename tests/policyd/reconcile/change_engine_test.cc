@@ -5,7 +5,6 @@
 #include <map>
 #include <thread>
 
-#include "fmt/format.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
