@@ -436,5 +436,40 @@ TEST(InsightLook, ValuesThatWereNotKeptAreUnknown) {
   EXPECT_FALSE(IsLearned(look, "spf"));
 }
 
+TEST(InsightLook, ValuesThatWereNotKeptResolveNothing) {
+  Observation cut = Seen({"hello"}, 3, 8);
+  cut.values_sha256 = std::string(32, 'h');
+  Memory memory;
+  memory.Apply("_dmarc.example.com", "v=DMARC1; p=reject; rua=mailto:r@example.com");
+  memory.Set(kInclude, {cut});
+  memory.Set(kDmarc, {cut});
+  const InsightLook look = memory.Judge();
+  EXPECT_FALSE(IsLearned(look, "include/_spf.vendor.test"));
+  EXPECT_FALSE(IsLearned(look, "drift/_dmarc.example.com"));
+  EXPECT_THAT(look.unknown_names, ElementsAre("_dmarc.example.com", "_spf.vendor.test"));
+}
+
+TEST(InsightLook, ATreeThatWasCutHidesWhatFollows) {
+  Memory memory;
+  std::string text = "v=spf1";
+  for (int i = 0; i < 100; ++i) text += " a:a" + std::to_string(i) + ".vendor.test";
+  memory.SetText(kInclude, {text + " include:behind.vendor.test -all"});
+  memory.SetText({"behind.vendor.test", RecordKind::kSpf}, {"v=spf1 +all"});
+  const InsightLook look = memory.Judge();
+  EXPECT_TRUE(IsLearned(look, "spf"));
+  EXPECT_FALSE(IsLearned(look, "spf-tree"));
+  EXPECT_FALSE(IsLearned(look, "include/long.gone.test"));
+}
+
+TEST(InsightLook, ATreeThatIsTooDeepHidesWhatFollows) {
+  Memory memory;
+  for (int i = 0; i < 25; ++i) {
+    const std::string next = "d" + std::to_string(i + 1) + ".vendor.test";
+    const std::string name = i == 0 ? kInclude.owner : "d" + std::to_string(i) + ".vendor.test";
+    memory.SetText({name, RecordKind::kSpf}, {"v=spf1 a include:" + next + " -all"});
+  }
+  EXPECT_FALSE(IsLearned(memory.Judge(), "spf-tree"));
+}
+
 }  // namespace
 }  // namespace dmarcate
