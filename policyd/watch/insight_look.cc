@@ -1,6 +1,7 @@
 #include "policyd/watch/insight_look.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "fmt/format.h"
@@ -76,6 +77,11 @@ bool IsLearned(const InsightLook& look, std::string_view scope) {
   // Not judged: it is gone if it can be known that it no longer belongs to the domain.
   if (scope.starts_with(insight_scope::Include(""))) return look.includes_known;
   if (scope.starts_with(insight_scope::Dkim(""))) return look.selectors_known;
+  if (scope.starts_with(insight_scope::Dnssec(""))) {
+    // The domain's other names are looked at each time, so they were judged.
+    return scope.find("._domainkey.") == std::string_view::npos ? look.includes_known
+                                                                : look.selectors_known;
+  }
   return false;
 }
 
@@ -229,19 +235,23 @@ void DomainSight::JudgeKeys(InsightLook& look) const {
 }
 
 void DomainSight::JudgeDnssec(InsightLook& look) const {
-  std::vector<std::string> names;
-  absl::Time since = now_;
-  bool learned = true;
+  struct Owner {
+    bool learned = true;
+    std::optional<absl::Time> bogus_since;
+  };
+  std::map<std::string, Owner> owners;  // of one or several kinds
   for (const auto& [name, sight] : sights_) {
-    const auto owner = DomainName::Parse(name.owner);
-    if (!owner.ok() || !owner->IsAtOrBelow(name_)) continue;
-    learned = learned && sight.fresh && IsAnswer(sight.outcome);
+    const auto parsed = DomainName::Parse(name.owner);
+    if (!parsed.ok() || !parsed->IsAtOrBelow(name_)) continue;
+    Owner& owner = owners[name.owner];
+    owner.learned = owner.learned && sight.fresh && IsAnswer(sight.outcome);
     if (!sight.fresh || sight.outcome != ObservedOutcome::kBogus) continue;
-    since = std::min(since, sight.since);
-    if (names.empty() || names.back() != name.owner) names.push_back(name.owner);
+    owner.bogus_since = std::min(owner.bogus_since.value_or(sight.since), sight.since);
   }
-  Learn(look, std::string(insight_scope::kDnssec), learned && !sights_.empty());
-  if (!names.empty()) look.found.push_back(BogusNames(name_, names, since));
+  for (const auto& [name, owner] : owners) {
+    Learn(look, insight_scope::Dnssec(name), owner.learned);
+    if (owner.bogus_since) look.found.push_back(BogusName(name_, name, *owner.bogus_since));
+  }
 }
 
 void DomainSight::TellDrift(InsightLook& look) const {
