@@ -1,7 +1,10 @@
 // Insights in the policy database.
 
+#include <utility>
+
 #include "fmt/format.h"
 
+#include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/policy_codec.h"
@@ -23,7 +26,13 @@ absl::StatusOr<std::vector<InsightRecord>> RocksPolicyStore::ListInsights(std::s
   std::vector<InsightRecord> out;
   const std::string prefix = keys::Insights(domain);
   const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-    DMARCATE_RETURN_IF_ERROR(DecodeRecord(key, value, &out.emplace_back()));
+    InsightRecord record;
+    // One value that does not decode costs itself only: the next look finds again what is still so.
+    if (const absl::Status decoded = DecodeRecord(key, value, &record); decoded.ok()) {
+      out.push_back(std::move(record));
+    } else {
+      LogError("insight_unreadable", {{"domain", domain}, {"error", decoded}});
+    }
     return true;
   };
   DMARCATE_RETURN_IF_ERROR(

@@ -9,6 +9,7 @@
 
 #include "lib/base/digest.h"
 #include "lib/base/text.h"
+#include "lib/inspect/spf_tree.h"
 
 namespace dmarcate {
 namespace {
@@ -54,7 +55,7 @@ std::string Digest(const std::vector<std::string_view>& parts, size_t hex_digits
 std::string IdOf(std::string_view code, std::string_view subject, std::string_view place) {
   std::string id = AsciiLower(code);
   std::ranges::replace(id, '_', '-');
-  return fmt::format("{}-{}", id, Digest({code, subject, place}, 10));
+  return fmt::format("{}-{}", id, Digest({code, subject, place}, 20));
 }
 
 // A name as a word of a command line. Whoever copies the command must not run what a stranger
@@ -90,9 +91,6 @@ std::string ScopeOf(const LintFinding& finding) {
   if (const std::string_view selector = SelectorOf(finding.path); !selector.empty()) {
     return insight_scope::Dkim(selector);
   }
-  if (finding.code == lint_code::kSpfDangling) {
-    return insight_scope::Include(finding.metadata.at("target"));
-  }
   if (finding.path.starts_with("spf")) {
     return std::string(NeedsTree(finding) ? insight_scope::kSpfTree : insight_scope::kSpf);
   }
@@ -103,16 +101,22 @@ std::string ScopeOf(const LintFinding& finding) {
   return std::string(insight_scope::kDmarc);
 }
 
+// However a record spells it, a name is one name.
+std::string NameText(std::string_view text) {
+  const auto name = DomainName::Parse(text);
+  return name.ok() ? name->text() : AsciiLower(text);
+}
+
 // Where in the subject it is. The path alone says it, but for names that may be led to by several
 // paths, and for the addresses of one tag.
 std::string PlaceOf(const LintFinding& finding) {
   for (const std::string_view key : {"target", "query_name"}) {
     const auto found = finding.metadata.find(std::string(key));
     if (finding.code != lint_code::kCnameAtName && found != finding.metadata.end()) {
-      return found->second;
+      return NameText(found->second);
     }
   }
-  return finding.path;
+  return SelectorOf(finding.path).empty() ? finding.path : AsciiLower(finding.path);
 }
 
 std::string CommandFor(const DomainName& domain, const LintFinding& finding) {
@@ -132,7 +136,9 @@ void PutMetadata(const std::map<std::string, std::string>& from, InsightFinding*
 }
 
 // The dangling name `target`, whoever found it.
-InsightFinding Dangling(const DomainName& domain, std::string_view target) {
+// `gone`: it does not exist, so whoever registers it sends as the domain.
+InsightFinding Dangling(const DomainName& domain, std::string_view name, bool gone) {
+  const std::string target = NameText(name);
   InsightFinding out;
   out.code = std::string(lint_code::kSpfDangling);
   out.severity = Severity::kError;
@@ -141,14 +147,15 @@ InsightFinding Dangling(const DomainName& domain, std::string_view target) {
   out.id = IdOf(out.code, out.subject, target);
   out.evidence_command = fmt::format("dmarcate records tree {}", domain.text());
   out.reference = "RFC 7208 section 5.2";
-  out.content = Digest({out.code}, 16);
+  out.content = Digest({out.code, gone ? "NXDOMAIN" : "NO_SPF"}, 16);
   return out;
 }
 
 }  // namespace
 
 namespace insight_scope {
-std::string Dkim(std::string_view selector) { return fmt::format("dkim/{}", selector); }
+std::string Dkim(std::string_view selector) { return fmt::format("dkim/{}", AsciiLower(selector)); }
+std::string Dnssec(std::string_view owner) { return fmt::format("dnssec/{}", owner); }
 std::string Drift(std::string_view owner) { return fmt::format("drift/{}", owner); }
 std::string Include(std::string_view owner) { return fmt::format("include/{}", owner); }
 }  // namespace insight_scope
@@ -161,7 +168,8 @@ std::optional<InsightFinding> SelectLint(const DomainName& domain, const LintFin
   if (alias && !SelectorOf(finding.path).empty()) return std::nullopt;
   InsightFinding out;
   if (finding.code == lint_code::kSpfDangling) {
-    out = Dangling(domain, finding.metadata.at("target"));
+    out = Dangling(domain, finding.metadata.at("target"),
+                   finding.metadata.at("dangling") == ToString(SpfDangling::kNxDomain));
   } else {
     out.code = finding.code;
     out.severity = finding.severity;
@@ -184,7 +192,7 @@ std::optional<InsightFinding> SelectLint(const DomainName& domain, const LintFin
     }
     // Where the message alone tells one fault from the other.
     if (finding.code == lint_code::kSpfSyntax || finding.code == lint_code::kDmarcSyntax ||
-        finding.code == lint_code::kDkimSyntax) {
+        finding.code == lint_code::kDkimSyntax || finding.code == lint_code::kSpfMissing) {
       said.push_back(finding.message);
     }
     out.content = Digest(said, 16);
@@ -201,7 +209,7 @@ std::optional<InsightFinding> SelectDrift(const DomainName& domain, const Drift&
                                           absl::Time now) {
   InsightFinding out;
   if (drift.code == drift_code::kIncludeGone || drift.code == drift_code::kIncludeNoSpf) {
-    out = Dangling(domain, drift.name.owner);
+    out = Dangling(domain, drift.name.owner, drift.code == drift_code::kIncludeGone);
     out.metadata["target"] = Cut(drift.name.owner, kMaxInsightTextBytes);
   } else {
     if (drift.code == drift_code::kIncludeUnreadable && now - drift.since < kUnreadableTold) {
@@ -220,6 +228,8 @@ std::optional<InsightFinding> SelectDrift(const DomainName& domain, const Drift&
     const bool whole =
         drift.code == drift_code::kRecordChanged || drift.code == drift_code::kIncludeChanged;
     if (!whole) said = {drift.code};
+    // Its message names the target, and no other field does.
+    if (drift.code == drift_code::kCname) said.push_back(drift.message);
     out.id = IdOf(out.code, out.subject, place);
     out.content = Digest(said, 16);
     out.evidence_command = HistoryCommand(domain, drift.name.owner);
@@ -232,29 +242,20 @@ std::optional<InsightFinding> SelectDrift(const DomainName& domain, const Drift&
   return out;
 }
 
-InsightFinding BogusNames(const DomainName& domain, const std::vector<std::string>& names,
-                          absl::Time since) {
-  constexpr size_t kNamesTold = 3;
+InsightFinding BogusName(const DomainName& domain, const std::string& owner, absl::Time since) {
   InsightFinding out;
   out.code = std::string(lint_code::kDnssecBogus);
   out.severity = Severity::kError;
-  out.scope = std::string(insight_scope::kDnssec);
-  out.subject = domain.text();
+  out.scope = insight_scope::Dnssec(owner);
+  out.subject = owner;
   out.id = IdOf(out.code, out.subject, "");
-  std::vector<std::string> told(
-      names.begin(), names.begin() + static_cast<ptrdiff_t>(std::min(names.size(), kNamesTold)));
-  out.message = Cut(fmt::format("DNSSEC says bogus at {}{}, so receivers that validate see nothing",
-                                EscapeForTerminal(Join(told, ", ")),
-                                names.size() > told.size()
-                                    ? fmt::format(" and {} more names", names.size() - told.size())
-                                    : ""),
+  out.message = Cut(fmt::format("DNSSEC says bogus at {}, so receivers that validate see nothing",
+                                EscapeForTerminal(owner)),
                     kMaxInsightMessageBytes);
   out.fix_hint = "Repair the zone's signatures or the DS record at its parent.";
-  out.evidence_command = fmt::format("dmarcate records show {}", domain.text());
+  out.evidence_command = HistoryCommand(domain, owner);
   out.reference = "RFC 4035 section 5.5";
-  out.metadata["count"] = std::to_string(names.size());
   out.content = Digest({out.code}, 16);
-  out.weight = static_cast<int64_t>(names.size());
   out.since = since;
   return out;
 }

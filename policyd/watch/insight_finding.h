@@ -33,14 +33,14 @@ inline constexpr std::string_view kSpfTree = "spf-tree";            // and all t
 inline constexpr std::string_view kDmarc = "dmarc";                 // the domain's own record
 inline constexpr std::string_view kDmarcPolicy = "dmarc-policy";    // which record applies
 inline constexpr std::string_view kDmarcReports = "dmarc-reports";  // and who gets its reports
-inline constexpr std::string_view kDnssec = "dnssec";               // all own names
 std::string Dkim(std::string_view selector);
+std::string Dnssec(std::string_view owner);
 std::string Drift(std::string_view owner);
 std::string Include(std::string_view owner);
 }  // namespace insight_scope
 
 struct InsightFinding {
-  std::string id;  // "spf-dangling-0a1b2c3d4e": equal for equal code, subject and place
+  std::string id;  // "spf-dangling-" and 20 hex digits: equal for equal code, subject and place
   std::string code;
   Severity severity = Severity::kWarning;
   std::string scope;  // of insight_scope
@@ -62,9 +62,8 @@ std::optional<InsightFinding> SelectLint(const DomainName& domain, const LintFin
 std::optional<InsightFinding> SelectDrift(const DomainName& domain, const Drift& drift,
                                           absl::Time now);
 
-// `names`, not empty, of `domain` cannot be validated.
-InsightFinding BogusNames(const DomainName& domain, const std::vector<std::string>& names,
-                          absl::Time since);
+// `owner`, at or below `domain`, cannot be validated.
+InsightFinding BogusName(const DomainName& domain, const std::string& owner, absl::Time since);
 
 // The lint that says less than the drift of the same name does; empty: none.
 std::string_view Superseded(std::string_view drift_code, bool spf);

@@ -1,6 +1,7 @@
 #include "policyd/watch/insight_look.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "fmt/format.h"
@@ -50,6 +51,15 @@ void DropCountOfAddresses(std::vector<LintFinding>& findings) {
   if (told) std::erase_if(findings, IsManyAddresses);
 }
 
+// Whether names may stand where `node` or what is below it was cut. Addresses are not watched, so
+// the terms that ask for them are cut as a rule; they lead to no other record.
+bool HidesNames(const SpfNode& node) {
+  const bool addresses =
+      node.kind == SpfKind::kA || node.kind == SpfKind::kMx || node.kind == SpfKind::kExists;
+  if (!node.complete && !node.error.empty() && !addresses) return true;
+  return std::ranges::any_of(node.children, HidesNames);
+}
+
 void Learn(InsightLook& look, std::string scope, bool learned) {
   if (learned) look.learned.insert(scope);
   look.scopes.insert(std::move(scope));
@@ -67,6 +77,11 @@ bool IsLearned(const InsightLook& look, std::string_view scope) {
   // Not judged: it is gone if it can be known that it no longer belongs to the domain.
   if (scope.starts_with(insight_scope::Include(""))) return look.includes_known;
   if (scope.starts_with(insight_scope::Dkim(""))) return look.selectors_known;
+  if (scope.starts_with(insight_scope::Dnssec(""))) {
+    // The domain's other names are looked at each time, so they were judged.
+    return scope.find("._domainkey.") == std::string_view::npos ? look.includes_known
+                                                                : look.selectors_known;
+  }
   return false;
 }
 
@@ -91,6 +106,7 @@ void DomainSight::Add(const ObservedName& name, const std::vector<Observation>& 
   if (const Observation* last = LastLook(history); last != nullptr) {
     sight.fresh = now_ - last->last_seen <= kRememberedFor;
     sight.outcome = last->outcome;
+    sight.whole = last->values_sha256.empty();
     sight.alias = !last->cname_chain.empty();
     sight.since = last->first_seen;
   }
@@ -100,7 +116,7 @@ void DomainSight::Add(const ObservedName& name, const std::vector<Observation>& 
   }
   if (!IsIncluded(name)) return AddDrift(name, history);
   std::string scope = insight_scope::Include(name.owner);
-  if (sight.fresh && IsAnswer(sight.outcome)) learned_.insert(scope);
+  if (sight.Learned()) learned_.insert(scope);
   scopes_.insert(std::move(scope));
   std::ranges::move(FindIncludedDrift(name_, name, history, now_), std::back_inserter(drift_));
 }
@@ -112,8 +128,7 @@ void DomainSight::AddDrift(const ObservedName& name, const std::vector<Observati
     const Sight& sight = sights_.at(name);
     const Observation* answer = LatestAnswer(history);
     std::string scope = insight_scope::Drift(name.owner);
-    if (sight.fresh && IsAnswer(sight.outcome) && answer != nullptr &&
-        answer->last_seen >= applied.end_time) {
+    if (sight.Learned() && answer != nullptr && answer->last_seen >= applied.end_time) {
       learned_.insert(scope);
     }
     scopes_.insert(std::move(scope));
@@ -140,7 +155,7 @@ InsightLook DomainSight::Judge() const {
   look.found.erase(again.begin(), again.end());
   std::set<std::string> unknown;
   for (const auto& [name, sight] : sights_) {
-    if (!sight.fresh || !IsAnswer(sight.outcome)) unknown.insert(name.owner);
+    if (!sight.Learned()) unknown.insert(name.owner);
   }
   for (const ObservedName& name : look.missing) unknown.insert(name.owner);
   look.unknown_names.assign(unknown.begin(), unknown.end());
@@ -178,9 +193,7 @@ void DomainSight::JudgeSpf(InsightLook& look) const {
   }
   Select(spf.judgement.findings, name, look);
   const bool own = spf.view.resolver.ok();
-  // Addresses are not watched, so a tree with `a` or `mx` has holes that hide no name. Any other
-  // hole does.
-  const bool whole = !spf.tree.has_value() || spf.tree->complete || resolver.other_refused();
+  const bool whole = !spf.tree.has_value() || !HidesNames(spf.tree->root);
   Learn(look, std::string(insight_scope::kSpf), own);
   Learn(look, std::string(insight_scope::kSpfTree), own && resolver.AllKnown() && whole);
   look.includes_known = own && resolver.AllKnown() && whole;
@@ -222,19 +235,23 @@ void DomainSight::JudgeKeys(InsightLook& look) const {
 }
 
 void DomainSight::JudgeDnssec(InsightLook& look) const {
-  std::vector<std::string> names;
-  absl::Time since = now_;
-  bool learned = true;
+  struct Owner {
+    bool learned = true;
+    std::optional<absl::Time> bogus_since;
+  };
+  std::map<std::string, Owner> owners;  // of one or several kinds
   for (const auto& [name, sight] : sights_) {
-    const auto owner = DomainName::Parse(name.owner);
-    if (!owner.ok() || !owner->IsAtOrBelow(name_)) continue;
-    learned = learned && sight.fresh && IsAnswer(sight.outcome);
+    const auto parsed = DomainName::Parse(name.owner);
+    if (!parsed.ok() || !parsed->IsAtOrBelow(name_)) continue;
+    Owner& owner = owners[name.owner];
+    owner.learned = owner.learned && sight.fresh && IsAnswer(sight.outcome);
     if (!sight.fresh || sight.outcome != ObservedOutcome::kBogus) continue;
-    since = std::min(since, sight.since);
-    if (names.empty() || names.back() != name.owner) names.push_back(name.owner);
+    owner.bogus_since = std::min(owner.bogus_since.value_or(sight.since), sight.since);
   }
-  Learn(look, std::string(insight_scope::kDnssec), learned && !sights_.empty());
-  if (!names.empty()) look.found.push_back(BogusNames(name_, names, since));
+  for (const auto& [name, owner] : owners) {
+    Learn(look, insight_scope::Dnssec(name), owner.learned);
+    if (owner.bogus_since) look.found.push_back(BogusName(name_, name, *owner.bogus_since));
+  }
 }
 
 void DomainSight::TellDrift(InsightLook& look) const {

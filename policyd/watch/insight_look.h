@@ -58,8 +58,11 @@ class DomainSight {
   struct Sight {
     bool fresh = false;  // within kRememberedFor
     ObservedOutcome outcome = ObservedOutcome::kServfail;
+    bool whole = true;  // all values were kept
     bool alias = false;
     absl::Time since;  // first found so
+
+    bool Learned() const { return fresh && whole && IsAnswer(outcome); }
   };
 
   bool IsIncluded(const ObservedName& name) const;

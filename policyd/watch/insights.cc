@@ -23,7 +23,9 @@ void Say(const InsightFinding& found, InsightRecord* record) {
   // Of what is decided about the count is that of the decision: from 9 to 8 and back is no news.
   record->weight = IsDecided(*record) ? std::max(record->weight, found.weight) : found.weight;
   record->code = found.code;
-  record->severity = found.severity;
+  // And of its severity: while something beside it is not known, it may be told as less.
+  record->severity =
+      IsDecided(*record) ? std::max(record->severity, found.severity) : found.severity;
   record->scope = found.scope;
   record->subject = found.subject;
   record->path = found.path;

@@ -71,7 +71,6 @@ absl::StatusOr<DnsAnswer> RememberedResolver::Lookup(const DomainName& name, RrT
     return answer;
   }
   if (type != RrType::kTxt) {
-    other_refused_ = true;
     return MakeError(absl::StatusCode::kUnavailable,
                      fmt::format("{} of {} is not watched", ToString(type), name.text()));
   }

@@ -46,14 +46,11 @@ class RememberedResolver final : public Resolver {
   const std::set<DomainName>& missing() const { return missing_; }
   const std::set<DomainName>& unknown() const { return unknown_; }
   bool AllKnown() const { return missing_.empty() && unknown_.empty(); }
-  // Whether anything else than TXT was asked for and not answered.
-  bool other_refused() const { return other_refused_; }
 
  private:
   const RememberedAnswers& answers_;
   const Addresses addresses_;
   std::set<DomainName> missing_, unknown_;
-  bool other_refused_ = false;
 };
 
 }  // namespace dmarcate

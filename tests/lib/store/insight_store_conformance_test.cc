@@ -170,5 +170,19 @@ TEST(RocksInsights, EnumsThatAreNotKnownAreDataLoss) {
   EXPECT_EQ(DecodeRecord(key, EncodeRecord(key, bad), &got).code(), StatusCode::kDataLoss);
 }
 
+TEST(RocksInsights, OneThatDoesNotDecodeHidesNoOther) {
+  TempDir directory;
+  const auto store = RocksPolicyStore::Open(directory.path("policy"));
+  ASSERT_TRUE(store.ok()) << store.status();
+  InsightRecord bad = Full("b");
+  bad.state = static_cast<InsightState>(5);
+  const InsightUpdate update{.put = {Full("a"), bad, Full("c")}, .forget = {}, .look = {}};
+  ASSERT_TRUE((*store)->UpdateInsights("example.com", update, InsightSync::kLater).ok());
+  const auto listed = (*store)->ListInsights("example.com");
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_THAT(*listed, ElementsAre(Full("a"), Full("c")));
+  EXPECT_EQ((*store)->GetInsight("example.com", "b").status().code(), StatusCode::kDataLoss);
+}
+
 }  // namespace
 }  // namespace dmarcate

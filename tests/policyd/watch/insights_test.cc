@@ -199,6 +199,15 @@ TEST(Insights, FromNineToEightAndBackIsNoNews) {
   EXPECT_EQ(book.State(), InsightState::kActive);
 }
 
+TEST(Insights, ASeverityThatFallsForAWhileTakesNoDecisionBack) {
+  Book book;
+  book.Fold(Look({Finding("a", "c", 0, Severity::kError)}), 1);
+  book.Decide("a", InsightState::kDismissed, 2);
+  book.Fold(Look({Finding("a", "c", 0, Severity::kInfo)}), 3);
+  book.Fold(Look({Finding("a", "c", 0, Severity::kError)}), 4);
+  EXPECT_EQ(book.State(), InsightState::kDismissed);
+}
+
 TEST(Insights, WhatWasDecidedIsResolvedAndComesBackActive) {
   Book book;
   book.Fold(Look({Finding()}), 1);
