@@ -278,7 +278,7 @@ TEST_P(EachServerFails, TruncationWithoutTcpIsUnavailableAndNotAPart) {
 }
 
 TEST_P(EachServerFails, WhereUdpIsLostTcpAsks) {
-  asker_.timeout = absl::Milliseconds(200);
+  asker_.timeout = absl::Seconds(1);  // of what is asked over TCP, too
   ScriptedServer network(Network(authority().server(), false, true));
   const auto answer = First(asker_.ByServers({network.server()}, "_dmarc.unsigned.test"));
   ASSERT_THAT(answer, IsOk());
