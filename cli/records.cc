@@ -119,9 +119,8 @@ void AddRecords(CLI::App* root, App* app) {
   dkim->add_option("DOMAIN", options->domain)->required();
   dkim->add_option("--selector", options->selectors, "look at these beside those seen in reports");
   dkim->footer(
-      "Selectors of signatures that passed in the last 30 days are looked at by themselves; "
-      "anybody "
-      "can\nwrite one that fails, so others have to be named.\nExamples:\n"
+      "Selectors of signatures that passed in the last 30 days are looked at by themselves;\n"
+      "anybody can write one that fails, so others have to be named.\nExamples:\n"
       "  dmarcate records dkim example.com\n"
       "  dmarcate records dkim example.com --selector s1 --selector s2 -o json");
   app->OnSelected(dkim, [app, options] { return Dkim(app, *options); });

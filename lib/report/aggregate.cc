@@ -47,7 +47,7 @@ class Tree {
   const pugi::xml_document& document() const { return document_; }
 
  private:
-  static constexpr size_t kKeptText = 5 << 19;
+  static constexpr size_t kKeptText = kPieceBytes + (512 << 10);  // a piece and its frame
 
   static std::string& Spare() {
     thread_local std::string spare;
