@@ -130,6 +130,16 @@ int CrashJournal::Unfinished(std::string_view sha256) const {
   return found == unended_.end() ? 0 : found->second.attempts;
 }
 
+std::string CrashJournal::WhyParked(std::string_view sha256) const {
+  if (const int crashes = Crashes(sha256); crashes >= kCrashesUntilParked) {
+    return fmt::format("reading it ended the daemon {} times; parked", crashes);
+  }
+  if (const int attempts = Unfinished(sha256); attempts >= kAttemptsUntilParked) {
+    return fmt::format("the daemon ended {} times while reading it; parked", attempts);
+  }
+  return "";
+}
+
 CrashJournal::Attempt CrashJournal::Begin(std::string_view sha256) {
   const std::string hex = ToHex(sha256);
   if (hex.size() != kHexBytes) return {};

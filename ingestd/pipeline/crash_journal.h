@@ -44,6 +44,9 @@ class CrashJournal {
   // work.
   int Unfinished(std::string_view sha256) const;
 
+  // Why these bytes are not to be read, for a person; empty: they may be.
+  std::string WhyParked(std::string_view sha256) const;
+
   // From its making to its going: these bytes are in work. Move-only.
   class Attempt {
    public:

@@ -187,13 +187,20 @@ class Pipeline {
     std::vector<Committing> committing;
   };
 
+  // Whether somebody waits for the answer before sending more.
+  static bool HasWaitingSender(Channel channel) { return channel != Channel::kImport; }
+  bool IdleLocked() const;
+
+  // pipeline.cc
   absl::Status QueuePending();
   void PrepareLoop();
   void Prepare(Accepting item);
   void Redact(Accepting* item);
+  absl::Status failure();
+  UnpackHints HintsFor(const Receipt& receipt) const;
+
+  // pipeline_write.cc
   void WriteLoop();
-  void ParseLoop();
-  void Read(Parsing task);
   static bool IsUrgent(const Committing& read);
   bool MayWriteLocked() const;
   bool TakeGroup(Group* group);
@@ -202,7 +209,10 @@ class Pipeline {
   void CommitRead(std::vector<Committing> group);
   void FailRead(std::vector<Committing> group, const absl::Status& error);
   void ReportFatal(const absl::Status& error);
-  absl::Status failure();
+
+  // pipeline_read.cc
+  void ParseLoop();
+  void Read(Parsing task);
   bool AwaitTaskLocked(std::unique_lock<std::mutex>& lock);
   bool MayParseLocked() const;
   static Waiting ToWaiting(Parsing task);
@@ -213,11 +223,9 @@ class Pipeline {
   void PutOff(Parsing task, const absl::Status& error);
   void GiveUp(Parsing task, const absl::Status& error);
   void FinishReadingLocked();
-  UnpackHints HintsFor(const Receipt& receipt) const;
   Committing Parse(Parsing task) const;
   TrustVerdict Judge(const Parsing& task, const UnpackedReport& report,
                      const CarrierInfo& mail) const;
-  bool IdleLocked() const;
 
   // pipeline_check.cc
   bool MustCheck(const Parsing& task) const;
