@@ -181,6 +181,53 @@ TEST_F(SmtpServerTest, TheEnvelopeIsKept) {
   EXPECT_EQ(receipt.envelope, want);
 }
 
+// From whatever thread, while sessions are open: a RCPT that comes later goes by the new table.
+TEST_F(SmtpServerTest, TheReportAddressesAreReplacedUnderOpenSessions) {
+  constexpr char kFirst[] = "r-0123456789abcdef@reports.test";
+  constexpr char kSecond[] = "r-zyxwvtsrqpnmkjhg@reports.test";
+  const auto table = [](const char* address) {
+    return std::make_shared<const AddressTable>(Snapshot{{}, {{address, "a.example"}}}, "a key");
+  };
+  const auto begun = [this] {
+    MailClient client = Smtp();
+    EXPECT_EQ(client.Say("EHLO c"), "250");
+    EXPECT_EQ(client.Say("MAIL FROM:<a@b.test>"), "250");
+    return client;
+  };
+  const auto takes = [](MailClient& client, const char* address) {
+    return client.Say(fmt::format("RCPT TO:<{}>", address)) == "250";
+  };
+  // Each in a session of its own: after a miss a session tells nothing more.
+  const auto taken = [&](const char* address) {
+    MailClient client = begun();
+    return takes(client, address);
+  };
+  config_.snapshot_file = "read by who calls SetAddresses";
+  Start();
+  MailClient open = begun();
+  EXPECT_FALSE(taken(kFirst));
+  server_->SetAddresses(table(kFirst));
+  ASSERT_TRUE(WaitUntil([&] { return taken(kFirst); }));
+  EXPECT_FALSE(taken(kSecond));
+  EXPECT_TRUE(takes(open, kFirst));
+
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 50; ++k) server_->SetAddresses(table(k % 2 == 0 ? kFirst : kSecond));
+    });
+  }
+  EXPECT_TRUE(taken("dmarc@reports.test"));
+  for (std::thread& thread : threads) thread.join();
+  server_->SetAddresses(table(kSecond));
+  ASSERT_TRUE(WaitUntil([&] { return taken(kSecond) && !taken(kFirst); }));
+
+  // The recipient that it has stays, though the address has gone.
+  ASSERT_EQ(open.Say("DATA"), "354");
+  ASSERT_TRUE(open.Send("report example.test r1\r\n.\r\n"));
+  EXPECT_EQ(open.Reply(), "250");
+}
+
 TEST_F(SmtpServerTest, WhatTheStoreRefusesIsTemporary) {
   Start();
   store_.FailIf([](const CommitBatch& batch) { return !batch.accepted.empty(); },
