@@ -268,12 +268,15 @@ absl::Status RocksDb::Scan(
   return FromRocks(it->status(), impl_->directory);
 }
 
+absl::Status RocksDb::CheckWritable() const {
+  if (!failed_) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      fmt::format("{}: a write failed; the database must be opened again", impl_->directory));
+}
+
 absl::Status RocksDb::Write(const WriteSet& changes, Sync sync) {
-  if (failed_) {
-    return MakeError(
-        absl::StatusCode::kFailedPrecondition,
-        fmt::format("{}: a write failed; the database must be opened again", impl_->directory));
-  }
+  DMARCATE_RETURN_IF_ERROR(CheckWritable());
   std::unique_ptr<rocksdb::WriteBatch> batch = impl_->TakeBatch();
   rocksdb::Status status;
   std::vector<const WriteSet::Map::value_type*> sorted;
@@ -303,6 +306,7 @@ absl::Status RocksDb::CatchUp() {
 uint64_t RocksDb::Sequence() const { return impl_->db->GetLatestSequenceNumber(); }
 
 absl::Status RocksDb::Compact() {
+  DMARCATE_RETURN_IF_ERROR(CheckWritable());
   rocksdb::CompactRangeOptions options;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
   for (rocksdb::ColumnFamilyHandle* handle : impl_->handles) {

@@ -60,7 +60,9 @@ class RocksReportWriter final : public ReportWriter {
   absl::Status VerifyTotals(std::string_view domain,
                             const std::function<bool(const DayCheck&)>& visit) override;
 
-  // Rewrites everything in its final form. Takes long; for maintenance and measurements.
+  // Rewrites everything in its final form. Takes long, and commits wait; for maintenance and
+  // measurements.
+  //   kFailedPrecondition  a write failed before
   absl::Status Compact();
   // Bytes in files, by what they hold ("reports", "raw", ...).
   std::vector<std::pair<std::string, uint64_t>> FileBytes() const;

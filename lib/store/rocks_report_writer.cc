@@ -218,7 +218,10 @@ absl::StatusOr<ReportWriter::UnreadablePage> RocksReportWriter::ListUnreadable(
   return page;
 }
 
-absl::Status RocksReportWriter::Compact() { return db_->Compact(); }
+absl::Status RocksReportWriter::Compact() {
+  const std::lock_guard lock(commit_mutex_);
+  return db_->Compact();
+}
 
 std::vector<std::pair<std::string, uint64_t>> RocksReportWriter::FileBytes() const {
   return db_->FileBytes();
