@@ -90,7 +90,13 @@ DomainSight::DomainSight(DomainRecord domain, DomainName name,
     : domain_(std::move(domain)),
       name_(std::move(name)),
       applied_(LastApplied(changes)),
-      now_(now) {}
+      now_(now) {
+  // Nothing can drift there, and what was told of it before is no longer so.
+  for (const std::string& owner : NothingExpectedAt(changes)) {
+    scopes_.insert(insight_scope::Drift(owner));
+    learned_.insert(insight_scope::Drift(owner));
+  }
+}
 
 bool DomainSight::IsIncluded(const ObservedName& name) const {
   return name.kind == RecordKind::kSpf && name.owner != name_.text();
@@ -132,7 +138,7 @@ void DomainSight::AddDrift(const ObservedName& name, const std::vector<Observati
       learned_.insert(scope);
     }
     scopes_.insert(std::move(scope));
-    std::ranges::move(FindDrift(domain_, applied, history), std::back_inserter(drift_));
+    std::ranges::move(FindDrift(domain_, applied, history, now_), std::back_inserter(drift_));
   }
 }
 

@@ -343,6 +343,30 @@ TEST(InsightLook, AddressesAreNoHoleInTheTree) {
   EXPECT_TRUE(IsLearned(memory.Judge(), "spf-tree"));
 }
 
+TEST(InsightLook, AfterAChangeOfUnknownOutcomeNothingDrifts) {
+  Memory memory;
+  memory.Apply("_dmarc.example.com", "v=DMARC1; p=quarantine");
+  const InsightFinding before = Only(memory.Judge(), "DRIFT_RECORD_CHANGED");
+  Memory lost;
+  lost.Apply("_dmarc.example.com", "v=DMARC1; p=none", ChangeState::kNeedsAttention);
+  lost.Apply("_dmarc.example.com", "v=DMARC1; p=quarantine");
+  EXPECT_THAT(Codes(lost.Judge()), IsEmpty());
+  EXPECT_TRUE(IsLearned(lost.Judge(), before.scope)) << "else it would be told for ever";
+  Memory running;
+  running.Apply("_dmarc.example.com", "v=DMARC1; p=none", ChangeState::kVerifying);
+  running.Apply("_dmarc.example.com", "v=DMARC1; p=quarantine");
+  EXPECT_FALSE(IsLearned(running.Judge(), before.scope)) << "it has yet to say";
+}
+
+TEST(InsightLook, DriftIsToldFromTheLastLookAlone) {
+  Memory memory;
+  memory.Apply("_dmarc.example.com", "v=DMARC1; p=quarantine");
+  memory.Set(kDmarc, {Unknown(ObservedOutcome::kTimeout, 5, 8),
+                      Seen({"v=DMARC1; p=reject; rua=mailto:r@example.com"}, 1, 4)});
+  EXPECT_THAT(Codes(memory.Judge()), IsEmpty());
+  EXPECT_FALSE(IsLearned(memory.Judge(), "drift/_dmarc.example.com"));
+}
+
 TEST(InsightLook, AnOldLookSaysNothingAboutNow) {
   Memory memory;
   memory.SetText(kSpf, {"v=spf1 +all"});
