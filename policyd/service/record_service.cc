@@ -200,8 +200,8 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
   std::shared_ptr<const DomainStatistics> reported;
   if (wanted(v1::RECORD_TYPE_DKIM)) {
     reported = Reported(call, domain);
-    options.selectors =
-        reported == nullptr ? std::move(named) : WithReportedSelectors(*reported, std::move(named));
+    options.selectors = reported == nullptr ? std::move(named)
+                                            : ReportedSelectors(*reported, std::move(named)).names;
   }
   // Only what was asked for is looked up, all of it within one budget.
   const absl::Time began = parts_.clock.Now();
@@ -308,7 +308,7 @@ absl::Status RecordServiceImpl::Lint(const Call& call, const v1::LintRecordsRequ
       DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, ReadDomain(in.parent()));
       PostureOptions options = MakeOptions();
       if (const auto reported = Reported(call, domain); reported != nullptr) {
-        options.selectors = WithReportedSelectors(*reported, {});
+        options.selectors = ReportedSelectors(*reported).names;
       }
       const Posture posture =
           InspectDomain(domain, resolver_, authoritative_, parts_.clock, options);

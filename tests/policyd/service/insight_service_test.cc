@@ -333,10 +333,11 @@ class InsightWatchTest : public InsightServiceTest {
     }
     return out;
   }
+  Selectors selectors_;
   FakePacer pacer_{world_.clock()};
   RecordWatcher watcher_{
       {world_.policies(), world_.observations(), world_.resolver(), world_.authoritative(),
-       world_.clock(), pacer_, [](const std::string&) { return Texts(); }, &world_.book()},
+       world_.clock(), pacer_, [this](const std::string&) { return selectors_; }, &world_.book()},
       {}};
 };
 
@@ -394,6 +395,25 @@ TEST_F(InsightWatchTest, LooksWhetherReportHostsAgree) {
   EXPECT_THAT(Told(), ElementsAre("DMARC_RUA_UNAUTHORIZED ACTIVE"));
 }
 
+TEST_F(InsightWatchTest, SelectorsThatAreNotAllTakeNoKeyFromTheList) {
+  SetTxt("s1._domainkey.example.com", {"v=DKIM1; p="});
+  selectors_ = {{"s1"}, true};
+  Look();
+  ASSERT_THAT(Told(), ElementsAre("DKIM_KEY_REVOKED_IN_USE ACTIVE"));
+  // As many as are kept of a source, and s1 is not among them.
+  selectors_ = {{}, false};
+  for (int i = 0; i < 16; ++i) {
+    selectors_.names.push_back(fmt::format("a{:02}", i));
+    SetTxt(fmt::format("a{:02}._domainkey.example.com", i), {"v=DKIM1; p="});
+  }
+  Look();
+  EXPECT_THAT(Told(), testing::Contains("DKIM_KEY_REVOKED_IN_USE ACTIVE").Times(17));
+  selectors_.all = true;
+  Look();
+  EXPECT_THAT(Told(), testing::Contains("DKIM_KEY_REVOKED_IN_USE ACTIVE").Times(16));
+  EXPECT_THAT(Told(), testing::Contains("DKIM_KEY_REVOKED_IN_USE RESOLVED").Times(1));
+}
+
 TEST_F(InsightWatchTest, ALookDoesNotTakeBackADecision) {
   SetTxt("_dmarc.example.com", {"v=DMARC1; p=none"});
   Look();
@@ -409,7 +429,7 @@ TEST_F(InsightWatchTest, NamesOverTheLimitStayUnknown) {
   // Five of its own, and one include.
   RecordWatcher small(
       {world_.policies(), world_.observations(), world_.resolver(), world_.authoritative(),
-       world_.clock(), pacer_, [](const std::string&) { return Texts(); }, &world_.book()},
+       world_.clock(), pacer_, [](const std::string&) { return Selectors(); }, &world_.book()},
       {.names_per_domain = 6});
   ASSERT_TRUE(small.RunDue());
   EXPECT_THAT(Told(), IsEmpty());

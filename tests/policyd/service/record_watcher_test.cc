@@ -61,9 +61,10 @@ class RecordWatcherTest : public testing::Test {
   }
   RecordWatcher& watcher() {
     if (!watcher_) {
-      watcher_.emplace(WatchWorld{policies_, observations_, watched_, authoritative_, clock_,
-                                  pacer_, [this](const std::string&) { return selectors_; }},
-                       options_);
+      watcher_.emplace(
+          WatchWorld{policies_, observations_, watched_, authoritative_, clock_, pacer_,
+                     [this](const std::string&) { return Selectors{selectors_, true}; }},
+          options_);
     }
     return *watcher_;
   }
