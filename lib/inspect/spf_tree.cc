@@ -279,6 +279,13 @@ std::string_view ToString(SpfDangling dangling) {
   return "NO";
 }
 
+bool EveryRecordIsRead(const SpfNode& node) {
+  const bool addresses =
+      node.kind == SpfKind::kA || node.kind == SpfKind::kMx || node.kind == SpfKind::kExists;
+  if (!node.complete && !node.error.empty() && !addresses) return false;
+  return std::ranges::all_of(node.children, EveryRecordIsRead);
+}
+
 absl::StatusOr<SpfTree> ExpandSpf(const DomainName& domain, Resolver& resolver, const Clock& clock,
                                   const SpfTreeBudget& budget) {
   Expander expander(resolver, clock, budget);

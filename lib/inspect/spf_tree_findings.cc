@@ -132,7 +132,7 @@ void JudgeLimits(SpfTree& tree) {
     }
     tree.findings.push_back(std::move(finding));
   };
-  const std::string at_least = tree.complete ? "" : "at least ";
+  const std::string at_least = EveryRecordIsRead(tree.root) ? "" : "at least ";
   if (tree.has_loop) {
     with_count(Finding(lint_code::kSpfLookupLimit, Severity::kError, "spf",
                        "an include leads back to itself, so receivers run into the look-up limit",

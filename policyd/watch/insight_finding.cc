@@ -190,6 +190,11 @@ std::optional<InsightFinding> SelectLint(const DomainName& domain, const LintFin
       said.push_back(key);
       said.push_back(value);
     }
+    if (finding.code == lint_code::kSpfLookupMargin) {
+      out.more_id = IdOf(lint_code::kSpfLookupLimit, out.subject, PlaceOf(finding));
+    } else if (finding.code == lint_code::kSpfLookupLimit) {
+      out.less_id = IdOf(lint_code::kSpfLookupMargin, out.subject, PlaceOf(finding));
+    }
     // Where the message alone tells one fault from the other.
     if (finding.code == lint_code::kSpfSyntax || finding.code == lint_code::kDmarcSyntax ||
         finding.code == lint_code::kDkimSyntax || finding.code == lint_code::kSpfMissing) {

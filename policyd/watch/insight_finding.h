@@ -49,7 +49,10 @@ struct InsightFinding {
   std::map<std::string, std::string> metadata;
   std::string content;  // 16 hex digits; another one: it says something else
   int64_t weight = 0;   // a count; larger is worse
-  absl::Time since;     // first seen so, as far as is known
+  // One count gives one of two insights: the other's id, if that is told of a larger count, or of a
+  // smaller one. Both empty: it does not.
+  std::string more_id, less_id;
+  absl::Time since;  // first seen so, as far as is known
 };
 
 // In both nothing means that it is none that people are told of.

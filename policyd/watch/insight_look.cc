@@ -51,15 +51,6 @@ void DropCountOfAddresses(std::vector<LintFinding>& findings) {
   if (told) std::erase_if(findings, IsManyAddresses);
 }
 
-// Whether names may stand where `node` or what is below it was cut. Addresses are not watched, so
-// the terms that ask for them are cut as a rule; they lead to no other record.
-bool HidesNames(const SpfNode& node) {
-  const bool addresses =
-      node.kind == SpfKind::kA || node.kind == SpfKind::kMx || node.kind == SpfKind::kExists;
-  if (!node.complete && !node.error.empty() && !addresses) return true;
-  return std::ranges::any_of(node.children, HidesNames);
-}
-
 void Learn(InsightLook& look, std::string scope, bool learned) {
   if (learned) look.learned.insert(scope);
   look.scopes.insert(std::move(scope));
@@ -199,7 +190,8 @@ void DomainSight::JudgeSpf(InsightLook& look) const {
   }
   Select(spf.judgement.findings, name, look);
   const bool own = spf.view.resolver.ok();
-  const bool whole = !spf.tree.has_value() || !HidesNames(spf.tree->root);
+  // Addresses are not watched, so the terms that ask for them are cut as a rule.
+  const bool whole = !spf.tree.has_value() || EveryRecordIsRead(spf.tree->root);
   Learn(look, std::string(insight_scope::kSpf), own);
   Learn(look, std::string(insight_scope::kSpfTree), own && resolver.AllKnown() && whole);
   look.includes_known = own && resolver.AllKnown() && whole;

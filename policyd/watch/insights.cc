@@ -84,6 +84,16 @@ InsightRecord Gone(InsightRecord record, absl::Time now) {
 
 using Records = std::map<std::string, InsightRecord>;
 
+bool IsOpen(const Records& records, const std::string& id) {
+  const auto record = records.find(id);
+  return record != records.end() && record->second.state != InsightState::kResolved;
+}
+
+// A count that is not known to the end does not take back that it was larger.
+bool IsLowerBound(const InsightFinding& found, const Records& records, const InsightLook& look) {
+  return !found.more_id.empty() && !IsLearned(look, found.scope) && IsOpen(records, found.more_id);
+}
+
 // Forgets the least of those that are open, down to the limit. How many were found now.
 uint32_t KeepWorst(const std::set<std::string>& found, size_t limit, Records* records) {
   std::vector<const InsightRecord*> open;
@@ -125,8 +135,11 @@ InsightUpdate FoldInsights(const std::vector<InsightRecord>& stored,
   Records records;
   for (const InsightRecord& record : stored) records[record.id] = record;
   std::set<std::string> found;
+  std::set<std::string> replaced;  // by the finding of a larger count
   for (const InsightFinding& finding : look.found) {
+    if (IsLowerBound(finding, records, look)) continue;
     found.insert(finding.id);
+    if (!finding.less_id.empty()) replaced.insert(finding.less_id);
     const auto known = records.find(finding.id);
     if (known == records.end()) {
       records[finding.id] = NewInsight(finding, now);
@@ -136,7 +149,8 @@ InsightUpdate FoldInsights(const std::vector<InsightRecord>& stored,
   }
   for (auto& [id, record] : records) {
     if (found.contains(id) || record.state == InsightState::kResolved) continue;
-    if (IsLearned(look, record.scope)) record = Gone(std::move(record), now);
+    if (IsLearned(look, record.scope) || replaced.contains(id))
+      record = Gone(std::move(record), now);
   }
   InsightLookRecord looked;
   looked.time = now;

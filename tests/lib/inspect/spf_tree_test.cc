@@ -133,6 +133,25 @@ TEST_F(SpfTreeTest, AFailedLookupMakesCountsLowerBounds) {
   EXPECT_EQ(Covers(tree, Ip("198.51.100.1")), SpfCoverage::kUnknown);
 }
 
+TEST_F(SpfTreeTest, AddressesThatAreNotKnownLeaveTheCountExact) {
+  Spf("x.test", "v=spf1 -all");
+  for (const char* name : {"example.com", "b.test", "c.test", "d.test", "e.test", "f.test"}) {
+    for (const RrType type : {RrType::kA, RrType::kAaaa, RrType::kMx}) {
+      dns_.Fail(Name(name), type, absl::UnavailableError("x"));
+    }
+  }
+  const auto message = [&] {
+    const SpfTree tree =
+        Expand("v=spf1 a mx a:b.test a:c.test a:d.test a:e.test a:f.test include:x.test -all");
+    EXPECT_EQ(tree.lookup_count, 8);
+    EXPECT_FALSE(tree.complete);
+    return tree.findings.at(0).message;
+  };
+  EXPECT_EQ(message(), "8 of 10 look-ups are used");
+  dns_.Fail(Name("x.test"), RrType::kTxt, absl::UnavailableError("x"));
+  EXPECT_EQ(message(), "at least 8 of 10 look-ups are used");
+}
+
 TEST_F(SpfTreeTest, DanglingIncludes) {
   dns_.SetTxt(Name("nospf.test"), {"something else"});
   dns_.SetTxt(Name("two.test"), {"v=spf1 -all", "v=spf1 ~all"});

@@ -337,6 +337,17 @@ TEST(InsightLook, ASilentIncludeHidesTheTreeAndNotTheRecord) {
   EXPECT_FALSE(IsLearned(look, "include/long.gone.test"));
 }
 
+TEST(InsightLook, NearTheLimitAndOverItKnowEachOther) {
+  Memory near, over;
+  near.SetText(kSpf, {SpfWithIncludes(8, &near)});
+  over.SetText(kSpf, {SpfWithIncludes(11, &over)});
+  const InsightFinding margin = Only(near.Judge(), "SPF_LOOKUP_MARGIN");
+  const InsightFinding limit = Only(over.Judge(), "SPF_LOOKUP_LIMIT");
+  EXPECT_EQ(margin.more_id, limit.id);
+  EXPECT_EQ(limit.less_id, margin.id);
+  EXPECT_EQ(margin.less_id + limit.more_id, "");
+}
+
 TEST(InsightLook, AddressesAreNoHoleInTheTree) {
   Memory memory;
   memory.SetText(kSpf, {"v=spf1 a mx include:_spf.vendor.test -all"});

@@ -208,6 +208,48 @@ TEST(Insights, ASeverityThatFallsForAWhileTakesNoDecisionBack) {
   EXPECT_EQ(book.State(), InsightState::kDismissed);
 }
 
+// 8 to 10 look-ups, and more.
+InsightFinding Margin() {
+  InsightFinding out = Finding("margin", "c", 8, Severity::kInfo);
+  out.more_id = "limit";
+  return out;
+}
+InsightFinding Limit() {
+  InsightFinding out = Finding("limit", "c", 11, Severity::kError);
+  out.less_id = "margin";
+  return out;
+}
+
+TEST(Insights, ALowerBoundIsNotTakenForTheCount) {
+  for (const bool accepted : {false, true}) {
+    Book book;
+    book.Fold(Look({Limit()}), 1);
+    if (accepted) book.Decide("limit", InsightState::kAccepted, 2);
+    book.Fold(Look({Margin()}, Learned::kNo), 3);  // an include is silent
+    ASSERT_THAT(book.kept(), SizeIs(1)) << "one count, one insight";
+    EXPECT_EQ(book.State("limit"), accepted ? InsightState::kAccepted : InsightState::kActive);
+    book.Fold(Look({Limit()}), 4);
+    EXPECT_EQ(book.State("limit"), accepted ? InsightState::kAccepted : InsightState::kActive);
+    book.Fold(Look({Margin()}), 5);
+    EXPECT_EQ(book.State("limit"), InsightState::kResolved);
+    EXPECT_EQ(book.State("margin"), InsightState::kActive);
+  }
+}
+
+TEST(Insights, ALowerBoundIsToldWhereNothingWorseIsKnown) {
+  Book book;
+  book.Fold(Look({Margin()}, Learned::kNo), 1);
+  EXPECT_EQ(book.State("margin"), InsightState::kActive);
+}
+
+TEST(Insights, OverTheLimitIsNoLongerNearIt) {
+  Book book;
+  book.Fold(Look({Margin()}), 1);
+  book.Fold(Look({Limit()}, Learned::kNo), 2);  // at least 11
+  EXPECT_EQ(book.State("margin"), InsightState::kResolved);
+  EXPECT_EQ(book.State("limit"), InsightState::kActive);
+}
+
 TEST(Insights, WhatWasDecidedIsResolvedAndComesBackActive) {
   Book book;
   book.Fold(Look({Finding()}), 1);
