@@ -83,7 +83,10 @@ struct SpfTree {
   std::string incomplete_reason;           // the first failed look-up, or the budget that ran out
   std::vector<std::string> widest_ranges;  // at most 5, widest first, IPv4 before IPv6
   int query_count = 0;                     // DNS questions really asked
-  std::vector<LintFinding> findings;       // those that need the tree: limits, dangling, too wide
+  // Those that need the tree: limits, dangling, too wide. At most 100 of limits and terms; look-ups
+  // that failed make room for what was found, since `complete` tells of them already.
+  std::vector<LintFinding> findings;
+  int findings_left_out = 0;  // beyond those 100, failed look-ups not counted
 
   bool OverLimit() const { return lookup_count > kMaxSpfLookups; }
 };

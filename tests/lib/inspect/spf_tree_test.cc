@@ -1,5 +1,6 @@
 #include "lib/inspect/spf_tree.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +10,7 @@
 namespace dmarcate {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -150,6 +152,27 @@ TEST_F(SpfTreeTest, AddressesThatAreNotKnownLeaveTheCountExact) {
   EXPECT_EQ(message(), "8 of 10 look-ups are used");
   dns_.Fail(Name("x.test"), RrType::kTxt, absl::UnavailableError("x"));
   EXPECT_EQ(message(), "at least 8 of 10 look-ups are used");
+}
+
+TEST_F(SpfTreeTest, FindingsBeyondAHundredAreCounted) {
+  std::string text = "v=spf1";
+  for (int i = 0; i < 150; ++i) text += fmt::format(" include:i{}.test", i);
+  const SpfTree tree = Expand(text + " -all");
+  EXPECT_EQ(tree.findings.size(), 100u) << "both limits among them";
+  EXPECT_EQ(tree.findings_left_out, 150 - 98);
+  EXPECT_EQ(Expand("v=spf1 include:i0.test -all").findings_left_out, 0);
+}
+
+TEST_F(SpfTreeTest, FailedLookupsHideNothing) {
+  std::string text = "v=spf1";
+  for (int i = 0; i < 120; ++i) {
+    text += fmt::format(" include:i{}.test", i);
+    dns_.Fail(Name(fmt::format("i{}.test", i)), RrType::kTxt, absl::UnavailableError("x"));
+  }
+  Spf("all.test", "v=spf1 +all");
+  const SpfTree tree = Expand(text + " include:all.test -all");
+  EXPECT_THAT(Codes(tree), Contains("SPF_PLUS_ALL"));
+  EXPECT_EQ(tree.findings_left_out, 0);
 }
 
 TEST_F(SpfTreeTest, DanglingIncludes) {
