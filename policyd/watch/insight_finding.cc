@@ -87,6 +87,12 @@ bool NeedsTree(const LintFinding& finding) {
          finding.code == lint_code::kSpfLookupMargin || finding.code == lint_code::kSpfTooWide;
 }
 
+// However a record spells it, a name is one name.
+std::string NameText(std::string_view text) {
+  const auto name = DomainName::Parse(text);
+  return name.ok() ? name->text() : AsciiLower(text);
+}
+
 std::string ScopeOf(const LintFinding& finding) {
   if (const std::string_view selector = SelectorOf(finding.path); !selector.empty()) {
     return insight_scope::Dkim(selector);
@@ -96,15 +102,10 @@ std::string ScopeOf(const LintFinding& finding) {
   }
   if (finding.code == lint_code::kDmarcMissing) return std::string(insight_scope::kDmarcPolicy);
   if (finding.code == lint_code::kDmarcRuaUnauthorized) {
-    return std::string(insight_scope::kDmarcReports);
+    const auto name = finding.metadata.find("query_name");
+    return insight_scope::DmarcReport(name == finding.metadata.end() ? "" : NameText(name->second));
   }
   return std::string(insight_scope::kDmarc);
-}
-
-// However a record spells it, a name is one name.
-std::string NameText(std::string_view text) {
-  const auto name = DomainName::Parse(text);
-  return name.ok() ? name->text() : AsciiLower(text);
 }
 
 // Where in the subject it is. The path alone says it, but for names that may be led to by several
@@ -154,6 +155,9 @@ InsightFinding Dangling(const DomainName& domain, std::string_view name, bool go
 }  // namespace
 
 namespace insight_scope {
+std::string DmarcReport(std::string_view query_name) {
+  return fmt::format("dmarc-report/{}", query_name);
+}
 std::string Dkim(std::string_view selector) { return fmt::format("dkim/{}", AsciiLower(selector)); }
 std::string Dnssec(std::string_view owner) { return fmt::format("dnssec/{}", owner); }
 std::string Drift(std::string_view owner) { return fmt::format("drift/{}", owner); }

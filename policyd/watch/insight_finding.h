@@ -28,11 +28,11 @@ inline constexpr size_t kMaxInsightTextBytes = 300;  // path, metadata
 
 // What has to be learned to find something, and to find it gone.
 namespace insight_scope {
-inline constexpr std::string_view kSpf = "spf";                     // the domain's own record
-inline constexpr std::string_view kSpfTree = "spf-tree";            // and all that it leads to
-inline constexpr std::string_view kDmarc = "dmarc";                 // the domain's own record
-inline constexpr std::string_view kDmarcPolicy = "dmarc-policy";    // which record applies
-inline constexpr std::string_view kDmarcReports = "dmarc-reports";  // and who gets its reports
+inline constexpr std::string_view kSpf = "spf";                   // the domain's own record
+inline constexpr std::string_view kSpfTree = "spf-tree";          // and all that it leads to
+inline constexpr std::string_view kDmarc = "dmarc";               // the domain's own record
+inline constexpr std::string_view kDmarcPolicy = "dmarc-policy";  // which record applies
+std::string DmarcReport(std::string_view query_name);             // whether that report host agrees
 std::string Dkim(std::string_view selector);
 std::string Dnssec(std::string_view owner);
 std::string Drift(std::string_view owner);

@@ -68,6 +68,7 @@ bool IsLearned(const InsightLook& look, std::string_view scope) {
   // Not judged: it is gone if it can be known that it no longer belongs to the domain.
   if (scope.starts_with(insight_scope::Include(""))) return look.includes_known;
   if (scope.starts_with(insight_scope::Dkim(""))) return look.selectors_known;
+  if (scope.starts_with(insight_scope::DmarcReport(""))) return look.reports_known;
   if (scope.starts_with(insight_scope::Dnssec(""))) {
     // The domain's other names are looked at each time, so they were judged.
     return scope.find("._domainkey.") == std::string_view::npos ? look.includes_known
@@ -193,7 +194,8 @@ void DomainSight::JudgeSpf(InsightLook& look) const {
   // Addresses are not watched, so the terms that ask for them are cut as a rule.
   const bool whole = !spf.tree.has_value() || EveryRecordIsRead(spf.tree->root);
   Learn(look, std::string(insight_scope::kSpf), own);
-  Learn(look, std::string(insight_scope::kSpfTree), own && resolver.AllKnown() && whole);
+  const bool all = !spf.tree.has_value() || spf.tree->findings_left_out == 0;
+  Learn(look, std::string(insight_scope::kSpfTree), own && resolver.AllKnown() && whole && all);
   look.includes_known = own && resolver.AllKnown() && whole;
   Miss(resolver, RecordKind::kSpf, look);
 }
@@ -207,11 +209,19 @@ void DomainSight::JudgeDmarc(InsightLook& look) const {
   const bool policy = dmarc.discovery.has_value();
   Learn(look, std::string(insight_scope::kDmarc), dmarc.view.resolver.ok());
   Learn(look, std::string(insight_scope::kDmarcPolicy), policy);
-  Learn(look, std::string(insight_scope::kDmarcReports),
-        policy && std::ranges::none_of(
-                      dmarc.discovery->destinations, [](const ReportDestination& destination) {
-                        return destination.authorization == ReportAuthorization::kUnknown;
-                      }));
+  look.reports_known = policy;
+  bool all = policy;
+  if (policy && dmarc.discovery->policy_domain) {
+    for (const ReportDestination& destination : dmarc.discovery->destinations) {
+      const auto host = DomainName::Parse(destination.uri.host);
+      if (!host.ok()) continue;  // there is nobody to ask
+      const bool known = destination.authorization != ReportAuthorization::kUnknown;
+      all = all && known;
+      const auto name = ReportAuthorizationName(*dmarc.discovery->policy_domain, *host);
+      if (name.ok()) Learn(look, insight_scope::DmarcReport(name->text()), known);
+    }
+  }
+  Learn(look, "dmarc-reports", all);  // the scope of what was kept before each host had its own
   Miss(resolver, RecordKind::kDmarc, look);
 }
 

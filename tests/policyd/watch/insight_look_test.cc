@@ -319,8 +319,9 @@ TEST(InsightLook, WhatDidNotAnswerIsNotLearned) {
   memory.Set(kDmarc, {Unknown(ObservedOutcome::kServfail, 5, 8), Seen({}, 1, 4)});
   const InsightLook look = memory.Judge();
   EXPECT_THAT(Codes(look), IsEmpty()) << "no absence is made of it";
-  for (const char* scope : {"spf", "spf-tree", "dmarc", "dmarc-policy", "dmarc-reports",
-                            "dnssec/example.com", "include/long.gone.test"}) {
+  for (const char* scope :
+       {"spf", "spf-tree", "dmarc", "dmarc-policy", "dmarc-reports", "dmarc-report/a.test",
+        "dnssec/example.com", "include/long.gone.test"}) {
     EXPECT_FALSE(IsLearned(look, scope)) << scope;
   }
   EXPECT_TRUE(IsLearned(look, "include/_spf.vendor.test"));
@@ -397,6 +398,37 @@ TEST(InsightLook, NamesThatWouldTellMoreAreAskedFor) {
   EXPECT_THAT(
       memory.Judge().missing,
       ElementsAre(ObservedName{"example.com._report._dmarc.reports.test", RecordKind::kDmarc}));
+}
+
+TEST(InsightLook, AReportHostThatCannotBeAskedHidesItselfAlone) {
+  Memory memory;
+  memory.SetText(kDmarc,
+                 {"v=DMARC1; p=reject; rua=mailto:r@silent.test,mailto:r@refuses.test,mailto:x@"});
+  memory.Set({"example.com._report._dmarc.silent.test", RecordKind::kDmarc},
+             {Unknown(ObservedOutcome::kTimeout, 2, 8)});
+  memory.Set({"example.com._report._dmarc.refuses.test", RecordKind::kDmarc}, {Memory::Gone(2, 8)});
+  const InsightLook look = memory.Judge();
+  EXPECT_EQ(Only(look, "DMARC_RUA_UNAUTHORIZED").scope,
+            "dmarc-report/example.com._report._dmarc.refuses.test");
+  EXPECT_TRUE(IsLearned(look, "dmarc-report/example.com._report._dmarc.refuses.test"));
+  EXPECT_FALSE(IsLearned(look, "dmarc-report/example.com._report._dmarc.silent.test"));
+  EXPECT_TRUE(IsLearned(look, "dmarc-report/example.com._report._dmarc.taken-out.test"))
+      << "the record no longer names it";
+  EXPECT_FALSE(IsLearned(look, "dmarc-reports")) << "as older insights have it";
+}
+
+TEST(InsightLook, MoreReportHostsThanAreAskedStayUnknown) {
+  Memory memory;
+  std::string rua;
+  for (int i = 0; i < 12; ++i) {
+    const std::string host = "h" + std::to_string(i) + ".test";
+    rua += (i == 0 ? "mailto:r@" : ",mailto:r@") + host;
+    memory.SetText({"example.com._report._dmarc." + host, RecordKind::kDmarc}, {"v=DMARC1"});
+  }
+  memory.SetText(kDmarc, {"v=DMARC1; p=reject; rua=" + rua});
+  const InsightLook look = memory.Judge();
+  EXPECT_TRUE(IsLearned(look, "dmarc-report/example.com._report._dmarc.h9.test"));
+  EXPECT_FALSE(IsLearned(look, "dmarc-report/example.com._report._dmarc.h10.test"));
 }
 
 TEST(InsightLook, ASubdomainMayInheritItsPolicy) {
@@ -551,6 +583,21 @@ TEST(InsightLook, ATreeThatWasCutHidesWhatFollows) {
   EXPECT_TRUE(IsLearned(look, "spf"));
   EXPECT_FALSE(IsLearned(look, "spf-tree"));
   EXPECT_FALSE(IsLearned(look, "include/long.gone.test"));
+}
+
+TEST(InsightLook, FindingsThatWereLeftOutAreNotGone) {
+  Memory memory;
+  std::string text = "v=spf1";
+  for (int i = 0; i < 120; ++i) {
+    const std::string name = "i" + std::to_string(i) + ".vendor.test";
+    text += " include:" + name;
+    memory.SetText({name, RecordKind::kSpf}, {"v=spf1 +all"});
+  }
+  memory.SetText(kSpf, {text + " -all"});
+  const InsightLook look = memory.Judge();
+  EXPECT_EQ(look.found.size(), 100u);
+  EXPECT_FALSE(IsLearned(look, "spf-tree"));
+  EXPECT_TRUE(look.includes_known) << "all names were looked at";
 }
 
 TEST(InsightLook, ATreeThatIsTooDeepHidesWhatFollows) {
