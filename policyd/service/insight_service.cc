@@ -236,7 +236,8 @@ absl::Status InsightServiceImpl::TellUnknown(const Call& call,
     if (call.cancelled()) return Cancelled();
     DMARCATE_ASSIGN_OR_RETURN(const auto look, insights_.GetInsightLook(domain));
     const bool stale = look && parts_.clock.Now() - look->time > kStale;
-    if (look && !stale && look->unknown_names.empty() && look->left_out == 0) continue;
+    const uint32_t left_out = look ? look->left_out + look->forgotten_unknown : 0;
+    if (look && !stale && look->unknown_names.empty() && left_out == 0) continue;
     if (out->unknown_size() == kMaxUnknown) {
       out->set_unknown_left_out(out->unknown_left_out() + 1);
       continue;
@@ -247,7 +248,8 @@ absl::Status InsightServiceImpl::TellUnknown(const Call& call,
     *unknown->mutable_look_time() = ToTimestamp(look->time);
     unknown->set_stale(stale);
     for (const std::string& name : look->unknown_names) unknown->add_names(ToValidUtf8(name));
-    unknown->set_left_out_count(static_cast<int32_t>(look->left_out));
+    unknown->set_names_left_out_count(static_cast<int32_t>(look->unknown_names_left_out));
+    unknown->set_left_out_count(static_cast<int32_t>(left_out));
   }
   return absl::OkStatus();
 }

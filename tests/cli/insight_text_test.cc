@@ -101,6 +101,7 @@ TEST(InsightText, SaysWhatIsNotKnown) {
   silent->set_domain("domains/b.test");
   silent->mutable_look_time()->set_seconds(1782820800);
   for (const char* name : {"n1", "n2", "n3", "n4", "n5"}) silent->add_names(name);
+  silent->set_names_left_out_count(30);
   v1::InsightUnknown* stale = response.add_unknown();
   stale->set_domain("domains/c.test");
   stale->mutable_look_time()->set_seconds(1782820800);
@@ -111,7 +112,7 @@ TEST(InsightText, SaysWhatIsNotKnown) {
       UnknownLines(response),
       ElementsAre(
           "a.test: nobody has looked yet, or watch.interval in policyd's configuration is 0s",
-          "b.test: nothing could be learned at n1, n2, n3 and 2 more",
+          "b.test: nothing could be learned at n1, n2, n3 and 32 more",
           "c.test: nobody has looked since 2026-06-30T12:00:00Z",
           "c.test: 7 more were found than are kept",
           "2 more domains of which not everything is known"));

@@ -186,18 +186,19 @@ TEST_F(InsightServiceTest, AnEmptyListSaysWhatIsNotKnown) {
   for (const char* name : {"a.test", "b.test", "c.test", "d.test"}) world_.AddDomain(name);
   const absl::Time now = world_.clock().Now();
   Looked("a.test", {now - absl::Hours(2), {}, 0});
-  Looked("b.test", {now, {"_dmarc.b.test"}, 0});
+  Looked("b.test", {now, {"_dmarc.b.test"}, 0, 30, 0});
   Looked("c.test", {now - absl::Hours(25), {}, 0});
-  Looked("d.test", {now, {}, 7});
+  Looked("d.test", {now, {}, 7, 0, 2});
   const v1::ListInsightsResponse response = List("-");
   EXPECT_THAT(response.insights(), IsEmpty());
   ASSERT_THAT(response.unknown(), SizeIs(4));
   EXPECT_EQ(response.unknown(0).domain(), "domains/b.test");
   EXPECT_THAT(response.unknown(0).names(), ElementsAre("_dmarc.b.test"));
+  EXPECT_EQ(response.unknown(0).names_left_out_count(), 30);
   EXPECT_FALSE(response.unknown(0).stale());
   EXPECT_EQ(response.unknown(1).domain(), "domains/c.test");
   EXPECT_TRUE(response.unknown(1).stale());
-  EXPECT_EQ(response.unknown(2).left_out_count(), 7);
+  EXPECT_EQ(response.unknown(2).left_out_count(), 9);
   EXPECT_EQ(response.unknown(3).domain(), "domains/example.com");
   EXPECT_FALSE(response.unknown(3).has_look_time()) << "nobody has looked";
 }

@@ -312,12 +312,36 @@ TEST(Insights, TheWorstAreKeptAndTheRestIsCounted) {
   EXPECT_EQ(book.look()->left_out, 101U);
 }
 
+TEST(Insights, WhatMadeRoomWithoutBeingKnownIsCountedUntilAllIsKnown) {
+  Book book;
+  std::vector<InsightFinding> found;
+  for (int i = 0; i < 200; ++i) found.push_back(Finding(fmt::format("w{:03}", i)));
+  book.Fold(Look(found), 1);
+  std::vector<InsightFinding> worse;
+  for (int i = 0; i < 50; ++i) {
+    worse.push_back(Finding(fmt::format("e{:03}", i), "c", 0, Severity::kError));
+  }
+  book.Fold(Look(worse, Learned::kNo), 2);
+  EXPECT_THAT(book.kept(), SizeIs(200));
+  EXPECT_EQ(book.look()->left_out, 0U) << "all that was found is kept";
+  EXPECT_EQ(book.look()->forgotten_unknown, 50U);
+  book.Fold(Look(worse, Learned::kNo), 3);
+  EXPECT_EQ(book.look()->forgotten_unknown, 50U) << "still nobody knows of them";
+  book.Fold(Look(worse), 4);
+  EXPECT_EQ(book.look()->forgotten_unknown, 50U) << "reports are not known";
+  InsightLook all = Look(worse);
+  all.includes_known = all.selectors_known = all.reports_known = true;
+  book.Fold(all, 5);
+  EXPECT_EQ(book.look()->forgotten_unknown, 0U);
+}
+
 TEST(Insights, WhatIsNotKnownIsKeptShort) {
   Book book;
   InsightLook look = Look({});
   for (int i = 0; i < 50; ++i) look.unknown_names.push_back(fmt::format("n{:02}.test", i));
   book.Fold(look, 1);
   EXPECT_THAT(book.look()->unknown_names, SizeIs(20));
+  EXPECT_EQ(book.look()->unknown_names_left_out, 30U);
   EXPECT_EQ(book.look()->time, At(1));
   EXPECT_TRUE(FoldInsights(book.kept(), book.look(), look, At(1) + absl::Minutes(5)).empty());
 }
