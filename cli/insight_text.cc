@@ -121,6 +121,12 @@ std::vector<std::string> UnknownLines(const v1::ListInsightsResponse& response) 
   std::vector<std::string> out;
   for (const v1::InsightUnknown& unknown : response.unknown()) {
     const std::string_view domain = LastSegment(unknown.domain());
+    if (unknown.unreadable()) {
+      out.push_back(fmt::format(
+          "{}: what is kept about the last look cannot be read; the next one writes it anew",
+          domain));
+      continue;
+    }
     if (!unknown.has_look_time()) {
       out.push_back(fmt::format(
           "{}: nobody has looked yet, or watch.interval in policyd's configuration is 0s", domain));

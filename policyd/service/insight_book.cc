@@ -29,9 +29,22 @@ std::string_view NameOf(InsightState state) {
 absl::Status InsightBook::Fold(const std::string& domain, const InsightLook& look) {
   const std::lock_guard lock(mutex_);
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<InsightRecord> stored, store_.ListInsights(domain));
-  DMARCATE_ASSIGN_OR_RETURN(const auto before, store_.GetInsightLook(domain));
-  return store_.UpdateInsights(domain, FoldInsights(stored, before, look, clock_.Now()),
+  auto before = LastLook(domain);
+  if (absl::IsDataLoss(before.status())) before = std::nullopt;
+  DMARCATE_RETURN_IF_ERROR(before.status());
+  return store_.UpdateInsights(domain, FoldInsights(stored, *before, look, clock_.Now()),
                                InsightSync::kLater);
+}
+
+absl::StatusOr<std::optional<InsightLookRecord>> InsightBook::LastLook(const std::string& domain) {
+  auto look = store_.GetInsightLook(domain);
+  const std::lock_guard lock(unreadable_mutex_);
+  if (!absl::IsDataLoss(look.status())) {
+    unreadable_.erase(domain);
+  } else if (unreadable_.insert(domain).second) {
+    LogError("insight_look_unreadable", {{"domain", domain}, {"error", look.status()}});
+  }
+  return look;
 }
 
 absl::StatusOr<InsightRecord> InsightBook::Decide(const InsightDecisionRequest& request) {

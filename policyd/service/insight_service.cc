@@ -234,7 +234,10 @@ absl::Status InsightServiceImpl::TellUnknown(const Call& call,
                                              v1::ListInsightsResponse* out) {
   for (const std::string& domain : domains) {
     if (call.cancelled()) return Cancelled();
-    DMARCATE_ASSIGN_OR_RETURN(const auto look, insights_.GetInsightLook(domain));
+    const auto read = book_.LastLook(domain);
+    const bool unreadable = absl::IsDataLoss(read.status());
+    if (!unreadable) DMARCATE_RETURN_IF_ERROR(read.status());
+    const std::optional<InsightLookRecord> look = unreadable ? std::nullopt : *read;
     const bool stale = look && parts_.clock.Now() - look->time > kStale;
     const uint32_t left_out = look ? look->left_out + look->forgotten_unknown : 0;
     if (look && !stale && look->unknown_names.empty() && left_out == 0) continue;
@@ -244,6 +247,7 @@ absl::Status InsightServiceImpl::TellUnknown(const Call& call,
     }
     v1::InsightUnknown* unknown = out->add_unknown();
     unknown->set_domain(DomainResource(domain));
+    unknown->set_unreadable(unreadable);
     if (!look) continue;
     *unknown->mutable_look_time() = ToTimestamp(look->time);
     unknown->set_stale(stale);

@@ -107,6 +107,9 @@ TEST(InsightText, SaysWhatIsNotKnown) {
   stale->mutable_look_time()->set_seconds(1782820800);
   stale->set_stale(true);
   stale->set_left_out_count(7);
+  v1::InsightUnknown* unreadable = response.add_unknown();
+  unreadable->set_domain("domains/d.test");
+  unreadable->set_unreadable(true);
   response.set_unknown_left_out(2);
   EXPECT_THAT(
       UnknownLines(response),
@@ -115,6 +118,7 @@ TEST(InsightText, SaysWhatIsNotKnown) {
           "b.test: nothing could be learned at n1, n2, n3 and 32 more",
           "c.test: nobody has looked since 2026-06-30T12:00:00Z",
           "c.test: 7 more were found than are kept",
+          "d.test: what is kept about the last look cannot be read; the next one writes it anew",
           "2 more domains of which not everything is known"));
 }
 

@@ -203,6 +203,29 @@ TEST_F(InsightServiceTest, AnEmptyListSaysWhatIsNotKnown) {
   EXPECT_FALSE(response.unknown(3).has_look_time()) << "nobody has looked";
 }
 
+TEST_F(InsightServiceTest, ALookThatDoesNotDecodeIsSaidAndHidesNothing) {
+  world_.AddDomain("a.test");
+  Looked("a.test", {world_.clock().Now(), {}, 0});
+  Looked("example.com", {world_.clock().Now(), {}, 0});
+  Put("a", Severity::kError, "a.test");
+  Put("b");
+  world_.insights().FailLook("a.test", absl::DataLossError("does not decode"));
+  const v1::ListInsightsResponse response = List("-");
+  EXPECT_THAT(Ids(response), SizeIs(2));
+  ASSERT_THAT(response.unknown(), SizeIs(1));
+  EXPECT_EQ(response.unknown(0).domain(), "domains/a.test");
+  EXPECT_TRUE(response.unknown(0).unreadable());
+}
+
+TEST_F(InsightServiceTest, ADiskThatFailsIsNoEmptyList) {
+  world_.insights().FailLook("example.com", absl::UnavailableError("disk"));
+  v1::ListInsightsRequest request;
+  request.set_parent("domains/example.com");
+  v1::ListInsightsResponse response;
+  EXPECT_EQ(world_.Call<InsightService>(&Stub::ListInsights, request, &response).error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+}
+
 TEST_F(InsightServiceTest, SaysOfHowManyDomainsNotEverythingIsKnown) {
   for (int i = 0; i < 120; ++i) world_.AddDomain(fmt::format("d{:03}.test", i));
   const v1::ListInsightsResponse response = List("-");
@@ -445,6 +468,16 @@ TEST_F(InsightWatchTest, AHistoryThatDoesNotDecodeIsUnknownAndHidesNothingElse) 
   Look();
   EXPECT_THAT(Told(), ElementsAre("SPF_PLUS_ALL ACTIVE"));
   EXPECT_THAT(List().unknown(0).names(), ElementsAre("_dmarc.example.com"));
+}
+
+TEST_F(InsightWatchTest, ALookThatDoesNotDecodeIsWrittenAnew) {
+  SetTxt("_dmarc.example.com", {"v=DMARC1; p=none"});
+  Look();
+  world_.insights().FailLook("example.com", absl::DataLossError("does not decode"));
+  ASSERT_THAT(List().unknown(), SizeIs(1));
+  Look();
+  EXPECT_THAT(List().unknown(), IsEmpty());
+  EXPECT_THAT(Told(), ElementsAre("DMARC_NO_RUA ACTIVE"));
 }
 
 TEST_F(InsightWatchTest, AStoreThatFailsHoldsUpNoLook) {
