@@ -28,6 +28,10 @@ struct InsightDecisionRequest {
   bool validate_only = false;
 };
 
+// What a client saw: the revision, and of what. A revision alone begins anew where an insight was
+// forgotten and is found again, and then says something else.
+std::string InsightEtag(const InsightRecord& record);
+
 // Thread-safe.
 class InsightBook {
  public:

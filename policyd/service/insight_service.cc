@@ -68,7 +68,7 @@ v1::Insight MakeInsight(std::string_view domain, const InsightRecord& record) {
     *decision->mutable_decide_time() = ToTimestamp(record.decide_time);
     decision->set_note(ToValidUtf8(record.note));
   }
-  out.set_etag(MakeEtag(record.revision));
+  out.set_etag(InsightEtag(record));
   return out;
 }
 

@@ -272,6 +272,24 @@ TEST_F(InsightServiceTest, AcceptingTwiceIsOk) {
   EXPECT_TRUE(Accept(request).ok());
 }
 
+TEST_F(InsightServiceTest, AnEtagIsOfWhatWasSeen) {
+  Put("a");
+  const v1::AcceptInsightRequest seen = Accepting("a");
+  // Forgotten, and found again: another thing under the same name, at its first revision again.
+  InsightRecord record = *world_.insights().GetInsight("example.com", "a");
+  record.content = "fedcba9876543210";
+  Update("example.com", {.put = {record}, .forget = {}, .look = {}});
+  EXPECT_EQ(ReasonOf(Accept(seen)), "ETAG_MISMATCH");
+  record.content = "0123456789abcdef";
+  record.first_seen = world_.clock().Now();
+  Update("example.com", {.put = {record}, .forget = {}, .look = {}});
+  EXPECT_EQ(ReasonOf(Accept(seen)), "ETAG_MISMATCH") << "the same, and later";
+  record.last_seen += absl::Hours(1);
+  const v1::AcceptInsightRequest again = Accepting("a");
+  Update("example.com", {.put = {record}, .forget = {}, .look = {}});
+  EXPECT_TRUE(Accept(again).ok()) << "seeing it once more changes nothing";
+}
+
 TEST_F(InsightServiceTest, WhatIsResolvedStaysSo) {
   Put("a", Severity::kError, "example.com", InsightState::kResolved);
   v1::Insight insight;
