@@ -152,4 +152,10 @@ std::vector<std::string> UnknownLines(const v1::ListInsightsResponse& response) 
   return out;
 }
 
+bool NothingIsKnown(const v1::ListInsightsResponse& response) {
+  return std::ranges::any_of(response.unknown(), [](const v1::InsightUnknown& unknown) {
+    return !unknown.has_look_time() || unknown.stale();
+  });
+}
+
 }  // namespace dmarcate::cli

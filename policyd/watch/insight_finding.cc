@@ -29,6 +29,13 @@ constexpr std::string_view kTaken[] = {
     lint_code::kDkimMissing,     lint_code::kCnameAtName,
 };
 
+// Drift as insights have it.
+constexpr std::string_view kDriftTaken[] = {
+    drift_code::kRecordGone,     drift_code::kRecordMultiple,    drift_code::kCname,
+    drift_code::kTermLost,       drift_code::kRuaLost,           drift_code::kRecordChanged,
+    drift_code::kIncludeChanged, drift_code::kIncludeUnreadable,
+};
+
 // Counts in metadata: more is worse, fewer is not another thing to know.
 constexpr std::string_view kCounts[] = {"lookups", "count", "ipv4_address_count"};
 // What is told beside a count, and moves with it.
@@ -163,6 +170,10 @@ std::string Dnssec(std::string_view owner) { return fmt::format("dnssec/{}", own
 std::string Drift(std::string_view owner) { return fmt::format("drift/{}", owner); }
 std::string Include(std::string_view owner) { return fmt::format("include/{}", owner); }
 }  // namespace insight_scope
+
+bool IsInsightCode(std::string_view code) {
+  return Has(kTaken, code) || Has(kDriftTaken, code) || code == lint_code::kDnssecBogus;
+}
 
 std::optional<InsightFinding> SelectLint(const DomainName& domain, const LintFinding& finding,
                                          std::string_view subject, absl::Time since) {

@@ -55,6 +55,9 @@ struct InsightFinding {
   absl::Time since;  // first seen so, as far as is known
 };
 
+// Whether insights have this code. INCLUDE_GONE and INCLUDE_NO_SPF are told as SPF_DANGLING.
+bool IsInsightCode(std::string_view code);
+
 // In both nothing means that it is none that people are told of.
 
 // `subject`: owner name of the record that the lint is about. Included names that dangle have the

@@ -122,5 +122,19 @@ TEST(InsightText, SaysWhatIsNotKnown) {
           "2 more domains of which not everything is known"));
 }
 
+TEST(InsightText, NothingIsKnownWhereNobodyLooked) {
+  v1::ListInsightsResponse response;
+  EXPECT_FALSE(NothingIsKnown(response));
+  v1::InsightUnknown* unknown = response.add_unknown();
+  unknown->mutable_look_time()->set_seconds(1782820800);
+  unknown->add_names("n1");
+  EXPECT_FALSE(NothingIsKnown(response)) << "of one name only";
+  unknown->set_stale(true);
+  EXPECT_TRUE(NothingIsKnown(response));
+  unknown->set_stale(false);
+  response.add_unknown()->set_domain("domains/a.test");
+  EXPECT_TRUE(NothingIsKnown(response));
+}
+
 }  // namespace
 }  // namespace dmarcate::cli

@@ -231,6 +231,15 @@ TEST_F(InsightServiceTest, SaysOfHowManyDomainsNotEverythingIsKnown) {
   const v1::ListInsightsResponse response = List("-");
   EXPECT_THAT(response.unknown(), SizeIs(100));
   EXPECT_EQ(response.unknown_left_out(), 21);
+  // Of which nothing is known before the others.
+  for (int i = 0; i < 110; ++i) {
+    Looked(fmt::format("d{:03}.test", i), {world_.clock().Now(), {"_dmarc.test"}, 0});
+  }
+  const v1::ListInsightsResponse mixed = List("-");
+  ASSERT_THAT(mixed.unknown(), SizeIs(100));
+  EXPECT_EQ(mixed.unknown(0).domain(), "domains/d110.test");
+  EXPECT_EQ(mixed.unknown(10).domain(), "domains/example.com");
+  EXPECT_EQ(mixed.unknown(11).domain(), "domains/d000.test");
 }
 
 TEST_F(InsightServiceTest, AcceptKeepsWhoAndWhy) {
@@ -343,6 +352,15 @@ TEST_F(InsightServiceTest, Errors) {
   list.set_min_severity(static_cast<v1::Severity>(9));
   EXPECT_EQ(reason(), "FIELD_INVALID");
   list.clear_min_severity();
+  for (const char* code : {"SPF_DANGLINK", "spf_dangling", "INCLUDE_GONE", ""}) {
+    list.add_codes(code);
+    EXPECT_EQ(reason(), "FIELD_INVALID") << code;
+    list.clear_codes();
+  }
+  for (const char* code : {"SPF_DANGLING", "DRIFT_RUA_LOST", "INCLUDE_CHANGED", "DNSSEC_BOGUS"}) {
+    list.add_codes(code);
+  }
+  EXPECT_EQ(reason(), "");
   list.set_page_size(-1);
   EXPECT_EQ(reason(), "PAGE_SIZE_NEGATIVE");
 }
