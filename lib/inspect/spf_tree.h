@@ -9,6 +9,7 @@
 #define DMARCATE_LIB_INSPECT_SPF_TREE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -34,6 +35,8 @@ struct SpfTreeBudget {
   int max_depth = 20;                           // of nested includes
   int max_nodes = 5000;
   size_t max_text_octets = 1 << 20;  // of all records followed
+  // Asked before each question; true: nobody waits for the answer any more. Empty: never.
+  std::function<bool()> stop;
 };
 
 // Why an include or redirect does not lead to one SPF record.

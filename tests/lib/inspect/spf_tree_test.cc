@@ -278,6 +278,16 @@ TEST_F(SpfTreeTest, TheTimeBudgetCuts) {
   EXPECT_THAT(tree->incomplete_reason, HasSubstr("20 seconds"));
 }
 
+TEST_F(SpfTreeTest, ToldToStopItAsksNothingMore) {
+  Spf("a.test", "v=spf1 include:b.test -all");
+  budget_.stop = [&] { return dns_.queries().size() == 2; };
+  const SpfTree tree = Expand("v=spf1 include:a.test include:c.test -all");
+  EXPECT_EQ(dns_.queries().size(), 2u);
+  EXPECT_FALSE(tree.complete);
+  EXPECT_THAT(tree.incomplete_reason, HasSubstr("told to stop"));
+  EXPECT_THAT(Codes(tree), testing::Each("LOOKUP_FAILED"));
+}
+
 TEST_F(SpfTreeTest, MoreThanTenExchangesArePermerror) {
   std::vector<MxRecord> exchanges;
   for (int i = 0; i < 11; ++i) exchanges.push_back({10, Name("mx" + std::to_string(i) + ".test")});
