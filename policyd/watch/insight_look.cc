@@ -217,8 +217,8 @@ void DomainSight::JudgeDmarc(InsightLook& look) const {
       if (!host.ok()) continue;  // there is nobody to ask
       const bool known = destination.authorization != ReportAuthorization::kUnknown;
       all = all && known;
-      const auto name = ReportAuthorizationName(*dmarc.discovery->policy_domain, *host);
-      if (name.ok()) Learn(look, insight_scope::DmarcReport(name->text()), known);
+      const auto asked = ReportAuthorizationName(*dmarc.discovery->policy_domain, *host);
+      if (asked.ok()) Learn(look, insight_scope::DmarcReport(asked->text()), known);
     }
   }
   Learn(look, "dmarc-reports", all);  // the scope of what was kept before each host had its own

@@ -227,7 +227,7 @@ TEST(FindDrift, SinceIsWhenItBeganWithoutABreak) {
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].since, At(9));
   // An outage in between is no break.
-  found = FindDrift(
+  found = Told(
       Domain(), AppliedSpf(),
       {lost(9, 10, "exists:x.test "), Unknown(ObservedOutcome::kTimeout, 8), lost(5, 7), right});
   EXPECT_EQ(found[0].since, At(5));
