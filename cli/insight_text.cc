@@ -1,5 +1,6 @@
 #include "cli/insight_text.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "fmt/format.h"
@@ -32,11 +33,13 @@ std::string DecisionText(const v1::InsightDecision& decision) {
   return out;
 }
 
-std::string Names(const google::protobuf::RepeatedPtrField<std::string>& names) {
+// `left_out`: how many there are beside `names`.
+std::string Names(const google::protobuf::RepeatedPtrField<std::string>& names, int left_out) {
   constexpr int kShown = 3;
   std::string out;
   for (int i = 0; i < names.size() && i < kShown; ++i) out += (i > 0 ? ", " : "") + names[i];
-  if (names.size() > kShown) out += fmt::format(" and {} more", names.size() - kShown);
+  const int more = std::max(names.size() - kShown, 0) + left_out;
+  if (more > 0) out += fmt::format(" and {} more", more);
   return out;
 }
 
@@ -118,6 +121,12 @@ std::vector<std::string> UnknownLines(const v1::ListInsightsResponse& response) 
   std::vector<std::string> out;
   for (const v1::InsightUnknown& unknown : response.unknown()) {
     const std::string_view domain = LastSegment(unknown.domain());
+    if (unknown.unreadable()) {
+      out.push_back(fmt::format(
+          "{}: what is kept about the last look cannot be read; the next one writes it anew",
+          domain));
+      continue;
+    }
     if (!unknown.has_look_time()) {
       out.push_back(fmt::format(
           "{}: nobody has looked yet, or watch.interval in policyd's configuration is 0s", domain));
@@ -128,8 +137,8 @@ std::vector<std::string> UnknownLines(const v1::ListInsightsResponse& response) 
           fmt::format("{}: nobody has looked since {}", domain, Text(unknown.look_time())));
     }
     if (!unknown.names().empty()) {
-      out.push_back(
-          fmt::format("{}: nothing could be learned at {}", domain, Names(unknown.names())));
+      out.push_back(fmt::format("{}: nothing could be learned at {}", domain,
+                                Names(unknown.names(), unknown.names_left_out_count())));
     }
     if (unknown.left_out_count() > 0) {
       out.push_back(
@@ -141,6 +150,12 @@ std::vector<std::string> UnknownLines(const v1::ListInsightsResponse& response) 
                               response.unknown_left_out()));
   }
   return out;
+}
+
+bool NothingIsKnown(const v1::ListInsightsResponse& response) {
+  return std::ranges::any_of(response.unknown(), [](const v1::InsightUnknown& unknown) {
+    return !unknown.has_look_time() || unknown.stale();
+  });
 }
 
 }  // namespace dmarcate::cli

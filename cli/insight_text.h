@@ -20,6 +20,9 @@ std::string InsightText(const v1::Insight& insight);
 Table InsightTable(const google::protobuf::RepeatedPtrField<v1::Insight>& insights);
 // Where the list does not tell everything, a line each.
 std::vector<std::string> UnknownLines(const v1::ListInsightsResponse& response);
+// Whether there is a domain of which the list says nothing at all: nobody has looked yet, or not
+// for a day, or what the last look found cannot be read. Names of which nothing is known are less.
+bool NothingIsKnown(const v1::ListInsightsResponse& response);
 
 }  // namespace dmarcate::cli
 

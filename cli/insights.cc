@@ -72,7 +72,9 @@ int List(App* app, const Options& options) {
   }
   for (const std::string& line : UnknownLines(response)) app->Note(line);
   NoteNextPage(*app, response);
-  return options.exit_code && !response.insights().empty() ? kDifferences : kDone;
+  if (!options.exit_code) return kDone;
+  if (!response.insights().empty()) return kDifferences;
+  return NothingIsKnown(response) ? kUnavailable : kDone;
 }
 
 int Get(App* app, const Options& options) {
@@ -179,7 +181,9 @@ void AddInsights(CLI::App* root, App* app) {
   list->add_option("--min-severity", options->severity, "info, warning or error")
       ->check(CLI::IsMember({"info", "warning", "error"}));
   list->add_option("--code", options->codes, "this code alone: SPF_DANGLING");
-  list->add_flag("--exit-code", options->exit_code, "exit with 3 if the list is not empty");
+  list->add_flag("--exit-code", options->exit_code,
+                 "exit with 3 if the list is not empty, with 8 if it is and nothing is known of a "
+                 "domain: nobody has looked, or not for a day");
   options->page.Add(list);
   list->footer(
       "Examples:\n  dmarcate insights list\n"

@@ -181,8 +181,10 @@ std::string DriftText(const v1::InspectRecordsResponse& response) {
     out += fmt::format("        fix: {}\n", EscapeForTerminal(drift.fix_hint()));
   }
   for (const std::string& name : response.drift_unknown_names()) {
-    out += fmt::format("drift   of {} is not known: its history cannot be read\n",
-                       EscapeForTerminal(name));
+    out += fmt::format(
+        "drift   of {} is not known: nothing could be learned there, or its history cannot be "
+        "read\n",
+        EscapeForTerminal(name));
   }
   return out;
 }

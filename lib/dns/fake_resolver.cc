@@ -79,7 +79,18 @@ bool FakeResolver::Exists(const DomainName& name) const {
       rrsets_, [&](const auto& entry) { return entry.first.first.IsAtOrBelow(name); });
 }
 
+void FakeResolver::Before(std::function<void(const Query& query)> call) {
+  const std::lock_guard lock(mutex_);
+  before_ = std::move(call);
+}
+
 absl::StatusOr<DnsAnswer> FakeResolver::Lookup(const DomainName& name, RrType type) {
+  std::function<void(const Query&)> before;
+  {
+    const std::lock_guard lock(mutex_);
+    before = before_;
+  }
+  if (before) before({name, type});
   const std::lock_guard lock(mutex_);
   queries_.push_back({name, type});
   DMARCATE_RETURN_IF_ERROR(failure_);

@@ -5,6 +5,7 @@
 #define DMARCATE_LIB_DNS_FAKE_RESOLVER_H_
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -49,6 +50,8 @@ class FakeResolver final : public Resolver {
   void SetValidated(bool validated);
   void SetTtl(uint32_t seconds);
   void SetServer(std::string server);
+  // Called before each question, on the thread that asks; may call this, and may block.
+  void Before(std::function<void(const Query& query)> call);
 
   absl::StatusOr<DnsAnswer> Lookup(const DomainName& name, RrType type) override;
   // What was asked, oldest first, to count look-ups.
@@ -74,6 +77,7 @@ class FakeResolver final : public Resolver {
   uint32_t ttl_seconds_ = 300;
   std::string server_ = "fake:53";
   std::vector<Query> queries_;
+  std::function<void(const Query&)> before_;
 };
 
 // Zones, each with servers that may differ: every server is a FakeResolver. A name outside every

@@ -108,7 +108,7 @@ class DestinationChecker {
       destination.error = fmt::format("more than {} hosts to ask", kMaxOutsideHosts);
       return destination;
     }
-    const auto name = host.Child(fmt::format("{}._report._dmarc", policy_domain_.text()));
+    const auto name = ReportAuthorizationName(policy_domain_, host);
     if (!name.ok()) {
       destination.authorization = ReportAuthorization::kUnauthorized;  // RFC 9990 section 4 step 3
       destination.error = "the name to ask is longer than the DNS allows";
@@ -216,6 +216,11 @@ absl::StatusOr<DmarcDiscovery> DiscoverDmarc(const DomainName& author_domain, Re
 absl::StatusOr<DomainName> FindOrganizationalDomain(const DomainName& name, Resolver& resolver) {
   DMARCATE_ASSIGN_OR_RETURN(const Walk walk, WalkUp(name, resolver));
   return OrganizationalDomain(name, walk.Records());
+}
+
+absl::StatusOr<DomainName> ReportAuthorizationName(const DomainName& policy_domain,
+                                                   const DomainName& host) {
+  return host.Child(fmt::format("{}._report._dmarc", policy_domain.text()));
 }
 
 std::vector<ReportDestination> CheckDestinations(const DomainName& policy_domain,

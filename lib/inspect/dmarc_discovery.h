@@ -61,6 +61,11 @@ absl::StatusOr<DmarcDiscovery> DiscoverDmarc(const DomainName& author_domain, Re
 // The Organizational Domain of `name` by tree walk; asks at most 8 names.
 absl::StatusOr<DomainName> FindOrganizationalDomain(const DomainName& name, Resolver& resolver);
 
+// The name at which `host` says that it wants reports about `policy_domain` (RFC 9990 section 4).
+//   kInvalidArgument  it is longer than the DNS allows, so `host` cannot agree
+absl::StatusOr<DomainName> ReportAuthorizationName(const DomainName& policy_domain,
+                                                   const DomainName& host);
+
 // Who else receives reports. `policy_domain`: where the record stands. Never fails; see kUnknown.
 std::vector<ReportDestination> CheckDestinations(const DomainName& policy_domain,
                                                  const DomainName& organizational_domain,

@@ -38,6 +38,9 @@ class Expander {
   absl::StatusOr<DnsAnswer> Lookup(const DomainName& name, RrType type) {
     const auto key = std::make_pair(name, type);
     if (const auto found = cache_.find(key); found != cache_.end()) return found->second;
+    if (budget_.stop && budget_.stop()) {
+      return MakeError(absl::StatusCode::kCancelled, "told to stop");
+    }
     if (queries_ >= budget_.max_queries) {
       return MakeError(absl::StatusCode::kResourceExhausted,
                        fmt::format("the budget of {} queries is used up", budget_.max_queries));
@@ -277,6 +280,13 @@ std::string_view ToString(SpfDangling dangling) {
       return "MULTIPLE";
   }
   return "NO";
+}
+
+bool EveryRecordIsRead(const SpfNode& node) {
+  const bool addresses =
+      node.kind == SpfKind::kA || node.kind == SpfKind::kMx || node.kind == SpfKind::kExists;
+  if (!node.complete && !node.error.empty() && !addresses) return false;
+  return std::ranges::all_of(node.children, EveryRecordIsRead);
 }
 
 absl::StatusOr<SpfTree> ExpandSpf(const DomainName& domain, Resolver& resolver, const Clock& clock,

@@ -9,6 +9,7 @@
 #define DMARCATE_LIB_INSPECT_SPF_TREE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -34,6 +35,8 @@ struct SpfTreeBudget {
   int max_depth = 20;                           // of nested includes
   int max_nodes = 5000;
   size_t max_text_octets = 1 << 20;  // of all records followed
+  // Asked before each question; true: nobody waits for the answer any more. Empty: never.
+  std::function<bool()> stop;
 };
 
 // Why an include or redirect does not lead to one SPF record.
@@ -83,7 +86,10 @@ struct SpfTree {
   std::string incomplete_reason;           // the first failed look-up, or the budget that ran out
   std::vector<std::string> widest_ranges;  // at most 5, widest first, IPv4 before IPv6
   int query_count = 0;                     // DNS questions really asked
-  std::vector<LintFinding> findings;       // those that need the tree: limits, dangling, too wide
+  // Those that need the tree: limits, dangling, too wide. At most 100 of limits and terms; look-ups
+  // that failed make room for what was found, since `complete` tells of them already.
+  std::vector<LintFinding> findings;
+  int findings_left_out = 0;  // beyond those 100, failed look-ups not counted
 
   bool OverLimit() const { return lookup_count > kMaxSpfLookups; }
 };
@@ -107,6 +113,10 @@ absl::StatusOr<SpfTree> ExpandSpfText(const DomainName& domain, std::string_view
 // could decide.
 enum class SpfCoverage : uint8_t { kInside, kOutside, kUnknown };
 SpfCoverage Covers(const SpfTree& tree, const IpAddress& address);
+
+// Whether every record that `node` leads to was read, so that `lookup_cost` is exact: the terms
+// that ask for addresses lead to none, and cost the same whatever their answer.
+bool EveryRecordIsRead(const SpfNode& node);
 
 // All networks that pass by `node` and what is below it, in order; exceptions are not subtracted.
 std::vector<IpNetwork> PassNetworks(const SpfNode& node);

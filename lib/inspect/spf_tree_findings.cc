@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kWidestShown = 5;
 constexpr size_t kMaxPathPartOctets = 260;
-constexpr size_t kMaxFindings = 100;
+constexpr size_t kMaxFindings = 100;  // spf_tree.h
 // The senders of a large company with several large providers stay well below 2^21 addresses.
 constexpr int64_t kManyAddresses = int64_t{1} << 21;
 
@@ -76,12 +76,27 @@ class Walker {
       const std::string child_path =
           fmt::format("{}/{}", path, child.term.substr(0, kMaxPathPartOctets));
       tree_.has_dynamic_terms |= child.dynamic;
-      if (tree_.findings.size() < kMaxFindings) Judge(child, child_path, top);
+      Judge(child, child_path, top);
       Visit(child, child_path, /*top=*/false);
     }
   }
 
  private:
+  void Add(LintFinding finding) {
+    const auto failed = [](const LintFinding& one) { return one.code == lint_code::kLookupFailed; };
+    std::vector<LintFinding>& findings = tree_.findings;
+    if (findings.size() >= kMaxFindings) {
+      if (failed(finding)) return;
+      const auto room = std::ranges::find_if(findings, failed);
+      if (room == findings.end()) {
+        ++tree_.findings_left_out;
+        return;
+      }
+      findings.erase(room);
+    }
+    findings.push_back(std::move(finding));
+  }
+
   void Judge(const SpfNode& node, const std::string& path, bool top) {
     if (node.dangling != SpfDangling::kNo) {
       auto finding = Finding(
@@ -94,19 +109,17 @@ class Walker {
           "Remove the term, or have its owner repair the record.", "RFC 7208 section 5.2");
       finding.metadata["target"] = node.target;
       finding.metadata["dangling"] = std::string(ToString(node.dangling));
-      tree_.findings.push_back(std::move(finding));
+      Add(std::move(finding));
     } else if (!node.complete && !node.error.empty()) {
-      tree_.findings.push_back(Finding(lint_code::kLookupFailed, Severity::kWarning, path,
-                                       node.error, "Try again later.", "RFC 7208 section 4.4"));
+      Add(Finding(lint_code::kLookupFailed, Severity::kWarning, path, node.error,
+                  "Try again later.", "RFC 7208 section 4.4"));
     } else if (!node.error.empty()) {
-      tree_.findings.push_back(Finding(lint_code::kSpfSyntax, Severity::kError, path, node.error,
-                                       "Remove the term, or have its owner repair the record.",
-                                       "RFC 7208 section 4.6"));
+      Add(Finding(lint_code::kSpfSyntax, Severity::kError, path, node.error,
+                  "Remove the term, or have its owner repair the record.", "RFC 7208 section 4.6"));
     }
     // The record's own `+all` is found by LintSpf.
     if (!top && node.kind == SpfKind::kAll && node.qualifier == SpfQualifier::kPass) {
-      tree_.findings.push_back(
-          Finding(lint_code::kSpfPlusAll, Severity::kError, path,
+      Add(Finding(lint_code::kSpfPlusAll, Severity::kError, path,
                   "an included record lets every address on the internet send as this domain",
                   "Remove the include that leads here.", "RFC 7208 section 5.1"));
     }
@@ -132,7 +145,7 @@ void JudgeLimits(SpfTree& tree) {
     }
     tree.findings.push_back(std::move(finding));
   };
-  const std::string at_least = tree.complete ? "" : "at least ";
+  const std::string at_least = EveryRecordIsRead(tree.root) ? "" : "at least ";
   if (tree.has_loop) {
     with_count(Finding(lint_code::kSpfLookupLimit, Severity::kError, "spf",
                        "an include leads back to itself, so receivers run into the look-up limit",

@@ -14,6 +14,11 @@ void FakeInsightStore::FailUpdates(absl::Status error) {
   update_error_ = std::move(error);
 }
 
+void FakeInsightStore::FailLook(const std::string& domain, absl::Status error) {
+  const std::lock_guard lock(mutex_);
+  domains_[domain].look_error = std::move(error);
+}
+
 absl::StatusOr<std::vector<InsightRecord>> FakeInsightStore::ListInsights(std::string_view domain) {
   const std::lock_guard lock(mutex_);
   std::vector<InsightRecord> out;
@@ -38,7 +43,9 @@ absl::StatusOr<std::optional<InsightLookRecord>> FakeInsightStore::GetInsightLoo
     std::string_view domain) {
   const std::lock_guard lock(mutex_);
   const auto found = domains_.find(domain);
-  return found == domains_.end() ? std::nullopt : found->second.look;
+  if (found == domains_.end()) return std::nullopt;
+  DMARCATE_RETURN_IF_ERROR(found->second.look_error);
+  return found->second.look;
 }
 
 absl::Status FakeInsightStore::UpdateInsights(std::string_view domain, const InsightUpdate& update,
@@ -53,7 +60,10 @@ absl::Status FakeInsightStore::UpdateInsights(std::string_view domain, const Ins
   Kept& kept = domains_[std::string(domain)];
   for (const std::string& id : update.forget) kept.insights.erase(id);
   for (const InsightRecord& insight : update.put) kept.insights[insight.id] = insight;
-  if (update.look) kept.look = update.look;
+  if (update.look) {
+    kept.look = update.look;
+    kept.look_error = absl::OkStatus();
+  }
   return absl::OkStatus();
 }
 

@@ -18,6 +18,8 @@ class FakeInsightStore final : public InsightStore {
  public:
   // All further updates fail with `error` and write nothing, until it is OK again.
   void FailUpdates(absl::Status error);
+  // What is kept of this domain's look cannot be read until it is written anew.
+  void FailLook(const std::string& domain, absl::Status error);
 
   absl::StatusOr<std::vector<InsightRecord>> ListInsights(std::string_view domain) override;
   absl::StatusOr<InsightRecord> GetInsight(std::string_view domain, std::string_view id) override;
@@ -29,6 +31,7 @@ class FakeInsightStore final : public InsightStore {
   struct Kept {
     std::map<std::string, InsightRecord, std::less<>> insights;
     std::optional<InsightLookRecord> look;
+    absl::Status look_error;
   };
 
   std::mutex mutex_;

@@ -89,6 +89,8 @@ std::string EncodeRecord(std::string_view key, const InsightLookRecord& record) 
   out.set_time_us(ToStoredTime(record.time));
   for (const std::string& name : record.unknown_names) out.add_unknown_names(name);
   out.set_left_out(record.left_out);
+  out.set_unknown_names_left_out(record.unknown_names_left_out);
+  out.set_forgotten_unknown(record.forgotten_unknown);
   return SealMessage(key, out);
 }
 
@@ -98,6 +100,8 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, InsightL
   record->time = FromStoredTime(in.time_us());
   record->unknown_names = {in.unknown_names().begin(), in.unknown_names().end()};
   record->left_out = in.left_out();
+  record->unknown_names_left_out = in.unknown_names_left_out();
+  record->forgotten_unknown = in.forgotten_unknown();
   return absl::OkStatus();
 }
 

@@ -59,6 +59,10 @@ struct InsightLookRecord {
   absl::Time time;                         // when they were last decided about
   std::vector<std::string> unknown_names;  // sorted; about which nothing was learned
   uint32_t left_out = 0;                   // findings that were over the limit
+  uint32_t unknown_names_left_out = 0;     // of that kind beside `unknown_names`
+  // Insights that made room for worse ones while nobody knew whether they are gone, since the last
+  // look that learned everything.
+  uint32_t forgotten_unknown = 0;
   friend bool operator==(const InsightLookRecord&, const InsightLookRecord&) = default;
 };
 

@@ -331,6 +331,7 @@ DomainStatistics StatisticsBuilder::Finish() {
     const bool signs_as_us = source.stats.by_rule[static_cast<size_t>(Rule::kOwnDkim)] > 0;
     if (source.stats.service != nullptr || signs_as_us) {
       home_selectors.insert(source.stats.own_selectors.begin(), source.stats.own_selectors.end());
+      out.selectors_known = out.selectors_known && source.stats.own_selectors_known;
     }
     out.sources.push_back(std::move(source.stats));
   }

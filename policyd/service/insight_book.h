@@ -6,6 +6,8 @@
 #define DMARCATE_POLICYD_SERVICE_INSIGHT_BOOK_H_
 
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -26,13 +28,20 @@ struct InsightDecisionRequest {
   bool validate_only = false;
 };
 
+// What a client saw: the revision, and of what. A revision alone begins anew where an insight was
+// forgotten and is found again, and then says something else.
+std::string InsightEtag(const InsightRecord& record);
+
 // Thread-safe.
 class InsightBook {
  public:
   InsightBook(InsightStore& store, const Clock& clock) : store_(store), clock_(clock) {}
 
-  // Errors are the store's.
+  // Errors are the store's. A stored look that does not decode is written anew.
   absl::Status Fold(const std::string& domain, const InsightLook& look);
+  // The last look; nothing: nobody has looked. kDataLoss: it does not decode, which is logged once
+  // until it does again. Other errors are the store's.
+  absl::StatusOr<std::optional<InsightLookRecord>> LastLook(const std::string& domain);
   // The insight as it is then.
   //   kNotFound   no such insight
   //   kInvalidArgument ETAG_REQUIRED, kAborted ETAG_MISMATCH
@@ -42,6 +51,8 @@ class InsightBook {
   InsightStore& store_;
   const Clock& clock_;
   std::mutex mutex_;  // from reading to having written
+  std::mutex unreadable_mutex_;
+  std::set<std::string> unreadable_;  // domains whose look does not decode, and that was logged
 };
 
 }  // namespace dmarcate

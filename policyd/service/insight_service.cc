@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "fmt/format.h"
+
 #include "dmarcate/v1/insight.grpc.pb.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
@@ -16,13 +18,14 @@
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
 #include "policyd/service/report_listing.h"
+#include "policyd/watch/insight_finding.h"
 
 namespace dmarcate {
 namespace {
 
 constexpr std::string_view kInsights = "insights";
 constexpr std::string_view kAllDomains = "domains/-";
-constexpr int kMaxUnknown = 100;
+constexpr size_t kMaxUnknown = 100;
 // Where the watch runs, a domain is written down every hour or so.
 constexpr absl::Duration kStale = absl::Hours(24);
 
@@ -68,7 +71,7 @@ v1::Insight MakeInsight(std::string_view domain, const InsightRecord& record) {
     *decision->mutable_decide_time() = ToTimestamp(record.decide_time);
     decision->set_note(ToValidUtf8(record.note));
   }
-  out.set_etag(MakeEtag(record.revision));
+  out.set_etag(InsightEtag(record));
   return out;
 }
 
@@ -187,6 +190,12 @@ absl::StatusOr<InsightQuery> InsightServiceImpl::ReadQuery(const std::string& sc
       return FieldError("states", "unknown state");
     }
   }
+  for (const std::string& code : in.codes()) {
+    if (!IsInsightCode(code)) {
+      return FieldError("codes", fmt::format("\"{}\" is no code of an insight",
+                                             EscapeForTerminal(code.substr(0, 100))));
+    }
+  }
   DMARCATE_ASSIGN_OR_RETURN(const std::string place, parts_.pages.Read(scope, in.page_token()));
   query.after = InsightPlace::Parse(place);
   if (in.parent() == kAllDomains) {
@@ -232,23 +241,35 @@ absl::Status InsightServiceImpl::List(const Call& call, const v1::ListInsightsRe
 absl::Status InsightServiceImpl::TellUnknown(const Call& call,
                                              const std::vector<std::string>& domains,
                                              v1::ListInsightsResponse* out) {
+  std::vector<v1::InsightUnknown> told;
   for (const std::string& domain : domains) {
     if (call.cancelled()) return Cancelled();
-    DMARCATE_ASSIGN_OR_RETURN(const auto look, insights_.GetInsightLook(domain));
+    const auto read = book_.LastLook(domain);
+    const bool unreadable = absl::IsDataLoss(read.status());
+    if (!unreadable) DMARCATE_RETURN_IF_ERROR(read.status());
+    const std::optional<InsightLookRecord> look = unreadable ? std::nullopt : *read;
     const bool stale = look && parts_.clock.Now() - look->time > kStale;
-    if (look && !stale && look->unknown_names.empty() && look->left_out == 0) continue;
-    if (out->unknown_size() == kMaxUnknown) {
-      out->set_unknown_left_out(out->unknown_left_out() + 1);
-      continue;
-    }
-    v1::InsightUnknown* unknown = out->add_unknown();
-    unknown->set_domain(DomainResource(domain));
+    const uint32_t left_out = look ? look->left_out + look->forgotten_unknown : 0;
+    if (look && !stale && look->unknown_names.empty() && left_out == 0) continue;
+    v1::InsightUnknown& unknown = told.emplace_back();
+    unknown.set_domain(DomainResource(domain));
+    unknown.set_unreadable(unreadable);
     if (!look) continue;
-    *unknown->mutable_look_time() = ToTimestamp(look->time);
-    unknown->set_stale(stale);
-    for (const std::string& name : look->unknown_names) unknown->add_names(ToValidUtf8(name));
-    unknown->set_left_out_count(static_cast<int32_t>(look->left_out));
+    *unknown.mutable_look_time() = ToTimestamp(look->time);
+    unknown.set_stale(stale);
+    for (const std::string& name : look->unknown_names) unknown.add_names(ToValidUtf8(name));
+    unknown.set_names_left_out_count(static_cast<int32_t>(look->unknown_names_left_out));
+    unknown.set_left_out_count(static_cast<int32_t>(left_out));
   }
+  if (told.size() > kMaxUnknown) {
+    // A name or two that are not known matter less than a domain of which nothing is.
+    std::ranges::stable_partition(told, [](const v1::InsightUnknown& unknown) {
+      return !unknown.has_look_time() || unknown.stale();
+    });
+    out->set_unknown_left_out(static_cast<int32_t>(told.size() - kMaxUnknown));
+    told.resize(kMaxUnknown);
+  }
+  for (v1::InsightUnknown& unknown : told) *out->add_unknown() = std::move(unknown);
   return absl::OkStatus();
 }
 

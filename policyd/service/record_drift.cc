@@ -61,10 +61,17 @@ class HistoryReader {
     if (absl::IsDataLoss(history.status())) {
       LogError("record_history_unreadable",
                {{"domain", domain_.text()}, {"owner", name.owner}, {"error", history.status()}});
-      out_->add_drift_unknown_names(name.owner);
+      Miss(name);
       return std::vector<Observation>();
     }
     return history;
+  }
+  // What of `name` has drifted is not known.
+  void Miss(const ObservedName& name) {
+    const auto& missed = out_->drift_unknown_names();
+    if (std::ranges::find(missed, name.owner) == missed.end()) {
+      out_->add_drift_unknown_names(name.owner);
+    }
   }
 
  private:
@@ -115,7 +122,8 @@ absl::Status TellDrift(const ServiceParts& parts, ObservationStore& observations
     }
     for (const AppliedRecord& one : applied) {
       if (one.record.owner_name != name.owner) continue;
-      std::ranges::move(FindDrift(*record, one, history), std::back_inserter(found));
+      if (!CanTellDrift(history, looked)) histories.Miss(name);
+      std::ranges::move(FindDrift(*record, one, history, looked), std::back_inserter(found));
     }
   }
   absl::Status read;

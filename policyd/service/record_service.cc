@@ -137,9 +137,10 @@ class RecordServiceImpl final : public v1::RecordService::CallbackService {
   grpc::ServerUnaryReactor* ExpandSpf(grpc::CallbackServerContext* context,
                                       const v1::ExpandSpfRequest* request,
                                       v1::ExpandSpfResponse* response) override {
-    return ServeUnary(
-        parts_.host, CallKind::kRead, context, request, response,
-        [this](const Call&, const auto& in, auto* out) { return ToGrpc(Expand(in, out)); });
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Expand(call, in, out));
+                      });
   }
 
  private:
@@ -152,7 +153,7 @@ class RecordServiceImpl final : public v1::RecordService::CallbackService {
   absl::Status Lint(const Call& call, const v1::LintRecordsRequest& in,
                     v1::LintRecordsResponse* out);
   absl::Status LintText(const std::string& text, v1::LintRecordsResponse* out);
-  absl::Status Expand(const v1::ExpandSpfRequest& in, v1::ExpandSpfResponse* out);
+  absl::Status Expand(const Call& call, const v1::ExpandSpfRequest& in, v1::ExpandSpfResponse* out);
   // What reports of the last 30 days say; null for a domain that nobody manages, and where there
   // are no reports to be read.
   std::shared_ptr<const DomainStatistics> Reported(const Call& call, const DomainName& domain);
@@ -200,8 +201,8 @@ absl::Status RecordServiceImpl::Inspect(const Call& call, const v1::InspectRecor
   std::shared_ptr<const DomainStatistics> reported;
   if (wanted(v1::RECORD_TYPE_DKIM)) {
     reported = Reported(call, domain);
-    options.selectors =
-        reported == nullptr ? std::move(named) : WithReportedSelectors(*reported, std::move(named));
+    options.selectors = reported == nullptr ? std::move(named)
+                                            : ReportedSelectors(*reported, std::move(named)).names;
   }
   // Only what was asked for is looked up, all of it within one budget.
   const absl::Time began = parts_.clock.Now();
@@ -307,11 +308,13 @@ absl::Status RecordServiceImpl::Lint(const Call& call, const v1::LintRecordsRequ
     case v1::LintRecordsRequest::kParent: {
       DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, ReadDomain(in.parent()));
       PostureOptions options = MakeOptions();
+      options.budget.stop = [this, &call] { return !Wanted(call).ok(); };
       if (const auto reported = Reported(call, domain); reported != nullptr) {
-        options.selectors = WithReportedSelectors(*reported, {});
+        options.selectors = ReportedSelectors(*reported).names;
       }
       const Posture posture =
           InspectDomain(domain, resolver_, authoritative_, parts_.clock, options);
+      DMARCATE_RETURN_IF_ERROR(Wanted(call));  // else what was not asked would pass for an answer
       for (const LintFinding& finding : posture.AllFindings()) {
         ToMessage(finding, out->add_findings());
       }
@@ -323,17 +326,20 @@ absl::Status RecordServiceImpl::Lint(const Call& call, const v1::LintRecordsRequ
   return FieldRequired("target");
 }
 
-absl::Status RecordServiceImpl::Expand(const v1::ExpandSpfRequest& in, v1::ExpandSpfResponse* out) {
+absl::Status RecordServiceImpl::Expand(const Call& call, const v1::ExpandSpfRequest& in,
+                                       v1::ExpandSpfResponse* out) {
   DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, ReadDomain(in.parent()));
   if (in.text().size() > kMaxRecordOctets) {
     return ReasonError(Reason::kFieldTooLong,
                        fmt::format("text: {} octets, limit {}", in.text().size(), kMaxRecordOctets),
                        {{"field", "text"}});
   }
-  const SpfTreeBudget budget = MakeBudget();
+  SpfTreeBudget budget = MakeBudget();
+  budget.stop = [this, &call] { return !Wanted(call).ok(); };
   const absl::StatusOr<SpfTree> tree =
       in.text().empty() ? dmarcate::ExpandSpf(domain, resolver_, parts_.clock, budget)
                         : ExpandSpfText(domain, in.text(), resolver_, parts_.clock, budget);
+  DMARCATE_RETURN_IF_ERROR(Wanted(call));  // else what was not asked would pass for an answer
   if (!tree.ok()) return ExpansionError(tree.status());
   ToMessage(*tree, out->mutable_tree());
   return absl::OkStatus();

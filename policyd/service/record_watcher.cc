@@ -11,7 +11,6 @@
 #include "policyd/service/handler.h"
 #include "policyd/service/insight_book.h"
 #include "policyd/service/record_drift.h"
-#include "policyd/service/selectors.h"
 #include "policyd/watch/history.h"
 #include "policyd/watch/insight_look.h"
 #include "policyd/watch/look.h"
@@ -44,12 +43,12 @@ class RecordWatcher::Round {
   // How long until one of the names is due again.
   absl::Duration Run() {
     if (watcher_.world_.insights != nullptr) BeginSight();
-    const std::vector<std::string> selectors = watcher_.world_.selectors(domain_);
-    std::vector<ObservedName> own = OwnNames(name_, selectors);
+    const Selectors selectors = watcher_.world_.selectors(domain_);
+    std::vector<ObservedName> own = OwnNames(name_, selectors.names);
     const size_t limit = watcher_.options_.names_per_domain;
     const bool all = own.size() <= limit;
     if (!all) own.resize(limit);
-    if (sight_) sight_->SetSelectors(selectors, SelectorsAreAll(selectors) && all);
+    if (sight_) sight_->SetSelectors(selectors.names, selectors.all && all);
     const std::vector<std::string> spf = Visit(own[0]);
     for (size_t i = 1; i < own.size(); ++i) Visit(own[i]);
     IncludedNames(name_, spf, limit - own.size(), [this](const DomainName& included) {
@@ -93,11 +92,6 @@ class RecordWatcher::Round {
       return;
     }
     sight_.emplace(*std::move(record), name_, *changes, watcher_.world_.clock.Now());
-  }
-
-  // Where reports name none, they may not be readable now.
-  static bool SelectorsAreAll(const std::vector<std::string>& selectors) {
-    return !selectors.empty() && selectors.size() < kMaxSelectors;
   }
 
   // What applies and who gets reports depends on names that are known only once others are: the

@@ -27,6 +27,7 @@
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
 #include "policyd/reconcile/pacer.h"
+#include "policyd/service/selectors.h"
 
 namespace dmarcate {
 
@@ -49,9 +50,9 @@ struct WatchWorld {
   AuthoritativeResolver& authoritative;
   const Clock& clock;
   Pacer& pacer;
-  // DKIM selectors of a domain that reports name; none if that is not known now. Called once a
-  // round, so it must be quick but now and then, and end soon after it is told to stop.
-  std::function<std::vector<std::string>(const std::string& domain)> selectors;
+  // DKIM selectors of a domain that reports name, as far as that is known now. Called once a round,
+  // so it must be quick but now and then, and end soon after it is told to stop.
+  std::function<Selectors(const std::string& domain)> selectors;
   // Where it writes what people should know; null: nowhere.
   InsightBook* insights = nullptr;
 };

@@ -1,35 +1,34 @@
 #include "policyd/service/selectors.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "policyd/service/convert.h"
 
 namespace dmarcate {
-namespace {
-
-void AddReported(const DomainStatistics& statistics, std::vector<std::string>* selectors) {
-  for (const std::string& selector : statistics.selectors) {
-    if (selectors->size() >= kMaxSelectors) return;
-    if (IsSelector(selector) && std::ranges::find(*selectors, selector) == selectors->end()) {
-      selectors->push_back(selector);
-    }
-  }
-}
-
-}  // namespace
 
 bool IsSelector(const std::string& text) {
   const auto name = DomainName::Parse(text);
   return name.ok() && !name->IsRoot();
 }
 
-std::vector<std::string> WithReportedSelectors(const DomainStatistics& statistics,
-                                               std::vector<std::string> named) {
-  AddReported(statistics, &named);
-  return named;
+Selectors ReportedSelectors(const DomainStatistics& statistics, std::vector<std::string> named) {
+  Selectors out{.names = std::move(named),
+                .all = statistics.selectors_known && !statistics.selectors.empty()};
+  for (const std::string& selector : statistics.selectors) {
+    if (!IsSelector(selector) || std::ranges::find(out.names, selector) != out.names.end()) {
+      continue;
+    }
+    if (out.names.size() >= kMaxSelectors) {
+      out.all = false;
+      break;
+    }
+    out.names.push_back(selector);
+  }
+  return out;
 }
 
-std::vector<std::string> SelectorMemory::Get(const std::string& domain) {
+Selectors SelectorMemory::Get(const std::string& domain) {
   Call call({.name = "watch"}, clock_.Now() + kReadLimit);
   {
     const std::lock_guard lock(mutex_);
@@ -42,10 +41,8 @@ std::vector<std::string> SelectorMemory::Get(const std::string& domain) {
   const std::lock_guard lock(mutex_);
   reading_.erase(&call);
   Known& known = known_[domain];
-  if (statistics.ok()) {
-    known = {{}, clock_.Monotonic()};
-    AddReported(**statistics, &known.selectors);
-  }
+  if (!statistics.ok()) return {.names = known.selectors.names, .all = false};
+  known = {ReportedSelectors(**statistics), clock_.Monotonic()};
   return known.selectors;
 }
 

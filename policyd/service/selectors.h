@@ -24,10 +24,17 @@ inline constexpr size_t kMaxSelectors = 50;
 
 bool IsSelector(const std::string& text);
 
-// `named`, then those of ours that passed in the reports of `statistics`, each once, at most
-// kMaxSelectors.
-std::vector<std::string> WithReportedSelectors(const DomainStatistics& statistics,
-                                               std::vector<std::string> named);
+struct Selectors {
+  std::vector<std::string> names;  // each once, at most kMaxSelectors
+  // Whether these are all that mail of the last 30 days passed with. Unknown is never absent: not
+  // where some were left out, where reports could not be read, nor where they name none at all,
+  // since then it may be reports that are missing.
+  bool all = false;
+};
+
+// `named`, then those of ours that passed in the reports of `statistics`.
+Selectors ReportedSelectors(const DomainStatistics& statistics,
+                            std::vector<std::string> named = {});
 
 // What reports name changes over days, and reading it takes all reports of the domain. So it is
 // read once a day for each domain, and after a failure when it is asked for again. Thread-safe.
@@ -38,14 +45,14 @@ class SelectorMemory {
   SelectorMemory(AnalysisCache& analysis, const Clock& clock)
       : analysis_(analysis), clock_(clock) {}
 
-  // The selectors; those of the last time, or none, if reports cannot be read now.
-  std::vector<std::string> Get(const std::string& domain);
+  // Those of the last time, or none, if reports cannot be read now.
+  Selectors Get(const std::string& domain);
   // Ends what is being read, and reads no more.
   void Stop();
 
  private:
   struct Known {
-    std::vector<std::string> selectors;
+    Selectors selectors;
     absl::Duration read = -absl::InfiniteDuration();  // monotonic
   };
 

@@ -13,6 +13,8 @@
 #include "lib/store/policy_rules.h"
 #include "policyd/plan/dmarc_plan.h"
 #include "policyd/plan/txt_image.h"
+#include "policyd/watch/history.h"
+#include "policyd/watch/remembered.h"
 
 namespace dmarcate {
 namespace {
@@ -215,27 +217,52 @@ std::vector<Drift> Judge(const DomainRecord& domain, const AppliedRecord& applie
   return std::move(compared.found);
 }
 
-bool IsSame(const Drift& a, const Drift& b) { return a.code == b.code && a.metadata == b.metadata; }
+// What became of the newest change of each owner name.
+struct Outcomes {
+  std::vector<AppliedRecord> applied;
+  std::set<std::string> unknown;  // NEEDS_ATTENTION
+};
 
-}  // namespace
-
-std::vector<AppliedRecord> LastApplied(const std::vector<ChangeRecord>& changes) {
-  std::vector<AppliedRecord> out;
+// Both empty while a change is under way.
+Outcomes LastOutcomes(const std::vector<ChangeRecord>& changes) {
+  Outcomes out;
   std::set<std::string> told;  // owner names
   for (const ChangeRecord& change : changes) {
     if (IsOpen(change.state)) return {};
     const bool succeeded = change.state == ChangeState::kSucceeded;
     if (!succeeded && change.state != ChangeState::kNeedsAttention) continue;
     for (const RecordChangeRecord& record : change.record_changes) {
-      if (!told.insert(record.owner_name).second || !succeeded) continue;
-      out.push_back({change.id, change.end_time, record});
+      if (!told.insert(record.owner_name).second) continue;
+      if (succeeded) {
+        out.applied.push_back({change.id, change.end_time, record});
+      } else {
+        out.unknown.insert(record.owner_name);
+      }
     }
   }
   return out;
 }
 
+bool IsSame(const Drift& a, const Drift& b) { return a.code == b.code && a.metadata == b.metadata; }
+
+}  // namespace
+
+std::vector<AppliedRecord> LastApplied(const std::vector<ChangeRecord>& changes) {
+  return LastOutcomes(changes).applied;
+}
+
+std::set<std::string> NothingExpectedAt(const std::vector<ChangeRecord>& changes) {
+  return LastOutcomes(changes).unknown;
+}
+
+bool CanTellDrift(const std::vector<Observation>& history, absl::Time now) {
+  const Observation* last = LastLook(history);
+  return last != nullptr && IsAnswer(last->outcome) && now - last->last_seen <= kRememberedFor;
+}
+
 std::vector<Drift> FindDrift(const DomainRecord& domain, const AppliedRecord& applied,
-                             const std::vector<Observation>& history) {
+                             const std::vector<Observation>& history, absl::Time now) {
+  if (!CanTellDrift(history, now)) return {};
   const auto owner = DomainName::Parse(applied.record.owner_name);
   const auto after = FromPresentations(applied.record.after);
   if (!owner.ok() || !after.ok()) return {};

@@ -7,6 +7,7 @@
 #define DMARCATE_POLICYD_WATCH_DRIFT_H_
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,8 +35,6 @@ inline constexpr std::string_view kIncludeUnreadable = "INCLUDE_UNREADABLE";
 inline constexpr std::string_view kIncludeChanged = "INCLUDE_CHANGED";
 }  // namespace drift_code
 
-// What is at an included name is told only if a look is no older: nobody may look any more.
-inline constexpr absl::Duration kIncludeSeenWithin = absl::Hours(3 * 24);
 // How long another record at an included name is told.
 inline constexpr absl::Duration kIncludeChangedFor = absl::Hours(7 * 24);
 
@@ -63,12 +62,23 @@ struct AppliedRecord {
 // change is under way: what is live then is that change's to say.
 std::vector<AppliedRecord> LastApplied(const std::vector<ChangeRecord>& changes);
 
-// `history` of applied.record.owner_name, newest first. Nothing if no look since the change learned
-// anything.
-std::vector<Drift> FindDrift(const DomainRecord& domain, const AppliedRecord& applied,
-                             const std::vector<Observation>& history);
+// Owner names at which nothing is expected any more, since a change of them has ended in
+// NEEDS_ATTENTION and none has succeeded there since. What was applied before is no measure: that
+// change may have written, and its own steps say what a person has to look at. None while a change
+// is under way, which has yet to say.
+std::set<std::string> NothingExpectedAt(const std::vector<ChangeRecord>& changes);
 
-// Of a name that the SPF record of `domain` leads to.
+// Whether the last look can tell drift: it learned something, and not longer than kRememberedFor
+// ago. An older answer, or one before a look that learned nothing, may be true no more.
+bool CanTellDrift(const std::vector<Observation>& history, absl::Time now);
+
+// `history` of applied.record.owner_name, newest first. Nothing if no look since the change learned
+// anything, or the last one cannot tell.
+std::vector<Drift> FindDrift(const DomainRecord& domain, const AppliedRecord& applied,
+                             const std::vector<Observation>& history, absl::Time now);
+
+// Of a name that the SPF record of `domain` leads to. Where the last look learned nothing, that is
+// all there is to tell.
 std::vector<Drift> FindIncludedDrift(const DomainName& domain, const ObservedName& name,
                                      const std::vector<Observation>& history, absl::Time now);
 

@@ -9,6 +9,7 @@
 #include "lib/mailauth/spf_record.h"
 #include "policyd/watch/drift.h"
 #include "policyd/watch/history.h"
+#include "policyd/watch/remembered.h"
 
 namespace dmarcate {
 namespace {
@@ -61,15 +62,15 @@ std::vector<Drift> FindIncludedDrift(const DomainName& domain, const ObservedNam
   const std::string owner = EscapeForTerminal(name.owner);
 
   const Observation* last = LastLook(history);
-  if (last != nullptr && now - last->last_seen > kIncludeSeenWithin) return out;
-  if (last != nullptr && !IsAnswer(last->outcome)) {
+  if (last == nullptr || now - last->last_seen > kRememberedFor) return out;
+  if (!IsAnswer(last->outcome)) {
     add(drift_code::kIncludeUnreadable, Severity::kWarning, last->first_seen,
         fmt::format("{}, which the SPF record of {} includes, cannot be read: {}", owner,
                     domain.text(), ToText(last->outcome)),
         "ask who runs it; receivers that cannot read it defer mail or treat it as unauthorized");
     out.back().expected = live;
+    return out;
   }
-  if (answers.empty()) return out;
 
   // How long what is there now has been there, and what was before.
   absl::Time since = answers[0]->first_seen;

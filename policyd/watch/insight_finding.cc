@@ -29,6 +29,13 @@ constexpr std::string_view kTaken[] = {
     lint_code::kDkimMissing,     lint_code::kCnameAtName,
 };
 
+// Drift as insights have it.
+constexpr std::string_view kDriftTaken[] = {
+    drift_code::kRecordGone,     drift_code::kRecordMultiple,    drift_code::kCname,
+    drift_code::kTermLost,       drift_code::kRuaLost,           drift_code::kRecordChanged,
+    drift_code::kIncludeChanged, drift_code::kIncludeUnreadable,
+};
+
 // Counts in metadata: more is worse, fewer is not another thing to know.
 constexpr std::string_view kCounts[] = {"lookups", "count", "ipv4_address_count"};
 // What is told beside a count, and moves with it.
@@ -87,6 +94,12 @@ bool NeedsTree(const LintFinding& finding) {
          finding.code == lint_code::kSpfLookupMargin || finding.code == lint_code::kSpfTooWide;
 }
 
+// However a record spells it, a name is one name.
+std::string NameText(std::string_view text) {
+  const auto name = DomainName::Parse(text);
+  return name.ok() ? name->text() : AsciiLower(text);
+}
+
 std::string ScopeOf(const LintFinding& finding) {
   if (const std::string_view selector = SelectorOf(finding.path); !selector.empty()) {
     return insight_scope::Dkim(selector);
@@ -96,15 +109,10 @@ std::string ScopeOf(const LintFinding& finding) {
   }
   if (finding.code == lint_code::kDmarcMissing) return std::string(insight_scope::kDmarcPolicy);
   if (finding.code == lint_code::kDmarcRuaUnauthorized) {
-    return std::string(insight_scope::kDmarcReports);
+    const auto name = finding.metadata.find("query_name");
+    return insight_scope::DmarcReport(name == finding.metadata.end() ? "" : NameText(name->second));
   }
   return std::string(insight_scope::kDmarc);
-}
-
-// However a record spells it, a name is one name.
-std::string NameText(std::string_view text) {
-  const auto name = DomainName::Parse(text);
-  return name.ok() ? name->text() : AsciiLower(text);
 }
 
 // Where in the subject it is. The path alone says it, but for names that may be led to by several
@@ -154,11 +162,18 @@ InsightFinding Dangling(const DomainName& domain, std::string_view name, bool go
 }  // namespace
 
 namespace insight_scope {
+std::string DmarcReport(std::string_view query_name) {
+  return fmt::format("dmarc-report/{}", query_name);
+}
 std::string Dkim(std::string_view selector) { return fmt::format("dkim/{}", AsciiLower(selector)); }
 std::string Dnssec(std::string_view owner) { return fmt::format("dnssec/{}", owner); }
 std::string Drift(std::string_view owner) { return fmt::format("drift/{}", owner); }
 std::string Include(std::string_view owner) { return fmt::format("include/{}", owner); }
 }  // namespace insight_scope
+
+bool IsInsightCode(std::string_view code) {
+  return Has(kTaken, code) || Has(kDriftTaken, code) || code == lint_code::kDnssecBogus;
+}
 
 std::optional<InsightFinding> SelectLint(const DomainName& domain, const LintFinding& finding,
                                          std::string_view subject, absl::Time since) {
@@ -189,6 +204,11 @@ std::optional<InsightFinding> SelectLint(const DomainName& domain, const LintFin
       }
       said.push_back(key);
       said.push_back(value);
+    }
+    if (finding.code == lint_code::kSpfLookupMargin) {
+      out.more_id = IdOf(lint_code::kSpfLookupLimit, out.subject, PlaceOf(finding));
+    } else if (finding.code == lint_code::kSpfLookupLimit) {
+      out.less_id = IdOf(lint_code::kSpfLookupMargin, out.subject, PlaceOf(finding));
     }
     // Where the message alone tells one fault from the other.
     if (finding.code == lint_code::kSpfSyntax || finding.code == lint_code::kDmarcSyntax ||

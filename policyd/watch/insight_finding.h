@@ -28,11 +28,11 @@ inline constexpr size_t kMaxInsightTextBytes = 300;  // path, metadata
 
 // What has to be learned to find something, and to find it gone.
 namespace insight_scope {
-inline constexpr std::string_view kSpf = "spf";                     // the domain's own record
-inline constexpr std::string_view kSpfTree = "spf-tree";            // and all that it leads to
-inline constexpr std::string_view kDmarc = "dmarc";                 // the domain's own record
-inline constexpr std::string_view kDmarcPolicy = "dmarc-policy";    // which record applies
-inline constexpr std::string_view kDmarcReports = "dmarc-reports";  // and who gets its reports
+inline constexpr std::string_view kSpf = "spf";                   // the domain's own record
+inline constexpr std::string_view kSpfTree = "spf-tree";          // and all that it leads to
+inline constexpr std::string_view kDmarc = "dmarc";               // the domain's own record
+inline constexpr std::string_view kDmarcPolicy = "dmarc-policy";  // which record applies
+std::string DmarcReport(std::string_view query_name);             // whether that report host agrees
 std::string Dkim(std::string_view selector);
 std::string Dnssec(std::string_view owner);
 std::string Drift(std::string_view owner);
@@ -49,8 +49,14 @@ struct InsightFinding {
   std::map<std::string, std::string> metadata;
   std::string content;  // 16 hex digits; another one: it says something else
   int64_t weight = 0;   // a count; larger is worse
-  absl::Time since;     // first seen so, as far as is known
+  // One count gives one of two insights: the other's id, if that is told of a larger count, or of a
+  // smaller one. Both empty: it does not.
+  std::string more_id, less_id;
+  absl::Time since;  // first seen so, as far as is known
 };
+
+// Whether insights have this code. INCLUDE_GONE and INCLUDE_NO_SPF are told as SPF_DANGLING.
+bool IsInsightCode(std::string_view code);
 
 // In both nothing means that it is none that people are told of.
 

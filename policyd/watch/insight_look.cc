@@ -51,15 +51,6 @@ void DropCountOfAddresses(std::vector<LintFinding>& findings) {
   if (told) std::erase_if(findings, IsManyAddresses);
 }
 
-// Whether names may stand where `node` or what is below it was cut. Addresses are not watched, so
-// the terms that ask for them are cut as a rule; they lead to no other record.
-bool HidesNames(const SpfNode& node) {
-  const bool addresses =
-      node.kind == SpfKind::kA || node.kind == SpfKind::kMx || node.kind == SpfKind::kExists;
-  if (!node.complete && !node.error.empty() && !addresses) return true;
-  return std::ranges::any_of(node.children, HidesNames);
-}
-
 void Learn(InsightLook& look, std::string scope, bool learned) {
   if (learned) look.learned.insert(scope);
   look.scopes.insert(std::move(scope));
@@ -77,6 +68,7 @@ bool IsLearned(const InsightLook& look, std::string_view scope) {
   // Not judged: it is gone if it can be known that it no longer belongs to the domain.
   if (scope.starts_with(insight_scope::Include(""))) return look.includes_known;
   if (scope.starts_with(insight_scope::Dkim(""))) return look.selectors_known;
+  if (scope.starts_with(insight_scope::DmarcReport(""))) return look.reports_known;
   if (scope.starts_with(insight_scope::Dnssec(""))) {
     // The domain's other names are looked at each time, so they were judged.
     return scope.find("._domainkey.") == std::string_view::npos ? look.includes_known
@@ -90,7 +82,13 @@ DomainSight::DomainSight(DomainRecord domain, DomainName name,
     : domain_(std::move(domain)),
       name_(std::move(name)),
       applied_(LastApplied(changes)),
-      now_(now) {}
+      now_(now) {
+  // Nothing can drift there, and what was told of it before is no longer so.
+  for (const std::string& owner : NothingExpectedAt(changes)) {
+    scopes_.insert(insight_scope::Drift(owner));
+    learned_.insert(insight_scope::Drift(owner));
+  }
+}
 
 bool DomainSight::IsIncluded(const ObservedName& name) const {
   return name.kind == RecordKind::kSpf && name.owner != name_.text();
@@ -132,7 +130,7 @@ void DomainSight::AddDrift(const ObservedName& name, const std::vector<Observati
       learned_.insert(scope);
     }
     scopes_.insert(std::move(scope));
-    std::ranges::move(FindDrift(domain_, applied, history), std::back_inserter(drift_));
+    std::ranges::move(FindDrift(domain_, applied, history, now_), std::back_inserter(drift_));
   }
 }
 
@@ -193,9 +191,11 @@ void DomainSight::JudgeSpf(InsightLook& look) const {
   }
   Select(spf.judgement.findings, name, look);
   const bool own = spf.view.resolver.ok();
-  const bool whole = !spf.tree.has_value() || !HidesNames(spf.tree->root);
+  // Addresses are not watched, so the terms that ask for them are cut as a rule.
+  const bool whole = !spf.tree.has_value() || EveryRecordIsRead(spf.tree->root);
   Learn(look, std::string(insight_scope::kSpf), own);
-  Learn(look, std::string(insight_scope::kSpfTree), own && resolver.AllKnown() && whole);
+  const bool all = !spf.tree.has_value() || spf.tree->findings_left_out == 0;
+  Learn(look, std::string(insight_scope::kSpfTree), own && resolver.AllKnown() && whole && all);
   look.includes_known = own && resolver.AllKnown() && whole;
   Miss(resolver, RecordKind::kSpf, look);
 }
@@ -209,11 +209,19 @@ void DomainSight::JudgeDmarc(InsightLook& look) const {
   const bool policy = dmarc.discovery.has_value();
   Learn(look, std::string(insight_scope::kDmarc), dmarc.view.resolver.ok());
   Learn(look, std::string(insight_scope::kDmarcPolicy), policy);
-  Learn(look, std::string(insight_scope::kDmarcReports),
-        policy && std::ranges::none_of(
-                      dmarc.discovery->destinations, [](const ReportDestination& destination) {
-                        return destination.authorization == ReportAuthorization::kUnknown;
-                      }));
+  look.reports_known = policy;
+  bool all = policy;
+  if (policy && dmarc.discovery->policy_domain) {
+    for (const ReportDestination& destination : dmarc.discovery->destinations) {
+      const auto host = DomainName::Parse(destination.uri.host);
+      if (!host.ok()) continue;  // there is nobody to ask
+      const bool known = destination.authorization != ReportAuthorization::kUnknown;
+      all = all && known;
+      const auto asked = ReportAuthorizationName(*dmarc.discovery->policy_domain, *host);
+      if (asked.ok()) Learn(look, insight_scope::DmarcReport(asked->text()), known);
+    }
+  }
+  Learn(look, "dmarc-reports", all);  // the scope of what was kept before each host had its own
   Miss(resolver, RecordKind::kDmarc, look);
 }
 

@@ -32,6 +32,7 @@ struct InsightLook {
   std::set<std::string> learned;      // of these, all that can be known is
   bool includes_known = false;        // all names that the SPF record leads to are among `scopes`
   bool selectors_known = false;       // all selectors in use are
+  bool reports_known = false;         // all names by which report hosts agree are
   std::vector<std::string> unknown_names;  // owner names, sorted
   std::vector<ObservedName> missing;       // looks at these would tell more
 };

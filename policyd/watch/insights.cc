@@ -84,25 +84,51 @@ InsightRecord Gone(InsightRecord record, absl::Time now) {
 
 using Records = std::map<std::string, InsightRecord>;
 
-// Forgets the least of those that are open, down to the limit. How many were found now.
-uint32_t KeepWorst(const std::set<std::string>& found, size_t limit, Records* records) {
+bool IsOpen(const Records& records, const std::string& id) {
+  const auto record = records.find(id);
+  return record != records.end() && record->second.state != InsightState::kResolved;
+}
+
+// A count that is not known to the end does not take back that it was larger.
+bool IsLowerBound(const InsightFinding& found, const Records& records, const InsightLook& look) {
+  return !found.more_id.empty() && !IsLearned(look, found.scope) && IsOpen(records, found.more_id);
+}
+
+struct LeftOut {
+  uint32_t found = 0;    // now
+  uint32_t unknown = 0;  // not found, nor known to be gone
+};
+
+// Forgets the least of those that are open, down to the limit.
+LeftOut KeepWorst(const std::set<std::string>& found, size_t limit, Records* records) {
   std::vector<const InsightRecord*> open;
   for (const auto& [id, record] : *records) {
     if (record.state != InsightState::kResolved) open.push_back(&record);
   }
-  if (open.size() <= limit) return 0;
+  if (open.size() <= limit) return {};
   std::ranges::stable_sort(open, [](const InsightRecord* a, const InsightRecord* b) {
     return std::tuple(a->severity, IsDecided(*a), b->first_seen) >
            std::tuple(b->severity, IsDecided(*b), a->first_seen);
   });
   std::vector<std::string> least;
-  uint32_t left_out = 0;
+  LeftOut left_out;
   for (size_t i = limit; i < open.size(); ++i) {
     least.push_back(open[i]->id);
-    if (found.contains(open[i]->id)) ++left_out;
+    ++(found.contains(open[i]->id) ? left_out.found : left_out.unknown);
   }
   for (const std::string& id : least) records->erase(id);
   return left_out;
+}
+
+bool AllIsLearned(const InsightLook& look) {
+  return look.learned == look.scopes && look.includes_known && look.selectors_known &&
+         look.reports_known;
+}
+
+// But for the time.
+bool SaysTheSame(InsightLookRecord a, const InsightLookRecord& b) {
+  a.time = b.time;
+  return a == b;
 }
 
 void ForgetResolved(absl::Time now, const InsightLimits& limits, Records* records) {
@@ -125,8 +151,11 @@ InsightUpdate FoldInsights(const std::vector<InsightRecord>& stored,
   Records records;
   for (const InsightRecord& record : stored) records[record.id] = record;
   std::set<std::string> found;
+  std::set<std::string> replaced;  // by the finding of a larger count
   for (const InsightFinding& finding : look.found) {
+    if (IsLowerBound(finding, records, look)) continue;
     found.insert(finding.id);
+    if (!finding.less_id.empty()) replaced.insert(finding.less_id);
     const auto known = records.find(finding.id);
     if (known == records.end()) {
       records[finding.id] = NewInsight(finding, now);
@@ -136,13 +165,18 @@ InsightUpdate FoldInsights(const std::vector<InsightRecord>& stored,
   }
   for (auto& [id, record] : records) {
     if (found.contains(id) || record.state == InsightState::kResolved) continue;
-    if (IsLearned(look, record.scope)) record = Gone(std::move(record), now);
+    if (IsLearned(look, record.scope) || replaced.contains(id))
+      record = Gone(std::move(record), now);
   }
   InsightLookRecord looked;
   looked.time = now;
-  looked.left_out = KeepWorst(found, limits.open, &records);
+  const LeftOut left_out = KeepWorst(found, limits.open, &records);
+  looked.left_out = left_out.found;
+  looked.forgotten_unknown = left_out.unknown;
+  if (before && !AllIsLearned(look)) looked.forgotten_unknown += before->forgotten_unknown;
   looked.unknown_names = look.unknown_names;
-  if (looked.unknown_names.size() > limits.unknown_names) {
+  if (const size_t names = looked.unknown_names.size(); names > limits.unknown_names) {
+    looked.unknown_names_left_out = static_cast<uint32_t>(names - limits.unknown_names);
     looked.unknown_names.resize(limits.unknown_names);
   }
   ForgetResolved(now, limits, &records);
@@ -158,8 +192,7 @@ InsightUpdate FoldInsights(const std::vector<InsightRecord>& stored,
     records.erase(kept);
   }
   for (auto& [id, record] : records) update.put.push_back(std::move(record));
-  const bool same = before && before->unknown_names == looked.unknown_names &&
-                    before->left_out == looked.left_out && now >= before->time &&
+  const bool same = before && SaysTheSame(*before, looked) && now >= before->time &&
                     now - before->time < kLastSeenGrain;
   if (!same) update.look = std::move(looked);
   return update;

@@ -6,6 +6,9 @@
 //   found, and decided about   stays so, unless it is worse: then ACTIVE, without the decision
 //   found, and RESOLVED        ACTIVE again
 //   not found                  RESOLVED, if the look would have found it; else it stays as it is
+// Of two that one count gives (SPF_LOOKUP_MARGIN, SPF_LOOKUP_LIMIT) one is kept open: the larger
+// resolves the smaller, and the smaller is not told of a count that is only a lower bound while the
+// larger is open.
 // Worse is a greater severity, a greater count, or another content.
 
 #ifndef DMARCATE_POLICYD_WATCH_INSIGHTS_H_

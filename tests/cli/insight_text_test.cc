@@ -101,20 +101,39 @@ TEST(InsightText, SaysWhatIsNotKnown) {
   silent->set_domain("domains/b.test");
   silent->mutable_look_time()->set_seconds(1782820800);
   for (const char* name : {"n1", "n2", "n3", "n4", "n5"}) silent->add_names(name);
+  silent->set_names_left_out_count(30);
   v1::InsightUnknown* stale = response.add_unknown();
   stale->set_domain("domains/c.test");
   stale->mutable_look_time()->set_seconds(1782820800);
   stale->set_stale(true);
   stale->set_left_out_count(7);
+  v1::InsightUnknown* unreadable = response.add_unknown();
+  unreadable->set_domain("domains/d.test");
+  unreadable->set_unreadable(true);
   response.set_unknown_left_out(2);
   EXPECT_THAT(
       UnknownLines(response),
       ElementsAre(
           "a.test: nobody has looked yet, or watch.interval in policyd's configuration is 0s",
-          "b.test: nothing could be learned at n1, n2, n3 and 2 more",
+          "b.test: nothing could be learned at n1, n2, n3 and 32 more",
           "c.test: nobody has looked since 2026-06-30T12:00:00Z",
           "c.test: 7 more were found than are kept",
+          "d.test: what is kept about the last look cannot be read; the next one writes it anew",
           "2 more domains of which not everything is known"));
+}
+
+TEST(InsightText, NothingIsKnownWhereNobodyLooked) {
+  v1::ListInsightsResponse response;
+  EXPECT_FALSE(NothingIsKnown(response));
+  v1::InsightUnknown* unknown = response.add_unknown();
+  unknown->mutable_look_time()->set_seconds(1782820800);
+  unknown->add_names("n1");
+  EXPECT_FALSE(NothingIsKnown(response)) << "of one name only";
+  unknown->set_stale(true);
+  EXPECT_TRUE(NothingIsKnown(response));
+  unknown->set_stale(false);
+  response.add_unknown()->set_domain("domains/a.test");
+  EXPECT_TRUE(NothingIsKnown(response));
 }
 
 }  // namespace

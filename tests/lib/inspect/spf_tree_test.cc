@@ -1,5 +1,6 @@
 #include "lib/inspect/spf_tree.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +10,7 @@
 namespace dmarcate {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -133,6 +135,46 @@ TEST_F(SpfTreeTest, AFailedLookupMakesCountsLowerBounds) {
   EXPECT_EQ(Covers(tree, Ip("198.51.100.1")), SpfCoverage::kUnknown);
 }
 
+TEST_F(SpfTreeTest, AddressesThatAreNotKnownLeaveTheCountExact) {
+  Spf("x.test", "v=spf1 -all");
+  for (const char* name : {"example.com", "b.test", "c.test", "d.test", "e.test", "f.test"}) {
+    for (const RrType type : {RrType::kA, RrType::kAaaa, RrType::kMx}) {
+      dns_.Fail(Name(name), type, absl::UnavailableError("x"));
+    }
+  }
+  const auto message = [&] {
+    const SpfTree tree =
+        Expand("v=spf1 a mx a:b.test a:c.test a:d.test a:e.test a:f.test include:x.test -all");
+    EXPECT_EQ(tree.lookup_count, 8);
+    EXPECT_FALSE(tree.complete);
+    return tree.findings.at(0).message;
+  };
+  EXPECT_EQ(message(), "8 of 10 look-ups are used");
+  dns_.Fail(Name("x.test"), RrType::kTxt, absl::UnavailableError("x"));
+  EXPECT_EQ(message(), "at least 8 of 10 look-ups are used");
+}
+
+TEST_F(SpfTreeTest, FindingsBeyondAHundredAreCounted) {
+  std::string text = "v=spf1";
+  for (int i = 0; i < 150; ++i) text += fmt::format(" include:i{}.test", i);
+  const SpfTree tree = Expand(text + " -all");
+  EXPECT_EQ(tree.findings.size(), 100u) << "both limits among them";
+  EXPECT_EQ(tree.findings_left_out, 150 - 98);
+  EXPECT_EQ(Expand("v=spf1 include:i0.test -all").findings_left_out, 0);
+}
+
+TEST_F(SpfTreeTest, FailedLookupsHideNothing) {
+  std::string text = "v=spf1";
+  for (int i = 0; i < 120; ++i) {
+    text += fmt::format(" include:i{}.test", i);
+    dns_.Fail(Name(fmt::format("i{}.test", i)), RrType::kTxt, absl::UnavailableError("x"));
+  }
+  Spf("all.test", "v=spf1 +all");
+  const SpfTree tree = Expand(text + " include:all.test -all");
+  EXPECT_THAT(Codes(tree), Contains("SPF_PLUS_ALL"));
+  EXPECT_EQ(tree.findings_left_out, 0);
+}
+
 TEST_F(SpfTreeTest, DanglingIncludes) {
   dns_.SetTxt(Name("nospf.test"), {"something else"});
   dns_.SetTxt(Name("two.test"), {"v=spf1 -all", "v=spf1 ~all"});
@@ -234,6 +276,16 @@ TEST_F(SpfTreeTest, TheTimeBudgetCuts) {
   EXPECT_FALSE(tree->complete);
   EXPECT_EQ(tree->query_count, 7);  // 21 seconds
   EXPECT_THAT(tree->incomplete_reason, HasSubstr("20 seconds"));
+}
+
+TEST_F(SpfTreeTest, ToldToStopItAsksNothingMore) {
+  Spf("a.test", "v=spf1 include:b.test -all");
+  budget_.stop = [&] { return dns_.queries().size() == 2; };
+  const SpfTree tree = Expand("v=spf1 include:a.test include:c.test -all");
+  EXPECT_EQ(dns_.queries().size(), 2u);
+  EXPECT_FALSE(tree.complete);
+  EXPECT_THAT(tree.incomplete_reason, HasSubstr("told to stop"));
+  EXPECT_THAT(Codes(tree), testing::Each("LOOKUP_FAILED"));
 }
 
 TEST_F(SpfTreeTest, MoreThanTenExchangesArePermerror) {

@@ -108,7 +108,7 @@ TEST_P(InsightStoreTest, WhatIsNotThereIsNotFound) {
 
 TEST_P(InsightStoreTest, KeepsTheLook) {
   EXPECT_EQ(*store().GetInsightLook("example.com"), std::nullopt);
-  const InsightLookRecord look{kNow, {"a.test", "b.test"}, 3};
+  const InsightLookRecord look{kNow, {"a.test", "b.test"}, 3, 4, 5};
   Update({.put = {}, .forget = {}, .look = look});
   EXPECT_EQ(*store().GetInsightLook("example.com"), look);
   Update({.put = {Full()}, .forget = {}, .look = {}});

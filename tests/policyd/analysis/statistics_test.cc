@@ -70,6 +70,20 @@ TEST(Statistics, CountsMessagesByAllThatHappenedToThem) {
   ExpectExact(got);
 }
 
+TEST(Statistics, SaysWhetherItKeptEverySelector) {
+  const auto gather = [](size_t selectors) {
+    std::vector<AggregateRecord> rows;
+    for (size_t i = 0; i < selectors; ++i) {
+      rows.push_back(Row(1).Dkim("example.com", fmt::format("s{:02}", i)));
+    }
+    return Gather({Report(kDay, rows)});
+  };
+  EXPECT_EQ(gather(kMaxSelectorsKept).selectors.size(), kMaxSelectorsKept);
+  EXPECT_TRUE(gather(kMaxSelectorsKept).selectors_known);
+  EXPECT_EQ(gather(kMaxSelectorsKept + 1).selectors.size(), kMaxSelectorsKept);
+  EXPECT_FALSE(gather(kMaxSelectorsKept + 1).selectors_known);
+}
+
 TEST(Statistics, SourcesComeByMessagesAndKnowTheirAddresses) {
   const DomainStatistics got =
       Gather({Report(kDay,

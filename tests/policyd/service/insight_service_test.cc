@@ -186,20 +186,44 @@ TEST_F(InsightServiceTest, AnEmptyListSaysWhatIsNotKnown) {
   for (const char* name : {"a.test", "b.test", "c.test", "d.test"}) world_.AddDomain(name);
   const absl::Time now = world_.clock().Now();
   Looked("a.test", {now - absl::Hours(2), {}, 0});
-  Looked("b.test", {now, {"_dmarc.b.test"}, 0});
+  Looked("b.test", {now, {"_dmarc.b.test"}, 0, 30, 0});
   Looked("c.test", {now - absl::Hours(25), {}, 0});
-  Looked("d.test", {now, {}, 7});
+  Looked("d.test", {now, {}, 7, 0, 2});
   const v1::ListInsightsResponse response = List("-");
   EXPECT_THAT(response.insights(), IsEmpty());
   ASSERT_THAT(response.unknown(), SizeIs(4));
   EXPECT_EQ(response.unknown(0).domain(), "domains/b.test");
   EXPECT_THAT(response.unknown(0).names(), ElementsAre("_dmarc.b.test"));
+  EXPECT_EQ(response.unknown(0).names_left_out_count(), 30);
   EXPECT_FALSE(response.unknown(0).stale());
   EXPECT_EQ(response.unknown(1).domain(), "domains/c.test");
   EXPECT_TRUE(response.unknown(1).stale());
-  EXPECT_EQ(response.unknown(2).left_out_count(), 7);
+  EXPECT_EQ(response.unknown(2).left_out_count(), 9);
   EXPECT_EQ(response.unknown(3).domain(), "domains/example.com");
   EXPECT_FALSE(response.unknown(3).has_look_time()) << "nobody has looked";
+}
+
+TEST_F(InsightServiceTest, ALookThatDoesNotDecodeIsSaidAndHidesNothing) {
+  world_.AddDomain("a.test");
+  Looked("a.test", {world_.clock().Now(), {}, 0});
+  Looked("example.com", {world_.clock().Now(), {}, 0});
+  Put("a", Severity::kError, "a.test");
+  Put("b");
+  world_.insights().FailLook("a.test", absl::DataLossError("does not decode"));
+  const v1::ListInsightsResponse response = List("-");
+  EXPECT_THAT(Ids(response), SizeIs(2));
+  ASSERT_THAT(response.unknown(), SizeIs(1));
+  EXPECT_EQ(response.unknown(0).domain(), "domains/a.test");
+  EXPECT_TRUE(response.unknown(0).unreadable());
+}
+
+TEST_F(InsightServiceTest, ADiskThatFailsIsNoEmptyList) {
+  world_.insights().FailLook("example.com", absl::UnavailableError("disk"));
+  v1::ListInsightsRequest request;
+  request.set_parent("domains/example.com");
+  v1::ListInsightsResponse response;
+  EXPECT_EQ(world_.Call<InsightService>(&Stub::ListInsights, request, &response).error_code(),
+            grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST_F(InsightServiceTest, SaysOfHowManyDomainsNotEverythingIsKnown) {
@@ -207,6 +231,15 @@ TEST_F(InsightServiceTest, SaysOfHowManyDomainsNotEverythingIsKnown) {
   const v1::ListInsightsResponse response = List("-");
   EXPECT_THAT(response.unknown(), SizeIs(100));
   EXPECT_EQ(response.unknown_left_out(), 21);
+  // Of which nothing is known before the others.
+  for (int i = 0; i < 110; ++i) {
+    Looked(fmt::format("d{:03}.test", i), {world_.clock().Now(), {"_dmarc.test"}, 0});
+  }
+  const v1::ListInsightsResponse mixed = List("-");
+  ASSERT_THAT(mixed.unknown(), SizeIs(100));
+  EXPECT_EQ(mixed.unknown(0).domain(), "domains/d110.test");
+  EXPECT_EQ(mixed.unknown(10).domain(), "domains/example.com");
+  EXPECT_EQ(mixed.unknown(11).domain(), "domains/d000.test");
 }
 
 TEST_F(InsightServiceTest, AcceptKeepsWhoAndWhy) {
@@ -246,6 +279,24 @@ TEST_F(InsightServiceTest, AcceptingTwiceIsOk) {
   request.set_request_id("6f9619ff-8b86-4011-b42d-00c04fc964ff");
   ASSERT_TRUE(Accept(request).ok());
   EXPECT_TRUE(Accept(request).ok());
+}
+
+TEST_F(InsightServiceTest, AnEtagIsOfWhatWasSeen) {
+  Put("a");
+  const v1::AcceptInsightRequest seen = Accepting("a");
+  // Forgotten, and found again: another thing under the same name, at its first revision again.
+  InsightRecord record = *world_.insights().GetInsight("example.com", "a");
+  record.content = "fedcba9876543210";
+  Update("example.com", {.put = {record}, .forget = {}, .look = {}});
+  EXPECT_EQ(ReasonOf(Accept(seen)), "ETAG_MISMATCH");
+  record.content = "0123456789abcdef";
+  record.first_seen = world_.clock().Now();
+  Update("example.com", {.put = {record}, .forget = {}, .look = {}});
+  EXPECT_EQ(ReasonOf(Accept(seen)), "ETAG_MISMATCH") << "the same, and later";
+  record.last_seen += absl::Hours(1);
+  const v1::AcceptInsightRequest again = Accepting("a");
+  Update("example.com", {.put = {record}, .forget = {}, .look = {}});
+  EXPECT_TRUE(Accept(again).ok()) << "seeing it once more changes nothing";
 }
 
 TEST_F(InsightServiceTest, WhatIsResolvedStaysSo) {
@@ -301,6 +352,15 @@ TEST_F(InsightServiceTest, Errors) {
   list.set_min_severity(static_cast<v1::Severity>(9));
   EXPECT_EQ(reason(), "FIELD_INVALID");
   list.clear_min_severity();
+  for (const char* code : {"SPF_DANGLINK", "spf_dangling", "INCLUDE_GONE", ""}) {
+    list.add_codes(code);
+    EXPECT_EQ(reason(), "FIELD_INVALID") << code;
+    list.clear_codes();
+  }
+  for (const char* code : {"SPF_DANGLING", "DRIFT_RUA_LOST", "INCLUDE_CHANGED", "DNSSEC_BOGUS"}) {
+    list.add_codes(code);
+  }
+  EXPECT_EQ(reason(), "");
   list.set_page_size(-1);
   EXPECT_EQ(reason(), "PAGE_SIZE_NEGATIVE");
 }
@@ -333,10 +393,11 @@ class InsightWatchTest : public InsightServiceTest {
     }
     return out;
   }
+  Selectors selectors_;
   FakePacer pacer_{world_.clock()};
   RecordWatcher watcher_{
       {world_.policies(), world_.observations(), world_.resolver(), world_.authoritative(),
-       world_.clock(), pacer_, [](const std::string&) { return Texts(); }, &world_.book()},
+       world_.clock(), pacer_, [this](const std::string&) { return selectors_; }, &world_.book()},
       {}};
 };
 
@@ -394,6 +455,25 @@ TEST_F(InsightWatchTest, LooksWhetherReportHostsAgree) {
   EXPECT_THAT(Told(), ElementsAre("DMARC_RUA_UNAUTHORIZED ACTIVE"));
 }
 
+TEST_F(InsightWatchTest, SelectorsThatAreNotAllTakeNoKeyFromTheList) {
+  SetTxt("s1._domainkey.example.com", {"v=DKIM1; p="});
+  selectors_ = {{"s1"}, true};
+  Look();
+  ASSERT_THAT(Told(), ElementsAre("DKIM_KEY_REVOKED_IN_USE ACTIVE"));
+  // As many as are kept of a source, and s1 is not among them.
+  selectors_ = {{}, false};
+  for (int i = 0; i < 16; ++i) {
+    selectors_.names.push_back(fmt::format("a{:02}", i));
+    SetTxt(fmt::format("a{:02}._domainkey.example.com", i), {"v=DKIM1; p="});
+  }
+  Look();
+  EXPECT_THAT(Told(), testing::Contains("DKIM_KEY_REVOKED_IN_USE ACTIVE").Times(17));
+  selectors_.all = true;
+  Look();
+  EXPECT_THAT(Told(), testing::Contains("DKIM_KEY_REVOKED_IN_USE ACTIVE").Times(16));
+  EXPECT_THAT(Told(), testing::Contains("DKIM_KEY_REVOKED_IN_USE RESOLVED").Times(1));
+}
+
 TEST_F(InsightWatchTest, ALookDoesNotTakeBackADecision) {
   SetTxt("_dmarc.example.com", {"v=DMARC1; p=none"});
   Look();
@@ -409,7 +489,7 @@ TEST_F(InsightWatchTest, NamesOverTheLimitStayUnknown) {
   // Five of its own, and one include.
   RecordWatcher small(
       {world_.policies(), world_.observations(), world_.resolver(), world_.authoritative(),
-       world_.clock(), pacer_, [](const std::string&) { return Texts(); }, &world_.book()},
+       world_.clock(), pacer_, [](const std::string&) { return Selectors(); }, &world_.book()},
       {.names_per_domain = 6});
   ASSERT_TRUE(small.RunDue());
   EXPECT_THAT(Told(), IsEmpty());
@@ -424,6 +504,16 @@ TEST_F(InsightWatchTest, AHistoryThatDoesNotDecodeIsUnknownAndHidesNothingElse) 
   Look();
   EXPECT_THAT(Told(), ElementsAre("SPF_PLUS_ALL ACTIVE"));
   EXPECT_THAT(List().unknown(0).names(), ElementsAre("_dmarc.example.com"));
+}
+
+TEST_F(InsightWatchTest, ALookThatDoesNotDecodeIsWrittenAnew) {
+  SetTxt("_dmarc.example.com", {"v=DMARC1; p=none"});
+  Look();
+  world_.insights().FailLook("example.com", absl::DataLossError("does not decode"));
+  ASSERT_THAT(List().unknown(), SizeIs(1));
+  Look();
+  EXPECT_THAT(List().unknown(), IsEmpty());
+  EXPECT_THAT(Told(), ElementsAre("DMARC_NO_RUA ACTIVE"));
 }
 
 TEST_F(InsightWatchTest, AStoreThatFailsHoldsUpNoLook) {

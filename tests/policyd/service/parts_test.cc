@@ -2,6 +2,7 @@
 #include <atomic>
 #include <latch>
 
+#include "fmt/format.h"
 #include "gtest/gtest.h"
 
 #include "dmarcate/v1/domain.pb.h"
@@ -244,6 +245,23 @@ TEST(SelectorMemory, ReadsReportsOnceADayAndKeepsNothingElse) {
   clock.Advance(absl::Hours(48));
   memory.Get("a.example");
   EXPECT_EQ(cache.computations(), 3u);
+}
+
+TEST(ReportedSelectors, AreAllOnlyIfNoneWasLeftOut) {
+  DomainStatistics statistics;
+  EXPECT_FALSE(ReportedSelectors(statistics).all) << "reports may be what is missing";
+  statistics.selectors = {"no selector", "s1", "s2"};
+  EXPECT_EQ(ReportedSelectors(statistics, {"s2", "s9"}).names,
+            (std::vector<std::string>{"s2", "s9", "s1"}));
+  EXPECT_TRUE(ReportedSelectors(statistics).all);
+  statistics.selectors_known = false;  // a source has more than are kept of it
+  EXPECT_FALSE(ReportedSelectors(statistics).all);
+  statistics.selectors_known = true;
+  statistics.selectors.clear();
+  for (int i = 0; i < 50; ++i) statistics.selectors.push_back(fmt::format("s{:02}", i));
+  EXPECT_TRUE(ReportedSelectors(statistics).all);
+  EXPECT_FALSE(ReportedSelectors(statistics, {"x"}).all) << "no room for the last";
+  EXPECT_EQ(ReportedSelectors(statistics, {"x"}).names.size(), kMaxSelectors);
 }
 
 class ReportPagesTest : public testing::Test {

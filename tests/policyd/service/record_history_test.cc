@@ -245,7 +245,9 @@ TEST_F(RecordHistoryTest, AnOutageIsNoDrift) {
   world_.authoritative().Fail(Name("_dmarc.example.com"), RrType::kTxt,
                               absl::UnavailableError("x"));
   SetTxt("example.com", {"v=spf1 -all"});
-  EXPECT_THAT(Codes(Inspect()), IsEmpty());
+  const v1::InspectRecordsResponse response = Inspect();
+  EXPECT_THAT(Codes(response), IsEmpty());
+  EXPECT_THAT(response.drift_unknown_names(), ElementsAre("_dmarc.example.com"));
 }
 
 TEST_F(RecordHistoryTest, ChangesOfTodayAreSearchedBehindManyOthers) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <latch>
 #include <string>
 #include <thread>
 #include <vector>
@@ -258,6 +259,45 @@ TEST_F(EndlessLookTest, EndsWhenPolicydStops) {
   caller.join();
   EXPECT_TRUE(ended_);
   EXPECT_EQ(reason, "SHUTTING_DOWN") << "half a look is no answer";
+}
+
+// policyd is told to end while the first question is asked. The reason of the answer.
+template <typename Request, typename Response>
+std::string EndAtTheFirstQuestion(World& world,
+                                  grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                               Response*),
+                                  const Request& request) {
+  std::latch asking(1), go_on(1);
+  std::atomic<int> questions = 0;
+  world.resolver().Before([&](const FakeResolver::Query&) {
+    if (questions++ > 0) return;
+    asking.count_down();
+    go_on.wait();
+  });
+  std::string reason;
+  std::thread caller([&] {
+    Response response;
+    reason = ReasonOf(world.Call<RecordService>(method, request, &response));
+  });
+  asking.wait();
+  world.StartDraining();
+  go_on.count_down();
+  caller.join();
+  world.resolver().Before(nullptr);
+  EXPECT_EQ(questions, 1) << "nobody waits for the others";
+  return reason;
+}
+
+TEST_F(RecordServiceTest, LintingEndsWhenPolicydStops) {
+  v1::LintRecordsRequest request;
+  request.set_parent("domains/example.com");
+  EXPECT_EQ(EndAtTheFirstQuestion(world_, &Stub::LintRecords, request), "SHUTTING_DOWN");
+}
+
+TEST_F(RecordServiceTest, ExpandingEndsWhenPolicydStops) {
+  v1::ExpandSpfRequest request;
+  request.set_parent("domains/example.com");
+  EXPECT_EQ(EndAtTheFirstQuestion(world_, &Stub::ExpandSpf, request), "SHUTTING_DOWN");
 }
 
 TEST_F(RecordServiceTest, WhenNothingCanBeLearnedTheDnsIsUnavailable) {

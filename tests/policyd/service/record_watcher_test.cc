@@ -3,8 +3,12 @@
 #include "policyd/service/record_watcher.h"
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
+#include <latch>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -61,9 +65,10 @@ class RecordWatcherTest : public testing::Test {
   }
   RecordWatcher& watcher() {
     if (!watcher_) {
-      watcher_.emplace(WatchWorld{policies_, observations_, watched_, authoritative_, clock_,
-                                  pacer_, [this](const std::string&) { return selectors_; }},
-                       options_);
+      watcher_.emplace(
+          WatchWorld{policies_, observations_, watched_, authoritative_, clock_, pacer_,
+                     [this](const std::string&) { return Selectors{selectors_, true}; }},
+          options_);
     }
     return *watcher_;
   }
@@ -280,18 +285,47 @@ TEST_F(RecordWatcherTest, StopsBetweenTwoQuestions) {
   EXPECT_THAT(*observations_.ListObserved("example.com"), IsEmpty()) << "half a look says nothing";
 }
 
-// Real threads and real time; the names come in whatever order.
+// Tells of each history that was written.
+class TellingStore final : public ObservationStore {
+ public:
+  TellingStore(ObservationStore& store, std::function<void()> wrote)
+      : store_(store), wrote_(std::move(wrote)) {}
+  absl::StatusOr<std::vector<ObservedName>> ListObserved(std::string_view domain) override {
+    return store_.ListObserved(domain);
+  }
+  absl::StatusOr<std::vector<Observation>> GetHistory(std::string_view domain,
+                                                      const ObservedName& name) override {
+    return store_.GetHistory(domain, name);
+  }
+  absl::Status UpdateHistory(std::string_view domain, const ObservedName& name,
+                             const HistoryUpdate& update) override {
+    const absl::Status status = store_.UpdateHistory(domain, name, update);
+    wrote_();
+    return status;
+  }
+
+ private:
+  ObservationStore& store_;
+  const std::function<void()> wrote_;
+};
+
+// Real threads; the names come in whatever order, and it lasts as long as it lasts.
 TEST_F(RecordWatcherTest, RunsOnThreads) {
   for (int i = 0; i < 20; ++i) AddDomain("d" + std::to_string(i) + ".test");
   options_.looks_per_second = 1000;
-  watcher().Start();
-  const SystemClock real;
-  const absl::Duration end = real.Monotonic() + absl::Seconds(20);
-  SystemPacer pause;
-  while (real.Monotonic() < end && observations_.ListObserved("d19.test")->size() < 6) {
-    pause.Wait(absl::Milliseconds(10));
-  }
-  watcher().Stop();
+  std::latch all(1);
+  std::atomic<bool> told = false;
+  TellingStore store(observations_, [&] {
+    if (observations_.ListObserved("d19.test")->size() == 6 && !told.exchange(true)) {
+      all.count_down();
+    }
+  });
+  RecordWatcher threads({policies_, store, watched_, authoritative_, clock_, pacer_,
+                         [this](const std::string&) { return Selectors{selectors_, true}; }},
+                        options_);
+  threads.Start();
+  all.wait();
+  threads.Stop();
   EXPECT_THAT(*observations_.ListObserved("d19.test"), SizeIs(6));
 }
 

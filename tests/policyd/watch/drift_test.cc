@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 
 #include "policyd/plan/txt_image.h"
+#include "policyd/watch/remembered.h"
 #include "tests/policyd/watch/watch_testing.h"
 
 namespace dmarcate {
@@ -47,6 +48,12 @@ Texts Codes(const std::vector<Drift>& found) {
   Texts out;
   for (const Drift& drift : found) out.push_back(drift.code);
   return out;
+}
+
+// At hour 12.
+std::vector<Drift> Told(const DomainRecord& domain, const AppliedRecord& applied,
+                        const std::vector<Observation>& history) {
+  return FindDrift(domain, applied, history, At(12));
 }
 
 struct Case {
@@ -109,14 +116,12 @@ TEST(FindDrift, ComparesByMeaning) {
        {}},
   };
   for (const Case& test : kCases) {
-    EXPECT_EQ(Codes(FindDrift(Domain(), test.applied, {Seen(test.live, 1, 2)})), test.want)
-        << test.name;
+    EXPECT_EQ(Codes(Told(Domain(), test.applied, {Seen(test.live, 1, 2)})), test.want) << test.name;
   }
 }
 
 TEST(FindDrift, SaysWhatToDo) {
-  const auto found =
-      FindDrift(Domain(), AppliedSpf(), {Seen({"v=spf1 mx include:a.test ~all"}, 1)});
+  const auto found = Told(Domain(), AppliedSpf(), {Seen({"v=spf1 mx include:a.test ~all"}, 1)});
   ASSERT_THAT(found, SizeIs(1));
   const Drift& drift = found[0];
   EXPECT_EQ(drift.severity, Severity::kError);
@@ -131,7 +136,7 @@ TEST(FindDrift, SaysWhatToDo) {
 
 TEST(FindDrift, AWeakerPolicyIsAnError) {
   const auto severity = [](const std::string& live) {
-    const auto found = FindDrift(Domain(), AppliedDmarc(), {Seen({live}, 1)});
+    const auto found = Told(Domain(), AppliedDmarc(), {Seen({live}, 1)});
     return found.size() == 1 ? found[0].severity : Severity::kInfo;
   };
   const std::string rua = "; rua=mailto:r-1@reports.test,mailto:o@example.com";
@@ -144,8 +149,8 @@ TEST(FindDrift, AWeakerPolicyIsAnError) {
 
 TEST(FindDrift, AWeakerAllIsAnError) {
   const auto severity = [](const std::string& all) {
-    const auto found = FindDrift(Domain(), AppliedSpf(),
-                                 {Seen({"v=spf1 mx include:a.test include:b.test" + all}, 1)});
+    const auto found =
+        Told(Domain(), AppliedSpf(), {Seen({"v=spf1 mx include:a.test include:b.test" + all}, 1)});
     return found.size() == 1 ? found[0].severity : Severity::kInfo;
   };
   EXPECT_EQ(severity(" +all"), Severity::kError);
@@ -160,42 +165,51 @@ TEST(FindDrift, ARevokedAddressMayGo) {
   domain.report_addresses[1].revoke_time = At(0);
   const AppliedRecord applied =
       Applied("_dmarc.example.com", {"v=DMARC1; p=none; rua=mailto:r-1@reports.test"});
-  EXPECT_EQ(Codes(FindDrift(domain, applied, {Seen({"v=DMARC1; p=none"}, 1)})),
+  EXPECT_EQ(Codes(Told(domain, applied, {Seen({"v=DMARC1; p=none"}, 1)})),
             Texts{"DRIFT_RECORD_CHANGED"});
   domain.report_mailbox = "R-1@Reports.test";
-  EXPECT_EQ(Codes(FindDrift(domain, applied, {Seen({"v=DMARC1; p=none"}, 1)})),
-            Texts{"DRIFT_RUA_LOST"})
+  EXPECT_EQ(Codes(Told(domain, applied, {Seen({"v=DMARC1; p=none"}, 1)})), Texts{"DRIFT_RUA_LOST"})
       << "the operator's own, in any case";
 }
 
 TEST(FindDrift, AnAliasIsToldWhateverItLeadsTo) {
   Observation seen = Seen({kSpf}, 1);
   seen.cname_chain = {"elsewhere.test"};
-  auto found = FindDrift(Domain(), AppliedSpf(), {seen});
+  auto found = Told(Domain(), AppliedSpf(), {seen});
   EXPECT_EQ(Codes(found), Texts{"DRIFT_CNAME"});
   EXPECT_EQ(found[0].severity, Severity::kWarning);
   seen.values.clear();
   seen.outcome = ObservedOutcome::kNxDomain;
-  found = FindDrift(Domain(), AppliedSpf(), {seen});
+  found = Told(Domain(), AppliedSpf(), {seen});
   EXPECT_THAT(Codes(found), ElementsAre("DRIFT_CNAME", "DRIFT_RECORD_GONE"));
   EXPECT_EQ(found[0].severity, Severity::kError);
 }
 
 TEST(FindDrift, UnknownIsNoDrift) {
-  EXPECT_THAT(FindDrift(Domain(), AppliedSpf(), {}), IsEmpty());
-  EXPECT_THAT(FindDrift(Domain(), AppliedSpf(), {Unknown(ObservedOutcome::kTimeout, 1)}),
-              IsEmpty());
-  // What was known before goes on.
+  EXPECT_THAT(Told(Domain(), AppliedSpf(), {}), IsEmpty());
+  EXPECT_THAT(Told(Domain(), AppliedSpf(), {Unknown(ObservedOutcome::kTimeout, 1)}), IsEmpty());
   EXPECT_THAT(
-      FindDrift(Domain(), AppliedSpf(), {Unknown(ObservedOutcome::kBogus, 3), Seen({kSpf}, 1, 2)}),
+      Told(Domain(), AppliedSpf(), {Unknown(ObservedOutcome::kBogus, 3), Seen({kSpf}, 1, 2)}),
       IsEmpty());
   Observation cut = Seen({"site=1"}, 1);
   cut.values_sha256 = "x";
-  EXPECT_THAT(FindDrift(Domain(), AppliedSpf(), {cut}), IsEmpty()) << "it may be among the rest";
+  EXPECT_THAT(Told(Domain(), AppliedSpf(), {cut}), IsEmpty()) << "it may be among the rest";
+}
+
+TEST(FindDrift, OnlyAFreshLookTells) {
+  const Observation lost = Seen({"v=spf1 mx ~all"}, 1, 2);
+  const auto told = [&](const std::vector<Observation>& history, absl::Time now) {
+    return !FindDrift(Domain(), AppliedSpf(), history, now).empty();
+  };
+  EXPECT_TRUE(told({lost}, At(2) + kRememberedFor));
+  EXPECT_FALSE(told({lost}, At(2) + kRememberedFor + absl::Seconds(1))) << "nobody looks any more";
+  EXPECT_FALSE(told({Unknown(ObservedOutcome::kTimeout, 3, 400), lost}, At(400)))
+      << "it may be long put right";
+  EXPECT_FALSE(told({Unknown(ObservedOutcome::kTimeout, 3), lost}, At(4))) << "nothing was learned";
 }
 
 TEST(FindDrift, WhatWasSeenBeforeTheChangeIsNoDrift) {
-  EXPECT_THAT(FindDrift(Domain(), AppliedSpf(), {Seen({"v=spf1 -all"}, -2, -1)}), IsEmpty());
+  EXPECT_THAT(Told(Domain(), AppliedSpf(), {Seen({"v=spf1 -all"}, -2, -1)}), IsEmpty());
 }
 
 TEST(FindDrift, SinceIsWhenItBeganWithoutABreak) {
@@ -204,21 +218,21 @@ TEST(FindDrift, SinceIsWhenItBeganWithoutABreak) {
     return Seen({std::string("v=spf1 mx include:a.test ") + more + "~all"}, first, last);
   };
   // Another change of the record does not make the term's loss younger.
-  auto found = FindDrift(Domain(), AppliedSpf(), {lost(9, 10, "a "), lost(5, 8), right});
+  auto found = Told(Domain(), AppliedSpf(), {lost(9, 10, "a "), lost(5, 8), right});
   ASSERT_THAT(Codes(found), ElementsAre("DRIFT_TERM_LOST", "DRIFT_RECORD_CHANGED"));
   EXPECT_EQ(found[0].since, At(5));
   EXPECT_EQ(found[1].since, At(9));
   // It was put right in between.
-  found = FindDrift(Domain(), AppliedSpf(), {lost(9, 10), right, lost(0, 1)});
+  found = Told(Domain(), AppliedSpf(), {lost(9, 10), right, lost(0, 1)});
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].since, At(9));
   // An outage in between is no break.
-  found = FindDrift(
+  found = Told(
       Domain(), AppliedSpf(),
       {lost(9, 10, "exists:x.test "), Unknown(ObservedOutcome::kTimeout, 8), lost(5, 7), right});
   EXPECT_EQ(found[0].since, At(5));
   // Not before the change that it drifts from.
-  found = FindDrift(Domain(), AppliedSpf(), {lost(-5, 3)});
+  found = Told(Domain(), AppliedSpf(), {lost(-5, 3)});
   EXPECT_EQ(found[0].since, At(0));
 }
 
@@ -258,6 +272,20 @@ TEST(LastApplied, NothingIsExpectedWhereTheOutcomeIsOpen) {
               ElementsAre("1d"));
 }
 
+TEST(LastApplied, SaysWhereNothingIsExpected) {
+  const RecordChangeRecord spf = Change("s", {}), dmarc = Change("d", {});
+  const ChangeRecord done = Journal("1", ChangeState::kSucceeded, {spf, dmarc});
+  const ChangeRecord lost = Journal("2", ChangeState::kNeedsAttention, {spf});
+  EXPECT_THAT(NothingExpectedAt({done}), IsEmpty());
+  EXPECT_THAT(NothingExpectedAt({lost, done}), ElementsAre("s"));
+  EXPECT_THAT(NothingExpectedAt({Journal("3", ChangeState::kApplying, {dmarc}), lost, done}),
+              IsEmpty())
+      << "that change has yet to say";
+  EXPECT_THAT(NothingExpectedAt({Journal("3", ChangeState::kSucceeded, {spf}), lost, done}),
+              IsEmpty());
+  EXPECT_THAT(NothingExpectedAt({Journal("2", ChangeState::kRolledBack, {spf}), done}), IsEmpty());
+}
+
 // ---- Included names ----
 
 struct IncludedCase {
@@ -291,7 +319,10 @@ TEST(FindIncludedDrift, TellsWhatHappenedToTheName) {
       {"WasUnreadable", {Unknown(ObservedOutcome::kTimeout, -3, -2), good}, {}},
       {"ChangedThenUnreadable",
        {Unknown(ObservedOutcome::kTimeout, 3), other, good},
-       {"INCLUDE_UNREADABLE", "INCLUDE_CHANGED"}},
+       {"INCLUDE_UNREADABLE"}},
+      {"GoneLongAgoThenUnreadable",
+       {Unknown(ObservedOutcome::kTimeout, -400, 3), NxDomain(-900, -401)},
+       {"INCLUDE_UNREADABLE"}},
   };
   for (const IncludedCase& test : kCases) {
     EXPECT_EQ(Codes(FindIncludedDrift(*DomainName::Parse("example.com"),

@@ -319,8 +319,9 @@ TEST(InsightLook, WhatDidNotAnswerIsNotLearned) {
   memory.Set(kDmarc, {Unknown(ObservedOutcome::kServfail, 5, 8), Seen({}, 1, 4)});
   const InsightLook look = memory.Judge();
   EXPECT_THAT(Codes(look), IsEmpty()) << "no absence is made of it";
-  for (const char* scope : {"spf", "spf-tree", "dmarc", "dmarc-policy", "dmarc-reports",
-                            "dnssec/example.com", "include/long.gone.test"}) {
+  for (const char* scope :
+       {"spf", "spf-tree", "dmarc", "dmarc-policy", "dmarc-reports", "dmarc-report/a.test",
+        "dnssec/example.com", "include/long.gone.test"}) {
     EXPECT_FALSE(IsLearned(look, scope)) << scope;
   }
   EXPECT_TRUE(IsLearned(look, "include/_spf.vendor.test"));
@@ -337,10 +338,45 @@ TEST(InsightLook, ASilentIncludeHidesTheTreeAndNotTheRecord) {
   EXPECT_FALSE(IsLearned(look, "include/long.gone.test"));
 }
 
+TEST(InsightLook, NearTheLimitAndOverItKnowEachOther) {
+  Memory near, over;
+  near.SetText(kSpf, {SpfWithIncludes(8, &near)});
+  over.SetText(kSpf, {SpfWithIncludes(11, &over)});
+  const InsightFinding margin = Only(near.Judge(), "SPF_LOOKUP_MARGIN");
+  const InsightFinding limit = Only(over.Judge(), "SPF_LOOKUP_LIMIT");
+  EXPECT_EQ(margin.more_id, limit.id);
+  EXPECT_EQ(limit.less_id, margin.id);
+  EXPECT_EQ(margin.less_id + limit.more_id, "");
+}
+
 TEST(InsightLook, AddressesAreNoHoleInTheTree) {
   Memory memory;
   memory.SetText(kSpf, {"v=spf1 a mx include:_spf.vendor.test -all"});
   EXPECT_TRUE(IsLearned(memory.Judge(), "spf-tree"));
+}
+
+TEST(InsightLook, AfterAChangeOfUnknownOutcomeNothingDrifts) {
+  Memory memory;
+  memory.Apply("_dmarc.example.com", "v=DMARC1; p=quarantine");
+  const InsightFinding before = Only(memory.Judge(), "DRIFT_RECORD_CHANGED");
+  Memory lost;
+  lost.Apply("_dmarc.example.com", "v=DMARC1; p=none", ChangeState::kNeedsAttention);
+  lost.Apply("_dmarc.example.com", "v=DMARC1; p=quarantine");
+  EXPECT_THAT(Codes(lost.Judge()), IsEmpty());
+  EXPECT_TRUE(IsLearned(lost.Judge(), before.scope)) << "else it would be told for ever";
+  Memory running;
+  running.Apply("_dmarc.example.com", "v=DMARC1; p=none", ChangeState::kVerifying);
+  running.Apply("_dmarc.example.com", "v=DMARC1; p=quarantine");
+  EXPECT_FALSE(IsLearned(running.Judge(), before.scope)) << "it has yet to say";
+}
+
+TEST(InsightLook, DriftIsToldFromTheLastLookAlone) {
+  Memory memory;
+  memory.Apply("_dmarc.example.com", "v=DMARC1; p=quarantine");
+  memory.Set(kDmarc, {Unknown(ObservedOutcome::kTimeout, 5, 8),
+                      Seen({"v=DMARC1; p=reject; rua=mailto:r@example.com"}, 1, 4)});
+  EXPECT_THAT(Codes(memory.Judge()), IsEmpty());
+  EXPECT_FALSE(IsLearned(memory.Judge(), "drift/_dmarc.example.com"));
 }
 
 TEST(InsightLook, AnOldLookSaysNothingAboutNow) {
@@ -362,6 +398,37 @@ TEST(InsightLook, NamesThatWouldTellMoreAreAskedFor) {
   EXPECT_THAT(
       memory.Judge().missing,
       ElementsAre(ObservedName{"example.com._report._dmarc.reports.test", RecordKind::kDmarc}));
+}
+
+TEST(InsightLook, AReportHostThatCannotBeAskedHidesItselfAlone) {
+  Memory memory;
+  memory.SetText(kDmarc,
+                 {"v=DMARC1; p=reject; rua=mailto:r@silent.test,mailto:r@refuses.test,mailto:x@"});
+  memory.Set({"example.com._report._dmarc.silent.test", RecordKind::kDmarc},
+             {Unknown(ObservedOutcome::kTimeout, 2, 8)});
+  memory.Set({"example.com._report._dmarc.refuses.test", RecordKind::kDmarc}, {Memory::Gone(2, 8)});
+  const InsightLook look = memory.Judge();
+  EXPECT_EQ(Only(look, "DMARC_RUA_UNAUTHORIZED").scope,
+            "dmarc-report/example.com._report._dmarc.refuses.test");
+  EXPECT_TRUE(IsLearned(look, "dmarc-report/example.com._report._dmarc.refuses.test"));
+  EXPECT_FALSE(IsLearned(look, "dmarc-report/example.com._report._dmarc.silent.test"));
+  EXPECT_TRUE(IsLearned(look, "dmarc-report/example.com._report._dmarc.taken-out.test"))
+      << "the record no longer names it";
+  EXPECT_FALSE(IsLearned(look, "dmarc-reports")) << "as older insights have it";
+}
+
+TEST(InsightLook, MoreReportHostsThanAreAskedStayUnknown) {
+  Memory memory;
+  std::string rua;
+  for (int i = 0; i < 12; ++i) {
+    const std::string host = "h" + std::to_string(i) + ".test";
+    rua += (i == 0 ? "mailto:r@" : ",mailto:r@") + host;
+    memory.SetText({"example.com._report._dmarc." + host, RecordKind::kDmarc}, {"v=DMARC1"});
+  }
+  memory.SetText(kDmarc, {"v=DMARC1; p=reject; rua=" + rua});
+  const InsightLook look = memory.Judge();
+  EXPECT_TRUE(IsLearned(look, "dmarc-report/example.com._report._dmarc.h9.test"));
+  EXPECT_FALSE(IsLearned(look, "dmarc-report/example.com._report._dmarc.h10.test"));
 }
 
 TEST(InsightLook, ASubdomainMayInheritItsPolicy) {
@@ -516,6 +583,21 @@ TEST(InsightLook, ATreeThatWasCutHidesWhatFollows) {
   EXPECT_TRUE(IsLearned(look, "spf"));
   EXPECT_FALSE(IsLearned(look, "spf-tree"));
   EXPECT_FALSE(IsLearned(look, "include/long.gone.test"));
+}
+
+TEST(InsightLook, FindingsThatWereLeftOutAreNotGone) {
+  Memory memory;
+  std::string text = "v=spf1";
+  for (int i = 0; i < 120; ++i) {
+    const std::string name = "i" + std::to_string(i) + ".vendor.test";
+    text += " include:" + name;
+    memory.SetText({name, RecordKind::kSpf}, {"v=spf1 +all"});
+  }
+  memory.SetText(kSpf, {text + " -all"});
+  const InsightLook look = memory.Judge();
+  EXPECT_EQ(look.found.size(), 100u);
+  EXPECT_FALSE(IsLearned(look, "spf-tree"));
+  EXPECT_TRUE(look.includes_known) << "all names were looked at";
 }
 
 TEST(InsightLook, ATreeThatIsTooDeepHidesWhatFollows) {

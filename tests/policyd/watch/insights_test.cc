@@ -208,6 +208,48 @@ TEST(Insights, ASeverityThatFallsForAWhileTakesNoDecisionBack) {
   EXPECT_EQ(book.State(), InsightState::kDismissed);
 }
 
+// 8 to 10 look-ups, and more.
+InsightFinding Margin() {
+  InsightFinding out = Finding("margin", "c", 8, Severity::kInfo);
+  out.more_id = "limit";
+  return out;
+}
+InsightFinding Limit() {
+  InsightFinding out = Finding("limit", "c", 11, Severity::kError);
+  out.less_id = "margin";
+  return out;
+}
+
+TEST(Insights, ALowerBoundIsNotTakenForTheCount) {
+  for (const bool accepted : {false, true}) {
+    Book book;
+    book.Fold(Look({Limit()}), 1);
+    if (accepted) book.Decide("limit", InsightState::kAccepted, 2);
+    book.Fold(Look({Margin()}, Learned::kNo), 3);  // an include is silent
+    ASSERT_THAT(book.kept(), SizeIs(1)) << "one count, one insight";
+    EXPECT_EQ(book.State("limit"), accepted ? InsightState::kAccepted : InsightState::kActive);
+    book.Fold(Look({Limit()}), 4);
+    EXPECT_EQ(book.State("limit"), accepted ? InsightState::kAccepted : InsightState::kActive);
+    book.Fold(Look({Margin()}), 5);
+    EXPECT_EQ(book.State("limit"), InsightState::kResolved);
+    EXPECT_EQ(book.State("margin"), InsightState::kActive);
+  }
+}
+
+TEST(Insights, ALowerBoundIsToldWhereNothingWorseIsKnown) {
+  Book book;
+  book.Fold(Look({Margin()}, Learned::kNo), 1);
+  EXPECT_EQ(book.State("margin"), InsightState::kActive);
+}
+
+TEST(Insights, OverTheLimitIsNoLongerNearIt) {
+  Book book;
+  book.Fold(Look({Margin()}), 1);
+  book.Fold(Look({Limit()}, Learned::kNo), 2);  // at least 11
+  EXPECT_EQ(book.State("margin"), InsightState::kResolved);
+  EXPECT_EQ(book.State("limit"), InsightState::kActive);
+}
+
 TEST(Insights, WhatWasDecidedIsResolvedAndComesBackActive) {
   Book book;
   book.Fold(Look({Finding()}), 1);
@@ -270,12 +312,36 @@ TEST(Insights, TheWorstAreKeptAndTheRestIsCounted) {
   EXPECT_EQ(book.look()->left_out, 101U);
 }
 
+TEST(Insights, WhatMadeRoomWithoutBeingKnownIsCountedUntilAllIsKnown) {
+  Book book;
+  std::vector<InsightFinding> found;
+  for (int i = 0; i < 200; ++i) found.push_back(Finding(fmt::format("w{:03}", i)));
+  book.Fold(Look(found), 1);
+  std::vector<InsightFinding> worse;
+  for (int i = 0; i < 50; ++i) {
+    worse.push_back(Finding(fmt::format("e{:03}", i), "c", 0, Severity::kError));
+  }
+  book.Fold(Look(worse, Learned::kNo), 2);
+  EXPECT_THAT(book.kept(), SizeIs(200));
+  EXPECT_EQ(book.look()->left_out, 0U) << "all that was found is kept";
+  EXPECT_EQ(book.look()->forgotten_unknown, 50U);
+  book.Fold(Look(worse, Learned::kNo), 3);
+  EXPECT_EQ(book.look()->forgotten_unknown, 50U) << "still nobody knows of them";
+  book.Fold(Look(worse), 4);
+  EXPECT_EQ(book.look()->forgotten_unknown, 50U) << "reports are not known";
+  InsightLook all = Look(worse);
+  all.includes_known = all.selectors_known = all.reports_known = true;
+  book.Fold(all, 5);
+  EXPECT_EQ(book.look()->forgotten_unknown, 0U);
+}
+
 TEST(Insights, WhatIsNotKnownIsKeptShort) {
   Book book;
   InsightLook look = Look({});
   for (int i = 0; i < 50; ++i) look.unknown_names.push_back(fmt::format("n{:02}.test", i));
   book.Fold(look, 1);
   EXPECT_THAT(book.look()->unknown_names, SizeIs(20));
+  EXPECT_EQ(book.look()->unknown_names_left_out, 30U);
   EXPECT_EQ(book.look()->time, At(1));
   EXPECT_TRUE(FoldInsights(book.kept(), book.look(), look, At(1) + absl::Minutes(5)).empty());
 }
