@@ -140,6 +140,10 @@ bool AggregateStream::Add(std::string_view piece) {
   return true;
 }
 
+void AggregateStream::RefuseSeveral() {
+  Refuse(Outcome::kOverLimit, "document_too_large", "several reports in one large document");
+}
+
 bool AggregateStream::RefuseLateFrame() {
   Refuse(Outcome::kQuarantined, "frame_after_records",
          "metadata or policy behind the first record of a large document");
@@ -154,7 +158,7 @@ void AggregateStream::ReadWindow(std::string_view records, bool last) {
   std::vector<ParsedAggregate> parts =
       ParseAggregate(std::move(document), hints_, limits_, budget_);
   if (parts.size() > 1) {
-    Refuse(Outcome::kOverLimit, "document_too_large", "several reports in one large document");
+    RefuseSeveral();
   } else if (!parts.front().report.has_value()) {
     Refuse(std::move(parts.front()));
   } else {
@@ -266,7 +270,8 @@ ParsedAggregate AggregateStream::Finish() {
   if (!refused_ && head_.empty()) {
     std::vector<ParsedAggregate> parts =
         ParseAggregate(std::move(window_), hints_, limits_, budget_);
-    return std::move(parts.front());
+    if (parts.size() == 1) return std::move(parts.front());
+    RefuseSeveral();
   }
   if (!refused_) {
     walk_->Look(window_, Looking::kLast);

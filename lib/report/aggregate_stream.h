@@ -57,6 +57,7 @@ class AggregateStream {
   bool FindHead();
   // Lets go what stands behind the root, but the little that is read with the last window.
   bool KeepLittleBehindRoot();
+  void RefuseSeveral();
   bool RefuseLateFrame();
   void ReadWindow(std::string_view records, bool last);
   void Merge(ParsedAggregate part);

@@ -12,10 +12,13 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "fmt/format.h"
 
 #include "lib/report/charset.h"
 #include "lib/report/root_finder.h"
@@ -33,8 +36,10 @@ constexpr size_t kExtensionNames = 32;
 constexpr dmarcate::AggregateStreamSizes kSizes = {
     .head = 512, .window = 512, .most_window = 1024, .behind_root = 256};
 
-void Require(bool holds) {
-  if (!holds) std::abort();
+void Require(bool holds, std::source_location where = std::source_location::current()) {
+  if (holds) return;
+  fmt::print(stderr, "line {} does not hold\n", where.line());
+  std::abort();
 }
 
 dmarcate::ReportHints Hints() {
