@@ -114,8 +114,9 @@ absl::StatusOr<SpfTree> ExpandSpfText(const DomainName& domain, std::string_view
 enum class SpfCoverage : uint8_t { kInside, kOutside, kUnknown };
 SpfCoverage Covers(const SpfTree& tree, const IpAddress& address);
 
-// Whether every record that `node` leads to was read, so that `lookup_cost` is exact: the terms
-// that ask for addresses lead to none, and cost the same whatever their answer.
+// Whether every record that `node` leads to was read, so that `lookup_cost` is exact but for names
+// with macros, which differ from mail to mail. The terms that ask for addresses lead to no record,
+// and cost the same whatever their answer.
 bool EveryRecordIsRead(const SpfNode& node);
 
 // All networks that pass by `node` and what is below it, in order; exceptions are not subtracted.

@@ -81,6 +81,7 @@ struct SourceBuild {
   absl::flat_hash_map<std::optional<IpAddress>, AddressStats, AddressHash> addresses;
   absl::flat_hash_set<uint32_t> reporters;
   std::set<std::string, std::less<>> selectors;
+  bool selector_unnamed = false;  // of a signature of ours that passes
   bool empty = true;
 };
 
@@ -91,6 +92,22 @@ void AddSelector(SourceBuild& source, std::string_view selector) {
   } else {
     source.stats.own_selectors_known = false;
   }
+}
+
+// Of every signature of ours on the mail that passes. Its attribution knows one of them.
+void AddSelectors(SourceBuild& source, const AggregateRecord& record, std::string_view domain,
+                  std::string_view one) {
+  AddSelector(source, one);
+  bool all = !one.empty();
+  for (const DkimAuth& auth : record.dkim) {
+    if (auth.result != AuthResult::kPass || !IsAtOrBelow(auth.domain, domain)) continue;
+    if (!auth.selector || auth.selector->empty()) {
+      all = false;
+    } else {
+      AddSelector(source, *auth.selector);
+    }
+  }
+  source.selector_unnamed = source.selector_unnamed || !all;
 }
 
 void ListReporter(AddressStats& address, uint32_t reporter) {
@@ -235,7 +252,7 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   }
   if (attribution.own_signature) {
     stats.own_signature = SaturatingAdd(stats.own_signature, messages);
-    AddSelector(source, attribution.own_selector);
+    AddSelectors(source, record, out.domain, attribution.own_selector);
   }
   std::array<bool, kReasonTypes> seen{};  // two reasons of one type are one reason
   for (const OverrideReason& reason : record.reasons) {
@@ -324,6 +341,7 @@ DomainStatistics StatisticsBuilder::Finish() {
   Impl& impl = *impl_;
   DomainStatistics& out = impl.out;
   std::set<std::string> home_selectors;
+  out.selectors_known = out.expired.messages == 0;  // of those there are counts alone
   out.sources.reserve(impl.sources.size());
   for (auto& entry : impl.sources) {
     SourceBuild& source = entry.second;
@@ -331,7 +349,8 @@ DomainStatistics StatisticsBuilder::Finish() {
     const bool signs_as_us = source.stats.by_rule[static_cast<size_t>(Rule::kOwnDkim)] > 0;
     if (source.stats.service != nullptr || signs_as_us) {
       home_selectors.insert(source.stats.own_selectors.begin(), source.stats.own_selectors.end());
-      out.selectors_known = out.selectors_known && source.stats.own_selectors_known;
+      out.selectors_known =
+          out.selectors_known && source.stats.own_selectors_known && !source.selector_unnamed;
     }
     out.sources.push_back(std::move(source.stats));
   }

@@ -106,8 +106,10 @@ struct DomainStatistics {
   std::array<Counts, kTrustClasses> by_trust;
   std::optional<DayNumber> last_report_day;  // empty reports included
   std::vector<std::string> selectors;        // our own, that passed; sorted, bounded
-  bool selectors_known = true;               // false: a source has more than are kept of it
-  SelectorTally by_selector;                 // signatures whose d= is the domain itself
+  // False: a source has more than are kept of it, a signature was reported without its selector, or
+  // rows of these days have expired.
+  bool selectors_known = true;
+  SelectorTally by_selector;  // signatures whose d= is the domain itself
 
   const SourceStatistics* FindSource(std::string_view id) const;
   size_t MemoryBytes() const;  // estimated, for the cache

@@ -41,7 +41,8 @@ absl::Status CheckInsightEtag(std::string_view etag, const InsightRecord& record
 
 std::string InsightEtag(const InsightRecord& record) {
   const std::string what =
-      fmt::format("{} {}", absl::ToUnixMicros(record.first_seen), record.content);
+      fmt::format("{} {} {} {}", absl::ToUnixMicros(record.first_seen),
+                  static_cast<int>(record.severity), record.weight, record.content);
   return fmt::format("{}-{}", MakeEtag(record.revision), Sha256Hex(what).substr(0, 12));
 }
 

@@ -241,7 +241,9 @@ absl::Status InsightServiceImpl::List(const Call& call, const v1::ListInsightsRe
 absl::Status InsightServiceImpl::TellUnknown(const Call& call,
                                              const std::vector<std::string>& domains,
                                              v1::ListInsightsResponse* out) {
-  std::vector<v1::InsightUnknown> told;
+  // A name or two that are not known matter less than a domain of which nothing is.
+  std::vector<v1::InsightUnknown> nothing, some;
+  int32_t left_out_domains = 0;
   for (const std::string& domain : domains) {
     if (call.cancelled()) return Cancelled();
     const auto read = book_.LastLook(domain);
@@ -251,7 +253,12 @@ absl::Status InsightServiceImpl::TellUnknown(const Call& call,
     const bool stale = look && parts_.clock.Now() - look->time > kStale;
     const uint32_t left_out = look ? look->left_out + look->forgotten_unknown : 0;
     if (look && !stale && look->unknown_names.empty() && left_out == 0) continue;
-    v1::InsightUnknown& unknown = told.emplace_back();
+    std::vector<v1::InsightUnknown>& kind = !look || stale ? nothing : some;
+    if (kind.size() == kMaxUnknown) {
+      ++left_out_domains;
+      continue;
+    }
+    v1::InsightUnknown& unknown = kind.emplace_back();
     unknown.set_domain(DomainResource(domain));
     unknown.set_unreadable(unreadable);
     if (!look) continue;
@@ -261,15 +268,16 @@ absl::Status InsightServiceImpl::TellUnknown(const Call& call,
     unknown.set_names_left_out_count(static_cast<int32_t>(look->unknown_names_left_out));
     unknown.set_left_out_count(static_cast<int32_t>(left_out));
   }
-  if (told.size() > kMaxUnknown) {
-    // A name or two that are not known matter less than a domain of which nothing is.
-    std::ranges::stable_partition(told, [](const v1::InsightUnknown& unknown) {
-      return !unknown.has_look_time() || unknown.stale();
-    });
-    out->set_unknown_left_out(static_cast<int32_t>(told.size() - kMaxUnknown));
-    told.resize(kMaxUnknown);
+  for (std::vector<v1::InsightUnknown>* kind : {&nothing, &some}) {
+    for (v1::InsightUnknown& unknown : *kind) {
+      if (static_cast<size_t>(out->unknown_size()) == kMaxUnknown) {
+        ++left_out_domains;
+      } else {
+        *out->add_unknown() = std::move(unknown);
+      }
+    }
   }
-  for (v1::InsightUnknown& unknown : told) *out->add_unknown() = std::move(unknown);
+  out->set_unknown_left_out(left_out_domains);
   return absl::OkStatus();
 }
 

@@ -16,6 +16,7 @@
 #include "policyd/watch/history.h"
 #include "policyd/watch/look.h"
 #include "policyd/watch/names.h"
+#include "policyd/watch/remembered.h"
 
 namespace dmarcate {
 namespace {
@@ -61,17 +62,15 @@ class HistoryReader {
     if (absl::IsDataLoss(history.status())) {
       LogError("record_history_unreadable",
                {{"domain", domain_.text()}, {"owner", name.owner}, {"error", history.status()}});
-      Miss(name);
+      Miss(name.owner);
       return std::vector<Observation>();
     }
     return history;
   }
-  // What of `name` has drifted is not known.
-  void Miss(const ObservedName& name) {
+  // What of the record there has drifted is not known.
+  void Miss(const std::string& owner) {
     const auto& missed = out_->drift_unknown_names();
-    if (std::ranges::find(missed, name.owner) == missed.end()) {
-      out_->add_drift_unknown_names(name.owner);
-    }
+    if (std::ranges::find(missed, owner) == missed.end()) out_->add_drift_unknown_names(owner);
   }
 
  private:
@@ -106,6 +105,7 @@ absl::Status TellDrift(const ServiceParts& parts, ObservationStore& observations
                             NewestChanges(parts.policies, domain.text()));
   const std::vector<AppliedRecord> applied = LastApplied(changes);
   HistoryReader histories(observations, domain, out);
+  for (const std::string& owner : NothingExpectedAt(changes)) histories.Miss(owner);
   std::vector<Drift> found;
   std::vector<std::string> spf_values;
   for (const RecordView* view : {views.spf, views.dmarc}) {
@@ -122,7 +122,11 @@ absl::Status TellDrift(const ServiceParts& parts, ObservationStore& observations
     }
     for (const AppliedRecord& one : applied) {
       if (one.record.owner_name != name.owner) continue;
-      if (!CanTellDrift(history, looked)) histories.Miss(name);
+      const Observation* last = LastLook(history);
+      const bool whole = last != nullptr && last->values_sha256.empty();
+      if (!CanTellDrift(history, looked) || !whole || !CanBeCompared(one)) {
+        histories.Miss(name.owner);
+      }
       std::ranges::move(FindDrift(*record, one, history, looked), std::back_inserter(found));
     }
   }
@@ -134,6 +138,9 @@ absl::Status TellDrift(const ServiceParts& parts, ObservationStore& observations
       read = history.status();
       return std::vector<std::string>();
     }
+    const Observation* last = LastLook(*history);
+    const bool fresh = last != nullptr && looked - last->last_seen <= kRememberedFor;
+    if (!fresh || !last->values_sha256.empty()) histories.Miss(name.owner);
     for (Drift& drift : FindIncludedDrift(domain, name, *history, looked)) {
       CutText(&drift.expected);
       CutText(&drift.live);

@@ -13,18 +13,19 @@ bool IsSelector(const std::string& text) {
 }
 
 Selectors ReportedSelectors(const DomainStatistics& statistics, std::vector<std::string> named) {
-  Selectors out{.names = std::move(named),
-                .all = statistics.selectors_known && !statistics.selectors.empty()};
+  Selectors out{.names = std::move(named), .all = statistics.selectors_known};
+  bool any = false;
   for (const std::string& selector : statistics.selectors) {
-    if (!IsSelector(selector) || std::ranges::find(out.names, selector) != out.names.end()) {
-      continue;
-    }
+    if (!IsSelector(selector)) continue;
+    any = true;
+    if (std::ranges::find(out.names, selector) != out.names.end()) continue;
     if (out.names.size() >= kMaxSelectors) {
       out.all = false;
       break;
     }
     out.names.push_back(selector);
   }
+  out.all = out.all && any;
   return out;
 }
 

@@ -260,6 +260,11 @@ bool CanTellDrift(const std::vector<Observation>& history, absl::Time now) {
   return last != nullptr && IsAnswer(last->outcome) && now - last->last_seen <= kRememberedFor;
 }
 
+bool CanBeCompared(const AppliedRecord& applied) {
+  return DomainName::Parse(applied.record.owner_name).ok() &&
+         FromPresentations(applied.record.after).ok();
+}
+
 std::vector<Drift> FindDrift(const DomainRecord& domain, const AppliedRecord& applied,
                              const std::vector<Observation>& history, absl::Time now) {
   if (!CanTellDrift(history, now)) return {};

@@ -71,6 +71,8 @@ std::set<std::string> NothingExpectedAt(const std::vector<ChangeRecord>& changes
 // Whether the last look can tell drift: it learned something, and not longer than kRememberedFor
 // ago. An older answer, or one before a look that learned nothing, may be true no more.
 bool CanTellDrift(const std::vector<Observation>& history, absl::Time now);
+// Whether what was applied can be read back from what is stored of it.
+bool CanBeCompared(const AppliedRecord& applied);
 
 // `history` of applied.record.owner_name, newest first. Nothing if no look since the change learned
 // anything, or the last one cannot tell.

@@ -84,7 +84,8 @@ DomainSight::DomainSight(DomainRecord domain, DomainName name,
       applied_(LastApplied(changes)),
       now_(now) {
   // Nothing can drift there, and what was told of it before is no longer so.
-  for (const std::string& owner : NothingExpectedAt(changes)) {
+  outcome_unknown_ = NothingExpectedAt(changes);
+  for (const std::string& owner : outcome_unknown_) {
     scopes_.insert(insight_scope::Drift(owner));
     learned_.insert(insight_scope::Drift(owner));
   }
@@ -126,7 +127,8 @@ void DomainSight::AddDrift(const ObservedName& name, const std::vector<Observati
     const Sight& sight = sights_.at(name);
     const Observation* answer = LatestAnswer(history);
     std::string scope = insight_scope::Drift(name.owner);
-    if (sight.Learned() && answer != nullptr && answer->last_seen >= applied.end_time) {
+    if (sight.Learned() && CanBeCompared(applied) && answer != nullptr &&
+        answer->last_seen >= applied.end_time) {
       learned_.insert(scope);
     }
     scopes_.insert(std::move(scope));
@@ -151,7 +153,7 @@ InsightLook DomainSight::Judge() const {
   std::ranges::sort(look.found, {}, &InsightFinding::id);
   const auto again = std::ranges::unique(look.found, {}, &InsightFinding::id);
   look.found.erase(again.begin(), again.end());
-  std::set<std::string> unknown;
+  std::set<std::string> unknown = outcome_unknown_;
   for (const auto& [name, sight] : sights_) {
     if (!sight.Learned()) unknown.insert(name.owner);
   }
@@ -194,8 +196,9 @@ void DomainSight::JudgeSpf(InsightLook& look) const {
   // Addresses are not watched, so the terms that ask for them are cut as a rule.
   const bool whole = !spf.tree.has_value() || EveryRecordIsRead(spf.tree->root);
   Learn(look, std::string(insight_scope::kSpf), own);
-  const bool all = !spf.tree.has_value() || spf.tree->findings_left_out == 0;
-  Learn(look, std::string(insight_scope::kSpfTree), own && resolver.AllKnown() && whole && all);
+  look.findings_left_out = spf.tree.has_value() ? spf.tree->findings_left_out : 0;
+  Learn(look, std::string(insight_scope::kSpfTree),
+        own && resolver.AllKnown() && whole && look.findings_left_out == 0);
   look.includes_known = own && resolver.AllKnown() && whole;
   Miss(resolver, RecordKind::kSpf, look);
 }

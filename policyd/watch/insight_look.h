@@ -33,8 +33,10 @@ struct InsightLook {
   bool includes_known = false;        // all names that the SPF record leads to are among `scopes`
   bool selectors_known = false;       // all selectors in use are
   bool reports_known = false;         // all names by which report hosts agree are
-  std::vector<std::string> unknown_names;  // owner names, sorted
-  std::vector<ObservedName> missing;       // looks at these would tell more
+  int findings_left_out = 0;          // of an SPF tree, over its limit
+  // Owner names, sorted: where not all could be learned, or what the last change left is not known.
+  std::vector<std::string> unknown_names;
+  std::vector<ObservedName> missing;  // looks at these would tell more
 };
 
 // Whether a look would have found what belongs to `scope`, had it been there.
@@ -87,6 +89,7 @@ class DomainSight {
   std::map<ObservedName, Sight> sights_;
   std::vector<Drift> drift_;
   std::set<std::string> scopes_, learned_;  // of drift and included names
+  std::set<std::string> outcome_unknown_;   // owner names: of the last change there
   std::vector<std::string> selectors_;
   bool selectors_complete_ = false;
 };

@@ -171,7 +171,7 @@ InsightUpdate FoldInsights(const std::vector<InsightRecord>& stored,
   InsightLookRecord looked;
   looked.time = now;
   const LeftOut left_out = KeepWorst(found, limits.open, &records);
-  looked.left_out = left_out.found;
+  looked.left_out = left_out.found + static_cast<uint32_t>(look.findings_left_out);
   looked.forgotten_unknown = left_out.unknown;
   if (before && !AllIsLearned(look)) looked.forgotten_unknown += before->forgotten_unknown;
   looked.unknown_names = look.unknown_names;

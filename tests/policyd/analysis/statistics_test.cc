@@ -84,6 +84,17 @@ TEST(Statistics, SaysWhetherItKeptEverySelector) {
   EXPECT_FALSE(gather(kMaxSelectorsKept + 1).selectors_known);
 }
 
+TEST(Statistics, KnowsTheSelectorsOfAllSignaturesOrSaysThatItDoesNot) {
+  const DomainStatistics both =
+      Gather({Report(kDay, {Row(1).Dkim("example.com", "rsa").Dkim("example.com", "ed")})});
+  EXPECT_EQ(both.selectors, (std::vector<std::string>{"ed", "rsa"}));
+  EXPECT_TRUE(both.selectors_known);
+  const DomainStatistics unnamed =
+      Gather({Report(kDay, {Row(1).Dkim("example.com", "rsa"), Row(1).Dkim("example.com")})});
+  EXPECT_EQ(unnamed.selectors, (std::vector<std::string>{"rsa"}));
+  EXPECT_FALSE(unnamed.selectors_known);
+}
+
 TEST(Statistics, SourcesComeByMessagesAndKnowTheirAddresses) {
   const DomainStatistics got =
       Gather({Report(kDay,

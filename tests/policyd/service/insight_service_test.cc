@@ -192,15 +192,16 @@ TEST_F(InsightServiceTest, AnEmptyListSaysWhatIsNotKnown) {
   const v1::ListInsightsResponse response = List("-");
   EXPECT_THAT(response.insights(), IsEmpty());
   ASSERT_THAT(response.unknown(), SizeIs(4));
-  EXPECT_EQ(response.unknown(0).domain(), "domains/b.test");
-  EXPECT_THAT(response.unknown(0).names(), ElementsAre("_dmarc.b.test"));
-  EXPECT_EQ(response.unknown(0).names_left_out_count(), 30);
-  EXPECT_FALSE(response.unknown(0).stale());
-  EXPECT_EQ(response.unknown(1).domain(), "domains/c.test");
-  EXPECT_TRUE(response.unknown(1).stale());
-  EXPECT_EQ(response.unknown(2).left_out_count(), 9);
-  EXPECT_EQ(response.unknown(3).domain(), "domains/example.com");
-  EXPECT_FALSE(response.unknown(3).has_look_time()) << "nobody has looked";
+  // Those of which nothing is known first.
+  EXPECT_EQ(response.unknown(0).domain(), "domains/c.test");
+  EXPECT_TRUE(response.unknown(0).stale());
+  EXPECT_EQ(response.unknown(1).domain(), "domains/example.com");
+  EXPECT_FALSE(response.unknown(1).has_look_time()) << "nobody has looked";
+  EXPECT_EQ(response.unknown(2).domain(), "domains/b.test");
+  EXPECT_THAT(response.unknown(2).names(), ElementsAre("_dmarc.b.test"));
+  EXPECT_EQ(response.unknown(2).names_left_out_count(), 30);
+  EXPECT_FALSE(response.unknown(2).stale());
+  EXPECT_EQ(response.unknown(3).left_out_count(), 9);
 }
 
 TEST_F(InsightServiceTest, ALookThatDoesNotDecodeIsSaidAndHidesNothing) {

@@ -254,6 +254,11 @@ TEST(ReportedSelectors, AreAllOnlyIfNoneWasLeftOut) {
   EXPECT_EQ(ReportedSelectors(statistics, {"s2", "s9"}).names,
             (std::vector<std::string>{"s2", "s9", "s1"}));
   EXPECT_TRUE(ReportedSelectors(statistics).all);
+  statistics.selectors = {"no selector"};
+  EXPECT_FALSE(ReportedSelectors(statistics).all) << "none that can be looked at";
+  EXPECT_FALSE(ReportedSelectors(statistics, {"s1"}).all);
+  statistics.selectors = {"s1"};
+  EXPECT_TRUE(ReportedSelectors(statistics, {"s1"}).all);
   statistics.selectors_known = false;  // a source has more than are kept of it
   EXPECT_FALSE(ReportedSelectors(statistics).all);
   statistics.selectors_known = true;

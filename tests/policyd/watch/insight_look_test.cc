@@ -72,6 +72,7 @@ class Memory {
     record.after = {MakeTxtRecord(text).ToPresentation()};
     changes_.push_back(change);
   }
+  void DamageApplied() { changes_.back().record_changes.back().after = {"\"not closed"}; }
   DomainRecord& domain() { return domain_; }
   Texts& selectors() { return selectors_; }
 
@@ -364,10 +365,20 @@ TEST(InsightLook, AfterAChangeOfUnknownOutcomeNothingDrifts) {
   lost.Apply("_dmarc.example.com", "v=DMARC1; p=quarantine");
   EXPECT_THAT(Codes(lost.Judge()), IsEmpty());
   EXPECT_TRUE(IsLearned(lost.Judge(), before.scope)) << "else it would be told for ever";
+  EXPECT_THAT(lost.Judge().unknown_names, testing::Contains("_dmarc.example.com"))
+      << "an empty list is not taken for a clean domain";
   Memory running;
   running.Apply("_dmarc.example.com", "v=DMARC1; p=none", ChangeState::kVerifying);
   running.Apply("_dmarc.example.com", "v=DMARC1; p=quarantine");
   EXPECT_FALSE(IsLearned(running.Judge(), before.scope)) << "it has yet to say";
+}
+
+TEST(InsightLook, WhatWasAppliedAndCannotBeReadBackLeavesDriftOpen) {
+  Memory memory;
+  memory.Apply("_dmarc.example.com", "v=DMARC1; p=quarantine");
+  memory.DamageApplied();
+  EXPECT_THAT(Codes(memory.Judge()), IsEmpty());
+  EXPECT_FALSE(IsLearned(memory.Judge(), "drift/_dmarc.example.com"));
 }
 
 TEST(InsightLook, DriftIsToldFromTheLastLookAlone) {
@@ -596,6 +607,7 @@ TEST(InsightLook, FindingsThatWereLeftOutAreNotGone) {
   memory.SetText(kSpf, {text + " -all"});
   const InsightLook look = memory.Judge();
   EXPECT_EQ(look.found.size(), 100u);
+  EXPECT_GE(look.findings_left_out, 20);
   EXPECT_FALSE(IsLearned(look, "spf-tree"));
   EXPECT_TRUE(look.includes_known) << "all names were looked at";
 }

@@ -310,6 +310,10 @@ TEST(Insights, TheWorstAreKeptAndTheRestIsCounted) {
   EXPECT_EQ(book.State("error"), InsightState::kActive);
   EXPECT_EQ(book.State("w007"), InsightState::kAccepted);
   EXPECT_EQ(book.look()->left_out, 101U);
+  InsightLook cut = Look(found);
+  cut.findings_left_out = 7;  // by the tree itself
+  book.Fold(cut, 4);
+  EXPECT_EQ(book.look()->left_out, 108U);
 }
 
 TEST(Insights, WhatMadeRoomWithoutBeingKnownIsCountedUntilAllIsKnown) {
