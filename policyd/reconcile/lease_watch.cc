@@ -35,8 +35,8 @@ bool LeaseWatch::IsDue(const ChangeRecord& change) {
   Seen& seen = seen_[{change.domain, change.id}];
   if (seen.apply_after != change.apply_after) {
     seen.apply_after = change.apply_after;
-    seen.due = now + std::clamp(change.apply_after - clock_.Now(), absl::ZeroDuration(),
-                                DelayOf(change));
+    seen.due =
+        now + std::clamp(change.apply_after - clock_.Now(), absl::ZeroDuration(), DelayOf(change));
   }
   return now >= seen.due;
 }
