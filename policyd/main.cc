@@ -2,6 +2,8 @@
 // Builds policyd's object graph: stores and the DNS -> analysis and change engine -> services.
 // Nothing here branches on policy.
 
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -82,7 +84,18 @@ StartCheck CheckStart(const PolicydConfig& config) {
   return check;
 }
 
+// What holds the keys of zones leaves no image of its memory: neither a core file, nor to a program
+// that core_pattern pipes to, nor to another process of the same user.
+absl::Status ForbidDumps() {
+  const rlimit none = {0, 0};
+  if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    return MakeError(absl::StatusCode::kInternal, "core files cannot be forbidden");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) {
+  DMARCATE_RETURN_IF_ERROR(ForbidDumps());
   SystemClock clock;
   SystemRandom random;
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(config.store_directory, kDirectoryMode));

@@ -155,7 +155,7 @@ absl::StatusOr<std::vector<ChangeRecord>> FakePolicyStore::OpenChanges() {
   const std::lock_guard lock(mutex_);
   std::vector<ChangeRecord> out;
   for (const auto& [key, change] : changes_) {
-    if (IsOpen(change.state)) out.push_back(change);
+    if (IsOpen(change)) out.push_back(change);
   }
   return out;
 }

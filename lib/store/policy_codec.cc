@@ -252,6 +252,11 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
   out.set_error_reason(record.error_reason);
   out.set_error_message(record.error_message);
   PutMap(record.error_metadata, out.mutable_error_metadata());
+  if (record.apply_after != absl::InfinitePast()) {
+    out.set_apply_after_us(ToStoredTime(record.apply_after));
+  }
+  out.set_lease_holder(record.lease_holder);
+  out.set_fence(record.fence);
   return SealMessage(key, out);
 }
 
@@ -300,6 +305,9 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRe
   record->error_reason = in.error_reason();
   record->error_message = in.error_message();
   record->error_metadata = FromMap(in.error_metadata());
+  if (in.has_apply_after_us()) record->apply_after = FromStoredTime(in.apply_after_us());
+  record->lease_holder = in.lease_holder();
+  record->fence = in.fence();
   return known ? absl::OkStatus() : DoesNotDecode(key);
 }
 

@@ -25,7 +25,9 @@ std::string MailboxForReports(const DomainRecord& record) {
   return current == nullptr ? std::string() : current->address;
 }
 
-bool IsOpen(ChangeState state) { return state != ChangeState::kPlanned && !IsEndState(state); }
+bool IsOpen(const ChangeRecord& change) {
+  return !IsEndState(change.state) && (change.state != ChangeState::kPlanned || change.scheduled());
+}
 
 absl::Status CheckRevision(std::string_view what, uint64_t named, std::optional<uint64_t> stored) {
   if (!stored) {

@@ -22,8 +22,8 @@ absl::Status CheckRevision(std::string_view what, uint64_t named, std::optional<
 // kInvalidArgument if one of the parts of a key is empty or too long.
 absl::Status CheckKey(std::string_view what, std::initializer_list<std::string_view> parts);
 
-// Whether a restart has to go on with the change: it has begun and has not ended.
-bool IsOpen(ChangeState state);
+// Whether a restart has to go on with the change: it has begun, or is scheduled, and has not ended.
+bool IsOpen(const ChangeRecord& change);
 
 // kAlreadyExists if `stored`, the record with the same caller and id, is still remembered when
 // `record` comes.

@@ -179,7 +179,16 @@ struct ChangeRecord {
   std::string rollback_of, rolled_back_by;  // change ids
   std::string error_reason, error_message;
   std::map<std::string, std::string> error_metadata;
+  // Of a kPlanned change: it is applied then, by policyd itself, for applied_by. InfinitePast: it
+  // waits for a person.
+  absl::Time apply_after = absl::InfinitePast();
+  std::string lease_holder;  // the engine that runs it, or ran it last
+  uint64_t fence = 0;        // raised each time that it is begun or taken over
   uint64_t revision = 0;
+
+  bool scheduled() const {
+    return state == ChangeState::kPlanned && apply_after != absl::InfinitePast();
+  }
 };
 
 // The first answer to a request id, kept for kRequestLifetime.
@@ -218,7 +227,8 @@ class PolicyStore {
                                                                 std::string_view before,
                                                                 size_t limit) = 0;
   virtual absl::StatusOr<ChangeRecord> PutChange(ChangeRecord record) = 0;
-  // Changes that are in no end state and not kPlanned: the work to resume after a restart.
+  // Changes that are in no end state, and kPlanned only if scheduled: the work to resume after a
+  // restart.
   virtual absl::StatusOr<std::vector<ChangeRecord>> OpenChanges() = 0;
   // The change and the domain in one atomic write: what a finished change does to managed_terms.
   virtual absl::Status PutChangeAndDomain(ChangeRecord change, DomainRecord domain) = 0;

@@ -212,7 +212,7 @@ absl::Status RocksPolicyStore::Stage(ChangeRecord* record, WriteSet* changes) co
                                        record, changes));
   changes->Put(kFamily, keys::ChangeId(record->id, record->domain), "");
   std::string open = keys::OpenChange(record->id, record->domain);
-  if (IsOpen(record->state)) {
+  if (IsOpen(*record)) {
     changes->Put(kFamily, std::move(open), "");
   } else {
     changes->Delete(kFamily, std::move(open));

@@ -15,6 +15,8 @@
 namespace dmarcate {
 namespace {
 
+constexpr uint8_t kClassD = 4;  // ChangeRecord::provider_class
+
 // Length-prefixed fields: no text can pass for a border between two.
 class DigestInput {
  public:
@@ -51,7 +53,7 @@ void RelaxForRollback(std::vector<GuardRecord>& guards) {
     const bool is_cost =
         guard.code == guard_code::kSpfLookupLimit || guard.code == guard_code::kSpfVoidLimit ||
         guard.code == guard_code::kDanglingInclude || guard.code == guard_code::kSpfPlusAll ||
-        guard.code == guard_code::kTxtTooLarge;
+        guard.code == guard_code::kTxtTooLarge || guard.code == guard_code::kWriteGap;
     if (is_cost && guard.verdict == GuardVerdict::kRefuse) guard.verdict = GuardVerdict::kWarn;
   }
 }
@@ -128,6 +130,11 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
       case RecordRole::kReportAuthorization:
         break;
     }
+  }
+  if (change.provider_class == kClassD && !change.record_changes.empty()) {
+    guards.push_back(Refuse(guard_code::kWriteGap,
+                            "this DNS host can only delete and create: for a moment there would be "
+                            "no record; change it there by hand, or let another host hold it"));
   }
   if (direction == DmarcDirection::kRollback) RelaxForRollback(guards);
   return guards;

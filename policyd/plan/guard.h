@@ -32,6 +32,8 @@ inline constexpr std::string_view kSiblingTxtLoss = "SIBLING_TXT_LOSS";
 inline constexpr std::string_view kTxtTooLarge = "TXT_TOO_LARGE";
 inline constexpr std::string_view kCnameAtName = "CNAME_AT_NAME";
 inline constexpr std::string_view kZoneInconsistent = "ZONE_INCONSISTENT";
+inline constexpr std::string_view kZoneMoved = "ZONE_MOVED";
+inline constexpr std::string_view kWriteGap = "WRITE_GAP";
 }  // namespace guard_code
 
 GuardRecord Pass(std::string_view code, std::string message,

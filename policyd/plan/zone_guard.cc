@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "lib/base/status_macros.h"
@@ -14,6 +15,11 @@ std::vector<std::string> SortedTexts(const std::vector<TxtRecord>& records) {
   std::vector<std::string> texts = TextsOf(records);
   std::ranges::sort(texts);
   return texts;
+}
+
+// A configured address stands for itself.
+std::string NameOf(const ServerAnswer& server) {
+  return server.name_server.IsRoot() ? server.address : server.name_server.text();
 }
 
 std::string DescribeTexts(const std::vector<TxtRecord>& records) {
@@ -44,10 +50,9 @@ std::string DescribeServer(const ServerAnswer& server) {
 }
 
 std::vector<std::string> SilentServers(const AuthoritativeAnswer& answer) {
-  std::map<std::string, bool> answered;  // by name; a configured address stands for itself
+  std::map<std::string, bool> answered;
   for (const ServerAnswer& server : answer.servers) {
-    const std::string name =
-        server.name_server.IsRoot() ? server.address : server.name_server.text();
+    const std::string name = NameOf(server);
     answered[name] = answered[name] || server.answer.ok();
   }
   std::vector<std::string> silent;
@@ -55,6 +60,32 @@ std::vector<std::string> SilentServers(const AuthoritativeAnswer& answer) {
     if (!ok) silent.push_back(name);
   }
   return silent;
+}
+
+std::vector<GuardRecord> GuardMoved(const std::vector<GuardRecord>& planned,
+                                    const std::vector<GuardRecord>& now) {
+  const auto servers_of = [](const std::vector<GuardRecord>& guards) {
+    std::map<std::string, std::string> servers;  // by owner
+    for (const GuardRecord& guard : guards) {
+      if (guard.code != guard_code::kZoneMoved) continue;
+      servers[guard.metadata.at("owner")] = guard.metadata.at("servers");
+    }
+    return servers;
+  };
+  const std::map<std::string, std::string> before = servers_of(planned);
+  std::vector<GuardRecord> guards;
+  for (const auto& [owner, servers] : servers_of(now)) {
+    const auto found = before.find(owner);
+    if (found == before.end() || found->second == servers) continue;
+    guards.push_back(
+        Refuse(guard_code::kZoneMoved,
+               fmt::format("{} was served by {} when the plan was made, and is by {} now: the zone "
+                           "may have moved to another host; see that the provider still holds it, "
+                           "then plan again",
+                           owner, found->second, servers),
+               {{"owner", owner}, {"expected", found->second}, {"found", servers}}));
+  }
+  return guards;
 }
 
 std::vector<GuardRecord> GuardZone(const TxtImage& image, const AuthoritativeAnswer& servers) {
@@ -80,6 +111,12 @@ std::vector<GuardRecord> GuardZone(const TxtImage& image, const AuthoritativeAns
   }
   guards.push_back(
       Pass(guard_code::kCnameAtName, fmt::format("{} is no alias", image.owner.text())));
+  std::set<std::string> names;
+  for (const ServerAnswer& server : servers.servers) names.insert(NameOf(server));
+  const std::string joined = Join(std::vector<std::string>(names.begin(), names.end()), " ");
+  guards.push_back(Pass(guard_code::kZoneMoved,
+                        fmt::format("{} is served by {}", image.owner.text(), joined),
+                        {{"owner", image.owner.text()}, {"servers", joined}}));
 
   const std::vector<std::string> silent = SilentServers(servers);
   if (servers.servers.empty() || !silent.empty()) {

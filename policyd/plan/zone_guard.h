@@ -32,8 +32,14 @@ std::string DescribeServer(const ServerAnswer& server);
 // failure of the zone. The names of those that did not answer at all.
 std::vector<std::string> SilentServers(const AuthoritativeAnswer& answer);
 
-// CNAME_AT_NAME and ZONE_INCONSISTENT. `image` is what the provider holds.
+// CNAME_AT_NAME, ZONE_MOVED (passes, with the names of the servers) and ZONE_INCONSISTENT. `image`
+// is what the provider holds.
 std::vector<GuardRecord> GuardZone(const TxtImage& image, const AuthoritativeAnswer& servers);
+
+// ZONE_MOVED for each name whose name servers are not those that GuardZone saw when the plan was
+// made: what is written would go where nobody asks any more. A plan of before this guard passes.
+std::vector<GuardRecord> GuardMoved(const std::vector<GuardRecord>& planned,
+                                    const std::vector<GuardRecord>& now);
 
 }  // namespace dmarcate
 

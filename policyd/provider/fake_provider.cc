@@ -1,5 +1,6 @@
 #include "policyd/provider/fake_provider.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "lib/base/status_macros.h"
@@ -161,19 +162,51 @@ absl::Status FakeDnsProvider::Apply(const DomainName& zone, const RrSetChange& c
     if (!fault.status.ok() || !fault.hook) return fault.status;
     // Where comparing and writing are one, the foreign write came before both.
     if (class_ == ProviderClass::kA) DMARCATE_RETURN_IF_ERROR(Compare(change, done));
+    if (class_ == ProviderClass::kB && !HoldsWhatGoes(change)) {
+      return MakeError(absl::StatusCode::kAborted,
+                       fmt::format("a record of {} is there no more", change.owner.text()));
+    }
   }
   if (!done) {
     {
       const std::lock_guard lock(mutex_);
       ++writes_;
     }
-    Write(change.owner, {change.after, change.after.empty() ? 0 : change.ttl_seconds});
+    Write(change.owner, Written(change));
   }
   if (struck && fault.moment == Moment::kAfter) {
     if (fault.hook) fault.hook();
     return fault.status;
   }
   return absl::OkStatus();
+}
+
+bool FakeDnsProvider::HoldsWhatGoes(const RrSetChange& change) const {
+  const std::vector<TxtRecord> now = Get(change.owner).records;
+  return std::ranges::all_of(change.before, [&](const TxtRecord& record) {
+    return std::ranges::find(change.after, record) != change.after.end() ||
+           std::ranges::find(now, record) != now.end();
+  });
+}
+
+RrSet FakeDnsProvider::Written(const RrSetChange& change) const {
+  const auto holds = [](const std::vector<TxtRecord>& records, const TxtRecord& record) {
+    return std::ranges::find(records, record) != records.end();
+  };
+  std::vector<TxtRecord> records = change.after;
+  if (class_ == ProviderClass::kB) {
+    // One record at a time, by its id: what somebody else did to others meanwhile stays.
+    records = Get(change.owner).records;
+    auto at = records.end();
+    for (const TxtRecord& old : change.before) {
+      if (!holds(change.after, old)) at = records.erase(std::ranges::find(records, old));
+    }
+    for (const TxtRecord& fresh : change.after) {
+      if (!holds(change.before, fresh)) at = std::next(records.insert(at, fresh));
+    }
+  }
+  const uint32_t ttl = records.empty() ? 0 : change.ttl_seconds;
+  return {std::move(records), ttl};
 }
 
 ProviderTest FakeDnsProvider::Test() {

@@ -71,6 +71,10 @@ class FakeDnsProvider final : public DnsProvider {
   absl::Status CheckZone(const DomainName& zone, const DomainName& owner) const;
   absl::Status Compare(const RrSetChange& change, bool& done) const;
   void Write(const DomainName& owner, RrSet rrset);
+  // Whether each record that is to be replaced or removed is still there.
+  bool HoldsWhatGoes(const RrSetChange& change) const;
+  // What the RRset is after the write, by the class of the host.
+  RrSet Written(const RrSetChange& change) const;
 
   const ProviderClass class_;
   mutable std::mutex mutex_;

@@ -1,5 +1,6 @@
 #include "policyd/reconcile/change_engine.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -12,7 +13,9 @@
 
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
+#include "policyd/reconcile/journal.h"
 #include "policyd/reconcile/lease_table.h"
+#include "policyd/reconcile/lease_watch.h"
 #include "policyd/reconcile/live_reader.h"
 #include "policyd/reconcile/planner.h"
 #include "policyd/reconcile/reason.h"
@@ -60,6 +63,7 @@ class ChangeEngine::Impl {
   absl::StatusOr<ChangeRecord> Plan(std::string_view domain, const ChangeIntent& intent,
                                     std::string_view principal, RunMode mode);
   absl::StatusOr<ChangeRecord> Apply(const ApplyRequest& request, absl::Duration wait);
+  absl::StatusOr<ChangeRecord> Cancel(const CancelRequest& request);
   absl::StatusOr<ChangeRecord> Rollback(const RollbackRequest& request, absl::Duration wait);
   absl::Status Resume();
   void Stop();
@@ -95,6 +99,10 @@ class ChangeEngine::Impl {
                                      absl::Duration wait);
   absl::StatusOr<ChangeRecord> RunFresh(const ChangeRecord& change, const std::string& principal);
   absl::StatusOr<ChangeRecord> RunAgain(const ChangeRecord& change);
+  absl::StatusOr<ChangeRecord> RunScheduled(const ChangeRecord& change);
+  absl::StatusOr<ChangeRecord> Schedule(ChangeRecord change, const ApplyRequest& request);
+  // Whether an open change that is not running here is this engine's to go on with now.
+  bool IsOurs(const ChangeRecord& change);
   void WorkerLoop();
   bool IsStopping();
 
@@ -103,6 +111,8 @@ class ChangeEngine::Impl {
   const LiveReader reader_{world_, options_};
   const Planner planner_{world_, options_, reader_};
   LeaseTable leases_;
+  LeaseWatch watch_{world_.clock};
+  const std::string holder_ = MakeSortableId(world_.clock.Now(), world_.random);
 
   std::mutex mutex_;
   std::condition_variable work_changed_;  // queue_ or stopping_
@@ -246,11 +256,58 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Apply(const ApplyRequest& reque
     DMARCATE_RETURN_IF_ERROR(CheckOnly(change));
     return change;
   }
+  if (request.delay > absl::ZeroDuration()) return Schedule(change, request);
   DMARCATE_ASSIGN_OR_RETURN(const std::shared_ptr<Run> run,
                             Start(change, [this, change, principal = request.principal] {
                               return RunFresh(change, principal);
                             }));
   return Await(run, change, wait);
+}
+
+absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Schedule(ChangeRecord change,
+                                                          const ApplyRequest& request) {
+  DMARCATE_RETURN_IF_ERROR(CheckOnly(change));
+  change.apply_after = world_.clock.Now() + request.delay;
+  change.applied_by = request.principal;
+  // Long enough for a provider that is down when the time comes.
+  change.plan_expire_time =
+      std::max(change.plan_expire_time, change.apply_after + options_.plan_lifetime);
+  change.steps.push_back(
+      {std::string(step::kScheduled),
+       fmt::format("for {}, by {}",
+                   absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", change.apply_after, absl::UTCTimeZone()),
+                   request.principal),
+       world_.clock.Now()});
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord stored, world_.store.PutChange(std::move(change)));
+  (void)watch_.IsDue(stored);  // measured from now on
+  return stored;
+}
+
+absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Cancel(const CancelRequest& request) {
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change, GetChange(request.domain, request.id));
+  if (change.state == ChangeState::kCancelled) return change;
+  const bool announced = std::ranges::any_of(
+      change.steps, [](const StepRecord& step) { return step.step == step::kWriting; });
+  if (change.state != ChangeState::kPlanned &&
+      (change.state != ChangeState::kApplying || announced)) {
+    return WrongState(change, IsEndState(change.state)
+                                  ? "it has ended; there is nothing to cancel"
+                                  : "it is being written; it finishes or goes back by itself, and "
+                                    "can be rolled back then");
+  }
+  DMARCATE_RETURN_IF_ERROR(CheckRevisionShown(change, request.revision));
+  if (request.mode == RunMode::kValidateOnly) return change;
+  change.state = ChangeState::kCancelled;
+  change.end_time = world_.clock.Now();
+  change.steps.push_back(
+      {std::string(step::kCancelled), fmt::format("by {}", request.principal), world_.clock.Now()});
+  absl::StatusOr<ChangeRecord> stored = world_.store.PutChange(std::move(change));
+  if (stored.status().code() == absl::StatusCode::kAborted) {
+    return MakeReasonedError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
+                             "the change has gone on meanwhile; look again");
+  }
+  if (stored.ok()) watch_.Forget(*stored);
+  return stored;
 }
 
 absl::StatusOr<ChangeEngine::Impl::UnderWay> ChangeEngine::Impl::FindRollback(
@@ -293,6 +350,11 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Rollback(const RollbackRequest&
   DMARCATE_ASSIGN_OR_RETURN(const DomainRecord domain, GetDomain(request.domain));
   DMARCATE_ASSIGN_OR_RETURN(ChangeRecord rollback,
                             planner_.PlanRollbackOf(change, domain, request.principal));
+  if (!request.plan_digest.empty() && request.plan_digest != rollback.plan_digest) {
+    return MakeReasonedError(absl::StatusCode::kAborted, "PLAN_DIGEST_MISMATCH",
+                             "the rollback that was shown is not what it would be now; look again",
+                             {{"plan_digest", rollback.plan_digest}});
+  }
   if (request.mode == RunMode::kValidateOnly) return rollback;
   // Stored once nothing else is in the way: who asks again and again leaves one record, not many.
   DMARCATE_RETURN_IF_ERROR(CheckNothingOpen(rollback));
@@ -327,6 +389,7 @@ absl::Status ChangeEngine::Impl::CheckNothingOpen(const ChangeRecord& change) {
   // An open change that nobody runs (its store or provider failed it) still owns what it wrote to.
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> open, world_.store.OpenChanges());
   for (const ChangeRecord& other : open) {
+    if (other.state == ChangeState::kPlanned) continue;  // scheduled, not begun
     if (other.id != change.id && Overlap(other, change)) {
       return ChangeInProgress(fmt::format("domains/{}/changes/{}", other.domain, other.id));
     }
@@ -353,6 +416,7 @@ absl::StatusOr<std::shared_ptr<ChangeEngine::Impl::Run>> ChangeEngine::Impl::Sta
     absl::StatusOr<ChangeRecord> result = ShuttingDown();
     if (!IsStopping()) result = work();
     leases_.Release(change);
+    if (result.ok() && IsEndState(result->state)) watch_.Forget(*result);
     const std::lock_guard run_lock(mutex_);
     run->result = std::move(result);
     run->done = true;
@@ -385,14 +449,34 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::RunFresh(const ChangeRecord& ch
   DMARCATE_ASSIGN_OR_RETURN(ChangeRecord now, GetChange(change.domain, change.id));
   if (now.state == ChangeState::kSucceeded) return now;
   DMARCATE_RETURN_IF_ERROR(CheckAppliable(now, RunMode::kExecute));
-  Transaction transaction(world_, options_, reader_, planner_, std::move(now));
-  DMARCATE_RETURN_IF_ERROR(transaction.Begin(principal));
+  Transaction transaction(world_, options_, reader_, planner_, watch_, holder_, std::move(now));
+  // Engines that share a store may begin at the same time: each sees the other here, one at least.
+  DMARCATE_RETURN_IF_ERROR(transaction.Begin(principal, [&] { return CheckNothingOpen(change); }));
   return Outcome(transaction.change());
+}
+
+absl::StatusOr<ChangeRecord> ChangeEngine::Impl::RunScheduled(const ChangeRecord& change) {
+  absl::StatusOr<ChangeRecord> result = RunFresh(change, change.applied_by);
+  if (result.ok()) return result;
+  LogWarn("scheduled_change_not_applied",
+          {{"domain", change.domain}, {"change", change.id}, {"error", result.status()}});
+  // What may pass is tried again until the plan expires. What the guards refuse now is over: nobody
+  // is there to be told.
+  const std::optional<ErrorReason> reason = ErrorReasonOf(result.status());
+  if (!reason.has_value() || reason->code != "GUARD_REFUSED") return result;
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord now, GetChange(change.domain, change.id));
+  if (now.state != ChangeState::kPlanned) return now;
+  now.state = ChangeState::kFailed;
+  now.end_time = world_.clock.Now();
+  now.error_reason = reason->code;
+  now.error_message = EscapeForTerminal(MessageOf(result.status()));
+  now.error_metadata = reason->metadata;
+  return world_.store.PutChange(std::move(now));
 }
 
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::RunAgain(const ChangeRecord& change) {
   DMARCATE_ASSIGN_OR_RETURN(ChangeRecord now, GetChange(change.domain, change.id));
-  Transaction transaction(world_, options_, reader_, planner_, std::move(now));
+  Transaction transaction(world_, options_, reader_, planner_, watch_, holder_, std::move(now));
   if (const absl::Status status = transaction.Resume(); !status.ok()) {
     LogWarn("change_not_resumed",
             {{"domain", change.domain}, {"change", change.id}, {"error", status}});
@@ -409,10 +493,20 @@ absl::Status ChangeEngine::Impl::Resume() {
       const std::lock_guard lock(mutex_);
       if (runs_.contains({change.domain, change.id})) continue;
     }
-    const auto run = Start(change, [this, change] { return RunAgain(change); });
-    first_error.Update(run.status());
+    if (!IsOurs(change)) continue;
+    const auto run = Start(change, [this, change] {
+      return change.scheduled() ? RunScheduled(change) : RunAgain(change);
+    });
+    // A plan whose zone is busy waits its turn.
+    if (!change.scheduled()) first_error.Update(run.status());
   }
   return first_error;
+}
+
+bool ChangeEngine::Impl::IsOurs(const ChangeRecord& change) {
+  if (change.scheduled()) return watch_.IsDue(change);
+  return options_.store_use == StoreUse::kExclusive || change.lease_holder == holder_ ||
+         watch_.IsSilent(change, options_.lease);
 }
 
 ChangeEngine::ChangeEngine(const ChangeWorld& world, const ChangeEngineOptions& options)
@@ -425,6 +519,9 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Plan(std::string_view domain, const C
 }
 absl::StatusOr<ChangeRecord> ChangeEngine::Apply(const ApplyRequest& request, absl::Duration wait) {
   return impl_->Apply(request, wait);
+}
+absl::StatusOr<ChangeRecord> ChangeEngine::Cancel(const CancelRequest& request) {
+  return impl_->Cancel(request);
 }
 absl::StatusOr<ChangeRecord> ChangeEngine::Rollback(const RollbackRequest& request,
                                                     absl::Duration wait) {

@@ -52,6 +52,11 @@ struct ChangeWorld {
   Pacer& pacer;
 };
 
+enum class StoreUse : uint8_t {
+  kExclusive,  // the store lets one process in (RocksDB): whoever held a lease before is dead
+  kShared,     // other engines may be at work: a holder has its lease until it falls silent
+};
+
 struct ChangeEngineOptions {
   absl::Duration plan_lifetime = absl::Minutes(30);
   absl::Duration read_deadline = absl::Seconds(15);    // all tries of one read
@@ -63,6 +68,10 @@ struct ChangeEngineOptions {
   absl::Duration verdict_period = absl::Seconds(10);     // all looks bad that long: go back
   absl::Duration first_pause = absl::Milliseconds(200);  // between two looks; doubles up to
   absl::Duration longest_pause = absl::Seconds(5);
+  // What another engine has begun is taken over when it has not moved for that long; longer than
+  // any pause between two entries of a journal (verify_deadline, verdict_period).
+  absl::Duration lease = absl::Minutes(3);
+  StoreUse store_use = StoreUse::kExclusive;
   size_t max_running = 4;   // transactions at once, each on a thread of the engine
   size_t max_waiting = 64;  // more are refused
 };
@@ -78,6 +87,15 @@ struct ApplyRequest {
   uint64_t revision = 0;  // the change as it was shown; not looked at once it is being applied
   std::string principal;
   RunMode mode = RunMode::kExecute;
+  // Not now but then; until then it can be cancelled. All checks are made now and again then.
+  absl::Duration delay = absl::ZeroDuration();
+};
+
+struct CancelRequest {
+  std::string domain, id;
+  uint64_t revision = 0;
+  std::string principal;
+  RunMode mode = RunMode::kExecute;
 };
 
 struct RollbackRequest {
@@ -85,6 +103,7 @@ struct RollbackRequest {
   uint64_t revision = 0;
   std::string principal;
   RunMode mode = RunMode::kExecute;
+  std::string plan_digest = {};  // of the rollback that was shown; empty: whatever it is now
 };
 
 // Thread-safe.
@@ -108,14 +127,19 @@ class ChangeEngine {
   absl::StatusOr<ChangeRecord> Apply(const ApplyRequest& request,
                                      absl::Duration wait = absl::InfiniteDuration());
 
+  // Withdraws a plan, scheduled or not, or a change of which no write has been announced yet:
+  // whoever runs it loses its lease. A change that is cancelled already is returned as it is.
+  //   kFailedPrecondition CHANGE_STATE  it is being written, or has ended
+  absl::StatusOr<ChangeRecord> Cancel(const CancelRequest& request);
+
   // Plans and applies the change that restores what `request.id` replaced, byte for byte. With
   // kValidateOnly only the plan.
   absl::StatusOr<ChangeRecord> Rollback(const RollbackRequest& request,
                                         absl::Duration wait = absl::InfiniteDuration());
 
   // Takes up every open change that is not running here: at start, and now and then (a rollback
-  // whose provider was down goes on, servers that were behind are asked again). Does not wait for
-  // them.
+  // whose provider was down goes on, servers that were behind are asked again, a plan is due). Does
+  // not wait for them.
   absl::Status Resume();
 
   // No new transactions; returns when those that run have stopped at a journaled step.

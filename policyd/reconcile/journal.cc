@@ -22,15 +22,10 @@ void Journal::Step(std::string_view name, std::string_view detail) {
   steps.push_back({std::string(name), std::string(detail), clock_.Now()});
 }
 
-std::optional<absl::Time> Journal::TimeOf(std::string_view name, std::string_view detail) const {
-  for (const StepRecord& step : change_.steps) {
-    if (step.step == name && step.detail == detail) return step.time;
-  }
-  return std::nullopt;
-}
-
 bool Journal::HasStep(std::string_view name, std::string_view detail) const {
-  return TimeOf(name, detail).has_value();
+  return std::ranges::any_of(change_.steps, [&](const StepRecord& step) {
+    return step.step == name && step.detail == detail;
+  });
 }
 
 absl::Status Journal::Explain(const absl::Status& status) const {

@@ -6,14 +6,12 @@
 #ifndef DMARCATE_POLICYD_RECONCILE_JOURNAL_H_
 #define DMARCATE_POLICYD_RECONCILE_JOURNAL_H_
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 
 #include "lib/base/clock.h"
 #include "lib/store/policy_store.h"
@@ -21,7 +19,7 @@
 namespace dmarcate {
 
 namespace step {
-inline constexpr std::string_view kLeased = "LEASED";
+inline constexpr std::string_view kLeased = "LEASED";  // detail: the fencing number
 inline constexpr std::string_view kRead = "READ";
 inline constexpr std::string_view kCompared = "COMPARED";
 inline constexpr std::string_view kLinted = "LINTED";
@@ -30,6 +28,8 @@ inline constexpr std::string_view kWriting = "WRITING";      // detail: the owne
 inline constexpr std::string_view kUnknown = "UNKNOWN";      // detail: what the provider said
 inline constexpr std::string_view kReadBack = "READ_BACK";   // detail: the owner that holds it now
 inline constexpr std::string_view kVerifying = "VERIFYING";  // detail: empty, or "back"
+inline constexpr std::string_view kScheduled = "SCHEDULED";  // detail: when, and by whom
+inline constexpr std::string_view kCancelled = "CANCELLED";  // detail: by whom
 }  // namespace step
 
 // Owned by the one thread that runs the change.
@@ -46,8 +46,6 @@ class Journal {
   // In memory; the next Save makes it durable.
   void Step(std::string_view name, std::string_view detail);
   bool HasStep(std::string_view name, std::string_view detail) const;
-  // Of the first such step.
-  std::optional<absl::Time> TimeOf(std::string_view name, std::string_view detail) const;
 
   //   kAborted LEASE_LOST  somebody else has gone on with this change
   //   otherwise            the store's own error; nothing was written

@@ -1,7 +1,9 @@
 // policyd/reconcile/lease_table.h
-// Who may write what: one change at a time for a domain and for a zone. In this process only;
-// against a holder that lost its lease without knowing, the journal fences: each of its records
-// names the revision that it was read at, and no write goes out without one.
+// Who may write what: one change at a time for a domain and for a zone, in this process. Between
+// processes the ChangeRecord is the lease: it names its holder and a fencing number that each
+// take-over raises (lease_watch.h says when a holder is dead). A holder that lost its lease without
+// knowing cannot write: each entry of its journal names the revision that it was read at, and no
+// write goes out without one.
 
 #ifndef DMARCATE_POLICYD_RECONCILE_LEASE_TABLE_H_
 #define DMARCATE_POLICYD_RECONCILE_LEASE_TABLE_H_

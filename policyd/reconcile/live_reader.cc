@@ -14,6 +14,7 @@ absl::Status ProviderReason(const absl::Status& status) {
   if (status.ok() || ErrorReasonOf(status).has_value()) return status;
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kUnknown:
       return MakeReasonedError(absl::StatusCode::kUnavailable, "PROVIDER_UNAVAILABLE",
                                MessageOf(status));

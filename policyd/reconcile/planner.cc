@@ -374,6 +374,7 @@ absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& doma
   }
   DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, Judge(change));
   Append(guards, std::move(judged));
+  Append(guards, GuardMoved(change.guards, guards));
   if (const GuardRecord* refusal = FindRefusal(guards)) return GuardRefused(*refusal);
   return absl::OkStatus();
 }

@@ -52,9 +52,16 @@ absl::Status Transaction::OpenAndParse() {
   return absl::OkStatus();
 }
 
-absl::Status Transaction::Begin(std::string_view principal) {
+void Transaction::TakeLease() {
+  journal_.change().lease_holder = holder_;
+  journal_.Step(step::kLeased, fmt::format("fence {}", ++journal_.change().fence));
+}
+
+absl::Status Transaction::Begin(std::string_view principal,
+                                const std::function<absl::Status()>& last_look) {
   DMARCATE_RETURN_IF_ERROR(OpenAndParse());
-  journal_.Step(step::kLeased, fmt::format("revision {}", change().revision));
+  const ChangeRecord planned = change();
+  TakeLease();
   DMARCATE_ASSIGN_OR_RETURN(const DomainRecord domain, world_.store.GetDomain(change().domain));
   const absl::Status checked = planner_.Check(change(), domain, *provider_);
   if (const auto reason = ErrorReasonOf(checked); reason && reason->code == "STALE_PLAN") {
@@ -70,11 +77,23 @@ absl::Status Transaction::Begin(std::string_view principal) {
   journal_.change().apply_time = world_.clock.Now();
   journal_.Step(step::kJournaled, "");
   DMARCATE_RETURN_IF_ERROR(journal_.Save());
+  if (const absl::Status alone = last_look(); !alone.ok()) {
+    const ChangeRecord withdrawn = change();
+    journal_.change() = planned;
+    journal_.change().revision = withdrawn.revision;
+    journal_.change().fence = withdrawn.fence;
+    DMARCATE_RETURN_IF_ERROR(journal_.Save());
+    return alone;
+  }
   return Forward();
 }
 
 absl::Status Transaction::Resume() {
   DMARCATE_RETURN_IF_ERROR(OpenAndParse());
+  if (!IsEndState(change().state) && change().lease_holder != holder_) {
+    TakeLease();
+    DMARCATE_RETURN_IF_ERROR(journal_.Save());  // from here on the other one cannot save any more
+  }
   switch (change().state) {
     case ChangeState::kApplying: {
       DMARCATE_ASSIGN_OR_RETURN(const bool go_on, Survey());
@@ -171,7 +190,7 @@ absl::Status Transaction::Forward() {
       case Written::kAttention:
         return NeedAttention(reason_, message_);
       case Written::kLater:
-        return MakeError(absl::StatusCode::kUnavailable, message_);
+        return Later();
     }
   }
   journal_.change().state = ChangeState::kVerifying;
@@ -198,10 +217,8 @@ Transaction::Written Transaction::WriteOne(const Transition& transition, std::st
   while (true) {
     // Ahead of the write, and the fence: who lost the lease cannot save.
     journal_.Step(step::kWriting, Detail(transition, mark));
-    if (const absl::Status saved = journal_.Save(); !saved.ok()) {
-      message_ = std::string(MessageOf(saved));
-      return Written::kLater;
-    }
+    later_ = journal_.Save();
+    if (!later_.ok()) return Written::kLater;
     const absl::Status applied = provider_->Apply(
         transition.zone, {transition.owner, transition.from, transition.to, transition.ttl_to});
     message_ = std::string(MessageOf(applied));
@@ -240,6 +257,11 @@ Transaction::Written Transaction::WriteOne(const Transition& transition, std::st
   }
 }
 
+absl::Status Transaction::Later() const {
+  if (!later_.ok()) return later_;
+  return MakeError(absl::StatusCode::kUnavailable, message_);
+}
+
 // Reads until the provider shows the new records. kNo: it kept showing the old ones.
 Transaction::Written Transaction::Settle(const Transition& transition, std::string_view mark) {
   const absl::Duration end = world_.clock.Monotonic() + options_.settle_deadline;
@@ -250,6 +272,11 @@ Transaction::Written Transaction::Settle(const Transition& transition, std::stri
     if (now.ok()) {
       switch (Compare(transition, now->records)) {
         case Content::kTo:
+          if (!now->records.empty() && now->ttl_seconds != transition.ttl_to) {
+            journal_.Step(step::kReadBack,
+                          fmt::format("{}: TTL {} s, asked for {} s", transition.owner.text(),
+                                      now->ttl_seconds, transition.ttl_to));
+          }
           journal_.Step(step::kReadBack, Detail(transition, mark));
           return Written::kYes;
         case Content::kThird:
@@ -281,8 +308,7 @@ Transaction::Written Transaction::Settle(const Transition& transition, std::stri
 Transaction::Proof Transaction::Prove(const std::vector<Transition>& transitions,
                                       std::string_view direction) {
   if (!journal_.HasStep(step::kVerifying, direction)) journal_.Step(step::kVerifying, direction);
-  const absl::Time since =
-      journal_.TimeOf(step::kVerifying, direction).value_or(world_.clock.Now());
+  const absl::Duration waited = watch_.Since(change(), direction);
   uint32_t ttl_seconds = 0;
   for (const Transition& transition : transitions) {
     ttl_seconds = std::max({ttl_seconds, transition.ttl_from, transition.ttl_to});
@@ -290,15 +316,14 @@ Transaction::Proof Transaction::Prove(const std::vector<Transition>& transitions
   const absl::Duration limit = std::max(
       options_.verify_deadline, std::min(absl::Seconds(ttl_seconds), options_.verify_limit));
   // At first somebody waits for it. Later one look each time that this is taken up again.
-  const absl::Duration patience =
-      std::max(absl::ZeroDuration(), since + options_.verify_deadline - world_.clock.Now());
+  const absl::Duration patience = std::max(absl::ZeroDuration(), options_.verify_deadline - waited);
   Proof proof{VerifyServers(world_, options_, transitions,
                             std::min(patience, options_.verify_deadline),
                             [&](std::vector<VerificationRecord> records) {
                               journal_.change().verifications = std::move(records);
                               return journal_.Save();
                             })};
-  proof.may_converge = world_.clock.Now() + options_.longest_pause < since + limit;
+  proof.may_converge = watch_.Since(change(), direction) + options_.longest_pause < limit;
   return proof;
 }
 
@@ -392,7 +417,7 @@ absl::Status Transaction::RollBack() {
       case Written::kAttention:
         return NeedAttention("ROLLBACK_BLOCKED", message_);
       case Written::kLater:
-        return MakeError(absl::StatusCode::kUnavailable, message_);
+        return Later();
     }
   }
   std::vector<Transition> back;

@@ -6,6 +6,7 @@
 #ifndef DMARCATE_POLICYD_RECONCILE_TRANSACTION_H_
 #define DMARCATE_POLICYD_RECONCILE_TRANSACTION_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "policyd/provider/provider.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/journal.h"
+#include "policyd/reconcile/lease_watch.h"
 #include "policyd/reconcile/live_reader.h"
 #include "policyd/reconcile/planner.h"
 #include "policyd/reconcile/verifier.h"
@@ -27,16 +29,21 @@ namespace dmarcate {
 class Transaction {
  public:
   Transaction(const ChangeWorld& world, const ChangeEngineOptions& options,
-              const LiveReader& reader, const Planner& planner, ChangeRecord change)
+              const LiveReader& reader, const Planner& planner, LeaseWatch& watch,
+              std::string_view holder, ChangeRecord change)
       : world_(world),
         options_(options),
         reader_(reader),
         planner_(planner),
+        watch_(watch),
+        holder_(holder),
         journal_(world.store, world.clock, std::move(change)) {}
 
   // From kPlanned. An error: nothing was written, and the change is as it was, or kFailed when its
   // plan can never be applied any more (STALE_PLAN).
-  absl::Status Begin(std::string_view principal);
+  // `last_look` is made once the intent is in the journal, where others see it: an error withdraws
+  // it.
+  absl::Status Begin(std::string_view principal, const std::function<absl::Status()>& last_look);
   // From kApplying, kVerifying or kRollingBack, as a restart finds them. An error, or no end state:
   // the journal keeps the work for the next time.
   absl::Status Resume();
@@ -59,13 +66,16 @@ class Transaction {
   };
 
   absl::Status OpenAndParse();
+  // In memory: the number under which this engine writes from now on.
+  void TakeLease();
   absl::Status Forward();
-  // `direction`: "" or "back". Keeps in the journal since when servers are waited for.
+  // `direction`: "" or "back".
   Proof Prove(const std::vector<Transition>& transitions, std::string_view direction);
   absl::Status Verify();
   absl::Status RollBack();
 
   Written WriteOne(const Transition& transition, std::string_view mark);
+  absl::Status Later() const;
   Written Settle(const Transition& transition, std::string_view mark);
   // After a restart: notes what is written already. False: the change has ended, or gone back.
   absl::StatusOr<bool> Survey();
@@ -88,10 +98,13 @@ class Transaction {
   const ChangeEngineOptions& options_;
   const LiveReader& reader_;
   const Planner& planner_;
+  LeaseWatch& watch_;
+  const std::string holder_;
   Journal journal_;
   std::shared_ptr<DnsProvider> provider_;
   std::vector<Transition> transitions_;  // in the order of writing
   std::string reason_, message_;         // of Written::kNo and kAttention
+  absl::Status later_;                   // of Written::kLater: why the journal took nothing
 };
 
 }  // namespace dmarcate

@@ -9,6 +9,8 @@
 #include "lib/base/status_macros.h"
 #include "lib/rpc/errors.h"
 #include "lib/rpc/unary.h"
+#include "policyd/plan/export/plan_export.h"
+#include "policyd/reconcile/reason.h"
 #include "policyd/service/change_view.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
@@ -18,6 +20,7 @@ namespace {
 
 // The answer has to be on its way before the caller's deadline; the transaction goes on.
 constexpr absl::Duration kAnswerMargin = absl::Seconds(1);
+constexpr absl::Duration kMaxDelay = absl::Hours(7 * 24);
 constexpr std::string_view kAllDomains = "domains/-";
 
 RunMode ModeOf(bool validate_only) {
@@ -62,6 +65,22 @@ class ChangeServiceImpl final : public v1::ChangeService::CallbackService {
                                              [&] { return Apply(call, in, out); }));
                       });
   }
+  grpc::ServerUnaryReactor* CancelChange(grpc::CallbackServerContext* context,
+                                         const v1::CancelChangeRequest* request,
+                                         v1::CancelChangeResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Mutate(parts_, call, "CancelChange", in, out,
+                                             [&] { return Cancel(call, in, out); }));
+                      });
+  }
+  grpc::ServerUnaryReactor* ExportChange(grpc::CallbackServerContext* context,
+                                         const v1::ExportChangeRequest* request,
+                                         v1::ExportChangeResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call&, const auto& in, auto* out) { return ToGrpc(Export(in, out)); });
+  }
   grpc::ServerUnaryReactor* RollbackChange(grpc::CallbackServerContext* context,
                                            const v1::RollbackChangeRequest* request,
                                            v1::RollbackChangeResponse* response) override {
@@ -80,8 +99,12 @@ class ChangeServiceImpl final : public v1::ChangeService::CallbackService {
                     v1::ListChangesResponse* out);
   absl::Status Apply(const Call& call, const v1::ApplyChangeRequest& in,
                      v1::ApplyChangeResponse* out);
+  absl::Status Cancel(const Call& call, const v1::CancelChangeRequest& in,
+                      v1::CancelChangeResponse* out);
+  absl::Status Export(const v1::ExportChangeRequest& in, v1::ExportChangeResponse* out);
   absl::Status Rollback(const Call& call, const v1::RollbackChangeRequest& in,
                         v1::RollbackChangeResponse* out);
+  absl::StatusOr<ChangeRecord> Find(const std::string& name);
 
   v1::Change Show(const ChangeRecord& record) const {
     return ToMessage(record, parts_.clock.Now());
@@ -110,12 +133,50 @@ absl::Status ChangeServiceImpl::Create(const Call& call, const v1::CreateChangeR
   return absl::OkStatus();
 }
 
-absl::Status ChangeServiceImpl::Get(const v1::GetChangeRequest& in, v1::GetChangeResponse* out) {
-  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child, ParseDomainChild(in.name(), kChanges, "name"));
+absl::StatusOr<ChangeRecord> ChangeServiceImpl::Find(const std::string& name) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child, ParseDomainChild(name, kChanges, "name"));
   absl::StatusOr<ChangeRecord> record = parts_.policies.GetChange(child.domain, child.id);
-  if (record.status().code() == absl::StatusCode::kNotFound) return NotFound(in.name());
-  DMARCATE_RETURN_IF_ERROR(record.status());
-  *out->mutable_change() = Show(*record);
+  if (record.status().code() == absl::StatusCode::kNotFound) return NotFound(name);
+  return record;
+}
+
+absl::Status ChangeServiceImpl::Get(const v1::GetChangeRequest& in, v1::GetChangeResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record, Find(in.name()));
+  *out->mutable_change() = Show(record);
+  return absl::OkStatus();
+}
+
+absl::Status ChangeServiceImpl::Export(const v1::ExportChangeRequest& in,
+                                       v1::ExportChangeResponse* out) {
+  if (in.format() == v1::ExportChangeRequest::FORMAT_UNSPECIFIED) return FieldRequired("format");
+  if (!v1::ExportChangeRequest::Format_IsValid(in.format())) {
+    return FieldError("format", "is none of bind, dnscontrol, octodns, terraform");
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record, Find(in.name()));
+  const absl::StatusOr<std::string> text =
+      ExportPlan(record, static_cast<ExportFormat>(in.format()));  // numbered alike
+  if (text.status().code() == absl::StatusCode::kFailedPrecondition) {
+    return FieldError("format", MessageOf(text.status()));
+  }
+  DMARCATE_RETURN_IF_ERROR(text.status());
+  out->set_text(*text);
+  return absl::OkStatus();
+}
+static_assert(static_cast<int>(ExportFormat::kBind) == v1::ExportChangeRequest::FORMAT_BIND &&
+              static_cast<int>(ExportFormat::kTerraform) ==
+                  v1::ExportChangeRequest::FORMAT_TERRAFORM);
+
+absl::Status ChangeServiceImpl::Cancel(const Call& call, const v1::CancelChangeRequest& in,
+                                       v1::CancelChangeResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child, ParseDomainChild(in.name(), kChanges, "name"));
+  DMARCATE_ASSIGN_OR_RETURN(const uint64_t revision, ReadEtag(in.etag()));
+  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record,
+                            engine_.Cancel({.domain = child.domain,
+                                            .id = child.id,
+                                            .revision = revision,
+                                            .principal = call.principal().name,
+                                            .mode = ModeOf(in.validate_only())}));
+  *out->mutable_change() = Show(record);
   return absl::OkStatus();
 }
 
@@ -143,14 +204,26 @@ absl::Status ChangeServiceImpl::Apply(const Call& call, const v1::ApplyChangeReq
   DMARCATE_ASSIGN_OR_RETURN(const DomainChild child, ParseDomainChild(in.name(), kChanges, "name"));
   DMARCATE_ASSIGN_OR_RETURN(const uint64_t revision, ReadEtag(in.etag()));
   if (in.plan_digest().empty()) return FieldRequired("plan_digest");
+  const absl::Duration delay =
+      absl::Seconds(in.delay().seconds()) + absl::Nanoseconds(in.delay().nanos());
+  if (delay < absl::ZeroDuration() || delay > kMaxDelay) {
+    return FieldError("delay", "wants 0 to 7 days");
+  }
   const ApplyRequest request{.domain = child.domain,
                              .id = child.id,
                              .plan_digest = in.plan_digest(),
                              .revision = revision,
                              .principal = call.principal().name,
-                             .mode = ModeOf(in.validate_only())};
-  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record, engine_.Apply(request, Patience(call)));
-  *out->mutable_change() = Show(record);
+                             .mode = ModeOf(in.validate_only()),
+                             .delay = delay};
+  const absl::StatusOr<ChangeRecord> record = engine_.Apply(request, Patience(call));
+  if (const auto reason = ErrorReasonOf(record.status()); reason && reason->code == "LEASE_LOST") {
+    return ReasonError(Reason::kChangeInProgress,
+                       "somebody else has gone on with it, or has cancelled it; look again",
+                       {{"change", in.name()}});
+  }
+  DMARCATE_RETURN_IF_ERROR(record.status());
+  *out->mutable_change() = Show(*record);
   return absl::OkStatus();
 }
 
@@ -162,7 +235,8 @@ absl::Status ChangeServiceImpl::Rollback(const Call& call, const v1::RollbackCha
                                 .id = child.id,
                                 .revision = revision,
                                 .principal = call.principal().name,
-                                .mode = ModeOf(in.validate_only())};
+                                .mode = ModeOf(in.validate_only()),
+                                .plan_digest = in.plan_digest()};
   DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record, engine_.Rollback(request, Patience(call)));
   *out->mutable_change() = Show(record);
   return absl::OkStatus();

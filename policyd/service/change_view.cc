@@ -85,6 +85,9 @@ v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
   SetTime(record.end_time, [](v1::Change* c) { return c->mutable_end_time(); }, &out);
   SetTime(
       record.plan_expire_time, [](v1::Change* c) { return c->mutable_plan_expire_time(); }, &out);
+  if (record.scheduled()) {
+    SetTime(record.apply_after, [](v1::Change* c) { return c->mutable_apply_after_time(); }, &out);
+  }
   out.set_rollback_of(ChangeName(record, record.rollback_of));
   out.set_rolled_back_by(ChangeName(record, record.rolled_back_by));
   if (!record.error_reason.empty()) {
@@ -97,6 +100,7 @@ v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
   return out;
 }
 static_assert(static_cast<int>(ChangeState::kPlanned) == v1::Change::STATE_PLANNED &&
+              static_cast<int>(ChangeState::kCancelled) == v1::Change::STATE_CANCELLED &&
               static_cast<int>(ChangeState::kSucceeded) == v1::Change::STATE_SUCCEEDED &&
               static_cast<int>(ChangeState::kNeedsAttention) == v1::Change::STATE_NEEDS_ATTENTION &&
               static_cast<int>(GuardVerdict::kRefuse) == v1::GuardResult::RESULT_REFUSE);

@@ -25,6 +25,7 @@ class Daemons {
   absl::Status StartIngestd(const std::string& more = "") { return ingestd_.Start({}, more); }
   absl::Status StartPolicyd(const std::string& more = "", const std::string& dns = kNoDns);
   void KillPolicyd() { policyd_->Kill(); }
+  pid_t policyd_pid() const { return policyd_->pid(); }
 
   // The path of "ingestd", "policyd", "dmarcate".
   static std::string Program(const std::string& name);

@@ -40,6 +40,11 @@ refuses '^try:  dmarcate sources explain x --domain DOMAIN$' sources explain x
 refuses '^try:  dmarcate sources approve x --domain DOMAIN$' sources approve x
 refuses '^try:  dmarcate changes apply x --domain DOMAIN$' changes apply x
 refuses '^try:  dmarcate changes show x --domain DOMAIN$' changes show x
+refuses '^try:  dmarcate changes cancel x --domain DOMAIN$' changes cancel x
+refuses '^try:  dmarcate changes rollback x --domain DOMAIN$' changes rollback x
+refuses '^try:  dmarcate changes export x --domain DOMAIN$' changes export x --format bind
+refuses 'wants a time like 10m, 2h or 90s' changes apply domains/a.test/changes/x --in soon
+refuses '^code: USAGE$' changes export x --domain a.test --format yaml
 refuses '^try:  dmarcate reports quarantine drop MESSAGE$' reports quarantine drop
 refuses '^try:  dmarcate reports purge --domain DOMAIN --count$' reports purge
 refuses '"reason":"USAGE".*"help":\["dmarcate reports get x --domain DOMAIN"\]' reports get x -o json

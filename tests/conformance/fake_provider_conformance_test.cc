@@ -1,4 +1,4 @@
-// The suite of provider_conformance.h on the fake, in both classes.
+// The suite of provider_conformance.h on the fake, in each class.
 
 #include "policyd/provider/fake_provider.h"
 #include "tests/conformance/provider_conformance.h"
@@ -25,9 +25,11 @@ class FakeHost final : public ProviderUnderTest {
 };
 
 std::unique_ptr<ProviderUnderTest> MakeA() { return std::make_unique<FakeHost>(ProviderClass::kA); }
+std::unique_ptr<ProviderUnderTest> MakeB() { return std::make_unique<FakeHost>(ProviderClass::kB); }
 std::unique_ptr<ProviderUnderTest> MakeC() { return std::make_unique<FakeHost>(ProviderClass::kC); }
 
 INSTANTIATE_TEST_SUITE_P(FakeClassA, ProviderConformanceTest, testing::Values(&MakeA));
+INSTANTIATE_TEST_SUITE_P(FakeClassB, ProviderConformanceTest, testing::Values(&MakeB));
 INSTANTIATE_TEST_SUITE_P(FakeClassC, ProviderConformanceTest, testing::Values(&MakeC));
 
 }  // namespace

@@ -89,6 +89,9 @@ ChangeRecord FullChange() {
   record.error_reason = "REASON";
   record.error_message = "message";
   record.error_metadata = {{"k", "v"}};
+  record.apply_after = kNow + absl::Minutes(10);
+  record.lease_holder = std::string("\x01\xff", 2);
+  record.fence = 3;
   return record;
 }
 
@@ -265,6 +268,9 @@ TEST_P(PolicyStoreTest, KeepsEveryFieldOfAChange) {
   EXPECT_EQ(got->apply_time, full.apply_time);
   EXPECT_EQ(got->end_time, full.end_time);
   EXPECT_EQ(got->error_metadata, full.error_metadata);
+  EXPECT_EQ(got->apply_after, full.apply_after);
+  EXPECT_EQ(got->lease_holder, full.lease_holder);
+  EXPECT_EQ(got->fence, full.fence);
   EXPECT_EQ(got->provider_class, 4);
   ASSERT_TRUE(store().PutChange(Change("example.com", "02")).ok());
   EXPECT_EQ(store().GetChange("example.com", "02")->apply_time, absl::InfinitePast());
@@ -307,6 +313,16 @@ TEST_P(PolicyStoreTest, OpenChangesAreThoseToResume) {
   ASSERT_TRUE(store().PutChange(change).ok());
   want.erase(want.begin());
   EXPECT_EQ(Each(store().OpenChanges(), &ChangeRecord::id), want);
+}
+
+TEST_P(PolicyStoreTest, AScheduledPlanIsOpenUntilItEnds) {
+  ChangeRecord change = Change("example.com", "01", ChangeState::kPlanned);
+  change.apply_after = kNow;
+  change = *store().PutChange(change);
+  EXPECT_EQ(Each(store().OpenChanges(), &ChangeRecord::id), std::vector<std::string>{"01"});
+  change.state = ChangeState::kCancelled;
+  ASSERT_TRUE(store().PutChange(change).ok());
+  EXPECT_THAT(*store().OpenChanges(), IsEmpty());
 }
 
 TEST_P(PolicyStoreTest, ChangeAndDomainAreWrittenTogetherOrNotAtAll) {

@@ -128,6 +128,24 @@ TEST(GuardZoneTest, ProviderAndAllServersMustAgree) {
   EXPECT_EQ(ToText(GuardZone(Image("example.com", {}), answer)), "ZONE_INCONSISTENT:refuse");
 }
 
+TEST(GuardZoneTest, OtherNameServersThanWhenPlannedAreRefused) {
+  AuthoritativeAnswer answer;
+  answer.zone = Name("example.com");
+  answer.servers = {Server("ns1.test", "192.0.2.1:53", std::vector<std::string>{"a"}),
+                    Server("ns2.test", "192.0.2.2:53", std::vector<std::string>{"a"})};
+  const std::vector<GuardRecord> planned = GuardZone(Image("example.com", {"a"}), answer);
+  EXPECT_EQ(ToText(GuardMoved(planned, planned)), "");
+  EXPECT_EQ(ToText(GuardMoved({}, planned)), "") << "a plan of before this guard";
+  // Another address of the same name, and another order, are nothing.
+  AuthoritativeAnswer other = answer;
+  std::swap(other.servers[0], other.servers[1]);
+  other.servers[0].address = "192.0.2.9:53";
+  EXPECT_EQ(ToText(GuardMoved(planned, GuardZone(Image("example.com", {"a"}), other))), "");
+  other.servers[1] = Server("ns1.elsewhere.test", "192.0.2.1:53", std::vector<std::string>{"a"});
+  EXPECT_EQ(ToText(GuardMoved(planned, GuardZone(Image("example.com", {"a"}), other))),
+            "ZONE_MOVED:refuse");
+}
+
 ChangeRecord SpfChange() {
   ChangeRecord change;
   change.domain = "example.com";

@@ -21,8 +21,17 @@ class FakeFleet final : public AuthoritativeResolver {
  public:
   static constexpr size_t kServers = 4;
 
-  FakeFleet(FakeDnsProvider& provider, const Clock& clock) : provider_(provider), clock_(clock) {
-    provider.OnChange([this](const DomainName& owner, const RrSet& rrset) { Note(owner, rrset); });
+  FakeFleet(FakeDnsProvider& provider, const Clock& clock) : provider_(provider), clock_(clock) {}
+
+  // What the provider holds from now on. To be called for each of its changes.
+  void Note(const DomainName& owner, const RrSet& rrset) {
+    const std::lock_guard lock(mutex_);
+    history_[owner].push_back({clock_.Monotonic(), rrset});
+  }
+  // The zones are served by ns1.SUFFIX and so on; "test" until told otherwise.
+  void MoveTo(const std::string& suffix) {
+    const std::lock_guard lock(mutex_);
+    suffix_ = suffix;
   }
 
   struct Server {
@@ -54,7 +63,7 @@ class FakeFleet final : public AuthoritativeResolver {
     const std::lock_guard lock(mutex_);
     for (size_t i = 0; i < kServers; ++i) {
       ServerAnswer server;
-      server.name_server = *DomainName::Parse("ns" + std::to_string(i + 1) + ".test");
+      server.name_server = *DomainName::Parse("ns" + std::to_string(i + 1) + "." + suffix_);
       server.address = "192.0.2." + std::to_string(i + 1) + ":53";
       if (servers_[i].silent) {
         server.answer = absl::DeadlineExceededError("no answer");
@@ -71,11 +80,6 @@ class FakeFleet final : public AuthoritativeResolver {
     absl::Duration time;
     RrSet rrset;
   };
-
-  void Note(const DomainName& owner, const RrSet& rrset) {
-    const std::lock_guard lock(mutex_);
-    history_[owner].push_back({clock_.Monotonic(), rrset});
-  }
 
   DnsAnswer Answer(const Server& server, const DomainName& owner) const {
     DnsAnswer answer;
@@ -101,6 +105,7 @@ class FakeFleet final : public AuthoritativeResolver {
   const Clock& clock_;
   mutable std::mutex mutex_;
   Server servers_[kServers];
+  std::string suffix_ = "test";
   std::map<DomainName, DomainName> aliases_;
   std::map<DomainName, std::vector<Change>> history_;
 };

@@ -6,6 +6,7 @@
 #ifndef DMARCATE_TESTS_POLICYD_RECONCILE_TEST_WORLD_H_
 #define DMARCATE_TESTS_POLICYD_RECONCILE_TEST_WORLD_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,10 +25,21 @@ namespace dmarcate {
 
 inline DomainName Name(std::string_view text) { return DomainName::Parse(text).value(); }
 
+inline std::string ToString(ChangeState state) {
+  static constexpr const char* kNames[] = {
+      "none",      "planned",   "refused",      "expired",     "cancelled", "applying",
+      "verifying", "succeeded", "rolling back", "rolled back", "failed",    "needs attention"};
+  return kNames[static_cast<size_t>(state)];
+}
+
 class TestWorld {
  public:
   explicit TestWorld(ProviderClass provider_class = ProviderClass::kA)
       : provider(std::make_shared<FakeDnsProvider>(provider_class)), fleet(*provider, clock) {
+    provider->OnChange([this](const DomainName& owner, const RrSet& rrset) {
+      fleet.Note(owner, rrset);
+      if (observer) observer(owner, rrset);
+    });
     provider->AddZone(Name("example.com"));
     provider->AddZone(Name("reports.test"));
     provider->SetTexts(kSpf, {kOldSpf, "verification=1"});
@@ -69,10 +81,12 @@ class TestWorld {
     return {store, factory, resolver, fleet, *suffixes, clock, random, *pacer};
   }
   // With a pacer of its own: a stopped engine leaves the old one stopped.
-  std::unique_ptr<ChangeEngine> MakeEngine() {
+  std::unique_ptr<ChangeEngine> MakeEngine() { return MakeEngine(StoreUse::kExclusive); }
+  std::unique_ptr<ChangeEngine> MakeEngine(StoreUse use) {
     pacer = std::make_unique<FakePacer>(clock);
     ChangeEngineOptions options;
     options.max_running = 1;
+    options.store_use = use;
     return std::make_unique<ChangeEngine>(world(), options);
   }
 
@@ -94,6 +108,9 @@ class TestWorld {
   static inline const std::string kNewDmarc =
       "v=DMARC1; p=reject; x=1; rua=mailto:o@o.test,mailto:r@reports.test";
   static inline const std::string kAuthorization = "v=DMARC1;";
+
+  // Called after each change of the zone, by whomever.
+  std::function<void(const DomainName&, const RrSet&)> observer;
 
   FakeClock clock{absl::FromUnixSeconds(1'700'000'000)};
   SeededRandom random{1};

@@ -210,6 +210,86 @@ TEST_F(ChangeServiceTest, ListsNewestFirstAlsoOverAllDomains) {
   }
 }
 
+TEST_F(ChangeServiceTest, ADelayedApplyWaitsAndCanBeCancelled) {
+  const Change plan = Plan();
+  v1::ApplyChangeRequest apply = ApplyRequest(plan);
+  apply.mutable_delay()->set_seconds(-1);
+  EXPECT_EQ(ReasonOf(Apply(apply, &change_)), "FIELD_INVALID");
+  apply.mutable_delay()->set_seconds(7 * 86400 + 1);
+  EXPECT_EQ(ReasonOf(Apply(apply, &change_)), "FIELD_INVALID");
+  apply.mutable_delay()->set_seconds(600);
+  ASSERT_EQ(ReasonOf(Apply(apply, &change_)), "");
+  EXPECT_EQ(change_.state(), Change::STATE_PLANNED);
+  EXPECT_EQ(change_.apply_after_time().seconds(), absl::ToUnixSeconds(world_.clock().Now()) + 600);
+  EXPECT_EQ(change_.applied_by(), "token/root");
+  EXPECT_EQ(LiveSpf(), kBefore);
+
+  v1::CancelChangeRequest cancel;
+  cancel.set_name(plan.name());
+  cancel.set_etag(plan.etag());  // of before it was scheduled
+  v1::CancelChangeResponse response;
+  EXPECT_EQ(ReasonOf(world_.Call<ChangeService>(&Stub::CancelChange, cancel, &response)),
+            "ETAG_MISMATCH");
+  cancel.set_etag(change_.etag());
+  DMARCATE_CALL(world_, ChangeService, CancelChange, cancel, &response);
+  EXPECT_EQ(response.change().state(), Change::STATE_CANCELLED);
+  EXPECT_FALSE(response.change().has_apply_after_time());
+  DMARCATE_CALL(world_, ChangeService, CancelChange, cancel, &response);  // twice is once
+  EXPECT_EQ(ReasonOf(Apply(ApplyRequest(response.change()), &change_)), "CHANGE_STATE");
+  cancel.set_name("domains/example.com/changes/nothing");
+  EXPECT_EQ(ReasonOf(world_.Call<ChangeService>(&Stub::CancelChange, cancel, &response)),
+            "RESOURCE_NOT_FOUND");
+}
+
+TEST_F(ChangeServiceTest, TheRollbackThatWasShownIsTheOneThatIsDone) {
+  ASSERT_EQ(ReasonOf(Apply(ApplyRequest(Plan()), &change_)), "");
+  v1::RollbackChangeRequest request;
+  request.set_name(change_.name());
+  request.set_etag(change_.etag());
+  request.set_validate_only(true);
+  v1::RollbackChangeResponse shown;
+  DMARCATE_CALL(world_, ChangeService, RollbackChange, request, &shown);
+  EXPECT_EQ(shown.change().state(), Change::STATE_PLANNED);
+  EXPECT_EQ(LiveSpf(), kAfter);
+  request.set_validate_only(false);
+  request.set_plan_digest(std::string(64, '0'));
+  v1::RollbackChangeResponse done;
+  EXPECT_EQ(ReasonOf(world_.Call<ChangeService>(&Stub::RollbackChange, request, &done)),
+            "PLAN_DIGEST_MISMATCH");
+  request.set_plan_digest(shown.change().plan_digest());
+  DMARCATE_CALL(world_, ChangeService, RollbackChange, request, &done);
+  EXPECT_EQ(LiveSpf(), kBefore);
+}
+
+TEST_F(ChangeServiceTest, ExportsForEveryTool) {
+  const Change plan = Plan();
+  v1::ExportChangeRequest request;
+  request.set_name(plan.name());
+  v1::ExportChangeResponse response;
+  EXPECT_EQ(ReasonOf(world_.Call<ChangeService>(&Stub::ExportChange, request, &response)),
+            "FIELD_REQUIRED");
+  const std::pair<v1::ExportChangeRequest::Format, std::string> cases[] = {
+      {v1::ExportChangeRequest::FORMAT_BIND, "example.com. 3600 IN TXT \"v=spf1 "},
+      {v1::ExportChangeRequest::FORMAT_DNSCONTROL, "TXT(\"@\", \"v=spf1 "},
+      {v1::ExportChangeRequest::FORMAT_OCTODNS, "  - 'v=spf1 "},
+      {v1::ExportChangeRequest::FORMAT_TERRAFORM, "        \"v=spf1 "}};
+  for (const auto& [format, want] : cases) {
+    request.set_format(format);
+    DMARCATE_CALL(world_, ChangeService, ExportChange, request, &response);
+    EXPECT_THAT(response.text(), testing::HasSubstr(want));
+    EXPECT_THAT(response.text(), testing::HasSubstr("unrelated")) << "the whole RRset";
+  }
+  request.set_format(static_cast<v1::ExportChangeRequest::Format>(99));
+  EXPECT_EQ(ReasonOf(world_.Call<ChangeService>(&Stub::ExportChange, request, &response)),
+            "FIELD_INVALID");
+  // A text that only a zone file can carry.
+  world_.provider().SetTexts(Name("example.com"), {kBefore, "\x01"});
+  request.set_name(Plan().name());
+  request.set_format(v1::ExportChangeRequest::FORMAT_OCTODNS);
+  EXPECT_EQ(ReasonOf(world_.Call<ChangeService>(&Stub::ExportChange, request, &response)),
+            "FIELD_INVALID");
+}
+
 TEST_F(ChangeServiceTest, WhatIsNotThereIsNotFound) {
   v1::GetChangeRequest request;
   request.set_name("domains/example.com/changes/nothing");

@@ -1,0 +1,188 @@
+#include "cli/change_text.h"
+
+#include "fmt/format.h"
+
+#include "cli/app.h"
+#include "cli/messages.h"
+#include "lib/base/text.h"
+
+namespace dmarcate::cli {
+namespace {
+
+char Mark(v1::TermChange::Action action) {
+  switch (action) {
+    case v1::TermChange::ACTION_ADD:
+      return '+';
+    case v1::TermChange::ACTION_REMOVE:
+      return '-';
+    case v1::TermChange::ACTION_MODIFY:
+      return '~';
+    default:
+      return ' ';
+  }
+}
+
+std::string RecordChangeText(const v1::RecordChange& record) {
+  std::string out = fmt::format("{} {}\n", EscapeForTerminal(record.owner_name()), record.type());
+  for (const std::string& value : record.before()) {
+    out += fmt::format("  before  {}\n", EscapeForTerminal(value));
+  }
+  for (const std::string& value : record.after()) {
+    out += fmt::format("  after   {}\n", EscapeForTerminal(value));
+  }
+  for (const v1::TermChange& term : record.term_changes()) {
+    out += fmt::format("  {} {}", Mark(term.action()), EscapeForTerminal(term.term()));
+    if (!term.before().empty()) out += fmt::format("  (was {})", EscapeForTerminal(term.before()));
+    if (!term.source().empty()) out += fmt::format("  for {}", LastSegment(term.source()));
+    if (term.lookup_cost() > 0) {
+      out +=
+          fmt::format("  [{} look-up{}]", term.lookup_cost(), term.lookup_cost() == 1 ? "" : "s");
+    }
+    out += "\n";
+  }
+  for (const std::string& value : record.untouched()) {
+    out += fmt::format("  untouched  {}\n", EscapeForTerminal(value));
+  }
+  if (record.lookups_before() != 0 || record.lookups_after() != 0) {
+    out += fmt::format("  look-ups: {} before, {} after, limit 10\n", record.lookups_before(),
+                       record.lookups_after());
+  }
+  return out;
+}
+
+// The steps of the journal as a person knows them.
+std::string StepWord(const std::string& step) {
+  if (step == "LEASED") return "lock";
+  if (step == "READ") return "read";
+  if (step == "COMPARED") return "compare";
+  if (step == "LINTED") return "lint";
+  if (step == "JOURNALED") return "journal";
+  if (step == "WRITING") return "write";
+  if (step == "UNKNOWN") return "no answer";
+  if (step == "READ_BACK") return "read back";
+  if (step == "VERIFYING") return "verify";
+  return AsciiLower(step);
+}
+
+double Seconds(const google::protobuf::Timestamp& time) {
+  return static_cast<double>(time.seconds()) + time.nanos() * 1e-9;
+}
+
+}  // namespace
+
+std::string StateText(v1::Change::State state) {
+  return EnumText(v1::Change::State_Name(state), "STATE_");
+}
+
+Table ChangeTable(const google::protobuf::RepeatedPtrField<v1::Change>& changes) {
+  Table table({{"CHANGE"},
+               {"DOMAIN"},
+               {"STATE"},
+               {"RECORDS", Align::kRight},
+               {"BY"},
+               {"CREATED"},
+               {"ROLLBACK_OF", Align::kLeft, true},
+               {"DIGEST", Align::kLeft, true}});
+  for (const v1::Change& change : changes) {
+    const auto parts = Split(change.name(), '/');
+    table.Add(change.name(),
+              {std::string(LastSegment(change.name())),
+               parts.size() > 1 ? std::string(parts[1]) : std::string(), StateText(change.state()),
+               std::to_string(change.record_changes_size()), change.requested_by(),
+               Text(change.create_time()), std::string(LastSegment(change.rollback_of())),
+               change.plan_digest()});
+  }
+  return table;
+}
+
+Table OneChange(const v1::Change& change) {
+  google::protobuf::RepeatedPtrField<v1::Change> one;
+  *one.Add() = change;
+  return ChangeTable(one);
+}
+
+std::string ProgressText(const v1::Change& change) {
+  std::string out;
+  for (const v1::Step& step : change.steps()) {
+    out += fmt::format("step {:<10} {} {}\n", step.step(), Text(step.time()),
+                       EscapeForTerminal(step.detail()));
+  }
+  for (const v1::ServerVerification& server : change.verifications()) {
+    out += fmt::format("{} {} {}{}\n", server.verified() ? "verified" : "not yet ",
+                       server.address(), EscapeForTerminal(server.owner_name()),
+                       server.detail().empty() ? "" : "  " + EscapeForTerminal(server.detail()));
+  }
+  if (change.has_error()) {
+    out += fmt::format("{}: {}\n", change.error().reason(),
+                       EscapeForTerminal(change.error().message()));
+  }
+  return out;
+}
+
+std::string ChangeText(const v1::Change& change) {
+  std::string out = fmt::format("{}  {}\n", change.name(), StateText(change.state()));
+  if (change.record_changes().empty()) out += "nothing to change\n";
+  for (const v1::RecordChange& record : change.record_changes()) out += RecordChangeText(record);
+  for (const v1::GuardResult& guard : change.guards()) {
+    if (guard.result() == v1::GuardResult::RESULT_PASS) continue;
+    out += fmt::format("{} {}: {}\n",
+                       guard.result() == v1::GuardResult::RESULT_REFUSE ? "refused" : "warning",
+                       guard.code(), EscapeForTerminal(guard.message()));
+  }
+  out += ProgressText(change);
+  if (change.state() == v1::Change::STATE_PLANNED) {
+    if (change.has_apply_after_time()) {
+      out += fmt::format("applied at {}, for {}\n", Text(change.apply_after_time()),
+                         EscapeForTerminal(change.applied_by()));
+    }
+    out += fmt::format("digest {}\nexpires {}\n", change.plan_digest(),
+                       Text(change.plan_expire_time()));
+  }
+  return out;
+}
+
+std::vector<std::string> StepMarks(const v1::Change& change) {
+  std::vector<std::string> marks;
+  if (change.steps().empty()) return marks;
+  const double start = Seconds(change.steps(0).time());
+  for (const v1::Step& step : change.steps()) {
+    if (step.step() == "VERIFYING") continue;  // shown by the servers, while it goes on
+    marks.push_back(fmt::format("[{}] {:<9}  +{:.1f} s{}{}", step.step() == "UNKNOWN" ? '?' : 'x',
+                                StepWord(step.step()), Seconds(step.time()) - start,
+                                step.detail().empty() ? "" : "  ",
+                                EscapeForTerminal(step.detail())));
+  }
+  return marks;
+}
+
+std::string VerifyMark(const v1::Change& change) {
+  if (change.verifications().empty()) return "";
+  int verified = 0;
+  for (const v1::ServerVerification& server : change.verifications()) {
+    if (server.verified()) ++verified;
+  }
+  return fmt::format("[{}] verify     {} of {} servers",
+                     verified == change.verifications_size() ? 'x' : ' ', verified,
+                     change.verifications_size());
+}
+
+bool Removes(const v1::Change& change) {
+  for (const v1::RecordChange& record : change.record_changes()) {
+    for (const v1::TermChange& term : record.term_changes()) {
+      if (term.action() == v1::TermChange::ACTION_REMOVE) return true;
+    }
+  }
+  return false;
+}
+
+bool Differs(const v1::Change& change) {
+  return change.state() == v1::Change::STATE_REFUSED || !change.record_changes().empty();
+}
+
+bool IsRunning(const v1::Change& change) {
+  return change.state() == v1::Change::STATE_APPLYING ||
+         change.state() == v1::Change::STATE_VERIFYING ||
+         change.state() == v1::Change::STATE_ROLLING_BACK;
+}
+
+}  // namespace dmarcate::cli

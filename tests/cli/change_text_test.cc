@@ -1,0 +1,108 @@
+#include "cli/change_text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace dmarcate::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+void AddStep(v1::Change* change, const std::string& step, int64_t seconds, int32_t nanos,
+             const std::string& detail = "") {
+  v1::Step* out = change->add_steps();
+  out->set_step(step);
+  out->set_detail(detail);
+  out->mutable_time()->set_seconds(1782820800 + seconds);
+  out->mutable_time()->set_nanos(nanos);
+}
+
+v1::Change Planned() {
+  v1::Change change;
+  change.set_name("domains/example.com/changes/c1");
+  change.set_state(v1::Change::STATE_PLANNED);
+  change.set_plan_digest("0a1b");
+  change.mutable_plan_expire_time()->set_seconds(1782822600);
+  v1::RecordChange* record = change.add_record_changes();
+  record->set_owner_name("example.com");
+  record->set_type("TXT");
+  record->add_before("\"v=spf1 mx -all\"");
+  record->add_after("\"v=spf1 mx include:a.test -all\"");
+  record->add_untouched("\"verification=1\"");
+  record->set_lookups_before(1);
+  record->set_lookups_after(3);
+  v1::TermChange* keep = record->add_term_changes();
+  keep->set_action(v1::TermChange::ACTION_KEEP);
+  keep->set_term("mx");
+  keep->set_lookup_cost(1);
+  v1::TermChange* add = record->add_term_changes();
+  add->set_action(v1::TermChange::ACTION_ADD);
+  add->set_term("include:a.test");
+  add->set_source("a");
+  add->set_lookup_cost(2);
+  return change;
+}
+
+TEST(ChangeText, ADiffIsTermByTermWithLookUps) {
+  EXPECT_EQ(ChangeText(Planned()),
+            "domains/example.com/changes/c1  planned\n"
+            "example.com TXT\n"
+            "  before  \"v=spf1 mx -all\"\n"
+            "  after   \"v=spf1 mx include:a.test -all\"\n"
+            "    mx  [1 look-up]\n"
+            "  + include:a.test  for a  [2 look-ups]\n"
+            "  untouched  \"verification=1\"\n"
+            "  look-ups: 1 before, 3 after, limit 10\n"
+            "digest 0a1b\n"
+            "expires 2026-06-30T12:30:00Z\n");
+}
+
+TEST(ChangeText, AScheduledPlanSaysWhen) {
+  v1::Change change = Planned();
+  change.set_applied_by("token/\x1b[2J");
+  change.mutable_apply_after_time()->set_seconds(1782821400);
+  EXPECT_THAT(ChangeText(change), HasSubstr("applied at 2026-06-30T12:10:00Z, for token/"));
+  EXPECT_THAT(ChangeText(change), Not(HasSubstr("\x1b")));
+}
+
+TEST(ChangeText, StepsAreMarkedWithTheirTime) {
+  v1::Change change;
+  AddStep(&change, "LEASED", 0, 0, "fence 1");
+  AddStep(&change, "READ", 0, 100'000'000);
+  AddStep(&change, "WRITING", 1, 0, "example.com");
+  AddStep(&change, "UNKNOWN", 2, 0, "reset\n");
+  AddStep(&change, "READ_BACK", 2, 500'000'000, "example.com");
+  AddStep(&change, "VERIFYING", 2, 500'000'000);
+  EXPECT_THAT(
+      StepMarks(change),
+      ElementsAre("[x] lock       +0.0 s  fence 1", "[x] read       +0.1 s",
+                  "[x] write      +1.0 s  example.com", HasSubstr("[?] no answer  +2.0 s  reset"),
+                  "[x] read back  +2.5 s  example.com"));
+  EXPECT_EQ(VerifyMark(change), "");
+  for (const bool verified : {true, true, false})
+    change.add_verifications()->set_verified(verified);
+  EXPECT_EQ(VerifyMark(change), "[ ] verify     2 of 3 servers");
+  change.mutable_verifications(2)->set_verified(true);
+  EXPECT_EQ(VerifyMark(change), "[x] verify     3 of 3 servers");
+}
+
+TEST(ChangeText, WhatGoesAwayIsSerious) {
+  v1::Change change = Planned();
+  EXPECT_FALSE(Removes(change));
+  change.mutable_record_changes(0)->add_term_changes()->set_action(v1::TermChange::ACTION_REMOVE);
+  EXPECT_TRUE(Removes(change));
+}
+
+TEST(ChangeText, ADifferenceIsWhatWouldBeWrittenOrMayNotBe) {
+  v1::Change change;
+  change.set_state(v1::Change::STATE_SUCCEEDED);
+  EXPECT_FALSE(Differs(change));
+  EXPECT_TRUE(Differs(Planned()));
+  change.set_state(v1::Change::STATE_REFUSED);
+  EXPECT_TRUE(Differs(change));
+}
+
+}  // namespace
+}  // namespace dmarcate::cli
