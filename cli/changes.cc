@@ -73,6 +73,9 @@ std::string RecordChangeText(const v1::RecordChange& record) {
     out += fmt::format("  {} {}", Mark(term.action()), EscapeForTerminal(term.term()));
     if (!term.before().empty()) out += fmt::format("  (was {})", EscapeForTerminal(term.before()));
     if (!term.source().empty()) out += fmt::format("  for {}", LastSegment(term.source()));
+    if (!term.flattened_into().empty()) {
+      out += fmt::format("  flattened into {}", EscapeForTerminal(term.flattened_into()));
+    }
     if (term.lookup_cost() > 0) {
       out +=
           fmt::format("  [{} look-up{}]", term.lookup_cost(), term.lookup_cost() == 1 ? "" : "s");
@@ -113,7 +116,12 @@ std::string ChangeText(const v1::Change& change) {
   if (change.record_changes().empty()) out += "nothing to change\n";
   for (const v1::RecordChange& record : change.record_changes()) out += RecordChangeText(record);
   for (const v1::GuardResult& guard : change.guards()) {
-    if (guard.result() == v1::GuardResult::RESULT_PASS) continue;
+    if (guard.result() == v1::GuardResult::RESULT_PASS) {
+      if (guard.code() == "SPF_FLATTEN_PROOF") {
+        out += fmt::format("{}\n", EscapeForTerminal(guard.message()));
+      }
+      continue;
+    }
     out += fmt::format("{} {}: {}\n",
                        guard.result() == v1::GuardResult::RESULT_REFUSE ? "refused" : "warning",
                        guard.code(), EscapeForTerminal(guard.message()));
@@ -167,7 +175,7 @@ bool Removes(const v1::Change& change) {
 
 struct Options {
   std::string domain, change, digest;
-  bool spf = false, dmarc = false, dry_run = false;
+  bool spf = false, dmarc = false, dry_run = false, no_flatten = false;
   PageOptions page;
 };
 
@@ -259,6 +267,9 @@ void AddChanges(CLI::App* root, App* app) {
   plan->add_option("DOMAIN", options->domain)->required();
   plan->add_flag("--spf", options->spf, "only SPF, from the decisions about sources");
   plan->add_flag("--dmarc", options->dmarc, "only rua=, from the domain's report mailbox");
+  plan->add_flag("--no-flatten", options->no_flatten,
+                 "rather refuse than replace includes by addresses, where SPF would take too many "
+                 "look-ups");
   plan->add_flag("--dry-run", options->dry_run, "do not keep the plan");
   plan->footer(
       "Examples:\n  dmarcate changes plan example.com\n"
@@ -270,6 +281,7 @@ void AddChanges(CLI::App* root, App* app) {
       request.mutable_intent()->set_spf_from_decisions(options->spf);
       request.mutable_intent()->set_dmarc_report_address(options->dmarc);
     }
+    if (options->no_flatten) request.mutable_intent()->set_flatten(v1::Intent::FLATTEN_NEVER);
     request.set_validate_only(options->dry_run);
     v1::CreateChangeResponse response;
     const auto stub = v1::ChangeService::NewStub(app->policyd());
