@@ -8,6 +8,8 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/inspect/posture.h"
+#include "policyd/plan/spf_compile.h"
+#include "policyd/plan/spf_follow.h"
 #include "policyd/watch/history.h"
 
 namespace dmarcate {
@@ -60,6 +62,14 @@ bool HidesNames(const SpfNode& node) {
   return std::ranges::any_of(node.children, HidesNames);
 }
 
+bool LeadsTo(const SpfNode& node, std::string_view owner) {
+  if ((node.kind == SpfKind::kInclude || node.kind == SpfKind::kRedirect) && node.target == owner) {
+    return true;
+  }
+  return std::ranges::any_of(node.children,
+                             [&](const SpfNode& child) { return LeadsTo(child, owner); });
+}
+
 void Learn(InsightLook& look, std::string scope, bool learned) {
   if (learned) look.learned.insert(scope);
   look.scopes.insert(std::move(scope));
@@ -77,6 +87,8 @@ bool IsLearned(const InsightLook& look, std::string_view scope) {
   // Not judged: it is gone if it can be known that it no longer belongs to the domain.
   if (scope.starts_with(insight_scope::Include(""))) return look.includes_known;
   if (scope.starts_with(insight_scope::Dkim(""))) return look.selectors_known;
+  // What is flattened stands in our own book.
+  if (scope.starts_with(insight_scope::Flattened(""))) return true;
   if (scope.starts_with(insight_scope::Dnssec(""))) {
     // The domain's other names are looked at each time, so they were judged.
     return scope.find("._domainkey.") == std::string_view::npos ? look.includes_known
@@ -94,6 +106,12 @@ DomainSight::DomainSight(DomainRecord domain, DomainName name,
 
 bool DomainSight::IsIncluded(const ObservedName& name) const {
   return name.kind == RecordKind::kSpf && name.owner != name_.text();
+}
+
+bool DomainSight::IsOwnChild(const ObservedName& name) const {
+  const std::vector<DomainName> children = SpfChildrenOf(name_, domain_.managed_terms);
+  return std::ranges::any_of(children,
+                             [&](const DomainName& child) { return child.text() == name.owner; });
 }
 
 const DomainSight::Sight* DomainSight::SightOf(const ObservedName& name) const {
@@ -114,7 +132,7 @@ void DomainSight::Add(const ObservedName& name, const std::vector<Observation>& 
   if (owner.ok() && name.kind != RecordKind::kMx) {
     answers_.emplace(*owner, RememberedTxt(history, now_));
   }
-  if (!IsIncluded(name)) return AddDrift(name, history);
+  if (!IsIncluded(name) || IsOwnChild(name)) return AddDrift(name, history);
   std::string scope = insight_scope::Include(name.owner);
   if (sight.Learned()) learned_.insert(scope);
   scopes_.insert(std::move(scope));
@@ -146,6 +164,7 @@ InsightLook DomainSight::Judge() const {
   look.scopes = scopes_;
   look.learned = learned_;
   JudgeSpf(look);
+  JudgeFlattened(look);
   JudgeDmarc(look);
   JudgeKeys(look);
   JudgeDnssec(look);
@@ -198,6 +217,26 @@ void DomainSight::JudgeSpf(InsightLook& look) const {
   Learn(look, std::string(insight_scope::kSpfTree), own && resolver.AllKnown() && whole);
   look.includes_known = own && resolver.AllKnown() && whole;
   Miss(resolver, RecordKind::kSpf, look);
+}
+
+void DomainSight::JudgeFlattened(InsightLook& look) const {
+  for (const ManagedTerm& term : domain_.managed_terms) {
+    if (!term.flattened) continue;
+    RememberedResolver resolver(answers_, RememberedResolver::Addresses::kUnknown);
+    const auto tree = ExpandSpfText(name_, FollowText(term), resolver, StandingClock(now_));
+    Miss(resolver, RecordKind::kSpf, look);
+    const bool known = tree.ok() && tree->complete && resolver.AllKnown();
+    Learn(look, insight_scope::Flattened(term.term), known);
+    if (!known) continue;
+    absl::Time since = absl::InfinitePast();  // of the newest answer that it is made from
+    for (const auto& [name, sight] : sights_) {
+      if (LeadsTo(tree->root, name.owner)) since = std::max(since, sight.since);
+    }
+    if (since == absl::InfinitePast()) since = now_;
+    if (auto finding = VendorFinding(name_, term, FollowVendor(name_, term, *tree), since)) {
+      look.found.push_back(*std::move(finding));
+    }
+  }
 }
 
 void DomainSight::JudgeDmarc(InsightLook& look) const {
