@@ -34,6 +34,9 @@ std::string RecordChangeText(const v1::RecordChange& record) {
     out += fmt::format("  {} {}", Mark(term.action()), EscapeForTerminal(term.term()));
     if (!term.before().empty()) out += fmt::format("  (was {})", EscapeForTerminal(term.before()));
     if (!term.source().empty()) out += fmt::format("  for {}", LastSegment(term.source()));
+    if (!term.flattened_into().empty()) {
+      out += fmt::format("  flattened into {}", EscapeForTerminal(term.flattened_into()));
+    }
     if (term.lookup_cost() > 0) {
       out +=
           fmt::format("  [{} look-up{}]", term.lookup_cost(), term.lookup_cost() == 1 ? "" : "s");
@@ -124,7 +127,12 @@ std::string ChangeText(const v1::Change& change) {
   if (change.record_changes().empty()) out += "nothing to change\n";
   for (const v1::RecordChange& record : change.record_changes()) out += RecordChangeText(record);
   for (const v1::GuardResult& guard : change.guards()) {
-    if (guard.result() == v1::GuardResult::RESULT_PASS) continue;
+    if (guard.result() == v1::GuardResult::RESULT_PASS) {
+      if (guard.code() == "SPF_FLATTEN_PROOF") {
+        out += fmt::format("{}\n", EscapeForTerminal(guard.message()));
+      }
+      continue;
+    }
     out += fmt::format("{} {}: {}\n",
                        guard.result() == v1::GuardResult::RESULT_REFUSE ? "refused" : "warning",
                        guard.code(), EscapeForTerminal(guard.message()));

@@ -217,7 +217,8 @@ class Expander {
     const auto answer = Lookup(name, RrType::kMx);
     if (!answer.ok()) return Cut(node, name, answer.status());
     if (answer->mx.empty()) CountVoid(node, /*ipv4=*/true, /*ipv6=*/true);
-    std::set<DomainName> exchanges;
+    // Each record is looked up, also where two name one exchange: receivers count both.
+    std::multiset<DomainName> exchanges;
     for (const MxRecord& mx : answer->mx) {
       if (!mx.exchange.IsRoot()) exchanges.insert(mx.exchange);
     }

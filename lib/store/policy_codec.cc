@@ -42,12 +42,16 @@ void PutManaged(const std::vector<ManagedTerm>& from, Repeated* to) {
     auto* out = to->Add();
     out->set_term(term.term);
     out->set_source_id(term.source_id);
+    out->set_flattened(term.flattened);
+    PutTexts(term.networks, out->mutable_networks());
   }
 }
 template <typename Repeated>
 std::vector<ManagedTerm> Managed(const Repeated& from) {
   std::vector<ManagedTerm> out;
-  for (const auto& term : from) out.push_back({term.term(), term.source_id()});
+  for (const auto& term : from) {
+    out.push_back({term.term(), term.source_id(), term.flattened(), Texts(term.networks())});
+  }
   return out;
 }
 
@@ -66,6 +70,7 @@ void PutRecordChange(const RecordChangeRecord& from, pb::RecordChange* to) {
     out->set_before(term.before);
     out->set_source_id(term.source_id);
     out->set_lookup_cost(term.lookup_cost);
+    out->set_flattened_into(term.flattened_into);
   }
   PutTexts(from.untouched, to->mutable_untouched());
   to->set_lookups_before(from.lookups_before);
@@ -88,6 +93,7 @@ bool GetRecordChange(const pb::RecordChange& from, RecordChangeRecord* to) {
     out.before = term.before();
     out.source_id = term.source_id();
     out.lookup_cost = term.lookup_cost();
+    out.flattened_into = term.flattened_into();
   }
   to->untouched = Texts(from.untouched());
   to->lookups_before = from.lookups_before();
@@ -210,6 +216,7 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
   out.mutable_intent()->set_spf_from_decisions(record.intent.spf_from_decisions);
   out.mutable_intent()->set_dmarc_report_address(record.intent.dmarc_report_address);
   out.mutable_intent()->set_rollback_of(record.intent.rollback_of);
+  out.mutable_intent()->set_flatten(static_cast<uint32_t>(record.intent.flatten));
   for (const RecordChangeRecord& change : record.record_changes) {
     PutRecordChange(change, out.add_record_changes());
   }
@@ -271,6 +278,10 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRe
   record->intent.spf_from_decisions = in.intent().spf_from_decisions();
   record->intent.dmarc_report_address = in.intent().dmarc_report_address();
   record->intent.rollback_of = in.intent().rollback_of();
+  if (in.intent().flatten() != 0) {
+    known =
+        FromNumber(in.intent().flatten(), FlattenMode::kNever, &record->intent.flatten) && known;
+  }
   for (const pb::RecordChange& change : in.record_changes()) {
     known = GetRecordChange(change, &record->record_changes.emplace_back()) && known;
   }

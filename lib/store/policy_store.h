@@ -40,9 +40,17 @@ inline constexpr absl::Duration kRequestLifetime = absl::Hours(7 * 24);
 // unmanaged.
 struct ManagedTerm {
   std::string term;       // "include:sendgrid.net"
-  std::string source_id;  // "sendgrid"
+  std::string source_id;  // "sendgrid"; kFlattenedSourceId: leads to a child record of ours
+  // The term does not stand in the record itself: what it let through when that was last written,
+  // `networks`, stands in child records instead (policyd/plan/spf_compile.h).
+  bool flattened = false;
+  std::vector<std::string> networks = {};  // "192.0.2.0/24"; only of a flattened term
   friend bool operator==(const ManagedTerm&, const ManagedTerm&) = default;
 };
+
+// Of the managed terms "include:_spf1.example.com" that lead to the child records. No source has
+// that id.
+inline constexpr std::string_view kFlattenedSourceId = "(flattened)";
 
 // An address of Dmarcate's own at which the reports about one domain arrive.
 struct ReportAddressRecord {
@@ -125,6 +133,7 @@ struct TermChangeRecord {
   TermAction action = TermAction::kKeep;
   std::string term, before, source_id;
   int32_t lookup_cost = 0;
+  std::string flattened_into = {};  // the first child record, for a term that goes there
 };
 // One RRset. `before` and `after` are presentation form, one string a record, in the order read or
 // to be written.
@@ -154,10 +163,16 @@ struct VerificationRecord {
   bool verified = false;
   absl::Time time;
 };
+// Whether SPF terms may be replaced by the addresses that they have now.
+enum class FlattenMode : uint8_t {
+  kIfNeeded = 1,  // only where the record would take more than 10 look-ups
+  kNever = 2,
+};
 struct ChangeIntent {
   bool spf_from_decisions = false;
   bool dmarc_report_address = false;
   std::string rollback_of;  // change id
+  FlattenMode flatten = FlattenMode::kIfNeeded;
 };
 
 struct ChangeRecord {

@@ -183,6 +183,10 @@ Advice Advise(const SourceStatistics& source, std::string_view domain) {
   return advice;
 }
 
+bool NeedsSpf(const SourceStatistics& source) {
+  return !NearlyAll(source.counts.dkim_aligned, source.counts.messages);
+}
+
 std::vector<Evidence> EvidenceFor(const SourceStatistics& source, const DomainStatistics& domain) {
   std::vector<Evidence> items;
   for (size_t i = 0; i < kRuleCount; ++i) {

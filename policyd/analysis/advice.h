@@ -25,6 +25,10 @@ struct Advice {
 };
 Advice Advise(const SourceStatistics& source, std::string_view domain);
 
+// Whether mail of the source would fail DMARC without SPF: an aligned signature is missing where it
+// is not one of single failures. Also if it has sent nothing, of which nothing can be said.
+bool NeedsSpf(const SourceStatistics& source);
+
 // A claim, what it was compared with, and what follows.
 struct Evidence {
   std::string claim;

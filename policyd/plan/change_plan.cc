@@ -10,6 +10,7 @@
 #include "lib/mailauth/spf_record.h"
 #include "policyd/plan/dmarc_plan.h"
 #include "policyd/plan/guard.h"
+#include "policyd/plan/spf_children.h"
 #include "policyd/plan/txt_image.h"
 
 namespace dmarcate {
@@ -34,6 +35,8 @@ class DigestInput {
     for (const ManagedTerm& term : terms) {
       Add(term.term);
       Add(term.source_id);
+      Add(uint64_t{term.flattened});
+      Add(term.networks);
     }
   }
   std::string Finish() const { return Sha256Hex(bytes_); }
@@ -81,6 +84,27 @@ std::string OnlySpf(const std::vector<TxtRecord>& records) {
   return selection.indexes.empty() ? "" : texts[selection.indexes.front()];
 }
 
+bool IsChild(const ChangeRecord& change, const DomainName& owner) {
+  const absl::StatusOr<DomainName> domain = DomainName::Parse(change.domain);
+  return domain.ok() && IsSpfChildOf(owner, *domain);
+}
+
+// A child record is ours alone: it holds what we write there, or it is none of ours to touch.
+GuardRecord GuardChild(const Images& images) {
+  for (const std::vector<TxtRecord>* side : {&images.before, &images.after}) {
+    const std::string text = OnlySpf(*side);
+    if (text.empty()) continue;
+    const absl::StatusOr<SpfChildContent> content = ParseSpfChild(text);
+    if (content.ok()) continue;
+    return Refuse(guard_code::kSpfChildForeign,
+                  fmt::format("{} holds an SPF record that is not ours: {}", images.owner.text(),
+                              MessageOf(content.status())),
+                  {{"owner", images.owner.text()}});
+  }
+  return Pass(guard_code::kSpfChildForeign,
+              fmt::format("{} holds addresses of ours only", images.owner.text()));
+}
+
 bool HoldsSpf(const RecordChangeRecord& change) {
   const absl::StatusOr<DomainName> owner = DomainName::Parse(change.owner_name);
   return owner.ok() && RoleOf(*owner) == RecordRole::kSpf;
@@ -111,11 +135,17 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
   std::vector<GuardRecord> guards;
   const DmarcDirection direction =
       change.intent.rollback_of.empty() ? DmarcDirection::kForward : DmarcDirection::kRollback;
+  bool main_written = false;
   for (const RecordChangeRecord& record : change.record_changes) {
     DMARCATE_ASSIGN_OR_RETURN(const Images images, ImagesOf(record));
     Append(guards, GuardImages(images.owner, images.before, images.after));
     switch (RoleOf(images.owner)) {
       case RecordRole::kSpf:
+        if (IsChild(change, images.owner)) {
+          guards.push_back(GuardChild(images));
+          break;
+        }
+        main_written = true;
         Append(guards, GuardSpfText(TextsOf(images.before), TextsOf(images.after),
                                     change.managed_before, change.managed_after));
         if (measures.has_value()) {
@@ -135,6 +165,19 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
     guards.push_back(Refuse(guard_code::kWriteGap,
                             "this DNS host can only delete and create: for a moment there would be "
                             "no record; change it there by hand, or let another host hold it"));
+  }
+  if (!main_written && !SpfChildChangesOf(change).empty()) {
+    // The record itself stays; what it leads to does not.
+    if (measures.has_value()) {
+      Append(guards, GuardSpfCost(measures->before, measures->after));
+    } else {
+      guards.push_back(Refuse(guard_code::kSpfLookupLimit, "the look-ups were not counted"));
+    }
+  }
+  if (NeedsProof(change)) {
+    guards.push_back(measures.has_value() && measures->proof.has_value()
+                         ? GuardSpfProof(*measures->proof)
+                         : Refuse(guard_code::kSpfFlattenProof, "nothing was proved"));
   }
   if (direction == DmarcDirection::kRollback) RelaxForRollback(guards);
   return guards;
@@ -173,19 +216,38 @@ absl::StatusOr<std::vector<GuardRecord>> WarnOfRevoked(const ChangeRecord& chang
 absl::StatusOr<std::optional<SpfTexts>> SpfTextsOf(const ChangeRecord& change) {
   for (const RecordChangeRecord& record : change.record_changes) {
     DMARCATE_ASSIGN_OR_RETURN(const Images images, ImagesOf(record));
-    if (RoleOf(images.owner) != RecordRole::kSpf) continue;
+    if (RoleOf(images.owner) != RecordRole::kSpf || IsChild(change, images.owner)) continue;
     return SpfTexts{OnlySpf(images.before), OnlySpf(images.after)};
   }
   return std::nullopt;
 }
 
+std::vector<const RecordChangeRecord*> SpfChildChangesOf(const ChangeRecord& change) {
+  std::vector<const RecordChangeRecord*> out;
+  for (const RecordChangeRecord& record : change.record_changes) {
+    const absl::StatusOr<DomainName> owner = DomainName::Parse(record.owner_name);
+    if (owner.ok() && IsChild(change, *owner)) out.push_back(&record);
+  }
+  return out;
+}
+
+bool NeedsProof(const ChangeRecord& change) {
+  if (!change.intent.rollback_of.empty()) return false;
+  const auto flattened = [](const std::vector<ManagedTerm>& managed) {
+    return std::ranges::any_of(managed, &ManagedTerm::flattened);
+  };
+  const bool spf = std::ranges::any_of(change.record_changes, HoldsSpf);
+  return spf && (flattened(change.managed_before) || flattened(change.managed_after));
+}
+
 std::string PlanDigest(const ChangeRecord& change) {
   DigestInput input;
-  input.Add("dmarcate plan 1");
+  input.Add("dmarcate plan 2");
   input.Add(change.domain);
   input.Add(change.dns_provider);
   input.Add(static_cast<uint64_t>(change.intent.spf_from_decisions));
   input.Add(static_cast<uint64_t>(change.intent.dmarc_report_address));
+  input.Add(static_cast<uint64_t>(change.intent.flatten));
   input.Add(change.intent.rollback_of);
   input.Add(change.record_changes.size());
   for (const RecordChangeRecord& record : change.record_changes) {

@@ -13,13 +13,21 @@
 
 #include "lib/store/policy_store.h"
 #include "policyd/plan/spf_plan.h"
+#include "policyd/plan/spf_proof.h"
 
 namespace dmarcate {
 
 // What evaluating the SPF record takes, before and after.
 struct SpfMeasures {
   SpfMeasure before, after;
+  std::optional<SpfProof> proof;  // needed where NeedsProof
 };
+
+// Whether terms are flattened before or after it, so that what the record means does not follow
+// from its text. Never of a rollback, which brings back what was there.
+bool NeedsProof(const ChangeRecord& change);
+// The change's child records (spf_children.h), in the order of writing.
+std::vector<const RecordChangeRecord*> SpfChildChangesOf(const ChangeRecord& change);
 
 // Every guard that follows from the images alone, independent of how they came about: run when a
 // plan is made and again right before it is written. `measures` are needed if an RRset holds SPF.
@@ -35,7 +43,8 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
 absl::StatusOr<std::vector<GuardRecord>> WarnOfRevoked(const ChangeRecord& change,
                                                        const std::vector<std::string>& revoked);
 
-// The SPF text before and after, if the change holds an SPF RRset; empty text: no record.
+// The SPF text before and after, if the change holds the SPF RRset of the domain itself; empty
+// text: no record.
 struct SpfTexts {
   std::string before, after;
 };

@@ -57,7 +57,9 @@ std::optional<std::vector<std::string>> UnmanagedTerms(const std::string& text,
   const absl::StatusOr<SpfRecord> record = ParseSpf(text);
   if (!record.ok()) return std::nullopt;
   std::set<std::string> ours;
-  for (const ManagedTerm& one : managed) ours.insert(one.term);
+  for (const ManagedTerm& one : managed) {
+    if (!one.flattened) ours.insert(one.term);  // such a one stands in a child record
+  }
   for (const SpfTerm& term : record->terms) {
     if (ours.erase(term.text) == 0) terms.push_back(term.text);
   }
@@ -175,6 +177,29 @@ std::vector<GuardRecord> GuardSpfCost(const SpfMeasure& before, const SpfMeasure
         guard_code::kDanglingInclude,
         fmt::format("{} makes every receiver fail: {}", after.permerror_term, after.permerror),
         {{"term", after.permerror_term}, {"error", after.permerror}}));
+  }
+  return guards;
+}
+
+std::vector<GuardRecord> TellNotNeeded(const std::vector<SpfNotNeeded>& sources,
+                                       const std::vector<TermChangeRecord>& changes) {
+  std::vector<GuardRecord> guards;
+  for (const SpfNotNeeded& source : sources) {
+    std::vector<std::string> terms;
+    int lookups = 0;
+    for (const TermChangeRecord& change : changes) {
+      if (change.source_id != source.source_id || change.action == TermAction::kRemove) continue;
+      terms.push_back(change.term);
+      lookups += change.lookup_cost;
+    }
+    if (terms.empty()) continue;
+    guards.push_back(Warn(
+        guard_code::kSpfNotNeeded,
+        fmt::format("{} passes DMARC without SPF: {}; {} take{} {} look-ups; approve it with DKIM "
+                    "only to free them",
+                    source.source_id, source.evidence, Join(terms, " "),
+                    terms.size() == 1 ? "s" : "", lookups),
+        {{"source", source.source_id}, {"terms", Join(terms, " ")}}));
   }
   return guards;
 }

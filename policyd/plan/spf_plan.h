@@ -48,6 +48,16 @@ absl::StatusOr<SpfPlan> PlanSpf(const DomainName& domain, const std::vector<std:
                                 const std::vector<ManagedTerm>& managed,
                                 std::vector<ApprovedSource> approved);
 
+// An approved source with terms of its own in SPF, whose mail passes DMARC without them.
+struct SpfNotNeeded {
+  std::string source_id;
+  std::string evidence;  // "DKIM aligns for 990 of 1000 messages of the last 30 days"
+};
+// SPF_NOT_NEEDED, a warning, for each of these that `changes` keep or put into the record; with
+// what its terms take.
+std::vector<GuardRecord> TellNotNeeded(const std::vector<SpfNotNeeded>& sources,
+                                       const std::vector<TermChangeRecord>& changes);
+
 // What evaluating a record takes, reduced to what decides.
 struct SpfMeasure {
   int lookups = 0;

@@ -61,7 +61,8 @@ class ChangeEngine::Impl {
   ~Impl() { Stop(); }
 
   absl::StatusOr<ChangeRecord> Plan(std::string_view domain, const ChangeIntent& intent,
-                                    std::string_view principal, RunMode mode);
+                                    std::string_view principal, RunMode mode,
+                                    const std::vector<SpfNotNeeded>& not_needed);
   absl::StatusOr<ChangeRecord> Apply(const ApplyRequest& request, absl::Duration wait);
   absl::StatusOr<ChangeRecord> Cancel(const CancelRequest& request);
   absl::StatusOr<ChangeRecord> Rollback(const RollbackRequest& request, absl::Duration wait);
@@ -184,9 +185,11 @@ absl::StatusOr<DomainRecord> ChangeEngine::Impl::GetDomain(std::string_view name
 
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Plan(std::string_view domain,
                                                       const ChangeIntent& intent,
-                                                      std::string_view principal, RunMode mode) {
+                                                      std::string_view principal, RunMode mode,
+                                                      const std::vector<SpfNotNeeded>& not_needed) {
   DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, GetDomain(domain));
-  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change, planner_.Plan(record, intent, principal));
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change,
+                            planner_.Plan(record, intent, principal, not_needed));
   if (mode == RunMode::kValidateOnly) return change;
   if (change.state != ChangeState::kSucceeded || change.managed_after == record.managed_terms) {
     return world_.store.PutChange(std::move(change));
@@ -514,8 +517,9 @@ ChangeEngine::ChangeEngine(const ChangeWorld& world, const ChangeEngineOptions& 
 ChangeEngine::~ChangeEngine() = default;
 
 absl::StatusOr<ChangeRecord> ChangeEngine::Plan(std::string_view domain, const ChangeIntent& intent,
-                                                std::string_view principal, RunMode mode) {
-  return impl_->Plan(domain, intent, principal, mode);
+                                                std::string_view principal, RunMode mode,
+                                                const std::vector<SpfNotNeeded>& not_needed) {
+  return impl_->Plan(domain, intent, principal, mode, not_needed);
 }
 absl::StatusOr<ChangeRecord> ChangeEngine::Apply(const ApplyRequest& request, absl::Duration wait) {
   return impl_->Apply(request, wait);

@@ -25,6 +25,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -35,6 +36,7 @@
 #include "lib/dns/resolver.h"
 #include "lib/mailauth/alignment.h"
 #include "lib/store/policy_store.h"
+#include "policyd/plan/spf_plan.h"
 #include "policyd/provider/factory.h"
 #include "policyd/reconcile/pacer.h"
 
@@ -116,10 +118,12 @@ class ChangeEngine {
   ChangeEngine& operator=(const ChangeEngine&) = delete;
 
   // Reads what is live, plans, stores the change: kPlanned, kRefused (its guards say why) or
-  // kSucceeded (nothing to do). An empty intent means decisions, and the report address if the
-  // domain has one. `intent.rollback_of` is Rollback's. kValidateOnly: the same, not stored.
+  // kSucceeded (nothing to do). `not_needed`: what reports say about sources, for advice. An empty
+  // intent means decisions, and the report address if the domain has one. `intent.rollback_of` is
+  // Rollback's. kValidateOnly: the same, not stored.
   absl::StatusOr<ChangeRecord> Plan(std::string_view domain, const ChangeIntent& intent,
-                                    std::string_view principal, RunMode mode = RunMode::kExecute);
+                                    std::string_view principal, RunMode mode = RunMode::kExecute,
+                                    const std::vector<SpfNotNeeded>& not_needed = {});
 
   // Runs the transaction; returns when it has ended, or after `wait` with the state reached, while
   // it goes on; or with kVerifying, when servers are behind: Resume() takes it up. A change that

@@ -1,11 +1,9 @@
 #include "policyd/reconcile/live_reader.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "lib/base/status_macros.h"
-#include "lib/inspect/spf_tree.h"
 #include "policyd/reconcile/reason.h"
 
 namespace dmarcate {
@@ -87,21 +85,29 @@ absl::StatusOr<LiveRrSet> LiveReader::Read(DnsProvider& provider, const DomainNa
   return LiveRrSet{{zone, owner, std::move(rrset.records), rrset.ttl_seconds}, std::move(servers)};
 }
 
-SpfMeasure LiveReader::Measure(const DomainName& domain, std::string_view spf_text) const {
-  if (spf_text.empty()) return {};
-  std::optional<SpfTree> last;
+SpfTree LiveReader::Expand(const DomainName& domain, std::string_view spf_text,
+                           const TxtOverlay& overlay) const {
+  SpfTree last;
+  last.domain = domain;
+  if (spf_text.empty()) return last;
+  OverlayResolver resolver(world_.resolver, overlay);
   const absl::Status status = Repeat([&]() -> absl::Status {
-    absl::StatusOr<SpfTree> tree = ExpandSpfText(domain, spf_text, world_.resolver, world_.clock);
+    absl::StatusOr<SpfTree> tree = ExpandSpfText(domain, spf_text, resolver, world_.clock);
     if (!tree.ok()) return tree.status();
     last = *std::move(tree);
-    if (last->complete) return absl::OkStatus();
-    return MakeError(absl::StatusCode::kUnavailable, last->incomplete_reason);
+    if (last.complete) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kUnavailable, last.incomplete_reason);
   });
-  if (last.has_value()) return MeasureOf(*last);
-  SpfMeasure measure;
-  measure.complete = false;
-  measure.incomplete_reason = std::string(MessageOf(status));
-  return measure;
+  if (status.ok() || !last.complete) return last;
+  last.complete = last.root.complete = false;
+  last.incomplete_reason = last.root.error = std::string(MessageOf(status));
+  return last;
+}
+
+SpfMeasure LiveReader::Measure(const DomainName& domain, std::string_view spf_text,
+                               const TxtOverlay& overlay) const {
+  if (spf_text.empty()) return {};
+  return MeasureOf(Expand(domain, spf_text, overlay));
 }
 
 }  // namespace dmarcate

@@ -12,6 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "lib/inspect/overlay_resolver.h"
+#include "lib/inspect/spf_tree.h"
 #include "lib/mailauth/domain_name.h"
 #include "policyd/plan/spf_plan.h"
 #include "policyd/plan/txt_image.h"
@@ -36,8 +38,14 @@ class LiveReader {
   absl::StatusOr<RrSet> ReadProvider(DnsProvider& provider, const DomainName& zone,
                                      const DomainName& owner) const;
   absl::StatusOr<AuthoritativeAnswer> ReadServers(const DomainName& owner) const;
+  // The tree of a record that `domain` may publish, with `overlay` in place of what is live at its
+  // names. An empty text has an empty tree. What could not be read leaves it incomplete, and is no
+  // error.
+  SpfTree Expand(const DomainName& domain, std::string_view spf_text,
+                 const TxtOverlay& overlay = {}) const;
   // An empty text costs nothing. What could not be counted is in the measure, and is no error.
-  SpfMeasure Measure(const DomainName& domain, std::string_view spf_text) const;
+  SpfMeasure Measure(const DomainName& domain, std::string_view spf_text,
+                     const TxtOverlay& overlay = {}) const;
 
  private:
   // Repeats `read` while it is kUnavailable or kDeadlineExceeded.

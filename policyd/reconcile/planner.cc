@@ -1,6 +1,8 @@
 #include "policyd/reconcile/planner.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "lib/base/random.h"
@@ -8,6 +10,7 @@
 #include "lib/inspect/dmarc_discovery.h"
 #include "lib/mailauth/spf_record.h"
 #include "policyd/plan/guard.h"
+#include "policyd/plan/spf_compile.h"
 #include "policyd/plan/zone_guard.h"
 #include "policyd/reconcile/reason.h"
 
@@ -16,8 +19,10 @@ namespace dmarcate {
 struct Planner::Draft {
   DomainName domain;
   // In the order of writing, in which every prefix is safe: who may receive reports first, then who
-  // shall, and SPF, which depends on neither, last.
+  // shall, and SPF, which depends on neither, last, after the child records that it leads to.
   std::optional<RecordChangeRecord> authorization, dmarc, spf;
+  std::vector<RecordChangeRecord> children;  // of SPF, before it, the deepest first
+  std::optional<SpfCompiled> compiled;
   std::vector<ManagedTerm> managed_after;
   std::vector<GuardRecord> guards;
 };
@@ -55,6 +60,12 @@ std::map<std::string, std::string> Difference(const RecordChangeRecord& record,
     return records.empty() ? std::string("(no TXT record)") : Join(records, "\n");
   };
   return {{"owner", record.owner_name}, {"expected", show(expected)}, {"found", show(found)}};
+}
+
+std::string OnlySpfText(const std::vector<TxtRecord>& records) {
+  const std::vector<std::string> texts = TextsOf(records);
+  const SpfSelection selection = SelectSpf(texts);
+  return selection.outcome == SpfSelection::Outcome::kOne ? texts[selection.indexes.front()] : "";
 }
 
 std::vector<std::string> Sorted(std::vector<std::string> texts) {
@@ -125,25 +136,104 @@ absl::StatusOr<std::shared_ptr<DnsProvider>> Planner::OpenProvider(
       fmt::format("dnsProviders/{}: {}", provider_id, MessageOf(provider.status())));
 }
 
-absl::Status Planner::DraftSpf(const DomainRecord& domain, DnsProvider& provider,
-                               Draft& draft) const {
+absl::Status Planner::DraftSpfRecords(const DomainRecord& domain, FlattenMode flatten,
+                                      DnsProvider& provider, Draft& draft) const {
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<SourceDecision> decisions,
                             world_.store.ListDecisions(domain.name));
   DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, draft.domain));
-  const absl::StatusOr<SpfPlan> plan = PlanSpf(draft.domain, TextsOf(live.image.records),
-                                               domain.managed_terms, ApprovedOf(decisions));
-  if (!plan.ok()) {
+  const absl::StatusOr<SpfDraft> drafted = DraftSpf(draft.domain, TextsOf(live.image.records),
+                                                    domain.managed_terms, ApprovedOf(decisions));
+  if (!drafted.ok()) {
     return MakeReasonedError(absl::StatusCode::kInvalidArgument, "SPF_TERM_FORBIDDEN",
-                             MessageOf(plan.status()));
+                             MessageOf(drafted.status()));
   }
   Append(draft.guards, GuardZone(live.image, live.servers));
-  Append(draft.guards, plan->guards);
-  draft.managed_after = plan->managed_after;
-  if (plan->after != plan->before) {
-    draft.spf = ReplaceText(live.image, plan->before, plan->after);
-    draft.spf->term_changes = plan->term_changes;
+  Append(draft.guards, drafted->plan.guards);
+
+  std::map<DomainName, LiveRrSet> images;
+  std::vector<SpfChild> children;
+  std::set<DomainName> taken;
+  for (const DomainName& name : SpfChildrenOf(draft.domain, domain.managed_terms)) {
+    DMARCATE_ASSIGN_OR_RETURN(LiveRrSet image, reader_.Read(provider, name));
+    const std::string text = OnlySpfText(image.image.records);
+    if (!text.empty() && !ParseSpfChild(text).ok()) {
+      taken.insert(name);  // somebody made it theirs
+      continue;
+    }
+    children.push_back({name, text});
+    images.emplace(name, std::move(image));
+  }
+  const bool decided = drafted->plan.guards.empty();
+  const SpfTree intended = reader_.Expand(draft.domain, decided ? drafted->intended : "");
+  const SpfCompileOptions options{.flatten = flatten};
+  while (true) {
+    draft.compiled = CompileSpf(draft.domain, *drafted, intended, domain.managed_terms, children,
+                                taken, options);
+    bool all_free = true;
+    for (const SpfChild& write : draft.compiled->writes) {
+      if (images.contains(write.owner)) continue;
+      DMARCATE_ASSIGN_OR_RETURN(LiveRrSet image, reader_.Read(provider, write.owner));
+      if (!image.image.records.empty()) {
+        taken.insert(write.owner);
+        all_free = false;
+        break;
+      }
+      images.emplace(write.owner, std::move(image));
+    }
+    if (all_free) break;  // ends: there are 99 names
+  }
+  const SpfPlan& plan = draft.compiled->plan;
+  draft.managed_after = plan.managed_after;
+  for (const SpfChild& write : draft.compiled->writes) {
+    const LiveRrSet& image = images.at(write.owner);
+    const std::string text = OnlySpfText(image.image.records);
+    if (text == write.text) continue;
+    Append(draft.guards, GuardZone(image.image, image.servers));
+    draft.children.push_back(ReplaceText(image.image, text, write.text));
+  }
+  if (plan.after != plan.before) {
+    draft.spf = ReplaceText(live.image, plan.before, plan.after);
+    draft.spf->term_changes = plan.term_changes;
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<SpfProof> Planner::Prove(const ChangeRecord& change, const DomainName& domain,
+                                        const SpfTexts& texts) const {
+  OnceResolver once(world_.resolver);
+  const auto expand = [&](const std::string& text, const TxtOverlay& overlay) {
+    OverlayResolver resolver(once, overlay);
+    SpfTree none;
+    none.domain = domain;
+    if (text.empty()) return none;
+    absl::StatusOr<SpfTree> tree = ExpandSpfText(domain, text, resolver, world_.clock);
+    return tree.ok() ? *std::move(tree) : none;
+  };
+  TxtOverlay overlay;
+  for (const RecordChangeRecord* record : SpfChildChangesOf(change)) {
+    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record->owner_name));
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> before,
+                              FromPresentations(record->before));
+    overlay[owner] = OnlySpfText(before);
+  }
+  const SpfTree before = expand(texts.before, overlay);
+  std::vector<SpfTree> between;
+  bool main_written = false;
+  for (const RecordChangeRecord& record : change.record_changes) {
+    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record.owner_name));
+    main_written = main_written || owner == domain;
+    const auto child = overlay.find(owner);
+    if (child == overlay.end()) continue;
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> after, FromPresentations(record.after));
+    child->second = OnlySpfText(after);
+    between.push_back(expand(main_written ? texts.after : texts.before, overlay));
+  }
+  const SpfTree after = expand(texts.after, overlay);
+  SpfTree meant = expand(UnflattenedText(domain, texts.after, change.managed_after), overlay);
+  PutRemembered(change.managed_after, meant);
+  SpfProofInput input{domain.text(), &before.root, &meant.root, &after.root, {}};
+  for (const SpfTree& tree : between) input.between.push_back(&tree.root);
+  return ProveSpf(input);
 }
 
 absl::StatusOr<ReportHostFacts> Planner::GatherReportHost(const DomainRecord& domain,
@@ -222,10 +312,34 @@ absl::Status Planner::DraftDmarc(const DomainRecord& domain, DnsProvider& provid
 }
 
 absl::StatusOr<std::optional<SpfMeasures>> Planner::MeasureBoth(const ChangeRecord& change) const {
-  DMARCATE_ASSIGN_OR_RETURN(const std::optional<SpfTexts> texts, SpfTextsOf(change));
-  if (!texts.has_value()) return std::nullopt;
+  DMARCATE_ASSIGN_OR_RETURN(std::optional<SpfTexts> texts, SpfTextsOf(change));
+  const std::vector<const RecordChangeRecord*> children = SpfChildChangesOf(change);
+  if (!texts.has_value() && children.empty()) return std::nullopt;
   DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, StoredName(change.domain));
-  return SpfMeasures{reader_.Measure(domain, texts->before), reader_.Measure(domain, texts->after)};
+  if (!texts.has_value()) {  // the record stays as it is; what it leads to does not
+    const absl::StatusOr<DnsAnswer> live = world_.resolver.Lookup(domain, RrType::kTxt);
+    if (!live.ok()) {
+      return MakeReasonedError(
+          absl::StatusCode::kUnavailable, "DNS_UNAVAILABLE",
+          fmt::format("spf of {}: {}", domain.text(), MessageOf(live.status())));
+    }
+    texts = SpfTexts{OnlySpfText(live->txt), OnlySpfText(live->txt)};
+  }
+  TxtOverlay before;
+  TxtOverlay after;
+  for (const RecordChangeRecord* record : children) {
+    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record->owner_name));
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> old, FromPresentations(record->before));
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> now, FromPresentations(record->after));
+    before[owner] = OnlySpfText(old);
+    after[owner] = OnlySpfText(now);
+  }
+  SpfMeasures measures{reader_.Measure(domain, texts->before, before),
+                       reader_.Measure(domain, texts->after, after), std::nullopt};
+  if (NeedsProof(change)) {
+    DMARCATE_ASSIGN_OR_RETURN(measures.proof, Prove(change, domain, *texts));
+  }
+  return measures;
 }
 
 absl::StatusOr<std::vector<GuardRecord>> Planner::Judge(const ChangeRecord& change) const {
@@ -242,7 +356,8 @@ void Planner::Stamp(std::string_view principal, ChangeRecord& change) const {
 }
 
 absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeIntent intent,
-                                           std::string_view principal) const {
+                                           std::string_view principal,
+                                           const std::vector<SpfNotNeeded>& not_needed) const {
   if (!intent.spf_from_decisions && !intent.dmarc_report_address) {
     intent.spf_from_decisions = true;
     intent.dmarc_report_address = !MailboxForReports(domain).empty();
@@ -262,7 +377,7 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
     DMARCATE_RETURN_IF_ERROR(DraftDmarc(domain, *provider, draft));
   }
   if (intent.spf_from_decisions) {
-    DMARCATE_RETURN_IF_ERROR(DraftSpf(domain, *provider, draft));
+    DMARCATE_RETURN_IF_ERROR(DraftSpfRecords(domain, intent.flatten, *provider, draft));
   }
 
   ChangeRecord change;
@@ -273,16 +388,26 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   change.managed_before = domain.managed_terms;
   change.managed_after = draft.managed_after;
   change.guards = draft.guards;
-  for (std::optional<RecordChangeRecord>* record :
-       {&draft.authorization, &draft.dmarc, &draft.spf}) {
+  for (std::optional<RecordChangeRecord>* record : {&draft.authorization, &draft.dmarc}) {
     if (record->has_value()) change.record_changes.push_back(*std::move(*record));
   }
+  std::ranges::move(draft.children, std::back_inserter(change.record_changes));
+  if (draft.spf.has_value()) change.record_changes.push_back(*std::move(draft.spf));
   DMARCATE_ASSIGN_OR_RETURN(const std::optional<SpfMeasures> measures, MeasureBoth(change));
   if (measures.has_value()) {
-    RecordChangeRecord& spf = change.record_changes.back();
+    RecordChangeRecord& spf = change.record_changes.back();  // or the child that is written last
     spf.lookups_before = measures->before.lookups;
     spf.lookups_after = measures->after.lookups;
+    if (spf.term_changes.empty() && draft.compiled.has_value()) {
+      spf.term_changes = draft.compiled->plan.term_changes;
+    }
     FillCosts(measures->before, measures->after, spf.term_changes);
+    if (draft.compiled.has_value()) FillFlattenedCosts(*draft.compiled, spf.term_changes);
+  }
+  if (draft.compiled.has_value()) {
+    Append(change.guards,
+           TellFlattening(*draft.compiled, measures.has_value() ? measures->after.lookups : 0));
+    Append(change.guards, TellNotNeeded(not_needed, draft.compiled->plan.term_changes));
   }
   DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, JudgeChange(change, measures));
   Append(change.guards, std::move(judged));

@@ -29,7 +29,8 @@ class Planner {
 
   // As ChangeEngine::Plan, revision 0.
   absl::StatusOr<ChangeRecord> Plan(const DomainRecord& domain, ChangeIntent intent,
-                                    std::string_view principal) const;
+                                    std::string_view principal,
+                                    const std::vector<SpfNotNeeded>& not_needed) const;
   // The change that undoes `change`, as far as the zone holds what that wrote: RRsets that hold
   // what was there before need nothing, and are not in it.
   //   kFailedPrecondition ROLLBACK_BLOCKED  an RRset holds neither; with both images
@@ -50,10 +51,14 @@ class Planner {
 
  private:
   struct Draft;
-  absl::Status DraftSpf(const DomainRecord& domain, DnsProvider& provider, Draft& draft) const;
+  absl::Status DraftSpfRecords(const DomainRecord& domain, FlattenMode flatten,
+                               DnsProvider& provider, Draft& draft) const;
   absl::Status DraftDmarc(const DomainRecord& domain, DnsProvider& provider, Draft& draft) const;
   absl::StatusOr<ReportHostFacts> GatherReportHost(const DomainRecord& domain,
                                                    DnsProvider& provider, Draft& draft) const;
+  // Over one set of answers, from what the change writes and the book alone.
+  absl::StatusOr<SpfProof> Prove(const ChangeRecord& change, const DomainName& domain,
+                                 const SpfTexts& texts) const;
   absl::StatusOr<std::optional<SpfMeasures>> MeasureBoth(const ChangeRecord& change) const;
   void Stamp(std::string_view principal, ChangeRecord& change) const;
 

@@ -5,10 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "fmt/format.h"
+
 #include "dmarcate/v1/change.grpc.pb.h"
 #include "lib/base/status_macros.h"
 #include "lib/rpc/errors.h"
 #include "lib/rpc/unary.h"
+#include "policyd/analysis/advice.h"
 #include "policyd/plan/export/plan_export.h"
 #include "policyd/reconcile/reason.h"
 #include "policyd/service/change_view.h"
@@ -92,6 +95,8 @@ class ChangeServiceImpl final : public v1::ChangeService::CallbackService {
   }
 
  private:
+  // Approved sources that have terms in SPF and pass without, by the reports of the last days.
+  std::vector<SpfNotNeeded> NotNeeded(const Call& call, const std::string& domain);
   absl::Status Create(const Call& call, const v1::CreateChangeRequest& in,
                       v1::CreateChangeResponse* out);
   absl::Status Get(const v1::GetChangeRequest& in, v1::GetChangeResponse* out);
@@ -117,6 +122,34 @@ class ChangeServiceImpl final : public v1::ChangeService::CallbackService {
   ChangeEngine& engine_;
 };
 
+std::vector<SpfNotNeeded> ChangeServiceImpl::NotNeeded(const Call& call,
+                                                       const std::string& domain) {
+  std::vector<SpfNotNeeded> out;
+  const auto decisions = parts_.policies.ListDecisions(domain);
+  if (!decisions.ok()) return out;  // the plan says it, if it matters
+  std::vector<std::string> with_terms;
+  for (const SourceDecision& decision : *decisions) {
+    const AuthorizationSpec::Kind kind = decision.authorization.kind;
+    if (decision.state == SourceState::kApproved &&
+        (kind == AuthorizationSpec::Kind::kSpfInclude ||
+         kind == AuthorizationSpec::Kind::kSpfAddresses)) {
+      with_terms.push_back(decision.source_id);
+    }
+  }
+  if (with_terms.empty()) return out;
+  // Advice: without reports there is none.
+  const auto statistics = parts_.analysis.Get(call, domain, DefaultRange(parts_.clock));
+  if (!statistics.ok()) return out;
+  for (const std::string& id : with_terms) {
+    const SourceStatistics* source = (*statistics)->FindSource(id);
+    if (source == nullptr || NeedsSpf(*source)) continue;
+    out.push_back(
+        {id, fmt::format("DKIM aligns for {} of {} messages of the last {} days",
+                         source->counts.dkim_aligned, source->counts.messages, kDefaultRangeDays)});
+  }
+  return out;
+}
+
 absl::Status ChangeServiceImpl::Create(const Call& call, const v1::CreateChangeRequest& in,
                                        v1::CreateChangeResponse* out) {
   DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
@@ -124,11 +157,21 @@ absl::Status ChangeServiceImpl::Create(const Call& call, const v1::CreateChangeR
     return FieldError("intent.rollback_of", "a rollback is made by RollbackChange");
   }
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  const ChangeIntent intent{.spf_from_decisions = in.intent().spf_from_decisions(),
-                            .dmarc_report_address = in.intent().dmarc_report_address()};
-  DMARCATE_ASSIGN_OR_RETURN(
-      const ChangeRecord record,
-      engine_.Plan(domain, intent, call.principal().name, ModeOf(in.validate_only())));
+  ChangeIntent intent{.spf_from_decisions = in.intent().spf_from_decisions(),
+                      .dmarc_report_address = in.intent().dmarc_report_address()};
+  switch (in.intent().flatten()) {
+    case v1::Intent::FLATTEN_UNSPECIFIED:
+    case v1::Intent::FLATTEN_IF_NEEDED:
+      break;
+    case v1::Intent::FLATTEN_NEVER:
+      intent.flatten = FlattenMode::kNever;
+      break;
+    default:
+      return FieldError("intent.flatten", "FLATTEN_IF_NEEDED or FLATTEN_NEVER");
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record,
+                            engine_.Plan(domain, intent, call.principal().name,
+                                         ModeOf(in.validate_only()), NotNeeded(call, domain)));
   *out->mutable_change() = Show(record);
   return absl::OkStatus();
 }

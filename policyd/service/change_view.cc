@@ -47,6 +47,8 @@ v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
       expired ? ChangeState::kExpired : record.state));
   out.mutable_intent()->set_spf_from_decisions(record.intent.spf_from_decisions);
   out.mutable_intent()->set_dmarc_report_address(record.intent.dmarc_report_address);
+  out.mutable_intent()->set_flatten(  // numbered alike
+      static_cast<v1::Intent::Flatten>(record.intent.flatten));
   out.mutable_intent()->set_rollback_of(ChangeName(record, record.intent.rollback_of));
   for (const RecordChangeRecord& change : record.record_changes) {
     Fill(change, out.add_record_changes());

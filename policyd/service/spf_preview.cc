@@ -7,9 +7,10 @@
 
 #include "lib/base/ip_address.h"
 #include "lib/base/status_macros.h"
+#include "lib/inspect/overlay_resolver.h"
 #include "lib/inspect/spf_tree.h"
 #include "lib/mailauth/domain_name.h"
-#include "policyd/plan/spf_plan.h"
+#include "policyd/plan/spf_compile.h"
 
 namespace dmarcate {
 namespace {
@@ -29,11 +30,10 @@ std::vector<std::string> TermsOf(const AuthorizationSpec& spec) {
   return terms;
 }
 
-absl::StatusOr<SpfMeasure> Measure(const DomainName& domain, const std::string& text,
-                                   Resolver& resolver, const Clock& clock) {
-  if (text.empty()) return SpfMeasure{};
-  DMARCATE_ASSIGN_OR_RETURN(const SpfTree tree, ExpandSpfText(domain, text, resolver, clock));
-  return MeasureOf(tree);
+absl::StatusOr<SpfTree> Expand(const DomainName& domain, const std::string& text,
+                               Resolver& resolver, const Clock& clock) {
+  if (text.empty()) return SpfTree();
+  return ExpandSpfText(domain, text, resolver, clock);
 }
 
 }  // namespace
@@ -45,6 +45,7 @@ v1::TermChange ToMessage(const TermChangeRecord& change) {
   out.set_before(change.before);
   out.set_source(change.source_id);
   out.set_lookup_cost(change.lookup_cost);
+  out.set_flattened_into(change.flattened_into);
   return out;
 }
 static_assert(static_cast<int>(TermAction::kKeep) == v1::TermChange::ACTION_KEEP &&
@@ -57,6 +58,13 @@ absl::Status SpfPreviewer::ReadLive() {
   DMARCATE_ASSIGN_OR_RETURN(const DnsAnswer answer, resolver_.Lookup(name, RrType::kTxt));
   live_.clear();
   for (const TxtRecord& record : answer.txt) live_.push_back(record.Joined());
+  children_.clear();
+  for (const DomainName& child : SpfChildrenOf(name, domain_.managed_terms)) {
+    DMARCATE_ASSIGN_OR_RETURN(const DnsAnswer found, resolver_.Lookup(child, RrType::kTxt));
+    for (const TxtRecord& record : found.txt) {
+      if (ParseSpfChild(record.Joined()).ok()) children_.push_back({child, record.Joined()});
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -71,11 +79,23 @@ absl::StatusOr<v1::ChangePreview> SpfPreviewer::If(const SourceDecision& decisio
     if (other.source_id != decision.source_id) add(other);
   }
   add(decision);
-  DMARCATE_ASSIGN_OR_RETURN(SpfPlan plan,
-                            PlanSpf(name, live_, domain_.managed_terms, std::move(approved)));
-  DMARCATE_ASSIGN_OR_RETURN(const SpfMeasure before, Measure(name, plan.before, resolver_, clock_));
-  DMARCATE_ASSIGN_OR_RETURN(const SpfMeasure after, Measure(name, plan.after, resolver_, clock_));
+  DMARCATE_ASSIGN_OR_RETURN(const SpfDraft draft,
+                            DraftSpf(name, live_, domain_.managed_terms, std::move(approved)));
+  DMARCATE_ASSIGN_OR_RETURN(const SpfTree intended,
+                            Expand(name, draft.intended, resolver_, clock_));
+  SpfCompiled compiled =
+      CompileSpf(name, draft, intended, domain_.managed_terms, children_, /*taken=*/{});
+  TxtOverlay overlay;
+  for (const SpfChild& write : compiled.writes) overlay[write.owner] = write.text;
+  OverlayResolver then(resolver_, overlay);
+  SpfPlan& plan = compiled.plan;
+  DMARCATE_ASSIGN_OR_RETURN(const SpfTree tree_before,
+                            Expand(name, plan.before, resolver_, clock_));
+  DMARCATE_ASSIGN_OR_RETURN(const SpfTree tree_after, Expand(name, plan.after, then, clock_));
+  const SpfMeasure before = MeasureOf(tree_before);
+  const SpfMeasure after = MeasureOf(tree_after);
   FillCosts(before, after, plan.term_changes);
+  FillFlattenedCosts(compiled, plan.term_changes);
   v1::ChangePreview preview;
   preview.set_before(plan.before);
   preview.set_after(plan.after);

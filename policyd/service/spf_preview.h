@@ -16,6 +16,7 @@
 #include "lib/base/clock.h"
 #include "lib/dns/resolver.h"
 #include "lib/store/policy_store.h"
+#include "policyd/plan/spf_children.h"
 
 namespace dmarcate {
 
@@ -37,6 +38,7 @@ class SpfPreviewer {
   Resolver& resolver_;
   const Clock& clock_;
   std::vector<std::string> live_;
+  std::vector<SpfChild> children_;
 };
 
 v1::TermChange ToMessage(const TermChangeRecord& change);

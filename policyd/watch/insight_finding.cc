@@ -169,6 +169,7 @@ std::string Dkim(std::string_view selector) { return fmt::format("dkim/{}", Asci
 std::string Dnssec(std::string_view owner) { return fmt::format("dnssec/{}", owner); }
 std::string Drift(std::string_view owner) { return fmt::format("drift/{}", owner); }
 std::string Include(std::string_view owner) { return fmt::format("include/{}", owner); }
+std::string Flattened(std::string_view term) { return fmt::format("flattened/{}", term); }
 }  // namespace insight_scope
 
 bool IsInsightCode(std::string_view code) {
@@ -259,6 +260,58 @@ std::optional<InsightFinding> SelectDrift(const DomainName& domain, const Drift&
   out.message = Cut(drift.message, kMaxInsightMessageBytes);
   out.fix_hint = Cut(drift.fix_hint, kMaxInsightMessageBytes);
   out.since = drift.since;
+  return out;
+}
+
+std::optional<InsightFinding> VendorFinding(const DomainName& domain, const ManagedTerm& term,
+                                            const VendorFollow& follow, absl::Time since) {
+  using Outcome = VendorFollow::Outcome;
+  if (follow.outcome == Outcome::kSame || follow.outcome == Outcome::kUnknown) return std::nullopt;
+  const std::string shown = EscapeForTerminal(term.term);
+  InsightFinding out;
+  out.scope = insight_scope::Flattened(term.term);
+  out.subject = domain.text();
+  out.metadata = {{"term", Cut(ToValidUtf8(term.term), kMaxInsightTextBytes)},
+                  {"source", term.source_id}};
+  if (follow.outcome == Outcome::kBroken) {
+    out.code = insight_code::kSpfVendorBroken;
+    out.severity = Severity::kError;
+    out.message = fmt::format(
+        "{} stands as addresses in the SPF record of {}, and what it names can no longer be read "
+        "as addresses: {}; the addresses that it had are still published",
+        shown, domain.text(), EscapeForTerminal(follow.why));
+    out.fix_hint = fmt::format(
+        "ask who runs it; if {} does not send any more, reject the source and plan: "
+        "dmarcate changes plan {} --spf",
+        term.source_id, domain.text());
+    out.content = Digest({out.code, follow.why}, 16);
+  } else {
+    const std::vector<IpNetwork> gained = follow.change.gained.ToNetworks();
+    const std::vector<IpNetwork> lost = follow.change.lost.ToNetworks();
+    out.code = insight_code::kSpfVendorChanged;
+    out.severity = gained.empty() ? Severity::kWarning : Severity::kError;
+    out.message = fmt::format(
+        "{} stands as addresses in the SPF record of {}, and has other ones now: {} networks came, "
+        "{} went{}",
+        shown, domain.text(), gained.size(), lost.size(),
+        gained.empty() ? "" : "; mail from the new ones fails SPF until they are published");
+    if (!follow.change.needs_person.empty()) {
+      out.message += fmt::format("; look at it first: {}", follow.change.needs_person);
+    }
+    out.fix_hint =
+        fmt::format("plan again and apply it: dmarcate changes plan {} --spf", domain.text());
+    out.metadata["gained"] = std::to_string(gained.size());
+    out.metadata["lost"] = std::to_string(lost.size());
+    out.metadata["needs_person"] = Cut(follow.change.needs_person, kMaxInsightTextBytes);
+    std::vector<std::string_view> said = {out.code};
+    said.insert(said.end(), follow.networks.begin(), follow.networks.end());
+    out.content = Digest(said, 16);
+  }
+  out.id = IdOf(out.code, out.subject, term.term);
+  out.evidence_command = fmt::format("dmarcate changes plan {} --spf --dry-run", domain.text());
+  out.message = Cut(std::move(out.message), kMaxInsightMessageBytes);
+  out.fix_hint = Cut(std::move(out.fix_hint), kMaxInsightMessageBytes);
+  out.since = since;
   return out;
 }
 

@@ -16,6 +16,7 @@
 
 #include "lib/mailauth/domain_name.h"
 #include "lib/mailauth/lint.h"
+#include "policyd/plan/spf_follow.h"
 #include "policyd/watch/drift.h"
 
 namespace dmarcate {
@@ -25,6 +26,12 @@ inline constexpr absl::Duration kUnreadableTold = absl::Hours(24);
 // What strangers publish is cut after that.
 inline constexpr size_t kMaxInsightMessageBytes = 1000;
 inline constexpr size_t kMaxInsightTextBytes = 300;  // path, metadata
+
+// API: never renamed, only added (docs/insights.md).
+namespace insight_code {
+inline constexpr std::string_view kSpfVendorChanged = "SPF_VENDOR_CHANGED";
+inline constexpr std::string_view kSpfVendorBroken = "SPF_VENDOR_BROKEN";
+}  // namespace insight_code
 
 // What has to be learned to find something, and to find it gone.
 namespace insight_scope {
@@ -37,6 +44,7 @@ std::string Dkim(std::string_view selector);
 std::string Dnssec(std::string_view owner);
 std::string Drift(std::string_view owner);
 std::string Include(std::string_view owner);
+std::string Flattened(std::string_view term);
 }  // namespace insight_scope
 
 struct InsightFinding {
@@ -67,6 +75,12 @@ std::optional<InsightFinding> SelectLint(const DomainName& domain, const LintFin
 // INCLUDE_GONE and INCLUDE_NO_SPF come out as SPF_DANGLING, which says the same.
 std::optional<InsightFinding> SelectDrift(const DomainName& domain, const Drift& drift,
                                           absl::Time now);
+
+// The vendor behind a flattened term of the domain's SPF record lets other addresses through than
+// those that are published for it, or can no longer be flattened; nothing if all is as it was, or
+// if it could not be read.
+std::optional<InsightFinding> VendorFinding(const DomainName& domain, const ManagedTerm& term,
+                                            const VendorFollow& follow, absl::Time since);
 
 // `owner`, at or below `domain`, cannot be validated.
 InsightFinding BogusName(const DomainName& domain, const std::string& owner, absl::Time since);

@@ -8,6 +8,8 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/inspect/posture.h"
+#include "policyd/plan/spf_compile.h"
+#include "policyd/plan/spf_follow.h"
 #include "policyd/watch/history.h"
 
 namespace dmarcate {
@@ -51,6 +53,14 @@ void DropCountOfAddresses(std::vector<LintFinding>& findings) {
   if (told) std::erase_if(findings, IsManyAddresses);
 }
 
+bool LeadsTo(const SpfNode& node, std::string_view owner) {
+  if ((node.kind == SpfKind::kInclude || node.kind == SpfKind::kRedirect) && node.target == owner) {
+    return true;
+  }
+  return std::ranges::any_of(node.children,
+                             [&](const SpfNode& child) { return LeadsTo(child, owner); });
+}
+
 void Learn(InsightLook& look, std::string scope, bool learned) {
   if (learned) look.learned.insert(scope);
   look.scopes.insert(std::move(scope));
@@ -69,6 +79,8 @@ bool IsLearned(const InsightLook& look, std::string_view scope) {
   if (scope.starts_with(insight_scope::Include(""))) return look.includes_known;
   if (scope.starts_with(insight_scope::Dkim(""))) return look.selectors_known;
   if (scope.starts_with(insight_scope::DmarcReport(""))) return look.reports_known;
+  // What is flattened stands in our own book.
+  if (scope.starts_with(insight_scope::Flattened(""))) return true;
   if (scope.starts_with(insight_scope::Dnssec(""))) {
     // The domain's other names are looked at each time, so they were judged.
     return scope.find("._domainkey.") == std::string_view::npos ? look.includes_known
@@ -95,6 +107,12 @@ bool DomainSight::IsIncluded(const ObservedName& name) const {
   return name.kind == RecordKind::kSpf && name.owner != name_.text();
 }
 
+bool DomainSight::IsOwnChild(const ObservedName& name) const {
+  const std::vector<DomainName> children = SpfChildrenOf(name_, domain_.managed_terms);
+  return std::ranges::any_of(children,
+                             [&](const DomainName& child) { return child.text() == name.owner; });
+}
+
 const DomainSight::Sight* DomainSight::SightOf(const ObservedName& name) const {
   const auto found = sights_.find(name);
   return found == sights_.end() ? nullptr : &found->second;
@@ -113,7 +131,7 @@ void DomainSight::Add(const ObservedName& name, const std::vector<Observation>& 
   if (owner.ok() && name.kind != RecordKind::kMx) {
     answers_.emplace(*owner, RememberedTxt(history, now_));
   }
-  if (!IsIncluded(name)) return AddDrift(name, history);
+  if (!IsIncluded(name) || IsOwnChild(name)) return AddDrift(name, history);
   std::string scope = insight_scope::Include(name.owner);
   if (sight.Learned()) learned_.insert(scope);
   scopes_.insert(std::move(scope));
@@ -146,6 +164,7 @@ InsightLook DomainSight::Judge() const {
   look.scopes = scopes_;
   look.learned = learned_;
   JudgeSpf(look);
+  JudgeFlattened(look);
   JudgeDmarc(look);
   JudgeKeys(look);
   JudgeDnssec(look);
@@ -201,6 +220,26 @@ void DomainSight::JudgeSpf(InsightLook& look) const {
         own && resolver.AllKnown() && whole && look.findings_left_out == 0);
   look.includes_known = own && resolver.AllKnown() && whole;
   Miss(resolver, RecordKind::kSpf, look);
+}
+
+void DomainSight::JudgeFlattened(InsightLook& look) const {
+  for (const ManagedTerm& term : domain_.managed_terms) {
+    if (!term.flattened) continue;
+    RememberedResolver resolver(answers_, RememberedResolver::Addresses::kUnknown);
+    const auto tree = ExpandSpfText(name_, FollowText(term), resolver, StandingClock(now_));
+    Miss(resolver, RecordKind::kSpf, look);
+    const bool known = tree.ok() && tree->complete && resolver.AllKnown();
+    Learn(look, insight_scope::Flattened(term.term), known);
+    if (!known) continue;
+    absl::Time since = absl::InfinitePast();  // of the newest answer that it is made from
+    for (const auto& [name, sight] : sights_) {
+      if (LeadsTo(tree->root, name.owner)) since = std::max(since, sight.since);
+    }
+    if (since == absl::InfinitePast()) since = now_;
+    if (auto finding = VendorFinding(name_, term, FollowVendor(name_, term, *tree), since)) {
+      look.found.push_back(*std::move(finding));
+    }
+  }
 }
 
 void DomainSight::JudgeDmarc(InsightLook& look) const {

@@ -69,11 +69,14 @@ class DomainSight {
   };
 
   bool IsIncluded(const ObservedName& name) const;
+  // A child record of ours (policyd/plan/spf_children.h): it drifts as other records of ours do.
+  bool IsOwnChild(const ObservedName& name) const;
   // What was seen last at the name; null: nobody looked.
   const Sight* SightOf(const ObservedName& name) const;
   void AddDrift(const ObservedName& name, const std::vector<Observation>& history);
   // Parts of Judge().
   void JudgeSpf(InsightLook& look) const;
+  void JudgeFlattened(InsightLook& look) const;
   void JudgeDmarc(InsightLook& look) const;
   void JudgeKeys(InsightLook& look) const;
   void JudgeDnssec(InsightLook& look) const;
