@@ -164,41 +164,59 @@ Coverage MeasureCoverage(const RolloutState& state, const Evidence& evidence,
   return coverage;
 }
 
+namespace {
+
+// Approved mail that came directly, as all anchors together and all but one report it.
+struct Trial {
+  int32_t without = -1;
+  int64_t failing = 0, messages = 0;
+};
+
+std::vector<Trial> TrialsOf(const Evidence& evidence, const std::vector<SourceView>& views) {
+  std::vector<Trial> trials;
+  for (const int32_t without : AnchorsToLeaveOut(evidence, views)) {
+    Trial trial{without, 0, 0};
+    for (const SourceView& view : views) {
+      if (view.source->standing != SourceStanding::kApproved) continue;
+      const SourceCounts counts = view.Without(without);
+      trial.failing += counts.failing();
+      trial.messages += counts.direct();
+    }
+    trials.push_back(trial);
+  }
+  return trials;
+}
+
+bool IsEnough(const std::vector<Trial>& trials) {
+  return trials.size() > 1 && std::ranges::all_of(trials, [](const Trial& trial) {
+           return trial.messages >= (trial.without < 0 ? kEnoughMessages : kEnoughOfOthers);
+         });
+}
+
+}  // namespace
+
 Loss MeasureLoss(const Evidence& evidence, const DayFilter& filter) {
   Loss loss;
-  for (int32_t days = kGateWindowDays; days <= kLongestWindowDays; days += kGateWindowDays) {
-    loss = {};
-    loss.days = days;
-    const std::vector<SourceView> views = ViewSources(evidence, filter, days);
-    int64_t fewest = INT64_MAX;
-    double worst = -1;
-    for (const int32_t without : AnchorsToLeaveOut(evidence, views)) {
-      int64_t failing = 0;
-      int64_t messages = 0;
-      for (const SourceView& view : views) {
-        if (view.source->standing != SourceStanding::kApproved) continue;
-        const SourceCounts counts = view.Without(without);
-        failing += counts.failing();
-        messages += counts.direct();
-      }
-      if (without < 0) {
-        loss.failing = failing;
-        loss.messages = messages;
-        continue;
-      }
-      fewest = std::min(fewest, messages);
-      const double bound = UpperBound(failing, messages, kOthersConfidence);
-      if (bound <= worst) continue;
-      worst = bound;
-      loss.without = without;
-      loss.others_failing = failing;
-      loss.others_messages = messages;
-      loss.others_bound = bound;
-    }
-    if (loss.messages >= kEnoughMessages && fewest >= kEnoughOfOthers) break;
-  }
+  std::vector<Trial> trials;
+  do {
+    loss.days += kGateWindowDays;
+    trials = TrialsOf(evidence, ViewSources(evidence, filter, loss.days));
+  } while (loss.days < kLongestWindowDays && !IsEnough(trials));
+  loss.failing = trials.front().failing;
+  loss.messages = trials.front().messages;
   loss.bound = UpperBound(loss.failing, loss.messages, kLookConfidence);
   loss.needed = TrialsNeeded(loss.failing, kAllowedLoss, kLookConfidence);
+  double worst = -1;
+  for (const Trial& trial : trials) {
+    if (trial.without < 0) continue;
+    const double bound = UpperBound(trial.failing, trial.messages, kOthersConfidence);
+    if (bound <= worst) continue;
+    worst = bound;
+    loss.without = trial.without;
+    loss.others_failing = trial.failing;
+    loss.others_messages = trial.messages;
+    loss.others_bound = bound;
+  }
   return loss;
 }
 

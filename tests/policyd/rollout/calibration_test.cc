@@ -2,12 +2,16 @@
 // with a true rate at which its legitimate mail fails, asked every day for 180 days, how many first
 // steps are taken while the true rate is over the allowed 1 %.
 
-#include <array>
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <random>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "policyd/rollout/binomial.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
 #include "tests/policyd/rollout/rollout_testing.h"
@@ -31,6 +35,39 @@ Domain DrawDomain(std::mt19937_64& random) {
   return {log_uniform(5, 50'000), log_uniform(0.0002, 0.2)};
 }
 
+// Counts of the days so far, and whether the bound may hold in any of the windows.
+class Sums {
+ public:
+  void Add(int64_t messages, int64_t failing) {
+    messages_.push_back(messages_.back() + messages);
+    failing_.push_back(failing_.back() + failing);
+  }
+  bool MayHold(double confidence) const {
+    for (int window = kGateWindowDays; window <= kLongestWindowDays; window += kGateWindowDays) {
+      // Day 0, on which the stage began, counts nowhere.
+      const auto from =
+          static_cast<size_t>(std::max<std::ptrdiff_t>(1, std::ssize(messages_) - 1 - window));
+      if (from >= messages_.size()) continue;
+      const int64_t n = messages_.back() - messages_[from];
+      const int64_t k = failing_.back() - failing_[from];
+      if (static_cast<double>(k) <= kAllowedLoss * static_cast<double>(n) &&
+          n >= Needed(k, confidence)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  static int64_t Needed(int64_t failing, double confidence) {
+    static std::map<std::pair<int64_t, double>, int64_t> known;
+    const auto [it, inserted] = known.try_emplace({failing, confidence}, 0);
+    if (inserted) it->second = TrialsNeeded(failing, kAllowedLoss, confidence);
+    return it->second;
+  }
+  std::vector<int64_t> messages_ = {0}, failing_ = {0};
+};
+
 // The day of the first step up; -1: none in 180 days.
 int FirstStep(const Domain& domain, std::mt19937_64& random) {
   RolloutState state = HealthyState();
@@ -40,41 +77,30 @@ int FirstStep(const Domain& domain, std::mt19937_64& random) {
   for (AnchorEvidence& anchor : evidence.anchors) anchor.days.clear();
   evidence.sources.push_back({.id = "all", .standing = SourceStanding::kApproved});
   const double shares[] = {0.6, 0.3, 0.1};
-  std::array<int64_t, kDays + 1> messages{};  // up to the end of each day
-  std::array<int64_t, kDays + 1> failing{};
+  Sums all;
+  Sums others;  // without the first anchor
   for (int day = 0; day < kDays; ++day) {
-    const auto at = static_cast<size_t>(day);
-    messages[at + 1] = messages[at];
-    failing[at + 1] = failing[at];
+    int64_t messages[3] = {};
+    int64_t failing[3] = {};
     for (int32_t anchor = 0; anchor < 3; ++anchor) {
-      std::poisson_distribution<int64_t> count(domain.monthly / 30 *
-                                               shares[static_cast<size_t>(anchor)]);
+      const auto at = static_cast<size_t>(anchor);
+      std::poisson_distribution<int64_t> count(domain.monthly / 30 * shares[at]);
+      messages[at] = count(random);
+      failing[at] = std::binomial_distribution<int64_t>(messages[at], domain.rate)(random);
       SourceDay one;
       one.day = DayOf(Noon(day));
       one.anchor = anchor;
-      one.messages = count(random);
-      one.aligned =
-          one.messages - std::binomial_distribution<int64_t>(one.messages, domain.rate)(random);
-      one.dkim_aligned = one.aligned;
+      one.messages = messages[at];
+      one.aligned = one.dkim_aligned = messages[at] - failing[at];
       evidence.sources[0].days.push_back(one);
-      messages[at + 1] += one.messages;
-      failing[at + 1] += one.messages - one.aligned;
-      AnchorEvidence& reporter = evidence.anchors[static_cast<size_t>(anchor)];
+      AnchorEvidence& reporter = evidence.anchors[at];
       reporter.days.push_back(one.day);
       reporter.last_report = StartOfDay(one.day + 1) + absl::Hours(6);
     }
-    // The bound is never below the rate that was seen: where that is over 1 % in every window, the
-    // question need not be asked. It would take most of the time of this test.
-    bool possible = false;
-    for (int window = kGateWindowDays; window <= kLongestWindowDays; window += kGateWindowDays) {
-      const auto from = static_cast<size_t>(std::max(0, day + 1 - window));
-      const int64_t n = messages[at + 1] - messages[from];
-      const int64_t k = failing[at + 1] - failing[from];
-      // One day more or less: the day of the stage's begin counts nowhere.
-      possible =
-          possible || (n >= 459 && static_cast<double>(k) <= 0.0105 * static_cast<double>(n) + 1);
-    }
-    if (!possible) continue;
+    others.Add(messages[1] + messages[2], failing[1] + failing[2]);
+    all.Add(messages[0] + messages[1] + messages[2], failing[0] + failing[1] + failing[2]);
+    // Where no window can hold the bound, nobody need be asked: it would take most of the time.
+    if (!all.MayHold(kLookConfidence) || !others.MayHold(kOthersConfidence)) continue;
     const absl::Time now = Noon(day + 1);
     evidence.records.looked = now;
     if (NextStep(state, evidence, now).action == StepAction::kStepUp) return day + 1;

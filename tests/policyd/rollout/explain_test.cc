@@ -83,7 +83,7 @@ TEST_P(ExplainTest, Case) {
   EXPECT_THAT(ExplainStep(state, step), MatchesGolden("rollout/" + GetParam().name + ".want.txt"));
 }
 INSTANTIATE_TEST_SUITE_P(All, ExplainTest, testing::ValuesIn(kCases),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& one) { return one.param.name; });
 
 }  // namespace
 }  // namespace dmarcate

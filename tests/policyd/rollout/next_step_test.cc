@@ -271,7 +271,7 @@ TEST_P(NextStepTest, Case) {
   EXPECT_TRUE(Replay(logged).ok()) << Replay(logged);
 }
 INSTANTIATE_TEST_SUITE_P(All, NextStepTest, testing::ValuesIn(kCases),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& one) { return one.param.name; });
 
 // A year of rollout: 74 days with reports, and the days of the changes themselves.
 TEST(RolloutWalkTest, FromNoneToReject) {
@@ -350,7 +350,7 @@ TEST_P(SettingsTest, Case) {
   EXPECT_THAT(std::string(got.message()), HasSubstr(GetParam().want));
 }
 INSTANTIATE_TEST_SUITE_P(All, SettingsTest, testing::ValuesIn(kSettingsCases),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& one) { return one.param.name; });
 
 }  // namespace
 }  // namespace dmarcate
