@@ -29,12 +29,12 @@ class Campaign {
                                   PolicyStage::kReject};
     state = HealthyState(stages[Below(5)]);
     if (OneIn(4)) state.stage_start = Noon(45 - static_cast<int>(Below(40)));
-    traffic_.push_back({.messages = From({100, 300, 3000})});
-    if (OneIn(2)) traffic_.push_back({.id = "crm", .messages = From({100, 400})});
+    traffic_.push_back({.messages = From({200, 1000, 3000})});
+    if (OneIn(2)) traffic_.push_back({.id = "crm", .messages = From({200, 400})});
     for (Traffic& one : traffic_) {
       if (OneIn(2)) one.failing = one.messages * From({5, 20, 60}) / 100;
       if (OneIn(5)) one.spf_only = one.messages - one.failing;
-      if (OneIn(6)) one.forwarded = (one.messages - one.failing) * 5 / 100;
+      if (OneIn(6)) one.forwarded = one.messages * 5 / 100;
     }
     if (OneIn(4)) {
       traffic_.push_back({.id = "unknown",
@@ -66,8 +66,8 @@ class Campaign {
     return values.begin()[Below(static_cast<int64_t>(values.size()))];
   }
 
-  // What only the compromised anchor has seen is its to tell; so all that matters here is large
-  // enough for the others to have seen it, too. It rewrites what it reported, in any volume.
+  // What only the compromised anchor has seen is its to tell; so every number above is one of which
+  // each anchor sees its exact share. It rewrites what it reported, in any volume.
   void Poison() {
     const int64_t volume = From({1, 3, 10, 100, 1000});
     goal = static_cast<int>(Below(5));
