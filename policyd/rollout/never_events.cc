@@ -60,7 +60,6 @@ absl::Status CheckUp(const RolloutState& state, const Evidence& evidence, Policy
     for (const SourceDay& day : source.days) {
       const bool excluded =
           std::ranges::find(evidence.excluded_days, day.day) != evidence.excluded_days.end();
-      // 30 days that count lie within the last 45, as long as few are excluded.
       if (day.day >= DayOf(now) || day.day < DayOf(now) - 30 || day.day == stage_day || excluded) {
         continue;
       }
