@@ -1,0 +1,24 @@
+// policyd/rollout/window.h
+// Whether now is a time for a step: freeze windows and working hours (gate G10). Pure.
+
+#ifndef DMARCATE_POLICYD_ROLLOUT_WINDOW_H_
+#define DMARCATE_POLICYD_ROLLOUT_WINDOW_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+
+#include "policyd/rollout/settings.h"
+
+namespace dmarcate {
+
+struct WindowVerdict {
+  bool open = false;
+  std::string why;   // "frozen until 2027-01-02T00:00:00Z: year end"
+  absl::Time until;  // when to ask again, if it is closed
+};
+WindowVerdict JudgeWindow(const RolloutSettings& settings, absl::Time now);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_ROLLOUT_WINDOW_H_
