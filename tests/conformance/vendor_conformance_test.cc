@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <memory>
 
+#include "tests/conformance/vendor/azure_server.h"
 #include "tests/conformance/vendor/cloudflare_server.h"
 #include "tests/conformance/vendor/digitalocean_server.h"
+#include "tests/conformance/vendor/google_server.h"
 #include "tests/conformance/vendor/route53_server.h"
 
 namespace dmarcate {
@@ -24,9 +26,7 @@ std::unique_ptr<ProviderUnderTest> AsProvider() {
 std::unique_ptr<VendorHost> Cloudflare() {
   VendorSetup setup{
       .type = "cloudflare", .secret = "cf-7Zq2kXw9VtB4mLr8YpNs", .wrong_secret = "cf-wrong"};
-  setup.traits.ttl = [](uint32_t wished) {
-    return std::clamp(wished, 60u, 86'400u);
-  };
+  setup.traits.ttl = [](uint32_t wished) { return std::clamp(wished, 60u, 86'400u); };
   setup.undecodable = "\"open \\9\"";
   auto server = std::make_unique<testing_support::CloudflareServer>(setup.secret);
   return std::make_unique<VendorHost>(std::move(setup), std::move(server));
@@ -62,6 +62,33 @@ std::unique_ptr<VendorHost> Route53() {
   return host;
 }
 DMARCATE_VENDOR(Route53);
+
+std::unique_ptr<VendorHost> GoogleCloudDns() {
+  const testing_support::GoogleKeys& keys = testing_support::MakeGoogleKeys();
+  VendorSetup setup{.type = "googleclouddns",
+                    .secret = keys.right,
+                    .wrong_secret = keys.wrong,
+                    .canary = keys.right_pem};
+  setup.undecodable = "\"open \\999\"";
+  auto server = std::make_unique<testing_support::GoogleServer>(keys.public_pem);
+  return std::make_unique<VendorHost>(std::move(setup), std::move(server));
+}
+DMARCATE_VENDOR(GoogleCloudDns);
+
+std::unique_ptr<VendorHost> AzureDns() {
+  VendorSetup setup{.type = "azuredns",
+                    .settings = {{"tenant_id", "tenant-1"},
+                                 {"client_id", "client-1"},
+                                 {"subscription_id", "sub-1"}},
+                    .secret = "Abc8Q~+0/9secret-of-the-app",
+                    .wrong_secret = "wrong"};
+  setup.traits.every_octet = false;
+  setup.traits.ttl = [](uint32_t wished) { return std::max(wished, 1u); };
+  setup.undecodable = "[7]";
+  auto server = std::make_unique<testing_support::AzureServer>(setup.secret);
+  return std::make_unique<VendorHost>(std::move(setup), std::move(server));
+}
+DMARCATE_VENDOR(AzureDns);
 
 }  // namespace
 }  // namespace dmarcate

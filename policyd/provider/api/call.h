@@ -110,8 +110,8 @@ class ApiCall {
   const absl::Duration end_;  // monotonic
 };
 
-// How long to wait before asking again: what the host says, of a kThrottled answer a second at least;
-// zero for every other status.
+// How long to wait before asking again: what the host says, of a kThrottled answer a second at
+// least; zero for every other status.
 absl::Duration RetryAfterOf(const absl::Status& status);
 
 // Ends a walk over pages that would not end by itself.

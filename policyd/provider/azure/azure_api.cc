@@ -85,8 +85,8 @@ class AzureApi final : public ZoneApi {
   AzureApi(AzureSettings settings, Secret client_secret)
       : settings_(std::move(settings)),
         client_secret_(std::move(client_secret)),
-        tokens_("azuredns: token", {client_secret_.Reveal(), QueryEscape(client_secret_.Reveal())}) {
-  }
+        tokens_("azuredns: token",
+                {client_secret_.Reveal(), QueryEscape(client_secret_.Reveal())}) {}
 
   ProviderClass provider_class() const override { return ProviderClass::kA; }
   std::string_view host() const override { return "azuredns"; }
@@ -124,19 +124,16 @@ class AzureApi final : public ZoneApi {
 };
 
 absl::Status AzureApi::Authorize(ApiCall& call, HttpRequest& request) {
-  DMARCATE_ASSIGN_OR_RETURN(
-      const Secret token, token_.Get(call, [this](ApiCall& by) {
-        return by.ReadBy(
-            tokens_,
-            {.method = "POST",
-             .url = fmt::format("{}/{}/oauth2/v2.0/token", settings_.cloud.login,
-                                settings_.tenant_id),
-             .body = fmt::format(
-                 "grant_type=client_credentials&client_id={}&client_secret={}&scope={}",
-                 QueryEscape(settings_.client_id), QueryEscape(client_secret_.Reveal()),
-                 QueryEscape(fmt::format("{}/.default", settings_.cloud.management))),
-             .content_type = "application/x-www-form-urlencoded"});
-      }));
+  DMARCATE_ASSIGN_OR_RETURN(const Secret token, token_.Get(call, [this](ApiCall& by) {
+    return by.ReadBy(
+        tokens_,
+        {.method = "POST",
+         .url = fmt::format("{}/{}/oauth2/v2.0/token", settings_.cloud.login, settings_.tenant_id),
+         .body = fmt::format("grant_type=client_credentials&client_id={}&client_secret={}&scope={}",
+                             QueryEscape(settings_.client_id), QueryEscape(client_secret_.Reveal()),
+                             QueryEscape(fmt::format("{}/.default", settings_.cloud.management))),
+         .content_type = "application/x-www-form-urlencoded"});
+  }));
   request.headers.push_back({"Authorization", "Bearer " + token.Reveal()});
   return absl::OkStatus();
 }
@@ -214,8 +211,7 @@ absl::StatusOr<HostedRrSet> AzureApi::Read(ApiCall& call, const HostedZone& zone
     const bool texts =
         std::ranges::all_of(value, [](const Json& string) { return string.is_string(); });
     if (texts) {
-      absl::StatusOr<TxtRecord> decoded =
-          DecodeTxtStrings(value.get<std::vector<std::string>>());
+      absl::StatusOr<TxtRecord> decoded = DecodeTxtStrings(value.get<std::vector<std::string>>());
       if (decoded.ok()) record.txt = *std::move(decoded);
     }
     rrset.records.push_back(std::move(record));
@@ -254,9 +250,9 @@ absl::Status AzureApi::Write(ApiCall& call, const HostedZone& zone, const Hosted
 }
 
 void AzureApi::Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) {
-  const absl::StatusOr<HttpResponse> response = call.Read(
-      {.url = fmt::format("{}/providers/Microsoft.Authorization/permissions?{}",
-                          ZoneUrl(zones.front()), kPermissionsVersion)});
+  const absl::StatusOr<HttpResponse> response =
+      call.Read({.url = fmt::format("{}/providers/Microsoft.Authorization/permissions?{}",
+                                    ZoneUrl(zones.front()), kPermissionsVersion)});
   if (!response.ok()) return;  // not allowed to ask: no conclusion
   const Json body = ParseJson(response->body);
   const auto allows = [&body](std::string_view action) {
@@ -264,12 +260,12 @@ void AzureApi::Probe(ApiCall& call, const std::vector<HostedZone>& zones, Provid
       return AzureAllows(TextsAt(role, "actions"), TextsAt(role, "notActions"), action);
     });
   };
-  for (const std::string_view right : {"Microsoft.Network/dnsZones/TXT/write",
-                                       "Microsoft.Network/dnsZones/TXT/delete"}) {
+  for (const std::string_view right :
+       {"Microsoft.Network/dnsZones/TXT/write", "Microsoft.Network/dnsZones/TXT/delete"}) {
     if (allows(right)) continue;
     test.state = ProviderTest::State::kCredentialRefused;
-    test.message = fmt::format("azuredns: the app lacks {} on zone {}", right,
-                               zones.front().name.text());
+    test.message =
+        fmt::format("azuredns: the app lacks {} on zone {}", right, zones.front().name.text());
   }
   std::vector<std::string> excess;
   for (const std::string right :

@@ -39,8 +39,7 @@ class DigitalOceanApi final : public ZoneApi {
 
  private:
   // All pages of a list; `path` ends in '?' or '&'.
-  absl::StatusOr<std::vector<Json>> List(ApiCall& call, std::string_view path,
-                                         const char* member);
+  absl::StatusOr<std::vector<Json>> List(ApiCall& call, std::string_view path, const char* member);
   const Secret token_;
 };
 
@@ -110,12 +109,11 @@ absl::StatusOr<std::vector<HostedZone>> DigitalOceanApi::FindZones(ApiCall& call
 
 absl::StatusOr<HostedRrSet> DigitalOceanApi::Read(ApiCall& call, const HostedZone& zone,
                                                   const DomainName& owner) {
-  DMARCATE_ASSIGN_OR_RETURN(
-      const std::vector<Json> results,
-      List(call,
-           fmt::format("/domains/{}/records?type=TXT&name={}&", QueryEscape(zone.id),
-                       QueryEscape(owner.text())),
-           "domain_records"));
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<Json> results,
+                            List(call,
+                                 fmt::format("/domains/{}/records?type=TXT&name={}&",
+                                             QueryEscape(zone.id), QueryEscape(owner.text())),
+                                 "domain_records"));
   HostedRrSet rrset;
   rrset.ttl_seconds = std::numeric_limits<uint32_t>::max();
   for (const Json& result : results) {

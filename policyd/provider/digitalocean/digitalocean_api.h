@@ -1,7 +1,7 @@
 // policyd/provider/digitalocean/digitalocean_api.h
-// DigitalOcean DNS: class B. A record is changed in place by its id, without a precondition. The API
-// takes one record at a time: a change of several is several writes, and one that stops between them
-// is of unknown outcome.
+// DigitalOcean DNS: class B. A record is changed in place by its id, without a precondition. The
+// API takes one record at a time: a change of several is several writes, and one that stops between
+// them is of unknown outcome.
 //
 // Limits, read 2026-11 at docs.digitalocean.com/reference/api and observed by other clients
 // (reference/providers.md section 6); the host enforces them, but for the TTL nothing here counts:

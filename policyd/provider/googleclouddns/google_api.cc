@@ -87,17 +87,15 @@ absl::Status GoogleApi::Authorize(ApiCall& call, HttpRequest& request) {
                              {"aud", key_.token_uri},
                              {"iat", now},
                              {"exp", now + kTokenSeconds}};
-        DMARCATE_ASSIGN_OR_RETURN(
-            const std::string assertion,
-            SignJwtRs256(ToText(header), ToText(claims), key_.private_key));
-        return by.ReadBy(
-            tokens_,
-            {.method = "POST",
-             .url = key_.token_uri,
-             .body = fmt::format("grant_type={}&assertion={}",
-                                 QueryEscape("urn:ietf:params:oauth:grant-type:jwt-bearer"),
-                                 QueryEscape(assertion)),
-             .content_type = "application/x-www-form-urlencoded"});
+        DMARCATE_ASSIGN_OR_RETURN(const std::string assertion,
+                                  SignJwtRs256(ToText(header), ToText(claims), key_.private_key));
+        return by.ReadBy(tokens_, {.method = "POST",
+                                   .url = key_.token_uri,
+                                   .body = fmt::format(
+                                       "grant_type={}&assertion={}",
+                                       QueryEscape("urn:ietf:params:oauth:grant-type:jwt-bearer"),
+                                       QueryEscape(assertion)),
+                                   .content_type = "application/x-www-form-urlencoded"});
       }));
   request.headers.push_back({"Authorization", "Bearer " + token.Reveal()});
   return absl::OkStatus();
@@ -109,9 +107,8 @@ std::optional<ApiError> GoogleApi::ErrorOf(const HttpResponse& response) const {
   const Json body = ParseJson(response.body);
   const Json& error = MemberOf(body, "error");
   const Json& errors = MemberOf(error, "errors");
-  const std::string reason = errors.is_array() && !errors.empty()
-                                 ? StringAt(errors.front(), "reason").value_or("")
-                                 : "";
+  const std::string reason =
+      errors.is_array() && !errors.empty() ? StringAt(errors.front(), "reason").value_or("") : "";
   if (reason == "rateLimitExceeded" || reason == "userRateLimitExceeded" ||
       reason == "quotaExceeded") {
     failure = ApiFailure::kThrottled;
@@ -165,8 +162,8 @@ absl::StatusOr<std::vector<HostedZone>> GoogleApi::Zones(ApiCall& call, std::str
 
 absl::StatusOr<HostedRrSet> GoogleApi::Read(ApiCall& call, const HostedZone& zone,
                                             const DomainName& owner) {
-  const std::string url = fmt::format("{}/rrsets?name={}&type=TXT&maxResults=100",
-                                      ZoneUrl(zone.id), QueryEscape(owner.ToFqdn()));
+  const std::string url = fmt::format("{}/rrsets?name={}&type=TXT&maxResults=100", ZoneUrl(zone.id),
+                                      QueryEscape(owner.ToFqdn()));
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<Json> sets, List(call, url, "rrsets"));
   HostedRrSet rrset;
   bool found = false;
@@ -254,8 +251,8 @@ void GoogleApi::Probe(ApiCall& call, const std::vector<HostedZone>& zones, Provi
                                zones.front().name.text());
   }
   if (!more.empty()) {
-    test.warnings.push_back(fmt::format("the service account may do more than is needed: {}",
-                                        Join(more, ", ")));
+    test.warnings.push_back(
+        fmt::format("the service account may do more than is needed: {}", Join(more, ", ")));
   }
 }
 

@@ -1,7 +1,7 @@
 // policyd/provider/googleclouddns/google_api.h
-// Google Cloud DNS: class A. One change deletes the set exactly as it was read (TTL, every value) and
-// adds the new one; the host refuses it if the set is another. Never PATCH on a set, which has no
-// such guard.
+// Google Cloud DNS: class A. One change deletes the set exactly as it was read (TTL, every value)
+// and adds the new one; the host refuses it if the set is another. Never PATCH on a set, which has
+// no such guard.
 //
 // Limits, read 2026-11 at cloud.google.com/dns/quotas and /dns/docs/reference/rest/v1; the host
 // enforces them, nothing here counts:

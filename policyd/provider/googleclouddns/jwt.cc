@@ -48,8 +48,7 @@ absl::StatusOr<std::string> SignJwtRs256(std::string_view header, std::string_vi
   if (EVP_PKEY_base_id(key.get()) != EVP_PKEY_RSA || EVP_PKEY_bits(key.get()) < kMinBits) {
     return BadKey("an RSA key of at least 2048 bits is wanted");
   }
-  const std::string text =
-      fmt::format("{}.{}", Base64UrlEncode(header), Base64UrlEncode(claims));
+  const std::string text = fmt::format("{}.{}", Base64UrlEncode(header), Base64UrlEncode(claims));
   const auto* const bytes = reinterpret_cast<const unsigned char*>(text.data());
   const DigestContext context(EVP_MD_CTX_new());
   size_t size = 0;

@@ -177,9 +177,10 @@ absl::StatusOr<AwsCredential> ParseAwsCredential(std::string_view text) {
   }
   for (const std::string key : {"aws_access_key_id", "aws_secret_access_key"}) {
     if (values[key].empty()) {
-      return Refuse(fmt::format("secret: no {}; the lines of one profile of an AWS credentials file "
-                                "are wanted",
-                                key));
+      return Refuse(
+          fmt::format("secret: no {}; the lines of one profile of an AWS credentials file "
+                      "are wanted",
+                      key));
     }
   }
   return AwsCredential{values["aws_access_key_id"], Secret(values["aws_secret_access_key"]),

@@ -39,10 +39,9 @@ std::string CanonicalQuery(std::string_view query) {
   std::vector<std::pair<std::string, std::string>> pairs;
   for (const std::string_view pair : Split(query, '&')) {
     const size_t equals = pair.find('=');
-    pairs.emplace_back(QueryEscape(Unescape(pair.substr(0, equals))),
-                       equals == std::string_view::npos
-                           ? ""
-                           : QueryEscape(Unescape(pair.substr(equals + 1))));
+    pairs.emplace_back(
+        QueryEscape(Unescape(pair.substr(0, equals))),
+        equals == std::string_view::npos ? "" : QueryEscape(Unescape(pair.substr(equals + 1))));
   }
   std::ranges::sort(pairs);
   std::vector<std::string> texts;
@@ -109,8 +108,8 @@ std::string SigV4StringToSign(absl::Time now, const SigV4Scope& scope,
                      Sha256Hex(canonical_request));
 }
 
-std::string SigV4Signature(const Secret& secret_access_key, absl::Time now,
-                           const SigV4Scope& scope, std::string_view string_to_sign) {
+std::string SigV4Signature(const Secret& secret_access_key, absl::Time now, const SigV4Scope& scope,
+                           std::string_view string_to_sign) {
   Secret key("AWS4" + secret_access_key.Reveal());
   for (const std::string& step :
        {SigV4Time(now).substr(0, 8), scope.region, scope.service, std::string("aws4_request")}) {
@@ -127,9 +126,8 @@ void SignSigV4(const AwsCredential& credential, const SigV4Scope& scope, absl::T
   if (!credential.session_token.empty()) {
     headers.push_back({"X-Amz-Security-Token", credential.session_token.Reveal()});
   }
-  const std::string canonical =
-      SigV4CanonicalRequest(request.method, std::string_view(request.url).substr(origin.size()),
-                            headers, request.body);
+  const std::string canonical = SigV4CanonicalRequest(
+      request.method, std::string_view(request.url).substr(origin.size()), headers, request.body);
   const std::string signature = SigV4Signature(credential.secret_access_key, now, scope,
                                                SigV4StringToSign(now, scope, canonical));
   request.headers.insert(request.headers.end(), headers.begin() + 1, headers.end());

@@ -30,15 +30,15 @@ struct SigV4Scope {
   std::string service;  // "route53"
 };
 
-// What is signed of a request. `path_and_query` as in the URL; `headers` all that are signed, `host`
-// among them, in any order and case.
+// What is signed of a request. `path_and_query` as in the URL; `headers` all that are signed,
+// `host` among them, in any order and case.
 std::string SigV4CanonicalRequest(std::string_view method, std::string_view path_and_query,
                                   const std::vector<HttpHeader>& headers, std::string_view body);
 std::string SigV4StringToSign(absl::Time now, const SigV4Scope& scope,
                               std::string_view canonical_request);
 // 64 hex digits.
-std::string SigV4Signature(const Secret& secret_access_key, absl::Time now,
-                           const SigV4Scope& scope, std::string_view string_to_sign);
+std::string SigV4Signature(const Secret& secret_access_key, absl::Time now, const SigV4Scope& scope,
+                           std::string_view string_to_sign);
 // "20150830T123600Z"
 std::string SigV4Time(absl::Time now);
 

@@ -133,8 +133,8 @@ HttpResponse DigitalOceanServer::Create(const VendorRequest& request, VendorZone
   if (in.at("type") != "TXT") return NotUnderstood(request, "only TXT is written here");
   VendorRecord record;
   const std::string name = in.at("name");
-  record.owner = DomainName::Parse(name == "@" ? zone.name.text() : name + "." + zone.name.text())
-                     .value();
+  record.owner =
+      DomainName::Parse(name == "@" ? zone.name.text() : name + "." + zone.name.text()).value();
   record.ttl = in.at("ttl");
   if (auto refused = Keep(zone, in.at("data"), record)) return *refused;
   record.id = MakeRecordId();

@@ -1,6 +1,6 @@
 // tests/conformance/vendor/digitalocean_server.h
-// DigitalOcean's API v2 as far as domains and their records go. Bodies are held against the vendor's
-// own models (shared corpus provider-apis/digitalocean), where they are at hand.
+// DigitalOcean's API v2 as far as domains and their records go. Bodies are held against the
+// vendor's own models (shared corpus provider-apis/digitalocean), where they are at hand.
 
 #ifndef DMARCATE_TESTS_CONFORMANCE_VENDOR_DIGITALOCEAN_SERVER_H_
 #define DMARCATE_TESTS_CONFORMANCE_VENDOR_DIGITALOCEAN_SERVER_H_

@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "fmt/format.h"
 #include <gtest/gtest.h>
 #include <pugixml.hpp>
-
-#include "fmt/format.h"
 
 #include "lib/base/digest.h"
 #include "lib/base/text.h"
@@ -140,9 +139,8 @@ std::optional<HttpResponse> Route53Server::Authenticate(const VendorRequest& req
       "{}\n{}\n{}\nhost:{}\nx-amz-date:{}\n\nhost;x-amz-date\n{}", request.method, request.path,
       Join(pairs, "&"), request.origin.substr(8), date, Sha256Hex(request.body));
   std::string key = "AWS4" + secret_access_key_;
-  for (const std::string& step :
-       {date.substr(0, 8), std::string("us-east-1"), std::string("route53"),
-        std::string("aws4_request")}) {
+  for (const std::string& step : {date.substr(0, 8), std::string("us-east-1"),
+                                  std::string("route53"), std::string("aws4_request")}) {
     key = HmacSha256(key, step);
   }
   const std::string signature = ToHex(HmacSha256(
@@ -179,8 +177,9 @@ HttpResponse Route53Server::Serve(const VendorRequest& request) {
   VendorZone* const zone = ZoneById(at[1]);
   if (zone == nullptr) return Error(404, "NoSuchHostedZone", "No hosted zone found with ID");
   if (records_forbidden()) {
-    return Error(403, "AccessDenied", "User is not authorized to perform: "
-                                      "route53:ListResourceRecordSets");
+    return Error(403, "AccessDenied",
+                 "User is not authorized to perform: "
+                 "route53:ListResourceRecordSets");
   }
   if (request.method == "GET" && at.size() == 3) return Sets(request, *zone);
   if (request.method == "POST" && at.size() == 4 && at[3].empty()) return Change(request, *zone);
@@ -201,10 +200,11 @@ HttpResponse Route53Server::Zones(const VendorRequest& request) const {
       next = zone.id;
       break;
     }
-    items += fmt::format("<HostedZone><Id>/hostedzone/{}</Id><Name>{}</Name><CallerReference>x"
-                         "</CallerReference><Config><PrivateZone>{}</PrivateZone></Config>"
-                         "</HostedZone>",
-                         zone.id, zone.name.ToFqdn(), zone.extra.value("private", false));
+    items += fmt::format(
+        "<HostedZone><Id>/hostedzone/{}</Id><Name>{}</Name><CallerReference>x"
+        "</CallerReference><Config><PrivateZone>{}</PrivateZone></Config>"
+        "</HostedZone>",
+        zone.id, zone.name.ToFqdn(), zone.extra.value("private", false));
   }
   return Xml(200, fmt::format("<ListHostedZonesResponse xmlns=\"{}\"><HostedZones>{}</HostedZones>"
                               "<IsTruncated>{}</IsTruncated>{}<MaxItems>{}</MaxItems>"
@@ -219,9 +219,7 @@ HttpResponse Route53Server::ZonesByName(const VendorRequest& request) const {
   }
   std::vector<const VendorZone*> sorted;
   for (const VendorZone& zone : zones_) sorted.push_back(&zone);
-  const auto key = [](const VendorZone* zone) {
-    return std::pair(SortKey(zone->name), zone->id);
-  };
+  const auto key = [](const VendorZone* zone) { return std::pair(SortKey(zone->name), zone->id); };
   std::ranges::sort(sorted, {}, key);
   const std::pair start(SortKey(DomainName::Parse(request.Query("dnsname")).value()),
                         request.Query("hostedzoneid"));
@@ -235,10 +233,11 @@ HttpResponse Route53Server::ZonesByName(const VendorRequest& request) const {
                          zone->name.ToFqdn(), zone->id);
       break;
     }
-    items += fmt::format("<HostedZone><Id>/hostedzone/{}</Id><Name>{}</Name><CallerReference>x"
-                         "</CallerReference><Config><PrivateZone>{}</PrivateZone></Config>"
-                         "</HostedZone>",
-                         zone->id, zone->name.ToFqdn(), zone->extra.value("private", false));
+    items += fmt::format(
+        "<HostedZone><Id>/hostedzone/{}</Id><Name>{}</Name><CallerReference>x"
+        "</CallerReference><Config><PrivateZone>{}</PrivateZone></Config>"
+        "</HostedZone>",
+        zone->id, zone->name.ToFqdn(), zone->extra.value("private", false));
   }
   return Xml(200, fmt::format("<ListHostedZonesByNameResponse xmlns=\"{}\"><HostedZones>{}"
                               "</HostedZones><IsTruncated>{}</IsTruncated>{}<MaxItems>{}</MaxItems>"
@@ -270,17 +269,18 @@ HttpResponse Route53Server::Sets(const VendorRequest& request, const VendorZone&
     std::string values, ttl, more;
     for (const VendorRecord& record : zone.records) {
       if (record.owner.text() != name || record.type != type) continue;
-      values += fmt::format("<ResourceRecord><Value>{}</Value></ResourceRecord>",
-                            Escape(Shown(record)));
+      values +=
+          fmt::format("<ResourceRecord><Value>{}</Value></ResourceRecord>", Escape(Shown(record)));
       ttl = std::to_string(record.ttl);
       if (record.extra.contains("identifier")) {
         more = fmt::format("<SetIdentifier>{}</SetIdentifier><Weight>1</Weight>",
                            record.extra["identifier"].get<std::string>());
       }
     }
-    sets += fmt::format("<ResourceRecordSet><Name>{}.</Name><Type>{}</Type>{}<TTL>{}</TTL>"
-                        "<ResourceRecords>{}</ResourceRecords></ResourceRecordSet>",
-                        name, type, more, ttl, values);
+    sets += fmt::format(
+        "<ResourceRecordSet><Name>{}.</Name><Type>{}</Type>{}<TTL>{}</TTL>"
+        "<ResourceRecords>{}</ResourceRecords></ResourceRecordSet>",
+        name, type, more, ttl, values);
   }
   return Xml(200, fmt::format("<ListResourceRecordSetsResponse xmlns=\"{}\"><ResourceRecordSets>{}"
                               "</ResourceRecordSets><IsTruncated>{}</IsTruncated>{}<MaxItems>{}"
@@ -290,7 +290,8 @@ HttpResponse Route53Server::Sets(const VendorRequest& request, const VendorZone&
 
 std::string Route53Server::Take(const std::string& action, const DomainName& owner, uint32_t ttl,
                                 const std::vector<std::string>& values, VendorZone& zone) {
-  const std::string what = fmt::format("resource record set [name='{}.', type='TXT']", owner.text());
+  const std::string what =
+      fmt::format("resource record set [name='{}.', type='TXT']", owner.text());
   std::vector<std::string> stored;
   uint32_t stored_ttl = 0;
   for (const VendorRecord& record : zone.records) {
@@ -299,9 +300,10 @@ std::string Route53Server::Take(const std::string& action, const DomainName& own
     stored_ttl = record.ttl;
   }
   if (IsAlias(zone, owner)) {
-    return fmt::format("RRSet of type TXT with DNS name {}. is not permitted because a conflicting "
-                       "RRSet of type CNAME with the same DNS name already exists in zone",
-                       owner.text());
+    return fmt::format(
+        "RRSet of type TXT with DNS name {}. is not permitted because a conflicting "
+        "RRSet of type CNAME with the same DNS name already exists in zone",
+        owner.text());
   }
   if (action == "DELETE") {
     if (stored.empty()) return "Tried to delete " + what + " but it was not found";
@@ -334,9 +336,8 @@ std::string Route53Server::Take(const std::string& action, const DomainName& own
 }
 
 HttpResponse Route53Server::Change(const VendorRequest& request, VendorZone& zone) {
-  for (const std::string& error : CheckBotocoreXml("route53/service-2-subset.json",
-                                                   "ChangeResourceRecordSetsRequest",
-                                                   request.body)) {
+  for (const std::string& error : CheckBotocoreXml(
+           "route53/service-2-subset.json", "ChangeResourceRecordSetsRequest", request.body)) {
     ADD_FAILURE() << error << "\n" << request.body;
   }
   if (!HasQuery(request, {})) return Error(400, "InvalidInput", "query");
@@ -356,11 +357,10 @@ HttpResponse Route53Server::Change(const VendorRequest& request, VendorZone& zon
       values.emplace_back(record.child("Value").text().as_string());
     }
     const DomainName owner = DomainName::Parse(set.child("Name").text().as_string()).value();
-    const std::string wrong =
-        owner.IsAtOrBelow(zone.name)
-            ? Take(change.child("Action").text().as_string(), owner,
-                   set.child("TTL").text().as_uint(), values, copy)
-            : "RRSet with DNS name is not permitted in zone";
+    const std::string wrong = owner.IsAtOrBelow(zone.name)
+                                  ? Take(change.child("Action").text().as_string(), owner,
+                                         set.child("TTL").text().as_uint(), values, copy)
+                                  : "RRSet with DNS name is not permitted in zone";
     if (!wrong.empty()) {
       return Xml(400, fmt::format("<InvalidChangeBatch xmlns=\"{}\"><Messages><Message>[{}]"
                                   "</Message></Messages><RequestId>1</RequestId>"

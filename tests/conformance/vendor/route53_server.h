@@ -1,6 +1,6 @@
 // tests/conformance/vendor/route53_server.h
-// AWS Route 53's API 2013-04-01 as far as zones, sets and changes go, with signatures checked by its
-// own arithmetic. Request bodies are held against botocore's shapes (shared corpus
+// AWS Route 53's API 2013-04-01 as far as zones, sets and changes go, with signatures checked by
+// its own arithmetic. Request bodies are held against botocore's shapes (shared corpus
 // provider-apis/route53), where they are at hand.
 
 #ifndef DMARCATE_TESTS_CONFORMANCE_VENDOR_ROUTE53_SERVER_H_

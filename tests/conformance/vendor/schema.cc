@@ -4,11 +4,10 @@
 #include <map>
 #include <optional>
 
+#include "fmt/format.h"
 #include <gtest/gtest.h>
 #include <pugixml.hpp>
 #include <yaml-cpp/yaml.h>
-
-#include "fmt/format.h"
 
 #include "lib/base/text.h"
 #include "tests/testing/test_data.h"
@@ -68,8 +67,7 @@ class Checker {
     if (!schema.is_object()) return errors;
     if (schema.contains("$ref")) return FollowRef(file, schema["$ref"], value, at);
     if (value.is_null() && schema.value("nullable", false)) return errors;
-    if (schema.contains("type") && schema["type"].is_string() &&
-        !HasType(value, schema["type"])) {
+    if (schema.contains("type") && schema["type"].is_string() && !HasType(value, schema["type"])) {
       return {fmt::format("{}: {} is wanted, not {}", at, schema["type"].get<std::string>(),
                           value.dump())};
     }
@@ -139,9 +137,8 @@ class Checker {
     }
     for (const char* const any : {"anyOf", "oneOf"}) {
       if (!schema.contains(any)) continue;
-      const bool one = std::ranges::any_of(schema[any], [&](const Json& part) {
-        return Check(file, part, value, at).empty();
-      });
+      const bool one = std::ranges::any_of(
+          schema[any], [&](const Json& part) { return Check(file, part, value, at).empty(); });
       if (!one) errors.push_back(fmt::format("{}: is none of {}", at, any));
     }
   }

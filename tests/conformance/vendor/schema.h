@@ -14,11 +14,11 @@
 namespace dmarcate::testing_support {
 
 // OpenAPI 3 and JSON Schema as far as the corpus uses them: type, nullable, required, properties,
-// items, enum, allOf, anyOf, oneOf, minLength, maxLength, minimum, maximum, $ref (in a document, and
-// to a file beside it). What a vendor's text leaves unresolved allows anything.
+// items, enum, allOf, anyOf, oneOf, minLength, maxLength, minimum, maximum, $ref (in a document,
+// and to a file beside it). What a vendor's text leaves unresolved allows anything.
 //
-// What is wrong with `value`, one line each; `file` is a path in provider-apis, `pointer` the member
-// of its root that is the schema ("" for the root).
+// What is wrong with `value`, one line each; `file` is a path in provider-apis, `pointer` the
+// member of its root that is the schema ("" for the root).
 std::vector<std::string> CheckModel(const std::string& file, std::string_view pointer,
                                     const nlohmann::json& value);
 // The same as test failures.
