@@ -1,5 +1,7 @@
 // dmarcate providers: accounts at DNS hosts.
 
+#include <map>
+
 #include "fmt/format.h"
 #include <CLI/CLI.hpp>
 
@@ -18,14 +20,29 @@ std::string ClassText(v1::ProviderClass provider_class) {
   return std::string(1, v1::ProviderClass_Name(provider_class).back());
 }
 
+std::string TypeText(const v1::DnsProvider& provider) {
+  if (provider.has_powerdns()) return "powerdns";
+  if (provider.has_rfc2136()) return "rfc2136";
+  return provider.hosted().type();
+}
+
+// Where it is, or which part of the host: "project=mail-dns".
+std::string EndpointText(const v1::DnsProvider& provider) {
+  if (provider.has_powerdns()) return provider.powerdns().api_url();
+  if (provider.has_rfc2136()) return provider.rfc2136().server();
+  std::map<std::string, std::string> sorted(provider.hosted().settings().begin(),
+                                            provider.hosted().settings().end());
+  std::vector<std::string> texts;
+  for (const auto& [key, value] : sorted) texts.push_back(key + "=" + value);
+  return Join(texts, " ");
+}
+
 Table ProviderTable(const google::protobuf::RepeatedPtrField<v1::DnsProvider>& providers) {
   Table table({{"PROVIDER"}, {"TYPE"}, {"CLASS"}, {"ENDPOINT"}, {"ZONES"}});
   for (const v1::DnsProvider& provider : providers) {
-    const bool powerdns = provider.has_powerdns();
     table.Add(provider.name(),
-              {std::string(LastSegment(provider.name())), powerdns ? "powerdns" : "rfc2136",
-               ClassText(provider.provider_class()),
-               powerdns ? provider.powerdns().api_url() : provider.rfc2136().server(),
+              {std::string(LastSegment(provider.name())), TypeText(provider),
+               ClassText(provider.provider_class()), EndpointText(provider),
                Join({provider.rfc2136().zones().begin(), provider.rfc2136().zones().end()}, " ")});
   }
   return table;
@@ -33,7 +50,7 @@ Table ProviderTable(const google::protobuf::RepeatedPtrField<v1::DnsProvider>& p
 
 struct Options {
   std::string name, type, api_url, server_id, server, key_name, algorithm, secret;
-  std::vector<std::string> zones;
+  std::vector<std::string> zones, settings;
   bool dry_run = false;
   PageOptions page;
 };
@@ -88,11 +105,12 @@ void AddProviders(CLI::App* root, App* app) {
   CLI::App* add =
       group->add_subcommand("add", "register an account; the secret stays in a file on the server");
   add->add_option("NAME", options->name, "1 to 63 of a-z, 0-9, -")->required();
-  add->add_option("--type", options->type, "powerdns or rfc2136")
-      ->required()
-      ->check(CLI::IsMember({"powerdns", "rfc2136"}));
+  add->add_option("--type", options->type,
+                  "powerdns, rfc2136, or the host: cloudflare, route53, ... (docs/providers.md)")
+      ->required();
   add->add_option("--secret", options->secret,
-                  "name of a file in policyd's secrets directory: API key, or TSIG key in base64")
+                  "name of a file in policyd's secrets directory: API key or token, or TSIG key in "
+                  "base64")
       ->required();
   add->add_option("--api-url", options->api_url, "powerdns: http://127.0.0.1:8081");
   add->add_option("--server-id", options->server_id, "powerdns: default localhost");
@@ -101,13 +119,20 @@ void AddProviders(CLI::App* root, App* app) {
       ->delimiter(',');
   add->add_option("--key-name", options->key_name, "rfc2136: name of the TSIG key");
   add->add_option("--algorithm", options->algorithm, "rfc2136: default hmac-sha256");
+  add->add_option("--set", options->settings, "a host's own settings: KEY=VALUE; may be repeated")
+      ->check([](const std::string& text) {
+        return text.find('=') == std::string::npos ? "want KEY=VALUE" : std::string();
+      });
   add->add_flag("--dry-run", options->dry_run, "check only");
   add->footer(
       "Examples:\n"
       "  dmarcate providers add main --type powerdns --api-url http://127.0.0.1:8081 --secret "
       "pdns-key\n"
       "  dmarcate providers add bind --type rfc2136 --address 192.0.2.53:53 --zone example.com \\\n"
-      "      --key-name dmarcate. --secret tsig-key");
+      "      --key-name dmarcate. --secret tsig-key\n"
+      "  dmarcate providers add cf --type cloudflare --secret cloudflare-token\n"
+      "  dmarcate providers add gcp --type googleclouddns --set project=mail-dns --secret "
+      "gcp.json");
   app->OnSelected(add, [app, options] {
     v1::CreateDnsProviderRequest request;
     request.set_dns_provider_id(options->name);
@@ -117,6 +142,14 @@ void AddProviders(CLI::App* root, App* app) {
       config->set_api_url(options->api_url);
       config->set_server_id(options->server_id);
       config->set_secret(options->secret);
+    } else if (options->type != "rfc2136") {
+      auto* config = request.mutable_dns_provider()->mutable_hosted();
+      config->set_type(options->type);
+      config->set_secret(options->secret);
+      for (const std::string& setting : options->settings) {
+        const size_t equals = setting.find('=');
+        (*config->mutable_settings())[setting.substr(0, equals)] = setting.substr(equals + 1);
+      }
     } else {
       auto* config = request.mutable_dns_provider()->mutable_rfc2136();
       config->set_server(options->server);

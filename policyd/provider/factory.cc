@@ -5,9 +5,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
+
+#include "lib/base/clock.h"
 #include "lib/base/status_macros.h"
 #include "lib/dns/config.h"
 #include "lib/dns/update.h"
+#include "policyd/provider/api/api_provider.h"
+#include "policyd/provider/hosted_types.h"
 #include "policyd/provider/powerdns/api_url.h"
 #include "policyd/provider/powerdns/powerdns_provider.h"
 #include "policyd/provider/rfc2136/rfc2136_provider.h"
@@ -25,9 +30,9 @@ std::string Setting(const DnsProviderRecord& record, const std::string& key) {
 }
 
 absl::Status UnknownType(std::string_view type) {
-  return MakeError(
-      absl::StatusCode::kInvalidArgument,
-      fmt::format("type \"{}\" is none of powerdns, rfc2136", EscapeForTerminal(type)));
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   fmt::format("type \"{}\" is none of {}", EscapeForTerminal(type),
+                               Join(ProviderTypes(), ", ")));
 }
 
 absl::StatusOr<PowerDnsEndpoint> EndpointOf(const DnsProviderRecord& record) {
@@ -65,11 +70,23 @@ absl::StatusOr<Rfc2136Settings> Rfc2136SettingsOf(const DnsProviderRecord& recor
   return settings;
 }
 
+const Clock& SystemClockOnce() {
+  static const SystemClock clock;
+  return clock;
+}
+
 }  // namespace
+
+std::vector<std::string> ProviderTypes() {
+  std::vector<std::string> types{std::string(kPowerDns), std::string(kRfc2136)};
+  for (std::string& name : HostedTypeNames()) types.push_back(std::move(name));
+  return types;
+}
 
 absl::StatusOr<ProviderClass> ProviderClassOf(std::string_view type) {
   if (type == kPowerDns) return ProviderClass::kC;
   if (type == kRfc2136) return ProviderClass::kA;
+  if (const HostedType* hosted = FindHostedType(type)) return hosted->provider_class;
   return UnknownType(type);
 }
 
@@ -77,8 +94,15 @@ absl::Status ValidateProvider(const DnsProviderRecord& record) {
   DMARCATE_RETURN_IF_ERROR(ValidateSecretName(record.secret_name));
   if (record.type == kPowerDns) return EndpointOf(record).status();
   if (record.type == kRfc2136) return Rfc2136SettingsOf(record).status();
+  if (const HostedType* hosted = FindHostedType(record.type)) {
+    return ValidateHosted(*hosted, record.settings);
+  }
   return UnknownType(record.type);
 }
+
+RealProviderFactory::RealProviderFactory(HttpTransport& http, SecretSource& secrets)
+    : RealProviderFactory({http, SystemClockOnce(), [](absl::Duration d) { absl::SleepFor(d); }},
+                          secrets) {}
 
 absl::StatusOr<std::shared_ptr<DnsProvider>> RealProviderFactory::Open(
     const DnsProviderRecord& record) {
@@ -86,7 +110,12 @@ absl::StatusOr<std::shared_ptr<DnsProvider>> RealProviderFactory::Open(
   DMARCATE_ASSIGN_OR_RETURN(Secret secret, secrets_.Read(record.secret_name));
   if (record.type == kPowerDns) {
     DMARCATE_ASSIGN_OR_RETURN(PowerDnsEndpoint endpoint, EndpointOf(record));
-    return std::make_shared<PowerDnsProvider>(http_, std::move(endpoint), std::move(secret));
+    return std::make_shared<PowerDnsProvider>(world_.http, std::move(endpoint), std::move(secret));
+  }
+  if (const HostedType* hosted = FindHostedType(record.type)) {
+    DMARCATE_ASSIGN_OR_RETURN(std::unique_ptr<ZoneApi> api,
+                              hosted->open(record.settings, std::move(secret)));
+    return std::make_shared<ApiProvider>(world_, std::move(api));
   }
   DMARCATE_ASSIGN_OR_RETURN(Rfc2136Settings settings, Rfc2136SettingsOf(record));
   DMARCATE_ASSIGN_OR_RETURN(TsigKey key,

@@ -5,12 +5,17 @@
 #define DMARCATE_POLICYD_PROVIDER_FACTORY_H_
 
 #include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 #include "lib/http/transport.h"
 #include "lib/store/policy_store.h"
+#include "policyd/provider/api/call.h"
 #include "policyd/provider/provider.h"
 #include "policyd/provider/secret_source.h"
 
@@ -30,20 +35,31 @@ class ProviderFactory {
 //   type      settings
 //   powerdns  api_url ("http://127.0.0.1:8081"), server_id (default "localhost")
 //   rfc2136   server ("192.0.2.53:53"), key_name, algorithm (default "hmac-sha256"); zones
+//   and those of hosted_types.h, with their secrets (docs/providers.md):
+//   cloudflare      -; secret: an API token
+//   route53         partition; secret: a profile of an AWS credentials file
+//   googleclouddns  project; secret: a service account's key file
+//   azuredns        tenant_id, client_id, subscription_id, resource_group, cloud; secret: a client
+//                   secret
+//   digitalocean    -; secret: an API token
 class RealProviderFactory final : public ProviderFactory {
  public:
   // Both must outlive the factory and every provider that it opened.
-  RealProviderFactory(HttpTransport& http, SecretSource& secrets)
-      : http_(http), secrets_(secrets) {}
+  RealProviderFactory(HttpTransport& http, SecretSource& secrets);
+  // With another time than the system's.
+  RealProviderFactory(ApiWorld world, SecretSource& secrets)
+      : world_(std::move(world)), secrets_(secrets) {}
   absl::StatusOr<std::shared_ptr<DnsProvider>> Open(const DnsProviderRecord& record) override;
 
  private:
-  HttpTransport& http_;
+  const ApiWorld world_;
   SecretSource& secrets_;
 };
 
 // What Open would say about the settings, without reading the secret: for CreateDnsProvider.
 absl::Status ValidateProvider(const DnsProviderRecord& record);
+// All types, in the order in which they are shown.
+std::vector<std::string> ProviderTypes();
 // The class that every account of this type has; kInvalidArgument for an unknown type.
 absl::StatusOr<ProviderClass> ProviderClassOf(std::string_view type);
 

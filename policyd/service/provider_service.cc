@@ -13,6 +13,7 @@
 #include "lib/rpc/errors.h"
 #include "lib/rpc/server_stream.h"
 #include "lib/rpc/unary.h"
+#include "policyd/provider/hosted_types.h"
 #include "policyd/provider/secret_source.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
@@ -22,6 +23,7 @@ namespace {
 
 constexpr size_t kMaxSettingOctets = 1024;
 constexpr int kMaxZones = 1000;
+constexpr int kMaxSettings = 16;
 
 absl::Status ReadPowerDns(const v1::PowerDnsConfig& config, DnsProviderRecord* record) {
   record->type = "powerdns";
@@ -56,6 +58,22 @@ absl::Status ReadRfc2136(const v1::Rfc2136Config& config, DnsProviderRecord* rec
   return absl::OkStatus();
 }
 
+absl::Status ReadHosted(const v1::HostedConfig& config, DnsProviderRecord* record) {
+  record->type = config.type();
+  for (const auto& [key, value] : config.settings()) record->settings[key] = value;
+  record->secret_name = config.secret();
+  if (config.type().empty()) return FieldRequired("dns_provider.hosted.type");
+  if (FindHostedType(config.type()) == nullptr) {
+    return FieldError("dns_provider.hosted.type",
+                      fmt::format("want one of {}", Join(HostedTypeNames(), ", ")));
+  }
+  if (config.settings_size() > kMaxSettings) {
+    return FieldError("dns_provider.hosted.settings",
+                      fmt::format("{} settings, limit {}", config.settings_size(), kMaxSettings));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadConfig(const v1::DnsProvider& in, DnsProviderRecord* record) {
   switch (in.config_case()) {
     case v1::DnsProvider::kPowerdns:
@@ -63,6 +81,9 @@ absl::Status ReadConfig(const v1::DnsProvider& in, DnsProviderRecord* record) {
       break;
     case v1::DnsProvider::kRfc2136:
       DMARCATE_RETURN_IF_ERROR(ReadRfc2136(in.rfc2136(), record));
+      break;
+    case v1::DnsProvider::kHosted:
+      DMARCATE_RETURN_IF_ERROR(ReadHosted(in.hosted(), record));
       break;
     case v1::DnsProvider::CONFIG_NOT_SET:
       return FieldRequired("dns_provider.config");
@@ -108,6 +129,12 @@ v1::DnsProvider Show(const DnsProviderRecord& record) {
     out.mutable_rfc2136()->set_algorithm(Setting(record, "algorithm"));
     out.mutable_rfc2136()->set_secret(record.secret_name);
     for (const std::string& zone : record.zones) out.mutable_rfc2136()->add_zones(zone);
+  } else {
+    out.mutable_hosted()->set_type(record.type);
+    for (const auto& [key, value] : record.settings) {
+      (*out.mutable_hosted()->mutable_settings())[key] = value;
+    }
+    out.mutable_hosted()->set_secret(record.secret_name);
   }
   return out;
 }

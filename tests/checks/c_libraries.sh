@@ -11,8 +11,8 @@ rules='
 <libdeflate.h> lib/archive
 <archive.h> cli/import
 <archive_entry.h> cli/import
-<pugixml lib/report
-"pugixml lib/report
+<pugixml lib/report policyd/provider
+"pugixml lib/report policyd/provider
 <libpsl.h> lib/mailauth
 <idn2.h> lib/mailauth
 <rocksdb/ lib/store

@@ -66,26 +66,73 @@ TEST_P(ProviderConformanceTest, CreatesReplacesAndRemoves) {
   ASSERT_THAT(Apply(owner, {}, first, 600), IsOk());
   DMARCATE_ASSERT_OK_AND_ASSIGN(const RrSet created, provider().ReadRrSet(zone_, owner));
   EXPECT_EQ(created.records, first);
-  EXPECT_EQ(created.ttl_seconds, 600u);
+  EXPECT_EQ(created.ttl_seconds, host_->traits().ttl(600));
   EXPECT_EQ(host_->Served(owner), first);
   ASSERT_THAT(Apply(owner, first, second, 900), IsOk());
   EXPECT_EQ(host_->Served(owner), second);
-  EXPECT_EQ(provider().ReadRrSet(zone_, owner)->ttl_seconds, 900u);
+  EXPECT_EQ(provider().ReadRrSet(zone_, owner)->ttl_seconds, host_->traits().ttl(900));
   ASSERT_THAT(Apply(owner, second, {}), IsOk());
   EXPECT_TRUE(host_->Served(owner).empty());
   EXPECT_TRUE(provider().ReadRrSet(zone_, owner)->records.empty());
 }
 
+TEST_P(ProviderConformanceTest, TheLongestOfNestedZones) {
+  if (!host_->AddNestedZone()) GTEST_SKIP() << "no nested zones";
+  EXPECT_EQ(provider().FindZone(TestName("_dmarc.nested.example.test")).value(),
+            TestName("nested.example.test"));
+  EXPECT_EQ(provider().FindZone(TestName("_dmarc.xnested.example.test")).value(), zone_);
+}
+
+// The same records; byte for byte where the host says where it cuts.
+void ProviderConformanceTest::ExpectRecords(std::vector<TxtRecord> got,
+                                            std::vector<TxtRecord> want) {
+  if (host_->traits().keeps_cuts) {
+    EXPECT_EQ(Sorted(std::move(got)), Sorted(std::move(want)));
+  } else {
+    EXPECT_TRUE(SameTexts(got, want)) << testing::PrintToString(Sorted(got).size());
+  }
+}
+
 TEST_P(ProviderConformanceTest, TheApexKeepsItsSiblings) {
   std::vector<TxtRecord> before = Records({"v=spf1 -all", "verification=1"});
   before.push_back({{"cut", "oddly", ""}});
+  for (const std::string& text : host_->traits().hard_texts) before.push_back(MakeTxtRecord(text));
   host_->ForeignWrite(zone_, before);
   DMARCATE_ASSERT_OK_AND_ASSIGN(const RrSet read, provider().ReadRrSet(zone_, zone_));
-  EXPECT_EQ(Sorted(read.records), Sorted(before));
+  ExpectRecords(read.records, before);
   std::vector<TxtRecord> after = before;
   after[0] = MakeTxtRecord("v=spf1 mx -all");
   ASSERT_THAT(Apply(zone_, read.records, after), IsOk());
+  // What the world sees of the others is what it saw, cuts included.
   EXPECT_EQ(Sorted(host_->Served(zone_)), Sorted(after));
+}
+
+TEST_P(ProviderConformanceTest, HardTextsSurvive) {
+  const DomainName owner = TestName("texts.example.test");
+  const HostTraits traits = host_->traits();
+  const std::vector<TxtRecord> records = Records(traits.hard_texts);
+  ASSERT_THAT(Apply(owner, {}, records), IsOk());
+  ExpectRecords(host_->Served(owner), records);
+  ExpectRecords(provider().ReadRrSet(zone_, owner)->records, records);
+  EXPECT_THAT(Apply(owner, records, {}), IsOk());
+}
+
+TEST_P(ProviderConformanceTest, LongTextsAreCutAt255) {
+  const DomainName owner = TestName("long.example.test");
+  std::vector<TxtRecord> before;
+  for (const size_t length :
+       {size_t{254}, size_t{255}, size_t{256}, host_->traits().longest_text}) {
+    std::string text;
+    for (size_t i = 0; i < length; ++i) text += static_cast<char>('a' + i % 26);
+    const std::vector<TxtRecord> after = Records({text});
+    ASSERT_THAT(Apply(owner, before, after), IsOk()) << length;
+    EXPECT_TRUE(SameTexts(host_->Served(owner), after)) << length;
+    for (const TxtRecord& record : host_->Served(owner)) {
+      for (const std::string& string : record.strings) EXPECT_LE(string.size(), 255u);
+    }
+    ExpectRecords(provider().ReadRrSet(zone_, owner)->records, after);
+    before = after;
+  }
 }
 
 TEST_P(ProviderConformanceTest, EveryOctetSurvives) {
@@ -95,11 +142,28 @@ TEST_P(ProviderConformanceTest, EveryOctetSurvives) {
   const std::vector<TxtRecord> records =
       Records({all + all + all, "quote \" backslash \\ semicolon ; parens ( )", "\\065", " blanks ",
                std::string(255, 'x')});
+  if (!host_->traits().every_octet) {
+    // Refused, and nothing half written.
+    EXPECT_THAT(Apply(owner, {}, Records({all})), StatusIs(absl::StatusCode::kInvalidArgument));
+    EXPECT_TRUE(host_->Served(owner).empty());
+    return;
+  }
   ASSERT_THAT(Apply(owner, {}, records), IsOk());
   EXPECT_EQ(Sorted(host_->Served(owner)), Sorted(records));
   DMARCATE_ASSERT_OK_AND_ASSIGN(const RrSet read, provider().ReadRrSet(zone_, owner));
   EXPECT_EQ(Sorted(read.records), Sorted(records));
   EXPECT_THAT(Apply(owner, read.records, {}), IsOk());
+}
+
+TEST_P(ProviderConformanceTest, TtlsTheHostDoesNotTakeAreBroughtIntoItsRange) {
+  const DomainName owner = TestName("ttl.example.test");
+  std::vector<TxtRecord> before;
+  for (const uint32_t wished : {1u, 60u, 86'400u, 604'800u}) {
+    const std::vector<TxtRecord> after = Records({"ttl " + std::to_string(wished)});
+    ASSERT_THAT(Apply(owner, before, after, wished), IsOk()) << wished;
+    EXPECT_EQ(provider().ReadRrSet(zone_, owner)->ttl_seconds, host_->traits().ttl(wished));
+    before = after;
+  }
 }
 
 TEST_P(ProviderConformanceTest, ApplyMayBeRepeated) {
@@ -113,6 +177,9 @@ TEST_P(ProviderConformanceTest, ApplyMayBeRepeated) {
   EXPECT_EQ(host_->Served(owner), second);
   ASSERT_THAT(Apply(owner, second, {}), IsOk());
   ASSERT_THAT(Apply(owner, second, {}), IsOk());
+  if (host_->Writes() >= 0) {
+    EXPECT_EQ(host_->Writes(), 3);
+  }
 }
 
 TEST_P(ProviderConformanceTest, AForeignWriteBetweenReadAndWriteIsKept) {

@@ -18,6 +18,18 @@
 
 namespace dmarcate {
 
+// What a host's API cannot carry, or says otherwise. The default is DNS itself.
+struct HostTraits {
+  bool keeps_cuts = true;   // where a text is cut into strings
+  bool every_octet = true;  // octets that are no text
+  // Texts that it must carry beside the plain ones; with every_octet, all of these and more.
+  std::vector<std::string> hard_texts = {"quote \" backslash \\ semicolon ; parens ( )", "\\065",
+                                         " blanks ", "umlaut \xc3\xbc"};
+  size_t longest_text = 765;  // octets, at least
+  // The TTL that it makes of one that is wished.
+  uint32_t (*ttl)(uint32_t wished) = [](uint32_t wished) { return wished; };
+};
+
 // A host with the zone example.test, in which `alias` is a CNAME, and a second way into it.
 class ProviderUnderTest {
  public:
@@ -30,6 +42,11 @@ class ProviderUnderTest {
   virtual std::vector<TxtRecord> Served(const DomainName& owner) = 0;
   // Takes the host off the network. False if it cannot be.
   virtual bool GoDown() { return false; }
+  virtual HostTraits traits() const { return {}; }
+  // Requests that changed something; -1 if the host does not count them.
+  virtual int Writes() { return -1; }
+  // Adds the zone nested.example.test. False if it cannot.
+  virtual bool AddNestedZone() { return false; }
 };
 
 class ProviderConformanceTest
@@ -39,6 +56,7 @@ class ProviderConformanceTest
   DnsProvider& provider() { return host_->provider(); }
   absl::Status Apply(const DomainName& owner, const std::vector<TxtRecord>& before,
                      const std::vector<TxtRecord>& after, uint32_t ttl_seconds = 300);
+  void ExpectRecords(std::vector<TxtRecord> got, std::vector<TxtRecord> want);
 
   std::unique_ptr<ProviderUnderTest> host_;
   DomainName zone_;

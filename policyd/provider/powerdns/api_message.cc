@@ -4,32 +4,14 @@
 #include <optional>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "lib/base/status_macros.h"
+#include "policyd/provider/api/json.h"
 
 namespace dmarcate {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr size_t kMaxQuotedError = 200;
 constexpr size_t kMaxZones = 100'000;
-
-absl::Status NotUnderstood(std::string_view what) {
-  return MakeError(absl::StatusCode::kDataLoss,
-                   fmt::format("the answer is not what the API documents: {}", what));
-}
-
-// Never throws; a discarded value is no object.
-Json ParseJson(std::string_view text) { return Json::parse(text, nullptr, false); }
-
-std::optional<std::string> StringAt(const Json& object, const char* key) {
-  if (!object.is_object()) return std::nullopt;
-  const auto found = object.find(key);
-  if (found == object.end() || !found->is_string()) return std::nullopt;
-  return found->get<std::string>();
-}
 
 absl::Status ReadTxtRrSet(const Json& rrset, PowerDnsZone& zone) {
   const auto ttl = rrset.find("ttl");

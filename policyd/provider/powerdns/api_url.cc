@@ -91,16 +91,4 @@ std::string PowerDnsZoneId(const DomainName& zone) {
   return id;
 }
 
-std::string QueryEscape(std::string_view value) {
-  std::string out;
-  for (const char c : value) {
-    if (IsAlnum(c) || c == '.' || c == '-' || c == '_' || c == '~') {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
-
 }  // namespace dmarcate

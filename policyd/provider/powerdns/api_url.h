@@ -30,8 +30,6 @@ absl::StatusOr<PowerDnsEndpoint> ParsePowerDnsEndpoint(std::string_view api_url,
 // The id PowerDNS gives a zone: its name with the final dot, all but letters, digits, '.' and '-'
 // as =XX.
 std::string PowerDnsZoneId(const DomainName& zone);
-// For a value in a query.
-std::string QueryEscape(std::string_view value);
 
 }  // namespace dmarcate
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "policyd/provider/api/url.h"
 
 namespace dmarcate {
 namespace {

@@ -1,0 +1,30 @@
+#include "policyd/provider/api/zone_api.h"
+
+#include <utility>
+
+#include "lib/base/status_macros.h"
+
+namespace dmarcate {
+
+absl::StatusOr<std::vector<HostedZone>> ZoneApi::FindZones(ApiCall& call, const DomainName& name) {
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<HostedZone> zones, ListZones(call));
+  std::erase_if(zones, [&](const HostedZone& zone) { return zone.name != name; });
+  return zones;
+}
+
+void ZoneApi::Probe(ApiCall&, const std::vector<HostedZone>&, ProviderTest&) {}
+
+std::string RelativeName(const DomainName& name, const DomainName& zone, std::string_view apex) {
+  if (name == zone) return std::string(apex);
+  return name.text().substr(0, name.text().size() - zone.text().size() - 1);
+}
+
+std::vector<TxtRecord> Decoded(const HostedRrSet& rrset) {
+  std::vector<TxtRecord> records;
+  for (const HostedRecord& record : rrset.records) {
+    if (record.txt) records.push_back(*record.txt);
+  }
+  return records;
+}
+
+}  // namespace dmarcate
