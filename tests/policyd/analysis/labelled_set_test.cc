@@ -166,10 +166,19 @@ class Generator {
     Add(std::move(record), Truth::kInternal, "own-" + from);
   }
 
-  // A sender that no catalogue has: signs with its own domain, or uses its own envelope.
+  // A sender that no catalogue has: signs with its own domain, or uses its own envelope; or signs
+  // as us with a key that we gave it, which looks much like a forwarder.
   void OtherRow() {
     const std::string name = fmt::format("mailer{}.test", Random(12));
     AggregateRecord row = Row().From(Address(0xCB007100));
+    if (Random(3) == 0) {
+      const std::string vendor = fmt::format("vendor{}", Random(9));
+      row.dkim.push_back(
+          {.domain = std::string(kDomain), .selector = vendor, .result = AuthResult::kPass});
+      row.dkim_aligned = AlignedResult::kPass;
+      row.spf.push_back({.domain = vendor + ".test", .result = AuthResult::kPass});
+      return Add(std::move(row), Truth::kOther, "spf-" + vendor + ".test");
+    }
     if (Random(2) == 0) {
       row.dkim.push_back({.domain = name, .selector = "x", .result = AuthResult::kPass});
       Add(std::move(row), Truth::kOther, "dkim-" + name);
@@ -193,6 +202,11 @@ class Generator {
       if (result == AuthResult::kPass) row.dkim_aligned = AlignedResult::kPass;
     };
     const std::string unknown = fmt::format("alumni{}.test", Random(15));
+    if (Random(100) == 0) {  // nothing gives it away: our signature is broken, no reason is told
+      our_signature(AuthResult::kFail);
+      row.spf.push_back({.domain = "dark." + unknown, .result = AuthResult::kPass});
+      return Add(std::move(row), Truth::kForwarded, "spf-dark." + unknown);
+    }
     switch (Random(6)) {
       case 0: {  // a known one rewrites the envelope and lets our signature be
         const MailService& forwarder = *Pick(known);
