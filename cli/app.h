@@ -110,6 +110,7 @@ std::string_view LastSegment(std::string_view name);
 void AddDomains(CLI::App* root, App* app);
 void AddSources(CLI::App* root, App* app);
 void AddStats(CLI::App* root, App* app);
+void AddSimulate(CLI::App* root, App* app);
 void AddRecords(CLI::App* root, App* app);
 void AddInsights(CLI::App* root, App* app);
 void AddChanges(CLI::App* root, App* app);

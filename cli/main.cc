@@ -129,6 +129,7 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddDomains(&root, &app);
   dmarcate::cli::AddSources(&root, &app);
   dmarcate::cli::AddStats(&root, &app);
+  dmarcate::cli::AddSimulate(&root, &app);
   dmarcate::cli::AddRecords(&root, &app);
   dmarcate::cli::AddInsights(&root, &app);
   dmarcate::cli::AddChanges(&root, &app);

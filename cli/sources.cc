@@ -58,9 +58,25 @@ std::string PreviewText(std::string_view title, const v1::ChangePreview& preview
   return out;
 }
 
+// "93.1% (95%: 88.2 to 96.4)", or "no mail".
+std::string BoundsText(const v1::RateBounds& rate) {
+  if (rate.total() == 0) return "no mail";
+  return fmt::format("{} of {} (95 %: {:.1f} to {:.1f} %)", FormatCount(rate.count()),
+                     FormatCount(rate.total()), 100 * rate.lower(), 100 * rate.upper());
+}
+
 std::string ExplainText(const v1::ExplainSourceResponse& response) {
   std::string out = OneSource(response.source()).Render(Format::kTable);
+  const v1::SourceStats& stats = response.source().stats();
+  out += fmt::format("\npass DMARC: {}\nDKIM aligned: {}\nSPF aligned: {}\n",
+                     BoundsText(stats.dmarc_pass_rate()), BoundsText(stats.dkim_aligned_rate()),
+                     BoundsText(stats.spf_aligned_rate()));
   out += "\nwhy:\n";
+  if (!response.source().kind_reason().empty()) {
+    out += fmt::format("  {}: {}\n",
+                       EnumText(v1::Source::Kind_Name(response.source().kind()), "KIND_"),
+                       EscapeForTerminal(response.source().kind_reason()));
+  }
   for (const auto& item : response.evidence()) {
     out += fmt::format("  {:<11} {} [{}]\n", item.verdict(), EscapeForTerminal(item.claim()),
                        EscapeForTerminal(item.checked_against()));
@@ -148,6 +164,40 @@ int Decide(App* app, const Options& options, std::string_view command, std::stri
                           options.domain.empty() ? "DOMAIN" : options.domain));
   }
   return code;
+}
+
+int News(App* app, const Options& options) {
+  v1::CompareSourcesRequest request;
+  request.set_parent(DomainResource(options.domain));
+  if (const auto status = options.range.Fill(request.mutable_date_range()); !status.ok()) {
+    return app->Fail("sources not compared", status);
+  }
+  v1::CompareSourcesResponse response;
+  const auto stub = v1::SourceService::NewStub(app->policyd());
+  const grpc::Status status = Call(app, *stub, &Stub::CompareSources, request, &response);
+  if (!status.ok()) return app->Fail("sources not compared", status);
+  Table table({{"NEWS"},
+               {"SOURCE"},
+               {"BEFORE", Align::kRight},
+               {"AFTER", Align::kRight},
+               {"PASS%_BEFORE", Align::kRight},
+               {"PASS%_AFTER", Align::kRight},
+               {"WHAT"}});
+  for (const v1::SourceChange& change : response.changes()) {
+    const v1::MessageCounts &before = change.before(), &after = change.after();
+    table.Add(change.name(),
+              {EnumText(v1::SourceChange::Kind_Name(change.kind()), "KIND_"),
+               std::string(LastSegment(change.name())), CountCell(before.message_count()),
+               CountCell(after.message_count()),
+               RateCell(before.dmarc_pass_count(), before.message_count()),
+               RateCell(after.dmarc_pass_count(), after.message_count()), change.sentence()});
+  }
+  Print(app->format(), response, "changes", table);
+  app->Note(fmt::format("{} to {}, beside {} to {}", Text(response.after().first_date()),
+                        Text(response.after().last_date()), Text(response.before().first_date()),
+                        Text(response.before().last_date())));
+  if (response.left_out() > 0) app->Note(fmt::format("{} more", response.left_out()));
+  return kDone;
 }
 
 void AddDecisions(CLI::App* group, App* app, const std::shared_ptr<Options>& options) {
@@ -337,6 +387,15 @@ void AddSources(CLI::App* root, App* app) {
     NoteNextPage(*app, response);
     return static_cast<int>(kDone);
   });
+
+  CLI::App* news = group->add_subcommand(
+      "news", "new, silent, better and worse sources, beside as many days before");
+  news->add_option("DOMAIN", options->domain)->required();
+  options->range.Add(news);
+  news->footer(
+      "Examples:\n  dmarcate sources news example.com --days 7\n"
+      "  dmarcate sources news example.com -o csv");
+  app->OnSelected(news, [app, options] { return News(app, *options); });
 
   AddDecisions(group, app, options);
 }

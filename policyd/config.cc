@@ -47,6 +47,10 @@ absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
     file.Reject("snapshot.file", "needed with reports.address_domain: how ingestd learns of them");
   }
   out.public_suffix_file = file.String("public_suffix_file", "");
+  out.catalogue_file = file.String("catalogue.file", "");
+  if (!out.catalogue_file.empty() && !out.catalogue_file.starts_with('/')) {
+    file.Reject("catalogue.file", "want an absolute path");
+  }
   out.dns = LoadDnsConfig(file);
   out.watch_interval = file.Duration("watch.interval", absl::Hours(1));
   if (out.watch_interval != absl::ZeroDuration() &&

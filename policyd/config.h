@@ -27,6 +27,7 @@ struct PolicydConfig {
   std::string snapshot_file;   // snapshot.file: what ingestd is told; empty: nothing
   std::string secrets_directory;   // secrets.directory: one file for each DNS credential
   std::string public_suffix_file;  // empty: the list compiled into libpsl
+  std::string catalogue_file;      // catalogue.file: services of one's own; empty: none
   DnsConfig dns;                   // [dns]
   absl::Duration watch_interval;   // watch.interval; zero: no history is kept
   int watch_looks_per_second = 0;  // watch.looks_per_second

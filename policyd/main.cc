@@ -32,6 +32,7 @@
 #include "lib/store/rocks_policy_store.h"
 #include "lib/store/rocks_report_store.h"
 #include "policyd/analysis/catalogue.h"
+#include "policyd/analysis/catalogue_file.h"
 #include "policyd/config.h"
 #include "policyd/provider/factory.h"
 #include "policyd/provider/secret_source.h"
@@ -69,6 +70,20 @@ constexpr absl::Duration kPublishInterval = absl::Seconds(10);
 
 constexpr mode_t kDirectoryMode = 0750;
 
+// An operator's entries are few and written by hand.
+constexpr size_t kMaxCatalogueFileBytes = 4 << 20;
+
+// Null: the shipped services alone.
+absl::StatusOr<std::unique_ptr<Catalogue>> LoadCatalogue(const std::string& path,
+                                                         const PublicSuffixList& suffixes) {
+  if (path.empty()) return nullptr;
+  auto text = ReadFile(path, kMaxCatalogueFileBytes);
+  if (!text.ok()) return Annotate(text.status(), "catalogue.file");
+  auto catalogue = ExtendCatalogue(*text, path, suffixes);
+  if (!catalogue.ok()) return Annotate(catalogue.status(), "catalogue.file");
+  return catalogue;
+}
+
 StartCheck CheckStart(const PolicydConfig& config) {
   StartCheck check;
   check.RequireListen(config.listen);
@@ -94,7 +109,8 @@ absl::Status ForbidDumps() {
   return absl::OkStatus();
 }
 
-absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) {
+absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
+                 const Catalogue& catalogue) {
   DMARCATE_RETURN_IF_ERROR(ForbidDumps());
   SystemClock clock;
   SystemRandom random;
@@ -123,7 +139,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
   const Authenticator authenticator(token, config.listen.local_trust);
   WorkerPool workers(kHandlerThreads, kHandlerQueue);
   CallHost host(authenticator, workers);
-  AnalysisCache analysis(reports, Catalogue::Default());
+  AnalysisCache analysis(reports, catalogue);
   RequestMemory requests(*policies, clock);
   const PageTokens pages(clock, random);
   SnapshotPublisher publisher(*policies, config.snapshot_file);
@@ -133,7 +149,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
   const std::unique_ptr<grpc::Service> services[] = {
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
       MakeSourceService(parts, *resolver),
-      MakeStatsService(parts),
+      MakeStatsService(parts, reports, suffixes),
       MakeRecordService(
           parts, *resolver, *authoritative, *policies,
           [&](const DomainName& domain, const MxPosture& mx, const MtaStsPosture& mta_sts,
@@ -197,6 +213,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes) 
 int main(int argc, char** argv) {
   dmarcate::PolicydConfig config;
   std::unique_ptr<dmarcate::PublicSuffixList> suffixes;
+  std::unique_ptr<dmarcate::Catalogue> catalogue;
   return dmarcate::RunDaemon(
       argc, argv,
       {.name = "policyd",
@@ -207,8 +224,16 @@ int main(int argc, char** argv) {
          auto loaded = dmarcate::LoadPublicSuffixFile(config.public_suffix_file);
          if (!loaded.ok()) return dmarcate::Annotate(loaded.status(), path);
          suffixes = *std::move(loaded);
+         auto own = dmarcate::LoadCatalogue(config.catalogue_file, *suffixes);
+         if (!own.ok()) return dmarcate::Annotate(own.status(), path);
+         catalogue = *std::move(own);
          return config.log;
        },
        .check = [&config] { return dmarcate::CheckStart(config); },
-       .run = [&] { return dmarcate::Run(config, *suffixes); }});
+       .run =
+           [&] {
+             return dmarcate::Run(
+                 config, *suffixes,
+                 catalogue == nullptr ? dmarcate::Catalogue::Default() : *catalogue);
+           }});
 }

@@ -93,6 +93,11 @@ Evidence IdentityEvidence(const SourceStatistics& source, Rule rule, int64_t mes
       evidence.claim = fmt::format("{} messages come from addresses such as {}", messages, value);
       evidence.checked_against = entry + ": address ranges";
       break;
+    case Rule::kCatalogueReverseName:
+      evidence.claim =
+          fmt::format("{} messages come from addresses named such as {}", messages, value);
+      evidence.checked_against = entry + ": names of its addresses, confirmed both ways";
+      break;
     case Rule::kOwnDkim:
       evidence.claim = fmt::format("{} messages carry a DKIM pass of {}", messages, value);
       evidence.checked_against = "your own domain";
@@ -229,6 +234,45 @@ std::vector<Evidence> EvidenceFor(const SourceStatistics& source, const DomainSt
       "the reports of the range", source.reporters.size() > 1 ? "supports" : "neutral",
       counts.messages);
   return items;
+}
+
+std::string KindReason(const SourceStatistics& source) {
+  const int64_t all = source.counts.messages;
+  switch (source.kind) {
+    case SourceKind::kSender:
+      if (source.service != nullptr) {
+        return fmt::format("catalogue entry {}, by {}", source.service->id, ToString(source.rule));
+      }
+      return fmt::format("your signature on {}, with a selector that no other sender of yours uses",
+                         OfMessages(source.own_signature, all));
+    case SourceKind::kForwarder:
+      if (source.service != nullptr) {
+        return fmt::format("catalogue entry {}, which passes mail on", source.service->id);
+      }
+      if (source.forwarded_by_override > 0) {
+        return fmt::format("reporters call {} forwarded or from a list",
+                           OfMessages(source.forwarded_by_override, all));
+      }
+      return fmt::format(
+          "your signature is intact on {} under another envelope, and each selector is one of your "
+          "own senders'",
+          OfMessages(source.own_signature, all));
+    case SourceKind::kInternal:
+      return fmt::format("{} pass for your own domain, and none for a service",
+                         OfMessages(source.counts.dmarc_pass, all));
+    case SourceKind::kSuspicious:
+      if (source.own_envelope_denied > 0) {
+        return fmt::format("your SPF record denies {}, and nothing else supports it",
+                           OfMessages(source.own_envelope_denied, all));
+      }
+      return fmt::format("none of {} messages passes DKIM or SPF for any domain", all);
+    case SourceKind::kUnknown:
+      break;
+  }
+  return fmt::format(
+      "it passes for {}, which is not yours and in no catalogue entry; {} pass DMARC",
+      source.value.empty() ? "no domain" : EscapeForTerminal(source.value),
+      OfMessages(source.counts.dmarc_pass, all));
 }
 
 std::vector<std::string> WarningsFor(const SourceStatistics& source) {

@@ -39,6 +39,9 @@ struct Evidence {
 // Strongest first. Claims name numbers of messages.
 std::vector<Evidence> EvidenceFor(const SourceStatistics& source, const DomainStatistics& domain);
 
+// Why the source is of its kind, with the numbers: one clause, no full stop.
+std::string KindReason(const SourceStatistics& source);
+
 // Codes of what a person should know before approving; sorted.
 //   DKIM_PARTLY_ALIGNED   some of its mail lacks an aligned signature
 //   FORWARDED             it passes on mail of others

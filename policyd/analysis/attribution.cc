@@ -50,6 +50,7 @@ struct Clues {
   std::string_view envelope_service_domain;
   std::string_view own_envelope;
   std::string_view other_envelope;
+  bool own_envelope_denied = false;
 };
 
 void ReadDkim(const AggregateRecord& record, std::string_view domain, const Catalogue& catalogue,
@@ -79,7 +80,12 @@ void ReadDkim(const AggregateRecord& record, std::string_view domain, const Cata
 void ReadSpf(const AggregateRecord& record, std::string_view domain, const Catalogue& catalogue,
              Clues* clues) {
   for (const SpfAuth& auth : record.spf) {
-    if (!Passes(auth)) continue;
+    if (!Passes(auth)) {
+      clues->own_envelope_denied |=
+          (auth.result == AuthResult::kFail || auth.result == AuthResult::kSoftfail) &&
+          auth.domain && IsAtOrBelow(*auth.domain, domain);
+      continue;
+    }
     if (IsOwn(*auth.domain, domain, record.spf_aligned)) {
       if (clues->own_envelope.empty()) clues->own_envelope = *auth.domain;
     } else if (const MailService* service = catalogue.FindByEnvelopeDomain(*auth.domain)) {
@@ -118,8 +124,23 @@ Attribution ByAddress(const std::optional<IpAddress>& address) {
   return {.source_id = std::move(id), .rule = Rule::kAddress, .value = std::move(text)};
 }
 
+// By the address alone; no service: none is known by it.
+Attribution ByNetwork(const IpAddress& address, const Catalogue& catalogue,
+                      const NetworkEvidence* network) {
+  const MailService* service = catalogue.FindByAddress(address);
+  if (service == nullptr && network != nullptr) {
+    service = catalogue.FindById(network->ServiceOf(address));
+  }
+  if (service != nullptr) return ByService(Rule::kCatalogueRange, *service, address.ToString());
+  if (network == nullptr) return {};
+  const std::string_view name = network->ConfirmedNameOf(address);
+  service = name.empty() ? nullptr : catalogue.FindByReverseName(name);
+  if (service == nullptr) return {};
+  return ByService(Rule::kCatalogueReverseName, *service, name);
+}
+
 Attribution Decide(const AggregateRecord& record, std::string_view domain, const Clues& clues,
-                   const Catalogue& catalogue, ForwardHint hint) {
+                   const Catalogue& catalogue, const NetworkEvidence* network, ForwardHint hint) {
   if (clues.dkim_service != nullptr) {
     return ByService(Rule::kCatalogueDkim, *clues.dkim_service, clues.dkim_service_domain);
   }
@@ -133,8 +154,9 @@ Attribution Decide(const AggregateRecord& record, std::string_view domain, const
   // Mailbox services forward from the addresses they send from: what was passed on says nothing
   // about whose customer its author is.
   if (record.source_ip && hint == ForwardHint::kNone) {
-    if (const MailService* service = catalogue.FindByAddress(*record.source_ip)) {
-      return ByService(Rule::kCatalogueRange, *service, record.source_ip->ToString());
+    if (Attribution found = ByNetwork(*record.source_ip, catalogue, network);
+        found.service != nullptr) {
+      return found;
     }
   }
   if (!clues.other_envelope.empty() && hint != ForwardHint::kNone) {
@@ -164,6 +186,8 @@ std::string_view ToString(Rule rule) {
       return "catalogue_envelope";
     case Rule::kCatalogueRange:
       return "catalogue_range";
+    case Rule::kCatalogueReverseName:
+      return "catalogue_reverse_name";
     case Rule::kOwnDkim:
       return "own_dkim";
     case Rule::kOwnEnvelope:
@@ -202,7 +226,7 @@ std::string MakeSourceId(std::string_view prefix, std::string_view text) {
 }
 
 Attribution Attribute(const AggregateRecord& record, std::string_view domain,
-                      const Catalogue& catalogue) {
+                      const Catalogue& catalogue, const NetworkEvidence* network) {
   Clues clues;
   ReadDkim(record, domain, catalogue, &clues);
   ReadSpf(record, domain, catalogue, &clues);
@@ -217,9 +241,10 @@ Attribution Attribute(const AggregateRecord& record, std::string_view domain,
     hint = ForwardHint::kBrokenSpf;
   }
 
-  Attribution result = Decide(record, domain, clues, catalogue, hint);
+  Attribution result = Decide(record, domain, clues, catalogue, network, hint);
   result.forward_hint = hint;
   result.own_signature = own_signature;
+  result.own_envelope_denied = clues.own_envelope_denied;
   if (clues.own_dkim != nullptr && clues.own_dkim->selector) {
     result.own_selector = *clues.own_dkim->selector;
   }

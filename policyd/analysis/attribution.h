@@ -7,7 +7,9 @@
 //      mere delivery service, since others build on those
 //   2. a DKIM pass of our own domain whose selector only one catalogued service uses
 //   3. an SPF pass of a catalogued envelope domain
-//   4. an address in a catalogued service's published ranges, unless the mail was passed on
+//   4. an address in a catalogued service's published ranges: the stable ones of the catalogue, or
+//      those of its live SPF tree; else a name of the service that the address has and that is
+//      confirmed both ways; neither if the mail was passed on
 //   5. our own domain, by DKIM pass, else by SPF pass: our own servers, or whoever signs as us
 //   6. mail that was passed on, by an SPF pass of the forwarder's envelope domain
 //   7. a DKIM pass of any other domain, else an SPF pass of any other domain
@@ -25,6 +27,7 @@
 
 #include "lib/report/model.h"
 #include "policyd/analysis/catalogue.h"
+#include "policyd/analysis/network_evidence.h"
 
 namespace dmarcate {
 
@@ -34,6 +37,7 @@ enum class Rule : uint8_t {
   kCatalogueSelector,
   kCatalogueEnvelope,
   kCatalogueRange,
+  kCatalogueReverseName,
   kOwnDkim,
   kOwnEnvelope,
   kForwarderEnvelope,
@@ -42,7 +46,7 @@ enum class Rule : uint8_t {
   kAddress,
   kOverflow,  // more sources than are kept apart; see statistics.h
 };
-inline constexpr size_t kRuleCount = 11;
+inline constexpr size_t kRuleCount = 12;
 std::string_view ToString(Rule rule);  // "catalogue_dkim"
 
 // What the reporter or the results say about the mail having been passed on.
@@ -63,11 +67,14 @@ struct Attribution {
   // Our own signature on the mail, if it passes; its selector, if reported. Views into the record.
   bool own_signature = false;
   std::string_view own_selector;
+  // SPF denies the sender the use of our name as its envelope domain: fail or softfail.
+  bool own_envelope_denied = false;
 };
 
-// `domain`: the policy domain of the report, lower case.
+// `domain`: the policy domain of the report, lower case. `network`: what the DNS says about
+// addresses; null: nothing is known.
 Attribution Attribute(const AggregateRecord& record, std::string_view domain,
-                      const Catalogue& catalogue);
+                      const Catalogue& catalogue, const NetworkEvidence* network = nullptr);
 
 // `candidate` is `domain` or lies below it.
 bool IsAtOrBelow(std::string_view candidate, std::string_view domain);

@@ -1,18 +1,23 @@
 // policyd/analysis/catalogue.h
 // The mail services that Dmarcate knows by name: how to recognise their mail in a report, and what
-// a domain has to publish so that it aligns. Reviewed data, compiled in; catalogue/ holds one table
-// for each kind of service. A field that nobody could confirm is empty, never guessed.
+// a domain has to publish so that it aligns. Reviewed data: catalogue/ holds one TOML file for each
+// kind of service, compiled in; an operator's file adds to it (docs/sources.md). A field that
+// nobody could confirm is empty, never guessed.
 
 #ifndef DMARCATE_POLICYD_ANALYSIS_CATALOGUE_H_
 #define DMARCATE_POLICYD_ANALYSIS_CATALOGUE_H_
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 #include "lib/base/ip_address.h"
 #include "lib/base/text.h"
@@ -40,34 +45,46 @@ enum class SpfAlignment : uint8_t {
 };
 
 struct MailService {
-  std::string_view id;    // a DNS label: "sendgrid"; never renamed, decisions refer to it
-  std::string_view name;  // as it calls itself
+  std::string id;    // a DNS label: "sendgrid"; never renamed, decisions refer to it
+  std::string name;  // as it calls itself
   ServiceKind kind = ServiceKind::kApplication;
   // What an SPF record says for it; the first is the one to publish, the others are older or
   // regional names of the same. Empty: it differs by customer, or there is none.
-  std::vector<std::string_view> spf_includes = {};
+  std::vector<std::string> spf_includes = {};
   // Domains with which it signs on its own account; names below count too.
-  std::vector<std::string_view> dkim_domains = {};
+  std::vector<std::string> dkim_domains = {};
   // Envelope domains of its own; names below count too.
-  std::vector<std::string_view> envelope_domains = {};
+  std::vector<std::string> envelope_domains = {};
   // Selectors by which it signs as the customer, if nobody else is likely to use them. '#' stands
   // for one or more digits: "hs1-#".
-  std::vector<std::string_view> selectors = {};
+  std::vector<std::string> selectors = {};
+  // Names that its addresses resolve to, and that resolve to them; names below count too. Not a
+  // name under which a host lets its customers' own servers be called.
+  std::vector<std::string> reverse_names = {};
   // Published by the service, its own, and stable for years.
-  std::vector<std::string_view> ranges = {};
+  std::vector<std::string> ranges = {};
+  // Ids of services whose includes it uses by agreement: the include stands for those.
+  std::vector<std::string> shares = {};
   SpfAlignment spf_alignment = SpfAlignment::kUnknown;
-  std::string_view setup = {};  // what to publish, an imperative sentence
-  std::string_view url = {};    // the service's own instructions
+  std::string setup = {};  // what to publish, an imperative sentence
+  std::string url = {};    // the service's own instructions
 };
 
 // Thread-safe once built.
 class Catalogue {
  public:
-  // Aborts on contradicting data: two services with one id, signing domain, envelope domain or
-  // selector, or a range that does not parse. A test builds the one that is compiled in.
+  // Aborts where Make() would fail.
   explicit Catalogue(std::vector<MailService> services);
   Catalogue(const Catalogue&) = delete;
   Catalogue& operator=(const Catalogue&) = delete;
+
+  //   kInvalidArgument  the data contradicts itself: two services with one id, or with one include,
+  //                     signing domain, envelope domain, reverse name or selector that is not
+  //                     declared in `shares`; a range that does not parse; `shares` names no
+  //                     service
+  static absl::StatusOr<std::unique_ptr<Catalogue>> Make(std::vector<MailService> services);
+  // The compiled-in services and `own`; one of `own` takes the place of that with its id.
+  static absl::StatusOr<std::unique_ptr<Catalogue>> Extended(std::vector<MailService> own);
 
   // The services that are compiled in.
   static const Catalogue& Default();
@@ -79,6 +96,8 @@ class Catalogue {
   const MailService* FindByDkimDomain(std::string_view domain) const;
   const MailService* FindByEnvelopeDomain(std::string_view domain) const;
   const MailService* FindBySelector(std::string_view selector) const;
+  // `name`, lower case: what an address resolves to, confirmed by the address that it resolves to.
+  const MailService* FindByReverseName(std::string_view name) const;
   // By the longest range that holds `address`.
   const MailService* FindByAddress(const IpAddress& address) const;
   // By the target of an include in somebody's SPF record.
@@ -89,23 +108,22 @@ class Catalogue {
     IpNetwork network;
     const MailService* service;
   };
+  using Index = StringMap<const MailService*>;
+
+  Catalogue() = default;
+  absl::Status Build(std::vector<MailService> services);
+  // `shareable`: whether `shares` may settle that two services say the same.
+  absl::Status Add(Index& index, const std::vector<std::string>& keys, const MailService& service,
+                   std::string_view field, bool shareable);
+
   std::vector<MailService> services_;
-  StringMap<const MailService*> by_id_, by_dkim_, by_envelope_, by_include_, by_selector_;
+  Index by_id_, by_dkim_, by_envelope_, by_include_, by_selector_, by_reverse_;
   std::vector<std::pair<std::string_view, const MailService*>> selector_patterns_;
   std::vector<Range> ranges_;  // the longest prefix first
 };
 
 // `text` against a selector pattern, without case; '#' is one or more digits.
 bool MatchesSelector(std::string_view pattern, std::string_view text);
-
-namespace catalogue {  // the tables, one file each
-std::vector<MailService> MailboxServices();
-std::vector<MailService> DeliveryServices();
-std::vector<MailService> MarketingServices();
-std::vector<MailService> ApplicationServices();
-std::vector<MailService> GatewayServices();
-std::vector<MailService> ForwarderServices();
-}  // namespace catalogue
 
 }  // namespace dmarcate
 

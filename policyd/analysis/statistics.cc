@@ -132,9 +132,14 @@ SourceKind KindOf(const SourceStatistics& source, const std::set<std::string>& h
     return source.service->kind == ServiceKind::kForwarder ? SourceKind::kForwarder
                                                            : SourceKind::kSender;
   }
-  if (SendsAsUs(source.rule)) return SourceKind::kSender;
+  if (SendsAsUs(source.rule)) return SourceKind::kInternal;
   if (source.forwarded_by_override > source.counts.messages / 2) return SourceKind::kForwarder;
-  if (source.own_signature == 0) return SourceKind::kUnknown;
+  if (source.own_signature == 0) {
+    const bool unsupported =
+        source.rule == Rule::kAddress || source.own_envelope_denied > source.counts.messages / 2;
+    return unsupported && source.counts.dmarc_pass == 0 ? SourceKind::kSuspicious
+                                                        : SourceKind::kUnknown;
+  }
   const bool relayed =
       source.own_selectors_known && !source.own_selectors.empty() &&
       std::ranges::all_of(source.own_selectors, [&home_selectors](const std::string& selector) {
@@ -146,10 +151,26 @@ SourceKind KindOf(const SourceStatistics& source, const std::set<std::string>& h
 
 }  // namespace
 
+std::string_view ToString(SourceKind kind) {
+  switch (kind) {
+    case SourceKind::kSender:
+      return "sender";
+    case SourceKind::kForwarder:
+      return "forwarder";
+    case SourceKind::kUnknown:
+      return "unknown";
+    case SourceKind::kInternal:
+      return "internal";
+    case SourceKind::kSuspicious:
+      return "suspicious";
+  }
+  return "";
+}
+
 struct StatisticsBuilder::Impl {
   Impl(std::string_view domain_name, const DayRange& day_range, const Catalogue& known,
-       std::string_view series_source)
-      : catalogue(known), series_of(series_source) {
+       std::string_view series_source, const NetworkEvidence* known_network)
+      : catalogue(known), network(known_network), series_of(series_source) {
     out.domain = domain_name;
     out.range = day_range;
     out.days.resize(static_cast<size_t>(day_range.days()));
@@ -159,6 +180,7 @@ struct StatisticsBuilder::Impl {
   }
 
   const Catalogue& catalogue;
+  const NetworkEvidence* const network;
   const std::string series_of;
   DomainStatistics out;
   StringMap<SourceBuild> sources;
@@ -229,7 +251,7 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   if (messages == 0) return false;
   const RowFacts facts(record);
   const Counts counts = facts.Of(messages);
-  const Attribution attribution = Attribute(record, out.domain, catalogue);
+  const Attribution attribution = Attribute(record, out.domain, catalogue, network);
 
   out.total.Add(counts);
   const auto trust = static_cast<size_t>(report.trust) % kTrustClasses;
@@ -249,6 +271,9 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
     stats.forwarded_by_override = SaturatingAdd(stats.forwarded_by_override, messages);
   } else if (attribution.forward_hint == ForwardHint::kBrokenSpf) {
     stats.forwarded_by_broken_spf = SaturatingAdd(stats.forwarded_by_broken_spf, messages);
+  }
+  if (attribution.own_envelope_denied) {
+    stats.own_envelope_denied = SaturatingAdd(stats.own_envelope_denied, messages);
   }
   if (attribution.own_signature) {
     stats.own_signature = SaturatingAdd(stats.own_signature, messages);
@@ -306,8 +331,9 @@ void StatisticsBuilder::Impl::BreakDownByAddress() {
 }
 
 StatisticsBuilder::StatisticsBuilder(std::string_view domain, const DayRange& range,
-                                     const Catalogue& catalogue, std::string_view series_of)
-    : impl_(std::make_unique<Impl>(domain, range, catalogue, series_of)) {}
+                                     const Catalogue& catalogue, std::string_view series_of,
+                                     const NetworkEvidence* network)
+    : impl_(std::make_unique<Impl>(domain, range, catalogue, series_of, network)) {}
 StatisticsBuilder::~StatisticsBuilder() = default;
 
 void StatisticsBuilder::Add(const StoredReport& report) {

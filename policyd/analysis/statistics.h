@@ -44,7 +44,14 @@ inline constexpr size_t kMaxSelectorsKept = 16;    // of one source
 inline constexpr std::string_view kOverflowSourceId = "other-senders";
 inline constexpr std::string_view kOverflowKey = "(others)";
 
-enum class SourceKind : uint8_t { kSender, kForwarder, kUnknown };
+enum class SourceKind : uint8_t {
+  kSender,      // a catalogued service, or one that signs as us with a key of its own
+  kForwarder,   // passes on what others wrote
+  kUnknown,     // has an identity that passes, and nothing shows that it is ours
+  kInternal,    // our own servers: our signature or our envelope domain, and no service's
+  kSuspicious,  // claims to be us, and nothing supports it
+};
+std::string_view ToString(SourceKind kind);  // "sender"
 
 struct AddressStats {
   std::optional<IpAddress> address;  // absent: none that could be read, or beyond kMaxAddresses
@@ -77,6 +84,7 @@ struct SourceStatistics {
   std::array<int64_t, kReasonTypes> overrides{};                   // messages
   std::array<int64_t, kRuleCount> by_rule{};                       // messages
   int64_t forwarded_by_override = 0, forwarded_by_broken_spf = 0;  // messages
+  int64_t own_envelope_denied = 0;         // messages; Attribution::own_envelope_denied
   int64_t own_signature = 0;               // messages that carry our own passing signature
   std::vector<std::string> own_selectors;  // of those; sorted, at most kMaxSelectorsKept
   bool own_selectors_known = true;         // false: more than that
@@ -119,10 +127,10 @@ struct DomainStatistics {
 // then Finish().
 class StatisticsBuilder {
  public:
-  // `catalogue` outlives the result. `series_of`: the days are those of this source alone, reports
-  // that do not name it left out; empty: of the domain.
+  // `catalogue` outlives the result, `network` this (null: nothing is known). `series_of`: the days
+  // are those of this source alone, reports that do not name it left out; empty: of the domain.
   StatisticsBuilder(std::string_view domain, const DayRange& range, const Catalogue& catalogue,
-                    std::string_view series_of = {});
+                    std::string_view series_of = {}, const NetworkEvidence* network = nullptr);
   ~StatisticsBuilder();
   StatisticsBuilder(const StatisticsBuilder&) = delete;
   StatisticsBuilder& operator=(const StatisticsBuilder&) = delete;

@@ -7,10 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "fmt/format.h"
+
 #include "dmarcate/v1/source.grpc.pb.h"
 #include "lib/base/status_macros.h"
 #include "lib/rpc/unary.h"
 #include "policyd/analysis/advice.h"
+#include "policyd/analysis/health.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
 #include "policyd/service/place.h"
@@ -20,6 +23,9 @@
 
 namespace dmarcate {
 namespace {
+
+constexpr int64_t kMaxComparedDays = 200;
+constexpr int kMaxSourceChanges = 1000;
 
 class SourceServiceImpl final : public v1::SourceService::CallbackService {
  public:
@@ -47,6 +53,14 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
     return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
                       [this](const Call& call, const auto& in, auto* out) {
                         return ToGrpc(Explain(call, in, out));
+                      });
+  }
+  grpc::ServerUnaryReactor* CompareSources(grpc::CallbackServerContext* context,
+                                           const v1::CompareSourcesRequest* request,
+                                           v1::CompareSourcesResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Compare(call, in, out));
                       });
   }
   grpc::ServerUnaryReactor* ApproveSource(grpc::CallbackServerContext* context,
@@ -79,6 +93,8 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
   absl::Status Get(const Call& call, const v1::GetSourceRequest& in, v1::GetSourceResponse* out);
   absl::Status Explain(const Call& call, const v1::ExplainSourceRequest& in,
                        v1::ExplainSourceResponse* out);
+  absl::Status Compare(const Call& call, const v1::CompareSourcesRequest& in,
+                       v1::CompareSourcesResponse* out);
   void Preview(const SourceCase& found, const AuthorizationSpec& proposal,
                v1::ExplainSourceResponse* out);
   absl::Status ListAddresses(const Call& call, const v1::ListSourceAddressesRequest& in,
@@ -172,6 +188,29 @@ absl::Status SourceServiceImpl::Explain(const Call& call, const v1::ExplainSourc
   out->set_advice(advice.sentence);
   out->set_would_be_refused_count(found.source->counts.messages - found.source->counts.dmarc_pass);
   Preview(found, advice.proposal, out);
+  return absl::OkStatus();
+}
+
+absl::Status SourceServiceImpl::Compare(const Call& call, const v1::CompareSourcesRequest& in,
+                                        v1::CompareSourcesResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
+  DMARCATE_ASSIGN_OR_RETURN(const DayRange after, ReadRange(in.date_range(), parts_.clock));
+  if (after.days() > kMaxComparedDays) {
+    return FieldError("date_range", fmt::format("more than {} days", kMaxComparedDays));
+  }
+  const DayRange before{after.first - static_cast<DayNumber>(after.days()), after.first - 1};
+  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
+  DMARCATE_ASSIGN_OR_RETURN(const auto now, parts_.analysis.Get(call, domain, after));
+  DMARCATE_ASSIGN_OR_RETURN(const auto then, parts_.analysis.Get(call, domain, before));
+  *out->mutable_before() = ToMessage(before);
+  *out->mutable_after() = ToMessage(after);
+  for (const SourceChange& change : dmarcate::CompareSources(*then, *now)) {
+    if (out->changes_size() == kMaxSourceChanges) {
+      out->set_left_out(out->left_out() + 1);
+      continue;
+    }
+    *out->add_changes() = MakeSourceChange(change, domain);
+  }
   return absl::OkStatus();
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "lib/base/text.h"
 #include "policyd/analysis/advice.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
@@ -17,6 +18,10 @@ v1::Source::Kind ToMessage(SourceKind kind) {
       return v1::Source::KIND_FORWARDER;
     case SourceKind::kUnknown:
       return v1::Source::KIND_UNKNOWN;
+    case SourceKind::kInternal:
+      return v1::Source::KIND_INTERNAL;
+    case SourceKind::kSuspicious:
+      return v1::Source::KIND_SUSPICIOUS;
   }
   return v1::Source::KIND_UNSPECIFIED;
 }
@@ -35,6 +40,8 @@ v1::Identity::Kind IdentityKindOf(Rule rule) {
       return v1::Identity::KIND_SPF_DOMAIN;
     case Rule::kCatalogueRange:
       return v1::Identity::KIND_ADDRESS_RANGE;
+    case Rule::kCatalogueReverseName:
+      return v1::Identity::KIND_REVERSE_NAME;
     case Rule::kAddress:
       return v1::Identity::KIND_ADDRESS;
     case Rule::kOverflow:
@@ -49,6 +56,31 @@ v1::Source::State ToMessage(SourceState state) {
 static_assert(static_cast<int>(SourceState::kPending) == v1::Source::STATE_PENDING &&
               static_cast<int>(SourceState::kApproved) == v1::Source::STATE_APPROVED &&
               static_cast<int>(SourceState::kRejected) == v1::Source::STATE_REJECTED);
+
+void FillRate(const Rate& rate, v1::RateBounds* out) {
+  out->set_count(rate.part);
+  out->set_total(rate.whole);
+  out->set_lower(rate.lower);
+  out->set_upper(rate.upper);
+}
+
+v1::SourceChange::Kind ToMessage(SourceNews news) {
+  switch (news) {
+    case SourceNews::kNew:
+      return v1::SourceChange::KIND_NEW;
+    case SourceNews::kVanished:
+      return v1::SourceChange::KIND_VANISHED;
+    case SourceNews::kWorse:
+      return v1::SourceChange::KIND_WORSE;
+    case SourceNews::kBetter:
+      return v1::SourceChange::KIND_BETTER;
+    case SourceNews::kMore:
+      return v1::SourceChange::KIND_MORE;
+    case SourceNews::kLess:
+      return v1::SourceChange::KIND_LESS;
+  }
+  return v1::SourceChange::KIND_UNSPECIFIED;
+}
 
 void FillStats(const SourceStatistics& source, const DayRange& range, v1::SourceStats* out) {
   *out->mutable_date_range() = ToMessage(range);
@@ -67,6 +99,10 @@ void FillStats(const SourceStatistics& source, const DayRange& range, v1::Source
   }
   out->set_reporter_count(static_cast<int32_t>(source.reporters.size()));
   out->set_address_count(static_cast<int32_t>(source.addresses.size()));
+  const SourceHealth health = HealthOf(source.counts);
+  FillRate(health.dmarc, out->mutable_dmarc_pass_rate());
+  FillRate(health.dkim, out->mutable_dkim_aligned_rate());
+  FillRate(health.spf, out->mutable_spf_aligned_rate());
 }
 
 }  // namespace
@@ -78,6 +114,7 @@ v1::Source MakeSource(const SourceStatistics& source, const DomainStatistics& st
   out.set_display_name(DisplayName(source));
   out.set_state(decision ? ToMessage(decision->state) : v1::Source::STATE_PENDING);
   out.set_kind(ToMessage(source.kind));
+  if (source.counts.messages > 0) out.set_kind_reason(KindReason(source));
   out.mutable_identity()->set_kind(IdentityKindOf(source.rule));
   // The domain itself where a selector of it decided.
   out.mutable_identity()->set_value(source.rule == Rule::kCatalogueSelector ? statistics.domain
@@ -124,10 +161,20 @@ SourceStatistics SilentSource(std::string_view id, const Catalogue& catalogue) {
     if (!id.starts_with(prefix)) continue;
     source.rule = rule;
     source.value = id.substr(prefix.size());
-    if (rule == Rule::kOwnDkim) source.kind = SourceKind::kSender;
+    if (rule == Rule::kOwnDkim) source.kind = SourceKind::kInternal;
   }
   if (id == kOverflowSourceId) source.rule = Rule::kOverflow;
   return source;
+}
+
+v1::SourceChange MakeSourceChange(const SourceChange& change, std::string_view domain) {
+  v1::SourceChange out;
+  out.set_name(DomainChildResource(domain, kSources, change.id));
+  out.set_kind(ToMessage(change.news));
+  *out.mutable_before() = ToMessage(change.before);
+  *out.mutable_after() = ToMessage(change.after);
+  out.set_sentence(ToValidUtf8(change.sentence));
+  return out;
 }
 
 v1::Authorization ToMessage(const AuthorizationSpec& spec) {

@@ -11,6 +11,7 @@
 
 #include "dmarcate/v1/source.pb.h"
 #include "lib/store/policy_store.h"
+#include "policyd/analysis/health.h"
 #include "policyd/analysis/statistics.h"
 
 namespace dmarcate {
@@ -22,6 +23,8 @@ v1::Source MakeSource(const SourceStatistics& source, const DomainStatistics& st
 
 // A source without mail in the range that somebody decided about: what its id alone says.
 SourceStatistics SilentSource(std::string_view id, const Catalogue& catalogue);
+
+v1::SourceChange MakeSourceChange(const SourceChange& change, std::string_view domain);
 
 v1::Authorization ToMessage(const AuthorizationSpec& spec);
 

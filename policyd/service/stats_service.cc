@@ -14,6 +14,7 @@
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
 #include "policyd/service/place.h"
+#include "policyd/service/policy_simulation.h"
 
 namespace dmarcate {
 namespace {
@@ -63,7 +64,9 @@ absl::StatusOr<std::vector<BreakdownEntry>> EntriesOf(const DomainStatistics& st
 
 class StatsServiceImpl final : public v1::StatsService::CallbackService {
  public:
-  explicit StatsServiceImpl(const ServiceParts& parts) : parts_(parts) {}
+  StatsServiceImpl(const ServiceParts& parts, const ReportFollower& reports,
+                   const PublicSuffixList& suffixes)
+      : parts_(parts), simulation_(parts, reports, suffixes) {}
 
   grpc::ServerUnaryReactor* QueryTimeSeries(grpc::CallbackServerContext* context,
                                             const v1::QueryTimeSeriesRequest* request,
@@ -81,6 +84,14 @@ class StatsServiceImpl final : public v1::StatsService::CallbackService {
                         return ToGrpc(Breakdown(call, in, out));
                       });
   }
+  grpc::ServerUnaryReactor* SimulatePolicy(grpc::CallbackServerContext* context,
+                                           const v1::SimulatePolicyRequest* request,
+                                           v1::SimulatePolicyResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(simulation_.Run(call, in, out));
+                      });
+  }
 
  private:
   absl::Status TimeSeries(const Call& call, const v1::QueryTimeSeriesRequest& in,
@@ -89,6 +100,7 @@ class StatsServiceImpl final : public v1::StatsService::CallbackService {
                          v1::QueryBreakdownResponse* out);
 
   const ServiceParts& parts_;
+  PolicySimulation simulation_;
 };
 
 absl::Status StatsServiceImpl::TimeSeries(const Call& call, const v1::QueryTimeSeriesRequest& in,
@@ -153,8 +165,10 @@ absl::Status StatsServiceImpl::Breakdown(const Call& call, const v1::QueryBreakd
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeStatsService(const ServiceParts& parts) {
-  return std::make_unique<StatsServiceImpl>(parts);
+std::unique_ptr<grpc::Service> MakeStatsService(const ServiceParts& parts,
+                                                const ReportFollower& reports,
+                                                const PublicSuffixList& suffixes) {
+  return std::make_unique<StatsServiceImpl>(parts, reports, suffixes);
 }
 
 }  // namespace dmarcate

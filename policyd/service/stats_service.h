@@ -6,7 +6,9 @@
 
 #include <memory>
 
+#include "lib/mailauth/alignment.h"
 #include "policyd/service/handler.h"
+#include "policyd/service/report_follower.h"
 
 namespace grpc {
 class Service;
@@ -14,7 +16,10 @@ class Service;
 
 namespace dmarcate {
 
-std::unique_ptr<grpc::Service> MakeStatsService(const ServiceParts& parts);
+// `reports` and `suffixes` serve SimulatePolicy, which looks at the rows.
+std::unique_ptr<grpc::Service> MakeStatsService(const ServiceParts& parts,
+                                                const ReportFollower& reports,
+                                                const PublicSuffixList& suffixes);
 
 }  // namespace dmarcate
 

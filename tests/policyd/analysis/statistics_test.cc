@@ -116,7 +116,7 @@ TEST(Statistics, SourcesComeByMessagesAndKnowTheirAddresses) {
   EXPECT_EQ(sendgrid.addresses[0].address->ToString(), "192.0.2.2");
   EXPECT_EQ(sendgrid.addresses[1].counts.messages, 3);
   EXPECT_EQ(sendgrid.addresses[1].last_day, kDay + 3);
-  EXPECT_EQ(got.FindSource("ip-198-51-100-1")->kind, SourceKind::kUnknown);
+  EXPECT_EQ(got.FindSource("ip-198-51-100-1")->kind, SourceKind::kSuspicious);
   ExpectExact(got);
 }
 

@@ -43,6 +43,8 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
     file = "/tmp/snapshot/ingestd"
     [secrets]
     directory = "/tmp/secrets"
+    [catalogue]
+    file = "/tmp/services.toml"
     [dns]
     resolvers = ["127.0.0.1:5300"]
     [[dns.stub]]
@@ -64,6 +66,7 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
   EXPECT_EQ(config->store_directory, "/tmp/policy");
   EXPECT_EQ(config->secrets_directory, "/tmp/secrets");
   EXPECT_EQ(config->address_domain, "reports.example");
+  EXPECT_EQ(config->catalogue_file, "/tmp/services.toml");
   EXPECT_EQ(config->snapshot_file, "/tmp/snapshot/ingestd");
   EXPECT_EQ(config->dns.resolvers, std::vector<std::string>{"127.0.0.1:5300"});
   ASSERT_EQ(config->inbound_networks.size(), 2u);

@@ -2,6 +2,7 @@
 #include "gtest/gtest.h"
 
 #include "dmarcate/v1/source.grpc.pb.h"
+#include "policyd/service/convert.h"
 #include "tests/policyd/analysis/rows.h"
 #include "tests/policyd/service/world.h"
 
@@ -452,6 +453,36 @@ TEST(SourceServiceStarting, WithoutAReportsStoreSourcesAreUnavailable) {
   const grpc::Status status = world.Call<SourceService>(&Stub::ListSources, request, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(ReasonOf(status), "STARTING");
+}
+
+TEST_F(SourceServiceTest, ASourceCarriesItsBoundsAndWhyItIsOfItsKind) {
+  const Source sendgrid = Get(kSendgrid);
+  EXPECT_EQ(sendgrid.stats().dmarc_pass_rate().count(), 0);
+  EXPECT_EQ(sendgrid.stats().dmarc_pass_rate().total(), 20);
+  EXPECT_NEAR(sendgrid.stats().dmarc_pass_rate().upper(), 0.1684, 1e-4);
+  EXPECT_EQ(sendgrid.kind_reason(), "catalogue entry sendgrid, by catalogue_dkim");
+  const Source address = Get("domains/example.com/sources/ip-198-51-100-7");
+  EXPECT_EQ(address.kind(), Source::KIND_SUSPICIOUS);
+  EXPECT_EQ(address.kind_reason(), "none of 3 messages passes DKIM or SPF for any domain");
+}
+
+TEST_F(SourceServiceTest, ComparesWithAsManyDaysBefore) {
+  world_.AddReport(
+      Report(world_.DaysAgo(9), {Row(50).From("198.2.128.9").Spf("mail1.mcsv.net")}, "one.test"));
+  v1::CompareSourcesRequest request;
+  request.set_parent("domains/example.com");
+  *request.mutable_date_range()->mutable_first_date() = ToMessage(world_.DaysAgo(6));
+  v1::CompareSourcesResponse response;
+  DMARCATE_CALL(world_, SourceService, CompareSources, request, &response);
+  ASSERT_EQ(response.changes_size(), 4);
+  EXPECT_EQ(response.changes(0).kind(), v1::SourceChange::KIND_VANISHED);
+  EXPECT_EQ(response.changes(0).name(), "domains/example.com/sources/mailchimp");
+  EXPECT_EQ(response.changes(1).kind(), v1::SourceChange::KIND_NEW);
+  EXPECT_EQ(response.changes(1).name(), kSendgrid);
+  EXPECT_THAT(response.changes(1).sentence(), HasSubstr("20 messages in 7 days"));
+  *request.mutable_date_range()->mutable_first_date() = ToMessage(world_.DaysAgo(300));
+  EXPECT_EQ(world_.Call<SourceService>(&Stub::CompareSources, request, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 }  // namespace

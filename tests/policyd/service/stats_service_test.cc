@@ -2,6 +2,7 @@
 #include "gtest/gtest.h"
 
 #include "dmarcate/v1/stats.grpc.pb.h"
+#include "policyd/service/policy_simulation.h"
 #include "tests/policyd/analysis/rows.h"
 #include "tests/policyd/service/world.h"
 
@@ -174,6 +175,83 @@ TEST_F(StatsServiceTest, OnlyWhatIsNotThereIsNotFound) {
   world_.policies().FailDecisions(absl::DataLossError("spoiled"));
   const grpc::Status status = world_.Call<StatsService>(&Stub::QueryTimeSeries, request, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::DATA_LOSS) << status.error_message();
+}
+
+v1::SimulatePolicyRequest Simulate(v1::PolicyKind p) {
+  v1::SimulatePolicyRequest request;
+  request.set_parent("domains/example.com");
+  request.set_p(p);
+  return request;
+}
+
+TEST_F(StatsServiceTest, SimulatesAnotherPolicy) {
+  v1::SimulatePolicyResponse response;
+  DMARCATE_CALL(world_, StatsService, SimulatePolicy, Simulate(v1::POLICY_KIND_REJECT), &response);
+  EXPECT_EQ(response.total().message_count(), 19);
+  EXPECT_EQ(response.total().reject_count(), 19) << "nothing aligns";
+  EXPECT_EQ(response.total().rejected_then_count(), 4);
+  EXPECT_EQ(response.total().newly_refused_count(), 15);
+  ASSERT_EQ(response.sources_size(), 2);
+  EXPECT_EQ(response.sources(0).key(), "ip-198-51-100-7");
+  EXPECT_EQ(response.sources(0).counts().reject_count(), 13);
+  ASSERT_EQ(response.reporters_size(), 2);
+  EXPECT_EQ(response.reporters(0).key(), "one.test");
+  ASSERT_EQ(response.trust_size(), 2);
+  EXPECT_EQ(response.trust(0).trust(), v1::TRUST_CLASS_ANCHORED);
+  EXPECT_EQ(response.trust(0).counts().reject_count(), 9);
+}
+
+TEST_F(StatsServiceTest, SimulatesASourceThatSigns) {
+  v1::SimulatePolicyRequest request = Simulate(v1::POLICY_KIND_REJECT);
+  v1::SourceTreatment* treatment = request.add_treatments();
+  treatment->set_source("sendgrid");
+  treatment->set_kind(v1::SourceTreatment::KIND_SIGNED);
+  request.set_sp(v1::POLICY_KIND_NONE);
+  request.set_row_limit(1);
+  v1::SimulatePolicyResponse response;
+  DMARCATE_CALL(world_, StatsService, SimulatePolicy, request, &response);
+  EXPECT_EQ(response.total().would_pass_count(), 6);
+  EXPECT_EQ(response.total().reject_count(), 4) << "shop.example.com follows sp";
+  EXPECT_EQ(response.total().newly_refused_count(), 0);
+  EXPECT_EQ(response.sources_size(), 1);
+  EXPECT_EQ(response.sources_left_out(), 1);
+}
+
+TEST_F(StatsServiceTest, ASimulationDoesNotGuessAboutExpiredRows) {
+  AddReportAfterExpiry();
+  v1::SimulatePolicyResponse response;
+  DMARCATE_CALL(world_, StatsService, SimulatePolicy, Simulate(v1::POLICY_KIND_REJECT), &response);
+  EXPECT_EQ(response.total().message_count(), 2);
+  EXPECT_EQ(response.expired_message_count(), 19);
+}
+
+TEST_F(StatsServiceTest, SimulatePolicyRefusesWhatItCannotMean) {
+  const auto refused = [this](const auto& change) {
+    v1::SimulatePolicyRequest request = Simulate(v1::POLICY_KIND_REJECT);
+    change(request);
+    v1::SimulatePolicyResponse response;
+    return world_.Call<StatsService>(&Stub::SimulatePolicy, request, &response).error_code();
+  };
+  using Request = v1::SimulatePolicyRequest;
+  EXPECT_EQ(refused([](Request& r) { r.set_p(v1::POLICY_KIND_UNSPECIFIED); }),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](Request& r) { r.add_treatments()->set_source("sendgrid"); }),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](Request& r) {
+              for (int i = 0; i < 2; ++i) {
+                r.add_treatments()->set_source("sendgrid");
+                r.mutable_treatments(i)->set_kind(v1::SourceTreatment::KIND_SIGNED);
+              }
+            }),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](Request& r) { r.add_missing_names("other.test"); }),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](Request& r) { r.add_missing_names("example.com"); }),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](Request& r) { r.set_row_limit(kMaxSimulationRows + 1); }),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](Request& r) { r.set_parent("domains/unknown.test"); }),
+            grpc::StatusCode::NOT_FOUND);
 }
 
 }  // namespace

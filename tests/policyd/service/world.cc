@@ -57,7 +57,7 @@ struct World::Impl {
     providers.Add("fake", provider);
     services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
     services.push_back(MakeSourceService(parts, resolver));
-    services.push_back(MakeStatsService(parts));
+    services.push_back(MakeStatsService(parts, reports, *suffixes));
     services.push_back(MakeRecordService(
         parts, resolver, authoritative, observations,
         [this](const DomainName& domain, const MxPosture& mx, const MtaStsPosture& mta_sts,
