@@ -5,8 +5,8 @@
 
 #include "fmt/format.h"
 
+#include "lib/base/binomial.h"
 #include "policyd/analysis/advice.h"
-#include "policyd/analysis/binomial.h"
 
 namespace dmarcate {
 namespace {

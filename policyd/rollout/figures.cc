@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "policyd/rollout/binomial.h"
+#include "lib/base/binomial.h"
 
 namespace dmarcate {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/binomial.h"
 #include "lib/base/status_macros.h"
-#include "policyd/rollout/binomial.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/window.h"
 

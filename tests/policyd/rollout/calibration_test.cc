@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include "policyd/rollout/binomial.h"
+#include "lib/base/binomial.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
 #include "tests/policyd/rollout/rollout_testing.h"

@@ -1,4 +1,4 @@
-#include "policyd/analysis/binomial.h"
+#include "lib/base/binomial.h"
 
 #include <algorithm>
 #include <cmath>
@@ -115,6 +115,23 @@ double LowerBound(int64_t failures, int64_t trials, double confidence) {
   const auto n = static_cast<double>(trials);
   if (k == n) return std::exp(std::log1p(-confidence) / n);
   return RateOf(k, n, 1 - confidence);
+}
+
+int64_t TrialsNeeded(int64_t failures, double bound, double confidence) {
+  // The bound is kept as soon as so few failures would be this improbable at the rate `bound`.
+  const auto enough = [&](int64_t trials) {
+    if (failures == 0) return UpperBound(0, trials, confidence) <= bound;
+    const auto k = static_cast<double>(failures);
+    return trials > failures && AtLeast(k + 1, static_cast<double>(trials), bound) >= confidence;
+  };
+  int64_t low = failures;  // never enough
+  int64_t high = failures + 1;
+  while (!enough(high) && high < (int64_t{1} << 50)) high *= 2;
+  while (high - low > 1) {
+    const int64_t middle = low + (high - low) / 2;
+    (enough(middle) ? high : low) = middle;
+  }
+  return high;
 }
 
 }  // namespace dmarcate

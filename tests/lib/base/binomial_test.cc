@@ -1,4 +1,4 @@
-#include "policyd/analysis/binomial.h"
+#include "lib/base/binomial.h"
 
 #include <cmath>
 
@@ -92,6 +92,17 @@ TEST(Binomial, NothingSeenSaysNothing) {
   EXPECT_EQ(LowerBound(0, 0, 0.95), 0);
   EXPECT_EQ(UpperBound(5, 5, 0.95), 1);
   EXPECT_EQ(LowerBound(0, 5, 0.95), 0);
+}
+
+TEST(Binomial, MessagesNeeded) {
+  EXPECT_EQ(TrialsNeeded(0, 0.01, 0.95), 299);  // as any table has it
+  EXPECT_EQ(TrialsNeeded(1, 0.01, 0.95), 473);
+  EXPECT_EQ(TrialsNeeded(0, 0.01, 0.99), 459);
+  for (const int64_t failures : {0, 1, 2, 10, 100}) {
+    const int64_t needed = TrialsNeeded(failures, 0.01, 0.95);
+    EXPECT_LE(UpperBound(failures, needed, 0.95), 0.01);
+    EXPECT_GT(UpperBound(failures, needed - 1, 0.95), 0.01);
+  }
 }
 
 }  // namespace
