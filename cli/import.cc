@@ -131,6 +131,12 @@ class Import final : public ImportSink {
       PrintTable(app.format());
     }
     material_.Print(app, "stored with material repairs: ", ": dmarcate reports list DOMAIN");
+    if (const auto waiting = outcomes_.find(v1::ITEM_OUTCOME_WAITING); waiting != outcomes_.end()) {
+      app.Note(fmt::format(
+          "{} kept and not counted yet: ingestd verifies who sent a mail, and the DNS does not "
+          "answer now; it goes on by itself",
+          Counted(waiting->second, "mail")));
+    }
     failed_.Print(app, "", ": dmarcate reports quarantine list");
     refused_.Print(app, "not sent: ", " not sent");
     skipped_.Print(app, "left out: ", " left out");
@@ -157,7 +163,7 @@ class Import final : public ImportSink {
         if (part.reason() != kTrustRaised) continue;
         ++raised_;
         raised_messages_ += part.message_count();
-      } else {
+      } else if (part.outcome() != v1::ITEM_OUTCOME_WAITING) {
         failed_.Add(fmt::format("{}: {}: {}: {}", answer.name, OutcomeText(part.outcome()),
                                 part.reason(), part.detail()));
       }

@@ -302,11 +302,19 @@ class ImportSession final : public grpc::ServerBidiReactor<Request, Response>,
     parts_.pipeline.Submit(
         std::move(delivery), [](const absl::Status&) {},
         [self = shared_from_this(), id = item_.item_id()](const auto& result) {
-          if (result.ok()) self->Answer(id, *result);
+          const bool waiting = IsWaitingForDns(result.status());
+          if (result.ok()) {
+            self->Answer(id, *result);
+          } else if (waiting) {
+            Response response;
+            response.mutable_result()->set_item_id(id);
+            *response.mutable_result()->add_items() = WaitingItem(result.status());
+            self->Send(std::move(response));
+          }
           {
             const std::lock_guard lock(self->mutex_);
             --self->unanswered_;
-            if (!result.ok()) self->EndLocked(ToIntakeError(result.status()));
+            if (!result.ok() && !waiting) self->EndLocked(ToIntakeError(result.status()));
             self->FinishIfDoneLocked();
           }
           self->ReleaseIfEnded();

@@ -166,6 +166,10 @@ grpc::Status IntakeService::Impl::Submit(const Call& call, const v1::SubmitRepor
     return DeadlineError();
   }
   const Result result = future.get();
+  if (IsWaitingForDns(result.status())) {
+    *response->add_items() = WaitingItem(result.status());
+    return grpc::Status::OK;
+  }
   if (!result.ok()) return ToIntakeError(result.status());
   for (const ReceiptItem& item : *result) *response->add_items() = ToProto(item);
   return grpc::Status::OK;

@@ -88,6 +88,10 @@ v1::SubmittedItem RefusedItem(v1::ItemOutcome outcome, std::string_view reason,
   return out;
 }
 
+v1::SubmittedItem WaitingItem(const absl::Status& why) {
+  return RefusedItem(v1::ITEM_OUTCOME_WAITING, "dns_unreachable", MessageOf(why));
+}
+
 v1::ReportRelease ToProto(const Release& release) {
   v1::ReportRelease out;
   out.set_released_by(release.by);

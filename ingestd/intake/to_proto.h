@@ -22,6 +22,8 @@ v1::SubmittedItem ToProto(const ReceiptItem& item);
 // An item that was refused before it reached the store.
 v1::SubmittedItem RefusedItem(v1::ItemOutcome outcome, std::string_view reason,
                               std::string_view detail);
+// What is said of bytes that were kept and cannot be read before the DNS answers.
+v1::SubmittedItem WaitingItem(const absl::Status& why);
 // Text of a stranger: valid UTF-8, and how it differs from what came.
 v1::UntrustedText ToUntrusted(std::string_view text);
 v1::ReportRelease ToProto(const Release& release);

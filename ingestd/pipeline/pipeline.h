@@ -66,6 +66,9 @@ using DurableCallback = std::function<void(const absl::Status&)>;
 // Called once, after `durable`, with what was found in the bytes. An error does not mean that the
 // bytes are lost: durable ones are read after the next start.
 using ReadCallback = std::function<void(const absl::StatusOr<std::vector<ReceiptItem>>&)>;
+// Whether that error says so because the DNS does not answer: durable, not read, and read by itself
+// once it does.
+bool IsWaitingForDns(const absl::Status& status);
 // lib/unpack, or a fake. Thread-safe.
 using Parser = std::function<Unpacked(std::string, const UnpackHints&)>;
 

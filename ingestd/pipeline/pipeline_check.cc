@@ -11,6 +11,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "fmt/format.h"
 
 #include "ingestd/pipeline/pipeline.h"
@@ -27,7 +28,13 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr size_t kWaitWithContent = 64;
 constexpr size_t kWaitWithReceipt = 4096;
 
+constexpr char kWaitingForDns[] = "dmarcate/waiting-for-dns";
+
 }  // namespace
+
+bool IsWaitingForDns(const absl::Status& status) {
+  return status.GetPayload(kWaitingForDns).has_value();
+}
 
 bool Pipeline::MustCheck(const Parsing& task) const {
   return verification_.checker && !task.carrier && task.parked.empty() && task.lost.ok() &&
@@ -193,8 +200,12 @@ void Pipeline::WaitForDns(Parsing task, const absl::Status& why, absl::Duration 
        {"error", why},
        {"held_back", held_back.value_or(0)}});
   const ReadCallback read = std::exchange(task.read, [](const auto&) {});
-  if (!task.replay) WaitForDns(ToWaiting(std::move(task)), delay);
-  read(why);
+  absl::Status told = why;
+  if (!task.replay) {
+    told.SetPayload(kWaitingForDns, absl::Cord());
+    WaitForDns(ToWaiting(std::move(task)), delay);
+  }
+  read(told);
 }
 
 void Pipeline::WaitForDns(Waiting waiting, absl::Duration delay) {

@@ -228,7 +228,8 @@ Outcomes LastOutcomes(const std::vector<ChangeRecord>& changes) {
   Outcomes out;
   std::set<std::string> told;  // owner names
   for (const ChangeRecord& change : changes) {
-    if (IsOpen(change.state)) return {};
+    // A plan has written nothing, whatever time it waits for.
+    if (change.state != ChangeState::kPlanned && !IsEndState(change.state)) return {};
     const bool succeeded = change.state == ChangeState::kSucceeded;
     if (!succeeded && change.state != ChangeState::kNeedsAttention) continue;
     for (const RecordChangeRecord& record : change.record_changes) {
