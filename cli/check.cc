@@ -9,6 +9,7 @@
 #include "dmarcate/v1/record.pb.h"
 #include "lib/base/clock.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/text.h"
 #include "lib/dns/config.h"
 #include "lib/dns/ldns_authoritative_resolver.h"
 #include "lib/dns/ldns_resolver.h"
@@ -16,6 +17,7 @@
 #include "lib/inbound/certificate.h"
 #include "lib/inbound/inbound.h"
 #include "lib/inspect/posture.h"
+#include "lib/mailauth/host_name.h"
 #include "lib/view/inbound_view.h"
 #include "lib/view/posture_view.h"
 
@@ -73,6 +75,13 @@ absl::Status LookInbound(const Options& options, const Posture& posture, Resolve
 int Check(App* app, const Options& options) {
   const auto domain = DomainName::Parse(options.domain);
   if (!domain.ok()) return app->Fail("not checked", domain.status());
+  if (!IsHostName(*domain)) {
+    return app->Fail("not checked",
+                     MakeError(absl::StatusCode::kInvalidArgument,
+                               fmt::format("{}: want the domain alone, letters, digits and hyphens "
+                                           "between dots: example.com",
+                                           EscapeForTerminal(options.domain))));
+  }
   DnsConfig config;
   config.resolvers = options.resolvers;
   for (const std::string& resolver : options.resolvers) {

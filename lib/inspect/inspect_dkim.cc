@@ -34,6 +34,8 @@ void JudgeDkimTexts(DkimPosture& dkim, const std::string& path) {
     findings.push_back(MultipleFinding(lint_code::kDkimMultiple, path, keys.size(), "key",
                                        "verifiers may take any of them",
                                        "RFC 6376 section 3.6.2.2"));
+    findings.back().fix_hint =
+        "Keep the key that mail is signed with; give another key a selector of its own.";
     return;
   }
   dkim.text = keys[0];

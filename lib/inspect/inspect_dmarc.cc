@@ -33,6 +33,18 @@ void JudgeDestinations(const DmarcDiscovery& discovery, std::vector<LintFinding>
   }
 }
 
+// Errors of the record of a domain above, which applies here and so is as broken here.
+void JudgeInherited(const DmarcDiscovery& discovery, std::vector<LintFinding>& findings) {
+  for (LintFinding& finding : LintDmarc(*discovery.record)) {
+    if (finding.severity != Severity::kError) continue;
+    finding.position = -1;  // of another text
+    finding.message = fmt::format("in the record of {}, which applies here: {}",
+                                  discovery.policy_domain->text(), finding.message);
+    finding.metadata["policy_domain"] = discovery.policy_domain->text();
+    findings.push_back(std::move(finding));
+  }
+}
+
 // What is enforced, in words; `weak` is set if nothing is.
 std::string DmarcSummary(const DmarcPosture& dmarc, bool& weak) {
   const DmarcDiscovery& discovery = *dmarc.discovery;
@@ -108,6 +120,10 @@ DmarcPosture InspectDmarc(const DomainName& domain, Resolver& resolver,
                                      "there is no DMARC record, so anybody can send as this domain",
                                      "Publish v=DMARC1; p=none with a rua address.",
                                      "RFC 9989 section 4.10.1"));
+    }
+    if (inherited && selection.outcome == DmarcSelection::Outcome::kNone &&
+        dmarc.discovery->policy_domain != domain) {
+      JudgeInherited(*dmarc.discovery, findings);
     }
     if (dmarc.discovery.has_value()) JudgeDestinations(*dmarc.discovery, findings);
   }

@@ -249,7 +249,7 @@ void DomainSight::JudgeDmarc(InsightLook& look) const {
   const ObservedName name{dmarc.view.owner.text(), RecordKind::kDmarc};
   Select(dmarc.judgement.findings, name, look);
   const bool policy = dmarc.discovery.has_value();
-  Learn(look, std::string(insight_scope::kDmarc), dmarc.view.resolver.ok());
+  Learn(look, std::string(insight_scope::kDmarc), dmarc.view.resolver.ok() && policy);
   Learn(look, std::string(insight_scope::kDmarcPolicy), policy);
   look.reports_known = policy;
   bool all = policy;

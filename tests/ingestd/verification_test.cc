@@ -343,7 +343,9 @@ TEST_F(VerificationTest, WhileDnsIsSilentMailWaitsPendingAndIsCheckedAgain) {
   checker_.Answer(Unreachable());
   Start();
   auto read = Submit(Make(Mail("report a.test 1")));
-  EXPECT_EQ(read.get().status().code(), absl::StatusCode::kUnavailable) << "nobody waits with it";
+  const Result waits = read.get();
+  EXPECT_EQ(waits.status().code(), absl::StatusCode::kUnavailable) << "nobody waits with it";
+  EXPECT_TRUE(IsWaitingForDns(waits.status()));
   checker_.AwaitCalls(3);
   EXPECT_EQ(List().size(), 0u);
   EXPECT_EQ(store_.Pending(10)->size(), 1u);

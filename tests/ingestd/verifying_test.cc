@@ -4,9 +4,12 @@
 #include <atomic>
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "fmt/format.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 #include "tests/ingestd/daemon.h"
@@ -100,6 +103,59 @@ TEST(Verifying, WhatWaitedForDnsAtAKillIsJudgedOnce) {
     return classes[TrustClass::kAuthenticated] == kMails;
   })) << classes[TrustClass::kAuthenticated];
   EXPECT_EQ(classes.size(), 1u) << "nothing was judged while DNS was silent";
+  EXPECT_EQ(daemon.Stop(), 0);
+}
+
+// What waits for the DNS holds up nothing that comes after it in an import.
+TEST(Verifying, AnImportGoesOnWhileMailsOfItWaitForDns) {
+  const DkimTestKey key = DkimTestKey::Ed25519();
+  ScriptedServer dns([](std::string_view, ScriptedServer::Protocol) {
+    return std::vector<ScriptedReply>();  // silence
+  });
+  Daemon daemon(Daemon::Carriers::kVerified);
+  ASSERT_TRUE(daemon
+                  .Start({}, fmt::format("[dns]\nresolvers = [\"{}\"]\ntimeout = \"50ms\"\n"
+                                         "deadline = \"100ms\"\n",
+                                         dns.server()))
+                  .ok());
+  std::vector<ingest_testing::ImportItem> items;
+  for (int i = 0; i < 20; ++i) {
+    const bool is_mail = i % 4 == 0;
+    items.push_back({fmt::format("{}.{}", i, is_mail ? "eml" : "xml"),
+                     is_mail ? DkimSign(Mail(i), key, {.domain = "reporter.test", .selector = "s"})
+                             : MakeReportXml("example.test", fmt::format("bare{}", i), {1})});
+  }
+  std::mutex mutex;
+  std::map<v1::ItemOutcome, int> outcomes;
+  const grpc::Status ended =
+      ingest_testing::Import(daemon.channel(), items, [&](const v1::ItemResult& result) {
+        const std::lock_guard lock(mutex);
+        for (const v1::SubmittedItem& item : result.items()) {
+          ++outcomes[item.outcome()];
+          EXPECT_EQ(item.outcome() == v1::ITEM_OUTCOME_WAITING, item.reason() == "dns_unreachable")
+              << item.reason();
+        }
+      });
+  EXPECT_TRUE(ended.ok()) << ended.error_message();
+  EXPECT_EQ(outcomes[v1::ITEM_OUTCOME_WAITING], 5);
+  EXPECT_EQ(outcomes[v1::ITEM_OUTCOME_STORED], 15);
+
+  v1::SubmitReportResponse response;
+  const std::string mail = DkimSign(Mail(100), key, {.domain = "reporter.test", .selector = "s"});
+  const grpc::Status submitted = ingest_testing::Submit(daemon.channel(), mail, &response);
+  EXPECT_TRUE(submitted.ok()) << submitted.error_message();
+  ASSERT_EQ(response.items_size(), 1);
+  EXPECT_EQ(response.items(0).outcome(), v1::ITEM_OUTCOME_WAITING);
+
+  std::filesystem::create_directory(daemon.directory().File("mails"));
+  daemon.directory().Write("mails/one.eml",
+                           DkimSign(Mail(101), key, {.domain = "reporter.test", .selector = "s"}));
+  daemon.directory().Write("mails/two.xml", MakeReportXml("example.test", "bare two", {1}));
+  const auto cli = daemon.Cli({"reports", "import", daemon.directory().File("mails")});
+  ASSERT_TRUE(cli.ok()) << cli.status();
+  EXPECT_EQ(cli->exit_code, 0) << cli->output;
+  EXPECT_THAT(cli->output, testing::HasSubstr("waiting"));
+  EXPECT_THAT(cli->output, testing::HasSubstr("1 mail kept and not counted yet"));
   EXPECT_EQ(daemon.Stop(), 0);
 }
 

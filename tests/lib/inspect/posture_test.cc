@@ -220,6 +220,21 @@ TEST_F(PostureTest, PolicyCanBeInherited) {
   EXPECT_TRUE(dmarc.text.empty());
 }
 
+TEST_F(PostureTest, AnInheritedRecordIsAsBrokenHere) {
+  dns_.SetTxt(Name("sub.example.com"), {"v=spf1 -all"});
+  Txt("_dmarc.example.com", {"v=DMARC1; p=reject; p=none"});
+  const DmarcPosture dropped = InspectDmarc(Name("sub.example.com"), dns_, servers_, options_);
+  EXPECT_EQ(dropped.judgement.verdict, Verdict::kFail);
+  ASSERT_THAT(Codes(dropped.judgement.findings), ElementsAre("DMARC_SYNTAX"));
+  EXPECT_THAT(dropped.judgement.findings[0].message,
+              HasSubstr("in the record of example.com, which applies here: "));
+  EXPECT_EQ(dropped.judgement.findings[0].position, -1);
+  // A warning is told at the record alone.
+  Txt("_dmarc.example.com", {"v=DMARC1; p=reject"});
+  const DmarcPosture plain = InspectDmarc(Name("sub.example.com"), dns_, servers_, options_);
+  EXPECT_THAT(Codes(plain.judgement.findings), testing::IsEmpty());
+}
+
 TEST_F(PostureTest, OutsideReportAddressesNeedConsent) {
   Txt("_dmarc.example.com", {"v=DMARC1; p=reject; rua=mailto:r@reports.test"});
   Posture posture = Inspect();
