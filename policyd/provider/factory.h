@@ -36,7 +36,12 @@ class ProviderFactory {
 //   powerdns  api_url ("http://127.0.0.1:8081"), server_id (default "localhost")
 //   rfc2136   server ("192.0.2.53:53"), key_name, algorithm (default "hmac-sha256"); zones
 //   and those of hosted_types.h, with their secrets (docs/providers.md):
-//   cloudflare     -; secret: an API token
+//   cloudflare      -; secret: an API token
+//   route53         partition; secret: a profile of an AWS credentials file
+//   googleclouddns  project; secret: a service account's key file
+//   azuredns        tenant_id, client_id, subscription_id, resource_group, cloud; secret: a client
+//                   secret
+//   digitalocean    -; secret: an API token
 class RealProviderFactory final : public ProviderFactory {
  public:
   // Both must outlive the factory and every provider that it opened.

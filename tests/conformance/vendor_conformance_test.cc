@@ -54,7 +54,7 @@ std::unique_ptr<VendorHost> Route53() {
   const std::string key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
   VendorSetup setup{
       .type = "route53", .secret = file(key), .wrong_secret = file("wrong"), .canary = key};
-  setup.undecodable = "\"open \\9\"";
+  setup.undecodable = "bare";
   auto server = std::make_unique<testing_support::Route53Server>("AKIDEXAMPLE", key);
   auto* const route53 = server.get();
   auto host = std::make_unique<VendorHost>(std::move(setup), std::move(server));

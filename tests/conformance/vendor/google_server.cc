@@ -167,7 +167,8 @@ HttpResponse GoogleServer::Serve(const VendorRequest& request) {
   constexpr std::string_view kAsk = ":testIamPermissions";
   if (at.size() == 1 && at[0].ends_with(kAsk) && request.method == "POST") {
     Json held = Json::array();
-    for (const Json& right : Json::parse(request.body).at("permissions")) {
+    const Json asked = Json::parse(request.body);
+    for (const Json& right : asked.at("permissions")) {
       if (std::ranges::find(rights_, right.get<std::string>()) != rights_.end()) {
         held.push_back(right);
       }
@@ -225,7 +226,7 @@ HttpResponse GoogleServer::Change(const VendorRequest& request, VendorZone& zone
   const Json in = Json::parse(request.body);
   VendorZone copy = zone;  // one transaction
   const auto sorted = [](Json set) {
-    std::ranges::sort(set["rrdatas"]);
+    std::sort(set["rrdatas"].begin(), set["rrdatas"].end());
     return set;
   };
   for (const char* const part : {"deletions", "additions"}) {

@@ -92,7 +92,8 @@ std::string Shown(const VendorRecord& record) {
 
 // Names sort by their labels from the right.
 std::vector<std::string> SortKey(const DomainName& name) {
-  std::vector<std::string> labels(name.labels().begin(), name.labels().end());
+  const std::vector<std::string_view> views = name.labels();
+  std::vector<std::string> labels(views.begin(), views.end());
   std::ranges::reverse(labels);
   return labels;
 }

@@ -43,7 +43,7 @@ TEST_P(TxtCodecTest, ThereAndBack) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(All, TxtCodecTest, testing::ValuesIn(kCases),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& instance) { return instance.param.name; });
 
 TEST(TxtCodecTest, LongTextsAreCutByOctetsNotByEscapes) {
   const TxtRecord record = MakeTxtRecord(std::string(256, '\xff'));
@@ -89,7 +89,7 @@ TEST(TxtCodecTest, RefusesWhatIsNotOfTheForm) {
 }
 
 TEST(TxtCodecTest, RefusesToSayWhatTheFormCannot) {
-  for (const std::string text : {std::string("\xff"), std::string("a\0b", 3), std::string("\t")}) {
+  for (const std::string& text : {std::string("\xff"), std::string("a\0b", 3), std::string("\t")}) {
     for (const TxtForm form : {TxtForm::kRaw, TxtForm::kOnePair}) {
       EXPECT_THAT(EncodeTxt(form, {{text}}), StatusIs(absl::StatusCode::kInvalidArgument));
     }

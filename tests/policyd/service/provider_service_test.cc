@@ -70,6 +70,30 @@ TEST_F(ProviderServiceTest, KeepsAnRfc2136Server) {
   EXPECT_EQ(ReasonOf(Create(request)), "FIELD_REQUIRED");
 }
 
+TEST_F(ProviderServiceTest, KeepsAHostWithItsSettings) {
+  v1::CreateDnsProviderRequest request;
+  request.set_dns_provider_id("gcp");
+  v1::HostedConfig& config = *request.mutable_dns_provider()->mutable_hosted();
+  config.set_type("googleclouddns");
+  config.set_secret("gcp.json");
+  (*config.mutable_settings())["project"] = "mail-dns";
+  ASSERT_EQ(ReasonOf(Create(request)), "");
+  EXPECT_EQ(created_.dns_provider().hosted().SerializeAsString(), config.SerializeAsString());
+  EXPECT_EQ(created_.dns_provider().provider_class(), v1::PROVIDER_CLASS_A);
+  request.set_dns_provider_id("gcp2");
+  (*config.mutable_settings())["projet"] = "typo";
+  grpc::Status status = Create(request);
+  EXPECT_EQ(ReasonOf(status), "FIELD_INVALID");
+  EXPECT_THAT(status.error_message(), HasSubstr("projet"));
+  config.clear_settings();
+  config.set_type("route66");
+  status = Create(request);
+  EXPECT_EQ(ReasonOf(status), "FIELD_INVALID");
+  EXPECT_THAT(status.error_message(), HasSubstr("cloudflare"));
+  config.clear_type();
+  EXPECT_EQ(ReasonOf(Create(request)), "FIELD_REQUIRED");
+}
+
 TEST_F(ProviderServiceTest, TheSecretIsAFileNameAndIsNeverRepeated) {
   v1::CreateDnsProviderRequest request = PowerDns();
   for (const char* wrong : {"c3VwZXIgc2VjcmV0IGtleQ==", "../../etc/shadow", "two words"}) {
