@@ -59,17 +59,16 @@ HostedRecord MakeHostedRecord(TxtForm form, std::string id, std::string raw, uin
 }
 
 void AddRecord(HostedRrSet& rrset, HostedRecord record) {
-  rrset.ttl_seconds = rrset.records.empty() ? record.ttl_seconds
-                                            : std::min(rrset.ttl_seconds, record.ttl_seconds);
+  rrset.ttl_seconds =
+      rrset.records.empty() ? record.ttl_seconds : std::min(rrset.ttl_seconds, record.ttl_seconds);
   rrset.records.push_back(std::move(record));
 }
 
 absl::Status CheckPrintable(const HostedRrSet& now, const std::vector<TxtRecord>& after) {
   for (const TxtRecord& record : after) {
     const std::string text = record.Joined();
-    const bool kept = std::ranges::any_of(now.records, [&](const HostedRecord& old) {
-      return old.txt && old.txt->Joined() == text;
-    });
+    const bool kept = std::ranges::any_of(
+        now.records, [&](const HostedRecord& old) { return old.txt && old.txt->Joined() == text; });
     if (!kept && std::ranges::any_of(text, [](char c) { return c < 0x20 || c > 0x7E; })) {
       return MakeError(absl::StatusCode::kInvalidArgument,
                        "only printable ASCII is written here: how the host would take another "
@@ -82,7 +81,8 @@ absl::Status CheckPrintable(const HostedRrSet& now, const std::vector<TxtRecord>
 absl::Status TakeLaterStep(ApiCall& call, std::string_view done,
                            const std::function<absl::Status()>& take) {
   absl::Status status = take();
-  while (status.code() == absl::StatusCode::kUnavailable && call.Pause(kPauseBetweenTries, status)) {
+  while (status.code() == absl::StatusCode::kUnavailable &&
+         call.Pause(kPauseBetweenTries, status)) {
     status = take();
   }
   if (status.ok()) return status;

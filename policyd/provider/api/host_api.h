@@ -94,7 +94,8 @@ absl::Status TakeLaterStep(ApiCall& call, std::string_view done,
 // Of an answer to a write that cannot be read.
 absl::Status UnknownAnswer(std::string_view what);
 
-// A credential of several parts: a line "key = value" each, in any order, with empty lines, comments
+// A credential of several parts: a line "key = value" each, in any order, with empty lines,
+// comments
 // (#, ;) and section headings between. Other keys are passed over.
 //   kInvalidArgument  one of `keys` is missing or there twice; the message names it, no value
 absl::StatusOr<std::map<std::string, Secret>> ParseSecretLines(

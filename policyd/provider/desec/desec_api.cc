@@ -81,8 +81,9 @@ absl::StatusOr<std::vector<Json>> DesecApi::List(ApiCall& call, std::string_view
   std::string cursor;  // as it came, escaped; none: the first page
   do {
     DMARCATE_RETURN_IF_ERROR(guard.Next(cursor));
-    DMARCATE_ASSIGN_OR_RETURN(const HttpResponse response,
-                              call.Read({.url = fmt::format("{}{}cursor={}", base_, path, cursor)}));
+    DMARCATE_ASSIGN_OR_RETURN(
+        const HttpResponse response,
+        call.Read({.url = fmt::format("{}{}cursor={}", base_, path, cursor)}));
     const Json body = ParseJson(response.body);
     if (!body.is_array()) return NotUnderstood("no list");
     all.insert(all.end(), body.begin(), body.end());
@@ -116,10 +117,9 @@ absl::StatusOr<std::vector<HostedZone>> DesecApi::FindZones(ApiCall& call, const
 absl::StatusOr<HostedRrSet> DesecApi::Read(ApiCall& call, const HostedZone& zone,
                                            const DomainName& owner) {
   const std::string subname = RelativeName(owner, zone.name, "");
-  DMARCATE_ASSIGN_OR_RETURN(
-      const std::vector<Json> sets,
-      List(call, fmt::format("/domains/{}/rrsets/?subname={}&type=TXT&", QueryEscape(zone.id),
-                             QueryEscape(subname))));
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<Json> sets,
+                            List(call, fmt::format("/domains/{}/rrsets/?subname={}&type=TXT&",
+                                                   QueryEscape(zone.id), QueryEscape(subname))));
   HostedRrSet rrset;
   for (const Json& set : sets) {
     if (StringAt(set, "subname") != subname || StringAt(set, "type") != "TXT") continue;
@@ -139,8 +139,8 @@ absl::Status DesecApi::Write(ApiCall& call, const HostedZone& zone, const Hosted
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<std::string> values,
                             KeepValues(now, change.after, TxtForm::kQuoted));
   const std::string sets = Domain(zone.id) + "rrsets/";
-  const std::string one = fmt::format(
-      "{}{}/TXT/", sets, QueryEscape(RelativeName(change.owner, zone.name, "@")));
+  const std::string one =
+      fmt::format("{}{}/TXT/", sets, QueryEscape(RelativeName(change.owner, zone.name, "@")));
   if (values.empty()) return call.Write({.method = "DELETE", .url = one}).status();
   Json body = {{"records", values}};
   if (!change.after.empty() && change.ttl_seconds != now.ttl_seconds) {

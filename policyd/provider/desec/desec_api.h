@@ -21,7 +21,8 @@
 
 namespace dmarcate {
 
-// Setting "api_url": of a deSEC of your own, "https://desec.io/api/v1" by default. `secret`: a token.
+// Setting "api_url": of a deSEC of your own, "https://desec.io/api/v1" by default. `secret`: a
+// token.
 absl::StatusOr<std::unique_ptr<ZoneApi>> OpenDesec(const HostedSettings& settings, Secret secret);
 
 }  // namespace dmarcate

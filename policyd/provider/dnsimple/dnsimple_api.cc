@@ -84,19 +84,18 @@ absl::StatusOr<std::string> DnsimpleApi::Zones(ApiCall& call) {
 }
 
 absl::StatusOr<std::vector<Json>> DnsimpleApi::List(ApiCall& call, const std::string& url) {
-  return ReadPages(call,
-                   {.url =
-                        [&](uint64_t page) {
-                          return fmt::format("{}page={}&per_page={}", url, page, kPerPage);
-                        },
-                    .more =
-                        [](const Json& body, uint64_t page) {
-                          return NumberAt(MemberOf(body, "pagination"), "total_pages").value_or(1) >
-                                 page;
-                        },
-                    .total = [](const Json& body) {
-                      return NumberAt(MemberOf(body, "pagination"), "total_entries");
-                    }});
+  return ReadPages(
+      call,
+      {.url =
+           [&](uint64_t page) { return fmt::format("{}page={}&per_page={}", url, page, kPerPage); },
+       .more =
+           [](const Json& body, uint64_t page) {
+             return NumberAt(MemberOf(body, "pagination"), "total_pages").value_or(1) > page;
+           },
+       .total =
+           [](const Json& body) {
+             return NumberAt(MemberOf(body, "pagination"), "total_entries");
+           }});
 }
 
 std::string ReadOnly(const Json& zone) {
@@ -136,10 +135,9 @@ absl::StatusOr<HostedRrSet> DnsimpleApi::Read(ApiCall& call, const HostedZone& z
                                               const DomainName& owner) {
   DMARCATE_ASSIGN_OR_RETURN(const std::string url, Zones(call));
   const std::string relative = RelativeName(owner, zone.name, "");
-  DMARCATE_ASSIGN_OR_RETURN(
-      const std::vector<Json> results,
-      List(call, fmt::format("{}/{}/records?name={}&type=TXT&", url, QueryEscape(zone.id),
-                             QueryEscape(relative))));
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<Json> results,
+                            List(call, fmt::format("{}/{}/records?name={}&type=TXT&", url,
+                                                   QueryEscape(zone.id), QueryEscape(relative))));
   HostedRrSet rrset;
   for (const Json& result : results) {
     const std::optional<std::string> id = IdAt(result, "id");

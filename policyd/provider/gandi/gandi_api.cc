@@ -132,8 +132,8 @@ absl::Status GandiApi::Write(ApiCall& call, const HostedZone& zone, const Hosted
   return call
       .Write({.method = now.records.empty() ? "POST" : "PUT",
               .url = one,
-              .body = ToText({{"rrset_ttl", std::clamp(ttl, kMinTtl, kMaxTtl)},
-                              {"rrset_values", values}})})
+              .body = ToText(
+                  {{"rrset_ttl", std::clamp(ttl, kMinTtl, kMaxTtl)}, {"rrset_values", values}})})
       .status();
 }
 

@@ -1,7 +1,7 @@
 // policyd/provider/gandi/gandi_api.h
-// Gandi LiveDNS: class C. A set is replaced as a whole, without a precondition. A new set is created:
-// that fails where one is already. Never writes to a name without a type, which would replace every
-// type of it.
+// Gandi LiveDNS: class C. A set is replaced as a whole, without a precondition. A new set is
+// created: that fails where one is already. Never writes to a name without a type, which would
+// replace every type of it.
 //
 // Limits, read 2026-11 at api.gandi.net/docs/livedns; the host enforces them, but for the TTL
 // nothing here counts:

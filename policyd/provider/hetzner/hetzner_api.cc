@@ -42,9 +42,9 @@ class HetznerApi final : public TokenApi {
     const Json body = ParseJson(response.body);
     const Json& error = MemberOf(body, "error");
     const std::string code = StringAt(error, "code").value_or("");
-    return ApiError{FailureOf(code, response.status),
-                    code.empty() ? "" : fmt::format("{}: {}", code,
-                                                    StringAt(error, "message").value_or(""))};
+    return ApiError{
+        FailureOf(code, response.status),
+        code.empty() ? "" : fmt::format("{}: {}", code, StringAt(error, "message").value_or(""))};
   }
   absl::StatusOr<std::vector<HostedZone>> ListZones(ApiCall& call) override {
     return Zones(call, "");
@@ -76,16 +76,15 @@ absl::StatusOr<std::vector<Json>> HetznerApi::List(ApiCall& call, std::string_vi
     return MemberOf(MemberOf(body, "meta"), "pagination");
   };
   return ReadPages(
-      call, {.url =
-                 [&](uint64_t page) {
-                   return fmt::format("{}{}page={}&per_page={}", kBase, path, page, kPerPage);
-                 },
-             .member = member,
-             .more =
-                 [&](const Json& body, uint64_t) {
-                   return NumberAt(pagination(body), "next_page").has_value();
-                 },
-             .total = [&](const Json& body) { return NumberAt(pagination(body), "total_entries"); }});
+      call,
+      {.url =
+           [&](uint64_t page) {
+             return fmt::format("{}{}page={}&per_page={}", kBase, path, page, kPerPage);
+           },
+       .member = member,
+       .more = [&](const Json& body,
+                   uint64_t) { return NumberAt(pagination(body), "next_page").has_value(); },
+       .total = [&](const Json& body) { return NumberAt(pagination(body), "total_entries"); }});
 }
 
 absl::StatusOr<std::vector<HostedZone>> HetznerApi::Zones(ApiCall& call, std::string_view filter) {
@@ -108,12 +107,11 @@ absl::StatusOr<std::vector<HostedZone>> HetznerApi::Zones(ApiCall& call, std::st
 absl::StatusOr<HostedRrSet> HetznerApi::Read(ApiCall& call, const HostedZone& zone,
                                              const DomainName& owner) {
   const std::string name = RelativeName(owner, zone.name, "@");
-  DMARCATE_ASSIGN_OR_RETURN(
-      const std::vector<Json> results,
-      List(call,
-           fmt::format("/zones/{}/rrsets?name={}&type=TXT&", QueryEscape(zone.id),
-                       QueryEscape(name)),
-           "rrsets"));
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<Json> results,
+                            List(call,
+                                 fmt::format("/zones/{}/rrsets?name={}&type=TXT&",
+                                             QueryEscape(zone.id), QueryEscape(name)),
+                                 "rrsets"));
   HostedRrSet rrset;
   for (const Json& result : results) {
     if (StringAt(result, "name") != name || StringAt(result, "type") != "TXT") continue;
@@ -191,9 +189,9 @@ absl::Status HetznerApi::Write(ApiCall& call, const HostedZone& zone, const Host
                                       .body = ToText({{"records", records}})}));
   if (change.after.empty() || ttl == now.ttl_seconds) return absl::OkStatus();
   return TakeLaterStep(call, "the records are set", [&] {
-    return Act(call, {.method = "POST",
-                      .url = one + "/actions/change_ttl",
-                      .body = ToText({{"ttl", ttl}})});
+    return Act(
+        call,
+        {.method = "POST", .url = one + "/actions/change_ttl", .body = ToText({{"ttl", ttl}})});
   });
 }
 

@@ -1,8 +1,8 @@
 // policyd/provider/hetzner/hetzner_api.h
 // Hetzner DNS by the Cloud API: class C. A set is replaced as a whole, without a precondition, and
-// comments of its records are sent back. A new set is created: that fails where one is already. What
-// is asked for is done by an action, which is awaited. The older DNS Console API, which is being
-// shut down, is another one and not spoken here.
+// comments of its records are sent back. A new set is created: that fails where one is already.
+// What is asked for is done by an action, which is awaited. The older DNS Console API, which is
+// being shut down, is another one and not spoken here.
 //
 // Limits, read 2026-11 at docs.hetzner.cloud/reference/cloud (zones, zone RRSets, actions, rate
 // limiting); the host enforces them, but for the TTL nothing here counts:

@@ -38,12 +38,13 @@ class LinodeApi final : public TokenApi {
  private:
   absl::StatusOr<std::vector<Json>> List(ApiCall& call, const std::string& url) {
     return ReadPages(
-        call,
-        {.url =
-             [&](uint64_t page) { return fmt::format("{}?page={}&page_size={}", url, page, kPerPage); },
-         .more = [](const Json& body,
-                    uint64_t page) { return NumberAt(body, "pages").value_or(1) > page; },
-         .total = [](const Json& body) { return NumberAt(body, "results"); }});
+        call, {.url =
+                   [&](uint64_t page) {
+                     return fmt::format("{}?page={}&page_size={}", url, page, kPerPage);
+                   },
+               .more = [](const Json& body,
+                          uint64_t page) { return NumberAt(body, "pages").value_or(1) > page; },
+               .total = [](const Json& body) { return NumberAt(body, "results"); }});
   }
 };
 
@@ -121,9 +122,8 @@ absl::Status LinodeApi::Write(ApiCall& call, const HostedZone& zone, const Hoste
     body["type"] = "TXT";
     body["name"] = RelativeName(change.owner, zone.name, "");
     body["ttl_sec"] = ttl;
-    DMARCATE_ASSIGN_OR_RETURN(
-        const HttpResponse response,
-        call.Write({.method = "POST", .url = records, .body = ToText(body)}));
+    DMARCATE_ASSIGN_OR_RETURN(const HttpResponse response,
+                              call.Write({.method = "POST", .url = records, .body = ToText(body)}));
     // Observed: a creation may pass the TTL over.
     const Json created = ParseJson(response.body);
     const std::optional<std::string> id = IdAt(created, "id");

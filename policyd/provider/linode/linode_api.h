@@ -1,6 +1,7 @@
 // policyd/provider/linode/linode_api.h
 // Linode (Akamai) DNS Manager: class B. A record is changed in place by its id, without a
-// precondition, and one at a time: a change of several that stops between them is of unknown outcome.
+// precondition, and one at a time: a change of several that stops between them is of unknown
+// outcome.
 //
 // Limits, read 2026-11 at techdocs.akamai.com/linode-api and observed by other clients
 // (reference/providers.md section 13); the host enforces them, but for the TTL nothing here counts:

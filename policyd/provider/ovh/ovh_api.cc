@@ -71,9 +71,12 @@ bool Fits(std::string_view id, std::string_view text) {
 absl::StatusOr<std::vector<RecordStep>> ForNative(std::vector<RecordStep> steps) {
   std::vector<RecordStep> updates, creations, deletions;
   for (RecordStep& step : steps) {
-    if (step.kind == RecordStep::Kind::kCreate) creations.push_back(std::move(step));
-    else if (step.kind == RecordStep::Kind::kDelete) deletions.push_back(std::move(step));
-    else if (!IsNative(step.id)) updates.push_back(std::move(step));
+    if (step.kind == RecordStep::Kind::kCreate)
+      creations.push_back(std::move(step));
+    else if (step.kind == RecordStep::Kind::kDelete)
+      deletions.push_back(std::move(step));
+    else if (!IsNative(step.id))
+      updates.push_back(std::move(step));
     else {
       DMARCATE_ASSIGN_OR_RETURN(const TxtRecord txt, DecodeTxt(TxtForm::kQuotedOrRaw, step.value));
       if (Fits(step.id, txt.Joined())) {
@@ -140,8 +143,7 @@ absl::Status OvhApi::Authorize(ApiCall& call, HttpRequest& request) {
     const std::lock_guard lock(mutex_);
     ahead_ = ahead;
   }
-  const std::string stamp =
-      std::to_string(absl::ToUnixSeconds(call.world().clock.Now() + *ahead));
+  const std::string stamp = std::to_string(absl::ToUnixSeconds(call.world().clock.Now() + *ahead));
   const std::string signature = Sha1Hex(fmt::format(
       "{}+{}+{}+{}+{}+{}", credential_.application_secret.Reveal(),
       credential_.consumer_key.Reveal(), request.method, request.url, request.body, stamp));

@@ -18,7 +18,9 @@ constexpr uint32_t kMinTtl = 600;
 constexpr uint32_t kMaxTtl = 2'147'483'647;
 
 ApiFailure FailureOfText(std::string_view said, ApiFailure by_status) {
-  const auto says = [&](std::string_view text) { return said.find(text) != std::string_view::npos; };
+  const auto says = [&](std::string_view text) {
+    return said.find(text) != std::string_view::npos;
+  };
   if (says("API key")) return ApiFailure::kCredential;
   if (says("opted in to API")) return ApiFailure::kNotHere;
   if (says("Invalid domain") || says("Invalid record ID")) return ApiFailure::kMissing;
@@ -33,7 +35,9 @@ class PorkbunApi final : public ZoneApi {
 
   ProviderClass provider_class() const override { return ProviderClass::kB; }
   std::string_view host() const override { return "porkbun"; }
-  std::vector<std::string> Secrets() const override { return {key_.Reveal(), secret_key_.Reveal()}; }
+  std::vector<std::string> Secrets() const override {
+    return {key_.Reveal(), secret_key_.Reveal()};
+  }
   absl::Status Authorize(ApiCall& call, HttpRequest& request) override;
   std::optional<ApiError> ErrorOf(const HttpResponse& response) const override;
   absl::StatusOr<std::vector<HostedZone>> ListZones(ApiCall& call) override;

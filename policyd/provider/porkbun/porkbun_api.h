@@ -1,6 +1,6 @@
 // policyd/provider/porkbun/porkbun_api.h
-// Porkbun DNS: class B. A record is changed in place by its id, without a precondition, and one at a
-// time: a change of several that stops between them is of unknown outcome. The calls that edit or
+// Porkbun DNS: class B. A record is changed in place by its id, without a precondition, and one at
+// a time: a change of several that stops between them is of unknown outcome. The calls that edit or
 // delete by name and type, which act on every TXT record of a name, are never used.
 //
 // Limits, read 2026-11 at porkbun.com/api/json/v3/documentation and observed by other clients

@@ -40,8 +40,7 @@ class VultrApi final : public TokenApi {
                      const RrSetChange& change) override;
 
  private:
-  absl::StatusOr<std::vector<Json>> List(ApiCall& call, const std::string& url,
-                                         const char* member);
+  absl::StatusOr<std::vector<Json>> List(ApiCall& call, const std::string& url, const char* member);
 };
 
 absl::StatusOr<std::vector<Json>> VultrApi::List(ApiCall& call, const std::string& url,
@@ -56,7 +55,8 @@ absl::StatusOr<std::vector<Json>> VultrApi::List(ApiCall& call, const std::strin
              .member = member,
              .more =
                  [&](const Json& body, uint64_t) {
-                   cursor = StringAt(MemberOf(MemberOf(body, "meta"), "links"), "next").value_or("");
+                   cursor =
+                       StringAt(MemberOf(MemberOf(body, "meta"), "links"), "next").value_or("");
                    return !cursor.empty();
                  },
              .total = [](const Json& body) { return NumberAt(MemberOf(body, "meta"), "total"); }});

@@ -6,8 +6,8 @@
 // section 14); the host enforces them, nothing here counts:
 //   30 requests a second for an address; 429 or 503 over that; 500 domains or records a page
 //   the address that asks must be on the allow-list of the key
-//   a text has one pair of quotes around it and no quote inside. Where it is cut is the choice of the
-//   host. No limits of a TTL are stated
+//   a text has one pair of quotes around it and no quote inside. Where it is cut is the choice of
+//   the host. No limits of a TTL are stated
 
 #ifndef DMARCATE_POLICYD_PROVIDER_VULTR_VULTR_API_H_
 #define DMARCATE_POLICYD_PROVIDER_VULTR_VULTR_API_H_

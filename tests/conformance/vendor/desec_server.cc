@@ -92,8 +92,8 @@ std::optional<HttpResponse> DesecServer::Keep(VendorZone& zone, const DomainName
     return JsonResponse(400, {{"ttl", {"Ensure this value is greater than or equal to 3600."}}});
   }
   if (IsAlias(zone, owner)) {
-    return JsonResponse(400, {{"non_field_errors",
-                               {"RRset with conflicting type present: database (CNAME)."}}});
+    return JsonResponse(
+        400, {{"non_field_errors", {"RRset with conflicting type present: database (CNAME)."}}});
   }
   if (records.empty()) return ErrorResponse(400, "records: empty");
   std::vector<VendorRecord> kept;
@@ -126,12 +126,14 @@ HttpResponse DesecServer::Page(const VendorRequest& request, const Json& all) co
   const std::string cursor = request.Query("cursor");
   const size_t size = PageSize(500);
   const size_t page = cursor.empty() ? 1 : NumberIn(cursor.substr(1));
-  if (page < 1 || (!cursor.empty() && cursor[0] != ':')) return ErrorResponse(404, "Invalid cursor.");
+  if (page < 1 || (!cursor.empty() && cursor[0] != ':'))
+    return ErrorResponse(404, "Invalid cursor.");
   HttpResponse response = JsonResponse(200, PageOf(all, page, size));
   if (page * size < all.size()) {
     response.headers.push_back(
-        {"Link", fmt::format("<{0}{1}?cursor=>; rel=\"first\", <{0}{1}?cursor=%3A{2}>; rel=\"next\"",
-                             origin_, request.path, page + 1)});
+        {"Link",
+         fmt::format("<{0}{1}?cursor=>; rel=\"first\", <{0}{1}?cursor=%3A{2}>; rel=\"next\"",
+                     origin_, request.path, page + 1)});
   }
   return response;
 }

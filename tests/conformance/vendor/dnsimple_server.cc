@@ -48,7 +48,8 @@ HttpResponse DnsimpleServer::Serve(const VendorRequest& request) {
   if (at.size() < 2 || at[1] != "records") return NotUnderstood(request, "no such path");
   if (records_forbidden()) return ErrorResponse(403, "Permission Denied");
   if (at.size() == 2 && request.method == "GET") {
-    if (!HasQuery(request, {"page", "per_page", "name", "type"})) return ErrorResponse(400, "query");
+    if (!HasQuery(request, {"page", "per_page", "name", "type"}))
+      return ErrorResponse(400, "query");
     Json all = Json::array();
     for (const VendorRecord& record : zone->records) {
       if (record.type == request.Query("type") &&

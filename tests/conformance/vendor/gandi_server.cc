@@ -60,18 +60,19 @@ HttpResponse GandiServer::Serve(const VendorRequest& request) {
   };
   const bool there = std::ranges::any_of(zone->records, of_set);
   if (!there && (method == "GET" || method == "DELETE")) {
-    return JsonResponse(404, {{"cause", "Not Found"},
-                              {"code", 404},
-                              {"message", "Can't find the DNS record " + at[2] + "/TXT in the zone"},
-                              {"object", "dns-record"}});
+    return JsonResponse(404,
+                        {{"cause", "Not Found"},
+                         {"code", 404},
+                         {"message", "Can't find the DNS record " + at[2] + "/TXT in the zone"},
+                         {"object", "dns-record"}});
   }
   if (method == "GET") {
     Json set = {{"rrset_name", at[2]}, {"rrset_type", "TXT"}, {"rrset_values", Json::array()}};
     for (const VendorRecord& record : zone->records) {
       if (!of_set(record)) continue;
       set["rrset_ttl"] = record.ttl;
-      set["rrset_values"].push_back(
-          record.raw.empty() ? TxtRecord{record.strings}.ToPresentation() : record.raw);
+      set["rrset_values"].push_back(record.raw.empty() ? TxtRecord{record.strings}.ToPresentation()
+                                                       : record.raw);
     }
     return JsonResponse(200, set);
   }

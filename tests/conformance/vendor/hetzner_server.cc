@@ -207,7 +207,9 @@ Json HetznerServer::ShowAction(const std::string& id) const {
   }
   return {{"id", std::stoll(id)},
           {"command", action.command},
-          {"status", running ? "running" : action.fails ? "error" : "success"},
+          {"status", running        ? "running"
+                     : action.fails ? "error"
+                                    : "success"},
           {"progress", running ? 50 : 100},
           {"started", "2016-01-30T23:55:00+00:00"},
           {"finished", nullptr},
@@ -246,10 +248,14 @@ Json HetznerServer::ShowZone(const VendorZone& zone) const {
 Json HetznerServer::ShowSet(const VendorZone& zone, const DomainName& owner,
                             const std::string& type) const {
   const std::string name = RelativeTo(zone, owner, "@");
-  Json set = {{"id", name + "/" + type},  {"name", name},
-              {"type", type},             {"ttl", nullptr},
-              {"labels", Json::object()}, {"protection", {{"change", false}}},
-              {"records", Json::array()}, {"zone", std::stoll(zone.id)}};
+  Json set = {{"id", name + "/" + type},
+              {"name", name},
+              {"type", type},
+              {"ttl", nullptr},
+              {"labels", Json::object()},
+              {"protection", {{"change", false}}},
+              {"records", Json::array()},
+              {"zone", std::stoll(zone.id)}};
   for (const VendorRecord& record : zone.records) {
     if (record.owner != owner || record.type != type) continue;
     if (!record.extra.value("default_ttl", false)) set["ttl"] = record.ttl;

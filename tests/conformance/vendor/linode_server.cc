@@ -10,8 +10,8 @@ namespace {
 
 uint32_t RoundUp(uint32_t ttl) {
   if (ttl == 0) return 0;
-  for (const uint32_t allowed : {300u, 3600u, 7200u, 14400u, 28800u, 57600u, 86400u, 172800u,
-                                 345600u, 604800u, 1209600u}) {
+  for (const uint32_t allowed :
+       {300u, 3600u, 7200u, 14400u, 28800u, 57600u, 86400u, 172800u, 345600u, 604800u, 1209600u}) {
     if (ttl <= allowed) return allowed;
   }
   return 2419200;

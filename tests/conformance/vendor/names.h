@@ -23,7 +23,7 @@ inline std::string RelativeTo(const VendorZone& zone, const DomainName& owner,
 inline DomainName OwnerIn(const VendorZone& zone, const std::string& name, std::string_view apex) {
   if (name == apex) return zone.name;
   const auto owner = DomainName::Parse(name + "." + zone.name.text());
-  if (!owner.ok()) throw Json::other_error::create(599, "no name: " + name, Json());
+  if (!owner.ok()) throw Json::other_error::create(599, "no name: " + name, nullptr);
   return *owner;
 }
 

@@ -114,12 +114,18 @@ HttpResponse Ns1Server::Keep(const VendorRequest& request, VendorZone& zone,
 }
 
 Json Ns1Server::Show(const VendorZone& zone, const DomainName& owner) const {
-  Json set = {{"id", "520519509f782d58bb4df41b"}, {"zone", zone.name.text()},
-              {"domain", owner.text()},           {"type", "TXT"},
-              {"ttl", 3600},                      {"answers", Json::array()},
-              {"filters", Json::array()},         {"regions", Json::object()},
-              {"meta", Json::object()},           {"link", nullptr},
-              {"tier", 1},                        {"use_client_subnet", true}};
+  Json set = {{"id", "520519509f782d58bb4df41b"},
+              {"zone", zone.name.text()},
+              {"domain", owner.text()},
+              {"type", "TXT"},
+              {"ttl", 3600},
+              {"answers", Json::array()},
+              {"filters", Json::array()},
+              {"regions", Json::object()},
+              {"meta", Json::object()},
+              {"link", nullptr},
+              {"tier", 1},
+              {"use_client_subnet", true}};
   for (const VendorRecord& record : zone.records) {
     if (record.owner != owner || record.type != "TXT") continue;
     set["ttl"] = record.ttl;

@@ -94,9 +94,9 @@ HttpResponse OvhServer::Write(const VendorRequest& request, VendorZone& zone,
   }
   const Json in = Json::parse(request.body);
   VendorRecord record = id.empty() ? VendorRecord{} : *found;
-  if (const std::string key =
-          id.empty() ? UnknownMember(in, {"fieldType", "subDomain", "target", "ttl"})
-                     : UnknownMember(in, {"subDomain", "target", "ttl"});
+  if (const std::string key = id.empty()
+                                  ? UnknownMember(in, {"fieldType", "subDomain", "target", "ttl"})
+                                  : UnknownMember(in, {"subDomain", "target", "ttl"});
       !key.empty()) {
     return NotUnderstood(request, "unknown member " + key);
   }

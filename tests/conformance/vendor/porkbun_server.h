@@ -1,7 +1,7 @@
 // tests/conformance/vendor/porkbun_server.h
 // The JSON API v3 of Porkbun as far as domains and their records go
-// (porkbun.com/api/json/v3/documentation, read 2026-11). Every request is a POST with the keys in its
-// body; every number is a text.
+// (porkbun.com/api/json/v3/documentation, read 2026-11). Every request is a POST with the keys in
+// its body; every number is a text.
 
 #ifndef DMARCATE_TESTS_CONFORMANCE_VENDOR_PORKBUN_SERVER_H_
 #define DMARCATE_TESTS_CONFORMANCE_VENDOR_PORKBUN_SERVER_H_

@@ -108,11 +108,11 @@ HttpResponse VultrServer::Page(const VendorRequest& request, const char* member,
   const size_t size = PageSize(wanted);
   const bool more = page * size < all.size();
   return JsonResponse(
-      200, {{member, PageOf(all, page, size)},
-            {"meta",
-             {{"total", all.size()},
-              {"links", {{"next", more ? "bmV4dA==" + std::to_string(page + 1) : ""},
-                         {"prev", ""}}}}}});
+      200,
+      {{member, PageOf(all, page, size)},
+       {"meta",
+        {{"total", all.size()},
+         {"links", {{"next", more ? "bmV4dA==" + std::to_string(page + 1) : ""}, {"prev", ""}}}}}});
 }
 
 Json VultrServer::Show(const VendorZone& zone, const VendorRecord& record) const {
