@@ -162,6 +162,16 @@ TEST(LinodeTest, ASecondaryZoneIsRefusedUnwritten) {
   EXPECT_EQ(bench.server.writes(), 0);
 }
 
+TEST(LinodeTest, ScopesThatAreMissingOrTooManyAreFound) {
+  Bench bench("linode", std::make_unique<testing_support::LinodeServer>(kToken));
+  EXPECT_THAT(bench.host.provider().Test().warnings, testing::IsEmpty());
+  bench.server.SetScopes("domains:read_write linodes:read_only");
+  EXPECT_THAT(bench.host.provider().Test().warnings,
+              testing::ElementsAre(HasSubstr("linodes:read_only")));
+  bench.server.SetScopes("domains:read_only");
+  EXPECT_EQ(bench.host.provider().Test().state, ProviderTest::State::kCredentialRefused);
+}
+
 TEST(DnsimpleTest, RecordsThatAreNotOnesOwn) {
   Bench bench("dnsimple", std::make_unique<testing_support::DnsimpleServer>(kToken));
   bench.server.AddRecord({.owner = bench.owner, .raw = "ALIAS for www.example.test"});
@@ -295,6 +305,27 @@ TEST(OvhTest, ARefreshThatFailsIsUnknownAndMadeUpFor) {
   EXPECT_THAT(bench.Apply({}, {"one"}), IsOk());
   EXPECT_THAT(bench.server.Published(bench.owner), testing::ElementsAre("one"));
   EXPECT_EQ(bench.server.writes(), 1);
+}
+
+TEST(OvhTest, RulesThatAreMissingOrTooManyAreFound) {
+  const auto rule = [](const char* method, const char* path) {
+    return Json::object({{"method", method}, {"path", path}});
+  };
+  Ovh bench;
+  EXPECT_THAT(bench.host.provider().Test().warnings, testing::IsEmpty());
+  bench.server.SetRules({rule("GET", "/*"), rule("POST", "/*"), rule("PUT", "/domain/*/record/*"),
+                         rule("DELETE", "/domain/zone/example.test/*")});
+  ProviderTest test = bench.host.provider().Test();
+  EXPECT_EQ(test.state, ProviderTest::State::kWorking) << test.message;
+  EXPECT_THAT(test.warnings, testing::ElementsAre(testing::AllOf(
+                                 HasSubstr("POST /*"), testing::Not(HasSubstr("DELETE")))));
+  bench.server.SetRules({rule("GET", "/domain/zone/*"), rule("POST", "/domain/zone/*/record"),
+                         rule("PUT", "/domain/zone/other.test/*")});
+  test = bench.host.provider().Test();
+  EXPECT_EQ(test.state, ProviderTest::State::kCredentialRefused);
+  EXPECT_THAT(test.message,
+              testing::AllOf(HasSubstr("PUT"), HasSubstr("DELETE"), HasSubstr("/refresh"),
+                             testing::Not(HasSubstr("POST /domain/zone/example.test/record"))));
 }
 
 TEST(OvhTest, NativeRecordsKeepTheirTypeWhereTheTextFits) {

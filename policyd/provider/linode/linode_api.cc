@@ -34,6 +34,7 @@ class LinodeApi final : public TokenApi {
                                    const DomainName& owner) override;
   absl::Status Write(ApiCall& call, const HostedZone& zone, const HostedRrSet& now,
                      const RrSetChange& change) override;
+  void Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) override;
 
  private:
   absl::StatusOr<std::vector<Json>> List(ApiCall& call, const std::string& url) {
@@ -137,6 +138,31 @@ absl::Status LinodeApi::Write(ApiCall& call, const HostedZone& zone, const Hoste
           .status();
     });
   });
+}
+
+// Every answer says what the token may do: "domains:read_write linodes:read_only", or "*".
+void LinodeApi::Probe(ApiCall& call, const std::vector<HostedZone>&, ProviderTest& test) {
+  const absl::StatusOr<HttpResponse> response =
+      call.Read({.url = fmt::format("{}/domains?page=1&page_size={}", kBase, kPerPage)});
+  if (!response.ok()) return;
+  const std::string header(response->Header("x-oauth-scopes").value_or(""));
+  if (header.empty()) return;
+  bool may_write = false;
+  std::vector<std::string> excess;
+  for (const std::string_view scope : Split(header, ' ')) {
+    if (scope.empty() || scope == "domains:read_only") continue;
+    const bool domains = scope == "domains:read_write";
+    may_write = may_write || domains || scope == "*";
+    if (!domains) excess.emplace_back(scope);
+  }
+  if (!may_write) {
+    test.state = ProviderTest::State::kCredentialRefused;
+    test.message = "linode: the token may not change records; give it the scope domains:read_write";
+  }
+  if (!excess.empty()) {
+    test.warnings.push_back(fmt::format("the token may do more than is needed: {}",
+                                        EscapeForTerminal(Join(excess, ", "))));
+  }
 }
 
 }  // namespace

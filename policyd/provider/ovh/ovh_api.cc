@@ -113,6 +113,7 @@ class OvhApi final : public ZoneApi, public ZonePublisher {
                                    const DomainName& owner) override;
   absl::Status Write(ApiCall& call, const HostedZone& zone, const HostedRrSet& now,
                      const RrSetChange& change) override;
+  void Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) override;
   // Repeated by itself. kUnknown where the last attempt fails.
   absl::Status Publish(ApiCall& call, const HostedZone& zone) override;
 
@@ -240,6 +241,56 @@ absl::Status OvhApi::Write(ApiCall& call, const HostedZone& zone, const HostedRr
   if (!status.ok() && status.code() != absl::StatusCode::kUnknown) return status;
   const absl::Status refreshed = Publish(call, zone);
   return status.ok() ? refreshed : status;
+}
+
+// A rule of a consumer key: a method, and a path in which * stands for any text.
+bool Covers(std::string_view rule, std::string_view path) {
+  const size_t star = rule.find('*');
+  if (star == std::string_view::npos) return rule == path;
+  if (!path.starts_with(rule.substr(0, star))) return false;
+  path.remove_prefix(star);
+  rule.remove_prefix(star + 1);
+  for (;; path.remove_prefix(1)) {
+    if (Covers(rule, path)) return true;
+    if (path.empty()) return false;
+  }
+}
+
+void OvhApi::Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) {
+  const absl::StatusOr<HttpResponse> response =
+      call.Read({.url = base_ + "/auth/currentCredential"});
+  if (!response.ok()) return;
+  const Json body = ParseJson(response->body);
+  const Json& rules = MemberOf(body, "rules");
+  if (!rules.is_array() || rules.size() > 1000) return;
+  std::vector<std::string> missing, excess;
+  for (const auto& [method, path] :
+       {std::pair("POST", "/record"), std::pair("PUT", "/record/1"),
+        std::pair("DELETE", "/record/1"), std::pair("POST", "/refresh")}) {
+    const std::string wanted = fmt::format("/domain/zone/{}{}", zones.front().id, path);
+    if (std::ranges::none_of(rules, [&](const Json& rule) {
+          return StringAt(rule, "method") == method &&
+                 Covers(StringAt(rule, "path").value_or("").substr(0, 200), wanted);
+        })) {
+      missing.push_back(fmt::format("{} {}", method, wanted));
+    }
+  }
+  for (const Json& rule : rules) {
+    const std::string path = StringAt(rule, "path").value_or("");
+    if (!path.starts_with("/domain/zone/") && path != "/domain/zone" &&
+        path != "/auth/currentCredential") {
+      excess.push_back(fmt::format("{} {}", StringAt(rule, "method").value_or(""), path));
+    }
+  }
+  if (!missing.empty()) {
+    test.state = ProviderTest::State::kCredentialRefused;
+    test.message = fmt::format("ovh: the consumer key may not change records: it lacks {}",
+                               EscapeForTerminal(Join(missing, ", ")));
+  }
+  if (!excess.empty()) {
+    test.warnings.push_back(fmt::format("the consumer key may do more than is needed: {}",
+                                        EscapeForTerminal(Join(excess, ", "))));
+  }
 }
 
 }  // namespace

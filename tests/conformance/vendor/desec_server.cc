@@ -88,7 +88,8 @@ HttpResponse DesecServer::Serve(const VendorRequest& request) {
 
 std::optional<HttpResponse> DesecServer::Keep(VendorZone& zone, const DomainName& owner,
                                               const Json& records, uint32_t ttl) {
-  if (ttl < kMinimumTtl || ttl > 86'400) {
+  const Json kept_ttl = ShowSet(zone, owner, "TXT")["ttl"];  // from before there was a minimum
+  if ((ttl < kMinimumTtl && ttl != kept_ttl) || ttl > 86'400) {
     return JsonResponse(400, {{"ttl", {"Ensure this value is greater than or equal to 3600."}}});
   }
   if (IsAlias(zone, owner)) {

@@ -115,10 +115,13 @@ HttpResponse LinodeServer::Page(const VendorRequest& request, const Json& all) c
   const size_t wanted = NumberIn(request.Query("page_size"));
   if (page < 1 || wanted < 25 || wanted > 500) return NotUnderstood(request, "page out of range");
   const size_t size = PageSize(wanted);
-  return JsonResponse(200, {{"data", PageOf(all, page, size)},
-                            {"page", page},
-                            {"pages", std::max<size_t>(1, (all.size() + size - 1) / size)},
-                            {"results", all.size()}});
+  HttpResponse response =
+      JsonResponse(200, {{"data", PageOf(all, page, size)},
+                         {"page", page},
+                         {"pages", std::max<size_t>(1, (all.size() + size - 1) / size)},
+                         {"results", all.size()}});
+  response.headers.push_back({"X-OAuth-Scopes", scopes_});
+  return response;
 }
 
 Json LinodeServer::Show(const VendorZone& zone, const VendorRecord& record) const {

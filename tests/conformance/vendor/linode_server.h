@@ -17,6 +17,8 @@ class LinodeServer final : public VendorServer {
   explicit LinodeServer(std::string token) : token_(std::move(token)) {}
   // Creations pass the TTL over, as observed.
   void IgnoreTtlOfCreations() { ignore_ttl_ = true; }
+  // What the token may do, as every answer says.
+  void SetScopes(std::string scopes) { scopes_ = std::move(scopes); }
   HttpResponse ErrorResponse(int status, std::string_view message) const override;
 
  protected:
@@ -28,6 +30,7 @@ class LinodeServer final : public VendorServer {
   HttpResponse Write(const VendorRequest& request, VendorZone& zone, const std::string& id);
   Json Show(const VendorZone& zone, const VendorRecord& record) const;
   const std::string token_;
+  std::string scopes_ = "domains:read_write";
   bool ignore_ttl_ = false;
 };
 

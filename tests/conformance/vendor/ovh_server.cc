@@ -42,6 +42,9 @@ HttpResponse OvhServer::Serve(const VendorRequest& request) {
   if (!request.body.empty() && request.Header("Content-Type") != "application/json") {
     return NotUnderstood(request, "the body is not declared as JSON");
   }
+  if (request.path == "/1.0/auth/currentCredential" && request.method == "GET") {
+    return JsonResponse(200, {{"status", "validated"}, {"rules", rules_}});
+  }
   std::vector<std::string> at(request.segments.begin() + 1, request.segments.end());
   if (at.size() < 2 || at[0] != "domain" || at[1] != "zone") {
     return NotUnderstood(request, "no such path");

@@ -27,6 +27,8 @@ class OvhServer final : public VendorServer {
   HttpResponse Forbidden() const { return ErrorResponse(403, "This call has not been granted"); }
   // The time of the host.
   void SetClock(std::function<absl::Time()> now) { now_ = std::move(now); }
+  // What the consumer key may do: {method, path} each.
+  void SetRules(Json rules) { rules_ = std::move(rules); }
   // What the name servers say, as of the last refresh.
   std::vector<std::string> Published(const DomainName& owner) const;
   int refreshes() const { return refreshes_; }
@@ -42,6 +44,11 @@ class OvhServer final : public VendorServer {
   std::function<absl::Time()> now_ = [] { return absl::FromUnixSeconds(1800000000); };
   std::vector<VendorZone> published_;
   int refreshes_ = 0;
+  Json rules_ = {{{"method", "GET"}, {"path", "/domain/zone"}},
+                 {{"method", "GET"}, {"path", "/domain/zone/*"}},
+                 {{"method", "POST"}, {"path", "/domain/zone/*"}},
+                 {{"method", "PUT"}, {"path", "/domain/zone/*"}},
+                 {{"method", "DELETE"}, {"path", "/domain/zone/*"}}};
 };
 
 }  // namespace dmarcate::testing_support
