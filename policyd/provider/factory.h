@@ -42,6 +42,12 @@ class ProviderFactory {
 //   azuredns        tenant_id, client_id, subscription_id, resource_group, cloud; secret: a client
 //                   secret
 //   digitalocean    -; secret: an API token
+//   hetzner, gandi, linode, vultr, ns1
+//                   -; secret: a token or an API key
+//   desec           api_url; secret: a token
+//   dnsimple        account, environment; secret: an access token
+//   porkbun         -; secret: lines apikey, secretapikey
+//   ovh             endpoint; secret: lines application_key, application_secret, consumer_key
 class RealProviderFactory final : public ProviderFactory {
  public:
   // Both must outlive the factory and every provider that it opened.

@@ -6,9 +6,18 @@
 #include "lib/base/status_macros.h"
 #include "policyd/provider/azure/azure_api.h"
 #include "policyd/provider/cloudflare/cloudflare_api.h"
+#include "policyd/provider/desec/desec_api.h"
 #include "policyd/provider/digitalocean/digitalocean_api.h"
+#include "policyd/provider/dnsimple/dnsimple_api.h"
+#include "policyd/provider/gandi/gandi_api.h"
 #include "policyd/provider/googleclouddns/google_api.h"
+#include "policyd/provider/hetzner/hetzner_api.h"
+#include "policyd/provider/linode/linode_api.h"
+#include "policyd/provider/ns1/ns1_api.h"
+#include "policyd/provider/ovh/ovh_api.h"
+#include "policyd/provider/porkbun/porkbun_api.h"
 #include "policyd/provider/route53/route53_api.h"
+#include "policyd/provider/vultr/vultr_api.h"
 
 namespace dmarcate {
 namespace {
@@ -45,6 +54,32 @@ const std::vector<HostedType>& HostedTypes() {
         {"cloud", kOptional, "public (default), china or usgovernment"}},
        &OpenAzureDns},
       {"digitalocean", ProviderClass::kB, "an API token", {}, &OpenDigitalOcean},
+      {"hetzner", ProviderClass::kC, "an API token of the project", {}, &OpenHetzner},
+      {"desec",
+       ProviderClass::kC,
+       "a token",
+       {{"api_url", kOptional, "of a deSEC of your own"}},
+       &OpenDesec},
+      {"gandi", ProviderClass::kC, "a personal access token", {}, &OpenGandi},
+      {"linode", ProviderClass::kB, "a personal access token", {}, &OpenLinode},
+      {"dnsimple",
+       ProviderClass::kB,
+       "an access token",
+       {{"account", kOptional, "the number of the account; by default the one of the token"},
+        {"environment", kOptional, "production (default) or sandbox"}},
+       &OpenDnsimple},
+      {"vultr", ProviderClass::kB, "an API key", {}, &OpenVultr},
+      {"ns1", ProviderClass::kC, "an API key", {}, &OpenNs1},
+      {"porkbun",
+       ProviderClass::kB,
+       "two lines: apikey = ..., secretapikey = ...",
+       {},
+       &OpenPorkbun},
+      {"ovh",
+       ProviderClass::kB,
+       "three lines: application_key, application_secret, consumer_key",
+       {{"endpoint", kOptional, "eu (default), ca or us"}},
+       &OpenOvh},
   };
   return kTypes;
 }

@@ -1,7 +1,5 @@
 // Both suites on every adapter for a host's HTTP API, over the vendor's rules in this process.
 
-#include "tests/conformance/vendor_conformance.h"
-
 #include <algorithm>
 #include <memory>
 
@@ -10,18 +8,10 @@
 #include "tests/conformance/vendor/digitalocean_server.h"
 #include "tests/conformance/vendor/google_server.h"
 #include "tests/conformance/vendor/route53_server.h"
+#include "tests/conformance/vendor_suites.h"
 
 namespace dmarcate {
 namespace {
-
-// Both suites over what `Make` makes.
-template <std::unique_ptr<VendorHost> (*Make)()>
-std::unique_ptr<ProviderUnderTest> AsProvider() {
-  return Make();
-}
-#define DMARCATE_VENDOR(Name)                                                                  \
-  INSTANTIATE_TEST_SUITE_P(Name, ProviderConformanceTest, testing::Values(&AsProvider<Name>)); \
-  INSTANTIATE_TEST_SUITE_P(Name, VendorConformanceTest, testing::Values(&Name))
 
 std::unique_ptr<VendorHost> Cloudflare() {
   VendorSetup setup{

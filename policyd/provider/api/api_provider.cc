@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "policyd/provider/api/host_api.h"
 
 namespace dmarcate {
 namespace {
@@ -87,7 +88,10 @@ absl::Status ApiProvider::CompareAndWrite(ApiCall& call, const HostedZone& zone,
                                           const RrSetChange& change, bool& written) {
   DMARCATE_ASSIGN_OR_RETURN(const HostedRrSet now, Read(call, zone, change.owner));
   const std::vector<TxtRecord> records = Decoded(now);
-  if (SameTexts(records, change.after)) return absl::OkStatus();
+  if (SameTexts(records, change.after)) {
+    auto* const publisher = dynamic_cast<ZonePublisher*>(api_.get());
+    return publisher == nullptr ? absl::OkStatus() : publisher->Publish(call, zone);
+  }
   if (!SameTexts(records, change.before)) {
     return MakeError(absl::StatusCode::kAborted, fmt::format("{}: {} no longer holds what was read",
                                                              api_->host(), change.owner.text()));
