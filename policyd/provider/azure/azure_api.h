@@ -2,9 +2,9 @@
 // Azure DNS: class A. A set is replaced or deleted under the condition that its ETag is the one
 // that was read (If-Match), and created under the condition that there is none (If-None-Match: *).
 //
-// Limits, read 2026-11 at learn.microsoft.com/azure/azure-resource-manager/management
-// /azure-subscription-service-limits (Azure DNS) and /rest/api/dns; the host enforces them, but for
-// the TTL nothing here counts:
+// Limits as of 2026-11, to be checked at
+// learn.microsoft.com/azure/azure-resource-manager/management /azure-subscription-service-limits
+// (Azure DNS) and /rest/api/dns; the host enforces them, but for the TTL nothing here counts:
 //   10,000 sets a zone, 20 records a set; 500 reads and 200 writes of sets in 5 minutes a zone
 //   4,096 characters for all texts of a set (1,024 in national clouds), strings of 255; none is
 //   empty TTL 1 to 2,147,483,647 s

@@ -3,7 +3,7 @@
 // records in one batch, which is one transaction in the database of the API. Its servers take the
 // records over one by one.
 //
-// Limits, read 2026-11 at developers.cloudflare.com/api/resources/dns and
+// Limits as of 2026-11, to be checked at developers.cloudflare.com/api/resources/dns and
 // /fundamentals/api/reference /limits; the host enforces them, nothing here counts:
 //   1,200 requests in 5 minutes for a user over all tokens, then 429 for up to 5 minutes
 //   50 zones, 100 records (5,000 at most) a page; 200 changes in a batch (free plans)

@@ -2,8 +2,8 @@
 // deSEC: class C. A set is replaced as a whole, without a precondition. A new set is created: that
 // fails where one is already. What is accepted is signed and published in seconds.
 //
-// Limits, read 2026-11 at desec.readthedocs.io (dns/rrsets, rate-limits); the host enforces them,
-// but for the TTL nothing here counts:
+// Limits as of 2026-11, to be checked at desec.readthedocs.io (dns/rrsets, rate-limits); the host
+// enforces them, but for the TTL nothing here counts:
 //   of one domain about 2 writes a second, 15 a minute, 100 an hour, 300 a day; reads 10 a second,
 //   50 a minute; 2,000 requests a day for an account. Retry-After may be hours: it is shown
 //   TTL from the minimum of the domain (often 3,600 s) to 86,400 s

@@ -3,8 +3,9 @@
 // API takes one record at a time: a change of several is several writes, and one that stops between
 // them is of unknown outcome.
 //
-// Limits, read 2026-11 at docs.digitalocean.com/reference/api and observed by other clients
-// (reference/providers.md section 6); the host enforces them, but for the TTL nothing here counts:
+// Limits as of 2026-11, to be checked at docs.digitalocean.com/reference/api and observed by other
+// clients (reference/providers.md section 6); the host enforces them, but for the TTL nothing here
+// counts:
 //   5,000 requests an hour and 250 a minute for a token; then 429
 //   200 zones or records a page; TTL of 30 s at least
 //   a text of about 509 octets as quoted: an RSA-2048 key fits, a 4096 one does not

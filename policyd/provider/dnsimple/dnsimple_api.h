@@ -3,7 +3,7 @@
 // time (batches are for some plans only): a change of several that stops between them is of unknown
 // outcome.
 //
-// Limits, read 2026-11 at developer.dnsimple.com/v2 and observed by other clients
+// Limits as of 2026-11, to be checked at developer.dnsimple.com/v2, as other clients observed them
 // (reference/providers.md section 11); the host enforces them, but for the TTL and the octets
 // nothing here counts:
 //   2,400 requests an hour; 100 zones or records a page

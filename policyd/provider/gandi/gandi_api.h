@@ -3,8 +3,8 @@
 // created: that fails where one is already. Never writes to a name without a type, which would
 // replace every type of it.
 //
-// Limits, read 2026-11 at api.gandi.net/docs/livedns; the host enforces them, but for the TTL
-// nothing here counts:
+// Limits as of 2026-11, to be checked at api.gandi.net/docs/livedns; the host enforces them, but
+// for the TTL nothing here counts:
 //   1,000 requests a minute for an address; 100 domains a page
 //   TTL 300 to 2,592,000 s
 //   a text is quoted strings; text without quotes would be cut at blanks

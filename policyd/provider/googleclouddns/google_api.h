@@ -3,8 +3,8 @@
 // and adds the new one; the host refuses it if the set is another. Never PATCH on a set, which has
 // no such guard.
 //
-// Limits, read 2026-11 at cloud.google.com/dns/quotas and /dns/docs/reference/rest/v1; the host
-// enforces them, nothing here counts:
+// Limits as of 2026-11, to be checked at cloud.google.com/dns/quotas and
+// /dns/docs/reference/rest/v1; the host enforces them, nothing here counts:
 //   quota by project and minute; then 403 rateLimitExceeded or 429
 //   1,000 additions, 1,000 deletions and 100,000 octets of data in a change
 //   tokens of one hour

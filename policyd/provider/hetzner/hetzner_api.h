@@ -4,8 +4,8 @@
 // What is asked for is done by an action, which is awaited. The older DNS Console API, which is
 // being shut down, is another one and not spoken here.
 //
-// Limits, read 2026-11 at docs.hetzner.cloud/reference/cloud (zones, zone RRSets, actions, rate
-// limiting); the host enforces them, but for the TTL nothing here counts:
+// Limits as of 2026-11, to be checked at docs.hetzner.cloud/reference/cloud (zones, zone RRSets,
+// actions, rate limiting); the host enforces them, but for the TTL nothing here counts:
 //   3,600 requests an hour for a project; then 429
 //   50 zones or sets a page; TTL 60 to 2,147,483,647 s, none: the zone's
 //   a text is quoted strings of at most 255 octets

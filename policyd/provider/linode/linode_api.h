@@ -3,8 +3,9 @@
 // precondition, and one at a time: a change of several that stops between them is of unknown
 // outcome.
 //
-// Limits, read 2026-11 at techdocs.akamai.com/linode-api and observed by other clients
-// (reference/providers.md section 13); the host enforces them, but for the TTL nothing here counts:
+// Limits as of 2026-11, to be checked at techdocs.akamai.com/linode-api and observed by other
+// clients (reference/providers.md section 13); the host enforces them, but for the TTL nothing here
+// counts:
 //   1,600 requests a minute, 200 for lists; 500 domains or records a page
 //   TTL one of 300, 3600, 7200, 14400, 28800, 57600, 86400, 172800, 345600, 604800, 1209600 and
 //   2419200 s: the next one up is taken; 0 is the default, 86400

@@ -2,8 +2,8 @@
 // NS1 (IBM NS1 Connect): class C. A set is replaced as a whole, without a precondition. A new set
 // is created: that fails where one is already. Answers go back as they came, with their ids.
 //
-// Limits, read 2026-11 at developer.ibm.com/apis/catalog/ns1 and observed by other clients
-// (reference/providers.md section 15); the host enforces them, nothing here counts:
+// Limits as of 2026-11, to be checked at developer.ibm.com/apis/catalog/ns1 and observed by other
+// clients (reference/providers.md section 15); the host enforces them, nothing here counts:
 //   a token bucket for each kind of call; 429 over it
 //   2,500 zones a page
 //   a text is one raw string, none is empty. Where it is cut is the choice of the host. No limits

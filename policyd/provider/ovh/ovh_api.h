@@ -7,9 +7,9 @@
 // Beside TXT there are types SPF, DKIM and DMARC, which the host publishes as TXT: they are read
 // with the others, and keep their type where the new text fits it.
 //
-// Limits, read 2026-11 at api.ovh.com/console (/domain) and observed by other clients
-// (reference/providers.md section 10); the host enforces them, but for the TTL and the octets
-// nothing here counts:
+// Limits as of 2026-11, to be checked at api.ovh.com/console (/domain) and observed by other
+// clients (reference/providers.md section 10); the host enforces them, but for the TTL and the
+// octets nothing here counts:
 //   every record of a name is one request
 //   a timestamp that is more than about 30 s off is refused: the time of the host is asked for
 //   TTL 60 s at least; 0, the default of the zone, is shown as 3,600

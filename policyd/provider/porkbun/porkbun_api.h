@@ -3,8 +3,8 @@
 // a time: a change of several that stops between them is of unknown outcome. The calls that edit or
 // delete by name and type, which act on every TXT record of a name, are never used.
 //
-// Limits, read 2026-11 at porkbun.com/api/json/v3/documentation and observed by other clients
-// (reference/providers.md section 16):
+// Limits as of 2026-11, to be checked at porkbun.com/api/json/v3/documentation and observed by
+// other clients (reference/providers.md section 16):
 //   about one request a second, then 503: an account opened here waits 1.2 s between requests
 //   1,000 domains a page; TTL 600 s at least
 //   texts are raw: where they are cut is the choice of the host. No blank at the end, none empty

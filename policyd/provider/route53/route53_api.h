@@ -3,7 +3,8 @@
 // creates the new one; the host refuses it all if the set is another. Never UPSERT, which
 // overwrites.
 //
-// Limits, read 2026-11 at docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html and
+// Limits as of 2026-11, to be checked at
+// docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html and
 // .../APIReference; the host enforces them, nothing here counts:
 //   5 requests a second for an account, all users together; then 400 Throttling
 //   one batch at a time for a zone (PriorRequestNotComplete), of 1,000 records and 32,000

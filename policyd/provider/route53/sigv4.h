@@ -1,6 +1,6 @@
 // policyd/provider/route53/sigv4.h
 // AWS Signature Version 4 in a header (docs.aws.amazon.com/IAM/latest/UserGuide
-// /reference_sigv-create-signed-request.html, read 2026-11). Pure.
+// /reference_sigv-create-signed-request.html). Pure.
 //
 // Of a path and a query the escapes are undone and made anew, so each octet is escaped once; dot
 // segments are left alone. That is right for paths of unreserved octets, which Route 53's are.

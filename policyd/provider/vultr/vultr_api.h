@@ -2,8 +2,8 @@
 // Vultr DNS: class B. A record is changed in place by its id, without a precondition, and one at a
 // time: a change of several that stops between them is of unknown outcome.
 //
-// Limits, read 2026-11 at www.vultr.com/api and observed by other clients (reference/providers.md
-// section 14); the host enforces them, nothing here counts:
+// Limits as of 2026-11, to be checked at www.vultr.com/api, as other clients observed them
+// (reference/providers.md section 14); the host enforces them, nothing here counts:
 //   30 requests a second for an address; 429 or 503 over that; 500 domains or records a page
 //   the address that asks must be on the allow-list of the key
 //   a text has one pair of quotes around it and no quote inside. Where it is cut is the choice of
