@@ -162,7 +162,22 @@ int Apply(App* app, const Options& options) {
     result = response.change();
     return started;
   };
-  status = StartAndWatch(app, *stub, change.name(), start, &result);
+  // The call may answer while the plan is still being checked. Then it is made again: it joins what
+  // runs, and what ends with an error says so to who asks.
+  const absl::Time patience = absl::Now() + kPatience;
+  bool checking = false;
+  do {
+    status = StartAndWatch(app, *stub, change.name(), start, &result);
+    const bool answered = status.ok() || status.error_code() == grpc::DEADLINE_EXCEEDED;
+    checking = !checks_only && answered && result.state() == v1::Change::STATE_PLANNED;
+  } while (checking && absl::Now() < patience);
+  if (checking) {
+    app->Note(
+        fmt::format("it is still being checked, and may be written yet; look again: dmarcate "
+                    "changes show {}",
+                    change.name()));
+    return kStillRunning;
+  }
   if (!status.ok()) return app->Fail("change not applied", status);
   ShowOutcome(*app, result, shown);
   if (change.state() == v1::Change::STATE_SUCCEEDED) {

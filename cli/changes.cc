@@ -23,7 +23,7 @@ using Stub = v1::ChangeService::Stub;
 
 struct Options {
   std::string domain, change, format;
-  bool spf = false, dmarc = false, dry_run = false, exit_code = false, no_flatten = false;
+  bool spf = false, dmarc = false, dry_run = false, exit_code = false;
   PageOptions page;
 };
 
@@ -136,9 +136,6 @@ void AddChanges(CLI::App* root, App* app) {
   plan->add_option("DOMAIN", options->domain)->required();
   plan->add_flag("--spf", options->spf, "only SPF, from the decisions about sources");
   plan->add_flag("--dmarc", options->dmarc, "only rua=, from the domain's report mailbox");
-  plan->add_flag("--no-flatten", options->no_flatten,
-                 "rather refuse than replace includes by addresses, where SPF would take too many "
-                 "look-ups");
   plan->add_flag("--dry-run", options->dry_run, "do not keep the plan");
   plan->footer(
       "Examples:\n  dmarcate changes plan example.com\n"
@@ -150,7 +147,6 @@ void AddChanges(CLI::App* root, App* app) {
       request.mutable_intent()->set_spf_from_decisions(options->spf);
       request.mutable_intent()->set_dmarc_report_address(options->dmarc);
     }
-    if (options->no_flatten) request.mutable_intent()->set_flatten(v1::Intent::FLATTEN_NEVER);
     request.set_validate_only(options->dry_run);
     v1::CreateChangeResponse response;
     const auto stub = v1::ChangeService::NewStub(app->policyd());

@@ -1,6 +1,7 @@
 // dmarcate providers: accounts at DNS hosts.
 
 #include <map>
+#include <utility>
 
 #include "fmt/format.h"
 #include <CLI/CLI.hpp>
@@ -133,7 +134,24 @@ void AddProviders(CLI::App* root, App* app) {
       "  dmarcate providers add cf --type cloudflare --secret cloudflare-token\n"
       "  dmarcate providers add gcp --type googleclouddns --set project=mail-dns --secret "
       "gcp.json");
-  app->OnSelected(add, [app, options] {
+  app->OnSelected(add, [app, options, add] {
+    // A flag that is passed over could send a secret elsewhere than was meant.
+    const bool hosted = options->type != "powerdns" && options->type != "rfc2136";
+    const std::pair<const char*, bool> kTaken[] = {
+        {"--api-url", options->type == "powerdns"},
+        {"--server-id", options->type == "powerdns"},
+        {"--address", options->type == "rfc2136"},
+        {"--zone", options->type == "rfc2136"},
+        {"--key-name", options->type == "rfc2136"},
+        {"--algorithm", options->type == "rfc2136"},
+        {"--set", hosted},
+    };
+    for (const auto& [flag, taken] : kTaken) {
+      if (taken || add->count(flag) == 0) continue;
+      return app->Fail(kUsage, "USAGE", "command line",
+                       fmt::format("{} is not for providers of type {}", flag,
+                                   EscapeForTerminal(options->type)));
+    }
     v1::CreateDnsProviderRequest request;
     request.set_dns_provider_id(options->name);
     request.set_validate_only(options->dry_run);
@@ -148,7 +166,12 @@ void AddProviders(CLI::App* root, App* app) {
       config->set_secret(options->secret);
       for (const std::string& setting : options->settings) {
         const size_t equals = setting.find('=');
-        (*config->mutable_settings())[setting.substr(0, equals)] = setting.substr(equals + 1);
+        const std::string key = setting.substr(0, equals);
+        if (config->settings().contains(key)) {
+          return app->Fail(kUsage, "USAGE", "command line",
+                           fmt::format("--set {}: given twice", EscapeForTerminal(key)));
+        }
+        (*config->mutable_settings())[key] = setting.substr(equals + 1);
       }
     } else {
       auto* config = request.mutable_dns_provider()->mutable_rfc2136();

@@ -66,9 +66,11 @@ class Chooser {
   explicit Chooser(const SpfChoiceRequest& request) : request_(request) {}
 
   SpfChoice Choose() {
-    Gather();
     const int limit = request_.options.max_lookups;
     if (request_.options.flatten == FlattenMode::kNever || request_.intended.has_loop) return {};
+    const bool flattened = std::ranges::any_of(request_.managed, &ManagedTerm::flattened);
+    if (!flattened && request_.intended.lookup_count <= limit) return {};
+    Gather();
     std::vector<size_t> set = forced_;
     if (set.empty() && request_.intended.lookup_count <= limit) return {};
     if (!set.empty() && LookupsWith(set) <= limit) return Take(set);

@@ -467,6 +467,29 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
   return rollback;
 }
 
+// Kept as it was planned, a change could put back a source that has been rejected since.
+absl::Status Planner::CheckDecisions(const ChangeRecord& change, const DomainRecord& domain,
+                                     const std::vector<std::string>& live) const {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName name, StoredName(domain.name));
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<SourceDecision> decisions,
+                            world_.store.ListDecisions(domain.name));
+  const absl::StatusOr<SpfDraft> drafted =
+      DraftSpf(name, live, domain.managed_terms, ApprovedOf(decisions));
+  const auto terms = [](const std::vector<ManagedTerm>& managed) {
+    std::set<std::pair<std::string, std::string>> out;
+    for (const ManagedTerm& term : managed) {
+      if (term.source_id != kFlattenedSourceId) out.emplace(term.term, term.source_id);
+    }
+    return out;
+  };
+  if (drafted.ok() && terms(drafted->plan.managed_after) == terms(change.managed_after)) {
+    return absl::OkStatus();
+  }
+  return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
+                           "sources were approved or rejected since; plan again",
+                           {{"owner", change.domain}});
+}
+
 absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& domain,
                             DnsProvider& provider) const {
   if (domain.dns_provider != change.dns_provider) {
@@ -491,6 +514,10 @@ absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& doma
           Difference(record, record.before, found));
     }
     Append(guards, GuardZone(live.image, live.servers));
+    if (change.intent.rollback_of.empty() && record.owner_name == domain.name &&
+        domain.managed_terms == change.managed_before) {
+      DMARCATE_RETURN_IF_ERROR(CheckDecisions(change, domain, TextsOf(live.image.records)));
+    }
   }
   if (has_terms && domain.managed_terms != change.managed_before) {
     return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",

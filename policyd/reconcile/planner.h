@@ -51,6 +51,8 @@ class Planner {
 
  private:
   struct Draft;
+  absl::Status CheckDecisions(const ChangeRecord& change, const DomainRecord& domain,
+                              const std::vector<std::string>& live) const;
   absl::Status DraftSpfRecords(const DomainRecord& domain, FlattenMode flatten,
                                DnsProvider& provider, Draft& draft) const;
   absl::Status DraftDmarc(const DomainRecord& domain, DnsProvider& provider, Draft& draft) const;

@@ -157,18 +157,13 @@ absl::Status ChangeServiceImpl::Create(const Call& call, const v1::CreateChangeR
     return FieldError("intent.rollback_of", "a rollback is made by RollbackChange");
   }
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  ChangeIntent intent{.spf_from_decisions = in.intent().spf_from_decisions(),
-                      .dmarc_report_address = in.intent().dmarc_report_address()};
-  switch (in.intent().flatten()) {
-    case v1::Intent::FLATTEN_UNSPECIFIED:
-    case v1::Intent::FLATTEN_IF_NEEDED:
-      break;
-    case v1::Intent::FLATTEN_NEVER:
-      intent.flatten = FlattenMode::kNever;
-      break;
-    default:
-      return FieldError("intent.flatten", "FLATTEN_IF_NEEDED or FLATTEN_NEVER");
+  if (in.intent().flatten() != v1::Intent::FLATTEN_UNSPECIFIED &&
+      in.intent().flatten() != v1::Intent::FLATTEN_NEVER) {
+    return FieldError("intent.flatten", "only FLATTEN_NEVER is offered yet");
   }
+  const ChangeIntent intent{.spf_from_decisions = in.intent().spf_from_decisions(),
+                            .dmarc_report_address = in.intent().dmarc_report_address(),
+                            .flatten = FlattenMode::kNever};
   DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record,
                             engine_.Plan(domain, intent, call.principal().name,
                                          ModeOf(in.validate_only()), NotNeeded(call, domain)));

@@ -200,7 +200,10 @@ InsightUpdate FoldInsights(const std::vector<InsightRecord>& stored,
 
 InsightRecord Decided(InsightRecord record, InsightState state, std::string_view by,
                       std::string_view note, absl::Time now) {
-  if (record.state == state || record.state == InsightState::kResolved) return record;
+  const bool says_more = !note.empty() && note != record.note;
+  if (record.state == InsightState::kResolved || (record.state == state && !says_more)) {
+    return record;
+  }
   record.state = record.decision = state;
   record.decided_by = std::string(by);
   record.note = std::string(note);

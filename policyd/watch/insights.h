@@ -40,8 +40,9 @@ InsightUpdate FoldInsights(const std::vector<InsightRecord>& stored,
                            const std::optional<InsightLookRecord>& before, const InsightLook& look,
                            absl::Time now, const InsightLimits& limits = {});
 
-// `record` with a person's decision, kAccepted or kDismissed. The same record: that was decided
-// already, or it is RESOLVED and there is nothing to decide.
+// `record` with a person's decision, kAccepted or kDismissed; the same one with another note is a
+// decision, too. The same record: that was decided already, or it is RESOLVED and there is nothing
+// to decide.
 InsightRecord Decided(InsightRecord record, InsightState state, std::string_view by,
                       std::string_view note, absl::Time now);
 

@@ -32,6 +32,8 @@ refuses "there is no option '--bogus'" sources --bogus=1
 refuses "'foo', want source, address, reporter, header-from, disposition or trust" stats example.com --by foo
 refuses '^code: USAGE$' domains list --limit 1001
 refuses '^code: USAGE$' domains list --limit 0
+refuses 'api-url is not for providers of type desec' providers add x --type desec --secret s --api-url https://a.example
+refuses 'given twice' providers add x --type cloudflare --secret s --set a=1 --set a=2
 refuses 'want the domain alone' check http://example.com
 refuses 'want the domain alone' check user@example.com
 # What is missing is told with the command that would do.

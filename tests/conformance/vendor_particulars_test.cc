@@ -175,18 +175,22 @@ TEST(LinodeTest, ScopesThatAreMissingOrTooManyAreFound) {
 TEST(DnsimpleTest, RecordsThatAreNotOnesOwn) {
   Bench bench("dnsimple", std::make_unique<testing_support::DnsimpleServer>(kToken));
   bench.server.AddRecord({.owner = bench.owner, .raw = "ALIAS for www.example.test"});
-  EXPECT_THAT(bench.Apply({}, {"one"}), IsOk());
+  const std::string alias = "ALIAS for www.example.test";  // it is served
+  EXPECT_THAT(bench.Apply({alias}, {alias, "one"}), IsOk());
+  EXPECT_THAT(bench.Apply({alias, "one"}, {"one"}),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("ALIAS record")));
   bench.server.AddRecord(
       {.owner = bench.owner, .strings = {"system"}, .extra = {{"system_record", true}}});
   bench.server.AddRecord({.owner = bench.owner, .strings = {"child"}, .extra = {{"parent_id", 7}}});
   const int writes = bench.server.writes();
-  for (const std::vector<std::string>& after :
-       {std::vector<std::string>{"one", "system"}, std::vector<std::string>{"one", "child"}}) {
-    EXPECT_THAT(bench.Apply({"one", "system", "child"}, after),
+  for (const std::vector<std::string>& after : {std::vector<std::string>{alias, "one", "system"},
+                                                std::vector<std::string>{alias, "one", "child"}}) {
+    EXPECT_THAT(bench.Apply({alias, "one", "system", "child"}, after),
                 StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("cannot be changed")));
   }
   EXPECT_EQ(bench.server.writes(), writes);
-  EXPECT_THAT(bench.Apply({"one", "system", "child"}, {"two", "system", "child"}), IsOk());
+  EXPECT_THAT(bench.Apply({alias, "one", "system", "child"}, {alias, "two", "system", "child"}),
+              IsOk());
 }
 
 TEST(DnsimpleTest, AUsersTokenNeedsTheAccount) {

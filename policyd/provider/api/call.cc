@@ -40,9 +40,13 @@ absl::Duration ParseRetryAfter(const HttpResponse& response, absl::Time now) {
 std::string Scrub(std::string text, const std::vector<std::string>& secrets) {
   for (const std::string& secret : secrets) {
     if (secret.size() < 4) continue;  // would blot out words
-    for (size_t at = text.find(secret); at != std::string::npos; at = text.find(secret)) {
-      text.replace(at, secret.size(), "(secret)");
+    std::string out;
+    size_t from = 0;
+    for (size_t at; (at = text.find(secret, from)) != std::string::npos;
+         from = at + secret.size()) {
+      out.append(text, from, at - from).append("(secret)");
     }
+    text = out.append(text, from);
   }
   return text;
 }

@@ -9,10 +9,34 @@ namespace dmarcate {
 namespace {
 
 constexpr uint64_t kMaxWhole = uint64_t{1} << 53;
+// What is read is walked and copied by recursion. No host nests half as deep.
+constexpr int kMaxDepth = 64;
+
+bool IsTooDeep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxDepth) return true;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
 
 }  // namespace
 
-Json ParseJson(std::string_view text) { return Json::parse(text, nullptr, false); }
+Json ParseJson(std::string_view text) {
+  if (IsTooDeep(text)) return Json(Json::value_t::discarded);
+  return Json::parse(text, nullptr, false);
+}
 
 const Json& MemberOf(const Json& object, const char* key) {
   static const Json kNone;

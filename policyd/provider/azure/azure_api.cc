@@ -186,10 +186,11 @@ absl::StatusOr<HostedRrSet> AzureApi::Read(ApiCall& call, const HostedZone& zone
                                            const DomainName& owner) {
   const absl::StatusOr<HttpResponse> response = call.Read({.url = SetUrl(zone, owner)});
   if (!response.ok()) {
-    // The set is missing, or the zone, or the group.
+    // The set is missing, or the zone, or the group. The code for that is NotFound as a rule and
+    // ResourceNotFound by the description, so it is told by the text.
     const bool only_the_set =
         response.status().code() == absl::StatusCode::kNotFound &&
-        MessageOf(response.status()).find(" 404: ResourceNotFound:") != std::string_view::npos;
+        MessageOf(response.status()).find("The resource record") != std::string_view::npos;
     if (only_the_set) return HostedRrSet{};
     return response.status();
   }

@@ -11,7 +11,7 @@
 namespace dmarcate {
 namespace {
 
-constexpr std::string_view kDefaultUrl = "https://desec.io/api/v1";
+constexpr std::string_view kBaseUrl = "https://desec.io/api/v1";
 constexpr uint32_t kMaxTtl = 86'400;
 
 // {detail}, {field: [...]}, or an array of such.
@@ -29,9 +29,8 @@ void Gather(const Json& body, std::string_view field, std::vector<std::string>& 
 
 class DesecApi final : public TokenApi {
  public:
-  DesecApi(std::string base, Secret token)
-      : TokenApi("desec", ProviderClass::kC, "Authorization", "Token ", std::move(token)),
-        base_(std::move(base)) {}
+  explicit DesecApi(Secret token)
+      : TokenApi("desec", ProviderClass::kC, "Authorization", "Token ", std::move(token)) {}
 
   std::optional<ApiError> ErrorOf(const HttpResponse& response) const override {
     std::optional<ApiFailure> failure = FailureOfStatus(response.status);
@@ -55,11 +54,10 @@ class DesecApi final : public TokenApi {
 
  private:
   std::string Domain(std::string_view name) const {
-    return fmt::format("{}/domains/{}/", base_, QueryEscape(name));
+    return fmt::format("{}/domains/{}/", kBaseUrl, QueryEscape(name));
   }
   // All pages; `path` ends in '?' or '&'.
   absl::StatusOr<std::vector<Json>> List(ApiCall& call, std::string_view path);
-  const std::string base_;
 };
 
 // Of a Link header, the cursor of its part with rel="next". The rest of that URL is not used: it
@@ -83,7 +81,7 @@ absl::StatusOr<std::vector<Json>> DesecApi::List(ApiCall& call, std::string_view
     DMARCATE_RETURN_IF_ERROR(guard.Next(cursor));
     DMARCATE_ASSIGN_OR_RETURN(
         const HttpResponse response,
-        call.Read({.url = fmt::format("{}{}cursor={}", base_, path, cursor)}));
+        call.Read({.url = fmt::format("{}{}cursor={}", kBaseUrl, path, cursor)}));
     const Json body = ParseJson(response.body);
     if (!body.is_array()) return NotUnderstood("no list");
     all.insert(all.end(), body.begin(), body.end());
@@ -159,17 +157,9 @@ absl::Status DesecApi::Write(ApiCall& call, const HostedZone& zone, const Hosted
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ZoneApi>> OpenDesec(const HostedSettings& settings, Secret secret) {
-  const auto given = settings.find("api_url");
-  std::string base(given == settings.end() || given->second.empty() ? kDefaultUrl : given->second);
-  while (base.ends_with('/')) base.pop_back();
-  if (!base.starts_with("https://") || HostOfUrl(base).empty() ||
-      base.find_first_of("?#@ ") != std::string::npos) {
-    return MakeError(absl::StatusCode::kInvalidArgument,
-                     "api_url: an https URL without user, query and fragment is wanted, such as "
-                     "https://desec.io/api/v1");
-  }
-  return std::make_unique<DesecApi>(std::move(base), std::move(secret));
+absl::StatusOr<std::unique_ptr<ZoneApi>> OpenDesec(const HostedSettings& /*settings*/,
+                                                   Secret secret) {
+  return std::make_unique<DesecApi>(std::move(secret));
 }
 
 }  // namespace dmarcate

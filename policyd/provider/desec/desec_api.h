@@ -21,8 +21,7 @@
 
 namespace dmarcate {
 
-// Setting "api_url": of a deSEC of your own, "https://desec.io/api/v1" by default. `secret`: a
-// token.
+// No settings: a URL of the caller's own would be sent whatever secret it names. `secret`: a token.
 absl::StatusOr<std::unique_ptr<ZoneApi>> OpenDesec(const HostedSettings& settings, Secret secret);
 
 }  // namespace dmarcate

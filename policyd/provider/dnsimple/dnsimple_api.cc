@@ -146,9 +146,10 @@ absl::StatusOr<HostedRrSet> DnsimpleApi::Read(ApiCall& call, const HostedZone& z
     const std::optional<uint32_t> ttl = TtlAt(result, "ttl");
     if (!id || !name || !content || !ttl) return NotUnderstood("record without a member");
     if (StringAt(result, "type") != "TXT" || AsciiLower(*name) != relative) continue;
-    if (content->starts_with("ALIAS for ")) continue;  // rides along, and is not served
     HostedRecord record = MakeHostedRecord(TxtForm::kQuotedOrRaw, *id, *content, *ttl);
-    if (BoolAt(result, "system_record").value_or(false)) {
+    if (content->starts_with("ALIAS for ") || content->starts_with("\"ALIAS for ")) {
+      record.locked = "it belongs to an ALIAS record";
+    } else if (BoolAt(result, "system_record").value_or(false)) {
       record.locked = "the host keeps it for one of its own services";
     } else if (!MemberOf(result, "parent_id").is_null()) {
       record.locked = "it belongs to another record";

@@ -8,8 +8,9 @@
 // nothing here counts:
 //   2,400 requests an hour; 100 zones or records a page
 //   a text of 1,000 characters; none is empty. It is sent as quoted strings, and read quoted or
-//   raw. Only printable ASCII is written TTL 60 s at least (ours) records of the system and of
-//   other records cannot be changed; those that ride along with an ALIAS record are not shown
+//   raw. Only printable ASCII is written
+//   TTL 60 s at least (ours)
+//   records of the system and of other records, such as an ALIAS, cannot be changed
 
 #ifndef DMARCATE_POLICYD_PROVIDER_DNSIMPLE_DNSIMPLE_API_H_
 #define DMARCATE_POLICYD_PROVIDER_DNSIMPLE_DNSIMPLE_API_H_

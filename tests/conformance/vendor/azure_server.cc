@@ -174,7 +174,10 @@ HttpResponse AzureServer::Set(const VendorRequest& request, VendorZone& zone,
   const std::string etag = EtagOf(zone, owner);
   if (request.method == "GET") {
     if (etag.empty()) {
-      return Error(404, "ResourceNotFound", "The resource record set does not exist.");
+      return Error(
+          404, "NotFound",
+          "The resource record 'x' does not exist in resource group 'group' of subscription "
+          "'sub-1'.");
     }
     return Show(200, zone, owner);
   }

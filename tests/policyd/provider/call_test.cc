@@ -29,7 +29,8 @@ class PlainDialect final : public ApiDialect {
     if (!failure) return std::nullopt;
     return ApiError{*failure, response.body};
   }
-  std::vector<std::string> Secrets() const override { return {"s3cret-k3y", ""}; }
+  // The second is a part of what stands in place of a secret.
+  std::vector<std::string> Secrets() const override { return {"s3cret-k3y", "secret", ""}; }
   int authorized = 0;
 };
 
@@ -185,6 +186,15 @@ TEST(PageGuardTest, EndsCirclesAndWalksWithoutEnd) {
   size_t pages = 0;
   while (endless.Next(std::to_string(pages)).ok()) ++pages;
   EXPECT_EQ(pages, PageGuard::kMaxPages);
+}
+
+TEST(ApiJsonTest, IsNotReadDeeperThanItIsWalked) {
+  const auto nested = [](size_t depth) {
+    return std::string(depth, '[') + R"("[[ \" [[")" + std::string(depth, ']');
+  };
+  EXPECT_FALSE(ParseJson(nested(64)).is_discarded());
+  EXPECT_TRUE(ParseJson(nested(65)).is_discarded());
+  EXPECT_TRUE(ParseJson(std::string(4'000'000, '[')).is_discarded());
 }
 
 TEST(ApiJsonTest, ReadsWhatIsThereAndOfItsType) {

@@ -124,6 +124,16 @@ TEST_F(DelayedApplyTest, TheZoneMayHaveChangedByThen) {
   EXPECT_EQ(world.provider->writes(), 0);
 }
 
+TEST_F(DelayedApplyTest, ASourceMayHaveBeenRejectedByThen) {
+  const ChangeRecord scheduled = Scheduled(absl::Hours(24));
+  world.Decide("a", SourceState::kRejected, "a.test");
+  Tick(absl::Hours(24));
+  EXPECT_EQ(Stored(scheduled).state, ChangeState::kFailed);
+  EXPECT_EQ(Stored(scheduled).error_reason, "STALE_PLAN");
+  EXPECT_EQ(world.provider->writes(), 0);
+  invariants.CheckEnd();
+}
+
 TEST_F(DelayedApplyTest, TheGuardsMayRefuseByThen) {
   const ChangeRecord scheduled = Scheduled();
   world.resolver.Remove(Name("a.test"));

@@ -296,6 +296,18 @@ TEST(Insights, NamesThatFlapWithoutEndFillNothing) {
   EXPECT_EQ(book.State("i299"), InsightState::kResolved);
 }
 
+TEST(Insights, AnotherNoteIsKept) {
+  InsightRecord record;
+  record.state = InsightState::kActive;
+  record = Decided(record, InsightState::kAccepted, "anna", "", At(1));
+  const InsightRecord noted = Decided(record, InsightState::kAccepted, "ben", "the move", At(2));
+  EXPECT_EQ(noted.note, "the move");
+  EXPECT_EQ(noted.decided_by, "ben");
+  EXPECT_EQ(noted.revision, record.revision + 1);
+  EXPECT_EQ(Decided(noted, InsightState::kAccepted, "ben", "the move", At(3)), noted);
+  EXPECT_EQ(Decided(noted, InsightState::kAccepted, "cleo", "", At(3)), noted) << "it says no more";
+}
+
 TEST(Insights, TheWorstAreKeptAndTheRestIsCounted) {
   Book book;
   std::vector<InsightFinding> found;
