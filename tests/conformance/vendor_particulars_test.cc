@@ -121,20 +121,14 @@ TEST(HetznerTest, ALockedZoneIsTriedAgain) {
 
 using testing_support::Json;
 
-TEST(DesecTest, OneOfYourOwn) {
-  const std::string origin = "https://desec.example.test:8443";
-  Bench bench("desec", std::make_unique<testing_support::DesecServer>(kToken, origin), kToken,
-              {{"api_url", origin + "/api/v1/"}});
-  EXPECT_THAT(bench.Apply({}, {"one"}), IsOk());
+TEST(DesecTest, SendsItsTokenToOneHostOnly) {
   DnsProviderRecord record;
   record.type = "desec";
   record.secret_name = "x";
-  for (const char* const url :
-       {"http://desec.io/api/v1", "https://", "https://a@b/", "https://a/?b"}) {
-    record.settings = {{"api_url", url}};
-    EXPECT_THAT(ValidateProvider(record),
-                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("api_url")));
-  }
+  EXPECT_THAT(ValidateProvider(record), IsOk());
+  record.settings = {{"api_url", "https://desec.example.test/api/v1"}};
+  EXPECT_THAT(ValidateProvider(record),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("api_url")));
 }
 
 TEST(GandiTest, AListThatDoesNotSayHowLongItIs) {
