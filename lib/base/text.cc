@@ -76,6 +76,7 @@ std::string_view TrimAscii(std::string_view s) {
 
 std::vector<std::string_view> Split(std::string_view s, char separator) {
   std::vector<std::string_view> out;
+  out.reserve(static_cast<size_t>(std::ranges::count(s, separator)) + 1);
   while (true) {
     const size_t at = s.find(separator);
     out.push_back(s.substr(0, at));
@@ -85,7 +86,12 @@ std::vector<std::string_view> Split(std::string_view s, char separator) {
 }
 
 std::string Join(const std::vector<std::string>& parts, std::string_view separator) {
-  return fmt::format("{}", fmt::join(parts, separator));
+  std::string out;
+  for (const std::string& part : parts) {
+    if (&part != &parts.front()) out += separator;
+    out += part;
+  }
+  return out;
 }
 
 bool IsValidUtf8(std::string_view s) {

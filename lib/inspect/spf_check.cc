@@ -1,6 +1,7 @@
 #include "lib/inspect/spf_check.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
@@ -15,9 +16,12 @@ absl::StatusOr<DnsAnswer> ResolverSpfDns::Lookup(const std::string& name, RrType
 }
 
 absl::StatusOr<std::vector<std::string>> ResolverSpfDns::LookupTxt(const std::string& name) {
-  DMARCATE_ASSIGN_OR_RETURN(const DnsAnswer answer, Lookup(name, RrType::kTxt));
+  DMARCATE_ASSIGN_OR_RETURN(DnsAnswer answer, Lookup(name, RrType::kTxt));
   std::vector<std::string> texts;
-  for (const TxtRecord& txt : answer.txt) texts.push_back(txt.Joined());
+  texts.reserve(answer.txt.size());
+  for (TxtRecord& txt : answer.txt) {
+    texts.push_back(txt.strings.size() == 1 ? std::move(txt.strings[0]) : txt.Joined());
+  }
   return texts;
 }
 

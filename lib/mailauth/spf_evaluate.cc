@@ -41,11 +41,19 @@ class OrStop {
 // What one record says.
 struct Decision {
   SpfResult result = SpfResult::kNeutral;
-  std::string term;
-  std::string reason;
+  std::string term;              // that matched; empty: none did
+  std::string domain;            // of the record that decided
+  std::string reason;            // where there is no such record
   std::string explanation_spec;  // of the record that said fail
   std::string explanation_domain;
 };
+
+// Not before it is asked for: of each included record nobody does.
+std::string ReasonOf(const Decision& decision) {
+  if (!decision.reason.empty()) return decision.reason;
+  if (decision.term.empty()) return fmt::format("no term of {} matches", decision.domain);
+  return fmt::format("{} matches {}", decision.domain, Quoted(decision.term));
+}
 
 // The name that an expanded domain-spec stands for, if the DNS can hold it, whatever the
 // characters.
@@ -106,7 +114,7 @@ class Evaluator {
     auto decision = EvaluateDomain(domain->text());
     if (decision.ok()) {
       evaluation.result = decision->result;
-      evaluation.reason = decision->reason;
+      evaluation.reason = ReasonOf(*decision);
       evaluation.matched_term = decision->term;
       if (decision->result == SpfResult::kFail) evaluation.explanation = Explain(*decision);
     } else {
@@ -153,6 +161,7 @@ class Evaluator {
 
   OrStop<Decision> EvaluateRecord(const std::string& domain, const SpfRecord& record) {
     Decision decision;
+    decision.domain = domain;
     for (const SpfTerm& term : record.terms) {
       if (term.kind != SpfKind::kExp) continue;
       decision.explanation_spec = term.domain_spec;
@@ -165,14 +174,12 @@ class Evaluator {
       if (!*matched) continue;
       decision.result = ResultOf(term.qualifier);
       decision.term = term.text;
-      decision.reason = fmt::format("{} matches {}", domain, Quoted(term.text));
       return decision;
     }
     const SpfTerm* redirect = record.redirect();
     if (redirect != nullptr && !record.IndexOfAll().has_value()) {
       return FollowRedirect(domain, *redirect);
     }
-    decision.reason = fmt::format("no term of {} matches", domain);
     return decision;
   }
 
@@ -186,7 +193,7 @@ class Evaluator {
     auto decision = EvaluateDomain(*target);
     if (!decision.ok()) return decision.stop();
     if (decision->result == SpfResult::kNone) {
-      return Permerror(fmt::format("{}: {}", Quoted(term.text), decision->reason));
+      return Permerror(fmt::format("{}: {}", Quoted(term.text), ReasonOf(*decision)));
     }
     return decision;
   }
@@ -251,7 +258,7 @@ class Evaluator {
                   fmt::format("{}: {}", Quoted(term.text), decision.stop().reason)};
     }
     if (decision->result == SpfResult::kNone) {
-      return Permerror(fmt::format("{}: {}", Quoted(term.text), decision->reason));
+      return Permerror(fmt::format("{}: {}", Quoted(term.text), ReasonOf(*decision)));
     }
     return decision->result == SpfResult::kPass;
   }
