@@ -138,6 +138,19 @@ SpfPlan PlanEdit(const SpfRecord& before, const std::vector<ManagedTerm>& manage
 
 }  // namespace
 
+std::vector<std::string> TermsOf(const AuthorizationSpec& spec) {
+  std::vector<std::string> terms;
+  if (spec.kind == AuthorizationSpec::Kind::kSpfInclude) {
+    terms.push_back(fmt::format("include:{}", spec.include_domain));
+  } else if (spec.kind == AuthorizationSpec::Kind::kSpfAddresses) {
+    for (const std::string& range : spec.ranges) {
+      const bool v6 = range.find(':') != std::string::npos;
+      terms.push_back(fmt::format("{}:{}", v6 ? "ip6" : "ip4", range));
+    }
+  }
+  return terms;
+}
+
 absl::StatusOr<SpfPlan> PlanSpf(const DomainName& domain, const std::vector<std::string>& live,
                                 const std::vector<ManagedTerm>& managed,
                                 std::vector<ApprovedSource> approved) {

@@ -28,6 +28,9 @@ struct ApprovedSource {
   std::vector<std::string> terms;  // what SPF must say: "include:sendgrid.net"; none: DKIM suffices
 };
 
+// What SPF has to say for an approval, term by term.
+std::vector<std::string> TermsOf(const AuthorizationSpec& spec);
+
 struct SpfPlan {
   std::string before;  // the live record, empty if there is none
   std::string after;   // equal to `before`: nothing to do

@@ -37,17 +37,7 @@ std::vector<ApprovedSource> ApprovedOf(const std::vector<SourceDecision>& decisi
   std::vector<ApprovedSource> approved;
   for (const SourceDecision& decision : decisions) {
     if (decision.state != SourceState::kApproved) continue;
-    ApprovedSource source{decision.source_id, {}};
-    const AuthorizationSpec& how = decision.authorization;
-    if (how.kind == AuthorizationSpec::Kind::kSpfInclude) {
-      source.terms.push_back(fmt::format("include:{}", how.include_domain));
-    } else if (how.kind == AuthorizationSpec::Kind::kSpfAddresses) {
-      for (const std::string& range : how.ranges) {
-        const bool v6 = range.find(':') != std::string::npos;
-        source.terms.push_back(fmt::format("{}:{}", v6 ? "ip6" : "ip4", range));
-      }
-    }
-    approved.push_back(std::move(source));
+    approved.push_back({decision.source_id, TermsOf(decision.authorization)});
   }
   return approved;
 }

@@ -5,7 +5,6 @@
 
 #include "fmt/format.h"
 
-#include "lib/base/ip_address.h"
 #include "lib/base/status_macros.h"
 #include "lib/inspect/overlay_resolver.h"
 #include "lib/inspect/spf_tree.h"
@@ -14,21 +13,6 @@
 
 namespace dmarcate {
 namespace {
-
-// What SPF has to say for an approval.
-std::vector<std::string> TermsOf(const AuthorizationSpec& spec) {
-  std::vector<std::string> terms;
-  if (spec.kind == AuthorizationSpec::Kind::kSpfInclude) {
-    terms.push_back(fmt::format("include:{}", spec.include_domain));
-  } else if (spec.kind == AuthorizationSpec::Kind::kSpfAddresses) {
-    for (const std::string& range : spec.ranges) {
-      const auto network = IpNetwork::Parse(range);
-      const bool v4 = network && network->address.is_v4();
-      terms.push_back(fmt::format("{}:{}", v4 ? "ip4" : "ip6", range));
-    }
-  }
-  return terms;
-}
 
 absl::StatusOr<SpfTree> Expand(const DomainName& domain, const std::string& text,
                                Resolver& resolver, const Clock& clock) {
