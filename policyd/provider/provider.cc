@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/base/status_macros.h"
+
 namespace dmarcate {
 
 std::string_view ToString(ProviderClass provider_class) {
@@ -27,6 +29,22 @@ bool SameTexts(const std::vector<TxtRecord>& a, const std::vector<TxtRecord>& b)
     return out;
   };
   return texts(a) == texts(b);
+}
+
+ProviderTest FailedTest(const absl::Status& status) {
+  ProviderTest test;
+  test.message = std::string(MessageOf(status));
+  switch (status.code()) {
+    case absl::StatusCode::kPermissionDenied:
+      test.state = ProviderTest::State::kCredentialRefused;
+      break;
+    case absl::StatusCode::kUnavailable:
+      test.state = ProviderTest::State::kUnreachable;
+      break;
+    default:
+      test.state = ProviderTest::State::kMisconfigured;
+  }
+  return test;
 }
 
 }  // namespace dmarcate

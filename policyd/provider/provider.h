@@ -60,6 +60,9 @@ struct ProviderTest {
   std::vector<std::string> warnings;  // "the API key can change all 212 zones of this server"
 };
 
+// Of an account whose zones could not be listed, by the code of that error.
+ProviderTest FailedTest(const absl::Status& status);
+
 // Thread-safe. Every call ends by a deadline of the adapter's own.
 class DnsProvider {
  public:

@@ -168,20 +168,7 @@ ProviderTest ApiProvider::Test() {
   ProviderTest test;
   ApiCall call(world_, *api_, kReadDeadline);
   const absl::StatusOr<std::vector<HostedZone>> zones = api_->ListZones(call);
-  if (!zones.ok()) {
-    test.message = std::string(MessageOf(zones.status()));
-    switch (zones.status().code()) {
-      case absl::StatusCode::kPermissionDenied:
-        test.state = ProviderTest::State::kCredentialRefused;
-        break;
-      case absl::StatusCode::kUnavailable:
-        test.state = ProviderTest::State::kUnreachable;
-        break;
-      default:
-        test.state = ProviderTest::State::kMisconfigured;
-    }
-    return test;
-  }
+  if (!zones.ok()) return FailedTest(zones.status());
   for (const HostedZone& zone : *zones) {
     test.zones.push_back(zone.name);
     if (!zone.read_only.empty()) {

@@ -128,20 +128,7 @@ absl::Status PowerDnsProvider::Apply(const DomainName& zone, const RrSetChange& 
 ProviderTest PowerDnsProvider::Test() {
   ProviderTest test;
   absl::StatusOr<std::vector<DomainName>> zones = ListZones();
-  if (!zones.ok()) {
-    test.message = std::string(MessageOf(zones.status()));
-    switch (zones.status().code()) {
-      case absl::StatusCode::kPermissionDenied:
-        test.state = ProviderTest::State::kCredentialRefused;
-        break;
-      case absl::StatusCode::kUnavailable:
-        test.state = ProviderTest::State::kUnreachable;
-        break;
-      default:
-        test.state = ProviderTest::State::kMisconfigured;
-    }
-    return test;
-  }
+  if (!zones.ok()) return FailedTest(zones.status());
   test.state = ProviderTest::State::kWorking;
   test.zones = *std::move(zones);
   test.message = fmt::format("the API answers and knows {} zones", test.zones.size());
