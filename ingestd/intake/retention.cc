@@ -1,12 +1,11 @@
 #include "ingestd/intake/retention.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <limits>
 
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/thread.h"
 #include "lib/base/time.h"
 #include "lib/store/report_rules.h"
 
@@ -63,7 +62,7 @@ bool RetentionSweeper::Wait(absl::Duration time) {
 }
 
 void RetentionSweeper::Loop() {
-  pthread_setname_np(pthread_self(), "retention");
+  NameThread("retention");
   for (absl::Duration wait = options_.first_after; Wait(wait); wait = options_.interval) {
     if (const auto swept = Sweep(); !swept.ok()) {
       LogError("sweep_failed", {{"error", swept.status()}});

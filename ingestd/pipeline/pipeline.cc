@@ -1,7 +1,5 @@
 #include "ingestd/pipeline/pipeline.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -14,6 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/base/thread.h"
 #include "lib/store/report_rules.h"
 #include "lib/unpack/redact_failure_mail.h"
 
@@ -147,7 +146,7 @@ void Pipeline::Submit(Delivery delivery, DurableCallback durable, ReadCallback r
 }
 
 void Pipeline::PrepareLoop() {
-  pthread_setname_np(pthread_self(), "prepare");
+  NameThread("prepare");
   while (true) {
     Accepting item;
     {

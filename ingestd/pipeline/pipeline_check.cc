@@ -5,8 +5,6 @@
 // Mail that comes new goes before mail that DNS left open, which never has all threads: so whoever
 // sends mail of domains whose servers are silent holds up that mail, and little else.
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -17,6 +15,7 @@
 #include "ingestd/pipeline/pipeline.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/thread.h"
 #include "lib/unpack/reading.h"
 
 namespace dmarcate {
@@ -82,7 +81,8 @@ void Pipeline::SendToCheck(Parsing task) {
 }
 
 void Pipeline::CheckLoop() {
-  pthread_setname_np(pthread_self(), "check");
+  NameThread("check");
+  GiveWay();  // to those who take in the next mail: its sender waits
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (MayCheckAgainLocked()) {

@@ -1,7 +1,5 @@
 // The parsers: from the bytes of a receipt to the rows that are to be committed.
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -12,6 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/base/thread.h"
 #include "lib/report/model_budget.h"
 #include "lib/store/report_rules.h"
 #include "lib/unpack/redact_failure_mail.h"
@@ -61,7 +60,8 @@ ReportMetadata ClaimOf(const TlsReport& report) {
 }  // namespace
 
 void Pipeline::ParseLoop() {
-  pthread_setname_np(pthread_self(), "parse");
+  NameThread("parse");
+  GiveWay();  // to those who take in the next mail: its sender waits
   while (true) {
     std::optional<Waiting> resumed;
     Parsing task;

@@ -1,13 +1,12 @@
 // The writer: what waits becomes groups, and groups become commits.
 
-#include <pthread.h>
-
 #include <utility>
 
 #include "ingestd/pipeline/convert.h"
 #include "ingestd/pipeline/pipeline.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/thread.h"
 
 namespace dmarcate {
 namespace {
@@ -25,7 +24,7 @@ constexpr size_t kBulkGroup = 128;
 }  // namespace
 
 void Pipeline::WriteLoop() {
-  pthread_setname_np(pthread_self(), "write");
+  NameThread("write");
   Group group;
   while (TakeGroup(&group)) {
     Commit(std::move(group));

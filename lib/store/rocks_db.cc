@@ -126,6 +126,9 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const FamilySpec& family,
 rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
   rocksdb::DBOptions options;
   if (env != nullptr) options.env = env;
+  // Compaction, which nobody waits for, may take a processor for many seconds after a burst.
+  // Flushes are of the other pool: writes wait for them.
+  options.env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW);
   options.write_buffer_manager =
       std::make_shared<rocksdb::WriteBufferManager>(kAllWriteBuffersBytes);
   options.max_total_wal_size = kMaxWalBytes;

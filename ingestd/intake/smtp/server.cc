@@ -23,6 +23,7 @@
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/thread.h"
 
 namespace dmarcate {
 namespace {
@@ -133,7 +134,7 @@ absl::Status SmtpServer::Open() {
   for (const auto& listener : listeners_) Accept(*listener);
   Watch();
   thread_ = std::thread([shared = shared_] {
-    pthread_setname_np(pthread_self(), "smtp");
+    NameThread("smtp");
     // OpenSSL writes to sockets whose peer may have gone.
     sigset_t pipe;
     sigemptyset(&pipe);
