@@ -105,10 +105,13 @@ absl::StatusOr<Response> LdnsResolver::AskOnce(const DomainName& name, RrType ty
   const Group& group = GroupFor(name);
   const Question question{name, type, group.recursion, Transport::kUdpThenTcp};
   absl::Status last = absl::DeadlineExceededError("no time left");
+  // Who is about to ask many questions should learn soon that nobody is there.
+  const bool mute = AllPenalised(group);
   while (!IsOver(deadline)) {
     bool lost = false;
     for (const ServerAddress& server : InOrder(group)) {
       auto response = AskServer(server, question, NetDeadlineWithin(deadline, timeout_));
+      if (response.status().code() != absl::StatusCode::kDeadlineExceeded) Pardon(server);
       if (response.ok()) {
         const bool trusted = group.trust == Group::Trust::kAlways ||
                              (group.trust == Group::Trust::kLoopbackOnly && server.IsLoopback());
@@ -126,6 +129,7 @@ absl::StatusOr<Response> LdnsResolver::AskOnce(const DomainName& name, RrType ty
       if (IsOver(deadline)) break;
     }
     if (!lost) break;  // all of them said no; asking again at once would not change that
+    if (mute) break;
   }
   return last;
 }
@@ -141,6 +145,20 @@ std::vector<ServerAddress> LdnsResolver::InOrder(const Group& group) {
   }
   servers.insert(servers.end(), penalised.begin(), penalised.end());
   return servers;
+}
+
+bool LdnsResolver::AllPenalised(const Group& group) {
+  const absl::Duration now = clock_.Monotonic();
+  const std::lock_guard lock(mutex_);
+  return std::ranges::all_of(group.servers, [&](const ServerAddress& server) {
+    const auto found = penalised_until_.find(server);
+    return found != penalised_until_.end() && found->second > now;
+  });
+}
+
+void LdnsResolver::Pardon(const ServerAddress& server) {
+  const std::lock_guard lock(mutex_);
+  penalised_until_.erase(server);
 }
 
 void LdnsResolver::Penalise(const ServerAddress& server) {

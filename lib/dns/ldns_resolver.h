@@ -20,8 +20,9 @@
 namespace dmarcate {
 
 // Thread-safe. Keeps answers for their TTL and errors for `keep_errors`. Servers are asked
-// in the order given, one that was silent comes last for half a minute; a loss is repeated until
-// DnsConfig::deadline.
+// in the order given, one that was silent comes last for half a minute, or until it answers; a loss
+// is repeated until DnsConfig::deadline, but not while all servers are such silent ones: each then
+// has DnsConfig::timeout for a question.
 //
 // Without configured resolvers a stub's zone is asked of the stub's servers, as authorities. With
 // them it is not: then this view is theirs alone, and stubs serve AuthoritativeResolver only.
@@ -55,7 +56,9 @@ class LdnsResolver final : public Resolver {
   absl::StatusOr<DnsAnswer> Ask(const DomainName& name, RrType type);
   absl::StatusOr<Response> AskOnce(const DomainName& name, RrType type, NetDeadline deadline);
   std::vector<ServerAddress> InOrder(const Group& group);
+  bool AllPenalised(const Group& group);
   void Penalise(const ServerAddress& server);
+  void Pardon(const ServerAddress& server);
 
   const std::vector<Group> groups_;  // the last one is the root's
   const absl::Duration timeout_;

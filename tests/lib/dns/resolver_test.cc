@@ -120,6 +120,26 @@ TEST_F(LdnsResolverTest, ASilentServerComesLastUntilItsPenaltyEnds) {
   EXPECT_EQ(resolver->Lookup(Name("c.test"), RrType::kTxt)->server, first.server());
 }
 
+TEST_F(LdnsResolverTest, WhileAllAreSilentEachIsAskedOnceAQuestionUntilOneAnswers) {
+  std::atomic<bool> up = false;
+  ScriptedServer server([&](std::string_view query, Protocol protocol) -> Replies {
+    return up ? Says("x")(query, protocol) : Replies{};
+  });
+  const auto resolver = Make({server.server()});
+  EXPECT_THAT(resolver->Lookup(Name("a.test"), RrType::kTxt),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  const int until_deadline = server.udp_queries();
+  EXPECT_GT(until_deadline, 1);
+  EXPECT_THAT(resolver->Lookup(Name("b.test"), RrType::kTxt),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(server.udp_queries(), until_deadline + 1);
+  up = true;
+  EXPECT_TRUE(resolver->Lookup(Name("c.test"), RrType::kTxt).ok());
+  up = false;
+  EXPECT_FALSE(resolver->Lookup(Name("d.test"), RrType::kTxt).ok());
+  EXPECT_GT(server.udp_queries(), until_deadline + 3);  // it had answered since
+}
+
 TEST_F(LdnsResolverTest, RefusedEverywhereIsUnavailableWithoutWaiting) {
   ScriptedServer server([](std::string_view query, Protocol) -> Replies {
     return {{ReplyTo(query, {.rcode = 5}, {})}};
