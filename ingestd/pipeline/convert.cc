@@ -178,6 +178,7 @@ CommitBatch::Processed ToQuarantined(const Receipt& receipt, std::string reason,
 std::vector<ReceiptItem> AsSeenBefore(std::vector<ReceiptItem> items) {
   for (ReceiptItem& item : items) {
     if (IsAccepted(item.outcome)) item.outcome = Outcome::kDuplicate;
+    if (item.reason == kTrustRaised) item.reason.clear();  // then, and not now
   }
   return items;
 }

@@ -417,6 +417,10 @@ absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FakeReportStore::FindByR
   const std::lock_guard lock(mutex_);
   const auto found = written_.first_receipt.find(raw_sha256);
   if (found == written_.first_receipt.end()) return std::nullopt;
+  for (auto it = written_.receipts.rbegin(); it != written_.receipts.rend(); ++it) {
+    const auto& [receipt, items] = it->second;
+    if (receipt.raw_sha256 == raw_sha256 && HasRaisedTrust(items)) return items;
+  }
   const auto& [receipt, items] = written_.receipts.at(found->second);
   if (!receipt.processed) return std::nullopt;
   return items;

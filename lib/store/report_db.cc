@@ -9,6 +9,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/store/key_codec.h"
+#include "lib/store/report_rules.h"
 
 namespace dmarcate {
 namespace {
@@ -144,6 +145,29 @@ absl::StatusOr<std::optional<FirstReceipt>> FindRaw(const RocksDb& db,
   };
   DMARCATE_RETURN_IF_ERROR(
       db.Scan(kIndexFamily, prefix, KeyAfterPrefix(prefix), Direction::kForward, look));
+  return found;
+}
+
+absl::StatusOr<std::optional<StoredReceipt>> FindRaisingCopy(const RocksDb& db,
+                                                             const Receipt& first) {
+  std::optional<StoredReceipt> found;
+  int looked_at = 0;
+  const std::string prefix = RawCopyPrefix(first.raw_sha256);
+  const auto look = [&](std::string_view copy, std::string_view) -> absl::StatusOr<bool> {
+    if (++looked_at > kCopiesLookedAt) return false;
+    const auto later = ParseRawCopyKey(copy);
+    if (!later) return true;
+    auto stored = ReadReceipt(db, *later);
+    if (absl::IsDataLoss(stored.status())) return true;
+    DMARCATE_RETURN_IF_ERROR(stored.status());
+    // Hashes may share 80 bits.
+    if (!*stored || (*stored)->receipt.raw_sha256 != first.raw_sha256) return true;
+    if (!HasRaisedTrust((*stored)->items)) return true;
+    found = **std::move(stored);
+    return false;
+  };
+  DMARCATE_RETURN_IF_ERROR(
+      db.Scan(kIndexFamily, prefix, KeyAfterPrefix(prefix), Direction::kBackward, look));
   return found;
 }
 

@@ -63,6 +63,11 @@ struct FirstReceipt {
 };
 // nullopt: the bytes are not there.
 absl::StatusOr<std::optional<FirstReceipt>> FindRaw(const RocksDb& db, std::string_view raw_sha256);
+// The receipt of the same bytes after `first` by which a report's trust was raised, among the
+// kCopiesLookedAt newest; nullopt: none.
+inline constexpr int kCopiesLookedAt = 16;
+absl::StatusOr<std::optional<StoredReceipt>> FindRaisingCopy(const RocksDb& db,
+                                                             const Receipt& first);
 // As ReportWriter::ReadRaw().
 absl::StatusOr<std::string> ReadRawBytes(const RocksDb& db, std::string_view raw_sha256);
 

@@ -101,6 +101,11 @@ void ApplyRelease(Release release, StoredReport* report) {
   report->reason = TrustReason::kReleased;
 }
 
+bool HasRaisedTrust(const std::vector<ReceiptItem>& items) {
+  return std::ranges::any_of(items,
+                             [](const ReceiptItem& item) { return item.reason == kTrustRaised; });
+}
+
 void NoteRaise(ReceiptItem* item) {
   item->reason = kTrustRaised;
   item->detail = "the report counted nowhere before; this copy vouches for it";
@@ -255,7 +260,8 @@ absl::Status CheckProcessed(const CommitBatch::Processed& processed) {
     if (report && ExpandedBytes(*report) > kMaxExpandedBytes) {
       why = fmt::format("the report takes more than {} bytes", kMaxExpandedBytes);
     }
-    if (report && report->report.gone && !report->packed) why = "its records are in a sink, not packed";
+    if (report && report->report.gone && !report->packed)
+      why = "its records are in a sink, not packed";
     if (why.empty()) continue;
     return MakeError(absl::StatusCode::kInvalidArgument,
                      fmt::format("receipt {}: item {}: {}", processed.receipt, i, why));

@@ -54,6 +54,7 @@ void ApplyRelease(Release release, StoredReport* report);
 // The reason of a duplicate that lent the stored report its trust: what counted nowhere before
 // counts from now on.
 inline constexpr std::string_view kTrustRaised = "trust_raised";
+bool HasRaisedTrust(const std::vector<ReceiptItem>& items);
 // Whether a stored aggregate or TLS report counts: by its trust, and as the current one of its
 // revisions.
 template <typename Stored>

@@ -359,9 +359,9 @@ class ReportWriter {
   // Accepted and not yet processed, oldest first: the work after a restart. A receipt that does not
   // decode is left out and from then on shown by ListUnreadable(); it stays pending.
   virtual absl::StatusOr<std::vector<Receipt>> Pending(size_t limit) = 0;
-  // What became of these bytes when they were received first; nullopt: never seen, or that receipt
-  // is still pending, or it does not decode (which ListUnreadable() then shows). Receiving the
-  // bytes again helps in all three cases.
+  // What became of these bytes when they were received first, or the last time that it raised the
+  // trust in what they say. nullopt: never seen, or that receipt is still pending, or it does not
+  // decode (which ListUnreadable() then shows). Receiving the bytes again helps in all three cases.
   virtual absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FindByRaw(
       std::string_view raw_sha256) = 0;
   // kNotFound: no such receipt. kDataLoss: it does not decode.

@@ -176,6 +176,8 @@ absl::StatusOr<std::optional<std::vector<ReceiptItem>>> RocksReportWriter::FindB
     DMARCATE_RETURN_IF_ERROR(SetAside((*first)->id, stored.status()));
     return std::nullopt;
   }
+  DMARCATE_ASSIGN_OR_RETURN(auto raising, FindRaisingCopy(*db_, stored->receipt));
+  if (raising) return std::move(raising->items);
   if (!stored->receipt.processed) return std::nullopt;
   return std::move(stored->items);
 }

@@ -526,10 +526,20 @@ TEST_F(VerificationTest, AnOperatorMayVouchForWhatCameUnverified) {
   EXPECT_EQ(Take(Make(mail.content, Channel::kMaildir)).reason, "not_signed");
   EXPECT_EQ(Counted(), 0u);
   EXPECT_EQ(Take(Make(mail.content, Channel::kMaildir)).outcome, Outcome::kDuplicate);
-  EXPECT_EQ(Take(Make(mail.content, Channel::kImport)).outcome, Outcome::kDuplicate);
+  const ReceiptItem raised = Take(Make(mail.content, Channel::kImport));
+  EXPECT_EQ(raised.outcome, Outcome::kDuplicate);
+  EXPECT_EQ(raised.reason, "trust_raised");
   EXPECT_EQ(Counted(), 1u);
   ASSERT_EQ(List().size(), 1u);
   EXPECT_EQ(List()[0].trust, TrustClass::kImported);
+  // Whoever sends it once more tells nothing new.
+  const size_t commits = store_.seen().size();
+  for (const Channel channel : {Channel::kImport, Channel::kMaildir, Channel::kSmtp}) {
+    const ReceiptItem again = Take(Make(mail.content, channel));
+    EXPECT_EQ(again.outcome, Outcome::kDuplicate);
+    EXPECT_EQ(again.reason, "");
+  }
+  EXPECT_EQ(store_.seen().size(), commits);
 }
 
 TEST_F(VerificationTest, TheSameBytesFromABetterSessionGetANewLook) {

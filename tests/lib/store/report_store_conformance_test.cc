@@ -270,6 +270,23 @@ TEST_P(ReportStoreTest, CopyWithMoreTrustLendsItToTheStoredReport) {
   EXPECT_EQ(Messages(), 3u);
 }
 
+TEST_P(ReportStoreTest, BytesThatCameAgainAreKnownByWhatRaisedTheirTrust) {
+  StoredReport report = MakeReport(kDomain, kTestDay, "id", "doc", {3});
+  for (const TrustClass trust : {TrustClass::kUnverified, TrustClass::kImported}) {
+    report.trust = trust;
+    MustProcess(MustAccept("raw"), {report});
+  }
+  report.trust = TrustClass::kUnverified;
+  MustProcess(MustAccept("raw"), {report});
+  MustAccept("raw");  // not read yet
+  const auto known = *writer().FindByRaw(Sha256("raw"));
+  ASSERT_TRUE(known.has_value());
+  ASSERT_THAT(*known, SizeIs(1));
+  EXPECT_EQ((*known)[0].outcome, Outcome::kDuplicate);
+  EXPECT_EQ((*known)[0].reason, "trust_raised");
+  EXPECT_EQ(*writer().ReadRaw(Sha256("raw")), "raw");
+}
+
 TEST_P(ReportStoreTest, ThatTrustWasRaisedIsSaidOfWhatCountsThenAndDidNotBefore) {
   const auto reason_of_copy = [&](StoredReport report, TrustClass trust) {
     report.trust = trust;
