@@ -58,6 +58,11 @@ absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
     file.Reject("watch.interval", "want \"0s\" for never, or \"1s\" to \"12h\"");
   }
   out.watch_looks_per_second = static_cast<int>(file.Int("watch.looks_per_second", 10, 1, 1000));
+  out.spf_follow = file.OneOf<SpfFollowMode>("spf.follow",
+                                             {{"insight", SpfFollowMode::kInsight},
+                                              {"plan", SpfFollowMode::kPlan},
+                                              {"apply", SpfFollowMode::kApply}},
+                                             SpfFollowMode::kPlan);
   for (const std::string& text : file.Strings("inbound.allow_networks", {})) {
     if (const auto network = IpNetwork::Parse(text)) {
       out.inbound_networks.push_back(*network);

@@ -16,6 +16,7 @@
 #include "lib/dns/resolver.h"
 #include "lib/rpc/daemon.h"
 #include "lib/rpc/listen_config.h"
+#include "policyd/plan/spf_follow.h"
 
 namespace dmarcate {
 
@@ -31,6 +32,7 @@ struct PolicydConfig {
   DnsConfig dns;                   // [dns]
   absl::Duration watch_interval;   // watch.interval; zero: no history is kept
   int watch_looks_per_second = 0;  // watch.looks_per_second
+  SpfFollowMode spf_follow = SpfFollowMode::kPlan;  // spf.follow: vendors that are flattened
   // inbound.allow_networks: where mail servers and policies may lie that are not public.
   std::vector<IpNetwork> inbound_networks;
   absl::Duration drain_limit;  // shutdown.limit

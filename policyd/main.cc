@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -54,6 +55,7 @@
 #include "policyd/service/selectors.h"
 #include "policyd/service/snapshot_publisher.h"
 #include "policyd/service/source_service.h"
+#include "policyd/service/spf_follower.h"
 #include "policyd/service/stats_service.h"
 #include "policyd/service/ticker.h"
 
@@ -67,6 +69,9 @@ constexpr size_t kHandlerQueue = 64;
 constexpr absl::Duration kResumeInterval = absl::Seconds(30);
 // How often it is looked at whether ingestd has been told what is stored.
 constexpr absl::Duration kPublishInterval = absl::Seconds(10);
+
+// How often it is looked at whether the watch has found a vendor changed, at most.
+constexpr absl::Duration kFollowVendorsInterval = absl::Minutes(1);
 
 constexpr mode_t kDirectoryMode = 0750;
 
@@ -181,6 +186,9 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       LogError("resume_failed", {{"error", status}});
     }
   });
+  SpfFollower spf_follower(*policies, *policies, engine, clock, config.spf_follow);
+  Ticker follow_vendors(std::clamp(config.watch_interval, absl::Seconds(1), kFollowVendorsInterval),
+                        [&spf_follower] { spf_follower.Tick(); });
   SystemPacer watch_pacer;
   SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
@@ -199,6 +207,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   publish.Stop();
   host.StartDraining();
   engine.Stop();  // calls that wait for a change are answered with the step it has reached
+  follow_vendors.Stop();
   watcher.BeginStop();
   selectors.Stop();
   server->Drain(config.drain_limit);

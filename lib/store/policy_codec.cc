@@ -44,13 +44,15 @@ void PutManaged(const std::vector<ManagedTerm>& from, Repeated* to) {
     out->set_source_id(term.source_id);
     out->set_flattened(term.flattened);
     PutTexts(term.networks, out->mutable_networks());
+    out->set_stands_for(term.stands_for);
   }
 }
 template <typename Repeated>
 std::vector<ManagedTerm> Managed(const Repeated& from) {
   std::vector<ManagedTerm> out;
   for (const auto& term : from) {
-    out.push_back({term.term(), term.source_id(), term.flattened(), Texts(term.networks())});
+    out.push_back({term.term(), term.source_id(), term.flattened(), Texts(term.networks()),
+                   term.stands_for()});
   }
   return out;
 }

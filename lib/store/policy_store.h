@@ -45,11 +45,14 @@ struct ManagedTerm {
   // `networks`, stands in child records instead (policyd/plan/spf_compile.h).
   bool flattened = false;
   std::vector<std::string> networks = {};  // "192.0.2.0/24"; only of a flattened term
+  // Of the term that leads to child records from the record itself: the whole record that is meant,
+  // with every flattened term in its place.
+  std::string stands_for = {};
   friend bool operator==(const ManagedTerm&, const ManagedTerm&) = default;
 };
 
-// Of the managed terms "include:_spf1.example.com" that lead to the child records. No source has
-// that id.
+// Of the managed terms "include:_spf-0123456789ab.example.com" that lead to the child records. No
+// source has that id.
 inline constexpr std::string_view kFlattenedSourceId = "(flattened)";
 
 // An address of Dmarcate's own at which the reports about one domain arrive.

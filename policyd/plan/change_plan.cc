@@ -11,6 +11,8 @@
 #include "policyd/plan/dmarc_plan.h"
 #include "policyd/plan/guard.h"
 #include "policyd/plan/spf_children.h"
+#include "policyd/plan/spf_choice.h"
+#include "policyd/plan/spf_compile.h"
 #include "policyd/plan/txt_image.h"
 
 namespace dmarcate {
@@ -105,6 +107,44 @@ GuardRecord GuardChild(const Images& images) {
               fmt::format("{} holds addresses of ours only", images.owner.text()));
 }
 
+// What caches have of a child is what it says: it comes, named after its text, or goes.
+GuardRecord GuardChildInUse(const ChangeRecord& change, const Images& images) {
+  const std::string before = OnlySpf(images.before);
+  const std::string after = OnlySpf(images.after);
+  const auto refuse = [&](std::string_view why) {
+    return Refuse(guard_code::kSpfChildInUse, fmt::format("{} {}", images.owner.text(), why),
+                  {{"owner", images.owner.text()}});
+  };
+  if (!before.empty() && !after.empty() && before != after) {
+    return refuse("would change while receivers may have it in their caches");
+  }
+  if (after.empty() && !change.intent.rollback_of.empty()) {
+    return refuse("would go while receivers may have a record that leads to it in their caches");
+  }
+  const absl::StatusOr<DomainName> domain = DomainName::Parse(change.domain);
+  if (!after.empty() && (!domain.ok() || !IsNamedAfterText({images.owner, after}, *domain))) {
+    return refuse("would not be named after what it says");
+  }
+  return Pass(guard_code::kSpfChildInUse,
+              fmt::format("{} {}", images.owner.text(),
+                          after.empty() ? "is led to no more" : "never said anything else"));
+}
+
+// What is meant leaves what others wrote as it is, too.
+void GuardMeaning(const ChangeRecord& change, const Images& images,
+                  std::vector<GuardRecord>& guards) {
+  const absl::StatusOr<DomainName> domain = DomainName::Parse(change.domain);
+  const std::string after = OnlySpf(images.after);
+  if (!domain.ok() || after.empty()) return;
+  for (GuardRecord& guard :
+       GuardSpfText({after}, {UnflattenedText(*domain, after, change.managed_after)},
+                    change.managed_after, UnflattenedTerms(change.managed_after))) {
+    if (guard.verdict != GuardVerdict::kRefuse) continue;
+    guard.message = fmt::format("the record that is meant, not flattened: {}", guard.message);
+    guards.push_back(std::move(guard));
+  }
+}
+
 bool HoldsSpf(const RecordChangeRecord& change) {
   const absl::StatusOr<DomainName> owner = DomainName::Parse(change.owner_name);
   return owner.ok() && RoleOf(*owner) == RecordRole::kSpf;
@@ -143,11 +183,13 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
       case RecordRole::kSpf:
         if (IsChild(change, images.owner)) {
           guards.push_back(GuardChild(images));
+          guards.push_back(GuardChildInUse(change, images));
           break;
         }
         main_written = true;
         Append(guards, GuardSpfText(TextsOf(images.before), TextsOf(images.after),
                                     change.managed_before, change.managed_after));
+        if (NeedsProof(change)) GuardMeaning(change, images, guards);
         if (measures.has_value()) {
           Append(guards, GuardSpfCost(measures->before, measures->after));
         } else {
@@ -271,7 +313,43 @@ std::string PlanDigest(const ChangeRecord& change) {
       input.Add(value);
     }
   }
+  // Behind all that was there before there were such, so that a plan without any has the digest
+  // that it always had.
+  for (const std::vector<ManagedTerm>* terms : {&change.managed_before, &change.managed_after}) {
+    for (const ManagedTerm& term : *terms) {
+      if (term.stands_for.empty()) continue;
+      input.Add(terms == &change.managed_before ? "stood for" : "stands for");
+      input.Add(term.term);
+      input.Add(term.stands_for);
+    }
+  }
   return input.Finish();
+}
+
+std::vector<ManagedTerm> ManagedAfterRollback(const ChangeRecord& change,
+                                              const std::vector<ManagedTerm>& managed_now) {
+  const auto holds = [](const std::vector<ManagedTerm>& terms, const ManagedTerm& term) {
+    return std::ranges::find(terms, term) != terms.end();
+  };
+  // Of a source's term there is one that stands in the record and one that is flattened at most.
+  const auto same = [](const ManagedTerm& a, const ManagedTerm& b) {
+    return a.term == b.term && a.source_id == b.source_id && a.flattened == b.flattened;
+  };
+  std::vector<ManagedTerm> back;  // what the change took out, or wrote otherwise
+  for (const ManagedTerm& term : change.managed_before) {
+    if (!holds(change.managed_after, term)) back.push_back(term);
+  }
+  std::vector<ManagedTerm> out;
+  for (const ManagedTerm& term : managed_now) {
+    const bool came = holds(change.managed_after, term) && !holds(change.managed_before, term);
+    // The child records stay, and are ours.
+    if (came && term.source_id != kFlattenedSourceId) continue;
+    if (std::ranges::any_of(back, [&](const ManagedTerm& one) { return same(one, term); }))
+      continue;
+    out.push_back(term);
+  }
+  std::ranges::move(back, std::back_inserter(out));
+  return out;
 }
 
 ChangeRecord PlanRollback(const ChangeRecord& change, const std::vector<ManagedTerm>& managed_now) {
@@ -283,10 +361,51 @@ ChangeRecord PlanRollback(const ChangeRecord& change, const std::vector<ManagedT
   rollback.provider_class = change.provider_class;
   rollback.managed_before = rollback.managed_after = managed_now;
   for (auto it = change.record_changes.rbegin(); it != change.record_changes.rend(); ++it) {
+    if (HoldsSpf(*it)) rollback.managed_after = ManagedAfterRollback(change, managed_now);
+    if (BringsSpfChild(change, *it)) continue;
     rollback.record_changes.push_back(Swap(*it));
-    if (HoldsSpf(*it)) rollback.managed_after = change.managed_before;
   }
+  // Child records that come back, before the record that leads to them.
+  std::ranges::stable_partition(rollback.record_changes, [&](const RecordChangeRecord& record) {
+    const absl::StatusOr<DomainName> owner = DomainName::Parse(record.owner_name);
+    return owner.ok() && IsChild(change, *owner);
+  });
   return rollback;
+}
+
+bool BringsSpfChild(const ChangeRecord& change, const RecordChangeRecord& record) {
+  const absl::StatusOr<Images> images = ImagesOf(record);
+  return images.ok() && IsChild(change, images->owner) && OnlySpf(images->before).empty() &&
+         !OnlySpf(images->after).empty();
+}
+
+bool TakesSpfChild(const ChangeRecord& change, const RecordChangeRecord& record) {
+  const absl::StatusOr<Images> images = ImagesOf(record);
+  return images.ok() && IsChild(change, images->owner) && !OnlySpf(images->before).empty() &&
+         OnlySpf(images->after).empty();
+}
+
+std::vector<ManagedTerm> UniteTerms(const std::vector<ManagedTerm>& a,
+                                    const std::vector<ManagedTerm>& b) {
+  std::vector<ManagedTerm> all = a;
+  for (const ManagedTerm& term : b) {
+    if (std::ranges::find(all, term) != all.end()) continue;
+    const auto other = std::ranges::find_if(all, [&](const ManagedTerm& one) {
+      return one.flattened && term.flattened && one.term == term.term &&
+             one.source_id == term.source_id;
+    });
+    if (other == all.end()) {
+      all.push_back(term);
+      continue;
+    }
+    const IpRangeSet networks =
+        IpRangeSet(ParseNetworks(other->networks)).Union(IpRangeSet(ParseNetworks(term.networks)));
+    other->networks.clear();
+    for (const IpNetwork& network : networks.ToNetworks()) {
+      other->networks.push_back(network.ToString());
+    }
+  }
+  return all;
 }
 
 }  // namespace dmarcate

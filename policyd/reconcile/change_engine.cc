@@ -62,7 +62,8 @@ class ChangeEngine::Impl {
 
   absl::StatusOr<ChangeRecord> Plan(std::string_view domain, const ChangeIntent& intent,
                                     std::string_view principal, RunMode mode,
-                                    const std::vector<SpfNotNeeded>& not_needed);
+                                    const std::vector<SpfNotNeeded>& not_needed,
+                                    absl::Duration lifetime);
   absl::StatusOr<ChangeRecord> Apply(const ApplyRequest& request, absl::Duration wait);
   absl::StatusOr<ChangeRecord> Cancel(const CancelRequest& request);
   absl::StatusOr<ChangeRecord> Rollback(const RollbackRequest& request, absl::Duration wait);
@@ -186,10 +187,12 @@ absl::StatusOr<DomainRecord> ChangeEngine::Impl::GetDomain(std::string_view name
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Plan(std::string_view domain,
                                                       const ChangeIntent& intent,
                                                       std::string_view principal, RunMode mode,
-                                                      const std::vector<SpfNotNeeded>& not_needed) {
+                                                      const std::vector<SpfNotNeeded>& not_needed,
+                                                      absl::Duration lifetime) {
   DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, GetDomain(domain));
   DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change,
                             planner_.Plan(record, intent, principal, not_needed));
+  if (lifetime > absl::ZeroDuration()) change.plan_expire_time = change.create_time + lifetime;
   if (mode == RunMode::kValidateOnly) return change;
   if (change.state != ChangeState::kSucceeded || change.managed_after == record.managed_terms) {
     return world_.store.PutChange(std::move(change));
@@ -490,6 +493,7 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::RunAgain(const ChangeRecord& ch
 
 absl::Status ChangeEngine::Impl::Resume() {
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> open, world_.store.OpenChanges());
+  watch_.KeepOnly(open);
   absl::Status first_error;
   for (const ChangeRecord& change : open) {
     {
@@ -518,8 +522,9 @@ ChangeEngine::~ChangeEngine() = default;
 
 absl::StatusOr<ChangeRecord> ChangeEngine::Plan(std::string_view domain, const ChangeIntent& intent,
                                                 std::string_view principal, RunMode mode,
-                                                const std::vector<SpfNotNeeded>& not_needed) {
-  return impl_->Plan(domain, intent, principal, mode, not_needed);
+                                                const std::vector<SpfNotNeeded>& not_needed,
+                                                absl::Duration lifetime) {
+  return impl_->Plan(domain, intent, principal, mode, not_needed, lifetime);
 }
 absl::StatusOr<ChangeRecord> ChangeEngine::Apply(const ApplyRequest& request, absl::Duration wait) {
   return impl_->Apply(request, wait);

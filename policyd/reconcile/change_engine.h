@@ -120,13 +120,16 @@ class ChangeEngine {
   // Reads what is live, plans, stores the change: kPlanned, kRefused (its guards say why) or
   // kSucceeded (nothing to do). `not_needed`: what reports say about sources, for advice. An empty
   // intent means decisions, and the report address if the domain has one. `intent.rollback_of` is
-  // Rollback's. kValidateOnly: the same, not stored.
+  // Rollback's. kValidateOnly: the same, not stored. `lifetime`: how long the plan may be applied;
+  // zero: options.plan_lifetime.
   absl::StatusOr<ChangeRecord> Plan(std::string_view domain, const ChangeIntent& intent,
                                     std::string_view principal, RunMode mode = RunMode::kExecute,
-                                    const std::vector<SpfNotNeeded>& not_needed = {});
+                                    const std::vector<SpfNotNeeded>& not_needed = {},
+                                    absl::Duration lifetime = absl::ZeroDuration());
 
   // Runs the transaction; returns when it has ended, or after `wait` with the state reached, while
-  // it goes on; or with kVerifying, when servers are behind: Resume() takes it up. A change that
+  // it goes on; or with kVerifying, when servers are behind (with kApplying, when they are behind
+  // with child records, which all must show before the record): Resume() takes it up. A change that
   // has succeeded is returned as it is, and nothing is written.
   absl::StatusOr<ChangeRecord> Apply(const ApplyRequest& request,
                                      absl::Duration wait = absl::InfiniteDuration());

@@ -10,6 +10,7 @@
 #include "lib/inspect/dmarc_discovery.h"
 #include "lib/mailauth/spf_record.h"
 #include "policyd/plan/guard.h"
+#include "policyd/plan/spf_cleanup.h"
 #include "policyd/plan/spf_compile.h"
 #include "policyd/plan/zone_guard.h"
 #include "policyd/reconcile/reason.h"
@@ -22,6 +23,7 @@ struct Planner::Draft {
   // shall, and SPF, which depends on neither, last, after the child records that it leads to.
   std::optional<RecordChangeRecord> authorization, dmarc, spf;
   std::vector<RecordChangeRecord> children;  // of SPF, before it, the deepest first
+  std::vector<RecordChangeRecord> unused;    // child records that go, after it
   std::optional<SpfCompiled> compiled;
   std::vector<ManagedTerm> managed_after;
   std::vector<GuardRecord> guards;
@@ -56,6 +58,13 @@ std::string OnlySpfText(const std::vector<TxtRecord>& records) {
   const std::vector<std::string> texts = TextsOf(records);
   const SpfSelection selection = SelectSpf(texts);
   return selection.outcome == SpfSelection::Outcome::kOne ? texts[selection.indexes.front()] : "";
+}
+
+// Of a change with SPF records: the one that tells what is evaluated, or the last child record.
+RecordChangeRecord& SpfChangeOf(ChangeRecord& change) {
+  const auto main =
+      std::ranges::find(change.record_changes, change.domain, &RecordChangeRecord::owner_name);
+  return main != change.record_changes.end() ? *main : change.record_changes.back();
 }
 
 std::vector<std::string> Sorted(std::vector<std::string> texts) {
@@ -146,7 +155,8 @@ absl::Status Planner::DraftSpfRecords(const DomainRecord& domain, FlattenMode fl
   for (const DomainName& name : SpfChildrenOf(draft.domain, domain.managed_terms)) {
     DMARCATE_ASSIGN_OR_RETURN(LiveRrSet image, reader_.Read(provider, name));
     const std::string text = OnlySpfText(image.image.records);
-    if (!text.empty() && !ParseSpfChild(text).ok()) {
+    if (!text.empty() &&
+        (!ParseSpfChild(text).ok() || !IsNamedAfterText({name, text}, draft.domain))) {
       taken.insert(name);  // somebody made it theirs
       continue;
     }
@@ -163,14 +173,14 @@ absl::Status Planner::DraftSpfRecords(const DomainRecord& domain, FlattenMode fl
     for (const SpfChild& write : draft.compiled->writes) {
       if (images.contains(write.owner)) continue;
       DMARCATE_ASSIGN_OR_RETURN(LiveRrSet image, reader_.Read(provider, write.owner));
-      if (!image.image.records.empty()) {
+      if (!image.image.records.empty() && OnlySpfText(image.image.records) != write.text) {
         taken.insert(write.owner);
         all_free = false;
         break;
       }
       images.emplace(write.owner, std::move(image));
     }
-    if (all_free) break;  // ends: there are 99 names
+    if (all_free) break;  // ends: each text has kSpfChildNames names
   }
   const SpfPlan& plan = draft.compiled->plan;
   draft.managed_after = plan.managed_after;
@@ -184,6 +194,107 @@ absl::Status Planner::DraftSpfRecords(const DomainRecord& domain, FlattenMode fl
   if (plan.after != plan.before) {
     draft.spf = ReplaceText(live.image, plan.before, plan.after);
     draft.spf->term_changes = plan.term_changes;
+  }
+  if (!decided) return absl::OkStatus();
+  return DraftSpfCleanup(domain, live.image.ttl_seconds, children, images, draft);
+}
+
+absl::Status Planner::DraftSpfCleanup(const DomainRecord& domain, uint32_t ttl_seconds,
+                                      std::vector<SpfChild> children,
+                                      const std::map<DomainName, LiveRrSet>& images,
+                                      Draft& draft) const {
+  const SpfPlan& plan = draft.compiled->plan;
+  for (const SpfChild& write : draft.compiled->writes) {
+    if (std::ranges::find(children, write.owner, &SpfChild::owner) == children.end()) {
+      children.push_back(write);
+    }
+  }
+  const std::vector<SpfChild> unused = SpfChildrenNotLedTo(children, {plan.before, plan.after});
+  if (unused.empty()) return absl::OkStatus();
+  std::vector<std::string> names;
+  for (const SpfChild& child : unused) names.push_back(child.owner.text());
+  const std::map<std::string, std::string> metadata = {{"children", Join(names, " ")}};
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> changes,
+                            world_.store.ListChanges(domain.name, "", kSpfCleanupHistory));
+  const std::optional<absl::Time> forgotten =
+      SpfForgottenAt(draft.domain, plan.before, ttl_seconds, changes);
+  if (!forgotten.has_value() || world_.clock.Now() < *forgotten) {
+    draft.guards.push_back(Warn(
+        guard_code::kSpfChildUnused,
+        fmt::format("nothing leads to {} any more; {}", Join(names, ", "),
+                    forgotten.has_value()
+                        ? fmt::format("a plan from {} on takes them away: until then receivers may "
+                                      "have a record that leads there in their caches",
+                                      absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", *forgotten,
+                                                       absl::UTCTimeZone()))
+                        : "they stay until a change of Dmarcate's has written the record"),
+        metadata));
+    return absl::OkStatus();
+  }
+  // The shallowest first: what is there leads to what is there.
+  for (const SpfChild& child : unused) {
+    const LiveRrSet& image = images.at(child.owner);
+    Append(draft.guards, GuardZone(image.image, image.servers));
+    draft.unused.push_back(ReplaceText(image.image, child.text, ""));
+    std::erase_if(draft.managed_after, [&](const ManagedTerm& term) {
+      return term.source_id == kFlattenedSourceId &&
+             term.term == fmt::format("include:{}", child.owner.text());
+    });
+  }
+  draft.guards.push_back(Warn(guard_code::kSpfChildUnused,
+                              fmt::format("{} go: nothing leads to them any more, and no receiver "
+                                          "has a record that does",
+                                          Join(names, ", ")),
+                              metadata));
+  return absl::OkStatus();
+}
+
+absl::Status Planner::CheckUnused(const ChangeRecord& change, DnsProvider& provider) const {
+  const bool any = std::ranges::any_of(change.record_changes, [&](const RecordChangeRecord& one) {
+    return TakesSpfChild(change, one);
+  });
+  if (!any) return absl::OkStatus();
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, StoredName(change.domain));
+  DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, domain));
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> changes,
+                            world_.store.ListChanges(change.domain, "", kSpfCleanupHistory));
+  const std::optional<absl::Time> forgotten =
+      SpfForgottenAt(domain, OnlySpfText(live.image.records), live.image.ttl_seconds, changes);
+  if (forgotten.has_value() && world_.clock.Now() >= *forgotten) return absl::OkStatus();
+  return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
+                           "the SPF record was changed since; receivers may have one in their "
+                           "caches that leads to the child records that go; plan again",
+                           {{"owner", change.domain}});
+}
+
+absl::Status Planner::CheckLedTo(const ChangeRecord& rollback, DnsProvider& provider) const {
+  DMARCATE_ASSIGN_OR_RETURN(const std::optional<SpfTexts> texts, SpfTextsOf(rollback));
+  if (!texts.has_value()) return absl::OkStatus();
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, StoredName(rollback.domain));
+  std::vector<SpfChild> children;
+  for (const DomainName& name : SpfChildrenOf(domain, rollback.managed_after)) {
+    DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, name));
+    children.push_back({name, OnlySpfText(live.image.records)});
+  }
+  for (const RecordChangeRecord* record : SpfChildChangesOf(rollback)) {  // comes back first
+    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record->owner_name));
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> after, FromPresentations(record->after));
+    std::erase_if(children, [&](const SpfChild& child) { return child.owner == owner; });
+    children.push_back({owner, OnlySpfText(after)});
+  }
+  const absl::StatusOr<SpfRecord> record = ParseSpf(texts->after);
+  if (!record.ok()) return absl::OkStatus();  // whatever was there before
+  for (const SpfTerm& term : record->terms) {
+    if (term.kind != SpfKind::kInclude) continue;
+    const absl::StatusOr<DomainName> first = DomainName::Parse(term.domain_spec);
+    if (!first.ok() || !IsSpfChildOf(*first, domain)) continue;
+    if (!ChainFrom(domain, *first, children).empty()) continue;
+    return MakeReasonedError(
+        absl::StatusCode::kFailedPrecondition, "ROLLBACK_BLOCKED",
+        fmt::format("the record would lead to {}, where a child record is gone or was changed; "
+                    "make a new plan instead",
+                    term.domain_spec),
+        {{"owner", term.domain_spec}});
   }
   return absl::OkStatus();
 }
@@ -211,13 +322,18 @@ absl::StatusOr<SpfProof> Planner::Prove(const ChangeRecord& change, const Domain
   bool main_written = false;
   for (const RecordChangeRecord& record : change.record_changes) {
     DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record.owner_name));
-    main_written = main_written || owner == domain;
     const auto child = overlay.find(owner);
-    if (child == overlay.end()) continue;
-    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> after, FromPresentations(record.after));
-    child->second = OnlySpfText(after);
+    if (child == overlay.end() && owner != domain) continue;
+    main_written = main_written || owner == domain;
+    if (child != overlay.end()) {
+      DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> after,
+                                FromPresentations(record.after));
+      child->second = OnlySpfText(after);
+    }
     between.push_back(expand(main_written ? texts.after : texts.before, overlay));
   }
+  // The last of them is the end; who has the old record in a cache goes on with that.
+  if (!between.empty()) between.back() = expand(texts.before, overlay);
   const SpfTree after = expand(texts.after, overlay);
   SpfTree meant = expand(UnflattenedText(domain, texts.after, change.managed_after), overlay);
   PutRemembered(change.managed_after, meant);
@@ -306,14 +422,14 @@ absl::StatusOr<std::optional<SpfMeasures>> Planner::MeasureBoth(const ChangeReco
   const std::vector<const RecordChangeRecord*> children = SpfChildChangesOf(change);
   if (!texts.has_value() && children.empty()) return std::nullopt;
   DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, StoredName(change.domain));
-  if (!texts.has_value()) {  // the record stays as it is; what it leads to does not
-    const absl::StatusOr<DnsAnswer> live = world_.resolver.Lookup(domain, RrType::kTxt);
-    if (!live.ok()) {
-      return MakeReasonedError(
-          absl::StatusCode::kUnavailable, "DNS_UNAVAILABLE",
-          fmt::format("spf of {}: {}", domain.text(), MessageOf(live.status())));
-    }
-    texts = SpfTexts{OnlySpfText(live->txt), OnlySpfText(live->txt)};
+  if (!texts.has_value()) {
+    // The record stays as it is, what it leads to does not. As its host and its servers have it
+    // now: a resolver may go on with one that led elsewhere.
+    DMARCATE_ASSIGN_OR_RETURN(const std::shared_ptr<DnsProvider> provider,
+                              OpenProvider(change.dns_provider));
+    DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(*provider, domain));
+    const std::string text = OnlySpfText(live.image.records);
+    texts = SpfTexts{text, text};
   }
   TxtOverlay before;
   TxtOverlay after;
@@ -383,9 +499,10 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   }
   std::ranges::move(draft.children, std::back_inserter(change.record_changes));
   if (draft.spf.has_value()) change.record_changes.push_back(*std::move(draft.spf));
+  std::ranges::move(draft.unused, std::back_inserter(change.record_changes));
   DMARCATE_ASSIGN_OR_RETURN(const std::optional<SpfMeasures> measures, MeasureBoth(change));
   if (measures.has_value()) {
-    RecordChangeRecord& spf = change.record_changes.back();  // or the child that is written last
+    RecordChangeRecord& spf = SpfChangeOf(change);
     spf.lookups_before = measures->before.lookups;
     spf.lookups_after = measures->after.lookups;
     if (spf.term_changes.empty() && draft.compiled.has_value()) {
@@ -444,6 +561,7 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
     Append(rollback.guards, GuardZone(live.image, live.servers));
     rollback.record_changes.push_back(std::move(record));
   }
+  DMARCATE_RETURN_IF_ERROR(CheckLedTo(rollback, *provider));
   DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, Judge(rollback));
   Append(rollback.guards, std::move(judged));
   DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> warned,
@@ -509,6 +627,7 @@ absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& doma
       DMARCATE_RETURN_IF_ERROR(CheckDecisions(change, domain, TextsOf(live.image.records)));
     }
   }
+  DMARCATE_RETURN_IF_ERROR(CheckUnused(change, provider));
   if (has_terms && domain.managed_terms != change.managed_before) {
     return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
                              "another change has changed which terms are managed; plan again",

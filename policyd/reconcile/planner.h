@@ -4,6 +4,8 @@
 #ifndef DMARCATE_POLICYD_RECONCILE_PLANNER_H_
 #define DMARCATE_POLICYD_RECONCILE_PLANNER_H_
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +18,7 @@
 #include "lib/mailauth/domain_name.h"
 #include "policyd/plan/change_plan.h"
 #include "policyd/plan/dmarc_plan.h"
+#include "policyd/plan/spf_children.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/live_reader.h"
 
@@ -46,7 +49,7 @@ class Planner {
   //   kAborted STALE_PLAN, kFailedPrecondition GUARD_REFUSED, or a read's error
   absl::Status Check(const ChangeRecord& change, const DomainRecord& domain,
                      DnsProvider& provider) const;
-  // Only the guards that need no zone: for what is left to write after a restart.
+  // Only the guards, over live data: for what is left to write after a restart.
   absl::StatusOr<std::vector<GuardRecord>> Judge(const ChangeRecord& change) const;
 
  private:
@@ -55,6 +58,14 @@ class Planner {
                               const std::vector<std::string>& live) const;
   absl::Status DraftSpfRecords(const DomainRecord& domain, FlattenMode flatten,
                                DnsProvider& provider, Draft& draft) const;
+  // Child records that nothing leads to, if no cache can lead to them any more.
+  absl::Status DraftSpfCleanup(const DomainRecord& domain, uint32_t ttl_seconds,
+                               std::vector<SpfChild> children,
+                               const std::map<DomainName, LiveRrSet>& images, Draft& draft) const;
+  // That child records which the change takes away are not led to, by caches neither.
+  absl::Status CheckUnused(const ChangeRecord& change, DnsProvider& provider) const;
+  // That the child records are there to which the record leads that `rollback` brings back.
+  absl::Status CheckLedTo(const ChangeRecord& rollback, DnsProvider& provider) const;
   absl::Status DraftDmarc(const DomainRecord& domain, DnsProvider& provider, Draft& draft) const;
   absl::StatusOr<ReportHostFacts> GatherReportHost(const DomainRecord& domain,
                                                    DnsProvider& provider, Draft& draft) const;

@@ -69,8 +69,11 @@ class Transaction {
   // In memory: the number under which this engine writes from now on.
   void TakeLease();
   absl::Status Forward();
-  // `direction`: "" or "back".
+  // `direction`: "", "back", or "children" for those of the SPF record alone.
   Proof Prove(const std::vector<Transition>& transitions, std::string_view direction);
+  // Before the record that leads to them: whether all servers show the new child records. False:
+  // not yet, or the change goes back; there is nothing else to do now.
+  absl::StatusOr<bool> ShowChildren();
   absl::Status Verify();
   absl::Status RollBack();
 
@@ -92,6 +95,9 @@ class Transaction {
   absl::Status MarkOriginal();
   bool HoldsNew(const Transition& transition) const;  // this change wrote it
   bool AnyHoldsNew() const;
+  bool IsMainSpf(const Transition& transition) const;  // the record that child records belong to
+  // A child record that was created, once the record that leads to it may have been seen.
+  bool Stays(const Transition& transition) const;
   void SetError(std::string_view reason, std::string_view message);
 
   const ChangeWorld& world_;

@@ -156,14 +156,23 @@ absl::Status ChangeServiceImpl::Create(const Call& call, const v1::CreateChangeR
   if (!in.intent().rollback_of().empty()) {
     return FieldError("intent.rollback_of", "a rollback is made by RollbackChange");
   }
-  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  if (in.intent().flatten() != v1::Intent::FLATTEN_UNSPECIFIED &&
-      in.intent().flatten() != v1::Intent::FLATTEN_NEVER) {
-    return FieldError("intent.flatten", "only FLATTEN_NEVER is offered yet");
+  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord managed, FindDomain(parts_.policies, domain));
+  FlattenMode flatten = FlattenAsNow(managed.managed_terms);
+  switch (in.intent().flatten()) {
+    case v1::Intent::FLATTEN_UNSPECIFIED:
+      break;
+    case v1::Intent::FLATTEN_IF_NEEDED:
+      flatten = FlattenMode::kIfNeeded;
+      break;
+    case v1::Intent::FLATTEN_NEVER:
+      flatten = FlattenMode::kNever;
+      break;
+    default:
+      return FieldError("intent.flatten", "is neither FLATTEN_IF_NEEDED nor FLATTEN_NEVER");
   }
   const ChangeIntent intent{.spf_from_decisions = in.intent().spf_from_decisions(),
                             .dmarc_report_address = in.intent().dmarc_report_address(),
-                            .flatten = FlattenMode::kNever};
+                            .flatten = flatten};
   DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record,
                             engine_.Plan(domain, intent, call.principal().name,
                                          ModeOf(in.validate_only()), NotNeeded(call, domain)));

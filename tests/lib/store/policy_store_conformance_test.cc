@@ -38,7 +38,12 @@ DomainRecord Domain(std::string name) {
   record.create_time = record.update_time = kNow;
   record.dns_provider = "pdns";
   record.report_mailbox = "r@example.com";
-  record.managed_terms = {{"include:a.example", "a"}};
+  record.managed_terms = {{"include:a.example", "a", true, {"192.0.2.0/24"}},
+                          {"include:_spf-0123456789ab.example.com",
+                           "(flattened)",
+                           false,
+                           {},
+                           "v=spf1 include:a.example"}};
   record.report_addresses = {{"r-0@reports.example", kNow, kNow + absl::Hours(1)},
                              {"r-1@reports.example", kNow + absl::Minutes(1)}};
   return record;

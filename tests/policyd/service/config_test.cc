@@ -16,6 +16,7 @@ TEST(PolicydConfig, EveryKeyHasADefault) {
   EXPECT_EQ(config->reports_directory, "/var/lib/dmarcate/reports");
   EXPECT_EQ(config->watch_interval, absl::Hours(1));
   EXPECT_EQ(config->watch_looks_per_second, 10);
+  EXPECT_EQ(config->spf_follow, SpfFollowMode::kPlan);
   EXPECT_TRUE(config->listen.tcp.empty()) << "no TCP unless asked for";
   EXPECT_TRUE(config->inbound_networks.empty());
 }
@@ -50,6 +51,8 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
     [[dns.stub]]
     zone = "example.com"
     servers = ["127.0.0.1:5301"]
+    [spf]
+    follow = "apply"
     [watch]
     interval = "0s"
     looks_per_second = 3
@@ -74,6 +77,7 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
   ASSERT_EQ(config->dns.stubs.size(), 1u);
   EXPECT_EQ(config->watch_interval, absl::ZeroDuration());
   EXPECT_EQ(config->watch_looks_per_second, 3);
+  EXPECT_EQ(config->spf_follow, SpfFollowMode::kApply);
   EXPECT_EQ(config->log.format, LogFormat::kJson);
   EXPECT_EQ(config->log.level, LogLevel::kDebug);
   EXPECT_EQ(config->drain_limit, absl::Seconds(3));
@@ -95,6 +99,7 @@ TEST(PolicydConfig, SaysWhatIsWrong) {
       {"[log]\nlevel = \"loud\"", "want one of"},
       {"[listen]\ntcp = \"192.0.2.1:8460\"", "tls_certificate"},
       {"[dns]\nresolvers = [\"resolver.example\"]", "dns.resolvers"},
+      {"[spf]\nfollow = \"always\"", "spf.follow"},
       {"[watch]\ninterval = \"10ms\"", "watch.interval"},
       {"[watch]\ninterval = \"13h\"", "watch.interval"},
       {"[watch]\ninterval = \"hourly\"", "watch.interval"},
