@@ -13,6 +13,7 @@
 #include "lib/rpc/unary.h"
 #include "policyd/analysis/advice.h"
 #include "policyd/plan/export/plan_export.h"
+#include "policyd/plan/spf_compile.h"
 #include "policyd/reconcile/reason.h"
 #include "policyd/service/change_view.h"
 #include "policyd/service/convert.h"
