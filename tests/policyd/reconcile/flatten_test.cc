@@ -18,6 +18,7 @@
 #include "policyd/reconcile/planner.h"
 #include "policyd/reconcile/reason.h"
 #include "tests/policyd/reconcile/flatten_world.h"
+#include "tests/policyd/reconcile/mortal.h"
 #include "tests/testing/status_matchers.h"
 
 namespace dmarcate {
@@ -229,6 +230,60 @@ TEST_F(FlattenTest, AChildNeverChangesWhateverAPlanSays) {
   EXPECT_FALSE(refused());
   child.owner_name = "_spf-000000000000.example.com";
   EXPECT_TRUE(refused()) << "not named after what it says";
+}
+
+// One more world beside the test's.
+class AnotherWorld final : public FlattenFixture {
+ public:
+  AnotherWorld() { SetUp(); }
+  void TestBody() override {}
+  using FlattenFixture::children;
+  using FlattenFixture::engine;
+  using FlattenFixture::LiveChildren;
+  using FlattenFixture::on_write;
+  using FlattenFixture::Plan;
+  using FlattenFixture::Receive;
+  using FlattenFixture::records;
+  using FlattenFixture::world;
+};
+
+TEST(FlattenKillTest, WhereverPolicydDiesTheRecordHasItsChildren) {
+  bool died = true;
+  int kills = 0;
+  for (int at = 1; died; ++at) {
+    SCOPED_TRACE(at);
+    AnotherWorld one;
+    const ChangeRecord plan = one.Plan();
+    one.engine.reset();
+    one.on_write = [&one](const DomainName&) {
+      for (size_t i = 1; i < one.records.size(); ++i) {  // the first is from before
+        EXPECT_NE(one.Receive(one.records[i], one.children, kKept), SpfResult::kPermError);
+      }
+    };
+    ChangeEngineOptions options;
+    options.max_running = 1;
+    {
+      Life life(one.world, options);
+      life.killer.Arm(at);
+      (void)life.engine().Apply({plan.domain, plan.id, plan.plan_digest, plan.revision, "a"});
+      life.engine().WaitIdle();
+      died = life.killer.dead();
+      kills += died ? 1 : 0;
+    }
+    Life next(one.world, options);
+    ASSERT_TRUE(next.engine().Resume().ok());
+    next.engine().WaitIdle();
+    const ChangeRecord change = one.world.store.GetChange("example.com", plan.id).value();
+    if (change.state == ChangeState::kPlanned) {  // never begun
+      EXPECT_THAT(one.LiveChildren(), IsEmpty());
+      continue;
+    }
+    EXPECT_EQ(change.state, ChangeState::kSucceeded) << change.error_message;
+    EXPECT_THAT(one.LiveChildren(), SizeIs(1));
+    EXPECT_EQ(one.world.provider->writes(), 2);
+    EXPECT_EQ(one.world.managed_terms(), plan.managed_after);
+  }
+  EXPECT_GT(kills, 10);
 }
 
 TEST(LeaseWatchTest, ForgetsWhatIsNotOpenAnyMore) {
