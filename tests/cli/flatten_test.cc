@@ -3,16 +3,20 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
 #include "lib/base/clock.h"
+#include "lib/base/text.h"
 #include "lib/dns/config.h"
 #include "lib/dns/ldns_resolver.h"
 #include "lib/dns/update.h"
@@ -41,6 +45,16 @@ std::string Others() {
   std::string text = "v=spf1";
   for (int i = 0; i < 9; ++i) text += fmt::format(" include:o{}.vendor.test", i);
   return text + " -ip4:192.0.2.66 ~all";
+}
+
+std::string ReportOfYesterday() {
+  std::string xml = ingest_testing::MakeReportXml("example.test", "a", {5});
+  const int64_t day = (absl::ToUnixSeconds(absl::Now()) / 86'400 - 1) * 86'400;
+  for (const auto& [from, to] : {std::pair<std::string, int64_t>{"1767225600", day},
+                                 std::pair<std::string, int64_t>{"1767311999", day + 86'399}}) {
+    xml.replace(xml.find(from), from.size(), std::to_string(to));
+  }
+  return xml;
 }
 
 class FlattenTest : public testing::Test {
@@ -75,12 +89,15 @@ class FlattenTest : public testing::Test {
     Run({"providers", "add", "main", "--type", "powerdns", "--api-url", pdns_->api_url(),
          "--secret", "pdns-key"});
     Run({"domains", "add", "example.test", "--provider", "main"});
+    // Somebody sends as the domain, and is approved.
+    Run({"reports", "import", daemons_.directory().Write("a.xml", ReportOfYesterday())});
+    std::string source;
     ASSERT_TRUE(WaitUntil([&] {
-      return daemons_.Run({"sources", "get", "sendgrid", "--domain", "example.test"}).exit_code ==
-             0;
+      const auto list = daemons_.Run({"sources", "list", "example.test", "-o", "name"});
+      source = std::string(TrimAscii(Split(list.output, '\n')[0]));
+      return list.exit_code == 0 && source.starts_with("domains/");
     }));
-    Run({"sources", "approve", "sendgrid", "--domain", "example.test", "--spf-include",
-         "vendor.test"});
+    Run({"sources", "approve", source, "--spf-include", "vendor.test"});
   }
 
   std::string Run(const std::vector<std::string>& arguments) {
