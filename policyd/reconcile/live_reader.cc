@@ -4,9 +4,22 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "lib/mailauth/spf_record.h"
 #include "policyd/reconcile/reason.h"
 
 namespace dmarcate {
+
+std::string OnlySpfText(const std::vector<TxtRecord>& records) {
+  const std::vector<std::string> texts = TextsOf(records);
+  const SpfSelection selection = SelectSpf(texts);
+  return selection.outcome == SpfSelection::Outcome::kOne ? texts[selection.indexes.front()] : "";
+}
+
+absl::StatusOr<DomainName> StoredName(std::string_view text) {
+  absl::StatusOr<DomainName> name = DomainName::Parse(text);
+  if (!name.ok()) return MakeError(absl::StatusCode::kDataLoss, MessageOf(name.status()));
+  return name;
+}
 
 absl::Status ProviderReason(const absl::Status& status) {
   if (status.ok() || ErrorReasonOf(status).has_value()) return status;

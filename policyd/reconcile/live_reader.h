@@ -7,7 +7,9 @@
 #define DMARCATE_POLICYD_RECONCILE_LIVE_READER_H_
 
 #include <functional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -54,6 +56,11 @@ class LiveReader {
   const ChangeWorld& world_;
   const ChangeEngineOptions& options_;
 };
+
+// The text of the one SPF record among these; empty: there is none, or several.
+std::string OnlySpfText(const std::vector<TxtRecord>& records);
+// kDataLoss: a name of a stored record that does not parse.
+absl::StatusOr<DomainName> StoredName(std::string_view text);
 
 // A provider's error as the API tells it.
 absl::Status ProviderReason(const absl::Status& status);
