@@ -187,8 +187,11 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
     }
   });
   SpfFollower spf_follower(*policies, *policies, engine, clock, config.spf_follow);
-  Ticker follow_vendors(std::clamp(config.watch_interval, absl::Seconds(1), kFollowVendorsInterval),
-                        [&spf_follower] { spf_follower.Tick(); });
+  const absl::Duration look_for_vendors =
+      config.watch_interval > absl::ZeroDuration()
+          ? std::min(config.watch_interval, kFollowVendorsInterval)
+          : kFollowVendorsInterval;
+  Ticker follow_vendors(look_for_vendors, [&spf_follower] { spf_follower.Tick(); });
   SystemPacer watch_pacer;
   SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
