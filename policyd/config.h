@@ -16,6 +16,8 @@
 #include "lib/dns/resolver.h"
 #include "lib/rpc/daemon.h"
 #include "lib/rpc/listen_config.h"
+#include "policyd/provider/configured_secrets.h"
+#include "policyd/provider/exec/exec_provider.h"
 
 namespace dmarcate {
 
@@ -26,6 +28,8 @@ struct PolicydConfig {
   std::string address_domain;  // reports.address_domain: of report addresses; empty: none are made
   std::string snapshot_file;   // snapshot.file: what ingestd is told; empty: nothing
   std::string secrets_directory;   // secrets.directory: one file for each DNS credential
+  SecretEntries secrets;           // [[secret]]: those that are elsewhere, or bound to a use
+  ExecPrograms programs;           // [[program]]: for DNS providers of type exec
   std::string public_suffix_file;  // empty: the list compiled into libpsl
   std::string catalogue_file;      // catalogue.file: services of one's own; empty: none
   DnsConfig dns;                   // [dns]

@@ -34,8 +34,9 @@
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/catalogue_file.h"
 #include "policyd/config.h"
+#include "policyd/provider/configured_secrets.h"
+#include "policyd/provider/exec/program.h"
 #include "policyd/provider/factory.h"
-#include "policyd/provider/secret_source.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/service/analysis_cache.h"
@@ -96,6 +97,14 @@ StartCheck CheckStart(const PolicydConfig& config) {
         CheckDirectory(std::filesystem::path(config.snapshot_file).parent_path(), W_OK | X_OK));
   }
   check.Expect("secrets.directory", CheckDirectory(config.secrets_directory, X_OK));
+  // What an account needs may be put there later.
+  for (const auto& [name, secret] : config.secrets) {
+    if (secret.command.empty()) continue;
+    check.Expect(fmt::format("secret {}", name), CheckProgram(secret.command.front()));
+  }
+  for (const auto& [name, program] : config.programs) {
+    check.Expect(fmt::format("program {}", name), CheckProgram(program.command.front()));
+  }
   return check;
 }
 
@@ -127,8 +136,10 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   CurlTransport http;
   CurlTransport strangers({.schemes = CurlTransportOptions::Schemes::kHttpsOnly});
   DMARCATE_ASSIGN_OR_RETURN(const auto trust, TrustStore::Load());
-  DirectorySecretSource secrets(config.secrets_directory);
-  RealProviderFactory providers(http, secrets);
+  const char* const credentials = std::getenv("CREDENTIALS_DIRECTORY");
+  ConfiguredSecretSource secrets(config.secrets_directory,
+                                 credentials == nullptr ? "" : credentials, config.secrets);
+  RealProviderFactory providers(http, secrets, {config.programs, authoritative.get()});
   SystemPacer pacer;
   ChangeEngine engine(
       {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer});

@@ -13,6 +13,7 @@
 #ifndef DMARCATE_POLICYD_PROVIDER_API_CALL_H_
 #define DMARCATE_POLICYD_PROVIDER_API_CALL_H_
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <set>
@@ -50,6 +51,8 @@ enum class ApiFailure : uint8_t {
 struct ApiError {
   ApiFailure failure = ApiFailure::kNonsense;
   std::string said;  // "9109: Invalid access token"; from the host, as it came
+  // How long the host wants to be left alone, by this error; Retry-After goes first.
+  absl::Duration retry_after = absl::ZeroDuration();
 };
 
 // By the status alone; nothing for 2xx.
@@ -107,7 +110,8 @@ class ApiCall {
 
   const ApiWorld& world_;
   ApiDialect& dialect_;
-  const absl::Duration end_;  // monotonic
+  const absl::Duration end_;   // monotonic
+  size_t received_bytes_ = 0;  // a list of any length is bounded by what all its pages hold
 };
 
 // How long to wait before asking again: what the host says, of a kThrottled answer a second at

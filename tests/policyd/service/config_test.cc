@@ -43,6 +43,17 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
     file = "/tmp/snapshot/ingestd"
     [secrets]
     directory = "/tmp/secrets"
+    [[secret]]
+    name = "vault"
+    command = ["/usr/bin/pass", "show", "dns"]
+    use = ["powerdns:https://ns1.example:8081"]
+    [[secret]]
+    name = "systemd"
+    credential = "dns"
+    [[program]]
+    name = "knot"
+    command = ["/opt/provider", "--zone", "example.com"]
+    timeout = "5s"
     [catalogue]
     file = "/tmp/services.toml"
     [dns]
@@ -65,6 +76,15 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->store_directory, "/tmp/policy");
   EXPECT_EQ(config->secrets_directory, "/tmp/secrets");
+  ASSERT_EQ(config->secrets.size(), 2u);
+  EXPECT_EQ(config->secrets.at("vault").command,
+            (std::vector<std::string>{"/usr/bin/pass", "show", "dns"}));
+  EXPECT_EQ(config->secrets.at("vault").uses,
+            std::vector<std::string>{"powerdns:https://ns1.example:8081"});
+  EXPECT_EQ(config->secrets.at("systemd").credential, "dns");
+  ASSERT_EQ(config->programs.size(), 1u);
+  EXPECT_EQ(config->programs.at("knot").command.size(), 3u);
+  EXPECT_EQ(config->programs.at("knot").time_limit, absl::Seconds(5));
   EXPECT_EQ(config->address_domain, "reports.example");
   EXPECT_EQ(config->catalogue_file, "/tmp/services.toml");
   EXPECT_EQ(config->snapshot_file, "/tmp/snapshot/ingestd");
@@ -100,6 +120,15 @@ TEST(PolicydConfig, SaysWhatIsWrong) {
       {"[watch]\ninterval = \"hourly\"", "watch.interval"},
       {"[watch]\nlooks_per_second = 0", "watch.looks_per_second"},
       {"[watch]\nlooks_per_second = 5000", "watch.looks_per_second"},
+      {"[[secret]]\nname = \"../key\"", "name"},
+      {"[[secret]]\nname = \"s\"\ncommand = [\"pass\"]", "absolute"},
+      {"[[secret]]\nname = \"s\"\ncredential = \"a/b\"", "credential"},
+      {"[[secret]]\nname = \"s\"\ncredential = \"a\"\ncommand = [\"/x\"]", "one of the two"},
+      {"[[secret]]\nname = \"s\"\n[[secret]]\nname = \"s\"", "twice"},
+      {"[[secret]]\nname = \"s\"\nvalue = \"hunter2\"", "value"},
+      {"[[program]]\nname = \"p\"", "command"},
+      {"[[program]]\nname = \"p\"\ncommand = [\"sh\"]", "absolute"},
+      {"[[program]]\nname = \"p\"\ncommand = [\"/x\"]\ntimeout = \"1h\"", "timeout"},
       {"not toml", "test.toml"},
   };
   for (const Case& test : kCases) {
