@@ -156,6 +156,7 @@ std::string WithFlag(const std::string& message) {
       {"page_token", "--page-token"},
       {"date_range", "--from, --to"},
       {"domain.report_mailbox", "--report-mailbox"},
+      {"domain.delegation_zone", "--delegate-to"},
       {"domain.dns_provider", "--provider"},
       {"dns_provider_id", "NAME"},
       {"dns_provider.powerdns.api_url", "--api-url"},

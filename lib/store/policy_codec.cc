@@ -63,6 +63,9 @@ void PutRecordChange(const RecordChangeRecord& from, pb::RecordChange* to) {
   PutTexts(from.after, to->mutable_after());
   to->set_ttl_before(from.ttl_before);
   to->set_ttl_after(from.ttl_after);
+  to->set_alias_name(from.alias.name);
+  to->set_alias_in_place(from.alias.in_place);
+  PutTexts(from.alias.held, to->mutable_alias_held());
   for (const TermChangeRecord& term : from.term_changes) {
     pb::TermChange* out = to->add_term_changes();
     out->set_action(static_cast<uint32_t>(term.action));
@@ -85,6 +88,7 @@ bool GetRecordChange(const pb::RecordChange& from, RecordChangeRecord* to) {
   to->after = Texts(from.after());
   to->ttl_before = from.ttl_before();
   to->ttl_after = from.ttl_after();
+  to->alias = {from.alias_name(), from.alias_in_place(), Texts(from.alias_held())};
   bool known = true;
   for (const pb::TermChange& term : from.term_changes()) {
     TermChangeRecord& out = to->term_changes.emplace_back();
@@ -112,6 +116,7 @@ std::string EncodeRecord(std::string_view key, const DomainRecord& record) {
   out.set_update_time_us(ToStoredTime(record.update_time));
   out.set_dns_provider(record.dns_provider);
   out.set_report_mailbox(record.report_mailbox);
+  out.set_delegation_zone(record.delegation_zone);
   PutManaged(record.managed_terms, out.mutable_managed_terms());
   for (const ReportAddressRecord& address : record.report_addresses) {
     pb::ReportAddress* to = out.add_report_addresses();
@@ -132,6 +137,7 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRe
   record->update_time = FromStoredTime(in.update_time_us());
   record->dns_provider = in.dns_provider();
   record->report_mailbox = in.report_mailbox();
+  record->delegation_zone = in.delegation_zone();
   record->managed_terms = Managed(in.managed_terms());
   record->report_addresses.clear();
   for (const pb::ReportAddress& address : in.report_addresses()) {
@@ -264,6 +270,7 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
   }
   out.set_lease_holder(record.lease_holder);
   out.set_fence(record.fence);
+  out.set_by_hand(record.by_hand);
   return SealMessage(key, out);
 }
 
@@ -319,6 +326,7 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRe
   if (in.has_apply_after_us()) record->apply_after = FromStoredTime(in.apply_after_us());
   record->lease_holder = in.lease_holder();
   record->fence = in.fence();
+  record->by_hand = in.by_hand();
   return known ? absl::OkStatus() : DoesNotDecode(key);
 }
 

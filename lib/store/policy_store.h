@@ -67,6 +67,8 @@ struct DomainRecord {
   absl::Time create_time, update_time;
   std::string dns_provider;    // id, or empty
   std::string report_mailbox;  // chosen by the operator, or empty
+  // Delegated mode: the operator's zone that its records stand in; empty: in its own.
+  std::string delegation_zone;
   std::vector<ManagedTerm> managed_terms;
   std::vector<ReportAddressRecord> report_addresses;  // in the order in which they were made
   uint64_t revision = 0;
@@ -137,6 +139,13 @@ struct TermChangeRecord {
 };
 // One RRset. `before` and `after` are presentation form, one string a record, in the order read or
 // to be written.
+// In delegated mode: the name in the domain's own zone that leads to where the record stands.
+struct AliasRecord {
+  std::string name;               // "_dmarc.example.com"; empty: not delegated
+  bool in_place = false;          // it leads there
+  std::vector<std::string> held;  // while it does not: the TXT records at the name itself
+  friend bool operator==(const AliasRecord&, const AliasRecord&) = default;
+};
 struct RecordChangeRecord {
   std::string zone, owner_name;
   std::string type = "TXT";
@@ -145,6 +154,7 @@ struct RecordChangeRecord {
   std::vector<TermChangeRecord> term_changes;
   std::vector<std::string> untouched;
   int32_t lookups_before = 0, lookups_after = 0;
+  AliasRecord alias;
 };
 enum class GuardVerdict : uint8_t { kPass = 1, kWarn = 2, kRefuse = 3 };
 struct GuardRecord {
@@ -186,6 +196,7 @@ struct ChangeRecord {
   std::vector<GuardRecord> guards;
   std::string dns_provider;
   uint8_t provider_class = 0;  // 1 A to 4 D
+  bool by_hand = false;        // no program writes it: a person does
   std::vector<StepRecord> steps;
   std::vector<VerificationRecord> verifications;
   std::string requested_by, applied_by;

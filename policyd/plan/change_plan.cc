@@ -64,6 +64,9 @@ void RelaxForRollback(std::vector<GuardRecord>& guards) {
 struct Images {
   DomainName owner;
   std::vector<TxtRecord> before, after;
+  // Of a record in delegated mode to which the domain's own zone does not lead yet: what receivers
+  // see in its place.
+  std::vector<TxtRecord> seen_instead;
 };
 
 absl::StatusOr<Images> ImagesOf(const RecordChangeRecord& change) {
@@ -75,6 +78,9 @@ absl::StatusOr<Images> ImagesOf(const RecordChangeRecord& change) {
   Images images{*owner, {}, {}};
   DMARCATE_ASSIGN_OR_RETURN(images.before, FromPresentations(change.before));
   DMARCATE_ASSIGN_OR_RETURN(images.after, FromPresentations(change.after));
+  if (!change.alias.in_place) {
+    DMARCATE_ASSIGN_OR_RETURN(images.seen_instead, FromPresentations(change.alias.held));
+  }
   return images;
 }
 
@@ -155,7 +161,11 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
         }
         break;
       case RecordRole::kDmarc:
-        Append(guards, GuardDmarcText(TextsOf(images.before), TextsOf(images.after), direction));
+        // A copy of the record that the domain has: made and taken back, it changes nothing.
+        Append(guards,
+               GuardDmarcText(TextsOf(images.before.empty() ? images.seen_instead : images.before),
+                              TextsOf(images.after.empty() ? images.seen_instead : images.after),
+                              direction));
         break;
       case RecordRole::kReportAuthorization:
         break;
@@ -258,6 +268,10 @@ std::string PlanDigest(const ChangeRecord& change) {
     input.Add(record.after);
     input.Add(uint64_t{record.ttl_before});
     input.Add(uint64_t{record.ttl_after});
+    if (record.alias.name.empty()) continue;
+    input.Add(record.alias.name);
+    input.Add(uint64_t{record.alias.in_place});
+    input.Add(record.alias.held);
   }
   input.Add(change.managed_before);
   input.Add(change.managed_after);

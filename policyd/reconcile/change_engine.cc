@@ -289,12 +289,15 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Schedule(ChangeRecord change,
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Cancel(const CancelRequest& request) {
   DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change, GetChange(request.domain, request.id));
   if (change.state == ChangeState::kCancelled) return change;
-  const bool announced = std::ranges::any_of(
-      change.steps, [](const StepRecord& step) { return step.step == step::kWriting; });
+  // READ_BACK alone: a person has set a part of it.
+  const bool announced = std::ranges::any_of(change.steps, [](const StepRecord& step) {
+    return step.step == step::kWriting || step.step == step::kReadBack;
+  });
   if (change.state != ChangeState::kPlanned &&
       (change.state != ChangeState::kApplying || announced)) {
-    return WrongState(change, IsEndState(change.state)
-                                  ? "it has ended; there is nothing to cancel"
+    return WrongState(change, IsEndState(change.state) ? "it has ended; there is nothing to cancel"
+                              : change.by_hand
+                                  ? "a part of it is set; set the rest, and roll it back then"
                                   : "it is being written; it finishes or goes back by itself, and "
                                     "can be rolled back then");
   }

@@ -5,9 +5,11 @@
 // table and the invariants P1 to P12 are reference/safety.md section 5.
 //
 //   PLANNED -> LEASED -> READ -> COMPARED -> LINTED -> JOURNALED -> WRITING -> READ_BACK ->
-//   VERIFYING -> SUCCEEDED, with UNKNOWN after a write that got no clear answer. Up to JOURNALED
-//   nothing is stored and nothing is written; from then on every restart resumes, and decides by
-//   what the zone holds: the image before, the image after, or a third value that nobody touches.
+//   VERIFYING -> SUCCEEDED, with UNKNOWN after a write that got no clear answer. Where a person
+//   writes (ProviderWriter::kPerson), WAITING stands in the place of WRITING, and the change stays
+//   kApplying until all servers show it or options.manual_limit is over. Up to JOURNALED nothing is
+//   stored and nothing is written; from then on every restart resumes, and decides by what the zone
+//   holds: the image before, the image after, or a third value that nobody touches.
 //
 // Errors carry the API's reason (reason.h):
 //   kNotFound            RESOURCE_NOT_FOUND   no such domain or change
@@ -70,6 +72,8 @@ struct ChangeEngineOptions {
   absl::Duration verdict_period = absl::Seconds(10);     // all looks bad that long: go back
   absl::Duration first_pause = absl::Milliseconds(200);  // between two looks; doubles up to
   absl::Duration longest_pause = absl::Seconds(5);
+  // How long a person has to set the records of a change that no program writes.
+  absl::Duration manual_limit = absl::Hours(7 * 24);
   // What another engine has begun is taken over when it has not moved for that long; longer than
   // any pause between two entries of a journal (verify_deadline, verdict_period).
   absl::Duration lease = absl::Minutes(3);
@@ -133,6 +137,7 @@ class ChangeEngine {
 
   // Withdraws a plan, scheduled or not, or a change of which no write has been announced yet:
   // whoever runs it loses its lease. A change that is cancelled already is returned as it is.
+  // One that waits for a person can be withdrawn as long as none of its records is there.
   //   kFailedPrecondition CHANGE_STATE  it is being written, or has ended
   absl::StatusOr<ChangeRecord> Cancel(const CancelRequest& request);
 

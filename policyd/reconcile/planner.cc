@@ -188,6 +188,32 @@ absl::Status Planner::DraftSpfRecords(const DomainRecord& domain, FlattenMode fl
   return absl::OkStatus();
 }
 
+// One record, without flattening: what it takes is counted over the domain's own.
+absl::Status Planner::DraftDelegatedSpf(const DomainRecord& domain, DnsProvider& provider,
+                                        Draft& draft) const {
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<SourceDecision> decisions,
+                            world_.store.ListDecisions(domain.name));
+  DMARCATE_ASSIGN_OR_RETURN(const Delegated delegated,
+                            ReadDelegated(domain, RecordRole::kSpf, provider));
+  const TxtImage& image = delegated.live.image;
+  absl::StatusOr<SpfDraft> drafted =
+      DraftSpf(draft.domain, TextsOf(image.records), domain.managed_terms, ApprovedOf(decisions));
+  if (!drafted.ok()) {
+    return MakeReasonedError(absl::StatusCode::kInvalidArgument, "SPF_TERM_FORBIDDEN",
+                             MessageOf(drafted.status()));
+  }
+  Append(draft.guards, delegated.sight.guards);
+  if (FindRefusal(delegated.sight.guards) != nullptr) return absl::OkStatus();
+  Append(draft.guards, GuardZone(image, delegated.live.servers));
+  Append(draft.guards, drafted->plan.guards);
+  draft.managed_after = drafted->plan.managed_after;
+  if (drafted->plan.after == drafted->plan.before) return absl::OkStatus();
+  draft.spf = ReplaceText(image, drafted->plan.before, drafted->plan.after);
+  draft.spf->term_changes = drafted->plan.term_changes;
+  draft.spf->alias = AliasOf(delegated.sight);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<SpfProof> Planner::Prove(const ChangeRecord& change, const DomainName& domain,
                                         const SpfTexts& texts) const {
   OnceResolver once(world_.resolver);
@@ -262,9 +288,28 @@ absl::StatusOr<ReportHostFacts> Planner::GatherReportHost(const DomainRecord& do
 
 absl::Status Planner::DraftDmarc(const DomainRecord& domain, DnsProvider& provider,
                                  Draft& draft) const {
-  DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, draft.domain.Child("_dmarc"));
-  DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, owner));
-  const std::vector<std::string> texts = TextsOf(live.image.records);
+  LiveRrSet live;
+  AliasRecord alias;
+  std::vector<std::string> texts;
+  bool copied = false;  // the domain's own record is to stand in the operator's zone, too
+  if (IsDelegated(domain)) {
+    DMARCATE_ASSIGN_OR_RETURN(Delegated delegated,
+                              ReadDelegated(domain, RecordRole::kDmarc, provider));
+    Append(draft.guards, delegated.sight.guards);
+    if (FindRefusal(delegated.sight.guards) != nullptr) return absl::OkStatus();
+    live = std::move(delegated.live);
+    alias = AliasOf(delegated.sight);
+    texts = TextsOf(live.image.records);
+    Append(draft.guards, TellPrepared(delegated.sight, texts));
+    if (!alias.in_place && SelectDmarc(texts).outcome == DmarcSelection::Outcome::kNone) {
+      texts = TextsOf(delegated.sight.held);
+      copied = true;
+    }
+  } else {
+    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, draft.domain.Child("_dmarc"));
+    DMARCATE_ASSIGN_OR_RETURN(live, reader_.Read(provider, owner));
+    texts = TextsOf(live.image.records);
+  }
   std::optional<InheritedDmarc> inherited;
   if (SelectDmarc(texts).outcome == DmarcSelection::Outcome::kNone) {
     const absl::StatusOr<DmarcDiscovery> found = DiscoverDmarc(draft.domain, world_.resolver);
@@ -290,9 +335,10 @@ absl::Status Planner::DraftDmarc(const DomainRecord& domain, DnsProvider& provid
   }
   Append(draft.guards, GuardZone(live.image, live.servers));
   Append(draft.guards, plan->guards);
-  if (plan->after != plan->before) {
-    draft.dmarc = ReplaceText(live.image, plan->before, plan->after);
+  if (plan->after != plan->before || (copied && !plan->after.empty())) {
+    draft.dmarc = ReplaceText(live.image, copied ? "" : plan->before, plan->after);
     draft.dmarc->term_changes = plan->tag_changes;
+    draft.dmarc->alias = alias;
   }
   DMARCATE_ASSIGN_OR_RETURN(const ReportHostFacts facts, GatherReportHost(domain, provider, draft));
   AuthorizationPlan authorization = PlanReportAuthorization(draft.domain, facts);
@@ -303,6 +349,11 @@ absl::Status Planner::DraftDmarc(const DomainRecord& domain, DnsProvider& provid
 
 absl::StatusOr<std::optional<SpfMeasures>> Planner::MeasureBoth(const ChangeRecord& change) const {
   DMARCATE_ASSIGN_OR_RETURN(std::optional<SpfTexts> texts, SpfTextsOf(change));
+  for (const RecordChangeRecord& record : change.record_changes) {
+    if (!record.alias.name.empty() && record.alias.name == change.domain) {
+      return MeasureDelegated(record);
+    }
+  }
   const std::vector<const RecordChangeRecord*> children = SpfChildChangesOf(change);
   if (!texts.has_value() && children.empty()) return std::nullopt;
   DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, StoredName(change.domain));
@@ -366,7 +417,9 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   if (intent.dmarc_report_address) {
     DMARCATE_RETURN_IF_ERROR(DraftDmarc(domain, *provider, draft));
   }
-  if (intent.spf_from_decisions) {
+  if (intent.spf_from_decisions && IsDelegated(domain)) {
+    DMARCATE_RETURN_IF_ERROR(DraftDelegatedSpf(domain, *provider, draft));
+  } else if (intent.spf_from_decisions) {
     DMARCATE_RETURN_IF_ERROR(DraftSpfRecords(domain, intent.flatten, *provider, draft));
   }
 
@@ -375,6 +428,7 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   change.intent = intent;
   change.dns_provider = domain.dns_provider;
   change.provider_class = static_cast<uint8_t>(provider->provider_class());
+  change.by_hand = provider->writer() == ProviderWriter::kPerson;
   change.managed_before = domain.managed_terms;
   change.managed_after = draft.managed_after;
   change.guards = draft.guards;
@@ -424,6 +478,7 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
                             OpenProvider(change.dns_provider));
   ChangeRecord rollback = PlanRollback(change, domain.managed_terms);
   rollback.provider_class = static_cast<uint8_t>(provider->provider_class());
+  rollback.by_hand = provider->writer() == ProviderWriter::kPerson;
   std::vector<RecordChangeRecord> records;
   records.swap(rollback.record_changes);
   for (RecordChangeRecord& record : records) {
@@ -441,6 +496,15 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
     }
     // A host may cut strings its own way; a prerequisite wants them as they are kept.
     record.before = ToPresentations(live.image.records);
+    if (!record.alias.name.empty()) {
+      DMARCATE_ASSIGN_OR_RETURN(const DomainName alias, StoredName(record.alias.name));
+      DMARCATE_ASSIGN_OR_RETURN(const AuthoritativeAnswer servers,
+                                reader_.ReadOwn(RoleOf(owner), alias));
+      const DelegationSight sight =
+          JudgeDelegation(RoleOf(owner), alias, owner, servers, live.servers);
+      Append(rollback.guards, sight.guards);
+      record.alias = AliasOf(sight);
+    }
     Append(rollback.guards, GuardZone(live.image, live.servers));
     rollback.record_changes.push_back(std::move(record));
   }
@@ -504,7 +568,9 @@ absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& doma
           Difference(record, record.before, found));
     }
     Append(guards, GuardZone(live.image, live.servers));
-    if (change.intent.rollback_of.empty() && record.owner_name == domain.name &&
+    DMARCATE_RETURN_IF_ERROR(CheckDelegation(record, domain));
+    const bool holds_terms = record.owner_name == domain.name || record.alias.name == domain.name;
+    if (change.intent.rollback_of.empty() && holds_terms &&
         domain.managed_terms == change.managed_before) {
       DMARCATE_RETURN_IF_ERROR(CheckDecisions(change, domain, TextsOf(live.image.records)));
     }

@@ -15,11 +15,20 @@
 
 #include "lib/mailauth/domain_name.h"
 #include "policyd/plan/change_plan.h"
+#include "policyd/plan/delegation.h"
 #include "policyd/plan/dmarc_plan.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/live_reader.h"
 
 namespace dmarcate {
+
+// Where a record of a domain in delegated mode stands, and what leads there.
+struct Delegated {
+  LiveRrSet live;  // at the target, in the operator's zone; not read if a guard of `sight` refuses
+  DelegationSight sight;
+};
+bool IsDelegated(const DomainRecord& domain);
+AliasRecord AliasOf(const DelegationSight& sight);
 
 // Thread-safe.
 class Planner {
@@ -55,6 +64,17 @@ class Planner {
                               const std::vector<std::string>& live) const;
   absl::Status DraftSpfRecords(const DomainRecord& domain, FlattenMode flatten,
                                DnsProvider& provider, Draft& draft) const;
+  // The domain's record of that role in the operator's zone (delegated_planner.cc).
+  absl::StatusOr<Delegated> ReadDelegated(const DomainRecord& domain, RecordRole role,
+                                          DnsProvider& provider) const;
+  // Whether the domain's own zone leads to the record as it did when the plan was made.
+  //   kAborted STALE_PLAN, kFailedPrecondition GUARD_REFUSED
+  absl::Status CheckDelegation(const RecordChangeRecord& record, const DomainRecord& domain) const;
+  // What the domain's SPF record takes with what it leads to, before and after.
+  absl::StatusOr<std::optional<SpfMeasures>> MeasureDelegated(
+      const RecordChangeRecord& record) const;
+  absl::Status DraftDelegatedSpf(const DomainRecord& domain, DnsProvider& provider,
+                                 Draft& draft) const;
   absl::Status DraftDmarc(const DomainRecord& domain, DnsProvider& provider, Draft& draft) const;
   absl::StatusOr<ReportHostFacts> GatherReportHost(const DomainRecord& domain,
                                                    DnsProvider& provider, Draft& draft) const;

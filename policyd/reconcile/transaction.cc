@@ -96,6 +96,7 @@ absl::Status Transaction::Resume() {
   }
   switch (change().state) {
     case ChangeState::kApplying: {
+      if (IsByHand()) return AwaitPerson();
       DMARCATE_ASSIGN_OR_RETURN(const bool go_on, Survey());
       return go_on ? Forward() : absl::OkStatus();
     }
@@ -179,7 +180,10 @@ absl::StatusOr<bool> Transaction::Survey() {
   return false;
 }
 
+bool Transaction::IsByHand() const { return provider_->writer() == ProviderWriter::kPerson; }
+
 absl::Status Transaction::Forward() {
+  if (IsByHand()) return AwaitPerson();
   for (const Transition& transition : transitions_) {
     if (HoldsNew(transition)) continue;
     switch (WriteOne(transition, kForward)) {
@@ -365,18 +369,36 @@ absl::StatusOr<std::string> Transaction::JudgeLiveAgainAndAgain() {
   }
 }
 
+// The SPF record of `domain`, as it is, with `text` at the name that it includes.
+SpfMeasure Transaction::MeasureThrough(const DomainName& domain, const DomainName& target,
+                                       const std::string& text,
+                                       const absl::StatusOr<DnsAnswer>& seen) const {
+  SpfMeasure nothing;
+  nothing.complete = false;  // proves nothing against the record
+  if (!seen.ok()) return nothing;
+  const std::vector<std::string> texts = TextsOf(seen->txt);
+  const SpfSelection selection = SelectSpf(texts);
+  if (selection.outcome != SpfSelection::Outcome::kOne) return nothing;
+  return reader_.Measure(domain, texts[selection.indexes.front()], {{target, text}});
+}
+
 std::string Transaction::JudgeLive() {
   for (const Transition& transition : transitions_) {
-    const absl::StatusOr<DnsAnswer> seen = world_.resolver.Lookup(transition.owner, RrType::kTxt);
+    // As receivers do: in delegated mode through the alias.
+    const DomainName& asked = transition.alias.value_or(transition.owner);
+    const absl::StatusOr<DnsAnswer> seen = world_.resolver.Lookup(asked, RrType::kTxt);
     if (seen.status().code() == absl::StatusCode::kDataLoss) {
       reason_ = "DNSSEC_BOGUS";
-      return fmt::format("{}: {}", transition.owner.text(), MessageOf(seen.status()));
+      return fmt::format("{}: {}", asked.text(), MessageOf(seen.status()));
     }
     if (RoleOf(transition.owner) != RecordRole::kSpf || IsRollback(change())) continue;
     const std::vector<std::string> texts = TextsOf(transition.to);
     const SpfSelection selection = SelectSpf(texts);
     if (selection.indexes.empty()) continue;
-    const SpfMeasure measure = reader_.Measure(transition.owner, texts[selection.indexes.front()]);
+    const std::string& text = texts[selection.indexes.front()];
+    const SpfMeasure measure = transition.alias.has_value()
+                                   ? MeasureThrough(*transition.alias, transition.owner, text, seen)
+                                   : reader_.Measure(transition.owner, text);
     // What could not be counted proves nothing against the record.
     if (!measure.complete && measure.lookups <= kMaxSpfLookups) continue;
     // Whether this change brought the void look-ups over IPv6 was judged before it was written.
@@ -498,6 +520,10 @@ absl::Status Transaction::NeedAttention(std::string_view reason, std::string_vie
 }
 
 absl::Status Transaction::TurnBack(std::string_view reason, std::string_view message) {
+  if (IsByHand()) {  // whoever set the records has to set them back, and is told to
+    return NeedAttention(reason,
+                         fmt::format("{}; changes rollback shows what was there before", message));
+  }
   SetError(reason, message);
   journal_.change().state = ChangeState::kRollingBack;
   LogWarn("change_rolling_back", {{"domain", change().domain},

@@ -69,6 +69,9 @@ class Transaction {
   // In memory: the number under which this engine writes from now on.
   void TakeLease();
   absl::Status Forward();
+  // In the place of writing, where a person does that (manual_wait.cc). Stays kApplying, and is OK,
+  // as long as the records are not there.
+  absl::Status AwaitPerson();
   // `direction`: "" or "back".
   Proof Prove(const std::vector<Transition>& transitions, std::string_view direction);
   absl::Status Verify();
@@ -82,6 +85,8 @@ class Transaction {
   // Empty, or why receivers fail on what is live, in every look over options.verdict_period.
   //   kUnavailable  policyd is stopping
   absl::StatusOr<std::string> JudgeLiveAgainAndAgain();
+  SpfMeasure MeasureThrough(const DomainName& domain, const DomainName& target,
+                            const std::string& text, const absl::StatusOr<DnsAnswer>& seen) const;
   // One look: empty, or why receivers fail on what is live now.
   std::string JudgeLive();
 
@@ -90,6 +95,7 @@ class Transaction {
   absl::Status NeedAttention(std::string_view reason, std::string_view message);
   absl::Status TurnBack(std::string_view reason, std::string_view message);
   absl::Status MarkOriginal();
+  bool IsByHand() const;
   bool HoldsNew(const Transition& transition) const;  // this change wrote it
   bool AnyHoldsNew() const;
   void SetError(std::string_view reason, std::string_view message);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "lib/base/text.h"
+#include "policyd/plan/manual_sheet.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
 #include "policyd/service/spf_preview.h"
@@ -27,6 +28,8 @@ void Fill(const RecordChangeRecord& change, v1::RecordChange* out) {
   for (const std::string& text : change.untouched) out->add_untouched(ToValidUtf8(text));
   out->set_lookups_before(change.lookups_before);
   out->set_lookups_after(change.lookups_after);
+  out->set_alias(change.alias.name);
+  out->set_alias_in_place(change.alias.in_place);
 }
 
 void SetTime(absl::Time time, google::protobuf::Timestamp* (*mutable_field)(v1::Change*),
@@ -35,6 +38,24 @@ void SetTime(absl::Time time, google::protobuf::Timestamp* (*mutable_field)(v1::
     *mutable_field(out) = ToTimestamp(time);
   }
 }
+
+void FillEdits(const ChangeRecord& record, v1::Change* out) {
+  const absl::StatusOr<std::vector<ManualEdit>> edits = ManualEditsOf(record);
+  if (!edits.ok()) return;  // the change as a whole does not parse: applying it says so
+  for (const ManualEdit& edit : *edits) {
+    v1::ManualEdit* message = out->add_manual_edits();
+    message->set_action(static_cast<v1::ManualEdit::Action>(edit.action));  // numbered alike
+    message->set_zone(edit.zone);
+    message->set_owner_name(edit.owner);
+    message->set_host(edit.host);
+    message->set_type("TXT");
+    message->set_ttl_seconds(edit.ttl_seconds);
+    message->set_value(edit.value);
+    message->set_old_value(edit.old_value);
+    message->set_zone_line(edit.zone_line);
+  }
+}
+static_assert(static_cast<int>(ManualEdit::Action::kRemove) == v1::ManualEdit::ACTION_REMOVE);
 
 }  // namespace
 
@@ -53,6 +74,7 @@ v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
   for (const RecordChangeRecord& change : record.record_changes) {
     Fill(change, out.add_record_changes());
   }
+  if (record.by_hand) FillEdits(record, &out);
   out.set_plan_digest(record.plan_digest);
   for (const GuardRecord& guard : record.guards) {
     v1::GuardResult* message = out.add_guards();
