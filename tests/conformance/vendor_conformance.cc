@@ -112,8 +112,7 @@ TEST_P(VendorConformanceTest, AReadThatFailsForAMomentIsRepeated) {
   }
   Inject(Kind::kRead, Moment::kBefore, absl::UnknownError("reset"));
   Inject(Kind::kRead, Moment::kBefore, absl::UnavailableError("refused"));
-  const absl::Status read = provider().ReadRrSet(zone_, owner_).status();
-  EXPECT_THAT(read, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("_dmarc.example.test")));
+  EXPECT_EQ(provider().ReadRrSet(zone_, owner_)->records, Records({"one"}));
   EXPECT_EQ(server().pending_faults(), 0u);
 }
 
@@ -271,7 +270,8 @@ TEST_P(VendorConformanceTest, ARecordThatCannotBeDecodedIsNotTakenForAbsent) {
   if (raw.empty()) GTEST_SKIP() << "every text is a record here";
   server().SetTxt(owner_, Records({"one"}), 3600);
   server().AddRecord({.owner = owner_, .raw = raw, .ttl = 3600});
-  EXPECT_EQ(provider().ReadRrSet(zone_, owner_)->records, Records({"one"}));
+  const absl::Status read = provider().ReadRrSet(zone_, owner_).status();
+  EXPECT_THAT(read, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("_dmarc.example.test")));
   const auto strange = [&] {
     return std::ranges::count(server().RecordsAt(owner_), raw, &testing_support::VendorRecord::raw);
   };
