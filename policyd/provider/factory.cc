@@ -104,6 +104,13 @@ RealProviderFactory::RealProviderFactory(HttpTransport& http, SecretSource& secr
     : RealProviderFactory({http, SystemClockOnce(), [](absl::Duration d) { absl::SleepFor(d); }},
                           secrets) {}
 
+std::shared_ptr<AccountPace> RealProviderFactory::PaceOf(const DnsProviderRecord& record) {
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<AccountPace>& pace = paces_[record.id];
+  if (pace == nullptr) pace = std::make_shared<AccountPace>(DocumentedRate(record.type));
+  return pace;
+}
+
 absl::StatusOr<std::shared_ptr<DnsProvider>> RealProviderFactory::Open(
     const DnsProviderRecord& record) {
   DMARCATE_RETURN_IF_ERROR(ValidateProvider(record));
@@ -115,7 +122,9 @@ absl::StatusOr<std::shared_ptr<DnsProvider>> RealProviderFactory::Open(
   if (const HostedType* hosted = FindHostedType(record.type)) {
     DMARCATE_ASSIGN_OR_RETURN(std::unique_ptr<ZoneApi> api,
                               hosted->open(record.settings, std::move(secret)));
-    return std::make_shared<ApiProvider>(world_, std::move(api));
+    ApiWorld world = world_;
+    world.pace = PaceOf(record);
+    return std::make_shared<ApiProvider>(world, std::move(api));
   }
   DMARCATE_ASSIGN_OR_RETURN(Rfc2136Settings settings, Rfc2136SettingsOf(record));
   DMARCATE_ASSIGN_OR_RETURN(TsigKey key,

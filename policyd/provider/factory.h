@@ -4,7 +4,9 @@
 #ifndef DMARCATE_POLICYD_PROVIDER_FACTORY_H_
 #define DMARCATE_POLICYD_PROVIDER_FACTORY_H_
 
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +18,7 @@
 #include "lib/http/transport.h"
 #include "lib/store/policy_store.h"
 #include "policyd/provider/api/call.h"
+#include "policyd/provider/api/pace.h"
 #include "policyd/provider/provider.h"
 #include "policyd/provider/secret_source.h"
 
@@ -31,6 +34,7 @@ class ProviderFactory {
 };
 
 // Opens a provider anew each time (they hold no connection), so a replaced secret counts at once.
+// All openings of one account share its pace (api/pace.h).
 //
 //   type      settings
 //   powerdns  api_url ("http://127.0.0.1:8081"), server_id (default "localhost")
@@ -58,8 +62,12 @@ class RealProviderFactory final : public ProviderFactory {
   absl::StatusOr<std::shared_ptr<DnsProvider>> Open(const DnsProviderRecord& record) override;
 
  private:
+  std::shared_ptr<AccountPace> PaceOf(const DnsProviderRecord& record);
+
   const ApiWorld world_;
   SecretSource& secrets_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<AccountPace>> paces_;  // by account
 };
 
 // What Open would say about the settings, without reading the secret: for CreateDnsProvider.

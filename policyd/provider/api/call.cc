@@ -164,6 +164,23 @@ absl::StatusOr<HttpResponse> ApiCall::Send(ApiDialect& dialect, const ApiRequest
   }
 }
 
+absl::Status ApiCall::AwaitTurn(std::string_view host) {
+  if (world_.pace == nullptr) return absl::OkStatus();
+  const absl::Duration wait = world_.pace->Reserve(world_.clock.Monotonic(), TimeLeft());
+  if (wait <= absl::ZeroDuration()) return absl::OkStatus();
+  if (wait < TimeLeft()) {
+    world_.sleep(wait);
+    return absl::OkStatus();
+  }
+  absl::Status status = MakeError(
+      absl::StatusCode::kUnavailable,
+      fmt::format("{}: not asked: the account's next turn is in {} s, by the limit of the host",
+                  host, absl::ToInt64Seconds(absl::Ceil(wait, absl::Seconds(1)))));
+  status.SetPayload(kRetryAfterUrl,
+                    absl::Cord(ToAbsl(std::to_string(absl::ToInt64Milliseconds(wait)))));
+  return status;
+}
+
 absl::StatusOr<HttpResponse> ApiCall::SendOnce(ApiDialect& dialect, const ApiRequest& request,
                                                bool write, bool& repeat) {
   HttpRequest http;
@@ -176,9 +193,10 @@ absl::StatusOr<HttpResponse> ApiCall::SendOnce(ApiDialect& dialect, const ApiReq
     http.body = request.body;
   }
   http.response_limit_bytes = kAnswerLimitBytes;
+  const std::string_view host = dialect.host();
+  DMARCATE_RETURN_IF_ERROR(AwaitTurn(host));
   DMARCATE_RETURN_IF_ERROR(dialect.Authorize(*this, http));
   http.deadline = std::min(kExchangeDeadline, TimeLeft());
-  const std::string_view host = dialect.host();
   absl::StatusOr<HttpResponse> response = world_.http.Send(http);
   if (!response.ok()) {
     return Annotate(TransportError(response.status(), write, repeat), host);
@@ -198,6 +216,7 @@ absl::StatusOr<HttpResponse> ApiCall::SendOnce(ApiDialect& dialect, const ApiReq
   if (error->failure == ApiFailure::kThrottled) {
     // Nothing was done: even a write may come again.
     const absl::Duration least = std::max(wait, kThrottledPause);
+    if (world_.pace != nullptr) world_.pace->HoldFor(world_.clock.Monotonic(), least);
     status.SetPayload(kRetryAfterUrl,
                       absl::Cord(ToAbsl(std::to_string(absl::ToInt64Milliseconds(least)))));
   } else if (repeat && !write && wait > absl::ZeroDuration()) {

@@ -14,6 +14,7 @@
 #define DMARCATE_POLICYD_PROVIDER_API_CALL_H_
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,6 +27,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/http/transport.h"
+#include "policyd/provider/api/pace.h"
 
 namespace dmarcate {
 
@@ -34,6 +36,8 @@ struct ApiWorld {
   HttpTransport& http;
   const Clock& clock;
   std::function<void(absl::Duration)> sleep;
+  // Of the account that is asked; null: only what the host throttles is waited for, call by call.
+  std::shared_ptr<AccountPace> pace = nullptr;
 };
 
 // What a host says is wrong, as far as it matters here (reference/providers.md section 18).
@@ -102,6 +106,9 @@ class ApiCall {
 
  private:
   absl::StatusOr<HttpResponse> Send(ApiDialect& dialect, const ApiRequest& request, bool write);
+  // Waits for the account's turn.
+  //   kUnavailable  it does not come before the deadline; nothing was sent
+  absl::Status AwaitTurn(std::string_view host);
   absl::StatusOr<HttpResponse> SendOnce(ApiDialect& dialect, const ApiRequest& request, bool write,
                                         bool& repeat);
 
