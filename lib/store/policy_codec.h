@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 
+#include "lib/store/fleet_store.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
@@ -28,6 +29,9 @@ std::string EncodeRecord(std::string_view key, const Observation& record);
 // Without the id, which is in the key.
 std::string EncodeRecord(std::string_view key, const InsightRecord& record);
 std::string EncodeRecord(std::string_view key, const InsightLookRecord& record);
+// Without the id and the domain, which are in the key.
+std::string EncodeRecord(std::string_view key, const FleetRecord& record);
+std::string EncodeRecord(std::string_view key, const FleetMemberRecord& record);
 
 absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, SourceDecision* record);
@@ -37,6 +41,8 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, RequestR
 absl::Status DecodeRecord(std::string_view key, std::string_view value, Observation* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, InsightRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, InsightLookRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, FleetRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, FleetMemberRecord* record);
 
 }  // namespace dmarcate
 

@@ -87,6 +87,20 @@ std::optional<std::string> ParseInsight(std::string_view key) {
 }
 std::string InsightLook(std::string_view domain) { return Key(kInsightLookTag, domain); }
 
+std::string Fleet(std::string_view id) { return Key(kFleetTag, id); }
+std::optional<std::string> ParseFleet(std::string_view key) {
+  if (key.empty()) return std::nullopt;
+  key.remove_prefix(1);
+  auto id = TakeKeyText(&key);
+  if (!id || !key.empty()) return std::nullopt;
+  return id;
+}
+std::string FleetMembers(std::string_view id) { return Key(kFleetMemberTag, id); }
+std::string FleetMember(std::string_view id, std::string_view domain) {
+  return Key(kFleetMemberTag, id, domain);
+}
+std::optional<std::string> ParseFleetMember(std::string_view key) { return ParseInsight(key); }
+
 std::string Observations(std::string_view domain) { return Key(kObservationTag, domain); }
 std::string Observations(std::string_view domain, const ObservedName& name) {
   std::string key = Key(kObservationTag, domain, name.owner);

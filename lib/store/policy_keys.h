@@ -18,7 +18,8 @@ namespace dmarcate::policy_keys {
 inline constexpr std::string_view kFormat = "Mformat";  // -> version of the layout
 inline constexpr char kDomainTag = 'D', kDecisionTag = 'S', kProviderTag = 'P', kChangeTag = 'C',
                       kChangeIdTag = 'N', kOpenTag = 'O', kRequestTag = 'Q', kRequestTimeTag = 'T',
-                      kObservationTag = 'H', kInsightTag = 'I', kInsightLookTag = 'J';
+                      kObservationTag = 'H', kInsightTag = 'I', kInsightLookTag = 'J',
+                      kFleetTag = 'F', kFleetMemberTag = 'G';
 
 std::string Tag(char tag);
 std::string Domain(std::string_view name);
@@ -46,6 +47,11 @@ std::string Insights(std::string_view domain);  // prefix of a domain's
 std::string Insight(std::string_view domain, std::string_view id);
 std::optional<std::string> ParseInsight(std::string_view key);  // the id
 std::string InsightLook(std::string_view domain);
+std::string Fleet(std::string_view id);
+std::optional<std::string> ParseFleet(std::string_view key);  // the id
+std::string FleetMembers(std::string_view id);                // prefix of a fleet's
+std::string FleetMember(std::string_view id, std::string_view domain);
+std::optional<std::string> ParseFleetMember(std::string_view key);  // the domain
 // (caller, request id)
 std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_view key);
 

@@ -1,5 +1,6 @@
 // lib/store/rocks_policy_store.h
-// The policy store, the history of records and the insights, one RocksDB. Keys and values are
+// The policy store, the history of records, the insights and the changes of many domains, one
+// RocksDB. Keys and values are
 // documented in docs/store.md.
 
 #ifndef DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
@@ -9,6 +10,7 @@
 #include <mutex>
 #include <string>
 
+#include "lib/store/fleet_store.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
@@ -22,7 +24,10 @@ namespace dmarcate {
 class RocksDb;
 class WriteSet;
 
-class RocksPolicyStore final : public PolicyStore, public ObservationStore, public InsightStore {
+class RocksPolicyStore final : public PolicyStore,
+                               public ObservationStore,
+                               public InsightStore,
+                               public FleetStore {
  public:
   // Opens or creates the database in `directory`.
   //   kFailedPrecondition  another process has it open, or a newer program wrote it
@@ -66,6 +71,16 @@ class RocksPolicyStore final : public PolicyStore, public ObservationStore, publ
   absl::StatusOr<std::optional<InsightLookRecord>> GetInsightLook(std::string_view domain) override;
   absl::Status UpdateInsights(std::string_view domain, const InsightUpdate& update,
                               InsightSync sync) override;
+
+  absl::StatusOr<FleetRecord> GetFleet(std::string_view id) override;
+  absl::StatusOr<std::vector<FleetRecord>> ListFleets(std::string_view before,
+                                                      size_t limit) override;
+  absl::StatusOr<std::vector<FleetMemberRecord>> ListFleetMembers(std::string_view id,
+                                                                  std::string_view after,
+                                                                  size_t limit) override;
+  absl::StatusOr<FleetRecord> PutFleet(FleetRecord record,
+                                       const std::vector<FleetMemberRecord>& members) override;
+  absl::Status PutFleetMember(std::string_view id, const FleetMemberRecord& member) override;
 
  private:
   explicit RocksPolicyStore(std::unique_ptr<RocksDb> db);
