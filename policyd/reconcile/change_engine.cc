@@ -187,7 +187,7 @@ absl::Status ChangeEngine::Impl::CheckOnly(const ChangeRecord& change) {
 
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Apply(const ApplyRequest& request,
                                                        absl::Duration wait) {
-  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord change, GetChange(request.domain, request.id));
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change, GetChange(request.domain, request.id));
   if (change.plan_digest != request.plan_digest) {
     return MakeReasonedError(absl::StatusCode::kAborted, "PLAN_DIGEST_MISMATCH",
                              "the plan that was shown is not that of this change",
@@ -198,8 +198,15 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Apply(const ApplyRequest& reque
     return Await(running, change, wait);
   }
   if (!IsEndState(change.state) && change.state != ChangeState::kPlanned) return change;  // resumes
+  const bool extend = change.state == ChangeState::kPlanned &&
+                      change.plan_expire_time < request.valid_until &&
+                      request.mode == RunMode::kExecute;
+  if (extend) change.plan_expire_time = request.valid_until;
   DMARCATE_RETURN_IF_ERROR(CheckAppliable(change, request.mode));
   DMARCATE_RETURN_IF_ERROR(CheckRevisionShown(change, request.revision));
+  if (extend) {
+    DMARCATE_ASSIGN_OR_RETURN(change, world_.store.PutChange(std::move(change)));
+  }
   if (request.mode == RunMode::kValidateOnly) {
     DMARCATE_RETURN_IF_ERROR(CheckOnly(change));
     return change;

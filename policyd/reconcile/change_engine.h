@@ -91,6 +91,9 @@ struct ApplyRequest {
   RunMode mode = RunMode::kExecute;
   // Not now but then; until then it can be cancelled. All checks are made now and again then.
   absl::Duration delay = absl::ZeroDuration();
+  // A person took the plan, among many, while it was valid, and its turn has come only now: it is
+  // valid until then if that is later. All checks are made all the same.
+  absl::Time valid_until = absl::InfinitePast();
 };
 
 struct CancelRequest {
