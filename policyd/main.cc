@@ -37,10 +37,12 @@
 #include "policyd/provider/factory.h"
 #include "policyd/provider/secret_source.h"
 #include "policyd/reconcile/change_engine.h"
+#include "policyd/reconcile/fleet_engine.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/service/analysis_cache.h"
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
+#include "policyd/service/fleet_service.h"
 #include "policyd/service/handler.h"
 #include "policyd/service/insight_book.h"
 #include "policyd/service/insight_service.h"
@@ -65,6 +67,8 @@ constexpr size_t kHandlerThreads = 16;
 constexpr size_t kHandlerQueue = 64;
 // How often changes that stopped half-way (a provider was down) are taken up again.
 constexpr absl::Duration kResumeInterval = absl::Seconds(30);
+// At once: those of a change of many domains (FleetBounds), and what a person asks for meanwhile.
+constexpr size_t kTransactions = 12;
 // How often it is looked at whether ingestd has been told what is stored.
 constexpr absl::Duration kPublishInterval = absl::Seconds(10);
 
@@ -131,7 +135,10 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   RealProviderFactory providers(http, secrets);
   SystemPacer pacer;
   ChangeEngine engine(
-      {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer});
+      {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer},
+      {.max_running = kTransactions});
+  SystemPacer fleet_pacer;
+  FleetEngine fleets({*policies, *policies, engine, clock, random, fleet_pacer});
 
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(
       std::filesystem::path(config.listen.token_file).parent_path(), kDirectoryMode));
@@ -159,6 +166,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                 {.guard = {config.inbound_networks}, .limit = limit, .stop = stop});
           }),
       MakeChangeService(parts, engine),
+      MakeFleetService(parts, *policies, fleets),
       MakeReportService(parts, reports, suffixes),
       MakeProviderService(parts, providers),
       MakeInsightService(parts, *policies, insights),
@@ -174,6 +182,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                         up_to_date ? GrpcServer::Serving::kYes : GrpcServer::Serving::kNo);
     });
   }
+  DMARCATE_RETURN_IF_ERROR(fleets.TakeUp());
   Ticker publish(kPublishInterval, [&publisher] { publisher.Publish().IgnoreError(); });
   Ticker follow(kFollowInterval, [&reports] { reports.Tick().IgnoreError(); });
   Ticker resume(kResumeInterval, [&engine] {
@@ -198,10 +207,12 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   resume.Stop();
   publish.Stop();
   host.StartDraining();
+  fleets.BeginStop();
   engine.Stop();  // calls that wait for a change are answered with the step it has reached
   watcher.BeginStop();
   selectors.Stop();
   server->Drain(config.drain_limit);
+  fleets.Stop();
   watcher.Stop();
   follow.Stop();
   return absl::OkStatus();

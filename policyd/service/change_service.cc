@@ -153,17 +153,8 @@ std::vector<SpfNotNeeded> ChangeServiceImpl::NotNeeded(const Call& call,
 absl::Status ChangeServiceImpl::Create(const Call& call, const v1::CreateChangeRequest& in,
                                        v1::CreateChangeResponse* out) {
   DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
-  if (!in.intent().rollback_of().empty()) {
-    return FieldError("intent.rollback_of", "a rollback is made by RollbackChange");
-  }
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  if (in.intent().flatten() != v1::Intent::FLATTEN_UNSPECIFIED &&
-      in.intent().flatten() != v1::Intent::FLATTEN_NEVER) {
-    return FieldError("intent.flatten", "only FLATTEN_NEVER is offered yet");
-  }
-  const ChangeIntent intent{.spf_from_decisions = in.intent().spf_from_decisions(),
-                            .dmarc_report_address = in.intent().dmarc_report_address(),
-                            .flatten = FlattenMode::kNever};
+  DMARCATE_ASSIGN_OR_RETURN(const ChangeIntent intent, ReadIntent(in.intent()));
   DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record,
                             engine_.Plan(domain, intent, call.principal().name,
                                          ModeOf(in.validate_only()), NotNeeded(call, domain)));

@@ -4,6 +4,7 @@
 
 #include "lib/base/text.h"
 #include "policyd/service/convert.h"
+#include "policyd/service/handler.h"
 #include "policyd/service/names.h"
 #include "policyd/service/spf_preview.h"
 
@@ -38,6 +39,30 @@ void SetTime(absl::Time time, google::protobuf::Timestamp* (*mutable_field)(v1::
 
 }  // namespace
 
+v1::Intent ToMessage(const ChangeIntent& intent, std::string_view domain) {
+  v1::Intent out;
+  out.set_spf_from_decisions(intent.spf_from_decisions);
+  out.set_dmarc_report_address(intent.dmarc_report_address);
+  out.set_flatten(static_cast<v1::Intent::Flatten>(intent.flatten));  // numbered alike
+  if (!intent.rollback_of.empty()) {
+    out.set_rollback_of(DomainChildResource(domain, kChanges, intent.rollback_of));
+  }
+  return out;
+}
+
+absl::StatusOr<ChangeIntent> ReadIntent(const v1::Intent& intent) {
+  if (!intent.rollback_of().empty()) {
+    return FieldError("intent.rollback_of", "a rollback is made by RollbackChange");
+  }
+  if (intent.flatten() != v1::Intent::FLATTEN_UNSPECIFIED &&
+      intent.flatten() != v1::Intent::FLATTEN_NEVER) {
+    return FieldError("intent.flatten", "only FLATTEN_NEVER is offered yet");
+  }
+  return ChangeIntent{.spf_from_decisions = intent.spf_from_decisions(),
+                      .dmarc_report_address = intent.dmarc_report_address(),
+                      .flatten = FlattenMode::kNever};
+}
+
 v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
   v1::Change out;
   out.set_name(ChangeName(record, record.id));
@@ -45,11 +70,7 @@ v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
   const bool expired = record.state == ChangeState::kPlanned && record.plan_expire_time <= now;
   out.set_state(static_cast<v1::Change::State>(  // numbered alike
       expired ? ChangeState::kExpired : record.state));
-  out.mutable_intent()->set_spf_from_decisions(record.intent.spf_from_decisions);
-  out.mutable_intent()->set_dmarc_report_address(record.intent.dmarc_report_address);
-  out.mutable_intent()->set_flatten(  // numbered alike
-      static_cast<v1::Intent::Flatten>(record.intent.flatten));
-  out.mutable_intent()->set_rollback_of(ChangeName(record, record.intent.rollback_of));
+  *out.mutable_intent() = ToMessage(record.intent, record.domain);
   for (const RecordChangeRecord& change : record.record_changes) {
     Fill(change, out.add_record_changes());
   }

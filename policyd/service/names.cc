@@ -64,6 +64,14 @@ absl::StatusOr<std::string> ParseProviderResource(std::string_view name, std::st
   return std::string(parts[1]);
 }
 
+absl::StatusOr<std::string> ParseFleetResource(std::string_view name, std::string_view field) {
+  const auto parts = Split(name, '/');
+  if (parts.size() != 2 || parts[0] != "fleetChanges" || !IsId(parts[1])) {
+    return Malformed(name, field, "fleetChanges/{fleet_change}");
+  }
+  return std::string(parts[1]);
+}
+
 absl::StatusOr<std::string> ParseReporterResource(std::string_view name, std::string_view field) {
   const auto parts = Split(name, '/');
   if (parts.size() != 2 || parts[0] != "reporters" || !IsId(parts[1])) {
@@ -80,6 +88,8 @@ std::string DomainChildResource(std::string_view domain, std::string_view collec
 }
 
 std::string ProviderResource(std::string_view id) { return fmt::format("dnsProviders/{}", id); }
+
+std::string FleetResource(std::string_view id) { return fmt::format("fleetChanges/{}", id); }
 
 std::string ReporterResource(std::string_view id) { return fmt::format("reporters/{}", id); }
 

@@ -26,6 +26,8 @@ absl::StatusOr<DomainChild> ParseDomainChild(std::string_view name, std::string_
                                              std::string_view field);
 // "dnsProviders/{provider}"
 absl::StatusOr<std::string> ParseProviderResource(std::string_view name, std::string_view field);
+// "fleetChanges/{fleet_change}"
+absl::StatusOr<std::string> ParseFleetResource(std::string_view name, std::string_view field);
 // "reporters/{reporter}"
 absl::StatusOr<std::string> ParseReporterResource(std::string_view name, std::string_view field);
 
@@ -33,6 +35,7 @@ std::string DomainResource(std::string_view domain);
 std::string DomainChildResource(std::string_view domain, std::string_view collection,
                                 std::string_view id);
 std::string ProviderResource(std::string_view id);
+std::string FleetResource(std::string_view id);
 std::string ReporterResource(std::string_view id);
 
 inline constexpr std::string_view kSources = "sources";
