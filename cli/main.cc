@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/app.h"
+#include "cli/fleet.h"
 #include "cli/server.h"
 #include "lib/base/text.h"
 #include "lib/base/version.h"
@@ -133,6 +134,7 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddRecords(&root, &app);
   dmarcate::cli::AddInsights(&root, &app);
   dmarcate::cli::AddChanges(&root, &app);
+  dmarcate::cli::AddFleet(&root, &app);
   dmarcate::cli::AddReports(&root, &app);
   dmarcate::cli::AddTls(&root, &app);
   dmarcate::cli::AddProviders(&root, &app);
