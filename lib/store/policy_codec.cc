@@ -217,6 +217,8 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
   out.mutable_intent()->set_dmarc_report_address(record.intent.dmarc_report_address);
   out.mutable_intent()->set_rollback_of(record.intent.rollback_of);
   out.mutable_intent()->set_flatten(static_cast<uint32_t>(record.intent.flatten));
+  out.mutable_intent()->set_repair(static_cast<uint32_t>(record.intent.repair));
+  out.mutable_intent()->set_repair_keep(record.intent.repair_keep);
   for (const RecordChangeRecord& change : record.record_changes) {
     PutRecordChange(change, out.add_record_changes());
   }
@@ -278,6 +280,10 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRe
   record->intent.spf_from_decisions = in.intent().spf_from_decisions();
   record->intent.dmarc_report_address = in.intent().dmarc_report_address();
   record->intent.rollback_of = in.intent().rollback_of();
+  record->intent.repair_keep = in.intent().repair_keep();
+  if (in.intent().repair() != 0) {
+    known = FromNumber(in.intent().repair(), RepairKind::kDmarc, &record->intent.repair) && known;
+  }
   if (in.intent().flatten() != 0) {
     known =
         FromNumber(in.intent().flatten(), FlattenMode::kNever, &record->intent.flatten) && known;

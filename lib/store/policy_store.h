@@ -168,11 +168,15 @@ enum class FlattenMode : uint8_t {
   kIfNeeded = 1,  // only where the record would take more than 10 look-ups
   kNever = 2,
 };
+// One record is to be made of what receivers take for none, or for an error.
+enum class RepairKind : uint8_t { kNone = 0, kSpf = 1, kDmarc = 2 };
 struct ChangeIntent {
   bool spf_from_decisions = false;
   bool dmarc_report_address = false;
   std::string rollback_of;  // change id
   FlattenMode flatten = FlattenMode::kIfNeeded;
+  RepairKind repair = RepairKind::kNone;  // and nothing else
+  std::string repair_keep = {};           // the record that stays, as it is live; empty: merged
 };
 
 struct ChangeRecord {

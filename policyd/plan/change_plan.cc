@@ -10,6 +10,7 @@
 #include "lib/mailauth/spf_record.h"
 #include "policyd/plan/dmarc_plan.h"
 #include "policyd/plan/guard.h"
+#include "policyd/plan/repair_plan.h"
 #include "policyd/plan/spf_children.h"
 #include "policyd/plan/txt_image.h"
 
@@ -105,6 +106,23 @@ GuardRecord GuardChild(const Images& images) {
               fmt::format("{} holds addresses of ours only", images.owner.text()));
 }
 
+absl::StatusOr<std::vector<GuardRecord>> JudgeRepair(const ChangeRecord& change,
+                                                     const Images& images,
+                                                     const std::optional<SpfMeasures>& measures) {
+  const absl::StatusOr<DomainName> domain = DomainName::Parse(change.domain);
+  if (!domain.ok()) return MakeError(absl::StatusCode::kDataLoss, MessageOf(domain.status()));
+  std::vector<GuardRecord> guards =
+      GuardRepair(change, *domain, TextsOf(images.before), TextsOf(images.after));
+  if (change.intent.repair != RepairKind::kSpf) return guards;
+  guards.push_back(GuardPlusAll(OnlySpf(images.after)));
+  if (measures.has_value()) {
+    Append(guards, GuardSpfCost(measures->before, measures->after));
+  } else {
+    guards.push_back(Refuse(guard_code::kSpfLookupLimit, "the look-ups were not counted"));
+  }
+  return guards;
+}
+
 bool HoldsSpf(const RecordChangeRecord& change) {
   const absl::StatusOr<DomainName> owner = DomainName::Parse(change.owner_name);
   return owner.ok() && RoleOf(*owner) == RecordRole::kSpf;
@@ -138,6 +156,14 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
   bool main_written = false;
   for (const RecordChangeRecord& record : change.record_changes) {
     DMARCATE_ASSIGN_OR_RETURN(const Images images, ImagesOf(record));
+    if (change.intent.repair != RepairKind::kNone) {
+      Append(guards, GuardImages(images.owner, WithoutNearMisses(images.before), images.after));
+      DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> repair,
+                                JudgeRepair(change, images, measures));
+      Append(guards, std::move(repair));
+      main_written = true;
+      continue;
+    }
     Append(guards, GuardImages(images.owner, images.before, images.after));
     switch (RoleOf(images.owner)) {
       case RecordRole::kSpf:
@@ -249,6 +275,11 @@ std::string PlanDigest(const ChangeRecord& change) {
   input.Add(static_cast<uint64_t>(change.intent.dmarc_report_address));
   input.Add(static_cast<uint64_t>(change.intent.flatten));
   input.Add(change.intent.rollback_of);
+  if (change.intent.repair != RepairKind::kNone) {
+    input.Add("repair");
+    input.Add(static_cast<uint64_t>(change.intent.repair));
+    input.Add(change.intent.repair_keep);
+  }
   input.Add(change.record_changes.size());
   for (const RecordChangeRecord& record : change.record_changes) {
     input.Add(record.zone);

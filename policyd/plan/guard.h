@@ -41,6 +41,9 @@ inline constexpr std::string_view kCnameAtName = "CNAME_AT_NAME";
 inline constexpr std::string_view kZoneInconsistent = "ZONE_INCONSISTENT";
 inline constexpr std::string_view kZoneMoved = "ZONE_MOVED";
 inline constexpr std::string_view kWriteGap = "WRITE_GAP";
+inline constexpr std::string_view kRepairChoice = "REPAIR_CHOICE";
+inline constexpr std::string_view kSpfRepair = "SPF_REPAIR";
+inline constexpr std::string_view kDmarcRepair = "DMARC_REPAIR";
 }  // namespace guard_code
 
 GuardRecord Pass(std::string_view code, std::string message,

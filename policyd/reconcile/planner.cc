@@ -13,6 +13,7 @@
 #include "policyd/plan/spf_compile.h"
 #include "policyd/plan/zone_guard.h"
 #include "policyd/reconcile/reason.h"
+#include "policyd/reconcile/repair_draft.h"
 
 namespace dmarcate {
 
@@ -348,7 +349,8 @@ void Planner::Stamp(std::string_view principal, ChangeRecord& change) const {
 absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeIntent intent,
                                            std::string_view principal,
                                            const std::vector<SpfNotNeeded>& not_needed) const {
-  if (!intent.spf_from_decisions && !intent.dmarc_report_address) {
+  const bool repair = intent.repair != RepairKind::kNone;
+  if (!intent.spf_from_decisions && !intent.dmarc_report_address && !repair) {
     intent.spf_from_decisions = true;
     intent.dmarc_report_address = !MailboxForReports(domain).empty();
   }
@@ -363,6 +365,12 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   Draft draft;
   DMARCATE_ASSIGN_OR_RETURN(draft.domain, StoredName(domain.name));
   draft.managed_after = domain.managed_terms;
+  if (repair) {
+    DMARCATE_ASSIGN_OR_RETURN(RepairDraft drafted, DraftRepair(domain, intent, reader_, *provider));
+    draft.managed_after = std::move(drafted.managed_after);
+    Append(draft.guards, std::move(drafted.guards));
+    draft.spf = std::move(drafted.record);  // the only one there is
+  }
   if (intent.dmarc_report_address) {
     DMARCATE_RETURN_IF_ERROR(DraftDmarc(domain, *provider, draft));
   }
@@ -504,8 +512,9 @@ absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& doma
           Difference(record, record.before, found));
     }
     Append(guards, GuardZone(live.image, live.servers));
-    if (change.intent.rollback_of.empty() && record.owner_name == domain.name &&
-        domain.managed_terms == change.managed_before) {
+    // A repair does not follow from decisions.
+    if (change.intent.rollback_of.empty() && change.intent.repair == RepairKind::kNone &&
+        record.owner_name == domain.name && domain.managed_terms == change.managed_before) {
       DMARCATE_RETURN_IF_ERROR(CheckDecisions(change, domain, TextsOf(live.image.records)));
     }
   }

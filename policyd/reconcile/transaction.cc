@@ -342,8 +342,11 @@ absl::Status Transaction::Verify() {
   }
   DMARCATE_ASSIGN_OR_RETURN(const std::string broken, JudgeLiveAgainAndAgain());
   if (!broken.empty()) {
-    // Going back from going back would only swap one evil for another.
-    if (IsRollback(change())) return NeedAttention(reason_, broken);
+    // Going back from going back, or to what was broken before, would only swap one evil for
+    // another.
+    if (IsRollback(change()) || change().intent.repair != RepairKind::kNone) {
+      return NeedAttention(reason_, broken);
+    }
     return TurnBack(reason_, broken);
   }
   return Succeed();

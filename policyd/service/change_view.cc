@@ -44,6 +44,8 @@ v1::Intent ToMessage(const ChangeIntent& intent, std::string_view domain) {
   out.set_spf_from_decisions(intent.spf_from_decisions);
   out.set_dmarc_report_address(intent.dmarc_report_address);
   out.set_flatten(static_cast<v1::Intent::Flatten>(intent.flatten));  // numbered alike
+  out.set_repair(static_cast<v1::Intent::Repair>(intent.repair));     // numbered alike
+  out.set_repair_keep(ToValidUtf8(intent.repair_keep));
   if (!intent.rollback_of.empty()) {
     out.set_rollback_of(DomainChildResource(domain, kChanges, intent.rollback_of));
   }
@@ -58,9 +60,19 @@ absl::StatusOr<ChangeIntent> ReadIntent(const v1::Intent& intent) {
       intent.flatten() != v1::Intent::FLATTEN_NEVER) {
     return FieldError("intent.flatten", "only FLATTEN_NEVER is offered yet");
   }
+  if (!v1::Intent::Repair_IsValid(intent.repair())) {
+    return FieldError("intent.repair", "is neither SPF nor DMARC");
+  }
+  if (intent.repair() == v1::Intent::REPAIR_UNSPECIFIED) {
+    if (!intent.repair_keep().empty()) return FieldError("intent.repair_keep", "without a repair");
+  } else if (intent.spf_from_decisions() || intent.dmarc_report_address()) {
+    return FieldError("intent.repair", "no other intent goes with it");
+  }
   return ChangeIntent{.spf_from_decisions = intent.spf_from_decisions(),
                       .dmarc_report_address = intent.dmarc_report_address(),
-                      .flatten = FlattenMode::kNever};
+                      .flatten = FlattenMode::kNever,
+                      .repair = static_cast<RepairKind>(intent.repair()),
+                      .repair_keep = intent.repair_keep()};
 }
 
 v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
@@ -122,6 +134,8 @@ v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
   }
   return out;
 }
+static_assert(static_cast<int>(RepairKind::kSpf) == v1::Intent::REPAIR_SPF &&
+              static_cast<int>(RepairKind::kDmarc) == v1::Intent::REPAIR_DMARC);
 static_assert(static_cast<int>(ChangeState::kPlanned) == v1::Change::STATE_PLANNED &&
               static_cast<int>(ChangeState::kCancelled) == v1::Change::STATE_CANCELLED &&
               static_cast<int>(ChangeState::kSucceeded) == v1::Change::STATE_SUCCEEDED &&

@@ -208,6 +208,9 @@ absl::Status FleetServiceImpl::Create(const Call& call, const v1::CreateFleetCha
       (request.intent.spf_from_decisions || request.intent.dmarc_report_address)) {
     return FieldError("intent", "a rollback has no other intent");
   }
+  if (request.intent.repair != RepairKind::kNone) {
+    return FieldError("intent.repair", "a repair is looked at domain by domain");
+  }
   request.principal = call.principal().name;
   request.mode = ModeOf(in.validate_only());
   DMARCATE_ASSIGN_OR_RETURN(const FleetRecord record, engine_.Create(request));
