@@ -113,6 +113,7 @@ void AddStats(CLI::App* root, App* app);
 void AddSimulate(CLI::App* root, App* app);
 void AddRecords(CLI::App* root, App* app);
 void AddInsights(CLI::App* root, App* app);
+void AddAlerts(CLI::App* root, App* app);
 void AddChanges(CLI::App* root, App* app);
 void AddReports(CLI::App* root, App* app);
 void AddProviders(CLI::App* root, App* app);

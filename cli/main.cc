@@ -132,6 +132,7 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddSimulate(&root, &app);
   dmarcate::cli::AddRecords(&root, &app);
   dmarcate::cli::AddInsights(&root, &app);
+  dmarcate::cli::AddAlerts(&root, &app);
   dmarcate::cli::AddChanges(&root, &app);
   dmarcate::cli::AddReports(&root, &app);
   dmarcate::cli::AddTls(&root, &app);

@@ -21,6 +21,46 @@ std::string Directory(TomlConfig& file, std::string_view key, std::string_view f
   return path;
 }
 
+std::string AbsolutePath(TomlConfig& file, std::string_view key, std::string_view fallback) {
+  std::string path = file.String(key, fallback);
+  if (!path.empty() && !path.starts_with('/')) file.Reject(key, "want an absolute path");
+  return path;
+}
+
+std::vector<IpNetwork> Networks(TomlConfig& file, std::string_view key) {
+  std::vector<IpNetwork> out;
+  for (const std::string& text : file.Strings(key, {})) {
+    if (const auto network = IpNetwork::Parse(text)) {
+      out.push_back(*network);
+    } else {
+      file.Reject(key, fmt::format("'{}': want 10.1.0.0/16", text));
+    }
+  }
+  return out;
+}
+
+void ReadAlerts(TomlConfig& file, PolicydConfig* out) {
+  out->notify.guard.allow = Networks(file, "alerts.allow_networks");
+  out->alerts_ca_file = AbsolutePath(file, "alerts.ca_file", "");
+  out->notify.syslog_socket = AbsolutePath(file, "alerts.syslog_socket", "/dev/log");
+  const std::string digest = file.String("alerts.digest", "monday 07:00");
+  if (!digest.empty()) {
+    out->digest = ParseDigestTime(digest);
+    if (!out->digest) file.Reject("alerts.digest", "want \"monday 07:00\" (UTC), or \"\" for none");
+  }
+  MailRelayConfig& relay = out->notify.relay;
+  relay.url = file.String("alerts.mail.relay", "");
+  relay.from = file.String("alerts.mail.from", "");
+  relay.user = file.String("alerts.mail.user", "");
+  relay.secret_name = file.String("alerts.mail.secret", "");
+  relay.plain = file.Bool("alerts.mail.plain", false);
+  relay.ca_file = AbsolutePath(file, "alerts.mail.ca_file", "");
+  if (relay.url.empty()) return;
+  if (const absl::Status valid = CheckMailRelay(relay); !valid.ok()) {
+    file.Reject("alerts.mail", MessageOf(valid));
+  }
+}
+
 absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
   PolicydConfig out;
   out.listen = ReadListenConfig(file, {.unix_socket = "/run/dmarcate/policyd/socket",
@@ -58,13 +98,10 @@ absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
     file.Reject("watch.interval", "want \"0s\" for never, or \"1s\" to \"12h\"");
   }
   out.watch_looks_per_second = static_cast<int>(file.Int("watch.looks_per_second", 10, 1, 1000));
-  for (const std::string& text : file.Strings("inbound.allow_networks", {})) {
-    if (const auto network = IpNetwork::Parse(text)) {
-      out.inbound_networks.push_back(*network);
-    } else {
-      file.Reject("inbound.allow_networks", fmt::format("'{}': want 10.1.0.0/16", text));
-    }
-  }
+  out.source_lookups_per_second =
+      static_cast<int>(file.Int("sources.lookups_per_second", 5, 0, 1000));
+  out.inbound_networks = Networks(file, "inbound.allow_networks");
+  ReadAlerts(file, &out);
   out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));
   out.log = ReadLogConfig(file);
   DMARCATE_RETURN_IF_ERROR(file.Finish());

@@ -5,6 +5,7 @@
 #ifndef DMARCATE_POLICYD_CONFIG_H_
 #define DMARCATE_POLICYD_CONFIG_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,8 @@
 #include "lib/dns/resolver.h"
 #include "lib/rpc/daemon.h"
 #include "lib/rpc/listen_config.h"
+#include "policyd/alert/digest.h"
+#include "policyd/notify/channel_notifier.h"
 
 namespace dmarcate {
 
@@ -31,10 +34,15 @@ struct PolicydConfig {
   DnsConfig dns;                   // [dns]
   absl::Duration watch_interval;   // watch.interval; zero: no history is kept
   int watch_looks_per_second = 0;  // watch.looks_per_second
+  int source_lookups_per_second =
+      0;  // sources.lookups_per_second; zero: addresses are not asked for
   // inbound.allow_networks: where mail servers and policies may lie that are not public.
   std::vector<IpNetwork> inbound_networks;
-  absl::Duration drain_limit;  // shutdown.limit
-  LogConfig log;               // [log]
+  NotifyConfig notify;               // [alerts]
+  std::string alerts_ca_file;        // alerts.ca_file: of webhooks; empty: the system's
+  std::optional<DigestTime> digest;  // alerts.digest; nothing: none is made
+  absl::Duration drain_limit;        // shutdown.limit
+  LogConfig log;                     // [log]
 };
 
 //   kNotFound, kPermissionDenied  the file

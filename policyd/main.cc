@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,22 +35,28 @@
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/catalogue_file.h"
 #include "policyd/config.h"
+#include "policyd/notify/channel_notifier.h"
 #include "policyd/provider/factory.h"
 #include "policyd/provider/secret_source.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/pacer.h"
+#include "policyd/service/alert_desk.h"
+#include "policyd/service/alert_service.h"
 #include "policyd/service/analysis_cache.h"
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/handler.h"
 #include "policyd/service/insight_book.h"
 #include "policyd/service/insight_service.h"
+#include "policyd/service/network_book.h"
+#include "policyd/service/network_gatherer.h"
 #include "policyd/service/paging.h"
 #include "policyd/service/provider_service.h"
 #include "policyd/service/record_service.h"
 #include "policyd/service/record_watcher.h"
 #include "policyd/service/report_follower.h"
 #include "policyd/service/report_service.h"
+#include "policyd/service/report_watcher.h"
 #include "policyd/service/request_memory.h"
 #include "policyd/service/selectors.h"
 #include "policyd/service/snapshot_publisher.h"
@@ -67,6 +74,11 @@ constexpr size_t kHandlerQueue = 64;
 constexpr absl::Duration kResumeInterval = absl::Seconds(30);
 // How often it is looked at whether ingestd has been told what is stored.
 constexpr absl::Duration kPublishInterval = absl::Seconds(10);
+
+// How often it is looked whom to tell what.
+constexpr absl::Duration kTellInterval = absl::Seconds(10);
+// How often the reports of a domain are read for what nobody should have to ask for.
+constexpr absl::Duration kReportInterval = absl::Hours(1);
 
 constexpr mode_t kDirectoryMode = 0750;
 
@@ -139,16 +151,22 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   const Authenticator authenticator(token, config.listen.local_trust);
   WorkerPool workers(kHandlerThreads, kHandlerQueue);
   CallHost host(authenticator, workers);
-  AnalysisCache analysis(reports, catalogue);
+  NetworkBook network;
+  AnalysisCache analysis(reports, catalogue, &network);
   RequestMemory requests(*policies, clock);
   const PageTokens pages(clock, random);
   SnapshotPublisher publisher(*policies, config.snapshot_file);
   publisher.Publish().IgnoreError();  // before anybody is answered; an error is logged
   InsightBook insights(*policies, clock);
+  CurlTransport hooks(
+      {.schemes = CurlTransportOptions::Schemes::kHttpsOnly, .ca_file = config.alerts_ca_file});
+  ChannelNotifier notifier(hooks, *resolver, secrets, clock, config.notify);
+  AlertDesk alerts({*policies, *policies, *policies, analysis, notifier, clock},
+                   {.digest = config.digest});
   const ServiceParts parts{host, clock, random, *policies, analysis, requests, pages};
   const std::unique_ptr<grpc::Service> services[] = {
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
-      MakeSourceService(parts, *resolver),
+      MakeSourceService(parts, *resolver, &network),
       MakeStatsService(parts, reports, suffixes),
       MakeRecordService(
           parts, *resolver, *authoritative, *policies,
@@ -162,6 +180,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       MakeReportService(parts, reports, suffixes),
       MakeProviderService(parts, providers),
       MakeInsightService(parts, *policies, insights),
+      MakeAlertService(parts, *policies, alerts),
   };
   std::vector<grpc::Service*> served;
   for (const auto& service : services) served.push_back(service.get());
@@ -181,6 +200,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       LogError("resume_failed", {{"error", status}});
     }
   });
+  Ticker tell(kTellInterval, [&alerts] { alerts.Tick(); });
   SystemPacer watch_pacer;
   SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
@@ -188,6 +208,17 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
        [&selectors](const std::string& domain) { return selectors.Get(domain); }, &insights},
       {.interval = config.watch_interval, .looks_per_second = config.watch_looks_per_second});
   if (config.watch_interval > absl::ZeroDuration()) watcher.Start();
+  SystemPacer gather_pacer, report_pacer;
+  std::optional<NetworkGatherer> gatherer;
+  if (config.source_lookups_per_second > 0) {
+    gatherer.emplace(network, catalogue, *resolver, clock, gather_pacer,
+                     GatherOptions{.lookups_per_second = config.source_lookups_per_second});
+    gatherer->Start();
+  }
+  ReportWatcher report_watcher({*policies, reports, analysis, clock, report_pacer, suffixes,
+                                &insights, gatherer ? &*gatherer : nullptr},
+                               kReportInterval);
+  report_watcher.Start();
   LogInfo("started", {{"socket", config.listen.unix_socket},
                       {"port", server->port()},
                       {"store", config.store_directory},
@@ -199,10 +230,16 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   publish.Stop();
   host.StartDraining();
   engine.Stop();  // calls that wait for a change are answered with the step it has reached
+  alerts.Stop();
   watcher.BeginStop();
+  report_watcher.BeginStop();
+  if (gatherer) gatherer->BeginStop();
   selectors.Stop();
   server->Drain(config.drain_limit);
+  tell.Stop();
   watcher.Stop();
+  report_watcher.Stop();
+  if (gatherer) gatherer->Stop();
   follow.Stop();
   return absl::OkStatus();
 }

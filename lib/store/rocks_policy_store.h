@@ -1,6 +1,6 @@
 // lib/store/rocks_policy_store.h
-// The policy store, the history of records and the insights, one RocksDB. Keys and values are
-// documented in docs/store.md.
+// The policy store, the history of records, the insights and the alerts, one RocksDB. Keys and
+// values are documented in docs/store.md.
 
 #ifndef DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
 #define DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "lib/store/alert_store.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
@@ -22,7 +23,10 @@ namespace dmarcate {
 class RocksDb;
 class WriteSet;
 
-class RocksPolicyStore final : public PolicyStore, public ObservationStore, public InsightStore {
+class RocksPolicyStore final : public PolicyStore,
+                               public ObservationStore,
+                               public InsightStore,
+                               public AlertStore {
  public:
   // Opens or creates the database in `directory`.
   //   kFailedPrecondition  another process has it open, or a newer program wrote it
@@ -66,6 +70,16 @@ class RocksPolicyStore final : public PolicyStore, public ObservationStore, publ
   absl::StatusOr<std::optional<InsightLookRecord>> GetInsightLook(std::string_view domain) override;
   absl::Status UpdateInsights(std::string_view domain, const InsightUpdate& update,
                               InsightSync sync) override;
+
+  absl::StatusOr<std::vector<AlertChannelRecord>> ListAlertChannels() override;
+  absl::StatusOr<AlertChannelRecord> GetAlertChannel(std::string_view id) override;
+  absl::StatusOr<AlertChannelRecord> PutAlertChannel(AlertChannelRecord record) override;
+  absl::Status DeleteAlertChannel(std::string_view id, uint64_t revision) override;
+  absl::StatusOr<std::vector<DeliveryRecord>> ListDeliveries(
+      const std::optional<std::pair<absl::Time, std::string>>& before, size_t limit) override;
+  absl::StatusOr<std::vector<ToldRecord>> ListTold() override;
+  absl::StatusOr<std::optional<absl::Time>> LastDigest() override;
+  absl::Status UpdateAlerts(const AlertUpdate& update) override;
 
  private:
   explicit RocksPolicyStore(std::unique_ptr<RocksDb> db);

@@ -72,6 +72,15 @@ absl::StatusOr<std::string> ParseReporterResource(std::string_view name, std::st
   return std::string(parts[1]);
 }
 
+absl::StatusOr<std::string> ParseAlertChannelResource(std::string_view name,
+                                                      std::string_view field) {
+  const auto parts = Split(name, '/');
+  if (parts.size() != 2 || parts[0] != "alertChannels" || !IsChosenId(parts[1])) {
+    return Malformed(name, field, "alertChannels/{channel}");
+  }
+  return std::string(parts[1]);
+}
+
 std::string DomainResource(std::string_view domain) { return fmt::format("domains/{}", domain); }
 
 std::string DomainChildResource(std::string_view domain, std::string_view collection,
@@ -82,6 +91,10 @@ std::string DomainChildResource(std::string_view domain, std::string_view collec
 std::string ProviderResource(std::string_view id) { return fmt::format("dnsProviders/{}", id); }
 
 std::string ReporterResource(std::string_view id) { return fmt::format("reporters/{}", id); }
+
+std::string AlertChannelResource(std::string_view id) {
+  return fmt::format("alertChannels/{}", id);
+}
 
 bool IsChosenId(std::string_view id) {
   return !id.empty() && id.size() <= 63 && !id.starts_with('-') && !id.ends_with('-') &&

@@ -28,12 +28,16 @@ absl::StatusOr<DomainChild> ParseDomainChild(std::string_view name, std::string_
 absl::StatusOr<std::string> ParseProviderResource(std::string_view name, std::string_view field);
 // "reporters/{reporter}"
 absl::StatusOr<std::string> ParseReporterResource(std::string_view name, std::string_view field);
+// "alertChannels/{channel}"
+absl::StatusOr<std::string> ParseAlertChannelResource(std::string_view name,
+                                                      std::string_view field);
 
 std::string DomainResource(std::string_view domain);
 std::string DomainChildResource(std::string_view domain, std::string_view collection,
                                 std::string_view id);
 std::string ProviderResource(std::string_view id);
 std::string ReporterResource(std::string_view id);
+std::string AlertChannelResource(std::string_view id);
 
 inline constexpr std::string_view kSources = "sources";
 inline constexpr std::string_view kChanges = "changes";

@@ -16,6 +16,7 @@ TEST(PolicydConfig, EveryKeyHasADefault) {
   EXPECT_EQ(config->reports_directory, "/var/lib/dmarcate/reports");
   EXPECT_EQ(config->watch_interval, absl::Hours(1));
   EXPECT_EQ(config->watch_looks_per_second, 10);
+  EXPECT_EQ(config->source_lookups_per_second, 5);
   EXPECT_TRUE(config->listen.tcp.empty()) << "no TCP unless asked for";
   EXPECT_TRUE(config->inbound_networks.empty());
 }
@@ -53,6 +54,8 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
     [watch]
     interval = "0s"
     looks_per_second = 3
+    [sources]
+    lookups_per_second = 0
     [inbound]
     allow_networks = ["10.1.0.0/16", "fd00::/8"]
     [log]
@@ -74,6 +77,7 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
   ASSERT_EQ(config->dns.stubs.size(), 1u);
   EXPECT_EQ(config->watch_interval, absl::ZeroDuration());
   EXPECT_EQ(config->watch_looks_per_second, 3);
+  EXPECT_EQ(config->source_lookups_per_second, 0);
   EXPECT_EQ(config->log.format, LogFormat::kJson);
   EXPECT_EQ(config->log.level, LogLevel::kDebug);
   EXPECT_EQ(config->drain_limit, absl::Seconds(3));

@@ -56,7 +56,7 @@ struct World::Impl {
     provider = std::make_shared<FakeDnsProvider>();
     providers.Add("fake", provider);
     services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
-    services.push_back(MakeSourceService(parts, resolver));
+    services.push_back(MakeSourceService(parts, resolver, &network));
     services.push_back(MakeStatsService(parts, reports, *suffixes));
     services.push_back(MakeRecordService(
         parts, resolver, authoritative, observations,
@@ -106,7 +106,8 @@ struct World::Impl {
   Authenticator authenticator{Secret(Token()), LocalSocketTrust::kTokenRequired};
   WorkerPool workers{6, 16};
   CallHost host{authenticator, workers};
-  AnalysisCache analysis{reports, Catalogue::Default()};
+  NetworkBook network;
+  AnalysisCache analysis{reports, Catalogue::Default(), &network};
   RequestMemory requests{policies, clock};
   PageTokens pages{clock, random};
   ServiceParts parts{host, clock, random, policies, analysis, requests, pages};
@@ -131,6 +132,7 @@ void World::SetInboundLook(InboundLook look) { impl_->look_inbound = std::move(l
 FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }
 FakeDnsProvider& World::provider() { return *impl_->provider; }
 AnalysisCache& World::analysis() { return impl_->analysis; }
+NetworkBook& World::network() { return impl_->network; }
 void World::StartDraining() { impl_->host.StartDraining(); }
 SnapshotPublisher& World::publisher() { return impl_->publisher; }
 std::shared_ptr<grpc::Channel> World::channel() { return impl_->channel; }
