@@ -160,7 +160,10 @@ absl::Status AlertDesk::MakeDigests() {
 void AlertDesk::Deliver() {
   std::vector<Place> due;
   for (const auto& [place, delivery] : pending_) {
-    if (delivery.next_attempt <= world_.clock.Now()) due.push_back(place);
+    // What nobody has tried is due, whatever the clock says meanwhile.
+    if (delivery.attempts == 0 || delivery.next_attempt <= world_.clock.Now()) {
+      due.push_back(place);
+    }
   }
   for (const Place& place : due) {
     if (stopping()) return;

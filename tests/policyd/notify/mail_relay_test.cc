@@ -28,8 +28,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 using testing_support::IsOk;
-using testing_support::TempDir;
 using testing_support::StatusIs;
+using testing_support::TempDir;
 
 class MailRelayTest : public testing::Test {
  protected:
@@ -72,6 +72,8 @@ class MailRelayTest : public testing::Test {
         client.Send("220 go\r\n");
         if (!client.StartTls({identity_})) return;
       } else if (line.starts_with("AUTH")) {
+        client.Send("334 \r\n");
+        client.ReadLine();
         client.Send("235 ok\r\n");
       } else if (line == "DATA") {
         data = true;
@@ -86,9 +88,8 @@ class MailRelayTest : public testing::Test {
   }
   absl::Status Send(const std::string& command = "", const std::string& reply = "",
                     bool tls = true) {
-    const SmtpServer server("127.0.0.1", port_, [&](ServerSide& client) {
-      Serve(client, command, reply, tls);
-    });
+    const SmtpServer server("127.0.0.1", port_,
+                            [&](ServerSide& client) { Serve(client, command, reply, tls); });
     return SendMail(config_, Secret("s3cr3t"), {"a@example.net", "b@example.net"},
                     "Subject: x\r\n\r\n.dot\r\n", {});
   }
@@ -145,8 +146,7 @@ TEST_F(MailRelayTest, WhatItsAnswersMean) {
 }
 
 TEST_F(MailRelayTest, NobodyThereIsUnavailableAndToldWithoutTheHost) {
-  const absl::Status status =
-      SendMail(config_, Secret("s3cr3t"), {"a@example.net"}, "x\r\n", {});
+  const absl::Status status = SendMail(config_, Secret("s3cr3t"), {"a@example.net"}, "x\r\n", {});
   EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable));
   EXPECT_THAT(status.ToString(), Not(HasSubstr("s3cr3t")));
 }
@@ -169,8 +169,11 @@ TEST(CheckMailRelay, SaysWhichKeyIsWrong) {
   cases[3].want = "alerts.mail.secret";
   cases[4].config.plain = true;
   cases[4].want = "smtps is never plain";
-  cases[5].config = {.url = "smtp://r.example", .from = "a@b.example", .user = "u",
-                     .secret_name = "s", .plain = true};
+  cases[5].config = {.url = "smtp://r.example",
+                     .from = "a@b.example",
+                     .user = "u",
+                     .secret_name = "s",
+                     .plain = true};
   cases[5].want = "a password is not sent without TLS";
   cases[6].config.url = "smtp://";
   cases[6].want = "alerts.mail.relay";

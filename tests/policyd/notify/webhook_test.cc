@@ -3,13 +3,19 @@
 
 #include "policyd/notify/webhook.h"
 
+#include <cstdio>
+#include <map>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 #include "lib/base/digest.h"
+#include "lib/base/file.h"
 #include "lib/base/text.h"
 #include "lib/dns/fake_resolver.h"
 #include "lib/http/curl_transport.h"
@@ -34,8 +40,8 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 using testing_support::IsOk;
-using testing_support::TempDir;
 using testing_support::StatusIs;
+using testing_support::TempDir;
 
 DomainName Name(std::string_view text) { return *DomainName::Parse(text); }
 
@@ -48,9 +54,7 @@ DeliveryRecord Delivery() {
 
 class WebhookTest : public testing::Test {
  protected:
-  WebhookTest() {
-    resolver_.SetA(Name("hooks.example.com"), {"93.184.216.34"});
-  }
+  WebhookTest() { resolver_.SetA(Name("hooks.example.com"), {"93.184.216.34"}); }
   absl::Status Send(const std::string& url) {
     return SendWebhook(url, Secret("key"), Delivery(), http_, resolver_, guard_, clock_, {});
   }
@@ -90,12 +94,10 @@ TEST_F(WebhookTest, OnlySuccessIsSuccess) {
     Answer(status);
     EXPECT_THAT(Send("https://hooks.example.com/x"), IsOk()) << status;
   }
-  const std::pair<int, StatusCode> others[] = {{301, StatusCode::kFailedPrecondition},
-                                               {307, StatusCode::kFailedPrecondition},
-                                               {401, StatusCode::kPermissionDenied},
-                                               {404, StatusCode::kUnavailable},
-                                               {429, StatusCode::kUnavailable},
-                                               {500, StatusCode::kUnavailable}};
+  const std::pair<int, StatusCode> others[] = {
+      {301, StatusCode::kFailedPrecondition}, {307, StatusCode::kFailedPrecondition},
+      {401, StatusCode::kPermissionDenied},   {404, StatusCode::kUnavailable},
+      {429, StatusCode::kUnavailable},        {500, StatusCode::kUnavailable}};
   for (const auto& [status, code] : others) {
     Answer(status);
     http_.ClearRequests();
@@ -116,12 +118,12 @@ std::vector<Refused> RefusedCases() {
   std::vector<Refused> out;
   const auto url = [&out](const std::string& text) { out.push_back({.url = text}); };
   // Addresses that are somebody's inside, as they stand.
-  const char* const v4[] = {
-      "127.0.0.1",      "127.1.2.3",       "0.0.0.0",       "0.1.2.3",        "10.0.0.1",
-      "10.255.255.255", "172.16.0.1",      "172.31.255.254", "192.168.0.1",    "192.168.255.255",
-      "169.254.169.254", "169.254.170.2",  "100.64.0.1",    "100.100.100.200", "168.63.129.16",
-      "192.0.0.192",    "192.0.2.1",       "198.18.0.1",    "198.51.100.1",   "203.0.113.1",
-      "224.0.0.1",      "239.255.255.250", "240.0.0.1",     "255.255.255.255"};
+  const char* const v4[] = {"127.0.0.1",   "127.1.2.3",       "0.0.0.0",         "0.1.2.3",
+                            "10.0.0.1",    "10.255.255.255",  "172.16.0.1",      "172.31.255.254",
+                            "192.168.0.1", "192.168.255.255", "169.254.169.254", "169.254.170.2",
+                            "100.64.0.1",  "100.100.100.200", "168.63.129.16",   "192.0.0.192",
+                            "192.0.2.1",   "198.18.0.1",      "198.51.100.1",    "203.0.113.1",
+                            "224.0.0.1",   "239.255.255.250", "240.0.0.1",       "255.255.255.255"};
   for (const char* const address : v4) url(fmt::format("https://{}/", address));
   const char* const v6[] = {"::",
                             "::1",
@@ -304,7 +306,7 @@ TEST(WebhookOverTls, IsTakenByARealServer) {
   resolver.SetA(Name("hooks.example.com"), {"127.0.0.1"});
   CurlTransport http({.schemes = CurlTransportOptions::Schemes::kHttpsOnly, .ca_file = ca_file});
   SystemClock clock;
-  FakeSecretSource secrets({{"hook-key", "key"}});
+  FakeSecretSource secrets(std::map<std::string, std::string, std::less<>>{{"hook-key", "key"}});
   AlertChannelRecord channel;
   channel.kind = AlertChannelKind::kWebhook;
   channel.url = fmt::format("https://hooks.example.com:{}/x", port);
