@@ -28,7 +28,8 @@ class FakeNotifier final : public Notifier {
                     const std::function<bool()>&) override {
     const std::lock_guard lock(mutex_);
     ++attempts_;
-    if (const auto error = errors_.find(channel.id); error != errors_.end() && !error->second.ok()) {
+    if (const auto error = errors_.find(channel.id);
+        error != errors_.end() && !error->second.ok()) {
       return error->second;
     }
     sent_.push_back({channel.id, delivery});

@@ -32,8 +32,8 @@ DigestDomain Domain(const std::string& name, int64_t messages) {
 TEST(Digest, WhatNeedsAttentionComesFirstThenMostMail) {
   DigestDomain bad = Domain("bad.example", 1);
   bad.open = {Insight(Severity::kError, "broken")};
-  const Digest digest = MakeDigest(
-      {20'000, 20'006}, {Domain("small.example", 2), Domain("large.example", 90), bad});
+  const Digest digest =
+      MakeDigest({20'000, 20'006}, {Domain("small.example", 2), Domain("large.example", 90), bad});
   ASSERT_THAT(digest.domains, SizeIs(3));
   EXPECT_EQ(digest.domains[0].name, "bad.example");
   EXPECT_EQ(digest.domains[1].name, "large.example");
@@ -62,7 +62,8 @@ TEST(Digest, NothingOfWhatStrangersWroteIsMarkup) {
   const std::string html = DigestHtml(MakeDigest({20'000, 20'006}, {domain}));
   EXPECT_THAT(html, Not(HasSubstr("<img")));
   EXPECT_THAT(html, Not(HasSubstr("<script")));
-  EXPECT_THAT(html, HasSubstr("&lt;img src=x onerror=alert(1)&gt; &amp; &quot;q&quot; &#39;q&#39;"));
+  EXPECT_THAT(html,
+              HasSubstr("&lt;img src=x onerror=alert(1)&gt; &amp; &quot;q&quot; &#39;q&#39;"));
   EXPECT_THAT(html, Not(HasSubstr("http"))) << "it loads nothing";
 }
 

@@ -75,7 +75,8 @@ TEST(RenderMail, ASubjectThatIsNotPlainIsEncodedInWholeCharacters) {
 }
 
 TEST(IsMailAddress, TakesPlainOnesAlone) {
-  for (const char* good : {"a@example.com", "first.last+tag@sub.example.com", "o'neil@example.com"}) {
+  for (const char* good :
+       {"a@example.com", "first.last+tag@sub.example.com", "o'neil@example.com"}) {
     EXPECT_TRUE(IsMailAddress(good)) << good;
   }
   for (const char* bad :

@@ -1,10 +1,9 @@
 #include "policyd/alert/text.h"
 
 #include "fmt/format.h"
-#include <nlohmann/json.hpp>
-
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include <nlohmann/json.hpp>
 
 namespace dmarcate {
 namespace {
@@ -55,8 +54,7 @@ TEST(AlertText, TheEndIsToldWithoutWhatToDo) {
 TEST(AlertText, ManyAreNamedByTheirDomains) {
   std::vector<AlertRecord> alerts(5, Alert());
   for (size_t i = 0; i < 5; ++i) alerts[i].domain = fmt::format("{}.example", i);
-  EXPECT_EQ(SubjectOf(alerts),
-            "[dmarcate] 5 alerts: 0.example, 1.example, 2.example and 2 more");
+  EXPECT_EQ(SubjectOf(alerts), "[dmarcate] 5 alerts: 0.example, 1.example, 2.example and 2 more");
 }
 
 TEST(AlertText, WhatStrangersWroteIsOneLineAndNoControl) {

@@ -20,8 +20,8 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 using testing_support::IsOk;
-using testing_support::TempDir;
 using testing_support::StatusIs;
+using testing_support::TempDir;
 
 // As a syslog daemon has it.
 class LogSocket {

@@ -13,8 +13,8 @@
 #include "gtest/gtest.h"
 
 #include "lib/base/digest.h"
-#include "lib/mailauth/public_suffix_list.h"
 #include "lib/dns/fake_resolver.h"
+#include "lib/mailauth/public_suffix_list.h"
 #include "lib/store/fake_alert_store.h"
 #include "lib/store/fake_insight_store.h"
 #include "lib/store/fake_observation_store.h"
@@ -67,7 +67,8 @@ class DeskTest : public testing::Test {
     clock_.Advance(later);
     desk_->Tick();
   }
-  void PutInsight(Severity severity = Severity::kError, InsightState state = InsightState::kActive) {
+  void PutInsight(Severity severity = Severity::kError,
+                  InsightState state = InsightState::kActive) {
     InsightRecord insight;
     insight.id = "i";
     insight.code = "SPF_DANGLING";

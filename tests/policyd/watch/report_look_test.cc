@@ -131,8 +131,11 @@ TEST_F(ReportLookTest, WhatStaysHasALowerBarThanWhatComes) {
 
 TEST_F(ReportLookTest, ForwardersAndClaimsAreNoSendersToDecideAbout) {
   Usual(60);
-  On(1, {Row(50).From("198.51.100.1").Dkim("example.com", "s1").Spf("lists.test").Says(
-            ReasonType::kMailingList)});
+  On(1, {Row(50)
+             .From("198.51.100.1")
+             .Dkim("example.com", "s1")
+             .Spf("lists.test")
+             .Says(ReasonType::kMailingList)});
   On(2, {Row(30).From("198.51.100.9")});
   EXPECT_THAT(Found(), Not(Contains(HasSubstr("SOURCE_UNAPPROVED"))));
 }
