@@ -217,6 +217,13 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
   out.mutable_intent()->set_dmarc_report_address(record.intent.dmarc_report_address);
   out.mutable_intent()->set_rollback_of(record.intent.rollback_of);
   out.mutable_intent()->set_flatten(static_cast<uint32_t>(record.intent.flatten));
+  if (record.intent.policy.has_value()) {
+    pb::PolicyMove* move = out.mutable_intent()->mutable_policy();
+    move->set_scope(static_cast<uint32_t>(record.intent.policy->scope));
+    move->set_to(static_cast<uint32_t>(record.intent.policy->to));
+    move->set_direction(static_cast<uint32_t>(record.intent.policy->direction));
+    move->set_rollout_id(record.intent.policy->rollout_id);
+  }
   for (const RecordChangeRecord& change : record.record_changes) {
     PutRecordChange(change, out.add_record_changes());
   }
@@ -281,6 +288,14 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRe
   if (in.intent().flatten() != 0) {
     known =
         FromNumber(in.intent().flatten(), FlattenMode::kNever, &record->intent.flatten) && known;
+  }
+  if (in.intent().has_policy()) {
+    const pb::PolicyMove& move = in.intent().policy();
+    PolicyMove& to = record->intent.policy.emplace();
+    known = FromNumber(move.scope(), PolicyScope::kNonExistent, &to.scope) && known;
+    known = FromNumber(move.to(), PolicyStage::kReject, &to.to) && known;
+    known = FromNumber(move.direction(), PolicyDirection::kDown, &to.direction) && known;
+    to.rollout_id = move.rollout_id();
   }
   for (const pb::RecordChange& change : in.record_changes()) {
     known = GetRecordChange(change, &record->record_changes.emplace_back()) && known;

@@ -15,6 +15,7 @@
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
+#include "lib/store/rollout_store.h"
 
 namespace dmarcate {
 
@@ -28,6 +29,10 @@ std::string EncodeRecord(std::string_view key, const Observation& record);
 // Without the id, which is in the key.
 std::string EncodeRecord(std::string_view key, const InsightRecord& record);
 std::string EncodeRecord(std::string_view key, const InsightLookRecord& record);
+std::string EncodeRecord(std::string_view key, const RolloutRecord& record);
+// Without the id, which is in the key.
+std::string EncodeRecord(std::string_view key, const RolloutLogRecord& record);
+std::string EncodeRecord(std::string_view key, const RolloutLease& record);
 
 absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, SourceDecision* record);
@@ -37,6 +42,9 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, RequestR
 absl::Status DecodeRecord(std::string_view key, std::string_view value, Observation* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, InsightRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, InsightLookRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutLogRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutLease* record);
 
 }  // namespace dmarcate
 

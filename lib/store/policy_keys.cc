@@ -87,6 +87,29 @@ std::optional<std::string> ParseInsight(std::string_view key) {
 }
 std::string InsightLook(std::string_view domain) { return Key(kInsightLookTag, domain); }
 
+std::string Rollouts(std::string_view domain) { return Key(kRolloutTag, domain); }
+std::string Rollout(std::string_view domain, std::string_view id) {
+  return Key(kRolloutTag, domain, id);
+}
+std::string RolloutLogs(std::string_view domain, std::string_view id) {
+  return Key(kRolloutLogTag, domain, id);
+}
+std::string RolloutLog(std::string_view domain, std::string_view id, std::string_view entry) {
+  std::string key = RolloutLogs(domain, id);
+  AppendKeyText(entry, &key);
+  return key;
+}
+std::optional<std::string> ParseRolloutLog(std::string_view key) {
+  if (key.empty()) return std::nullopt;
+  key.remove_prefix(1);
+  const auto domain = TakeKeyText(&key);
+  const auto id = TakeKeyText(&key);
+  auto entry = TakeKeyText(&key);
+  if (!domain || !id || !entry || !key.empty()) return std::nullopt;
+  return entry;
+}
+std::string RolloutLease() { return Tag(kRolloutLeaseTag); }
+
 std::string Observations(std::string_view domain) { return Key(kObservationTag, domain); }
 std::string Observations(std::string_view domain, const ObservedName& name) {
   std::string key = Key(kObservationTag, domain, name.owner);

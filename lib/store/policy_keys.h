@@ -18,7 +18,8 @@ namespace dmarcate::policy_keys {
 inline constexpr std::string_view kFormat = "Mformat";  // -> version of the layout
 inline constexpr char kDomainTag = 'D', kDecisionTag = 'S', kProviderTag = 'P', kChangeTag = 'C',
                       kChangeIdTag = 'N', kOpenTag = 'O', kRequestTag = 'Q', kRequestTimeTag = 'T',
-                      kObservationTag = 'H', kInsightTag = 'I', kInsightLookTag = 'J';
+                      kObservationTag = 'H', kInsightTag = 'I', kInsightLookTag = 'J',
+                      kRolloutTag = 'R', kRolloutLogTag = 'L', kRolloutLeaseTag = 'A';
 
 std::string Tag(char tag);
 std::string Domain(std::string_view name);
@@ -46,6 +47,12 @@ std::string Insights(std::string_view domain);  // prefix of a domain's
 std::string Insight(std::string_view domain, std::string_view id);
 std::optional<std::string> ParseInsight(std::string_view key);  // the id
 std::string InsightLook(std::string_view domain);
+std::string Rollouts(std::string_view domain);  // prefix of a domain's
+std::string Rollout(std::string_view domain, std::string_view id);
+std::string RolloutLogs(std::string_view domain, std::string_view id);  // prefix of a rollout's
+std::string RolloutLog(std::string_view domain, std::string_view id, std::string_view entry);
+std::optional<std::string> ParseRolloutLog(std::string_view key);  // the entry's id
+std::string RolloutLease();
 // (caller, request id)
 std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_view key);
 

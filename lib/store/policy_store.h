@@ -30,6 +30,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include "lib/mailauth/policy_ladder.h"
+
 namespace dmarcate {
 
 inline constexpr size_t kMaxPolicyKeyBytes = 1024;  // of a domain, id or caller
@@ -168,11 +170,25 @@ enum class FlattenMode : uint8_t {
   kIfNeeded = 1,  // only where the record would take more than 10 look-ups
   kNever = 2,
 };
+enum class PolicyDirection : uint8_t {
+  kUp = 1,    // what it does to failing mail becomes no weaker for anybody
+  kDown = 2,  // may become weaker, and the plan names it
+};
+// Puts one ladder of the domain's DMARC record onto a stage. Only a rollout asks for it.
+struct PolicyMove {
+  PolicyScope scope = PolicyScope::kDomain;
+  PolicyStage to = PolicyStage::kObserve;
+  PolicyDirection direction = PolicyDirection::kUp;
+  std::string rollout_id;
+  friend bool operator==(const PolicyMove&, const PolicyMove&) = default;
+};
 struct ChangeIntent {
   bool spf_from_decisions = false;
   bool dmarc_report_address = false;
   std::string rollback_of;  // change id
   FlattenMode flatten = FlattenMode::kIfNeeded;
+  // Stands alone; with rollback_of: what the change did that is undone.
+  std::optional<PolicyMove> policy = {};
 };
 
 struct ChangeRecord {

@@ -155,7 +155,8 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
         }
         break;
       case RecordRole::kDmarc:
-        Append(guards, GuardDmarcText(TextsOf(images.before), TextsOf(images.after), direction));
+        Append(guards, GuardDmarcText(TextsOf(images.before), TextsOf(images.after), direction,
+                                      change.intent.policy));
         break;
       case RecordRole::kReportAuthorization:
         break;
@@ -249,6 +250,13 @@ std::string PlanDigest(const ChangeRecord& change) {
   input.Add(static_cast<uint64_t>(change.intent.dmarc_report_address));
   input.Add(static_cast<uint64_t>(change.intent.flatten));
   input.Add(change.intent.rollback_of);
+  if (change.intent.policy.has_value()) {
+    input.Add("policy");
+    input.Add(static_cast<uint64_t>(change.intent.policy->scope));
+    input.Add(static_cast<uint64_t>(change.intent.policy->to));
+    input.Add(static_cast<uint64_t>(change.intent.policy->direction));
+    input.Add(change.intent.policy->rollout_id);
+  }
   input.Add(change.record_changes.size());
   for (const RecordChangeRecord& record : change.record_changes) {
     input.Add(record.zone);
@@ -278,6 +286,7 @@ ChangeRecord PlanRollback(const ChangeRecord& change, const std::vector<ManagedT
   ChangeRecord rollback;
   rollback.domain = change.domain;
   rollback.intent.rollback_of = change.id;
+  rollback.intent.policy = change.intent.policy;
   rollback.rollback_of = change.id;
   rollback.dns_provider = change.dns_provider;
   rollback.provider_class = change.provider_class;

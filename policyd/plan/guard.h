@@ -32,6 +32,7 @@ inline constexpr std::string_view kUnmanagedTermLoss = "UNMANAGED_TERM_LOSS";
 inline constexpr std::string_view kRecordSyntax = "RECORD_SYNTAX";
 inline constexpr std::string_view kDmarcMultiple = "DMARC_MULTIPLE";
 inline constexpr std::string_view kDmarcPolicyChanged = "DMARC_POLICY_CHANGED";
+inline constexpr std::string_view kDmarcPolicyWeakened = "DMARC_POLICY_WEAKENED";
 inline constexpr std::string_view kDmarcTagLoss = "DMARC_TAG_LOSS";
 inline constexpr std::string_view kDmarcRuaUnauthorized = "DMARC_RUA_UNAUTHORIZED";
 inline constexpr std::string_view kDmarcRuaRevoked = "DMARC_RUA_REVOKED";

@@ -301,6 +301,20 @@ absl::Status Planner::DraftDmarc(const DomainRecord& domain, DnsProvider& provid
   return absl::OkStatus();
 }
 
+absl::Status Planner::DraftPolicy(const PolicyMove& move, DnsProvider& provider,
+                                  Draft& draft) const {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, draft.domain.Child("_dmarc"));
+  DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, owner));
+  const DmarcPlan plan = PlanDmarcPolicy(draft.domain, TextsOf(live.image.records), move);
+  Append(draft.guards, GuardZone(live.image, live.servers));
+  Append(draft.guards, plan.guards);
+  if (plan.after != plan.before) {
+    draft.dmarc = ReplaceText(live.image, plan.before, plan.after);
+    draft.dmarc->term_changes = plan.tag_changes;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::optional<SpfMeasures>> Planner::MeasureBoth(const ChangeRecord& change) const {
   DMARCATE_ASSIGN_OR_RETURN(std::optional<SpfTexts> texts, SpfTextsOf(change));
   const std::vector<const RecordChangeRecord*> children = SpfChildChangesOf(change);
@@ -348,7 +362,9 @@ void Planner::Stamp(std::string_view principal, ChangeRecord& change) const {
 absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeIntent intent,
                                            std::string_view principal,
                                            const std::vector<SpfNotNeeded>& not_needed) const {
-  if (!intent.spf_from_decisions && !intent.dmarc_report_address) {
+  if (intent.policy.has_value()) {
+    intent.spf_from_decisions = intent.dmarc_report_address = false;  // it stands alone
+  } else if (!intent.spf_from_decisions && !intent.dmarc_report_address) {
     intent.spf_from_decisions = true;
     intent.dmarc_report_address = !MailboxForReports(domain).empty();
   }
@@ -365,6 +381,9 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   draft.managed_after = domain.managed_terms;
   if (intent.dmarc_report_address) {
     DMARCATE_RETURN_IF_ERROR(DraftDmarc(domain, *provider, draft));
+  }
+  if (intent.policy.has_value()) {
+    DMARCATE_RETURN_IF_ERROR(DraftPolicy(*intent.policy, *provider, draft));
   }
   if (intent.spf_from_decisions) {
     DMARCATE_RETURN_IF_ERROR(DraftSpfRecords(domain, intent.flatten, *provider, draft));

@@ -56,6 +56,7 @@ class Planner {
   absl::Status DraftSpfRecords(const DomainRecord& domain, FlattenMode flatten,
                                DnsProvider& provider, Draft& draft) const;
   absl::Status DraftDmarc(const DomainRecord& domain, DnsProvider& provider, Draft& draft) const;
+  absl::Status DraftPolicy(const PolicyMove& move, DnsProvider& provider, Draft& draft) const;
   absl::StatusOr<ReportHostFacts> GatherReportHost(const DomainRecord& domain,
                                                    DnsProvider& provider, Draft& draft) const;
   // Over one set of answers, from what the change writes and the book alone.
