@@ -38,6 +38,7 @@
 #include "policyd/provider/secret_source.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/pacer.h"
+#include "policyd/reconcile/rollout_controller.h"
 #include "policyd/service/analysis_cache.h"
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
@@ -51,6 +52,8 @@
 #include "policyd/service/report_follower.h"
 #include "policyd/service/report_service.h"
 #include "policyd/service/request_memory.h"
+#include "policyd/service/rollout_evidence.h"
+#include "policyd/service/rollout_service.h"
 #include "policyd/service/selectors.h"
 #include "policyd/service/snapshot_publisher.h"
 #include "policyd/service/source_service.h"
@@ -67,6 +70,9 @@ constexpr size_t kHandlerQueue = 64;
 constexpr absl::Duration kResumeInterval = absl::Seconds(30);
 // How often it is looked at whether ingestd has been told what is stored.
 constexpr absl::Duration kPublishInterval = absl::Seconds(10);
+
+// How often it is looked at which rollouts are due, and what became of their changes.
+constexpr absl::Duration kRolloutInterval = absl::Seconds(30);
 
 constexpr mode_t kDirectoryMode = 0750;
 
@@ -146,6 +152,17 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   publisher.Publish().IgnoreError();  // before anybody is answered; an error is logged
   InsightBook insights(*policies, clock);
   const ServiceParts parts{host, clock, random, *policies, analysis, requests, pages};
+  RolloutEvidence evidence({*policies,
+                            *policies,
+                            *policies,
+                            reports,
+                            *resolver,
+                            *authoritative,
+                            catalogue,
+                            clock,
+                            config.watch_interval,
+                            {config.store_directory, config.reports_directory}});
+  RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
   const std::unique_ptr<grpc::Service> services[] = {
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
       MakeSourceService(parts, *resolver),
@@ -162,6 +179,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       MakeReportService(parts, reports, suffixes),
       MakeProviderService(parts, providers),
       MakeInsightService(parts, *policies, insights),
+      MakeRolloutService(parts, *policies, rollouts),
   };
   std::vector<grpc::Service*> served;
   for (const auto& service : services) served.push_back(service.get());
@@ -181,6 +199,9 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       LogError("resume_failed", {{"error", status}});
     }
   });
+  // Reports that are not there yet, or not caught up with, are missing evidence: nothing is done on
+  // it.
+  Ticker rollout(kRolloutInterval, [&rollouts] { rollouts.Tick().IgnoreError(); });
   SystemPacer watch_pacer;
   SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
@@ -195,6 +216,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   WaitForSignal();
 
   LogInfo("stopping", {});
+  rollout.Stop();
   resume.Stop();
   publish.Stop();
   host.StartDraining();

@@ -46,6 +46,7 @@ class FakeReportStore final : public ReportWriter, public ReportReader {
                                                     DayNumber last) override;
   absl::StatusOr<std::vector<DayTotals>> ReadExpiredTotals(std::string_view domain, DayNumber first,
                                                            DayNumber last) override;
+  absl::StatusOr<int64_t> CountPending(int64_t limit) override;
   absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(std::string_view after,
                                                                              size_t limit) override;
   absl::StatusOr<ReportPage> ListReports(std::string_view domain, DayNumber first, DayNumber last,

@@ -156,6 +156,9 @@ absl::Status ChangeServiceImpl::Create(const Call& call, const v1::CreateChangeR
   if (!in.intent().rollback_of().empty()) {
     return FieldError("intent.rollback_of", "a rollback is made by RollbackChange");
   }
+  if (in.intent().has_policy()) {
+    return FieldError("intent.policy", "a policy is moved by a rollout (RolloutService)");
+  }
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
   if (in.intent().flatten() != v1::Intent::FLATTEN_UNSPECIFIED &&
       in.intent().flatten() != v1::Intent::FLATTEN_NEVER) {
@@ -246,6 +249,12 @@ absl::Status ChangeServiceImpl::Apply(const Call& call, const v1::ApplyChangeReq
       absl::Seconds(in.delay().seconds()) + absl::Nanoseconds(in.delay().nanos());
   if (delay < absl::ZeroDuration() || delay > kMaxDelay) {
     return FieldError("delay", "wants 0 to 7 days");
+  }
+  const absl::StatusOr<ChangeRecord> planned = parts_.policies.GetChange(child.domain, child.id);
+  if (planned.ok() && planned->intent.policy.has_value() && planned->intent.rollback_of.empty()) {
+    return ReasonError(Reason::kChangeState,
+                       "this change moves a policy: its rollout applies it, with its gates",
+                       {{"change", in.name()}});
   }
   const ApplyRequest request{.domain = child.domain,
                              .id = child.id,

@@ -49,6 +49,13 @@ v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
   out.mutable_intent()->set_dmarc_report_address(record.intent.dmarc_report_address);
   out.mutable_intent()->set_flatten(  // numbered alike
       static_cast<v1::Intent::Flatten>(record.intent.flatten));
+  if (record.intent.policy.has_value()) {
+    v1::PolicyMove* move = out.mutable_intent()->mutable_policy();
+    move->set_scope(std::string(ToString(record.intent.policy->scope)));
+    move->set_stage(std::string(ToString(record.intent.policy->to)));
+    move->set_rollout(
+        DomainChildResource(record.domain, kRollouts, record.intent.policy->rollout_id));
+  }
   out.mutable_intent()->set_rollback_of(ChangeName(record, record.intent.rollback_of));
   for (const RecordChangeRecord& change : record.record_changes) {
     Fill(change, out.add_record_changes());

@@ -37,6 +37,7 @@ std::string ReporterResource(std::string_view id);
 
 inline constexpr std::string_view kSources = "sources";
 inline constexpr std::string_view kChanges = "changes";
+inline constexpr std::string_view kRollouts = "rollouts";
 inline constexpr std::string_view kAggregateReports = "aggregateReports";
 inline constexpr std::string_view kTlsReports = "tlsReports";
 inline constexpr std::string_view kFailureReports = "failureReports";

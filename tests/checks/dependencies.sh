@@ -24,9 +24,10 @@ lib/view: lib/base lib/mailauth lib/dns lib/inspect lib/inbound lib/report dmarc
 policyd/analysis: lib/base lib/mailauth lib/report lib/store
 policyd/plan: lib/base lib/mailauth lib/dns lib/store lib/inspect
 policyd/rollout: lib/base lib/mailauth lib/store
+policyd/evidence: lib/base lib/mailauth lib/report lib/dns lib/inspect lib/store policyd/analysis policyd/rollout
 policyd/watch: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/plan
 policyd/provider: lib/base lib/mailauth lib/dns lib/http lib/store
-policyd/reconcile: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/plan policyd/provider
+policyd/reconcile: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/plan policyd/provider policyd/rollout
 policyd/service: lib/base lib/mailauth lib/report lib/dns lib/http lib/inspect lib/inbound lib/snapshot lib/store lib/rpc lib/view policyd dmarcate/v1
 policyd: lib/base lib/mailauth lib/dns lib/http lib/inspect lib/inbound lib/snapshot lib/store lib/rpc lib/view policyd dmarcate/v1
 cli: lib/base lib/mailauth lib/report lib/mail lib/archive lib/unpack lib/dns lib/http lib/inspect lib/inbound lib/rpc dmarcate/v1 google/rpc lib/view
