@@ -114,6 +114,7 @@ void AddSimulate(CLI::App* root, App* app);
 void AddRecords(CLI::App* root, App* app);
 void AddInsights(CLI::App* root, App* app);
 void AddChanges(CLI::App* root, App* app);
+void AddRollout(CLI::App* root, App* app);
 void AddReports(CLI::App* root, App* app);
 void AddProviders(CLI::App* root, App* app);
 void AddTls(CLI::App* root, App* app);

@@ -133,6 +133,7 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddRecords(&root, &app);
   dmarcate::cli::AddInsights(&root, &app);
   dmarcate::cli::AddChanges(&root, &app);
+  dmarcate::cli::AddRollout(&root, &app);
   dmarcate::cli::AddReports(&root, &app);
   dmarcate::cli::AddTls(&root, &app);
   dmarcate::cli::AddProviders(&root, &app);
