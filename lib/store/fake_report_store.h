@@ -9,13 +9,14 @@
 #include <map>
 #include <mutex>
 
+#include "lib/store/pending_reader.h"
 #include "lib/store/report_store.h"
 
 namespace dmarcate {
 
 // Thread-safe. As a reader it sees what was committed up to the last CatchUp(), as a follower in
 // another process does.
-class FakeReportStore final : public ReportWriter, public ReportReader {
+class FakeReportStore final : public ReportWriter, public ReportReader, public PendingReader {
  public:
   // The next Commit() fails with `error` and writes nothing; all later ones with
   // kFailedPrecondition.

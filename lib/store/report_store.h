@@ -428,8 +428,6 @@ class ReportReader {
   virtual absl::StatusOr<std::vector<DayTotals>> ReadExpiredTotals(std::string_view domain,
                                                                    DayNumber first,
                                                                    DayNumber last) = 0;
-  // Receipts that are accepted and not yet read, counted to `limit` at most.
-  virtual absl::StatusOr<int64_t> CountPending(int64_t limit) = 0;
   // Domains that have reports that count, with the last day of those; sorted by name, at most
   // `limit` after `after`.
   virtual absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(

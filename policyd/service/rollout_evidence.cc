@@ -10,6 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/base/time.h"
 #include "lib/inspect/posture.h"
+#include "lib/store/pending_reader.h"
 #include "policyd/evidence/record_evidence.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
@@ -171,8 +172,10 @@ void RolloutEvidence::AddIngest(const RolloutState& state, absl::Time now,
   ingest.quarantined_unreviewed = reports->quarantined_in_anchors_names;
   const absl::StatusOr<ReportReader*> reader = from_.reports.Reader();
   if (!reader.ok()) return;
-  const absl::StatusOr<int64_t> waiting = (*reader)->CountPending(kMostWaitingCounted);
-  if (waiting.ok()) ingest.queued = *waiting;
+  if (auto* const pending = dynamic_cast<PendingReader*>(*reader)) {
+    const absl::StatusOr<int64_t> waiting = pending->CountPending(kMostWaitingCounted);
+    if (waiting.ok()) ingest.queued = *waiting;
+  }
   std::vector<absl::Time> received = reports->received;
   ingest.longest_gap = LongestGap(received, now);
   if (ingest.longest_gap <= kLongGap) return;
