@@ -16,8 +16,10 @@
 #include "lib/rpc/auth.h"
 #include "lib/rpc/call.h"
 #include "lib/rpc/worker_pool.h"
+#include "lib/store/fake_rollout_store.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/pacer.h"
+#include "policyd/reconcile/rollout_controller.h"
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/handler.h"
@@ -26,6 +28,8 @@
 #include "policyd/service/record_service.h"
 #include "policyd/service/report_follower.h"
 #include "policyd/service/report_service.h"
+#include "policyd/service/rollout_evidence.h"
+#include "policyd/service/rollout_service.h"
 #include "policyd/service/source_service.h"
 #include "policyd/service/stats_service.h"
 
@@ -58,6 +62,7 @@ struct World::Impl {
     services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
     services.push_back(MakeSourceService(parts, resolver));
     services.push_back(MakeStatsService(parts, reports, *suffixes));
+    services.push_back(MakeRolloutService(parts, rollouts, rollout_controller));
     services.push_back(MakeRecordService(
         parts, resolver, authoritative, observations,
         [this](const DomainName& domain, const MxPosture& mx, const MtaStsPosture& mta_sts,
@@ -103,6 +108,20 @@ struct World::Impl {
   FakePacer pacer{clock};
   ChangeEngine engine{
       {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer}};
+  FakeRolloutStore rollouts;
+  RolloutEvidence rollout_evidence{{policies,
+                                    observations,
+                                    insights,
+                                    reports,
+                                    resolver,
+                                    authoritative,
+                                    Catalogue::Default(),
+                                    clock,
+                                    absl::Hours(1),
+                                    {}}};
+  RolloutController rollout_controller{
+      {policies, rollouts, engine, rollout_evidence, clock, random},
+      {.patience = absl::InfiniteDuration()}};
   Authenticator authenticator{Secret(Token()), LocalSocketTrust::kTokenRequired};
   WorkerPool workers{6, 16};
   CallHost host{authenticator, workers};
