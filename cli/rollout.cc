@@ -109,12 +109,17 @@ grpc::Status AwaitStep(App* app, Stub& stub, v1::Rollout* rollout) {
   return grpc::Status::OK;
 }
 
-int TellStep(App* app, Stub& stub, v1::Rollout rollout) {
+int TellStep(App* app, Stub& stub, const Options& options, v1::Rollout rollout) {
   const grpc::Status status = AwaitStep(app, stub, &rollout);
   PrintOne(*app, rollout);
   if (!status.ok()) return app->Fail("the step goes on; it could not be watched", status);
   if (!rollout.pending_change().empty()) {
     app->Note(fmt::format("it goes on: dmarcate changes watch {}", rollout.pending_change()));
+    return kStillRunning;
+  }
+  if (rollout.abort_to() != v1::Rollout::STAGE_UNSPECIFIED) {
+    app->Note(fmt::format("not done yet, and tried again; why: dmarcate rollout show {} --log",
+                          options.domain));
     return kStillRunning;
   }
   return kDone;
@@ -261,7 +266,7 @@ int Advance(App* app, const Options& options) {
     app->Note("checked only; nothing was published");
     return kDone;
   }
-  return TellStep(app, *stub, response.rollout());
+  return TellStep(app, *stub, options, response.rollout());
 }
 
 int Pause(App* app, const Options& options) {
@@ -311,7 +316,7 @@ int Abort(App* app, const Options& options) {
   v1::AbortRolloutResponse response;
   status = Call(app, *stub, &Stub::AbortRollout, request, &response);
   if (!status.ok()) return app->Fail("rollout not aborted; it is tried again", status);
-  return TellStep(app, *stub, response.rollout());
+  return TellStep(app, *stub, options, response.rollout());
 }
 
 CLI::App* AddOne(CLI::App* group, App* app, const std::shared_ptr<Options>& options,
