@@ -3,6 +3,7 @@
 
 #include "policyd/reconcile/rollout_controller.h"
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -161,7 +162,7 @@ TEST_F(RolloutControllerTest, AVendorThatBreaksPausesUntilAPersonResumes) {
   EXPECT_EQ(Now(rollout).status, RolloutStatus::kPaused);
   EXPECT_EQ(Now(rollout).pause_reason, PauseReason::kSourceFailing);
   EXPECT_THAT(Now(rollout).pause_detail, HasSubstr("exchange"));
-  EXPECT_TRUE(LogOf(rollout).front().alert || LogOf(rollout)[1].alert);
+  EXPECT_TRUE(std::ranges::any_of(LogOf(rollout), &RolloutLogRecord::alert));
   const std::vector<std::string> before = published;
   Days(3);
   EXPECT_EQ(published, before);  // reports alone lower nothing
@@ -249,6 +250,7 @@ TEST_F(RolloutControllerTest, AnAbortAsksForNoEvidence) {
   ASSERT_THAT(controller->Abort(request, PolicyStage::kObserve), IsOk());  // twice is OK
   Days(60);
   EXPECT_THAT(world.Texts(TestWorld::kDmarc), ElementsAre(Record("none")));
+  evidence.change = nullptr;
   RolloutRequest above = Asked(Start(RolloutMode::kAutomatic));
   EXPECT_EQ(ReasonOf(controller->Abort(above, PolicyStage::kQuarantine).status()), "FIELD_INVALID");
 }
