@@ -40,6 +40,13 @@ struct Sums {
     if (facts.spf_aligned()) spf_aligned = SaturatingAdd(spf_aligned, count);
     if (!facts.dmarc_pass() && passed_on) forwarded = SaturatingAdd(forwarded, count);
   }
+  void Add(const Sums& other) {
+    messages = SaturatingAdd(messages, other.messages);
+    aligned = SaturatingAdd(aligned, other.aligned);
+    dkim_aligned = SaturatingAdd(dkim_aligned, other.dkim_aligned);
+    spf_aligned = SaturatingAdd(spf_aligned, other.spf_aligned);
+    forwarded = SaturatingAdd(forwarded, other.forwarded);
+  }
 };
 
 struct Source {
@@ -92,8 +99,10 @@ struct ReportEvidenceBuilder::Impl {
           who.forward_hint != ForwardHint::kNone || who.rule == Rule::kForwarderEnvelope;
       // Our intact signature tells who wrote what a forwarder sent: it is our own mail, and what
       // passes is no evidence against the forwarder.
-      const bool ours_passed_on = passed_on && who.own_signature && facts.dkim_aligned();
-      Source& source = sources[ours_passed_on ? MakeSourceId("own", input.domain) : who.source_id];
+      const bool ours_passed_on =
+          passed_on && who.own_signature && facts.dkim_aligned() && !IsIdentity(who.rule);
+      Source& source =
+          ours_passed_on ? passed[std::string(who.own_selector)] : sources[who.source_id];
       if (!anchored) {
         if (day >= today - kGateWindowDays) source.others.Add(count, facts, passed_on);
         continue;
@@ -132,6 +141,25 @@ struct ReportEvidenceBuilder::Impl {
     return SourceStanding::kPending;
   }
 
+  // Whose key signed, if an approved source is known to sign with it; else our own servers'.
+  void TakeBackPassedOn() {
+    for (auto& [selector, mail] : passed) {
+      std::string id = MakeSourceId("own", input.domain);
+      for (const auto& [candidate, source] : sources) {
+        if (StandingOf(candidate) == SourceStanding::kApproved &&
+            source.selectors.contains(selector)) {
+          id = candidate;
+          break;
+        }
+      }
+      Source& author = sources[id];
+      author.looks_legitimate = author.looks_legitimate || mail.looks_legitimate;
+      author.others.Add(mail.others);
+      for (const auto& [key, sums] : mail.days) author.days[key].Add(sums);
+    }
+    passed.clear();
+  }
+
   // No DKIM key of ours is known with which it signs: neither in reports, nor by what was decided.
   bool IsSpfOnly(const std::string& id, const Source& source) const {
     if (!source.selectors.empty()) return false;
@@ -146,6 +174,7 @@ struct ReportEvidenceBuilder::Impl {
   DayNumber today, first;
   std::map<std::string, const SourceDecision*> decisions;
   std::map<std::string, Source> sources;
+  std::map<std::string, Source> passed;   // of ours that forwarders sent, by our selector
   std::map<std::string, Anchor> anchors;  // by reporter key
   std::map<std::string, int64_t> quarantined;
   std::set<DayNumber> excluded;
@@ -243,6 +272,7 @@ ReportEvidence ReportEvidenceBuilder::Finish() {
   for (const auto& [id, decision] : impl_->decisions) {
     if (decision->state == SourceState::kApproved) impl_->sources[id];
   }
+  impl_->TakeBackPassedOn();
   for (const auto& [id, source] : impl_->sources) {
     const SourceStanding standing = impl_->StandingOf(id);
     const bool approved = standing == SourceStanding::kApproved;

@@ -121,6 +121,14 @@ TEST(ReportEvidenceTest, OurMailThatWasPassedOnIsOurs) {
       Build({Report(1, {Row(4).Dkim("example.com", "s1").Spf("forwarder.test")})});
   ASSERT_NE(Find(evidence, "own-example.com"), nullptr);
   EXPECT_EQ(evidence.sources.size(), 1u);
+  // Whose key it was is known where an approved source signs with it.
+  const ReportEvidence vendor =
+      Build({Report(2, {Row(9).Dkim("example.com", "k7").Dkim("sendgrid.net")}),
+             Report(1, {Row(4).Dkim("example.com", "k7").Spf("forwarder.test")})},
+            {Decision("sendgrid", SourceState::kApproved)});
+  ASSERT_EQ(vendor.sources.size(), 1u);
+  EXPECT_EQ(vendor.sources[0].id, "sendgrid");
+  EXPECT_EQ(vendor.sources[0].days.size(), 2u);
   // Broken on the way, and the receiver says that it was passed on: lost by forwarding.
   const ReportEvidence lost =
       Build({Report(1, {Row(4).Spf("forwarder.test").Says(ReasonType::kForwarded)})});
