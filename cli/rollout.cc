@@ -1,6 +1,5 @@
 // dmarcate rollout: the policy of a domain, from p=none to p=reject.
 
-#include <cctype>
 #include <memory>
 #include <string>
 #include <vector>

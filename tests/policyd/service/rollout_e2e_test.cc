@@ -1,5 +1,5 @@
 // F5: a domain goes from none to reject on a real PowerDNS, its HTTP API and its wire, with time
-// that the test moves and a signed vendor that breaks on the way. Stores are in memory; reports go
+// that the test moves and a vendor whose DKIM breaks on the way. Stores are in memory; reports go
 // through the store as ingestd writes it; all that decides, gathers and publishes is real.
 
 #include <functional>
@@ -73,12 +73,12 @@ class RolloutEndToEnd : public testing::Test {
     domain.name = "example.com";
     domain.dns_provider = "pdns";
     ASSERT_THAT(policies_.PutDomain(domain), IsOk());
-    for (const char* id : {"own-example.com", "dkim-unused.test"}) {
+    for (const char* id : {"sendgrid", "dkim-unused.test"}) {
       SourceDecision decision;
       decision.domain = "example.com";
       decision.source_id = id;
       decision.state =
-          std::string(id) == "own-example.com" ? SourceState::kApproved : SourceState::kRejected;
+          std::string(id) == "sendgrid" ? SourceState::kApproved : SourceState::kRejected;
       decision.authorization.kind = AuthorizationSpec::Kind::kAlreadyAuthorized;
       ASSERT_THAT(policies_.PutDecision(decision), IsOk());
     }
@@ -123,11 +123,11 @@ class RolloutEndToEnd : public testing::Test {
              {"google.com", 180}, {"microsoft.com", 120}, {"yahooinc.com", 60}}) {
       StoredReport report = analysis_testing::Report(
           day,
-          {broken_ ? AggregateRecord(Row(messages).Dkim("example.com", "s1", AuthResult::kFail))
-                   : AggregateRecord(Row(messages).Dkim("example.com", "s1").Spf("example.com"))},
+          {AggregateRecord(
+              Row(messages)
+                  .Dkim("example.com", "k7", broken_ ? AuthResult::kFail : AuthResult::kPass)
+                  .Spf("bounces.sendgrid.net"))},
           name, TrustClass::kAnchored);
-      // A vendor whose signature breaks has no envelope of ours either.
-      if (broken_) report.report.records.front().source_ip = IpAddress::Parse("192.0.2.1");
       report.report.policy.p =
           verdict.Requested(DmarcSubject::kDomain) == DmarcPolicy::kReject ? Policy::kReject
           : verdict.Requested(DmarcSubject::kDomain) == DmarcPolicy::kQuarantine
