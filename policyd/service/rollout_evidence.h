@@ -11,6 +11,7 @@
 
 #include "absl/time/time.h"
 
+#include "lib/base/clock.h"
 #include "lib/dns/resolver.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
