@@ -144,7 +144,7 @@ struct ReportEvidenceBuilder::Impl {
   // Whose key signed, if an approved source is known to sign with it; else our own servers'.
   void TakeBackPassedOn() {
     for (auto& [selector, mail] : passed) {
-      std::string id = MakeSourceId("own", input.domain);
+      std::string id = MakeSourceId("own-", input.domain);
       for (const auto& [candidate, source] : sources) {
         if (StandingOf(candidate) == SourceStanding::kApproved &&
             source.selectors.contains(selector)) {
