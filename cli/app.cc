@@ -112,6 +112,9 @@ std::vector<std::string> NextSteps(std::string_view reason) {
       {"REPORT_ADDRESS_LIMIT",
        {"see them: dmarcate domains address list DOMAIN",
         "revoke one: dmarcate domains address revoke DOMAIN ADDRESS"}},
+      {"GATE_UNMET", {"see each gate: dmarcate rollout explain DOMAIN"}},
+      {"ROLLOUT_STATE", {"see where it stands: dmarcate rollout show DOMAIN"}},
+      {"ROLLOUT_ACTIVE", {"see it: dmarcate rollout show DOMAIN"}},
       {"SHUTTING_DOWN", {"try again in a moment"}},
       {"STARTING", {"try again in a moment"}},
   };
@@ -135,6 +138,7 @@ std::vector<std::string> WhereListed(std::string_view resource) {
       {"sources", "sources list"},
       {"changes", "changes list"},
       {"insights", "insights list"},
+      {"rollouts", "rollout list"},
       {"aggregateReports", "reports list"},
       {"failureReports", "reports failures"},
       {"tlsReports", "tls list"}};
@@ -156,6 +160,7 @@ std::string WithFlag(const std::string& message) {
       {"page_token", "--page-token"},
       {"date_range", "--from, --to"},
       {"domain.report_mailbox", "--report-mailbox"},
+      {"domain.delegation_zone", "--delegate-to"},
       {"domain.dns_provider", "--provider"},
       {"dns_provider_id", "NAME"},
       {"dns_provider.powerdns.api_url", "--api-url"},

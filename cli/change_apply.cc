@@ -78,12 +78,16 @@ class StepList {
   bool line_open_ = false;
 };
 
-// Until policyd is done with it, or patience is at its end.
-grpc::Status Watch(App* app, Stub& stub, v1::Change* change) {
+enum class Until : uint8_t { kEnd, kWaiting };
+
+// Until policyd is done with it, or patience is at its end; kWaiting: or until it is a person's
+// turn.
+grpc::Status Watch(App* app, Stub& stub, v1::Change* change, Until until) {
   StepList list;
   const absl::Time end = absl::Now() + kPatience;
   grpc::Status status;
   while (IsRunning(*change) && absl::Now() < end) {
+    if (until == Until::kWaiting && WaitsForPerson(*change)) break;
     list.Show(*change, end - absl::Now());
     absl::SleepFor(kWatchInterval);
     v1::Change now;
@@ -97,7 +101,7 @@ grpc::Status Watch(App* app, Stub& stub, v1::Change* change) {
 
 // That it cannot be asked now does not mean that it failed.
 void WatchStarted(App* app, Stub& stub, v1::Change* change) {
-  if (Watch(app, stub, change).ok()) return;
+  if (Watch(app, stub, change, Until::kWaiting).ok()) return;
   app->Note(fmt::format("{0} goes on; look again: dmarcate changes watch {0}", change->name()));
 }
 
@@ -123,6 +127,15 @@ void ShowOutcome(const App& app, const v1::Change& change, bool records_shown) {
       fmt::format("{}  {}\n{}", change.name(), StateText(change.state()), ProgressText(change)));
 }
 
+void NoteWaiting(const App& app, const v1::Change& change) {
+  if (!WaitsForPerson(change)) return;
+  FlushOut();
+  app.Note(
+      fmt::format("set the records above; the DNS is looked at every 30 s until {}. Look again: "
+                  "dmarcate changes watch {}",
+                  Text(change.plan_expire_time()), change.name()));
+}
+
 int Apply(App* app, const Options& options) {
   if (LacksDomain(options)) return app->MissingDomain("changes apply", options.change);
   absl::Duration delay;
@@ -142,7 +155,9 @@ int Apply(App* app, const Options& options) {
   const std::string when = options.in.empty() ? "" : fmt::format(" in {}", options.in);
   if (planned && !options.dry_run &&
       !app->Confirm(Removes(change) ? Confirmation::kSerious : Confirmation::kMild,
-                    fmt::format("write this to the DNS{}?", when))) {
+                    change.manual_edits().empty()
+                        ? fmt::format("write this to the DNS{}?", when)
+                        : fmt::format("wait for somebody to set this by hand{}?", when))) {
     app->Note("the plan is kept");
     return kFailed;
   }
@@ -180,6 +195,7 @@ int Apply(App* app, const Options& options) {
   }
   if (!status.ok()) return app->Fail("change not applied", status);
   ShowOutcome(*app, result, shown);
+  NoteWaiting(*app, result);
   if (change.state() == v1::Change::STATE_SUCCEEDED) {
     app->Note("it had been applied already; nothing was written now");
   }
@@ -224,6 +240,7 @@ int RollBack(App* app, const Options& options) {
   v1::Change result = response.change();
   WatchStarted(app, *stub, &result);
   ShowOutcome(*app, result, app->format() == Format::kTable);
+  NoteWaiting(*app, result);
   return ExitCodeFor(result);
 }
 
@@ -249,7 +266,7 @@ int WatchOne(App* app, const Options& options) {
   const auto stub = v1::ChangeService::NewStub(app->policyd());
   v1::Change change;
   grpc::Status status = Get(app, *stub, options, &change);
-  if (status.ok()) status = Watch(app, *stub, &change);
+  if (status.ok()) status = Watch(app, *stub, &change, Until::kEnd);
   if (!status.ok()) return app->Fail("change not read", status);
   ShowChange(*app, change);
   return ExitCodeFor(change);

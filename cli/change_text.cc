@@ -53,6 +53,17 @@ std::string RecordChangeText(const v1::RecordChange& record) {
   return out;
 }
 
+std::string_view ActionText(v1::ManualEdit::Action action) {
+  switch (action) {
+    case v1::ManualEdit::ACTION_ADD:
+      return "add a";
+    case v1::ManualEdit::ACTION_REPLACE:
+      return "edit the";
+    default:
+      return "remove the";
+  }
+}
+
 // The steps of the journal as a person knows them.
 std::string StepWord(const std::string& step) {
   if (step == "LEASED") return "lock";
@@ -63,6 +74,7 @@ std::string StepWord(const std::string& step) {
   if (step == "WRITING") return "write";
   if (step == "UNKNOWN") return "no answer";
   if (step == "READ_BACK") return "read back";
+  if (step == "WAITING") return "wait";
   if (step == "VERIFYING") return "verify";
   return AsciiLower(step);
 }
@@ -137,6 +149,7 @@ std::string ChangeText(const v1::Change& change) {
                        guard.result() == v1::GuardResult::RESULT_REFUSE ? "refused" : "warning",
                        guard.code(), EscapeForTerminal(guard.message()));
   }
+  out += ManualText(change);
   out += ProgressText(change);
   if (change.state() == v1::Change::STATE_PLANNED) {
     if (change.has_apply_after_time()) {
@@ -147,6 +160,36 @@ std::string ChangeText(const v1::Change& change) {
                        Text(change.plan_expire_time()));
   }
   return out;
+}
+
+std::string ManualText(const v1::Change& change) {
+  const bool open =
+      change.state() == v1::Change::STATE_PLANNED || change.state() == v1::Change::STATE_APPLYING;
+  if (!open || change.manual_edits().empty()) return "";
+  std::string out = "to set by hand, in this order:\n";
+  int number = 0;
+  for (const v1::ManualEdit& edit : change.manual_edits()) {
+    out += fmt::format("{}. {} {} record in zone {}\n", ++number, ActionText(edit.action()),
+                       edit.type(), EscapeForTerminal(edit.zone()));
+    out += fmt::format("     name   {}   ({})\n", EscapeForTerminal(edit.host()),
+                       EscapeForTerminal(edit.owner_name()));
+    if (!edit.old_value().empty()) {
+      out += fmt::format("     old    {}\n", EscapeForTerminal(edit.old_value()));
+    }
+    if (edit.action() == v1::ManualEdit::ACTION_REMOVE) continue;
+    out += fmt::format("     value  {}\n     TTL    {}\n     zone file: {}\n",
+                       EscapeForTerminal(edit.value()), edit.ttl_seconds(),
+                       EscapeForTerminal(edit.zone_line()));
+  }
+  return out + "leave other TXT records at these names as they are\n";
+}
+
+bool WaitsForPerson(const v1::Change& change) {
+  if (change.state() != v1::Change::STATE_APPLYING) return false;
+  for (const v1::Step& step : change.steps()) {
+    if (step.step() == "WAITING") return true;
+  }
+  return false;
 }
 
 std::vector<std::string> StepMarks(const v1::Change& change) {

@@ -22,6 +22,12 @@ std::string ChangeText(const v1::Change& change);
 // What happened, without the records themselves.
 std::string ProgressText(const v1::Change& change);
 
+// What a person has to set, as the fields of a form and as lines of a zone file; empty where a
+// program writes, and of a change that has ended.
+std::string ManualText(const v1::Change& change);
+// Whether it goes on only when somebody has set the records.
+bool WaitsForPerson(const v1::Change& change);
+
 // The steps that are done, a line each, in the words of people: "[x] read back  example.com  +0.4
 // s", with the time since the first of them. Steps are only ever added, so who has shown some shows
 // the rest.

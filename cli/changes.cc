@@ -22,7 +22,7 @@ namespace {
 using Stub = v1::ChangeService::Stub;
 
 struct Options {
-  std::string domain, change, format;
+  std::string domain, change, format, flatten, repair, keep;
   bool spf = false, dmarc = false, dry_run = false, exit_code = false;
   PageOptions page;
 };
@@ -136,9 +136,20 @@ void AddChanges(CLI::App* root, App* app) {
   plan->add_option("DOMAIN", options->domain)->required();
   plan->add_flag("--spf", options->spf, "only SPF, from the decisions about sources");
   plan->add_flag("--dmarc", options->dmarc, "only rua=, from the domain's report mailbox");
+  plan->add_option("--flatten", options->flatten,
+                   "if-needed: terms of approved sources may stand as addresses in child records "
+                   "where the record would take more than 10 look-ups; never; default: as it is")
+      ->check(CLI::IsMember({"if-needed", "never"}).description(""));
+  plan->add_option("--repair", options->repair,
+                   "spf or dmarc: one record out of several, or out of what is nearly one")
+      ->check(CLI::IsMember({"spf", "dmarc"}).description(""));
+  plan->add_option("--keep", options->keep, "the record that stays, as it is live")
+      ->needs("--repair");
   plan->add_flag("--dry-run", options->dry_run, "do not keep the plan");
   plan->footer(
       "Examples:\n  dmarcate changes plan example.com\n"
+      "  dmarcate changes plan example.com --spf --flatten if-needed\n"
+      "  dmarcate changes plan example.com --repair dmarc --keep \"v=DMARC1; p=none\"\n"
       "  dmarcate changes plan example.com --spf -o json");
   app->OnSelected(plan, [app, options] {
     v1::CreateChangeRequest request;
@@ -146,6 +157,16 @@ void AddChanges(CLI::App* root, App* app) {
     if (options->spf || options->dmarc) {
       request.mutable_intent()->set_spf_from_decisions(options->spf);
       request.mutable_intent()->set_dmarc_report_address(options->dmarc);
+    }
+    if (!options->flatten.empty()) {
+      // An intent that says nothing else means what no intent does.
+      request.mutable_intent()->set_flatten(
+          options->flatten == "never" ? v1::Intent::FLATTEN_NEVER : v1::Intent::FLATTEN_IF_NEEDED);
+    }
+    if (!options->repair.empty()) {
+      request.mutable_intent()->set_repair(options->repair == "spf" ? v1::Intent::REPAIR_SPF
+                                                                    : v1::Intent::REPAIR_DMARC);
+      request.mutable_intent()->set_repair_keep(options->keep);
     }
     request.set_validate_only(options->dry_run);
     v1::CreateChangeResponse response;

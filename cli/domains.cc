@@ -47,7 +47,7 @@ int PrintOne(const App& app, const Response& response) {
 }
 
 struct Options {
-  std::string domain, provider, mailbox;
+  std::string domain, provider, mailbox, delegation;
   PageOptions page;
   bool dry_run = false;
 };
@@ -67,16 +67,21 @@ void AddDomains(CLI::App* root, App* app) {
   CLI::App* add = group->add_subcommand("add", "put a domain under management; changes no DNS");
   add->footer(
       "Examples:\n  dmarcate domains add example.com\n"
-      "  dmarcate domains add example.com --provider main --report-mailbox r@reports.example");
+      "  dmarcate domains add example.com --provider main --report-mailbox r@reports.example\n"
+      "  dmarcate domains add example.com --provider ours --delegate-to dmarc.operator.example");
   add->add_option("DOMAIN", options->domain)->required();
   add->add_option("--provider", options->provider, "DNS provider that may write its zone");
   add->add_option("--report-mailbox", options->mailbox, "address that changes add to rua=");
+  add->add_option(
+      "--delegate-to", options->delegation,
+      "zone of the provider that holds its records; its own has a CNAME and an include");
   add->add_flag("--dry-run", options->dry_run, "check only");
   app->OnSelected(add, [app, options] {
     v1::CreateDomainRequest request;
     request.set_domain_id(options->domain);
     request.mutable_domain()->set_dns_provider(ProviderResource(options->provider));
     request.mutable_domain()->set_report_mailbox(options->mailbox);
+    request.mutable_domain()->set_delegation_zone(options->delegation);
     request.set_validate_only(options->dry_run);
     v1::CreateDomainResponse response;
     const auto stub = v1::DomainService::NewStub(app->policyd());
@@ -92,14 +97,16 @@ void AddDomains(CLI::App* root, App* app) {
       update->add_option("--provider", options->provider, "DNS provider; '' for none");
   CLI::Option* mailbox =
       update->add_option("--report-mailbox", options->mailbox, "address for rua=; '' for none");
+  CLI::Option* delegation = update->add_option("--delegate-to", options->delegation,
+                                               "zone that holds its records; '' for its own zone");
   update->add_flag("--dry-run", options->dry_run, "check only");
   update->footer(
       "Examples:\n  dmarcate domains update example.com --provider main\n  dmarcate domains update "
       "example.com --report-mailbox dmarc@reports.example");
-  app->OnSelected(update, [app, options, provider, mailbox] {
-    if (provider->count() == 0 && mailbox->count() == 0) {
+  app->OnSelected(update, [app, options, provider, mailbox, delegation] {
+    if (provider->count() == 0 && mailbox->count() == 0 && delegation->count() == 0) {
       return app->Fail(kUsage, "USAGE", "domains update", "nothing to change",
-                       {"pass --provider NAME or --report-mailbox ADDRESS"});
+                       {"pass --provider NAME, --report-mailbox ADDRESS or --delegate-to ZONE"});
     }
     const auto stub = v1::DomainService::NewStub(app->policyd());
     v1::GetDomainRequest get;
@@ -116,6 +123,10 @@ void AddDomains(CLI::App* root, App* app) {
     if (mailbox->count() > 0) {
       request.mutable_domain()->set_report_mailbox(options->mailbox);
       request.mutable_update_mask()->add_paths("report_mailbox");
+    }
+    if (delegation->count() > 0) {
+      request.mutable_domain()->set_delegation_zone(options->delegation);
+      request.mutable_update_mask()->add_paths("delegation_zone");
     }
     request.set_validate_only(options->dry_run);
     v1::UpdateDomainResponse response;

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/app.h"
+#include "cli/fleet.h"
 #include "cli/server.h"
 #include "lib/base/text.h"
 #include "lib/base/version.h"
@@ -132,7 +133,10 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddSimulate(&root, &app);
   dmarcate::cli::AddRecords(&root, &app);
   dmarcate::cli::AddInsights(&root, &app);
+  dmarcate::cli::AddAlerts(&root, &app);
   dmarcate::cli::AddChanges(&root, &app);
+  dmarcate::cli::AddFleet(&root, &app);
+  dmarcate::cli::AddRollout(&root, &app);
   dmarcate::cli::AddReports(&root, &app);
   dmarcate::cli::AddTls(&root, &app);
   dmarcate::cli::AddProviders(&root, &app);

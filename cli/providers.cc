@@ -24,6 +24,8 @@ std::string ClassText(v1::ProviderClass provider_class) {
 std::string TypeText(const v1::DnsProvider& provider) {
   if (provider.has_powerdns()) return "powerdns";
   if (provider.has_rfc2136()) return "rfc2136";
+  if (provider.has_exec()) return "exec";
+  if (provider.has_manual()) return "manual";
   return provider.hosted().type();
 }
 
@@ -31,6 +33,8 @@ std::string TypeText(const v1::DnsProvider& provider) {
 std::string EndpointText(const v1::DnsProvider& provider) {
   if (provider.has_powerdns()) return provider.powerdns().api_url();
   if (provider.has_rfc2136()) return provider.rfc2136().server();
+  if (provider.has_exec()) return provider.exec().program();
+  if (provider.has_manual()) return "a person";
   std::map<std::string, std::string> sorted(provider.hosted().settings().begin(),
                                             provider.hosted().settings().end());
   std::vector<std::string> texts;
@@ -38,19 +42,25 @@ std::string EndpointText(const v1::DnsProvider& provider) {
   return Join(texts, " ");
 }
 
+std::string ZonesText(const v1::DnsProvider& provider) {
+  const auto& zones =
+      provider.has_manual() ? provider.manual().zones() : provider.rfc2136().zones();
+  return Join({zones.begin(), zones.end()}, " ");
+}
+
 Table ProviderTable(const google::protobuf::RepeatedPtrField<v1::DnsProvider>& providers) {
   Table table({{"PROVIDER"}, {"TYPE"}, {"CLASS"}, {"ENDPOINT"}, {"ZONES"}});
   for (const v1::DnsProvider& provider : providers) {
     table.Add(provider.name(),
               {std::string(LastSegment(provider.name())), TypeText(provider),
-               ClassText(provider.provider_class()), EndpointText(provider),
-               Join({provider.rfc2136().zones().begin(), provider.rfc2136().zones().end()}, " ")});
+               ClassText(provider.provider_class()), EndpointText(provider), ZonesText(provider)});
   }
   return table;
 }
 
 struct Options {
-  std::string name, type, api_url, server_id, server, key_name, algorithm, secret;
+  std::string name, type, api_url, server_id, server, key_name, algorithm, program, provider_class,
+      secret;
   std::vector<std::string> zones, settings;
   bool dry_run = false;
   PageOptions page;
@@ -107,19 +117,26 @@ void AddProviders(CLI::App* root, App* app) {
       group->add_subcommand("add", "register an account; the secret stays in a file on the server");
   add->add_option("NAME", options->name, "1 to 63 of a-z, 0-9, -")->required();
   add->add_option("--type", options->type,
-                  "powerdns, rfc2136, or the host: cloudflare, route53, ... (docs/providers.md)")
+                  "powerdns, rfc2136, the host (cloudflare, route53, ...), exec or manual "
+                  "(docs/providers.md)")
       ->required();
-  add->add_option("--secret", options->secret,
-                  "name of a file in policyd's secrets directory: API key or token, or TSIG key in "
-                  "base64")
-      ->required();
+  add->add_option(
+      "--secret", options->secret,
+      "name of a secret of policyd's, a file in its secrets directory: API key or token, "
+      "or TSIG key in base64; manual takes none");
   add->add_option("--api-url", options->api_url, "powerdns: http://127.0.0.1:8081");
   add->add_option("--server-id", options->server_id, "powerdns: default localhost");
   add->add_option("--address", options->server, "rfc2136: ADDRESS:PORT of the primary");
-  add->add_option("--zone", options->zones, "rfc2136: zones that the key may update")
+  add->add_option("--zone", options->zones,
+                  "rfc2136: zones that the key may update; manual: that a person does")
       ->delimiter(',');
   add->add_option("--key-name", options->key_name, "rfc2136: name of the TSIG key");
   add->add_option("--algorithm", options->algorithm, "rfc2136: default hmac-sha256");
+  add->add_option("--program", options->program,
+                  "exec: name of a [[program]] of policyd's configuration");
+  add->add_option("--class", options->provider_class,
+                  "exec: what the program promises, A to D; default C")
+      ->check(CLI::IsMember({"A", "B", "C", "D"}).description(""));
   add->add_option("--set", options->settings, "a host's own settings: KEY=VALUE; may be repeated")
       ->check([](const std::string& text) {
         return text.find('=') == std::string::npos ? "want KEY=VALUE" : std::string();
@@ -133,17 +150,24 @@ void AddProviders(CLI::App* root, App* app) {
       "      --key-name dmarcate. --secret tsig-key\n"
       "  dmarcate providers add cf --type cloudflare --secret cloudflare-token\n"
       "  dmarcate providers add gcp --type googleclouddns --set project=mail-dns --secret "
-      "gcp.json");
+      "gcp.json\n"
+      "  dmarcate providers add knot --type exec --program knot --class A --secret knot-tsig\n"
+      "  dmarcate providers add by-hand --type manual");
   app->OnSelected(add, [app, options, add] {
     // A flag that is passed over could send a secret elsewhere than was meant.
-    const bool hosted = options->type != "powerdns" && options->type != "rfc2136";
+    const bool exec = options->type == "exec", manual = options->type == "manual";
+    const bool hosted =
+        options->type != "powerdns" && options->type != "rfc2136" && !exec && !manual;
     const std::pair<const char*, bool> kTaken[] = {
         {"--api-url", options->type == "powerdns"},
         {"--server-id", options->type == "powerdns"},
         {"--address", options->type == "rfc2136"},
-        {"--zone", options->type == "rfc2136"},
+        {"--zone", options->type == "rfc2136" || manual},
         {"--key-name", options->type == "rfc2136"},
         {"--algorithm", options->type == "rfc2136"},
+        {"--program", exec},
+        {"--class", exec},
+        {"--secret", !manual},
         {"--set", hosted},
     };
     for (const auto& [flag, taken] : kTaken) {
@@ -151,6 +175,9 @@ void AddProviders(CLI::App* root, App* app) {
       return app->Fail(kUsage, "USAGE", "command line",
                        fmt::format("{} is not for providers of type {}", flag,
                                    EscapeForTerminal(options->type)));
+    }
+    if (!exec && !manual && options->secret.empty()) {
+      return app->Fail(kUsage, "USAGE", "command line", "--secret is required");
     }
     v1::CreateDnsProviderRequest request;
     request.set_dns_provider_id(options->name);
@@ -160,6 +187,17 @@ void AddProviders(CLI::App* root, App* app) {
       config->set_api_url(options->api_url);
       config->set_server_id(options->server_id);
       config->set_secret(options->secret);
+    } else if (exec) {
+      auto* config = request.mutable_dns_provider()->mutable_exec();
+      config->set_program(options->program);
+      config->set_secret(options->secret);
+      if (!options->provider_class.empty()) {
+        config->set_provider_class(static_cast<v1::ProviderClass>(
+            v1::PROVIDER_CLASS_A + (options->provider_class.front() - 'A')));
+      }
+    } else if (manual) {
+      auto* config = request.mutable_dns_provider()->mutable_manual();
+      for (const std::string& zone : options->zones) config->add_zones(zone);
     } else if (options->type != "rfc2136") {
       auto* config = request.mutable_dns_provider()->mutable_hosted();
       config->set_type(options->type);

@@ -5,6 +5,7 @@
 #ifndef DMARCATE_POLICYD_CONFIG_H_
 #define DMARCATE_POLICYD_CONFIG_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,11 @@
 #include "lib/dns/resolver.h"
 #include "lib/rpc/daemon.h"
 #include "lib/rpc/listen_config.h"
+#include "policyd/alert/digest.h"
+#include "policyd/notify/channel_notifier.h"
+#include "policyd/plan/spf_follow.h"
+#include "policyd/provider/configured_secrets.h"
+#include "policyd/provider/exec/exec_provider.h"
 
 namespace dmarcate {
 
@@ -26,15 +32,23 @@ struct PolicydConfig {
   std::string address_domain;  // reports.address_domain: of report addresses; empty: none are made
   std::string snapshot_file;   // snapshot.file: what ingestd is told; empty: nothing
   std::string secrets_directory;   // secrets.directory: one file for each DNS credential
+  SecretEntries secrets;           // [[secret]]: those that are elsewhere, or bound to a use
+  ExecPrograms programs;           // [[program]]: for DNS providers of type exec
   std::string public_suffix_file;  // empty: the list compiled into libpsl
   std::string catalogue_file;      // catalogue.file: services of one's own; empty: none
   DnsConfig dns;                   // [dns]
   absl::Duration watch_interval;   // watch.interval; zero: no history is kept
   int watch_looks_per_second = 0;  // watch.looks_per_second
+  SpfFollowMode spf_follow = SpfFollowMode::kPlan;  // spf.follow: vendors that are flattened
+  int source_lookups_per_second =
+      0;  // sources.lookups_per_second; zero: addresses are not asked for
   // inbound.allow_networks: where mail servers and policies may lie that are not public.
   std::vector<IpNetwork> inbound_networks;
-  absl::Duration drain_limit;  // shutdown.limit
-  LogConfig log;               // [log]
+  NotifyConfig notify;               // [alerts]
+  std::string alerts_ca_file;        // alerts.ca_file: of webhooks; empty: the system's
+  std::optional<DigestTime> digest;  // alerts.digest; nothing: none is made
+  absl::Duration drain_limit;        // shutdown.limit
+  LogConfig log;                     // [log]
 };
 
 //   kNotFound, kPermissionDenied  the file

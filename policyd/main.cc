@@ -7,9 +7,11 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,26 +36,39 @@
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/catalogue_file.h"
 #include "policyd/config.h"
+#include "policyd/notify/channel_notifier.h"
+#include "policyd/provider/configured_secrets.h"
+#include "policyd/provider/exec/program.h"
 #include "policyd/provider/factory.h"
-#include "policyd/provider/secret_source.h"
 #include "policyd/reconcile/change_engine.h"
+#include "policyd/reconcile/fleet_engine.h"
 #include "policyd/reconcile/pacer.h"
+#include "policyd/reconcile/rollout_controller.h"
+#include "policyd/service/alert_desk.h"
+#include "policyd/service/alert_service.h"
 #include "policyd/service/analysis_cache.h"
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
+#include "policyd/service/fleet_service.h"
 #include "policyd/service/handler.h"
 #include "policyd/service/insight_book.h"
 #include "policyd/service/insight_service.h"
+#include "policyd/service/network_book.h"
+#include "policyd/service/network_gatherer.h"
 #include "policyd/service/paging.h"
 #include "policyd/service/provider_service.h"
 #include "policyd/service/record_service.h"
 #include "policyd/service/record_watcher.h"
 #include "policyd/service/report_follower.h"
 #include "policyd/service/report_service.h"
+#include "policyd/service/report_watcher.h"
 #include "policyd/service/request_memory.h"
+#include "policyd/service/rollout_evidence.h"
+#include "policyd/service/rollout_service.h"
 #include "policyd/service/selectors.h"
 #include "policyd/service/snapshot_publisher.h"
 #include "policyd/service/source_service.h"
+#include "policyd/service/spf_follower.h"
 #include "policyd/service/stats_service.h"
 #include "policyd/service/ticker.h"
 
@@ -65,8 +80,19 @@ constexpr size_t kHandlerThreads = 16;
 constexpr size_t kHandlerQueue = 64;
 // How often changes that stopped half-way (a provider was down) are taken up again.
 constexpr absl::Duration kResumeInterval = absl::Seconds(30);
+// At once: those of a change of many domains (FleetBounds), and what a person asks for meanwhile.
+constexpr size_t kTransactions = 12;
 // How often it is looked at whether ingestd has been told what is stored.
 constexpr absl::Duration kPublishInterval = absl::Seconds(10);
+
+// How often it is looked at whether the watch has found a vendor changed, at most.
+constexpr absl::Duration kFollowVendorsInterval = absl::Minutes(1);
+// How often it is looked whom to tell what.
+constexpr absl::Duration kTellInterval = absl::Seconds(10);
+// How often the reports of a domain are read for what nobody should have to ask for.
+constexpr absl::Duration kReportInterval = absl::Hours(1);
+// How often it is looked at which rollouts are due, and what became of their changes.
+constexpr absl::Duration kRolloutInterval = absl::Seconds(30);
 
 constexpr mode_t kDirectoryMode = 0750;
 
@@ -96,6 +122,14 @@ StartCheck CheckStart(const PolicydConfig& config) {
         CheckDirectory(std::filesystem::path(config.snapshot_file).parent_path(), W_OK | X_OK));
   }
   check.Expect("secrets.directory", CheckDirectory(config.secrets_directory, X_OK));
+  // What an account needs may be put there later.
+  for (const auto& [name, secret] : config.secrets) {
+    if (secret.command.empty()) continue;
+    check.Expect(fmt::format("secret {}", name), CheckProgram(secret.command.front()));
+  }
+  for (const auto& [name, program] : config.programs) {
+    check.Expect(fmt::format("program {}", name), CheckProgram(program.command.front()));
+  }
   return check;
 }
 
@@ -127,11 +161,16 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   CurlTransport http;
   CurlTransport strangers({.schemes = CurlTransportOptions::Schemes::kHttpsOnly});
   DMARCATE_ASSIGN_OR_RETURN(const auto trust, TrustStore::Load());
-  DirectorySecretSource secrets(config.secrets_directory);
-  RealProviderFactory providers(http, secrets);
+  const char* const credentials = std::getenv("CREDENTIALS_DIRECTORY");
+  ConfiguredSecretSource secrets(config.secrets_directory,
+                                 credentials == nullptr ? "" : credentials, config.secrets);
+  RealProviderFactory providers(http, secrets, {config.programs, authoritative.get()});
   SystemPacer pacer;
   ChangeEngine engine(
-      {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer});
+      {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer},
+      {.max_running = kTransactions});
+  SystemPacer fleet_pacer;
+  FleetEngine fleets({*policies, *policies, engine, clock, random, fleet_pacer});
 
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(
       std::filesystem::path(config.listen.token_file).parent_path(), kDirectoryMode));
@@ -139,16 +178,33 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   const Authenticator authenticator(token, config.listen.local_trust);
   WorkerPool workers(kHandlerThreads, kHandlerQueue);
   CallHost host(authenticator, workers);
-  AnalysisCache analysis(reports, catalogue);
+  NetworkBook network;
+  AnalysisCache analysis(reports, catalogue, &network);
   RequestMemory requests(*policies, clock);
   const PageTokens pages(clock, random);
   SnapshotPublisher publisher(*policies, config.snapshot_file);
   publisher.Publish().IgnoreError();  // before anybody is answered; an error is logged
   InsightBook insights(*policies, clock);
+  CurlTransport hooks(
+      {.schemes = CurlTransportOptions::Schemes::kHttpsOnly, .ca_file = config.alerts_ca_file});
+  ChannelNotifier notifier(hooks, *resolver, secrets, clock, config.notify);
+  AlertDesk alerts({*policies, *policies, *policies, analysis, notifier, clock},
+                   {.digest = config.digest});
   const ServiceParts parts{host, clock, random, *policies, analysis, requests, pages};
+  RolloutEvidence evidence({*policies,
+                            *policies,
+                            *policies,
+                            reports,
+                            *resolver,
+                            *authoritative,
+                            catalogue,
+                            clock,
+                            config.watch_interval,
+                            {config.store_directory, config.reports_directory}});
+  RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
   const std::unique_ptr<grpc::Service> services[] = {
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
-      MakeSourceService(parts, *resolver),
+      MakeSourceService(parts, *resolver, &network),
       MakeStatsService(parts, reports, suffixes),
       MakeRecordService(
           parts, *resolver, *authoritative, *policies,
@@ -159,9 +215,12 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                 {.guard = {config.inbound_networks}, .limit = limit, .stop = stop});
           }),
       MakeChangeService(parts, engine),
+      MakeFleetService(parts, *policies, fleets),
       MakeReportService(parts, reports, suffixes),
       MakeProviderService(parts, providers),
       MakeInsightService(parts, *policies, insights),
+      MakeAlertService(parts, *policies, alerts),
+      MakeRolloutService(parts, *policies, rollouts),
   };
   std::vector<grpc::Service*> served;
   for (const auto& service : services) served.push_back(service.get());
@@ -174,6 +233,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                         up_to_date ? GrpcServer::Serving::kYes : GrpcServer::Serving::kNo);
     });
   }
+  DMARCATE_RETURN_IF_ERROR(fleets.TakeUp());
   Ticker publish(kPublishInterval, [&publisher] { publisher.Publish().IgnoreError(); });
   Ticker follow(kFollowInterval, [&reports] { reports.Tick().IgnoreError(); });
   Ticker resume(kResumeInterval, [&engine] {
@@ -181,6 +241,16 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       LogError("resume_failed", {{"error", status}});
     }
   });
+  SpfFollower spf_follower(*policies, *policies, engine, clock, config.spf_follow);
+  const absl::Duration look_for_vendors =
+      config.watch_interval > absl::ZeroDuration()
+          ? std::min(config.watch_interval, kFollowVendorsInterval)
+          : kFollowVendorsInterval;
+  Ticker follow_vendors(look_for_vendors, [&spf_follower] { spf_follower.Tick(); });
+  Ticker tell(kTellInterval, [&alerts] { alerts.Tick(); });
+  // Reports that are not there yet, or not caught up with, are missing evidence: nothing is done on
+  // it.
+  Ticker rollout(kRolloutInterval, [&rollouts] { rollouts.Tick().IgnoreError(); });
   SystemPacer watch_pacer;
   SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
@@ -188,6 +258,17 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
        [&selectors](const std::string& domain) { return selectors.Get(domain); }, &insights},
       {.interval = config.watch_interval, .looks_per_second = config.watch_looks_per_second});
   if (config.watch_interval > absl::ZeroDuration()) watcher.Start();
+  SystemPacer gather_pacer, report_pacer;
+  std::optional<NetworkGatherer> gatherer;
+  if (config.source_lookups_per_second > 0) {
+    gatherer.emplace(network, catalogue, *resolver, clock, gather_pacer,
+                     GatherOptions{.lookups_per_second = config.source_lookups_per_second});
+    gatherer->Start();
+  }
+  ReportWatcher report_watcher({*policies, reports, analysis, clock, report_pacer, suffixes,
+                                &insights, gatherer ? &*gatherer : nullptr},
+                               kReportInterval);
+  report_watcher.Start();
   LogInfo("started", {{"socket", config.listen.unix_socket},
                       {"port", server->port()},
                       {"store", config.store_directory},
@@ -195,14 +276,24 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   WaitForSignal();
 
   LogInfo("stopping", {});
+  rollout.Stop();
   resume.Stop();
   publish.Stop();
   host.StartDraining();
+  fleets.BeginStop();
   engine.Stop();  // calls that wait for a change are answered with the step it has reached
+  follow_vendors.Stop();
+  alerts.Stop();
   watcher.BeginStop();
+  report_watcher.BeginStop();
+  if (gatherer) gatherer->BeginStop();
   selectors.Stop();
   server->Drain(config.drain_limit);
+  fleets.Stop();
+  tell.Stop();
   watcher.Stop();
+  report_watcher.Stop();
+  if (gatherer) gatherer->Stop();
   follow.Stop();
   return absl::OkStatus();
 }

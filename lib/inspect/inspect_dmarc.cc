@@ -1,15 +1,38 @@
 // The DMARC part of a posture.
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "lib/base/status_macros.h"
 #include "lib/inspect/posture.h"
 #include "lib/inspect/posture_judge.h"
+#include "lib/mailauth/dmarc_near.h"
 #include "lib/mailauth/syntax_error.h"
 
 namespace dmarcate {
 namespace {
+
+// Texts that only people take for a record. Beside a record they do no harm, and mislead.
+void JudgeNearMisses(const std::vector<std::string>& texts, bool has_record,
+                     std::vector<LintFinding>& findings) {
+  for (const std::string& text : texts) {
+    const std::optional<DmarcNearMiss> near = FindDmarcNearMiss(text);
+    if (!near.has_value()) continue;
+    auto finding = MakeFinding(
+        lint_code::kDmarcNearMiss, has_record ? Severity::kWarning : Severity::kError, "dmarc",
+        fmt::format("receivers take {} for no DMARC record: {}", Quoted(text), near->why),
+        has_record               ? "Remove it."
+        : near->repaired.empty() ? "Write v=DMARC1; and each tag with a semicolon behind it."
+                                 : fmt::format("Publish {} instead.", Quoted(near->repaired)),
+        "RFC 9989 section 4.7");
+    finding.metadata["text"] = text;
+    if (!near->repaired.empty()) finding.metadata["repaired"] = near->repaired;
+    findings.push_back(std::move(finding));
+  }
+}
 
 void JudgeDestinations(const DmarcDiscovery& discovery, std::vector<LintFinding>& findings) {
   for (const ReportDestination& destination : discovery.destinations) {
@@ -101,6 +124,7 @@ DmarcPosture InspectDmarc(const DomainName& domain, Resolver& resolver,
     dmarc.ttl_seconds = dmarc.view.resolver->ttl_seconds;
     discovered = DiscoverInto(domain, resolver, dmarc);
     const bool inherited = dmarc.discovery.has_value() && dmarc.discovery->record.has_value();
+    JudgeNearMisses(texts, selection.outcome != DmarcSelection::Outcome::kNone, findings);
     if (selection.outcome == DmarcSelection::Outcome::kMultiple) {
       findings.push_back(MultipleFinding(lint_code::kDmarcMultiple, "dmarc",
                                          selection.indexes.size(), "DMARC",

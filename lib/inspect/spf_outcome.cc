@@ -23,6 +23,9 @@ SpfResult ResultOfQualifier(SpfQualifier qualifier) {
   return SpfResult::kNeutral;
 }
 
+constexpr int kQuestionsTold = 8;
+constexpr size_t kStepsOfQuestion = 64;  // a text is made and looked up
+
 bool Holds(const SpfNode& node, const IpAddress& address) {
   return std::ranges::any_of(node.networks,
                              [&](const IpNetwork& network) { return network.Contains(address); });
@@ -54,14 +57,26 @@ void AddBorders(const SpfNode& node, std::vector<IpAddress>& borders) {
 }  // namespace
 
 SpfOutcomes::Id SpfOutcomes::Ask(const std::string& question, Id yes, Id no) {
+  if (yes == kTooMuch || no == kTooMuch) return kTooMuch;
   if (yes == no) return yes;
-  const auto [found, added] =
-      known_.try_emplace({question, yes, no}, kLeaves + static_cast<Id>(questions_.size()));
-  if (added) questions_.push_back({question, yes, no});
-  return found->second;
+  const auto found = known_.find({question, yes, no});
+  if (found != known_.end()) return found->second;
+  const size_t depth = 1 + std::max(DepthOf(yes), DepthOf(no));
+  if (questions_.size() >= kMaxSpfQuestions || depth > kMaxSpfQuestionDepth) return TooMuch();
+  const Id id = kFirstQuestion + static_cast<Id>(questions_.size());
+  known_.emplace(std::tuple(question, yes, no), id);
+  questions_.push_back({question, yes, no, depth});
+  return id;
 }
 
 SpfOutcomes::Id SpfOutcomes::AsInclude(Id id, Id match, Id rest) {
+  std::unordered_map<Id, Id> done;
+  return Substitute(id, match, rest, done);
+}
+
+SpfOutcomes::Id SpfOutcomes::Substitute(Id id, Id match, Id rest,
+                                        std::unordered_map<Id, Id>& done) {
+  if (id == kTooMuch || overflowed_) return TooMuch();
   if (IsLeaf(id)) {
     switch (ResultOf(id)) {
       case SpfResult::kPass:
@@ -73,16 +88,36 @@ SpfOutcomes::Id SpfOutcomes::AsInclude(Id id, Id match, Id rest) {
         return rest;
     }
   }
-  const Question question = questions_[id - kLeaves];  // a copy: asking adds more
-  const Id yes = AsInclude(question.yes, match, rest);
-  return Ask(question.text, yes, AsInclude(question.no, match, rest));
+  if (const auto found = done.find(id); found != done.end()) return found->second;
+  if ((steps_ += kStepsOfQuestion) > kMaxSpfOutcomeSteps) return TooMuch();
+  const Question question = QuestionOf(id);  // a copy: asking adds more
+  const Id yes = Substitute(question.yes, match, rest, done);
+  const Id no = Substitute(question.no, match, rest, done);
+  return done[id] = Ask(question.text, yes, no);
 }
 
 std::string SpfOutcomes::ToText(Id id) const {
-  if (IsLeaf(id)) return std::string(ToString(ResultOf(id)));
-  const Question& question = questions_[id - kLeaves];
-  return fmt::format("if {} then {} else {}", question.text, ToText(question.yes),
-                     ToText(question.no));
+  std::string out;
+  int questions_left = kQuestionsTold;
+  Tell(id, questions_left, out);
+  return out;
+}
+
+void SpfOutcomes::Tell(Id id, int& questions_left, std::string& out) const {
+  if (id == kTooMuch) {
+    out += "too much to tell";
+  } else if (IsLeaf(id)) {
+    out += ToString(ResultOf(id));
+  } else if (questions_left == 0) {
+    out += "...";
+  } else {
+    --questions_left;
+    const Question& question = QuestionOf(id);
+    out += fmt::format("if {} then ", question.text);
+    Tell(question.yes, questions_left, out);
+    out += " else ";
+    Tell(question.no, questions_left, out);
+  }
 }
 
 SpfOutcomes::Id SpfOutcomes::Evaluate(const SpfNode& record, const std::string& domain,
@@ -92,13 +127,25 @@ SpfOutcomes::Id SpfOutcomes::Evaluate(const SpfNode& record, const std::string& 
 
 SpfOutcomes::Id SpfOutcomes::From(const SpfNode& record, const std::string& domain, size_t index,
                                   const IpAddress& address) {
+  if (overflowed_ || depth_ >= kMaxSpfQuestionDepth) return TooMuch();
+  ++depth_;
+  const Id id = Walk(record, domain, index, address);
+  --depth_;
+  return id;
+}
+
+SpfOutcomes::Id SpfOutcomes::Walk(const SpfNode& record, const std::string& domain, size_t index,
+                                  const IpAddress& address) {
   for (; index < record.children.size(); ++index) {
     const SpfNode& term = record.children[index];
+    steps_ += 1 + term.networks.size();
+    if (steps_ > kMaxSpfOutcomeSteps) return TooMuch();
     if (!term.reached || term.kind == SpfKind::kRedirect) continue;
     const Id match = Leaf(ResultOfQualifier(term.qualifier));
     if (Holds(term, address)) return match;
     const bool unread = !term.complete && term.record_text.empty();
     if (term.dynamic || (term.kind == SpfKind::kInclude ? unread : !term.complete)) {
+      steps_ += kStepsOfQuestion;
       const std::string question =
           fmt::format("{} of {}{}", term.term, domain, term.dynamic ? "" : " (not learned)");
       return Ask(question, match, From(record, domain, index + 1, address));

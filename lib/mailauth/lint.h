@@ -55,6 +55,7 @@ inline constexpr std::string_view kSpfStringLength = "SPF_STRING_LENGTH";
 inline constexpr std::string_view kDmarcMissing = "DMARC_MISSING";
 inline constexpr std::string_view kDmarcSyntax = "DMARC_SYNTAX";
 inline constexpr std::string_view kDmarcMultiple = "DMARC_MULTIPLE";
+inline constexpr std::string_view kDmarcNearMiss = "DMARC_NEAR_MISS";
 inline constexpr std::string_view kDmarcNoRua = "DMARC_NO_RUA";
 inline constexpr std::string_view kDmarcRuaUnauthorized = "DMARC_RUA_UNAUTHORIZED";
 inline constexpr std::string_view kDmarcPMissing = "DMARC_P_MISSING";

@@ -9,6 +9,7 @@
 #include "lib/mailauth/bimi_record.h"
 #include "lib/mailauth/chars.h"
 #include "lib/mailauth/dkim_key.h"
+#include "lib/mailauth/dmarc_near.h"
 #include "lib/mailauth/dmarc_record.h"
 #include "lib/mailauth/mta_sts_policy.h"
 #include "lib/mailauth/mta_sts_record.h"
@@ -75,6 +76,17 @@ std::optional<std::vector<LintFinding>> LintRecordText(std::string_view text) {
     return LintParsedOr(ParseSpf(text),
                         {"spf", lint_code::kSpfSyntax, "Correct the term.", "RFC 7208 section 4.6"},
                         LintSpf);
+  }
+  if (const auto near = FindDmarcNearMiss(text); near.has_value()) {
+    return std::vector<LintFinding>{
+        {.code = std::string(lint_code::kDmarcSyntax),
+         .severity = Severity::kError,
+         .path = "dmarc",
+         .position = 0,
+         .message = fmt::format("receivers take it for no DMARC record: {}", near->why),
+         .fix_hint = near->repaired.empty() ? "Begin with v=DMARC1; and go on with p=."
+                                            : fmt::format("Write \"{}\".", near->repaired),
+         .rfc_section = "RFC 9989 section 4.8"}};
   }
   if (begins("v=dmarc")) {
     return LintParsedOr(ParseDmarc(text),

@@ -60,6 +60,7 @@ enum class Reason : uint8_t {
   kResourceNotFound,
   // ALREADY_EXISTS
   kResourceExists,
+  kRolloutActive,
   // FAILED_PRECONDITION
   kNoProvider,
   kProviderReadOnly,
@@ -83,6 +84,8 @@ enum class Reason : uint8_t {
   kNotReleasable,
   kReportDomainMissing,
   kReportAddressLimit,
+  kRolloutState,
+  kGateUnmet,
   // ABORTED
   kEtagMismatch,
   kSourceEvidenceChanged,

@@ -412,6 +412,12 @@ absl::StatusOr<std::vector<Receipt>> FakeReportStore::Pending(size_t limit) {
   return out;
 }
 
+absl::StatusOr<int64_t> FakeReportStore::CountPending(int64_t limit) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<Receipt> pending,
+                            Pending(static_cast<size_t>(std::max<int64_t>(limit, 0))));
+  return static_cast<int64_t>(pending.size());
+}
+
 absl::StatusOr<std::optional<std::vector<ReceiptItem>>> FakeReportStore::FindByRaw(
     std::string_view raw_sha256) {
   const std::lock_guard lock(mutex_);

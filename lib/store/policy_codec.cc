@@ -44,13 +44,15 @@ void PutManaged(const std::vector<ManagedTerm>& from, Repeated* to) {
     out->set_source_id(term.source_id);
     out->set_flattened(term.flattened);
     PutTexts(term.networks, out->mutable_networks());
+    out->set_stands_for(term.stands_for);
   }
 }
 template <typename Repeated>
 std::vector<ManagedTerm> Managed(const Repeated& from) {
   std::vector<ManagedTerm> out;
   for (const auto& term : from) {
-    out.push_back({term.term(), term.source_id(), term.flattened(), Texts(term.networks())});
+    out.push_back({term.term(), term.source_id(), term.flattened(), Texts(term.networks()),
+                   term.stands_for()});
   }
   return out;
 }
@@ -63,6 +65,9 @@ void PutRecordChange(const RecordChangeRecord& from, pb::RecordChange* to) {
   PutTexts(from.after, to->mutable_after());
   to->set_ttl_before(from.ttl_before);
   to->set_ttl_after(from.ttl_after);
+  to->set_alias_name(from.alias.name);
+  to->set_alias_in_place(from.alias.in_place);
+  PutTexts(from.alias.held, to->mutable_alias_held());
   for (const TermChangeRecord& term : from.term_changes) {
     pb::TermChange* out = to->add_term_changes();
     out->set_action(static_cast<uint32_t>(term.action));
@@ -85,6 +90,7 @@ bool GetRecordChange(const pb::RecordChange& from, RecordChangeRecord* to) {
   to->after = Texts(from.after());
   to->ttl_before = from.ttl_before();
   to->ttl_after = from.ttl_after();
+  to->alias = {from.alias_name(), from.alias_in_place(), Texts(from.alias_held())};
   bool known = true;
   for (const pb::TermChange& term : from.term_changes()) {
     TermChangeRecord& out = to->term_changes.emplace_back();
@@ -112,6 +118,7 @@ std::string EncodeRecord(std::string_view key, const DomainRecord& record) {
   out.set_update_time_us(ToStoredTime(record.update_time));
   out.set_dns_provider(record.dns_provider);
   out.set_report_mailbox(record.report_mailbox);
+  out.set_delegation_zone(record.delegation_zone);
   PutManaged(record.managed_terms, out.mutable_managed_terms());
   for (const ReportAddressRecord& address : record.report_addresses) {
     pb::ReportAddress* to = out.add_report_addresses();
@@ -132,6 +139,7 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRe
   record->update_time = FromStoredTime(in.update_time_us());
   record->dns_provider = in.dns_provider();
   record->report_mailbox = in.report_mailbox();
+  record->delegation_zone = in.delegation_zone();
   record->managed_terms = Managed(in.managed_terms());
   record->report_addresses.clear();
   for (const pb::ReportAddress& address : in.report_addresses()) {
@@ -217,6 +225,15 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
   out.mutable_intent()->set_dmarc_report_address(record.intent.dmarc_report_address);
   out.mutable_intent()->set_rollback_of(record.intent.rollback_of);
   out.mutable_intent()->set_flatten(static_cast<uint32_t>(record.intent.flatten));
+  out.mutable_intent()->set_repair(static_cast<uint32_t>(record.intent.repair));
+  out.mutable_intent()->set_repair_keep(record.intent.repair_keep);
+  if (record.intent.policy.has_value()) {
+    pb::PolicyMove* move = out.mutable_intent()->mutable_policy();
+    move->set_scope(static_cast<uint32_t>(record.intent.policy->scope));
+    move->set_to(static_cast<uint32_t>(record.intent.policy->to));
+    move->set_direction(static_cast<uint32_t>(record.intent.policy->direction));
+    move->set_rollout_id(record.intent.policy->rollout_id);
+  }
   for (const RecordChangeRecord& change : record.record_changes) {
     PutRecordChange(change, out.add_record_changes());
   }
@@ -264,6 +281,7 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
   }
   out.set_lease_holder(record.lease_holder);
   out.set_fence(record.fence);
+  out.set_by_hand(record.by_hand);
   return SealMessage(key, out);
 }
 
@@ -278,9 +296,21 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRe
   record->intent.spf_from_decisions = in.intent().spf_from_decisions();
   record->intent.dmarc_report_address = in.intent().dmarc_report_address();
   record->intent.rollback_of = in.intent().rollback_of();
+  record->intent.repair_keep = in.intent().repair_keep();
+  if (in.intent().repair() != 0) {
+    known = FromNumber(in.intent().repair(), RepairKind::kDmarc, &record->intent.repair) && known;
+  }
   if (in.intent().flatten() != 0) {
     known =
         FromNumber(in.intent().flatten(), FlattenMode::kNever, &record->intent.flatten) && known;
+  }
+  if (in.intent().has_policy()) {
+    const pb::PolicyMove& move = in.intent().policy();
+    PolicyMove& to = record->intent.policy.emplace();
+    known = FromNumber(move.scope(), PolicyScope::kNonExistent, &to.scope) && known;
+    known = FromNumber(move.to(), PolicyStage::kReject, &to.to) && known;
+    known = FromNumber(move.direction(), PolicyDirection::kDown, &to.direction) && known;
+    to.rollout_id = move.rollout_id();
   }
   for (const pb::RecordChange& change : in.record_changes()) {
     known = GetRecordChange(change, &record->record_changes.emplace_back()) && known;
@@ -319,6 +349,7 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRe
   if (in.has_apply_after_us()) record->apply_after = FromStoredTime(in.apply_after_us());
   record->lease_holder = in.lease_holder();
   record->fence = in.fence();
+  record->by_hand = in.by_hand();
   return known ? absl::OkStatus() : DoesNotDecode(key);
 }
 

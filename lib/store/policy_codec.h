@@ -11,10 +11,15 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
+#include "lib/store/alert_store.h"
+#include "lib/store/fleet_store.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
+#include "lib/store/rollout_store.h"
 
 namespace dmarcate {
 
@@ -28,6 +33,18 @@ std::string EncodeRecord(std::string_view key, const Observation& record);
 // Without the id, which is in the key.
 std::string EncodeRecord(std::string_view key, const InsightRecord& record);
 std::string EncodeRecord(std::string_view key, const InsightLookRecord& record);
+std::string EncodeRecord(std::string_view key, const RolloutRecord& record);
+// Without the id, which is in the key.
+std::string EncodeRecord(std::string_view key, const RolloutLogRecord& record);
+std::string EncodeRecord(std::string_view key, const RolloutLease& record);
+// Without the id and the domain, which are in the key.
+std::string EncodeRecord(std::string_view key, const FleetRecord& record);
+std::string EncodeRecord(std::string_view key, const FleetMemberRecord& record);
+// Without what is in the key.
+std::string EncodeRecord(std::string_view key, const AlertChannelRecord& record);
+std::string EncodeRecord(std::string_view key, const DeliveryRecord& record);
+std::string EncodeRecord(std::string_view key, const ToldRecord& record);
+std::string EncodeDigestTime(std::string_view key, absl::Time time);
 
 absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, SourceDecision* record);
@@ -37,6 +54,15 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, RequestR
 absl::Status DecodeRecord(std::string_view key, std::string_view value, Observation* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, InsightRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, InsightLookRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, FleetRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, FleetMemberRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, AlertChannelRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, DeliveryRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, ToldRecord* record);
+absl::StatusOr<absl::Time> DecodeDigestTime(std::string_view key, std::string_view value);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutLogRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutLease* record);
 
 }  // namespace dmarcate
 

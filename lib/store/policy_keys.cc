@@ -87,6 +87,71 @@ std::optional<std::string> ParseInsight(std::string_view key) {
 }
 std::string InsightLook(std::string_view domain) { return Key(kInsightLookTag, domain); }
 
+std::string Fleet(std::string_view id) { return Key(kFleetTag, id); }
+std::optional<std::string> ParseFleet(std::string_view key) {
+  if (key.empty()) return std::nullopt;
+  key.remove_prefix(1);
+  auto id = TakeKeyText(&key);
+  if (!id || !key.empty()) return std::nullopt;
+  return id;
+}
+std::string AlertChannel(std::string_view id) { return Key(kAlertChannelTag, id); }
+std::optional<std::string> ParseAlertChannel(std::string_view key) {
+  if (key.empty()) return std::nullopt;
+  key.remove_prefix(1);
+  auto id = TakeKeyText(&key);
+  if (!id || !key.empty()) return std::nullopt;
+  return id;
+}
+std::string FleetMembers(std::string_view id) { return Key(kFleetMemberTag, id); }
+std::string FleetMember(std::string_view id, std::string_view domain) {
+  return Key(kFleetMemberTag, id, domain);
+}
+std::optional<std::string> ParseFleetMember(std::string_view key) { return ParseInsight(key); }
+std::string Delivery(absl::Time time, std::string_view id) {
+  std::string key(1, kDeliveryTag);
+  AppendKeyNumber(AscendingTime(time), 8, &key);
+  AppendKeyText(id, &key);
+  return key;
+}
+std::optional<std::pair<absl::Time, std::string>> ParseDelivery(std::string_view key) {
+  if (key.empty()) return std::nullopt;
+  key.remove_prefix(1);
+  const auto time = TakeKeyNumber(&key, 8);
+  auto id = TakeKeyText(&key);
+  if (!time || !id || !key.empty()) return std::nullopt;
+  return std::pair(absl::FromUnixMicros(static_cast<int64_t>(*time ^ kSignBit)), *std::move(id));
+}
+std::string Told(std::string_view domain, std::string_view insight) {
+  return Key(kToldTag, domain, insight);
+}
+std::optional<std::pair<std::string, std::string>> ParseTold(std::string_view key) {
+  if (key.empty()) return std::nullopt;
+  return TakeTwo(key.substr(1));
+}
+std::string Rollouts(std::string_view domain) { return Key(kRolloutTag, domain); }
+std::string Rollout(std::string_view domain, std::string_view id) {
+  return Key(kRolloutTag, domain, id);
+}
+std::string RolloutLogs(std::string_view domain, std::string_view id) {
+  return Key(kRolloutLogTag, domain, id);
+}
+std::string RolloutLog(std::string_view domain, std::string_view id, std::string_view entry) {
+  std::string key = RolloutLogs(domain, id);
+  AppendKeyText(entry, &key);
+  return key;
+}
+std::optional<std::string> ParseRolloutLog(std::string_view key) {
+  if (key.empty()) return std::nullopt;
+  key.remove_prefix(1);
+  const auto domain = TakeKeyText(&key);
+  const auto id = TakeKeyText(&key);
+  auto entry = TakeKeyText(&key);
+  if (!domain || !id || !entry || !key.empty()) return std::nullopt;
+  return entry;
+}
+std::string RolloutLease() { return Tag(kRolloutLeaseTag); }
+
 std::string Observations(std::string_view domain) { return Key(kObservationTag, domain); }
 std::string Observations(std::string_view domain, const ObservedName& name) {
   std::string key = Key(kObservationTag, domain, name.owner);

@@ -18,7 +18,11 @@ namespace dmarcate::policy_keys {
 inline constexpr std::string_view kFormat = "Mformat";  // -> version of the layout
 inline constexpr char kDomainTag = 'D', kDecisionTag = 'S', kProviderTag = 'P', kChangeTag = 'C',
                       kChangeIdTag = 'N', kOpenTag = 'O', kRequestTag = 'Q', kRequestTimeTag = 'T',
-                      kObservationTag = 'H', kInsightTag = 'I', kInsightLookTag = 'J';
+                      kObservationTag = 'H', kInsightTag = 'I', kInsightLookTag = 'J',
+                      kFleetTag = 'F', kFleetMemberTag = 'G', kAlertChannelTag = 'a',
+                      kDeliveryTag = 'b', kToldTag = 'c', kRolloutTag = 'R', kRolloutLogTag = 'L',
+                      kRolloutLeaseTag = 'A';
+inline constexpr std::string_view kDigest = "ddigest";  // -> when the last one was made
 
 std::string Tag(char tag);
 std::string Domain(std::string_view name);
@@ -46,6 +50,24 @@ std::string Insights(std::string_view domain);  // prefix of a domain's
 std::string Insight(std::string_view domain, std::string_view id);
 std::optional<std::string> ParseInsight(std::string_view key);  // the id
 std::string InsightLook(std::string_view domain);
+std::string Fleet(std::string_view id);
+std::optional<std::string> ParseFleet(std::string_view key);  // the id
+std::string FleetMembers(std::string_view id);                // prefix of a fleet's
+std::string FleetMember(std::string_view id, std::string_view domain);
+std::optional<std::string> ParseFleetMember(std::string_view key);  // the domain
+std::string AlertChannel(std::string_view id);
+std::optional<std::string> ParseAlertChannel(std::string_view key);
+// By time, then by id.
+std::string Delivery(absl::Time time, std::string_view id);
+std::optional<std::pair<absl::Time, std::string>> ParseDelivery(std::string_view key);
+std::string Told(std::string_view domain, std::string_view insight);
+std::optional<std::pair<std::string, std::string>> ParseTold(std::string_view key);
+std::string Rollouts(std::string_view domain);  // prefix of a domain's
+std::string Rollout(std::string_view domain, std::string_view id);
+std::string RolloutLogs(std::string_view domain, std::string_view id);  // prefix of a rollout's
+std::string RolloutLog(std::string_view domain, std::string_view id, std::string_view entry);
+std::optional<std::string> ParseRolloutLog(std::string_view key);  // the entry's id
+std::string RolloutLease();
 // (caller, request id)
 std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_view key);
 

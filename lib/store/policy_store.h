@@ -30,6 +30,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include "lib/mailauth/policy_ladder.h"
+
 namespace dmarcate {
 
 inline constexpr size_t kMaxPolicyKeyBytes = 1024;  // of a domain, id or caller
@@ -45,11 +47,14 @@ struct ManagedTerm {
   // `networks`, stands in child records instead (policyd/plan/spf_compile.h).
   bool flattened = false;
   std::vector<std::string> networks = {};  // "192.0.2.0/24"; only of a flattened term
+  // Of the term that leads to child records from the record itself: the whole record that is meant,
+  // with every flattened term in its place.
+  std::string stands_for = {};
   friend bool operator==(const ManagedTerm&, const ManagedTerm&) = default;
 };
 
-// Of the managed terms "include:_spf1.example.com" that lead to the child records. No source has
-// that id.
+// Of the managed terms "include:_spf-0123456789ab.example.com" that lead to the child records. No
+// source has that id.
 inline constexpr std::string_view kFlattenedSourceId = "(flattened)";
 
 // An address of Dmarcate's own at which the reports about one domain arrive.
@@ -67,6 +72,8 @@ struct DomainRecord {
   absl::Time create_time, update_time;
   std::string dns_provider;    // id, or empty
   std::string report_mailbox;  // chosen by the operator, or empty
+  // Delegated mode: the operator's zone that its records stand in; empty: in its own.
+  std::string delegation_zone;
   std::vector<ManagedTerm> managed_terms;
   std::vector<ReportAddressRecord> report_addresses;  // in the order in which they were made
   uint64_t revision = 0;
@@ -137,6 +144,13 @@ struct TermChangeRecord {
 };
 // One RRset. `before` and `after` are presentation form, one string a record, in the order read or
 // to be written.
+// In delegated mode: the name in the domain's own zone that leads to where the record stands.
+struct AliasRecord {
+  std::string name;               // "_dmarc.example.com"; empty: not delegated
+  bool in_place = false;          // it leads there
+  std::vector<std::string> held;  // while it does not: the TXT records at the name itself
+  friend bool operator==(const AliasRecord&, const AliasRecord&) = default;
+};
 struct RecordChangeRecord {
   std::string zone, owner_name;
   std::string type = "TXT";
@@ -145,6 +159,7 @@ struct RecordChangeRecord {
   std::vector<TermChangeRecord> term_changes;
   std::vector<std::string> untouched;
   int32_t lookups_before = 0, lookups_after = 0;
+  AliasRecord alias;
 };
 enum class GuardVerdict : uint8_t { kPass = 1, kWarn = 2, kRefuse = 3 };
 struct GuardRecord {
@@ -168,11 +183,29 @@ enum class FlattenMode : uint8_t {
   kIfNeeded = 1,  // only where the record would take more than 10 look-ups
   kNever = 2,
 };
+// One record is to be made of what receivers take for none, or for an error.
+enum class RepairKind : uint8_t { kNone = 0, kSpf = 1, kDmarc = 2 };
+enum class PolicyDirection : uint8_t {
+  kUp = 1,    // what it does to failing mail becomes no weaker for anybody
+  kDown = 2,  // may become weaker, and the plan names it
+};
+// Puts one ladder of the domain's DMARC record onto a stage. Only a rollout asks for it.
+struct PolicyMove {
+  PolicyScope scope = PolicyScope::kDomain;
+  PolicyStage to = PolicyStage::kObserve;
+  PolicyDirection direction = PolicyDirection::kUp;
+  std::string rollout_id;
+  friend bool operator==(const PolicyMove&, const PolicyMove&) = default;
+};
 struct ChangeIntent {
   bool spf_from_decisions = false;
   bool dmarc_report_address = false;
   std::string rollback_of;  // change id
   FlattenMode flatten = FlattenMode::kIfNeeded;
+  RepairKind repair = RepairKind::kNone;  // and nothing else
+  std::string repair_keep = {};           // the record that stays, as it is live; empty: merged
+  // Stands alone; with rollback_of: what the change did that is undone.
+  std::optional<PolicyMove> policy = {};
 };
 
 struct ChangeRecord {
@@ -186,6 +219,7 @@ struct ChangeRecord {
   std::vector<GuardRecord> guards;
   std::string dns_provider;
   uint8_t provider_class = 0;  // 1 A to 4 D
+  bool by_hand = false;        // no program writes it: a person does
   std::vector<StepRecord> steps;
   std::vector<VerificationRecord> verifications;
   std::string requested_by, applied_by;

@@ -1,6 +1,6 @@
 // lib/store/rocks_policy_store.h
-// The policy store, the history of records and the insights, one RocksDB. Keys and values are
-// documented in docs/store.md.
+// The policy store, the history of records, the insights, the alerts, the changes of many domains
+// and the rollouts, one RocksDB. Keys and values are documented in docs/store.md.
 
 #ifndef DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
 #define DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
@@ -9,9 +9,12 @@
 #include <mutex>
 #include <string>
 
+#include "lib/store/alert_store.h"
+#include "lib/store/fleet_store.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
+#include "lib/store/rollout_store.h"
 
 namespace rocksdb {
 class Env;
@@ -22,7 +25,12 @@ namespace dmarcate {
 class RocksDb;
 class WriteSet;
 
-class RocksPolicyStore final : public PolicyStore, public ObservationStore, public InsightStore {
+class RocksPolicyStore final : public PolicyStore,
+                               public ObservationStore,
+                               public InsightStore,
+                               public FleetStore,
+                               public AlertStore,
+                               public RolloutStore {
  public:
   // Opens or creates the database in `directory`.
   //   kFailedPrecondition  another process has it open, or a newer program wrote it
@@ -66,6 +74,40 @@ class RocksPolicyStore final : public PolicyStore, public ObservationStore, publ
   absl::StatusOr<std::optional<InsightLookRecord>> GetInsightLook(std::string_view domain) override;
   absl::Status UpdateInsights(std::string_view domain, const InsightUpdate& update,
                               InsightSync sync) override;
+
+  absl::StatusOr<FleetRecord> GetFleet(std::string_view id) override;
+  absl::StatusOr<std::vector<FleetRecord>> ListFleets(std::string_view before,
+                                                      size_t limit) override;
+  absl::StatusOr<std::vector<FleetMemberRecord>> ListFleetMembers(std::string_view id,
+                                                                  std::string_view after,
+                                                                  size_t limit) override;
+  absl::StatusOr<FleetRecord> PutFleet(FleetRecord record,
+                                       const std::vector<FleetMemberRecord>& members) override;
+  absl::Status PutFleetMember(std::string_view id, const FleetMemberRecord& member) override;
+
+  absl::StatusOr<std::vector<AlertChannelRecord>> ListAlertChannels() override;
+  absl::StatusOr<AlertChannelRecord> GetAlertChannel(std::string_view id) override;
+  absl::StatusOr<AlertChannelRecord> PutAlertChannel(AlertChannelRecord record) override;
+  absl::Status DeleteAlertChannel(std::string_view id, uint64_t revision) override;
+  absl::StatusOr<std::vector<DeliveryRecord>> ListDeliveries(
+      const std::optional<std::pair<absl::Time, std::string>>& before, size_t limit) override;
+  absl::StatusOr<std::vector<ToldRecord>> ListTold() override;
+  absl::StatusOr<std::optional<absl::Time>> LastDigest() override;
+  absl::Status UpdateAlerts(const AlertUpdate& update) override;
+
+  absl::StatusOr<RolloutRecord> GetRollout(std::string_view domain, std::string_view id) override;
+  absl::StatusOr<std::vector<RolloutRecord>> ListRollouts(std::string_view domain,
+                                                          std::string_view after_domain,
+                                                          std::string_view after_id,
+                                                          size_t limit) override;
+  absl::StatusOr<RolloutRecord> PutRollout(RolloutRecord record,
+                                           std::vector<RolloutLogRecord> log) override;
+  absl::StatusOr<std::vector<RolloutLogRecord>> ListRolloutLog(std::string_view domain,
+                                                               std::string_view id,
+                                                               std::string_view before,
+                                                               size_t limit) override;
+  absl::StatusOr<RolloutLease> GetRolloutLease() override;
+  absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override;
 
  private:
   explicit RocksPolicyStore(std::unique_ptr<RocksDb> db);

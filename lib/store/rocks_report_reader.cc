@@ -147,6 +147,14 @@ absl::StatusOr<std::vector<DayTotals>> RocksReportReader::ReadExpiredTotals(std:
   return out;
 }
 
+absl::StatusOr<int64_t> RocksReportReader::CountPending(int64_t limit) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
+  int64_t count = 0;
+  const auto take = [&](ReceiptId) -> absl::StatusOr<bool> { return ++count < limit; };
+  DMARCATE_RETURN_IF_ERROR(ScanReceipts(*db, kPendingTag, 0, 0, Direction::kForward, take));
+  return count;
+}
+
 absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> RocksReportReader::ListDomains(
     std::string_view after, size_t limit) {
   // Totals are the smallest thing that each domain has, one a day: from domain to domain, each time

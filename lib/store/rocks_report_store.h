@@ -19,6 +19,7 @@
 
 #include "lib/base/text.h"
 #include "lib/store/key_codec.h"
+#include "lib/store/pending_reader.h"
 #include "lib/store/report_store.h"
 
 namespace rocksdb {
@@ -140,7 +141,7 @@ class RocksReportWriter final : public ReportWriter {
   std::optional<PurgePlace> purge_place_;
 };
 
-class RocksReportReader final : public ReportReader {
+class RocksReportReader final : public ReportReader, public PendingReader {
  public:
   // Follows the database in `primary`, with `directory` (created) for the follower's own log. Waits
   // up to `timeout` for the primary to be created; then kDeadlineExceeded.
@@ -159,6 +160,7 @@ class RocksReportReader final : public ReportReader {
                                                     DayNumber last) override;
   absl::StatusOr<std::vector<DayTotals>> ReadExpiredTotals(std::string_view domain, DayNumber first,
                                                            DayNumber last) override;
+  absl::StatusOr<int64_t> CountPending(int64_t limit) override;
   absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(std::string_view after,
                                                                              size_t limit) override;
   absl::StatusOr<ReportPage> ListReports(std::string_view domain, DayNumber first, DayNumber last,

@@ -20,6 +20,8 @@ void NetworkEvidence::AddConfirmedName(const IpAddress& address, std::string_vie
   names_.insert_or_assign(address, std::string(name));
 }
 
+void NetworkEvidence::AddNameless(const IpAddress& address) { names_.try_emplace(address); }
+
 std::string_view NetworkEvidence::ServiceOf(const IpAddress& address) const {
   const auto& by_length = ranges_[address.is_v4() ? 0 : 1];
   for (int length = address.bits(); length >= 0; --length) {
@@ -35,6 +37,11 @@ std::string_view NetworkEvidence::ServiceOf(const IpAddress& address) const {
 std::string_view NetworkEvidence::ConfirmedNameOf(const IpAddress& address) const {
   const auto it = names_.find(address);
   return it == names_.end() ? std::string_view() : std::string_view(it->second);
+}
+
+bool NetworkEvidence::IsNameless(const IpAddress& address) const {
+  const auto it = names_.find(address);
+  return it != names_.end() && it->second.empty();
 }
 
 }  // namespace dmarcate

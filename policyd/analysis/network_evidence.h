@@ -24,11 +24,15 @@ class NetworkEvidence {
   // `name`, lower case: the PTR of `address`, whose own addresses hold `address` (RFC 8601 section
   // 2.7.3, iprev). A name that nobody confirmed must not come here.
   void AddConfirmedName(const IpAddress& address, std::string_view name);
+  // The DNS was asked, and no name of `address` is confirmed both ways.
+  void AddNameless(const IpAddress& address);
 
   // The service of the longest range that holds `address`; empty: none, or it is shared.
   std::string_view ServiceOf(const IpAddress& address) const;
   // Empty: none is known.
   std::string_view ConfirmedNameOf(const IpAddress& address) const;
+  // That it has none is known. Where neither is true nobody has learned anything.
+  bool IsNameless(const IpAddress& address) const;
 
  private:
   static constexpr size_t kFamilies = 2, kLengths = 129;
@@ -40,7 +44,7 @@ class NetworkEvidence {
 
   // By family and prefix length; a shared range has an empty id.
   std::array<std::array<ByAddress<std::string>, kLengths>, kFamilies> ranges_;
-  ByAddress<std::string> names_;
+  ByAddress<std::string> names_;  // empty: it has none
 };
 
 }  // namespace dmarcate

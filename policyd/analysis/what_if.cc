@@ -207,6 +207,7 @@ struct WhatIfBuilder::Impl {
   const Catalogue& catalogue;
   const PublicSuffixList& suffixes;
   const WhatIf& what_if;
+  const NetworkEvidence* network;
   WhatIfResult out;
   KeyedRows sources{kMaxSources, kOverflowSourceId};
   KeyedRows reporters{kMaxKeys, kOverflowKey};
@@ -214,8 +215,8 @@ struct WhatIfBuilder::Impl {
 
 WhatIfBuilder::WhatIfBuilder(std::string_view domain, const DayRange& range,
                              const Catalogue& catalogue, const PublicSuffixList& suffixes,
-                             const WhatIf& what_if)
-    : impl_(new Impl{std::string(domain), range, catalogue, suffixes, what_if}) {}
+                             const WhatIf& what_if, const NetworkEvidence* network)
+    : impl_(new Impl{std::string(domain), range, catalogue, suffixes, what_if, network}) {}
 WhatIfBuilder::~WhatIfBuilder() = default;
 
 void WhatIfBuilder::Add(const StoredReport& report) {
@@ -227,7 +228,7 @@ void WhatIfBuilder::Add(const StoredReport& report) {
   const auto trust = static_cast<size_t>(report.trust) % kTrustClasses;
   for (const AggregateRecord& record : report.report.records) {
     if (MessagesOf(record) == 0) continue;
-    const Attribution source = Attribute(record, impl.domain, impl.catalogue);
+    const Attribution source = Attribute(record, impl.domain, impl.catalogue, impl.network);
     const WhatIfCounts counts = Evaluate(record, report.report.policy, impl.domain,
                                          source.source_id, impl.what_if, impl.suffixes);
     impl.out.total.Add(counts);

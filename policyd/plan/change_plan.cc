@@ -10,7 +10,10 @@
 #include "lib/mailauth/spf_record.h"
 #include "policyd/plan/dmarc_plan.h"
 #include "policyd/plan/guard.h"
+#include "policyd/plan/repair_plan.h"
 #include "policyd/plan/spf_children.h"
+#include "policyd/plan/spf_choice.h"
+#include "policyd/plan/spf_compile.h"
 #include "policyd/plan/txt_image.h"
 
 namespace dmarcate {
@@ -64,6 +67,9 @@ void RelaxForRollback(std::vector<GuardRecord>& guards) {
 struct Images {
   DomainName owner;
   std::vector<TxtRecord> before, after;
+  // Of a record in delegated mode to which the domain's own zone does not lead yet: what receivers
+  // see in its place.
+  std::vector<TxtRecord> seen_instead;
 };
 
 absl::StatusOr<Images> ImagesOf(const RecordChangeRecord& change) {
@@ -75,6 +81,9 @@ absl::StatusOr<Images> ImagesOf(const RecordChangeRecord& change) {
   Images images{*owner, {}, {}};
   DMARCATE_ASSIGN_OR_RETURN(images.before, FromPresentations(change.before));
   DMARCATE_ASSIGN_OR_RETURN(images.after, FromPresentations(change.after));
+  if (!change.alias.in_place) {
+    DMARCATE_ASSIGN_OR_RETURN(images.seen_instead, FromPresentations(change.alias.held));
+  }
   return images;
 }
 
@@ -103,6 +112,61 @@ GuardRecord GuardChild(const Images& images) {
   }
   return Pass(guard_code::kSpfChildForeign,
               fmt::format("{} holds addresses of ours only", images.owner.text()));
+}
+
+// What caches have of a child is what it says: it comes, named after its text, or goes.
+GuardRecord GuardChildInUse(const ChangeRecord& change, const Images& images) {
+  const std::string before = OnlySpf(images.before);
+  const std::string after = OnlySpf(images.after);
+  const auto refuse = [&](std::string_view why) {
+    return Refuse(guard_code::kSpfChildInUse, fmt::format("{} {}", images.owner.text(), why),
+                  {{"owner", images.owner.text()}});
+  };
+  if (!before.empty() && !after.empty() && before != after) {
+    return refuse("would change while receivers may have it in their caches");
+  }
+  if (after.empty() && !change.intent.rollback_of.empty()) {
+    return refuse("would go while receivers may have a record that leads to it in their caches");
+  }
+  const absl::StatusOr<DomainName> domain = DomainName::Parse(change.domain);
+  if (!after.empty() && (!domain.ok() || !IsNamedAfterText({images.owner, after}, *domain))) {
+    return refuse("would not be named after what it says");
+  }
+  return Pass(guard_code::kSpfChildInUse,
+              fmt::format("{} {}", images.owner.text(),
+                          after.empty() ? "is led to no more" : "never said anything else"));
+}
+
+// What is meant leaves what others wrote as it is, too.
+void GuardMeaning(const ChangeRecord& change, const Images& images,
+                  std::vector<GuardRecord>& guards) {
+  const absl::StatusOr<DomainName> domain = DomainName::Parse(change.domain);
+  const std::string after = OnlySpf(images.after);
+  if (!domain.ok() || after.empty()) return;
+  for (GuardRecord& guard :
+       GuardSpfText({after}, {UnflattenedText(*domain, after, change.managed_after)},
+                    change.managed_after, UnflattenedTerms(change.managed_after))) {
+    if (guard.verdict != GuardVerdict::kRefuse) continue;
+    guard.message = fmt::format("the record that is meant, not flattened: {}", guard.message);
+    guards.push_back(std::move(guard));
+  }
+}
+
+absl::StatusOr<std::vector<GuardRecord>> JudgeRepair(const ChangeRecord& change,
+                                                     const Images& images,
+                                                     const std::optional<SpfMeasures>& measures) {
+  const absl::StatusOr<DomainName> domain = DomainName::Parse(change.domain);
+  if (!domain.ok()) return MakeError(absl::StatusCode::kDataLoss, MessageOf(domain.status()));
+  std::vector<GuardRecord> guards =
+      GuardRepair(change, *domain, TextsOf(images.before), TextsOf(images.after));
+  if (change.intent.repair != RepairKind::kSpf) return guards;
+  guards.push_back(GuardPlusAll(OnlySpf(images.after)));
+  if (measures.has_value()) {
+    Append(guards, GuardSpfCost(measures->before, measures->after));
+  } else {
+    guards.push_back(Refuse(guard_code::kSpfLookupLimit, "the look-ups were not counted"));
+  }
+  return guards;
 }
 
 bool HoldsSpf(const RecordChangeRecord& change) {
@@ -138,16 +202,26 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
   bool main_written = false;
   for (const RecordChangeRecord& record : change.record_changes) {
     DMARCATE_ASSIGN_OR_RETURN(const Images images, ImagesOf(record));
+    if (change.intent.repair != RepairKind::kNone) {
+      Append(guards, GuardImages(images.owner, WithoutNearMisses(images.before), images.after));
+      DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> repair,
+                                JudgeRepair(change, images, measures));
+      Append(guards, std::move(repair));
+      main_written = true;
+      continue;
+    }
     Append(guards, GuardImages(images.owner, images.before, images.after));
     switch (RoleOf(images.owner)) {
       case RecordRole::kSpf:
         if (IsChild(change, images.owner)) {
           guards.push_back(GuardChild(images));
+          guards.push_back(GuardChildInUse(change, images));
           break;
         }
         main_written = true;
         Append(guards, GuardSpfText(TextsOf(images.before), TextsOf(images.after),
                                     change.managed_before, change.managed_after));
+        if (NeedsProof(change)) GuardMeaning(change, images, guards);
         if (measures.has_value()) {
           Append(guards, GuardSpfCost(measures->before, measures->after));
         } else {
@@ -155,7 +229,11 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
         }
         break;
       case RecordRole::kDmarc:
-        Append(guards, GuardDmarcText(TextsOf(images.before), TextsOf(images.after), direction));
+        // A copy of the record that the domain has: made and taken back, it changes nothing.
+        Append(guards,
+               GuardDmarcText(TextsOf(images.before.empty() ? images.seen_instead : images.before),
+                              TextsOf(images.after.empty() ? images.seen_instead : images.after),
+                              direction, change.intent.policy));
         break;
       case RecordRole::kReportAuthorization:
         break;
@@ -249,6 +327,18 @@ std::string PlanDigest(const ChangeRecord& change) {
   input.Add(static_cast<uint64_t>(change.intent.dmarc_report_address));
   input.Add(static_cast<uint64_t>(change.intent.flatten));
   input.Add(change.intent.rollback_of);
+  if (change.intent.repair != RepairKind::kNone) {
+    input.Add("repair");
+    input.Add(static_cast<uint64_t>(change.intent.repair));
+    input.Add(change.intent.repair_keep);
+  }
+  if (change.intent.policy.has_value()) {
+    input.Add("policy");
+    input.Add(static_cast<uint64_t>(change.intent.policy->scope));
+    input.Add(static_cast<uint64_t>(change.intent.policy->to));
+    input.Add(static_cast<uint64_t>(change.intent.policy->direction));
+    input.Add(change.intent.policy->rollout_id);
+  }
   input.Add(change.record_changes.size());
   for (const RecordChangeRecord& record : change.record_changes) {
     input.Add(record.zone);
@@ -258,6 +348,10 @@ std::string PlanDigest(const ChangeRecord& change) {
     input.Add(record.after);
     input.Add(uint64_t{record.ttl_before});
     input.Add(uint64_t{record.ttl_after});
+    if (record.alias.name.empty()) continue;
+    input.Add(record.alias.name);
+    input.Add(uint64_t{record.alias.in_place});
+    input.Add(record.alias.held);
   }
   input.Add(change.managed_before);
   input.Add(change.managed_after);
@@ -271,22 +365,100 @@ std::string PlanDigest(const ChangeRecord& change) {
       input.Add(value);
     }
   }
+  // Behind all that was there before there were such, so that a plan without any has the digest
+  // that it always had.
+  for (const std::vector<ManagedTerm>* terms : {&change.managed_before, &change.managed_after}) {
+    for (const ManagedTerm& term : *terms) {
+      if (term.stands_for.empty()) continue;
+      input.Add(terms == &change.managed_before ? "stood for" : "stands for");
+      input.Add(term.term);
+      input.Add(term.stands_for);
+    }
+  }
   return input.Finish();
+}
+
+std::vector<ManagedTerm> ManagedAfterRollback(const ChangeRecord& change,
+                                              const std::vector<ManagedTerm>& managed_now) {
+  const auto holds = [](const std::vector<ManagedTerm>& terms, const ManagedTerm& term) {
+    return std::ranges::find(terms, term) != terms.end();
+  };
+  // Of a source's term there is one that stands in the record and one that is flattened at most.
+  const auto same = [](const ManagedTerm& a, const ManagedTerm& b) {
+    return a.term == b.term && a.source_id == b.source_id && a.flattened == b.flattened;
+  };
+  std::vector<ManagedTerm> back;  // what the change took out, or wrote otherwise
+  for (const ManagedTerm& term : change.managed_before) {
+    if (!holds(change.managed_after, term)) back.push_back(term);
+  }
+  std::vector<ManagedTerm> out;
+  for (const ManagedTerm& term : managed_now) {
+    const bool came = holds(change.managed_after, term) && !holds(change.managed_before, term);
+    // The child records stay, and are ours.
+    if (came && term.source_id != kFlattenedSourceId) continue;
+    if (std::ranges::any_of(back, [&](const ManagedTerm& one) { return same(one, term); }))
+      continue;
+    out.push_back(term);
+  }
+  std::ranges::move(back, std::back_inserter(out));
+  return out;
 }
 
 ChangeRecord PlanRollback(const ChangeRecord& change, const std::vector<ManagedTerm>& managed_now) {
   ChangeRecord rollback;
   rollback.domain = change.domain;
   rollback.intent.rollback_of = change.id;
+  rollback.intent.policy = change.intent.policy;
   rollback.rollback_of = change.id;
   rollback.dns_provider = change.dns_provider;
   rollback.provider_class = change.provider_class;
   rollback.managed_before = rollback.managed_after = managed_now;
   for (auto it = change.record_changes.rbegin(); it != change.record_changes.rend(); ++it) {
+    if (HoldsSpf(*it)) rollback.managed_after = ManagedAfterRollback(change, managed_now);
+    if (BringsSpfChild(change, *it)) continue;
     rollback.record_changes.push_back(Swap(*it));
-    if (HoldsSpf(*it)) rollback.managed_after = change.managed_before;
   }
+  // Child records that come back, before the record that leads to them.
+  std::ranges::stable_partition(rollback.record_changes, [&](const RecordChangeRecord& record) {
+    const absl::StatusOr<DomainName> owner = DomainName::Parse(record.owner_name);
+    return owner.ok() && IsChild(change, *owner);
+  });
   return rollback;
+}
+
+bool BringsSpfChild(const ChangeRecord& change, const RecordChangeRecord& record) {
+  const absl::StatusOr<Images> images = ImagesOf(record);
+  return images.ok() && IsChild(change, images->owner) && OnlySpf(images->before).empty() &&
+         !OnlySpf(images->after).empty();
+}
+
+bool TakesSpfChild(const ChangeRecord& change, const RecordChangeRecord& record) {
+  const absl::StatusOr<Images> images = ImagesOf(record);
+  return images.ok() && IsChild(change, images->owner) && !OnlySpf(images->before).empty() &&
+         OnlySpf(images->after).empty();
+}
+
+std::vector<ManagedTerm> UniteTerms(const std::vector<ManagedTerm>& a,
+                                    const std::vector<ManagedTerm>& b) {
+  std::vector<ManagedTerm> all = a;
+  for (const ManagedTerm& term : b) {
+    if (std::ranges::find(all, term) != all.end()) continue;
+    const auto other = std::ranges::find_if(all, [&](const ManagedTerm& one) {
+      return one.flattened && term.flattened && one.term == term.term &&
+             one.source_id == term.source_id;
+    });
+    if (other == all.end()) {
+      all.push_back(term);
+      continue;
+    }
+    const IpRangeSet networks =
+        IpRangeSet(ParseNetworks(other->networks)).Union(IpRangeSet(ParseNetworks(term.networks)));
+    other->networks.clear();
+    for (const IpNetwork& network : networks.ToNetworks()) {
+      other->networks.push_back(network.ToString());
+    }
+  }
+  return all;
 }
 
 }  // namespace dmarcate

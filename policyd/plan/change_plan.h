@@ -54,8 +54,25 @@ absl::StatusOr<std::optional<SpfTexts>> SpfTextsOf(const ChangeRecord& change);
 // length. Not over ids, times and people: the same plan made twice has the same digest.
 std::string PlanDigest(const ChangeRecord& change);
 
-// The change that restores what `change` replaced: images swapped, in reverse order. Managed terms
-// go back with the SPF record; `managed_now` is what the domain has.
+// Whether the RRset of `change` is a child record that it creates. Once the record that leads to it
+// may have been seen it stays, whatever becomes of the change: that record may be in caches.
+bool BringsSpfChild(const ChangeRecord& change, const RecordChangeRecord& record);
+// Whether it is one that it takes away.
+bool TakesSpfChild(const ChangeRecord& change, const RecordChangeRecord& record);
+
+// The book after `change` is undone, given what it is now: what the change put in is out and what
+// it took out is in, and what was changed since stays as it is. Child records stay ours.
+std::vector<ManagedTerm> ManagedAfterRollback(const ChangeRecord& change,
+                                              const std::vector<ManagedTerm>& managed_now);
+
+// Both books in one, where nobody knows which is right: what either says is ours. A term that is
+// flattened in both had the addresses of one or the other; it has those of both then.
+std::vector<ManagedTerm> UniteTerms(const std::vector<ManagedTerm>& a,
+                                    const std::vector<ManagedTerm>& b);
+
+// The change that restores what `change` replaced: images swapped, in reverse order, child records
+// that come back first; those that the change brought stay. Managed terms go back with the SPF
+// record; `managed_now` is what the domain has.
 ChangeRecord PlanRollback(const ChangeRecord& change, const std::vector<ManagedTerm>& managed_now);
 
 }  // namespace dmarcate

@@ -7,6 +7,7 @@
 #include "lib/base/status_macros.h"
 #include "policyd/plan/dmarc_plan.h"
 #include "policyd/plan/guard.h"
+#include "policyd/plan/policy_move.h"
 
 namespace dmarcate {
 namespace {
@@ -53,7 +54,9 @@ GuardRecord GuardCreated(const DmarcRecord& record) {
 
 std::vector<GuardRecord> GuardDmarcText(const std::vector<std::string>& before,
                                         const std::vector<std::string>& after,
-                                        DmarcDirection direction) {
+                                        DmarcDirection direction,
+                                        const std::optional<PolicyMove>& move) {
+  if (move.has_value()) return GuardPolicyMove(before, after, direction, *move);
   const DmarcSelection old_records = SelectDmarc(before);
   const DmarcSelection new_records = SelectDmarc(after);
   std::vector<GuardRecord> guards;

@@ -131,8 +131,8 @@ absl::StatusOr<DmarcPlan> PlanDmarcRua(const DomainName& domain,
     plan.guards.push_back(
         Refuse(guard_code::kDmarcMultiple,
                fmt::format("_dmarc.{} has {} DMARC records; receivers ignore them all, and which "
-                           "one is meant is for a person to say",
-                           domain.text(), selection.indexes.size()),
+                           "one is meant is for a person to say (changes plan {} --repair dmarc)",
+                           domain.text(), selection.indexes.size(), domain.text()),
                {{"records", std::to_string(selection.indexes.size())}}));
     return plan;
   }

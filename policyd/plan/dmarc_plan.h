@@ -49,10 +49,19 @@ absl::StatusOr<DmarcPlan> PlanDmarcRua(const DomainName& domain,
 // DMARC_MULTIPLE, DMARC_POLICY_CHANGED and DMARC_TAG_LOSS, from the texts alone: no tag but `rua`
 // changes, and `rua` only grows. A record that a rollback takes away or shrinks is judged by
 // `is_rollback`: then only other tags count.
+// `move`: of a rollout, in place of `rua`. Then exactly what PlanDmarcPolicy makes passes, byte for
+// byte, and a rollback that brings back exactly what that replaced, unless it would raise a policy.
 enum class DmarcDirection : uint8_t { kForward, kRollback };
 std::vector<GuardRecord> GuardDmarcText(const std::vector<std::string>& before,
                                         const std::vector<std::string>& after,
-                                        DmarcDirection direction);
+                                        DmarcDirection direction,
+                                        const std::optional<PolicyMove>& move = {});
+
+// Puts the record on the stage of `move` (lib/mailauth/policy_ladder.h). `live`: all TXT texts at
+// `_dmarc.<domain>`. Already there: nothing to do. Without a record there is nothing to move:
+// refused, unless `move` goes to kObserve, where nothing is what is wanted.
+DmarcPlan PlanDmarcPolicy(const DomainName& domain, const std::vector<std::string>& live,
+                          const PolicyMove& move);
 
 // Whether the report host wants reports about `domain`.
 struct ReportHostFacts {

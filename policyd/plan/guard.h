@@ -26,21 +26,30 @@ inline constexpr std::string_view kSpfFlattenProof = "SPF_FLATTEN_PROOF";
 inline constexpr std::string_view kSpfVendorChanged = "SPF_VENDOR_CHANGED";
 inline constexpr std::string_view kSpfVendorUnreadable = "SPF_VENDOR_UNREADABLE";
 inline constexpr std::string_view kSpfChildForeign = "SPF_CHILD_FOREIGN";
+inline constexpr std::string_view kSpfChildInUse = "SPF_CHILD_IN_USE";
+inline constexpr std::string_view kSpfChildUnused = "SPF_CHILD_UNUSED";
 inline constexpr std::string_view kSpfNotNeeded = "SPF_NOT_NEEDED";
 inline constexpr std::string_view kDanglingInclude = "DANGLING_INCLUDE";
 inline constexpr std::string_view kUnmanagedTermLoss = "UNMANAGED_TERM_LOSS";
 inline constexpr std::string_view kRecordSyntax = "RECORD_SYNTAX";
 inline constexpr std::string_view kDmarcMultiple = "DMARC_MULTIPLE";
 inline constexpr std::string_view kDmarcPolicyChanged = "DMARC_POLICY_CHANGED";
+inline constexpr std::string_view kDmarcPolicyWeakened = "DMARC_POLICY_WEAKENED";
 inline constexpr std::string_view kDmarcTagLoss = "DMARC_TAG_LOSS";
 inline constexpr std::string_view kDmarcRuaUnauthorized = "DMARC_RUA_UNAUTHORIZED";
 inline constexpr std::string_view kDmarcRuaRevoked = "DMARC_RUA_REVOKED";
 inline constexpr std::string_view kSiblingTxtLoss = "SIBLING_TXT_LOSS";
 inline constexpr std::string_view kTxtTooLarge = "TXT_TOO_LARGE";
 inline constexpr std::string_view kCnameAtName = "CNAME_AT_NAME";
+inline constexpr std::string_view kDelegation = "DELEGATION";
+inline constexpr std::string_view kDelegationForeign = "DELEGATION_FOREIGN";
+inline constexpr std::string_view kDelegationLoop = "DELEGATION_LOOP";
 inline constexpr std::string_view kZoneInconsistent = "ZONE_INCONSISTENT";
 inline constexpr std::string_view kZoneMoved = "ZONE_MOVED";
 inline constexpr std::string_view kWriteGap = "WRITE_GAP";
+inline constexpr std::string_view kRepairChoice = "REPAIR_CHOICE";
+inline constexpr std::string_view kSpfRepair = "SPF_REPAIR";
+inline constexpr std::string_view kDmarcRepair = "DMARC_REPAIR";
 }  // namespace guard_code
 
 GuardRecord Pass(std::string_view code, std::string message,

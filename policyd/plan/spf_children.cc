@@ -1,17 +1,17 @@
 #include "policyd/plan/spf_children.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "lib/base/digest.h"
 #include "lib/base/status_macros.h"
 #include "lib/mailauth/spf_record.h"
 
 namespace dmarcate {
 namespace {
 
-constexpr int kMaxChildNumber = 99;
-constexpr std::string_view kLabel = "_spf";
+constexpr size_t kDigits = 12;
+constexpr std::string_view kLabel = "_spf-";
 constexpr std::string_view kBegin = "v=spf1";
 constexpr std::string_view kEnd = " -all";  // an include of it matches nothing more
 
@@ -22,57 +22,53 @@ std::string TermOf(const IpNetwork& network) {
                      single ? network.address.ToString() : network.ToString());
 }
 
-// One child while it is filled.
-struct Filling {
-  DomainName owner;
-  std::string terms;  // each with a blank before
-  IpRangeSet holds;
-};
-
-class Packer {
- public:
-  explicit Packer(const SpfChainRequest& request) : request_(request) {
-    // Room is kept for the longest include there can be, so that a chain can always go on.
-    const size_t include = fmt::format(" include:{}{}.", kLabel, kMaxChildNumber).size() +
-                           request.domain.text().size();
-    reserved_ = kBegin.size() + kEnd.size() + include;
-  }
-
-  // What of `networks` has no room in `child` any more.
-  std::vector<IpNetwork> Put(const std::vector<IpNetwork>& networks, Filling& child) const {
-    std::vector<IpNetwork> left;
-    std::vector<IpNetwork> put;
-    for (const IpNetwork& network : networks) {
-      const std::string term = fmt::format(" {}", TermOf(network));
-      const size_t octets = child.owner.text().size() + reserved_ + child.terms.size();
-      if (octets + term.size() > request_.max_octets) {
-        left.push_back(network);
-        continue;
-      }
-      child.terms += term;
-      put.push_back(network);
-    }
-    child.holds = child.holds.Union(IpRangeSet(put));
-    return left;
-  }
-
-  absl::StatusOr<DomainName> FreeName(const std::vector<Filling>& children) const {
-    for (int number = 1; number <= kMaxChildNumber; ++number) {
-      DMARCATE_ASSIGN_OR_RETURN(const DomainName name, SpfChildName(request_.domain, number));
-      const bool used =
-          std::ranges::find(children, name, &Filling::owner) != children.end() ||
-          std::ranges::find(request_.chain, name, &SpfChild::owner) != request_.chain.end();
-      if (!used && !request_.taken.contains(name)) return name;
-    }
+// The terms of each child, shallowest first, each term with a blank before it.
+//   kResourceExhausted  one term has no room, or there would be more children than look-ups
+absl::StatusOr<std::vector<std::string>> Pack(const SpfChainRequest& request,
+                                              const std::vector<IpNetwork>& networks) {
+  // Room is kept for an include of the next, so that a chain can always go on.
+  const size_t owner = kLabel.size() + kDigits + 1 + request.domain.text().size();
+  const size_t reserved = 2 * owner + kBegin.size() + kEnd.size() + std::string(" include:").size();
+  const auto exhausted = [&](std::string_view why) {
     return MakeError(absl::StatusCode::kResourceExhausted,
-                     fmt::format("spf of {}: all names {}1 to {}{} are taken",
-                                 request_.domain.text(), kLabel, kLabel, kMaxChildNumber));
+                     fmt::format("child records of {}: {}", request.domain.text(), why));
+  };
+  std::vector<std::string> terms;
+  terms.reserve(networks.size());
+  for (const IpNetwork& network : networks) terms.push_back(fmt::format(" {}", TermOf(network)));
+  std::vector<std::string> children;
+  while (!terms.empty()) {
+    if (children.size() == size_t{kMaxSpfLookups}) {
+      return exhausted(
+          fmt::format("{} networks need more than {} of them", networks.size(), kMaxSpfLookups));
+    }
+    std::string& child = children.emplace_back();
+    std::vector<std::string> left;
+    for (std::string& term : terms) {
+      if (reserved + child.size() + term.size() > request.max_octets) {
+        left.push_back(std::move(term));
+      } else {
+        child += term;
+      }
+    }
+    if (child.empty()) {
+      return exhausted(
+          fmt::format("{} has no room in {} octets", left.front().substr(1), request.max_octets));
+    }
+    terms = std::move(left);
   }
+  return children;
+}
 
- private:
-  const SpfChainRequest& request_;
-  size_t reserved_ = 0;
-};
+absl::StatusOr<DomainName> FreeName(const SpfChainRequest& request, const std::string& text) {
+  for (int number = 0; number < kSpfChildNames; ++number) {
+    DMARCATE_ASSIGN_OR_RETURN(DomainName name, SpfChildName(request.domain, text, number));
+    if (!request.taken.contains(name)) return name;
+  }
+  return MakeError(absl::StatusCode::kResourceExhausted,
+                   fmt::format("child records of {}: all {} names for one are taken",
+                               request.domain.text(), kSpfChildNames));
+}
 
 }  // namespace
 
@@ -106,79 +102,76 @@ absl::StatusOr<SpfChildContent> ParseSpfChild(std::string_view text) {
 bool IsSpfChildOf(const DomainName& owner, const DomainName& domain) {
   if (owner.IsRoot() || owner.Parent() != domain) return false;
   const std::string_view label = owner.labels().front();
-  if (!label.starts_with(kLabel) || label.size() == kLabel.size()) return false;
-  return std::ranges::all_of(label.substr(kLabel.size()),
-                             [](char c) { return c >= '0' && c <= '9'; });
+  if (!label.starts_with(kLabel) || label.size() != kLabel.size() + kDigits) return false;
+  return std::ranges::all_of(label.substr(kLabel.size()), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  });
 }
 
-absl::StatusOr<DomainName> SpfChildName(const DomainName& domain, int number) {
-  return domain.Child(fmt::format("{}{}", kLabel, number));
+absl::StatusOr<DomainName> SpfChildName(const DomainName& domain, std::string_view text,
+                                        int number) {
+  const std::string digest = Sha256Hex(fmt::format("{}\n{}\n{}", number, domain.text(), text));
+  return domain.Child(fmt::format("{}{}", kLabel, digest.substr(0, kDigits)));
 }
 
-std::vector<SpfChild> ChainFrom(const DomainName& first, const std::vector<SpfChild>& children) {
+bool IsNamedAfterText(const SpfChild& child, const DomainName& domain) {
+  for (int number = 0; number < kSpfChildNames; ++number) {
+    const absl::StatusOr<DomainName> name = SpfChildName(domain, child.text, number);
+    if (name.ok() && *name == child.owner) return true;
+  }
+  return false;
+}
+
+std::vector<SpfChild> ChainFrom(const DomainName& domain, const DomainName& first,
+                                const std::vector<SpfChild>& children) {
   std::vector<SpfChild> chain;
   DomainName name = first;
   while (std::ranges::find(chain, name, &SpfChild::owner) == chain.end()) {
     const auto found = std::ranges::find(children, name, &SpfChild::owner);
-    if (found == children.end()) break;
+    if (found == children.end()) return {};
     const absl::StatusOr<SpfChildContent> content = ParseSpfChild(found->text);
-    if (!content.ok()) break;
+    if (!content.ok() || !IsNamedAfterText(*found, domain)) return {};
     chain.push_back(*found);
-    if (!content->next.has_value()) break;
+    if (!content->next.has_value()) return chain;
     name = *content->next;
   }
-  return chain;
+  return {};  // it leads back to itself
 }
 
 absl::StatusOr<std::vector<SpfChild>> LayOutChain(const SpfChainRequest& request) {
-  const Packer packer(request);
-  std::vector<Filling> children;
-  IpRangeSet placed;
-  std::vector<IpNetwork> carried;  // had no room above
-  IpRangeSet fresh = request.wanted;
-  std::vector<IpRangeSet> held;
-  for (const SpfChild& child : request.chain) {
-    DMARCATE_ASSIGN_OR_RETURN(const SpfChildContent content, ParseSpfChild(child.text));
-    held.push_back(content.passing.Intersection(request.wanted));
-    fresh = fresh.Minus(content.passing);
+  // What the end of the chain from there on lets through.
+  std::vector<IpRangeSet> tails(request.chain.size() + 1);
+  for (size_t i = request.chain.size(); i-- > 0;) {
+    DMARCATE_ASSIGN_OR_RETURN(const SpfChildContent content, ParseSpfChild(request.chain[i].text));
+    tails[i] = content.passing.Union(tails[i + 1]);
   }
-  for (size_t i = 0; i < request.chain.size(); ++i) {
-    Filling child{request.chain[i].owner, "", {}};
-    const IpRangeSet stays = held[i].Minus(placed).Union(IpRangeSet(carried));
-    // Old and new in as few networks as can be, if there is room for all of it.
-    Filling both = child;
-    if (packer.Put(stays.Union(fresh).ToNetworks(), both).empty()) {
-      child = std::move(both);
-      carried.clear();
-      fresh = {};
-    } else {
-      carried = packer.Put(stays.ToNetworks(), child);
-      if (carried.empty()) fresh = IpRangeSet(packer.Put(fresh.ToNetworks(), child));
+  size_t best_tail = request.chain.size();
+  std::vector<std::string> best;
+  absl::Status none = absl::OkStatus();  // why no way was found
+  bool any = false;
+  for (size_t tail = 0; tail < tails.size(); ++tail) {
+    if (!request.wanted.Contains(tails[tail])) continue;
+    absl::StatusOr<std::vector<std::string>> fresh =
+        Pack(request, request.wanted.Minus(tails[tail]).ToNetworks());
+    if (!fresh.ok()) {
+      none = fresh.status();
+      continue;
     }
-    placed = placed.Union(child.holds).Union(IpRangeSet(carried));
-    children.push_back(std::move(child));
+    const size_t length = fresh->size() + request.chain.size() - tail;
+    if (any && length >= best.size() + request.chain.size() - best_tail) continue;
+    any = true;
+    best = *std::move(fresh);
+    best_tail = tail;
   }
-  std::vector<IpNetwork> left = IpRangeSet(carried).Union(fresh).ToNetworks();
-  while (!left.empty()) {
-    DMARCATE_ASSIGN_OR_RETURN(const DomainName name, packer.FreeName(children));
-    Filling child{name, "", {}};
-    std::vector<IpNetwork> next = packer.Put(left, child);
-    if (next.size() == left.size()) {
-      return MakeError(
-          absl::StatusCode::kResourceExhausted,
-          fmt::format("{}: one term has no room in {} octets", name.text(), request.max_octets));
-    }
-    left = std::move(next);
-    children.push_back(std::move(child));
-  }
-  std::erase_if(children, [](const Filling& child) { return child.terms.empty(); });
-  std::vector<SpfChild> out;
-  for (size_t i = 0; i < children.size(); ++i) {
-    const std::string next = i + 1 < children.size()
-                                 ? fmt::format(" include:{}", children[i + 1].owner.text())
-                                 : std::string();
-    out.push_back(
-        {children[i].owner, fmt::format("{}{}{}{}", kBegin, children[i].terms, next, kEnd)});
+  if (!any) return none;
+  std::vector<SpfChild> out(request.chain.begin() + static_cast<std::ptrdiff_t>(best_tail),
+                            request.chain.end());
+  for (auto terms = best.rbegin(); terms != best.rend(); ++terms) {  // each names the next
+    const std::string next =
+        out.empty() ? std::string() : fmt::format(" include:{}", out.front().owner.text());
+    std::string text = fmt::format("{}{}{}{}", kBegin, *terms, next, kEnd);
+    DMARCATE_ASSIGN_OR_RETURN(DomainName name, FreeName(request, text));
+    out.insert(out.begin(), {std::move(name), std::move(text)});
   }
   return out;
 }

@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "policyd/plan/spf_carrier.h"
 
 namespace dmarcate {
 namespace {
@@ -16,6 +18,8 @@ constexpr int kWidestIpv4 = 8;
 constexpr int kWidestIpv6 = 16;
 // Sets of terms that are looked at. Beyond it the best so far is taken.
 constexpr int kMaxSetsTried = 5000;
+// Of these, how many that do not mean the same in one place are passed over.
+constexpr size_t kMaxSetsRefused = 20;
 
 struct Candidate {
   FlattenedTerm term;
@@ -73,19 +77,27 @@ class Chooser {
     Gather();
     std::vector<size_t> set = forced_;
     if (set.empty() && request_.intended.lookup_count <= limit) return {};
-    if (!set.empty() && LookupsWith(set) <= limit) return Take(set);
+    if (!set.empty() && LookupsWith(AddressesOf(set), set) <= limit && Carry(set)) {
+      return Take(set);
+    }
     std::vector<size_t> others;
     for (size_t i = 0; i < candidates_.size(); ++i) {
       if (std::ranges::find(forced_, i) == forced_.end()) others.push_back(i);
     }
     for (size_t more = 1; more <= others.size(); ++more) {
-      best_.reset();
-      Try(others, 0, more, set);
-      if (best_.has_value()) return Take(best_->set);
+      while (refused_.size() < kMaxSetsRefused) {
+        best_.reset();
+        Try(others, 0, more, set);
+        if (!best_.has_value()) break;
+        if (Carry(best_->set)) return Take(best_->set);
+        refused_.insert(best_->set);
+      }
     }
     SpfChoice none;
     none.kept = std::move(kept_);
-    if (!candidates_.empty()) {
+    if (!why_not_carried_.empty()) {
+      none.kept.push_back(why_not_carried_);
+    } else if (!candidates_.empty()) {
       none.kept.push_back(
           fmt::format("all that can be flattened would still leave more than {} look-ups", limit));
     }
@@ -148,12 +160,30 @@ class Chooser {
     return IpRangeSet::Of(std::move(ranges));
   }
 
-  int LookupsWith(const std::vector<size_t>& set) const {
+  // Whether one carrier can stand for them all, within the limit; then carried_ is what it lets
+  // through.
+  bool Carry(const std::vector<size_t>& set) {
+    std::vector<FlattenedTerm> terms;
+    for (const size_t i : set) terms.push_back(candidates_[i].term);
+    CarriedSet carried = CarriedBy(request_.intended, terms);
+    if (carried.why_not.empty() && carried.passing.empty()) {
+      carried.why_not = "what others wrote before them leaves nothing for them to let through";
+    } else if (carried.why_not.empty() &&
+               LookupsWith(carried.passing, set) > request_.options.max_lookups) {
+      carried.why_not = "what others wrote between them cuts their networks into too many";
+    }
+    carried_ = std::move(carried.passing);
+    if (!carried.why_not.empty()) why_not_carried_ = carried.why_not;
+    return carried.why_not.empty();
+  }
+
+  // `addresses`: what the children let through for the terms of `set`.
+  int LookupsWith(const IpRangeSet& addresses, const std::vector<size_t>& set) const {
     int lookups = request_.intended.lookup_count;
     for (const size_t i : set) lookups -= candidates_[i].term.lookup_cost;
     if (lookups >= request_.options.max_lookups) return request_.options.max_lookups + 1;
     const absl::StatusOr<std::vector<SpfChild>> laid =
-        LayOutChain({request_.domain, AddressesOf(set), request_.chain, request_.taken,
+        LayOutChain({request_.domain, addresses, request_.chain, request_.taken,
                      request_.options.child_octets});
     if (!laid.ok()) return request_.options.max_lookups + 1;
     return lookups + static_cast<int>(laid->size());
@@ -161,14 +191,16 @@ class Chooser {
 
   void Try(const std::vector<size_t>& others, size_t from, size_t more, std::vector<size_t>& set) {
     if (more == 0) {
-      if (++tried_ > kMaxSetsTried || LookupsWith(set) > request_.options.max_lookups) return;
+      if (refused_.contains(set) || ++tried_ > kMaxSetsTried) return;
+      const IpRangeSet addresses = AddressesOf(set);
+      if (LookupsWith(addresses, set) > request_.options.max_lookups) return;
       Best now;
       now.set = set;
       for (const size_t i : set) {
         now.already += candidates_[i].already ? 1 : 0;
         now.saved += candidates_[i].term.lookup_cost;
       }
-      now.networks = static_cast<int64_t>(AddressesOf(set).ToNetworks().size());
+      now.networks = static_cast<int64_t>(addresses.ToNetworks().size());
       if (!best_.has_value() || IsBetter(now, *best_)) best_ = std::move(now);
       return;
     }
@@ -188,6 +220,7 @@ class Chooser {
     std::ranges::sort(set);
     SpfChoice choice;
     choice.kept = std::move(kept_);
+    choice.carried = std::move(carried_);
     for (const size_t i : set) choice.flattened.push_back(std::move(candidates_[i].term));
     return choice;
   }
@@ -196,6 +229,9 @@ class Chooser {
   std::vector<Candidate> candidates_;  // in the order of the record
   std::vector<size_t> forced_;         // stay flattened whatever the count is
   std::vector<std::string> kept_;
+  std::set<std::vector<size_t>> refused_;  // they do not mean the same in one place
+  std::string why_not_carried_;            // the last of these
+  IpRangeSet carried_;
   std::optional<Best> best_;
   int tried_ = 0;
 };

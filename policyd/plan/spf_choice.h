@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lib/base/ip_address.h"
+#include "lib/base/ip_range_set.h"
 #include "lib/inspect/spf_outcome.h"
 #include "policyd/plan/spf_compile.h"
 
@@ -28,6 +29,7 @@ struct SpfChoiceRequest {
 struct SpfChoice {
   std::vector<FlattenedTerm> flattened;  // in the order of the record; none: nothing to do, or
   std::vector<std::string> kept;         // nothing helps; why each of ours cannot be
+  IpRangeSet carried;                    // what the children let through for them: CarriedBy
 };
 SpfChoice ChooseFlattened(const SpfChoiceRequest& request);
 

@@ -15,18 +15,6 @@ bool IsCarrier(const ManagedTerm& term) { return term.source_id == kFlattenedSou
 
 std::string CarrierTerm(const DomainName& child) { return fmt::format("include:{}", child.text()); }
 
-// In the book they stand for terms of the record itself.
-std::vector<ManagedTerm> InRecord(const std::vector<ManagedTerm>& managed) {
-  std::vector<ManagedTerm> out;
-  for (ManagedTerm term : managed) {
-    if (IsCarrier(term)) continue;
-    term.flattened = false;
-    term.networks.clear();
-    out.push_back(std::move(term));
-  }
-  return out;
-}
-
 std::optional<size_t> IndexOf(const SpfRecord& record, std::string_view text) {
   const auto found = std::ranges::find(record.terms, text, &SpfTerm::text);
   if (found == record.terms.end()) return std::nullopt;
@@ -66,21 +54,55 @@ std::string WithCarrier(const std::string& intended, const std::vector<Flattened
   return record->Render();
 }
 
-// Terms that leave the children and go back into the record. The children are written first, so
-// their addresses stay there until the next plan; in between they pass by both.
-IpRangeSet Returning(const std::vector<ManagedTerm>& managed,
-                     const std::vector<ManagedTerm>& managed_after,
-                     const std::vector<FlattenedTerm>& flattened) {
-  IpRangeSet out;
-  for (const ManagedTerm& term : managed) {
-    if (!term.flattened) continue;
-    const bool wanted =
-        std::ranges::find(managed_after, term.term, &ManagedTerm::term) != managed_after.end();
-    const bool stays =
-        std::ranges::find(flattened, term.term, &FlattenedTerm::term) != flattened.end();
-    if (wanted && !stays) out = out.Union(IpRangeSet(ParseNetworks(term.networks)));
+bool IsFlattened(const std::vector<ManagedTerm>& managed, const std::string& term) {
+  return std::ranges::any_of(
+      managed, [&](const ManagedTerm& one) { return one.flattened && one.term == term; });
+}
+
+// Whether `meant` with its flattened terms taken out, and one carrier in place of the first of
+// them, is the published record, of which `rest` are the terms without the carrier at `place`.
+bool StandsFor(const SpfRecord& meant, const std::vector<SpfTerm>& rest, size_t place,
+               const std::vector<ManagedTerm>& managed) {
+  size_t next = 0;
+  bool carried = false;
+  for (const SpfTerm& term : meant.terms) {
+    if (next < rest.size() && rest[next].text == term.text) {
+      ++next;
+      continue;
+    }
+    if (!IsFlattened(managed, term.text)) return false;
+    if (!carried && next != place) return false;
+    carried = true;
   }
-  return out;
+  return carried && next == rest.size();
+}
+
+// Puts the flattened terms into `record`, whose carrier stood at `place`, in the order of `meant`.
+void PutBack(const SpfRecord& meant, const std::vector<ManagedTerm>& managed, size_t place,
+             SpfRecord& record) {
+  std::vector<SpfTerm> flattened;
+  for (const SpfTerm& term : meant.terms) {
+    if (IsFlattened(managed, term.text)) flattened.push_back(term);
+  }
+  for (const ManagedTerm& one : managed) {
+    if (!one.flattened || std::ranges::find(flattened, one.term, &SpfTerm::text) != flattened.end())
+      continue;
+    if (absl::StatusOr<SpfTerm> term = ParseSpfTerm(one.term); term.ok()) {
+      flattened.push_back(*std::move(term));
+    }
+  }
+  size_t behind = place;  // of those that nothing before them is left of
+  for (const SpfTerm& term : flattened) {
+    if (IndexOf(record, term.text).has_value()) continue;
+    std::optional<size_t> at;
+    auto before = std::ranges::find(meant.terms, term.text, &SpfTerm::text);
+    while (!at.has_value() && before != meant.terms.begin() && before != meant.terms.end()) {
+      --before;
+      if (const auto index = IndexOf(record, before->text)) at = *index + 1;
+    }
+    if (!at.has_value()) at = behind++;
+    record.terms.insert(record.terms.begin() + static_cast<std::ptrdiff_t>(*at), term);
+  }
 }
 
 }  // namespace
@@ -98,25 +120,42 @@ std::vector<DomainName> SpfChildrenOf(const DomainName& domain,
   return out;
 }
 
+FlattenMode FlattenAsNow(const std::vector<ManagedTerm>& managed) {
+  return std::ranges::any_of(managed, &ManagedTerm::flattened) ? FlattenMode::kIfNeeded
+                                                               : FlattenMode::kNever;
+}
+
+std::vector<ManagedTerm> UnflattenedTerms(const std::vector<ManagedTerm>& managed) {
+  std::vector<ManagedTerm> out;
+  for (ManagedTerm term : managed) {
+    if (IsCarrier(term)) continue;
+    term.flattened = false;
+    term.networks.clear();
+    out.push_back(std::move(term));
+  }
+  return out;
+}
+
 std::string UnflattenedText(const DomainName& domain, const std::string& published,
                             const std::vector<ManagedTerm>& managed) {
   absl::StatusOr<SpfRecord> record = ParseSpf(published);
   if (!record.ok()) return published;
-  std::optional<size_t> place = CarrierIndex(*record, managed);
+  const std::optional<size_t> place = CarrierIndex(*record, managed);
   if (!place.has_value()) return published;
-  const std::string blanks = record->terms[*place].blanks_before;
+  const std::string carrier = record->terms[*place].text;
   for (const DomainName& child : SpfChildrenOf(domain, managed)) {
     std::erase_if(record->terms,
                   [&](const SpfTerm& term) { return term.text == CarrierTerm(child); });
   }
+  SpfRecord meant;
   for (const ManagedTerm& one : managed) {
-    if (!one.flattened) continue;
-    absl::StatusOr<SpfTerm> term = ParseSpfTerm(one.term);
-    if (!term.ok() || IndexOf(*record, one.term).has_value()) continue;
-    term->blanks_before = blanks;
-    record->terms.insert(record->terms.begin() + static_cast<std::ptrdiff_t>((*place)++),
-                         *std::move(term));
+    if (!IsCarrier(one) || one.term != carrier) continue;
+    absl::StatusOr<SpfRecord> stands_for = ParseSpf(one.stands_for);
+    if (!stands_for.ok()) continue;
+    if (StandsFor(*stands_for, record->terms, *place, managed)) return one.stands_for;
+    if (meant.terms.empty()) meant = *std::move(stands_for);
   }
+  PutBack(meant, managed, *place, *record);
   return record->Render();
 }
 
@@ -132,7 +171,7 @@ absl::StatusOr<SpfDraft> DraftSpf(const DomainName& domain, const std::vector<st
     text = UnflattenedText(domain, text, managed);
   }
   DMARCATE_ASSIGN_OR_RETURN(draft.plan,
-                            PlanSpf(domain, texts, InRecord(managed), std::move(approved)));
+                            PlanSpf(domain, texts, UnflattenedTerms(managed), std::move(approved)));
   draft.intended = draft.plan.after;
   return draft;
 }
@@ -173,19 +212,25 @@ SpfCompiled CompileSpf(const DomainName& domain, const SpfDraft& draft, const Sp
     }
     std::vector<DomainName> names;
     for (const SpfChild& child : out.writes) names.insert(names.begin(), child.owner);
+    const size_t led_to = names.size();
     for (const SpfChild& child : children) {
       if (child.text.empty() || std::ranges::find(names, child.owner) != names.end()) continue;
       names.push_back(child.owner);  // ours still, led to or not
     }
-    for (const DomainName& name : names) {
-      book.push_back({CarrierTerm(name), std::string(kFlattenedSourceId)});
+    for (size_t i = 0; i < names.size(); ++i) {
+      ManagedTerm carrier{CarrierTerm(names[i]), std::string(kFlattenedSourceId)};
+      const auto known = std::ranges::find(managed, carrier.term, &ManagedTerm::term);
+      if (known != managed.end()) carrier.stands_for = known->stands_for;
+      if (i == 0 && led_to > 0) carrier.stands_for = draft.intended;
+      book.push_back(std::move(carrier));
     }
     out.plan.term_changes = DiffSpf(out.plan.before, out.plan.after, managed, book);
     return out;
   };
   if (!draft.plan.guards.empty() || draft.intended.empty()) return finish();
 
-  SpfChoiceRequest request{domain, intended, InRecord(draft.plan.managed_after), managed, options};
+  SpfChoiceRequest request{domain, intended, UnflattenedTerms(draft.plan.managed_after), managed,
+                           options};
   std::optional<DomainName> first;
   if (const absl::StatusOr<SpfRecord> record = ParseSpf(draft.live); record.ok()) {
     if (const auto index = CarrierIndex(*record, managed)) {
@@ -193,40 +238,21 @@ SpfCompiled CompileSpf(const DomainName& domain, const SpfDraft& draft, const Sp
       if (name.ok()) first = *name;
     }
   }
-  if (first.has_value()) request.chain = ChainFrom(*first, children);
+  if (first.has_value()) request.chain = ChainFrom(domain, *first, children);
   request.taken = taken;
   SpfChoice choice = ChooseFlattened(request);
   out.kept = std::move(choice.kept);
-  out.flattened = std::move(choice.flattened);
-  if (out.flattened.empty()) return finish();
+  if (choice.flattened.empty()) return finish();
 
-  SpfChainRequest chain{domain, {}, request.chain, taken, options.child_octets};
-  for (const FlattenedTerm& one : out.flattened) {
-    chain.wanted = chain.wanted.Union(IpRangeSet(ParseNetworks(one.networks)));
-  }
-  chain.wanted = chain.wanted.Union(Returning(managed, draft.plan.managed_after, out.flattened));
-  absl::StatusOr<std::vector<SpfChild>> laid = LayOutChain(chain);
-  const auto publish = [&] {
-    return WithCarrier(draft.intended, out.flattened, CarrierTerm(laid->front().owner));
-  };
-  // A chain that grows under a record that changes, too, would be evaluated with the old record for
-  // a moment, and both together may take more look-ups than there may be. Under other names it is
-  // evaluated only with the new one.
-  if (laid.ok() && !chain.chain.empty() && laid->size() > chain.chain.size() &&
-      publish() != draft.live) {
-    for (const SpfChild& child : chain.chain) chain.taken.insert(child.owner);
-    chain.chain.clear();
-    laid = LayOutChain(chain);
-  }
-  if (!laid.ok()) {
+  const absl::StatusOr<std::vector<SpfChild>> laid =
+      LayOutChain({domain, choice.carried, request.chain, taken, options.child_octets});
+  if (!laid.ok()) {  // it was laid out for the choice, and is again
     out.kept.emplace_back(MessageOf(laid.status()));
-    out.flattened.clear();
     return finish();
   }
-  out.plan.after = publish();
-  for (auto child = laid->rbegin(); child != laid->rend(); ++child) {
-    out.writes.push_back(*child);  // the deepest first
-  }
+  out.flattened = std::move(choice.flattened);
+  out.plan.after = WithCarrier(draft.intended, out.flattened, CarrierTerm(laid->front().owner));
+  out.writes.assign(laid->rbegin(), laid->rend());  // the deepest first
   return finish();
 }
 

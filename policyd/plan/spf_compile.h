@@ -9,9 +9,13 @@
 // ends in an error, what lets everybody through, and names whose operator asks not to. Addresses
 // that a vendor excludes are subtracted. A vendor that cannot be read keeps the addresses it had.
 //
-// In the record an include of the first child (spf_children.h) stands for all flattened terms,
-// where the first of them stood. The book of managed terms keeps each flattened term with the
-// addresses it had, so that a later plan knows what it stands for, and the watch what to follow.
+// In the record an include of the first child (spf_children.h), the carrier, stands for all
+// flattened terms, where the first of them stood. What others wrote may stand between them and
+// decide about some of their addresses first ("-ip4:192.0.2.4"): those are left out of the
+// children, so that it goes on deciding (spf_carrier.h). The book of managed terms keeps each
+// flattened term with the addresses it had, so that the watch knows what to follow; and the carrier
+// with the record that it stands for, every term in its place, so that a later plan and each proof
+// know what is meant.
 
 #ifndef DMARCATE_POLICYD_PLAN_SPF_COMPILE_H_
 #define DMARCATE_POLICYD_PLAN_SPF_COMPILE_H_
@@ -65,8 +69,9 @@ struct FlattenedTerm {
 
 struct SpfCompiled {
   SpfPlan plan;  // of the record itself: `before` is live, `after` what is published
-  // In the order of writing, all before the record itself; `text` is the new one. Records that are
-  // no longer led to stay, since a receiver may have the old record in its cache.
+  // What `after` leads to, in the order of writing, all before the record itself; those that are
+  // there already among them. Records that are no longer led to stay, since a receiver may have the
+  // old record in its cache: PlanSpfCleanup takes them, later (spf_cleanup.h).
   std::vector<SpfChild> writes;
   std::vector<FlattenedTerm> flattened;
   std::vector<std::string> kept;  // "include:a.test: depends on the sender", where it was needed
@@ -84,13 +89,20 @@ SpfCompiled CompileSpf(const DomainName& domain, const SpfDraft& draft, const Sp
 std::vector<DomainName> SpfChildrenOf(const DomainName& domain,
                                       const std::vector<ManagedTerm>& managed);
 
-// `published` with the terms back that the book says are flattened: what it means. For
-// ProveSpf, over what a plan writes.
+// `published` with the terms back that the book says are flattened: what it means. Exactly the
+// record that its carrier stands for, if nobody changed the published one since; else each
+// flattened term stands behind the nearest term before it that is still there. For DraftSpf, and
+// for ProveSpf over what a plan writes.
 std::string UnflattenedText(const DomainName& domain, const std::string& published,
                             const std::vector<ManagedTerm>& managed);
+// The book as it would be for the unflattened text.
+std::vector<ManagedTerm> UnflattenedTerms(const std::vector<ManagedTerm>& managed);
 // Puts the addresses in the book into those flattened terms of `tree` whose vendor cannot be read,
 // or no longer flattened.
 void PutRemembered(const std::vector<ManagedTerm>& managed, SpfTree& tree);
+
+// For a plan of which nobody said how: what is flattened may stay so, nothing else is.
+FlattenMode FlattenAsNow(const std::vector<ManagedTerm>& managed);
 
 // What each flattened term costs, had it stayed a term.
 void FillFlattenedCosts(const SpfCompiled& compiled, std::vector<TermChangeRecord>& changes);

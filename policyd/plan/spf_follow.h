@@ -23,6 +23,13 @@ struct FollowLimits {
   int gained_ipv6_prefix = 32;         // a wider network
 };
 
+// What is done about it without a person.
+enum class SpfFollowMode : uint8_t {
+  kInsight,  // it is told, and nothing else
+  kPlan,     // a plan is made, and waits
+  kApply,    // and applied, where it changes nothing but addresses of vendors, within FollowLimits
+};
+
 struct VendorChange {
   IpRangeSet gained, lost;
   std::string needs_person;  // why; empty: it is within the limits

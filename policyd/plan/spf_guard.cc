@@ -93,20 +93,6 @@ GuardRecord GuardUnmanaged(const std::string& before, const std::string& after,
               fmt::format("{} terms of others keep their bytes and order", terms_before->size()));
 }
 
-GuardRecord GuardPlusAll(const std::string& after) {
-  const absl::StatusOr<SpfRecord> record = ParseSpf(after);
-  if (record.ok()) {
-    const std::optional<size_t> all = record->IndexOfAll();
-    if (all.has_value() && record->terms[*all].qualifier == SpfQualifier::kPass) {
-      return Refuse(
-          guard_code::kSpfPlusAll,
-          "the record would let everybody through (+all); nothing that follows from it is "
-          "worth publishing");
-    }
-  }
-  return Pass(guard_code::kSpfPlusAll, "the record lets not everybody through");
-}
-
 GuardRecord GuardVoid(const SpfMeasure& before, const SpfMeasure& after) {
   const std::map<std::string, std::string> voids = {
       {"void_lookups", std::to_string(after.void_lookups)},
@@ -129,6 +115,20 @@ GuardRecord GuardVoid(const SpfMeasure& before, const SpfMeasure& after) {
 }
 
 }  // namespace
+
+GuardRecord GuardPlusAll(const std::string& after) {
+  const absl::StatusOr<SpfRecord> record = ParseSpf(after);
+  if (record.ok()) {
+    const std::optional<size_t> all = record->IndexOfAll();
+    if (all.has_value() && record->terms[*all].qualifier == SpfQualifier::kPass) {
+      return Refuse(
+          guard_code::kSpfPlusAll,
+          "the record would let everybody through (+all); nothing that follows from it is "
+          "worth publishing");
+    }
+  }
+  return Pass(guard_code::kSpfPlusAll, "the record lets not everybody through");
+}
 
 SpfMeasure MeasureOf(const SpfTree& tree) {
   SpfMeasure measure;

@@ -165,8 +165,8 @@ absl::StatusOr<SpfPlan> PlanSpf(const DomainName& domain, const std::vector<std:
     blocked.guards.push_back(
         Refuse(guard_code::kSpfMultiple,
                fmt::format("{} has {} SPF records; receivers treat that as an error, and which one "
-                           "is meant is for a person to say",
-                           domain.text(), selection.indexes.size()),
+                           "is meant is for a person to say (changes plan {} --repair spf)",
+                           domain.text(), selection.indexes.size(), domain.text()),
                {{"records", std::to_string(selection.indexes.size())}}));
     return blocked;
   }

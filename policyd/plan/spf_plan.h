@@ -83,6 +83,9 @@ void FillCosts(const SpfMeasure& before, const SpfMeasure& after,
 // where this change brings them over the limit; what is so already is only told.
 std::vector<GuardRecord> GuardSpfCost(const SpfMeasure& before, const SpfMeasure& after);
 
+// SPF_PLUS_ALL alone.
+GuardRecord GuardPlusAll(const std::string& after);
+
 // SPF_PLUS_ALL, SPF_MULTIPLE and UNMANAGED_TERM_LOSS, from the texts alone: the terms that are not
 // managed are the same before and after, in bytes and order. Independent of how `after` was made.
 std::vector<GuardRecord> GuardSpfText(const std::vector<std::string>& before,

@@ -86,8 +86,12 @@ SpfProof ProveSpf(const SpfProofInput& input) {
                        outcomes.ToText(span.outcomes[i]), i - kBetween + 1,
                        input.between.size() + 1, outcomes.ToText(before), outcomes.ToText(after)));
     }
+    if (outcomes.overflowed()) break;
     if (before != pass && after == pass) gained.push_back({span.first, span.last});
     if (before == pass && after != pass) lost.push_back({span.first, span.last});
+  }
+  if (outcomes.overflowed()) {  // then what seemed equal may not be
+    proof.failure = "what the records ask besides the address is too much to compare";
   }
   for (size_t i = 0; i < input.between.size() && proof.failure.empty(); ++i) {
     const int lookups = input.between[i]->lookup_cost;

@@ -36,7 +36,8 @@ RecordRole RoleOf(const DomainName& owner) {
       return RecordRole::kReportAuthorization;
     }
   }
-  return RecordRole::kSpf;
+  return std::ranges::find(labels, "_dmarc") != labels.end() ? RecordRole::kDmarc
+                                                             : RecordRole::kSpf;
 }
 
 bool IsOfRole(RecordRole role, std::string_view text) {

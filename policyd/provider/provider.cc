@@ -20,6 +20,15 @@ std::string_view ToString(ProviderClass provider_class) {
   return "?";
 }
 
+absl::StatusOr<ProviderClass> ParseProviderClass(std::string_view text) {
+  if (text.size() == 1 && text.front() >= 'A' && text.front() <= 'D') {
+    return static_cast<ProviderClass>(text.front() - 'A' + 1);
+  }
+  return MakeError(
+      absl::StatusCode::kInvalidArgument,
+      fmt::format("class \"{}\" is none of A, B, C, D", EscapeForTerminal(text.substr(0, 20))));
+}
+
 bool SameTexts(const std::vector<TxtRecord>& a, const std::vector<TxtRecord>& b) {
   const auto texts = [](const std::vector<TxtRecord>& records) {
     std::vector<std::string> out;

@@ -36,6 +36,14 @@ enum class ProviderClass : uint8_t {
   kD = 4,  // delete, then create: for a moment there is no record
 };
 std::string_view ToString(ProviderClass provider_class);  // "A"
+//   kInvalidArgument  none of "A" to "D"
+absl::StatusOr<ProviderClass> ParseProviderClass(std::string_view text);
+
+// Who carries out what a plan says.
+enum class ProviderWriter : uint8_t {
+  kProgram = 1,  // Apply does
+  kPerson,       // somebody at a control panel; Apply refuses, and the DNS is watched
+};
 
 // The TXT RRset at one name: character-strings exactly as kept. No records: it does not exist.
 struct RrSet {
@@ -69,6 +77,7 @@ class DnsProvider {
   virtual ~DnsProvider() = default;
 
   virtual ProviderClass provider_class() const = 0;
+  virtual ProviderWriter writer() const { return ProviderWriter::kProgram; }
 
   // The zone that holds `owner`: the longest of this account's at or above it.
   virtual absl::StatusOr<DomainName> FindZone(const DomainName& owner) = 0;

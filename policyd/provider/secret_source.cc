@@ -16,7 +16,6 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kMaxNameOctets = 64;
-constexpr size_t kMaxSecretOctets = 4096;
 
 bool IsNameOctet(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -49,6 +48,31 @@ absl::Status ValidateSecretName(std::string_view name) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<Secret> TrimSecret(std::string_view context, std::string text) {
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+  Secret secret(std::move(text));
+  if (secret.empty() || secret.Reveal().size() > kMaxSecretOctets) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     fmt::format("{}: is empty or over {} octets", context, kMaxSecretOctets));
+  }
+  return secret;
+}
+
+absl::Status CheckSecretUse(std::string_view name, const std::vector<std::string>& uses,
+                            const SecretUse& use) {
+  const std::string exact =
+      use.where.empty() ? use.type : fmt::format("{}:{}", use.type, use.where);
+  const bool named = std::ranges::find(uses, exact) != uses.end();
+  const bool by_type = uses.empty() || std::ranges::find(uses, use.type) != uses.end();
+  if (named || (by_type && !use.leaves)) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kPermissionDenied,
+      fmt::format("secret {}: it is not for \"{}\"; the configuration of policyd would "
+                  "allow it by [[secret]] name = \"{}\", use = [\"{}\"]",
+                  name, EscapeForTerminal(exact), name, EscapeForTerminal(exact)));
+}
+
 absl::StatusOr<Secret> DirectorySecretSource::Read(std::string_view name) {
   DMARCATE_RETURN_IF_ERROR(ValidateSecretName(name));
   const std::string context = fmt::format("secret {}", name);
@@ -74,14 +98,7 @@ absl::StatusOr<Secret> DirectorySecretSource::Read(std::string_view name) {
                                  info.st_mode & 07777));
   }
   DMARCATE_ASSIGN_OR_RETURN(std::string text, ReadAll(fd.get(), context));
-  if (text.ends_with('\n')) text.pop_back();
-  if (text.ends_with('\r')) text.pop_back();
-  Secret secret(std::move(text));
-  if (secret.empty() || secret.Reveal().size() > kMaxSecretOctets) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     fmt::format("{}: is empty or over {} octets", context, kMaxSecretOctets));
-  }
-  return secret;
+  return TrimSecret(context, std::move(text));
 }
 
 absl::StatusOr<Secret> FakeSecretSource::Read(std::string_view name) {

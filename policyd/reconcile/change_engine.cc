@@ -1,13 +1,9 @@
 #include "policyd/reconcile/change_engine.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
 #include <functional>
-#include <map>
-#include <mutex>
 #include <optional>
-#include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -19,6 +15,7 @@
 #include "policyd/reconcile/live_reader.h"
 #include "policyd/reconcile/planner.h"
 #include "policyd/reconcile/reason.h"
+#include "policyd/reconcile/run_pool.h"
 #include "policyd/reconcile/transaction.h"
 
 namespace dmarcate {
@@ -40,10 +37,6 @@ absl::Status CheckRevisionShown(const ChangeRecord& change, uint64_t revision) {
                            fmt::format("change {} is not what was shown any more", change.id));
 }
 
-absl::Status ShuttingDown() {
-  return MakeReasonedError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "policyd is stopping");
-}
-
 // What a change that ended tells the one who applied it.
 absl::StatusOr<ChangeRecord> Outcome(ChangeRecord change) {
   if (change.state == ChangeState::kFailed && change.error_reason == "STALE_PLAN") {
@@ -62,7 +55,8 @@ class ChangeEngine::Impl {
 
   absl::StatusOr<ChangeRecord> Plan(std::string_view domain, const ChangeIntent& intent,
                                     std::string_view principal, RunMode mode,
-                                    const std::vector<SpfNotNeeded>& not_needed);
+                                    const std::vector<SpfNotNeeded>& not_needed,
+                                    absl::Duration lifetime);
   absl::StatusOr<ChangeRecord> Apply(const ApplyRequest& request, absl::Duration wait);
   absl::StatusOr<ChangeRecord> Cancel(const CancelRequest& request);
   absl::StatusOr<ChangeRecord> Rollback(const RollbackRequest& request, absl::Duration wait);
@@ -71,14 +65,7 @@ class ChangeEngine::Impl {
   void WaitIdle();
 
  private:
-  // One transaction, waiting or running. Guarded by mutex_.
-  struct Run {
-    std::string rollback_of;
-    bool done = false;
-    absl::StatusOr<ChangeRecord> result = absl::UnknownError("not run");
-  };
-  using Key = std::pair<std::string, std::string>;  // domain, change
-  using Work = std::function<absl::StatusOr<ChangeRecord>()>;
+  using Run = RunPool::Run;
 
   absl::StatusOr<ChangeRecord> GetChange(std::string_view domain, std::string_view id);
   absl::StatusOr<DomainRecord> GetDomain(std::string_view name);
@@ -94,8 +81,8 @@ class ChangeEngine::Impl {
   absl::Status CheckNothingOpen(const ChangeRecord& change);
   // Gives up a change that was stored and will not be run.
   void Abandon(ChangeRecord change);
-  // Hands `change` to a worker, under a lease; joins it if it is with one already.
-  absl::StatusOr<std::shared_ptr<Run>> Start(const ChangeRecord& change, Work work);
+  // As RunPool::Start, if nothing that is open is in the way.
+  absl::StatusOr<std::shared_ptr<Run>> Start(const ChangeRecord& change, RunPool::Work work);
   absl::StatusOr<ChangeRecord> Await(const std::shared_ptr<Run>& run, const ChangeRecord& change,
                                      absl::Duration wait);
   absl::StatusOr<ChangeRecord> RunFresh(const ChangeRecord& change, const std::string& principal);
@@ -104,8 +91,6 @@ class ChangeEngine::Impl {
   absl::StatusOr<ChangeRecord> Schedule(ChangeRecord change, const ApplyRequest& request);
   // Whether an open change that is not running here is this engine's to go on with now.
   bool IsOurs(const ChangeRecord& change);
-  void WorkerLoop();
-  bool IsStopping();
 
   const ChangeWorld world_;
   const ChangeEngineOptions options_;
@@ -114,57 +99,22 @@ class ChangeEngine::Impl {
   LeaseTable leases_;
   LeaseWatch watch_{world_.clock};
   const std::string holder_ = MakeSortableId(world_.clock.Now(), world_.random);
-
-  std::mutex mutex_;
-  std::condition_variable work_changed_;  // queue_ or stopping_
-  std::condition_variable run_ended_;
-  std::map<Key, std::shared_ptr<Run>> runs_;
-  std::deque<std::function<void()>> queue_;
-  bool stopping_ = false;
-  std::vector<std::thread> workers_;
+  RunPool pool_;
 };
 
 ChangeEngine::Impl::Impl(const ChangeWorld& world, const ChangeEngineOptions& options)
-    : world_(world), options_(options) {
-  for (size_t i = 0; i < options_.max_running; ++i) {
-    workers_.emplace_back([this] { WorkerLoop(); });
-  }
-}
-
-void ChangeEngine::Impl::WorkerLoop() {
-  while (true) {
-    std::function<void()> work;
-    {
-      std::unique_lock lock(mutex_);
-      work_changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      work = std::move(queue_.front());
-      queue_.pop_front();
-    }
-    work();
-  }
-}
+    : world_(world),
+      options_(options),
+      pool_(leases_, options_.max_running, options_.max_waiting) {}
 
 void ChangeEngine::Impl::Stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (std::exchange(stopping_, true)) return;
-    work_changed_.notify_all();
-  }
+  if (!pool_.BeginStop()) return;
   // What waits gives up at once; what is queued does not begin. Both stay in the journal.
   world_.pacer.Stop();
-  for (std::thread& worker : workers_) worker.join();
+  pool_.Join();
 }
 
-bool ChangeEngine::Impl::IsStopping() {
-  const std::lock_guard lock(mutex_);
-  return stopping_;
-}
-
-void ChangeEngine::Impl::WaitIdle() {
-  std::unique_lock lock(mutex_);
-  run_ended_.wait(lock, [&] { return runs_.empty(); });
-}
+void ChangeEngine::Impl::WaitIdle() { pool_.WaitIdle(); }
 
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::GetChange(std::string_view domain,
                                                            std::string_view id) {
@@ -186,10 +136,12 @@ absl::StatusOr<DomainRecord> ChangeEngine::Impl::GetDomain(std::string_view name
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Plan(std::string_view domain,
                                                       const ChangeIntent& intent,
                                                       std::string_view principal, RunMode mode,
-                                                      const std::vector<SpfNotNeeded>& not_needed) {
+                                                      const std::vector<SpfNotNeeded>& not_needed,
+                                                      absl::Duration lifetime) {
   DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, GetDomain(domain));
   DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change,
                             planner_.Plan(record, intent, principal, not_needed));
+  if (lifetime > absl::ZeroDuration()) change.plan_expire_time = change.create_time + lifetime;
   if (mode == RunMode::kValidateOnly) return change;
   if (change.state != ChangeState::kSucceeded || change.managed_after == record.managed_terms) {
     return world_.store.PutChange(std::move(change));
@@ -238,23 +190,26 @@ absl::Status ChangeEngine::Impl::CheckOnly(const ChangeRecord& change) {
 
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Apply(const ApplyRequest& request,
                                                        absl::Duration wait) {
-  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord change, GetChange(request.domain, request.id));
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change, GetChange(request.domain, request.id));
   if (change.plan_digest != request.plan_digest) {
     return MakeReasonedError(absl::StatusCode::kAborted, "PLAN_DIGEST_MISMATCH",
                              "the plan that was shown is not that of this change",
                              {{"plan_digest", change.plan_digest}});
   }
   if (change.state == ChangeState::kSucceeded) return change;
-  std::shared_ptr<Run> running;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = runs_.find({change.domain, change.id});
-    if (found != runs_.end()) running = found->second;
+  if (const auto running = pool_.Find(change.domain, change.id)) {
+    return Await(running, change, wait);
   }
-  if (running != nullptr) return Await(running, change, wait);
   if (!IsEndState(change.state) && change.state != ChangeState::kPlanned) return change;  // resumes
+  const bool extend = change.state == ChangeState::kPlanned &&
+                      change.plan_expire_time < request.valid_until &&
+                      request.mode == RunMode::kExecute;
+  if (extend) change.plan_expire_time = request.valid_until;
   DMARCATE_RETURN_IF_ERROR(CheckAppliable(change, request.mode));
   DMARCATE_RETURN_IF_ERROR(CheckRevisionShown(change, request.revision));
+  if (extend) {
+    DMARCATE_ASSIGN_OR_RETURN(change, world_.store.PutChange(std::move(change)));
+  }
   if (request.mode == RunMode::kValidateOnly) {
     DMARCATE_RETURN_IF_ERROR(CheckOnly(change));
     return change;
@@ -289,12 +244,15 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Schedule(ChangeRecord change,
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Cancel(const CancelRequest& request) {
   DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change, GetChange(request.domain, request.id));
   if (change.state == ChangeState::kCancelled) return change;
-  const bool announced = std::ranges::any_of(
-      change.steps, [](const StepRecord& step) { return step.step == step::kWriting; });
+  // READ_BACK alone: a person has set a part of it.
+  const bool announced = std::ranges::any_of(change.steps, [](const StepRecord& step) {
+    return step.step == step::kWriting || step.step == step::kReadBack;
+  });
   if (change.state != ChangeState::kPlanned &&
       (change.state != ChangeState::kApplying || announced)) {
-    return WrongState(change, IsEndState(change.state)
-                                  ? "it has ended; there is nothing to cancel"
+    return WrongState(change, IsEndState(change.state) ? "it has ended; there is nothing to cancel"
+                              : change.by_hand
+                                  ? "a part of it is set; set the rest, and roll it back then"
                                   : "it is being written; it finishes or goes back by itself, and "
                                     "can be rolled back then");
   }
@@ -317,14 +275,7 @@ absl::StatusOr<ChangeEngine::Impl::UnderWay> ChangeEngine::Impl::FindRollback(
     std::string_view domain, std::string_view id) {
   UnderWay found;
   std::string rollback_id;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [key, run] : runs_) {
-      if (key.first != domain || run->rollback_of != id) continue;
-      rollback_id = key.second;
-      found.run = run;
-    }
-  }
+  std::tie(found.run, rollback_id) = pool_.FindRollbackOf(domain, id);
   if (found.run != nullptr) {
     DMARCATE_ASSIGN_OR_RETURN(found.rollback, GetChange(domain, rollback_id));
     return found;
@@ -400,49 +351,20 @@ absl::Status ChangeEngine::Impl::CheckNothingOpen(const ChangeRecord& change) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<ChangeEngine::Impl::Run>> ChangeEngine::Impl::Start(
-    const ChangeRecord& change, Work work) {
+absl::StatusOr<std::shared_ptr<RunPool::Run>> ChangeEngine::Impl::Start(const ChangeRecord& change,
+                                                                        RunPool::Work work) {
   DMARCATE_RETURN_IF_ERROR(CheckNothingOpen(change));
-  const std::lock_guard lock(mutex_);
-  if (stopping_) return ShuttingDown();
-  const Key key{change.domain, change.id};
-  if (const auto found = runs_.find(key); found != runs_.end()) return found->second;
-  if (runs_.size() >= options_.max_running + options_.max_waiting) {
-    return MakeReasonedError(absl::StatusCode::kResourceExhausted, "RATE_LIMITED",
-                             fmt::format("{} changes are waiting; try again later", runs_.size()));
-  }
-  DMARCATE_RETURN_IF_ERROR(leases_.Acquire(change));
-  auto run = std::make_shared<Run>();
-  run->rollback_of = change.intent.rollback_of;
-  runs_[key] = run;
-  queue_.push_back([this, key, run, change, work = std::move(work)] {
-    absl::StatusOr<ChangeRecord> result = ShuttingDown();
-    if (!IsStopping()) result = work();
-    leases_.Release(change);
+  return pool_.Start(change, [this, work = std::move(work)] {
+    absl::StatusOr<ChangeRecord> result = work();
     if (result.ok() && IsEndState(result->state)) watch_.Forget(*result);
-    const std::lock_guard run_lock(mutex_);
-    run->result = std::move(result);
-    run->done = true;
-    runs_.erase(key);
-    run_ended_.notify_all();
+    return result;
   });
-  work_changed_.notify_one();
-  return run;
 }
 
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Await(const std::shared_ptr<Run>& run,
                                                        const ChangeRecord& change,
                                                        absl::Duration wait) {
-  {
-    std::unique_lock lock(mutex_);
-    const auto ended = [&] { return run->done; };
-    if (wait == absl::InfiniteDuration()) {
-      run_ended_.wait(lock, ended);
-    } else {
-      run_ended_.wait_for(lock, absl::ToChronoNanoseconds(wait), ended);
-    }
-    if (run->done) return run->result;
-  }
+  if (auto result = pool_.Await(run, wait)) return *std::move(result);
   return GetChange(change.domain, change.id);  // the state reached; it goes on
 }
 
@@ -490,13 +412,10 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::RunAgain(const ChangeRecord& ch
 
 absl::Status ChangeEngine::Impl::Resume() {
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> open, world_.store.OpenChanges());
+  watch_.KeepOnly(open);
   absl::Status first_error;
   for (const ChangeRecord& change : open) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (runs_.contains({change.domain, change.id})) continue;
-    }
-    if (!IsOurs(change)) continue;
+    if (pool_.Find(change.domain, change.id) != nullptr || !IsOurs(change)) continue;
     const auto run = Start(change, [this, change] {
       return change.scheduled() ? RunScheduled(change) : RunAgain(change);
     });
@@ -518,8 +437,9 @@ ChangeEngine::~ChangeEngine() = default;
 
 absl::StatusOr<ChangeRecord> ChangeEngine::Plan(std::string_view domain, const ChangeIntent& intent,
                                                 std::string_view principal, RunMode mode,
-                                                const std::vector<SpfNotNeeded>& not_needed) {
-  return impl_->Plan(domain, intent, principal, mode, not_needed);
+                                                const std::vector<SpfNotNeeded>& not_needed,
+                                                absl::Duration lifetime) {
+  return impl_->Plan(domain, intent, principal, mode, not_needed, lifetime);
 }
 absl::StatusOr<ChangeRecord> ChangeEngine::Apply(const ApplyRequest& request, absl::Duration wait) {
   return impl_->Apply(request, wait);

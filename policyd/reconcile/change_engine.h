@@ -5,9 +5,11 @@
 // table and the invariants P1 to P12 are reference/safety.md section 5.
 //
 //   PLANNED -> LEASED -> READ -> COMPARED -> LINTED -> JOURNALED -> WRITING -> READ_BACK ->
-//   VERIFYING -> SUCCEEDED, with UNKNOWN after a write that got no clear answer. Up to JOURNALED
-//   nothing is stored and nothing is written; from then on every restart resumes, and decides by
-//   what the zone holds: the image before, the image after, or a third value that nobody touches.
+//   VERIFYING -> SUCCEEDED, with UNKNOWN after a write that got no clear answer. Where a person
+//   writes (ProviderWriter::kPerson), WAITING stands in the place of WRITING, and the change stays
+//   kApplying until all servers show it or options.manual_limit is over. Up to JOURNALED nothing is
+//   stored and nothing is written; from then on every restart resumes, and decides by what the zone
+//   holds: the image before, the image after, or a third value that nobody touches.
 //
 // Errors carry the API's reason (reason.h):
 //   kNotFound            RESOURCE_NOT_FOUND   no such domain or change
@@ -70,6 +72,8 @@ struct ChangeEngineOptions {
   absl::Duration verdict_period = absl::Seconds(10);     // all looks bad that long: go back
   absl::Duration first_pause = absl::Milliseconds(200);  // between two looks; doubles up to
   absl::Duration longest_pause = absl::Seconds(5);
+  // How long a person has to set the records of a change that no program writes.
+  absl::Duration manual_limit = absl::Hours(7 * 24);
   // What another engine has begun is taken over when it has not moved for that long; longer than
   // any pause between two entries of a journal (verify_deadline, verdict_period).
   absl::Duration lease = absl::Minutes(3);
@@ -91,6 +95,9 @@ struct ApplyRequest {
   RunMode mode = RunMode::kExecute;
   // Not now but then; until then it can be cancelled. All checks are made now and again then.
   absl::Duration delay = absl::ZeroDuration();
+  // A person took the plan, among many, while it was valid, and its turn has come only now: it is
+  // valid until then if that is later. All checks are made all the same.
+  absl::Time valid_until = absl::InfinitePast();
 };
 
 struct CancelRequest {
@@ -120,19 +127,23 @@ class ChangeEngine {
   // Reads what is live, plans, stores the change: kPlanned, kRefused (its guards say why) or
   // kSucceeded (nothing to do). `not_needed`: what reports say about sources, for advice. An empty
   // intent means decisions, and the report address if the domain has one. `intent.rollback_of` is
-  // Rollback's. kValidateOnly: the same, not stored.
+  // Rollback's. kValidateOnly: the same, not stored. `lifetime`: how long the plan may be applied;
+  // zero: options.plan_lifetime.
   absl::StatusOr<ChangeRecord> Plan(std::string_view domain, const ChangeIntent& intent,
                                     std::string_view principal, RunMode mode = RunMode::kExecute,
-                                    const std::vector<SpfNotNeeded>& not_needed = {});
+                                    const std::vector<SpfNotNeeded>& not_needed = {},
+                                    absl::Duration lifetime = absl::ZeroDuration());
 
   // Runs the transaction; returns when it has ended, or after `wait` with the state reached, while
-  // it goes on; or with kVerifying, when servers are behind: Resume() takes it up. A change that
+  // it goes on; or with kVerifying, when servers are behind (with kApplying, when they are behind
+  // with child records, which all must show before the record): Resume() takes it up. A change that
   // has succeeded is returned as it is, and nothing is written.
   absl::StatusOr<ChangeRecord> Apply(const ApplyRequest& request,
                                      absl::Duration wait = absl::InfiniteDuration());
 
   // Withdraws a plan, scheduled or not, or a change of which no write has been announced yet:
   // whoever runs it loses its lease. A change that is cancelled already is returned as it is.
+  // One that waits for a person can be withdrawn as long as none of its records is there.
   //   kFailedPrecondition CHANGE_STATE  it is being written, or has ended
   absl::StatusOr<ChangeRecord> Cancel(const CancelRequest& request);
 

@@ -27,7 +27,8 @@ inline constexpr std::string_view kJournaled = "JOURNALED";
 inline constexpr std::string_view kWriting = "WRITING";      // detail: the owner name
 inline constexpr std::string_view kUnknown = "UNKNOWN";      // detail: what the provider said
 inline constexpr std::string_view kReadBack = "READ_BACK";   // detail: the owner that holds it now
-inline constexpr std::string_view kVerifying = "VERIFYING";  // detail: empty, or "back"
+inline constexpr std::string_view kVerifying = "VERIFYING";  // detail: empty, "children" or "back"
+inline constexpr std::string_view kWaiting = "WAITING";      // for a person to set the records
 inline constexpr std::string_view kScheduled = "SCHEDULED";  // detail: when, and by whom
 inline constexpr std::string_view kCancelled = "CANCELLED";  // detail: by whom
 }  // namespace step

@@ -1,6 +1,7 @@
 #include "policyd/reconcile/lease_watch.h"
 
 #include <algorithm>
+#include <set>
 
 #include "policyd/reconcile/journal.h"
 
@@ -51,6 +52,13 @@ absl::Duration LeaseWatch::Since(const ChangeRecord& change, std::string_view wh
 void LeaseWatch::Forget(const ChangeRecord& change) {
   const std::lock_guard lock(mutex_);
   seen_.erase({change.domain, change.id});
+}
+
+void LeaseWatch::KeepOnly(const std::vector<ChangeRecord>& open) {
+  std::set<Key> keys;
+  for (const ChangeRecord& change : open) keys.emplace(change.domain, change.id);
+  const std::lock_guard lock(mutex_);
+  std::erase_if(seen_, [&](const auto& entry) { return !keys.contains(entry.first); });
 }
 
 }  // namespace dmarcate

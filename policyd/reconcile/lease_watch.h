@@ -6,12 +6,14 @@
 #ifndef DMARCATE_POLICYD_RECONCILE_LEASE_WATCH_H_
 #define DMARCATE_POLICYD_RECONCILE_LEASE_WATCH_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -34,6 +36,12 @@ class LeaseWatch {
   // For how long `what` has been going on for this change: zero at the first call.
   absl::Duration Since(const ChangeRecord& change, std::string_view what);
   void Forget(const ChangeRecord& change);
+  // Forgets all but these: others have ended what is not open any more.
+  void KeepOnly(const std::vector<ChangeRecord>& open);
+  size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return seen_.size();
+  }
 
  private:
   using Key = std::pair<std::string, std::string>;  // domain, change
@@ -46,7 +54,7 @@ class LeaseWatch {
   };
 
   const Clock& clock_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<Key, Seen> seen_;
 };
 

@@ -4,9 +4,22 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "lib/mailauth/spf_record.h"
 #include "policyd/reconcile/reason.h"
 
 namespace dmarcate {
+
+std::string OnlySpfText(const std::vector<TxtRecord>& records) {
+  const std::vector<std::string> texts = TextsOf(records);
+  const SpfSelection selection = SelectSpf(texts);
+  return selection.outcome == SpfSelection::Outcome::kOne ? texts[selection.indexes.front()] : "";
+}
+
+absl::StatusOr<DomainName> StoredName(std::string_view text) {
+  absl::StatusOr<DomainName> name = DomainName::Parse(text);
+  if (!name.ok()) return MakeError(absl::StatusCode::kDataLoss, MessageOf(name.status()));
+  return name;
+}
 
 absl::Status ProviderReason(const absl::Status& status) {
   if (status.ok() || ErrorReasonOf(status).has_value()) return status;
@@ -56,11 +69,40 @@ absl::StatusOr<RrSet> LiveReader::ReadProvider(DnsProvider& provider, const Doma
   return rrset;
 }
 
+absl::StatusOr<AuthoritativeAnswer> LookupOwn(AuthoritativeResolver& servers, RecordRole role,
+                                              const DomainName& owner) {
+  if (role != RecordRole::kSpf) {
+    DMARCATE_ASSIGN_OR_RETURN(AuthoritativeAnswer aliases,
+                              servers.LookupAll(owner, RrType::kCname, /*over_tcp=*/true));
+    bool any = false;
+    for (ServerAnswer& server : aliases.servers) {
+      if (!server.answer.ok() || server.answer->texts.empty()) continue;
+      DMARCATE_ASSIGN_OR_RETURN(DomainName target, DomainName::Parse(server.answer->texts.front()));
+      server.answer->cname_chain = {std::move(target)};
+      any = true;
+    }
+    if (any) return aliases;
+  }
+  return servers.LookupAll(owner, RrType::kTxt, /*over_tcp=*/true);
+}
+
 absl::StatusOr<AuthoritativeAnswer> LiveReader::ReadServers(const DomainName& owner) const {
+  return ReadAll(owner, [&] {
+    return world_.authoritative.LookupAll(owner, RrType::kTxt, /*over_tcp=*/true);
+  });
+}
+
+absl::StatusOr<AuthoritativeAnswer> LiveReader::ReadOwn(RecordRole role,
+                                                        const DomainName& owner) const {
+  return ReadAll(owner, [&] { return LookupOwn(world_.authoritative, role, owner); });
+}
+
+absl::StatusOr<AuthoritativeAnswer> LiveReader::ReadAll(
+    const DomainName& owner,
+    const std::function<absl::StatusOr<AuthoritativeAnswer>()>& read_once) const {
   AuthoritativeAnswer answer;
   const absl::Status status = Repeat([&] {
-    absl::StatusOr<AuthoritativeAnswer> read =
-        world_.authoritative.LookupAll(owner, RrType::kTxt, /*over_tcp=*/true);
+    absl::StatusOr<AuthoritativeAnswer> read = read_once();
     if (read.ok()) answer = *std::move(read);
     return read.status();
   });

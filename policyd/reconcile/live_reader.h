@@ -7,7 +7,9 @@
 #define DMARCATE_POLICYD_RECONCILE_LIVE_READER_H_
 
 #include <functional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -38,6 +40,8 @@ class LiveReader {
   absl::StatusOr<RrSet> ReadProvider(DnsProvider& provider, const DomainName& zone,
                                      const DomainName& owner) const;
   absl::StatusOr<AuthoritativeAnswer> ReadServers(const DomainName& owner) const;
+  // As LookupOwn, repeated.
+  absl::StatusOr<AuthoritativeAnswer> ReadOwn(RecordRole role, const DomainName& owner) const;
   // The tree of a record that `domain` may publish, with `overlay` in place of what is live at its
   // names. An empty text has an empty tree. What could not be read leaves it incomplete, and is no
   // error.
@@ -48,12 +52,26 @@ class LiveReader {
                      const TxtOverlay& overlay = {}) const;
 
  private:
+  absl::StatusOr<AuthoritativeAnswer> ReadAll(
+      const DomainName& owner,
+      const std::function<absl::StatusOr<AuthoritativeAnswer>()>& read) const;
   // Repeats `read` while it is kUnavailable or kDeadlineExceeded.
   absl::Status Repeat(const std::function<absl::Status()>& read) const;
 
   const ChangeWorld& world_;
   const ChangeEngineOptions& options_;
 };
+
+// What the servers of the name's own zone say, without following an alias out of it: its target, in
+// `cname_chain`, or the TXT records that stand there. SPF stands at names that are no aliases of
+// ours: there it is as AuthoritativeResolver::LookupAll.
+absl::StatusOr<AuthoritativeAnswer> LookupOwn(AuthoritativeResolver& servers, RecordRole role,
+                                              const DomainName& owner);
+
+// The text of the one SPF record among these; empty: there is none, or several.
+std::string OnlySpfText(const std::vector<TxtRecord>& records);
+// kDataLoss: a name of a stored record that does not parse.
+absl::StatusOr<DomainName> StoredName(std::string_view text);
 
 // A provider's error as the API tells it.
 absl::Status ProviderReason(const absl::Status& status);

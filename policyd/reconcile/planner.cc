@@ -10,9 +10,11 @@
 #include "lib/inspect/dmarc_discovery.h"
 #include "lib/mailauth/spf_record.h"
 #include "policyd/plan/guard.h"
+#include "policyd/plan/spf_cleanup.h"
 #include "policyd/plan/spf_compile.h"
 #include "policyd/plan/zone_guard.h"
 #include "policyd/reconcile/reason.h"
+#include "policyd/reconcile/repair_draft.h"
 
 namespace dmarcate {
 
@@ -22,6 +24,7 @@ struct Planner::Draft {
   // shall, and SPF, which depends on neither, last, after the child records that it leads to.
   std::optional<RecordChangeRecord> authorization, dmarc, spf;
   std::vector<RecordChangeRecord> children;  // of SPF, before it, the deepest first
+  std::vector<RecordChangeRecord> unused;    // child records that go, after it
   std::optional<SpfCompiled> compiled;
   std::vector<ManagedTerm> managed_after;
   std::vector<GuardRecord> guards;
@@ -52,21 +55,16 @@ std::map<std::string, std::string> Difference(const RecordChangeRecord& record,
   return {{"owner", record.owner_name}, {"expected", show(expected)}, {"found", show(found)}};
 }
 
-std::string OnlySpfText(const std::vector<TxtRecord>& records) {
-  const std::vector<std::string> texts = TextsOf(records);
-  const SpfSelection selection = SelectSpf(texts);
-  return selection.outcome == SpfSelection::Outcome::kOne ? texts[selection.indexes.front()] : "";
+// Of a change with SPF records: the one that tells what is evaluated, or the last child record.
+RecordChangeRecord& SpfChangeOf(ChangeRecord& change) {
+  const auto main =
+      std::ranges::find(change.record_changes, change.domain, &RecordChangeRecord::owner_name);
+  return main != change.record_changes.end() ? *main : change.record_changes.back();
 }
 
 std::vector<std::string> Sorted(std::vector<std::string> texts) {
   std::ranges::sort(texts);
   return texts;
-}
-
-absl::StatusOr<DomainName> StoredName(std::string_view text) {
-  absl::StatusOr<DomainName> name = DomainName::Parse(text);
-  if (!name.ok()) return MakeError(absl::StatusCode::kDataLoss, MessageOf(name.status()));
-  return name;
 }
 
 std::vector<std::string> RevokedOf(const DomainRecord& domain) {
@@ -146,7 +144,8 @@ absl::Status Planner::DraftSpfRecords(const DomainRecord& domain, FlattenMode fl
   for (const DomainName& name : SpfChildrenOf(draft.domain, domain.managed_terms)) {
     DMARCATE_ASSIGN_OR_RETURN(LiveRrSet image, reader_.Read(provider, name));
     const std::string text = OnlySpfText(image.image.records);
-    if (!text.empty() && !ParseSpfChild(text).ok()) {
+    if (!text.empty() &&
+        (!ParseSpfChild(text).ok() || !IsNamedAfterText({name, text}, draft.domain))) {
       taken.insert(name);  // somebody made it theirs
       continue;
     }
@@ -163,14 +162,14 @@ absl::Status Planner::DraftSpfRecords(const DomainRecord& domain, FlattenMode fl
     for (const SpfChild& write : draft.compiled->writes) {
       if (images.contains(write.owner)) continue;
       DMARCATE_ASSIGN_OR_RETURN(LiveRrSet image, reader_.Read(provider, write.owner));
-      if (!image.image.records.empty()) {
+      if (!image.image.records.empty() && OnlySpfText(image.image.records) != write.text) {
         taken.insert(write.owner);
         all_free = false;
         break;
       }
       images.emplace(write.owner, std::move(image));
     }
-    if (all_free) break;  // ends: there are 99 names
+    if (all_free) break;  // ends: each text has kSpfChildNames names
   }
   const SpfPlan& plan = draft.compiled->plan;
   draft.managed_after = plan.managed_after;
@@ -185,45 +184,84 @@ absl::Status Planner::DraftSpfRecords(const DomainRecord& domain, FlattenMode fl
     draft.spf = ReplaceText(live.image, plan.before, plan.after);
     draft.spf->term_changes = plan.term_changes;
   }
+  if (!decided) return absl::OkStatus();
+  return DraftSpfCleanup(domain, live.image.ttl_seconds, children, images, draft);
+}
+
+absl::Status Planner::DraftSpfCleanup(const DomainRecord& domain, uint32_t ttl_seconds,
+                                      std::vector<SpfChild> children,
+                                      const std::map<DomainName, LiveRrSet>& images,
+                                      Draft& draft) const {
+  const SpfPlan& plan = draft.compiled->plan;
+  for (const SpfChild& write : draft.compiled->writes) {
+    if (std::ranges::find(children, write.owner, &SpfChild::owner) == children.end()) {
+      children.push_back(write);
+    }
+  }
+  const std::vector<SpfChild> unused = SpfChildrenNotLedTo(children, {plan.before, plan.after});
+  if (unused.empty()) return absl::OkStatus();
+  std::vector<std::string> names;
+  for (const SpfChild& child : unused) names.push_back(child.owner.text());
+  const std::map<std::string, std::string> metadata = {{"children", Join(names, " ")}};
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> changes,
+                            world_.store.ListChanges(domain.name, "", kSpfCleanupHistory));
+  const std::optional<absl::Time> forgotten =
+      SpfForgottenAt(draft.domain, plan.before, ttl_seconds, changes);
+  if (!forgotten.has_value() || world_.clock.Now() < *forgotten) {
+    draft.guards.push_back(Warn(
+        guard_code::kSpfChildUnused,
+        fmt::format("nothing leads to {} any more; {}", Join(names, ", "),
+                    forgotten.has_value()
+                        ? fmt::format("a plan from {} on takes them away: until then receivers may "
+                                      "have a record that leads there in their caches",
+                                      absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", *forgotten,
+                                                       absl::UTCTimeZone()))
+                        : "they stay until a change of Dmarcate's has written the record"),
+        metadata));
+    return absl::OkStatus();
+  }
+  // The shallowest first: what is there leads to what is there.
+  for (const SpfChild& child : unused) {
+    const LiveRrSet& image = images.at(child.owner);
+    Append(draft.guards, GuardZone(image.image, image.servers));
+    draft.unused.push_back(ReplaceText(image.image, child.text, ""));
+    std::erase_if(draft.managed_after, [&](const ManagedTerm& term) {
+      return term.source_id == kFlattenedSourceId &&
+             term.term == fmt::format("include:{}", child.owner.text());
+    });
+  }
+  draft.guards.push_back(Warn(guard_code::kSpfChildUnused,
+                              fmt::format("{} go: nothing leads to them any more, and no receiver "
+                                          "has a record that does",
+                                          Join(names, ", ")),
+                              metadata));
   return absl::OkStatus();
 }
 
-absl::StatusOr<SpfProof> Planner::Prove(const ChangeRecord& change, const DomainName& domain,
-                                        const SpfTexts& texts) const {
-  OnceResolver once(world_.resolver);
-  const auto expand = [&](const std::string& text, const TxtOverlay& overlay) {
-    OverlayResolver resolver(once, overlay);
-    SpfTree none;
-    none.domain = domain;
-    if (text.empty()) return none;
-    absl::StatusOr<SpfTree> tree = ExpandSpfText(domain, text, resolver, world_.clock);
-    return tree.ok() ? *std::move(tree) : none;
-  };
-  TxtOverlay overlay;
-  for (const RecordChangeRecord* record : SpfChildChangesOf(change)) {
-    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record->owner_name));
-    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> before,
-                              FromPresentations(record->before));
-    overlay[owner] = OnlySpfText(before);
+// One record, without flattening: what it takes is counted over the domain's own.
+absl::Status Planner::DraftDelegatedSpf(const DomainRecord& domain, DnsProvider& provider,
+                                        Draft& draft) const {
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<SourceDecision> decisions,
+                            world_.store.ListDecisions(domain.name));
+  DMARCATE_ASSIGN_OR_RETURN(const Delegated delegated,
+                            ReadDelegated(domain, RecordRole::kSpf, provider));
+  const TxtImage& image = delegated.live.image;
+  absl::StatusOr<SpfDraft> drafted =
+      DraftSpf(draft.domain, TextsOf(image.records), domain.managed_terms, ApprovedOf(decisions));
+  if (!drafted.ok()) {
+    return MakeReasonedError(absl::StatusCode::kInvalidArgument, "SPF_TERM_FORBIDDEN",
+                             MessageOf(drafted.status()));
   }
-  const SpfTree before = expand(texts.before, overlay);
-  std::vector<SpfTree> between;
-  bool main_written = false;
-  for (const RecordChangeRecord& record : change.record_changes) {
-    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record.owner_name));
-    main_written = main_written || owner == domain;
-    const auto child = overlay.find(owner);
-    if (child == overlay.end()) continue;
-    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> after, FromPresentations(record.after));
-    child->second = OnlySpfText(after);
-    between.push_back(expand(main_written ? texts.after : texts.before, overlay));
-  }
-  const SpfTree after = expand(texts.after, overlay);
-  SpfTree meant = expand(UnflattenedText(domain, texts.after, change.managed_after), overlay);
-  PutRemembered(change.managed_after, meant);
-  SpfProofInput input{domain.text(), &before.root, &meant.root, &after.root, {}};
-  for (const SpfTree& tree : between) input.between.push_back(&tree.root);
-  return ProveSpf(input);
+  Append(draft.guards, delegated.sight.guards);
+  if (FindRefusal(delegated.sight.guards) != nullptr) return absl::OkStatus();
+  Append(draft.guards, GuardZone(image, delegated.live.servers));
+  Append(draft.guards, drafted->plan.guards);
+  draft.managed_after = drafted->plan.managed_after;
+  if (drafted->plan.after == drafted->plan.before) return absl::OkStatus();
+  draft.spf = ReplaceText(image, drafted->plan.before, drafted->plan.after);
+  draft.spf->term_changes = drafted->plan.term_changes;
+  draft.spf->alias = AliasOf(delegated.sight);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ReportHostFacts> Planner::GatherReportHost(const DomainRecord& domain,
@@ -262,9 +300,28 @@ absl::StatusOr<ReportHostFacts> Planner::GatherReportHost(const DomainRecord& do
 
 absl::Status Planner::DraftDmarc(const DomainRecord& domain, DnsProvider& provider,
                                  Draft& draft) const {
-  DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, draft.domain.Child("_dmarc"));
-  DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, owner));
-  const std::vector<std::string> texts = TextsOf(live.image.records);
+  LiveRrSet live;
+  AliasRecord alias;
+  std::vector<std::string> texts;
+  bool copied = false;  // the domain's own record is to stand in the operator's zone, too
+  if (IsDelegated(domain)) {
+    DMARCATE_ASSIGN_OR_RETURN(Delegated delegated,
+                              ReadDelegated(domain, RecordRole::kDmarc, provider));
+    Append(draft.guards, delegated.sight.guards);
+    if (FindRefusal(delegated.sight.guards) != nullptr) return absl::OkStatus();
+    live = std::move(delegated.live);
+    alias = AliasOf(delegated.sight);
+    texts = TextsOf(live.image.records);
+    Append(draft.guards, TellPrepared(delegated.sight, texts));
+    if (!alias.in_place && SelectDmarc(texts).outcome == DmarcSelection::Outcome::kNone) {
+      texts = TextsOf(delegated.sight.held);
+      copied = true;
+    }
+  } else {
+    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, draft.domain.Child("_dmarc"));
+    DMARCATE_ASSIGN_OR_RETURN(live, reader_.Read(provider, owner));
+    texts = TextsOf(live.image.records);
+  }
   std::optional<InheritedDmarc> inherited;
   if (SelectDmarc(texts).outcome == DmarcSelection::Outcome::kNone) {
     const absl::StatusOr<DmarcDiscovery> found = DiscoverDmarc(draft.domain, world_.resolver);
@@ -290,9 +347,10 @@ absl::Status Planner::DraftDmarc(const DomainRecord& domain, DnsProvider& provid
   }
   Append(draft.guards, GuardZone(live.image, live.servers));
   Append(draft.guards, plan->guards);
-  if (plan->after != plan->before) {
-    draft.dmarc = ReplaceText(live.image, plan->before, plan->after);
+  if (plan->after != plan->before || (copied && !plan->after.empty())) {
+    draft.dmarc = ReplaceText(live.image, copied ? "" : plan->before, plan->after);
     draft.dmarc->term_changes = plan->tag_changes;
+    draft.dmarc->alias = alias;
   }
   DMARCATE_ASSIGN_OR_RETURN(const ReportHostFacts facts, GatherReportHost(domain, provider, draft));
   AuthorizationPlan authorization = PlanReportAuthorization(draft.domain, facts);
@@ -301,40 +359,18 @@ absl::Status Planner::DraftDmarc(const DomainRecord& domain, DnsProvider& provid
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<SpfMeasures>> Planner::MeasureBoth(const ChangeRecord& change) const {
-  DMARCATE_ASSIGN_OR_RETURN(std::optional<SpfTexts> texts, SpfTextsOf(change));
-  const std::vector<const RecordChangeRecord*> children = SpfChildChangesOf(change);
-  if (!texts.has_value() && children.empty()) return std::nullopt;
-  DMARCATE_ASSIGN_OR_RETURN(const DomainName domain, StoredName(change.domain));
-  if (!texts.has_value()) {  // the record stays as it is; what it leads to does not
-    const absl::StatusOr<DnsAnswer> live = world_.resolver.Lookup(domain, RrType::kTxt);
-    if (!live.ok()) {
-      return MakeReasonedError(
-          absl::StatusCode::kUnavailable, "DNS_UNAVAILABLE",
-          fmt::format("spf of {}: {}", domain.text(), MessageOf(live.status())));
-    }
-    texts = SpfTexts{OnlySpfText(live->txt), OnlySpfText(live->txt)};
+absl::Status Planner::DraftPolicy(const PolicyMove& move, DnsProvider& provider,
+                                  Draft& draft) const {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, draft.domain.Child("_dmarc"));
+  DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, owner));
+  const DmarcPlan plan = PlanDmarcPolicy(draft.domain, TextsOf(live.image.records), move);
+  Append(draft.guards, GuardZone(live.image, live.servers));
+  Append(draft.guards, plan.guards);
+  if (plan.after != plan.before) {
+    draft.dmarc = ReplaceText(live.image, plan.before, plan.after);
+    draft.dmarc->term_changes = plan.tag_changes;
   }
-  TxtOverlay before;
-  TxtOverlay after;
-  for (const RecordChangeRecord* record : children) {
-    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, StoredName(record->owner_name));
-    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> old, FromPresentations(record->before));
-    DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> now, FromPresentations(record->after));
-    before[owner] = OnlySpfText(old);
-    after[owner] = OnlySpfText(now);
-  }
-  SpfMeasures measures{reader_.Measure(domain, texts->before, before),
-                       reader_.Measure(domain, texts->after, after), std::nullopt};
-  if (NeedsProof(change)) {
-    DMARCATE_ASSIGN_OR_RETURN(measures.proof, Prove(change, domain, *texts));
-  }
-  return measures;
-}
-
-absl::StatusOr<std::vector<GuardRecord>> Planner::Judge(const ChangeRecord& change) const {
-  DMARCATE_ASSIGN_OR_RETURN(const std::optional<SpfMeasures> measures, MeasureBoth(change));
-  return JudgeChange(change, measures);
+  return absl::OkStatus();
 }
 
 void Planner::Stamp(std::string_view principal, ChangeRecord& change) const {
@@ -348,7 +384,10 @@ void Planner::Stamp(std::string_view principal, ChangeRecord& change) const {
 absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeIntent intent,
                                            std::string_view principal,
                                            const std::vector<SpfNotNeeded>& not_needed) const {
-  if (!intent.spf_from_decisions && !intent.dmarc_report_address) {
+  const bool repair = intent.repair != RepairKind::kNone;
+  if (intent.policy.has_value()) {
+    intent.spf_from_decisions = intent.dmarc_report_address = false;  // it stands alone
+  } else if (!intent.spf_from_decisions && !intent.dmarc_report_address && !repair) {
     intent.spf_from_decisions = true;
     intent.dmarc_report_address = !MailboxForReports(domain).empty();
   }
@@ -363,10 +402,27 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   Draft draft;
   DMARCATE_ASSIGN_OR_RETURN(draft.domain, StoredName(domain.name));
   draft.managed_after = domain.managed_terms;
+  if (repair) {
+    DMARCATE_ASSIGN_OR_RETURN(RepairDraft drafted, DraftRepair(domain, intent, reader_, *provider));
+    draft.managed_after = std::move(drafted.managed_after);
+    Append(draft.guards, std::move(drafted.guards));
+    draft.spf = std::move(drafted.record);  // the only one there is
+  }
   if (intent.dmarc_report_address) {
     DMARCATE_RETURN_IF_ERROR(DraftDmarc(domain, *provider, draft));
   }
-  if (intent.spf_from_decisions) {
+  if (intent.policy.has_value()) {
+    if (IsDelegated(domain)) {
+      return MakeReasonedError(
+          absl::StatusCode::kFailedPrecondition, "ROLLOUT_STATE",
+          fmt::format("{}: its DMARC record lies in {}; a rollout does not move it there yet",
+                      domain.name, domain.delegation_zone));
+    }
+    DMARCATE_RETURN_IF_ERROR(DraftPolicy(*intent.policy, *provider, draft));
+  }
+  if (intent.spf_from_decisions && IsDelegated(domain)) {
+    DMARCATE_RETURN_IF_ERROR(DraftDelegatedSpf(domain, *provider, draft));
+  } else if (intent.spf_from_decisions) {
     DMARCATE_RETURN_IF_ERROR(DraftSpfRecords(domain, intent.flatten, *provider, draft));
   }
 
@@ -375,6 +431,7 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   change.intent = intent;
   change.dns_provider = domain.dns_provider;
   change.provider_class = static_cast<uint8_t>(provider->provider_class());
+  change.by_hand = provider->writer() == ProviderWriter::kPerson;
   change.managed_before = domain.managed_terms;
   change.managed_after = draft.managed_after;
   change.guards = draft.guards;
@@ -383,9 +440,10 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   }
   std::ranges::move(draft.children, std::back_inserter(change.record_changes));
   if (draft.spf.has_value()) change.record_changes.push_back(*std::move(draft.spf));
+  std::ranges::move(draft.unused, std::back_inserter(change.record_changes));
   DMARCATE_ASSIGN_OR_RETURN(const std::optional<SpfMeasures> measures, MeasureBoth(change));
   if (measures.has_value()) {
-    RecordChangeRecord& spf = change.record_changes.back();  // or the child that is written last
+    RecordChangeRecord& spf = SpfChangeOf(change);
     spf.lookups_before = measures->before.lookups;
     spf.lookups_after = measures->after.lookups;
     if (spf.term_changes.empty() && draft.compiled.has_value()) {
@@ -424,6 +482,7 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
                             OpenProvider(change.dns_provider));
   ChangeRecord rollback = PlanRollback(change, domain.managed_terms);
   rollback.provider_class = static_cast<uint8_t>(provider->provider_class());
+  rollback.by_hand = provider->writer() == ProviderWriter::kPerson;
   std::vector<RecordChangeRecord> records;
   records.swap(rollback.record_changes);
   for (RecordChangeRecord& record : records) {
@@ -441,9 +500,19 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
     }
     // A host may cut strings its own way; a prerequisite wants them as they are kept.
     record.before = ToPresentations(live.image.records);
+    if (!record.alias.name.empty()) {
+      DMARCATE_ASSIGN_OR_RETURN(const DomainName alias, StoredName(record.alias.name));
+      DMARCATE_ASSIGN_OR_RETURN(const AuthoritativeAnswer servers,
+                                reader_.ReadOwn(RoleOf(owner), alias));
+      const DelegationSight sight =
+          JudgeDelegation(RoleOf(owner), alias, owner, servers, live.servers);
+      Append(rollback.guards, sight.guards);
+      record.alias = AliasOf(sight);
+    }
     Append(rollback.guards, GuardZone(live.image, live.servers));
     rollback.record_changes.push_back(std::move(record));
   }
+  DMARCATE_RETURN_IF_ERROR(CheckLedTo(rollback, *provider));
   DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, Judge(rollback));
   Append(rollback.guards, std::move(judged));
   DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> warned,
@@ -504,11 +573,15 @@ absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& doma
           Difference(record, record.before, found));
     }
     Append(guards, GuardZone(live.image, live.servers));
-    if (change.intent.rollback_of.empty() && record.owner_name == domain.name &&
-        domain.managed_terms == change.managed_before) {
+    DMARCATE_RETURN_IF_ERROR(CheckDelegation(record, domain));
+    const bool holds_terms = record.owner_name == domain.name || record.alias.name == domain.name;
+    // A repair does not follow from decisions.
+    if (change.intent.rollback_of.empty() && change.intent.repair == RepairKind::kNone &&
+        holds_terms && domain.managed_terms == change.managed_before) {
       DMARCATE_RETURN_IF_ERROR(CheckDecisions(change, domain, TextsOf(live.image.records)));
     }
   }
+  DMARCATE_RETURN_IF_ERROR(CheckUnused(change, provider));
   if (has_terms && domain.managed_terms != change.managed_before) {
     return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
                              "another change has changed which terms are managed; plan again",

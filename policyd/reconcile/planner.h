@@ -4,6 +4,8 @@
 #ifndef DMARCATE_POLICYD_RECONCILE_PLANNER_H_
 #define DMARCATE_POLICYD_RECONCILE_PLANNER_H_
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,11 +17,21 @@
 
 #include "lib/mailauth/domain_name.h"
 #include "policyd/plan/change_plan.h"
+#include "policyd/plan/delegation.h"
 #include "policyd/plan/dmarc_plan.h"
+#include "policyd/plan/spf_children.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/live_reader.h"
 
 namespace dmarcate {
+
+// Where a record of a domain in delegated mode stands, and what leads there.
+struct Delegated {
+  LiveRrSet live;  // at the target, in the operator's zone; not read if a guard of `sight` refuses
+  DelegationSight sight;
+};
+bool IsDelegated(const DomainRecord& domain);
+AliasRecord AliasOf(const DelegationSight& sight);
 
 // Thread-safe.
 class Planner {
@@ -46,7 +58,7 @@ class Planner {
   //   kAborted STALE_PLAN, kFailedPrecondition GUARD_REFUSED, or a read's error
   absl::Status Check(const ChangeRecord& change, const DomainRecord& domain,
                      DnsProvider& provider) const;
-  // Only the guards that need no zone: for what is left to write after a restart.
+  // Only the guards, over live data: for what is left to write after a restart.
   absl::StatusOr<std::vector<GuardRecord>> Judge(const ChangeRecord& change) const;
 
  private:
@@ -55,7 +67,27 @@ class Planner {
                               const std::vector<std::string>& live) const;
   absl::Status DraftSpfRecords(const DomainRecord& domain, FlattenMode flatten,
                                DnsProvider& provider, Draft& draft) const;
+  // Child records that nothing leads to, if no cache can lead to them any more.
+  absl::Status DraftSpfCleanup(const DomainRecord& domain, uint32_t ttl_seconds,
+                               std::vector<SpfChild> children,
+                               const std::map<DomainName, LiveRrSet>& images, Draft& draft) const;
+  // That child records which the change takes away are not led to, by caches neither.
+  absl::Status CheckUnused(const ChangeRecord& change, DnsProvider& provider) const;
+  // That the child records are there to which the record leads that `rollback` brings back.
+  absl::Status CheckLedTo(const ChangeRecord& rollback, DnsProvider& provider) const;
+  // The domain's record of that role in the operator's zone (delegated_planner.cc).
+  absl::StatusOr<Delegated> ReadDelegated(const DomainRecord& domain, RecordRole role,
+                                          DnsProvider& provider) const;
+  // Whether the domain's own zone leads to the record as it did when the plan was made.
+  //   kAborted STALE_PLAN, kFailedPrecondition GUARD_REFUSED
+  absl::Status CheckDelegation(const RecordChangeRecord& record, const DomainRecord& domain) const;
+  // What the domain's SPF record takes with what it leads to, before and after.
+  absl::StatusOr<std::optional<SpfMeasures>> MeasureDelegated(
+      const RecordChangeRecord& record) const;
+  absl::Status DraftDelegatedSpf(const DomainRecord& domain, DnsProvider& provider,
+                                 Draft& draft) const;
   absl::Status DraftDmarc(const DomainRecord& domain, DnsProvider& provider, Draft& draft) const;
+  absl::Status DraftPolicy(const PolicyMove& move, DnsProvider& provider, Draft& draft) const;
   absl::StatusOr<ReportHostFacts> GatherReportHost(const DomainRecord& domain,
                                                    DnsProvider& provider, Draft& draft) const;
   // Over one set of answers, from what the change writes and the book alone.

@@ -16,23 +16,13 @@ namespace {
 // Marks in the details of steps: what goes back is told from what goes forward.
 constexpr std::string_view kForward = "";
 constexpr std::string_view kBack = " (back)";
+constexpr std::string_view kChildren = "children";  // of step::kVerifying, before the record
 
 std::string Detail(const Transition& transition, std::string_view mark) {
   return fmt::format("{}{}", transition.owner.text(), mark);
 }
 
 bool IsRollback(const ChangeRecord& change) { return !change.intent.rollback_of.empty(); }
-
-// Terms that may be in the record by our hand, whatever became of the write. One that is not there
-// is dropped by the next plan; one that is there and not known as ours could never be removed.
-std::vector<ManagedTerm> Union(const std::vector<ManagedTerm>& a,
-                               const std::vector<ManagedTerm>& b) {
-  std::vector<ManagedTerm> all = a;
-  for (const ManagedTerm& term : b) {
-    if (std::ranges::find(all, term) == all.end()) all.push_back(term);
-  }
-  return all;
-}
 
 bool HasSpf(const std::vector<Transition>& transitions) {
   return std::ranges::any_of(transitions, [](const Transition& transition) {
@@ -96,6 +86,7 @@ absl::Status Transaction::Resume() {
   }
   switch (change().state) {
     case ChangeState::kApplying: {
+      if (IsByHand()) return AwaitPerson();
       DMARCATE_ASSIGN_OR_RETURN(const bool go_on, Survey());
       return go_on ? Forward() : absl::OkStatus();
     }
@@ -179,9 +170,16 @@ absl::StatusOr<bool> Transaction::Survey() {
   return false;
 }
 
+bool Transaction::IsByHand() const { return provider_->writer() == ProviderWriter::kPerson; }
+
 absl::Status Transaction::Forward() {
+  if (IsByHand()) return AwaitPerson();
   for (const Transition& transition : transitions_) {
     if (HoldsNew(transition)) continue;
+    if (IsMainSpf(transition)) {
+      DMARCATE_ASSIGN_OR_RETURN(const bool shown, ShowChildren());
+      if (!shown) return absl::OkStatus();
+    }
     switch (WriteOne(transition, kForward)) {
       case Written::kYes:
         break;
@@ -197,6 +195,31 @@ absl::Status Transaction::Forward() {
   journal_.Step(step::kVerifying, "");
   DMARCATE_RETURN_IF_ERROR(journal_.Save());
   return Verify();
+}
+
+absl::StatusOr<bool> Transaction::ShowChildren() {
+  std::vector<Transition> children;
+  for (size_t i = 0; i < transitions_.size(); ++i) {
+    if (BringsSpfChild(change(), change().record_changes[i])) children.push_back(transitions_[i]);
+  }
+  if (children.empty()) return true;
+  const auto [result, may_converge] = Prove(children, kChildren);
+  std::string reason = "VERIFY_TIMEOUT";
+  switch (result.outcome) {
+    case Verification::Outcome::kVerified:
+      return true;
+    case Verification::Outcome::kTimeout:
+      if (may_converge) return false;  // Resume() looks again
+      break;
+    case Verification::Outcome::kConflict:
+      reason = "VERIFY_CONFLICT";
+      break;
+    case Verification::Outcome::kStopped:
+      return MakeError(absl::StatusCode::kUnavailable, result.message);
+  }
+  // Nothing leads to them yet, so they go as they came.
+  DMARCATE_RETURN_IF_ERROR(TurnBack(reason, result.message));
+  return false;
 }
 
 Transaction::Written Transaction::WriteOne(const Transition& transition, std::string_view mark) {
@@ -342,8 +365,11 @@ absl::Status Transaction::Verify() {
   }
   DMARCATE_ASSIGN_OR_RETURN(const std::string broken, JudgeLiveAgainAndAgain());
   if (!broken.empty()) {
-    // Going back from going back would only swap one evil for another.
-    if (IsRollback(change())) return NeedAttention(reason_, broken);
+    // Going back from going back, or to what was broken before, would only swap one evil for
+    // another.
+    if (IsRollback(change()) || change().intent.repair != RepairKind::kNone) {
+      return NeedAttention(reason_, broken);
+    }
     return TurnBack(reason_, broken);
   }
   return Succeed();
@@ -365,18 +391,36 @@ absl::StatusOr<std::string> Transaction::JudgeLiveAgainAndAgain() {
   }
 }
 
+// The SPF record of `domain`, as it is, with `text` at the name that it includes.
+SpfMeasure Transaction::MeasureThrough(const DomainName& domain, const DomainName& target,
+                                       const std::string& text,
+                                       const absl::StatusOr<DnsAnswer>& seen) const {
+  SpfMeasure nothing;
+  nothing.complete = false;  // proves nothing against the record
+  if (!seen.ok()) return nothing;
+  const std::vector<std::string> texts = TextsOf(seen->txt);
+  const SpfSelection selection = SelectSpf(texts);
+  if (selection.outcome != SpfSelection::Outcome::kOne) return nothing;
+  return reader_.Measure(domain, texts[selection.indexes.front()], {{target, text}});
+}
+
 std::string Transaction::JudgeLive() {
   for (const Transition& transition : transitions_) {
-    const absl::StatusOr<DnsAnswer> seen = world_.resolver.Lookup(transition.owner, RrType::kTxt);
+    // As receivers do: in delegated mode through the alias.
+    const DomainName& asked = transition.alias.value_or(transition.owner);
+    const absl::StatusOr<DnsAnswer> seen = world_.resolver.Lookup(asked, RrType::kTxt);
     if (seen.status().code() == absl::StatusCode::kDataLoss) {
       reason_ = "DNSSEC_BOGUS";
-      return fmt::format("{}: {}", transition.owner.text(), MessageOf(seen.status()));
+      return fmt::format("{}: {}", asked.text(), MessageOf(seen.status()));
     }
     if (RoleOf(transition.owner) != RecordRole::kSpf || IsRollback(change())) continue;
     const std::vector<std::string> texts = TextsOf(transition.to);
     const SpfSelection selection = SelectSpf(texts);
     if (selection.indexes.empty()) continue;
-    const SpfMeasure measure = reader_.Measure(transition.owner, texts[selection.indexes.front()]);
+    const std::string& text = texts[selection.indexes.front()];
+    const SpfMeasure measure = transition.alias.has_value()
+                                   ? MeasureThrough(*transition.alias, transition.owner, text, seen)
+                                   : reader_.Measure(transition.owner, text);
     // What could not be counted proves nothing against the record.
     if (!measure.complete && measure.lookups <= kMaxSpfLookups) continue;
     // Whether this change brought the void look-ups over IPv6 was judged before it was written.
@@ -394,7 +438,7 @@ std::string Transaction::JudgeLive() {
 absl::Status Transaction::RollBack() {
   for (auto it = transitions_.rbegin(); it != transitions_.rend(); ++it) {
     const Transition& transition = *it;
-    if (!HoldsNew(transition)) continue;  // never ours
+    if (!HoldsNew(transition) || Stays(transition)) continue;  // never ours; or led to by caches
     const Transition back = Reverse(transition);
     const absl::StatusOr<RrSet> now =
         reader_.ReadProvider(*provider_, transition.zone, transition.owner);
@@ -422,7 +466,7 @@ absl::Status Transaction::RollBack() {
   }
   std::vector<Transition> back;
   for (const Transition& transition : transitions_) {
-    if (HoldsNew(transition)) back.push_back(Reverse(transition));
+    if (HoldsNew(transition) && !Stays(transition)) back.push_back(Reverse(transition));
   }
   const auto [result, may_converge] = Prove(back, "back");
   switch (result.outcome) {
@@ -438,7 +482,25 @@ absl::Status Transaction::RollBack() {
   }
   journal_.change().state = ChangeState::kRolledBack;
   journal_.change().end_time = world_.clock.Now();
-  return journal_.Save();
+  const bool child_stays = std::ranges::any_of(transitions_, [&](const Transition& transition) {
+    return HoldsNew(transition) && Stays(transition);
+  });
+  if (!child_stays) return journal_.Save();
+  // They are ours, and for a later plan to take away.
+  return journal_.SaveWithTerms(ManagedAfterRollback(change(), change().managed_after));
+}
+
+bool Transaction::IsMainSpf(const Transition& transition) const {
+  return transition.owner.text() == change().domain;
+}
+
+bool Transaction::Stays(const Transition& transition) const {
+  for (size_t i = 0; i < transitions_.size(); ++i) {
+    if (transitions_[i].owner != transition.owner) continue;
+    return BringsSpfChild(change(), change().record_changes[i]) &&
+           journal_.HasStep(step::kWriting, change().domain);
+  }
+  return false;
 }
 
 bool Transaction::HoldsNew(const Transition& transition) const {
@@ -494,10 +556,14 @@ absl::Status Transaction::NeedAttention(std::string_view reason, std::string_vie
                                       {"reason", change().error_reason},
                                       {"message", change().error_message}});
   if (!HasSpf(transitions_)) return journal_.Save();
-  return journal_.SaveWithTerms(Union(change().managed_before, change().managed_after));
+  return journal_.SaveWithTerms(UniteTerms(change().managed_before, change().managed_after));
 }
 
 absl::Status Transaction::TurnBack(std::string_view reason, std::string_view message) {
+  if (IsByHand()) {  // whoever set the records has to set them back, and is told to
+    return NeedAttention(reason,
+                         fmt::format("{}; changes rollback shows what was there before", message));
+  }
   SetError(reason, message);
   journal_.change().state = ChangeState::kRollingBack;
   LogWarn("change_rolling_back", {{"domain", change().domain},

@@ -69,8 +69,14 @@ class Transaction {
   // In memory: the number under which this engine writes from now on.
   void TakeLease();
   absl::Status Forward();
-  // `direction`: "" or "back".
+  // In the place of writing, where a person does that (manual_wait.cc). Stays kApplying, and is OK,
+  // as long as the records are not there.
+  absl::Status AwaitPerson();
+  // `direction`: "", "back", or "children" for those of the SPF record alone.
   Proof Prove(const std::vector<Transition>& transitions, std::string_view direction);
+  // Before the record that leads to them: whether all servers show the new child records. False:
+  // not yet, or the change goes back; there is nothing else to do now.
+  absl::StatusOr<bool> ShowChildren();
   absl::Status Verify();
   absl::Status RollBack();
 
@@ -82,6 +88,8 @@ class Transaction {
   // Empty, or why receivers fail on what is live, in every look over options.verdict_period.
   //   kUnavailable  policyd is stopping
   absl::StatusOr<std::string> JudgeLiveAgainAndAgain();
+  SpfMeasure MeasureThrough(const DomainName& domain, const DomainName& target,
+                            const std::string& text, const absl::StatusOr<DnsAnswer>& seen) const;
   // One look: empty, or why receivers fail on what is live now.
   std::string JudgeLive();
 
@@ -90,8 +98,12 @@ class Transaction {
   absl::Status NeedAttention(std::string_view reason, std::string_view message);
   absl::Status TurnBack(std::string_view reason, std::string_view message);
   absl::Status MarkOriginal();
+  bool IsByHand() const;
   bool HoldsNew(const Transition& transition) const;  // this change wrote it
   bool AnyHoldsNew() const;
+  bool IsMainSpf(const Transition& transition) const;  // the record that child records belong to
+  // A child record that was created, once the record that leads to it may have been seen.
+  bool Stays(const Transition& transition) const;
   void SetError(std::string_view reason, std::string_view message);
 
   const ChangeWorld& world_;

@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "policyd/plan/delegation.h"
 #include "policyd/plan/txt_image.h"
 #include "policyd/plan/zone_guard.h"
 #include "policyd/provider/provider.h"
+#include "policyd/reconcile/live_reader.h"
 
 namespace dmarcate {
 namespace {
@@ -53,6 +55,42 @@ void LookAt(const Transition& transition, const AuthoritativeAnswer& answer, abs
   }
 }
 
+// The same at the name that receivers ask for. A domain's own zone that leads elsewhere meanwhile
+// is nothing that this change has written: no conflict, but not there either.
+void LookAtAlias(const ChangeWorld& world, const Transition& transition, Round& round) {
+  const absl::StatusOr<AuthoritativeAnswer> answer =
+      LookupOwn(world.authoritative, RoleOf(transition.owner), *transition.alias);
+  if (!answer.ok()) {
+    if (round.missing.empty()) {
+      round.missing = fmt::format("{}: {}", transition.alias->text(), MessageOf(answer.status()));
+    }
+    return;
+  }
+  size_t leading = 0;
+  for (const ServerAnswer& server : answer->servers) {
+    VerificationRecord record;
+    record.name_server = server.name_server.text();
+    record.address = server.address;
+    record.owner_name = transition.alias->text();
+    record.time = world.clock.Now();
+    record.verified = LeadsTo(RoleOf(transition.owner), server, transition.owner);
+    if (record.verified) {
+      ++leading;
+      ++round.verified;
+    } else {
+      record.detail = DescribeAnswer(server);
+      if (server.answer.ok() && round.missing.empty()) {
+        round.missing = fmt::format("{} at {} does not lead to {}: {}", transition.alias->text(),
+                                    DescribeServer(server), transition.owner.text(), record.detail);
+      }
+    }
+    round.records.push_back(std::move(record));
+  }
+  if (leading == 0 && round.missing.empty()) {
+    round.missing = fmt::format("{}: no server answers", transition.alias->text());
+  }
+}
+
 Round LookAround(const ChangeWorld& world, const std::vector<Transition>& transitions) {
   Round round;
   for (const Transition& transition : transitions) {
@@ -63,6 +101,7 @@ Round LookAround(const ChangeWorld& world, const std::vector<Transition>& transi
     } else if (round.missing.empty()) {
       round.missing = fmt::format("{}: {}", transition.owner.text(), MessageOf(answer.status()));
     }
+    if (transition.alias.has_value()) LookAtAlias(world, transition, round);
   }
   return round;
 }
@@ -76,14 +115,17 @@ absl::StatusOr<Transition> TransitionOf(const RecordChangeRecord& record) {
     return MakeError(absl::StatusCode::kDataLoss, "stored change: a name does not parse");
   }
   Transition transition{*zone, *owner, {}, {}, record.ttl_before, record.ttl_after};
+  if (record.alias.in_place) {
+    DMARCATE_ASSIGN_OR_RETURN(transition.alias, DomainName::Parse(record.alias.name));
+  }
   DMARCATE_ASSIGN_OR_RETURN(transition.from, FromPresentations(record.before));
   DMARCATE_ASSIGN_OR_RETURN(transition.to, FromPresentations(record.after));
   return transition;
 }
 
 Transition Reverse(const Transition& transition) {
-  return {transition.zone, transition.owner,  transition.to,
-          transition.from, transition.ttl_to, transition.ttl_from};
+  return {transition.zone,   transition.owner,    transition.to,   transition.from,
+          transition.ttl_to, transition.ttl_from, transition.alias};
 }
 
 Content Compare(const Transition& transition, const std::vector<TxtRecord>& records) {

@@ -5,6 +5,7 @@
 #define DMARCATE_POLICYD_RECONCILE_VERIFIER_H_
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct Transition {
   DomainName zone, owner;
   std::vector<TxtRecord> from, to;
   uint32_t ttl_from = 0, ttl_to = 0;
+  // Delegated mode: the name in the domain's own zone that leads to `owner`, where it does.
+  std::optional<DomainName> alias = std::nullopt;
 };
 //   kDataLoss  the stored images do not parse
 absl::StatusOr<Transition> TransitionOf(const RecordChangeRecord& record);
@@ -43,7 +46,8 @@ struct Verification {
 
 // Asks all servers of each transition over TCP, again and again, until every name server shows `to`
 // (at an alias of addresses: every address that answers, and one at least) or `patience` has
-// passed; once at least. `on_progress` gets the state of every server each time more of them agree.
+// passed; once at least. Of a delegated record the servers of the alias are asked, too, whether
+// they still lead there. `on_progress` gets the state of every server each time more of them agree.
 Verification VerifyServers(
     const ChangeWorld& world, const ChangeEngineOptions& options,
     const std::vector<Transition>& transitions, absl::Duration patience,

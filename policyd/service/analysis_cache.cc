@@ -23,7 +23,7 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const
   {
     std::unique_lock lock(mutex_);
     for (;;) {
-      const uint64_t version = reader->version();
+      const Version version{reader->version(), network().version};
       if (const auto it = index_.find(key); it != index_.end() && it->second->version == version) {
         entries_.splice(entries_.begin(), entries_, it->second);
         return it->second->statistics;
@@ -37,8 +37,10 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const
     ++computations_;
   }
   // Read before the reports: what is committed meanwhile makes the next caller compute again.
-  const uint64_t version = reader->version();
-  absl::StatusOr<std::shared_ptr<const DomainStatistics>> result = Compute(call, *reader, key);
+  const NetworkView known = network();
+  const Version version{reader->version(), known.version};
+  absl::StatusOr<std::shared_ptr<const DomainStatistics>> result =
+      Compute(call, *reader, *known.evidence, key);
   {
     const std::lock_guard lock(mutex_);
     running_.erase(key);
@@ -48,15 +50,14 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const
   return result;
 }
 
-absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(const Call& call,
-                                                                               ReportReader& reader,
-                                                                               const Key& key) {
+absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(
+    const Call& call, ReportReader& reader, const NetworkEvidence& network, const Key& key) {
   const auto& [domain, first, last, source] = key;
   // Rows that expire meanwhile would be in both reads, or in none.
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayTotals> expired,
                               reader.ReadExpiredTotals(domain, first, last));
-    StatisticsBuilder builder(domain, DayRange{first, last}, catalogue_, source);
+    StatisticsBuilder builder(domain, DayRange{first, last}, catalogue_, source, &network);
     bool cancelled = false;
     DMARCATE_RETURN_IF_ERROR(
         reader.ForEachReport(domain, first, last, [&](const StoredReport& report) {
@@ -74,7 +75,7 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(c
   return absl::UnavailableError("reports are expiring; ask again in a minute");
 }
 
-void AnalysisCache::Keep(const Key& key, uint64_t version,
+void AnalysisCache::Keep(const Key& key, const Version& version,
                          std::shared_ptr<const DomainStatistics> statistics) {
   if (const auto it = index_.find(key); it != index_.end()) {
     bytes_ -= it->second->bytes;

@@ -1,7 +1,8 @@
 // policyd/service/analysis_cache.h
 // Statistics of a domain and range of days, computed when asked for and kept for as long as the
-// reports store holds the same. Bounded by bytes; the least recently used goes first. One
-// computation at a time for each key, kMaxComputations in all: who asks meanwhile waits.
+// reports store holds the same and the same is known about addresses. Bounded by bytes; the least
+// recently used goes first. One computation at a time for each key, kMaxComputations in all: who
+// asks meanwhile waits.
 
 #ifndef DMARCATE_POLICYD_SERVICE_ANALYSIS_CACHE_H_
 #define DMARCATE_POLICYD_SERVICE_ANALYSIS_CACHE_H_
@@ -22,6 +23,7 @@
 
 #include "lib/rpc/call.h"
 #include "policyd/analysis/statistics.h"
+#include "policyd/service/network_book.h"
 #include "policyd/service/report_follower.h"
 
 namespace dmarcate {
@@ -35,9 +37,10 @@ enum class KeepResult : bool { kNo, kYes };
 // Thread-safe.
 class AnalysisCache {
  public:
+  // `network`: what is known about addresses; null: nothing, ever.
   AnalysisCache(const ReportFollower& reports, const Catalogue& catalogue,
-                size_t limit_bytes = kAnalysisCacheBytes)
-      : reports_(reports), catalogue_(catalogue), limit_bytes_(limit_bytes) {}
+                const NetworkBook* network = nullptr, size_t limit_bytes = kAnalysisCacheBytes)
+      : reports_(reports), catalogue_(catalogue), network_(network), limit_bytes_(limit_bytes) {}
 
   // `source`: the days are those of this source alone; empty: of the domain. Stops early when the
   // call is cancelled.
@@ -48,26 +51,35 @@ class AnalysisCache {
                                                               std::string_view source = {},
                                                               KeepResult keep = KeepResult::kYes);
   const Catalogue& catalogue() const { return catalogue_; }
+  // What new statistics go by. Its evidence is never null.
+  NetworkView network() const { return network_ == nullptr ? NothingKnown() : network_->Get(); }
   // How often reports have been read, and what is kept; for tests and metrics.
   uint64_t computations() const;
   size_t bytes() const;
 
  private:
   using Key = std::tuple<std::string, DayNumber, DayNumber, std::string>;
+  struct Version {
+    uint64_t reports = 0, network = 0;
+    friend bool operator==(const Version&, const Version&) = default;
+  };
   struct Entry {
     Key key;
-    uint64_t version = 0;
+    Version version;
     size_t bytes = 0;
     std::shared_ptr<const DomainStatistics> statistics;
   };
 
   absl::StatusOr<std::shared_ptr<const DomainStatistics>> Compute(const Call& call,
                                                                   ReportReader& reader,
+                                                                  const NetworkEvidence& network,
                                                                   const Key& key);
-  void Keep(const Key& key, uint64_t version, std::shared_ptr<const DomainStatistics> statistics);
+  void Keep(const Key& key, const Version& version,
+            std::shared_ptr<const DomainStatistics> statistics);
 
   const ReportFollower& reports_;
   const Catalogue& catalogue_;
+  const NetworkBook* const network_;
   const size_t limit_bytes_;
 
   mutable std::mutex mutex_;  // guards what follows

@@ -13,6 +13,7 @@
 #include "lib/rpc/unary.h"
 #include "policyd/analysis/advice.h"
 #include "policyd/plan/export/plan_export.h"
+#include "policyd/plan/spf_compile.h"
 #include "policyd/reconcile/reason.h"
 #include "policyd/service/change_view.h"
 #include "policyd/service/convert.h"
@@ -153,17 +154,12 @@ std::vector<SpfNotNeeded> ChangeServiceImpl::NotNeeded(const Call& call,
 absl::Status ChangeServiceImpl::Create(const Call& call, const v1::CreateChangeRequest& in,
                                        v1::CreateChangeResponse* out) {
   DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
-  if (!in.intent().rollback_of().empty()) {
-    return FieldError("intent.rollback_of", "a rollback is made by RollbackChange");
+  if (in.intent().has_policy()) {
+    return FieldError("intent.policy", "a policy is moved by a rollout (RolloutService)");
   }
-  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  if (in.intent().flatten() != v1::Intent::FLATTEN_UNSPECIFIED &&
-      in.intent().flatten() != v1::Intent::FLATTEN_NEVER) {
-    return FieldError("intent.flatten", "only FLATTEN_NEVER is offered yet");
-  }
-  const ChangeIntent intent{.spf_from_decisions = in.intent().spf_from_decisions(),
-                            .dmarc_report_address = in.intent().dmarc_report_address(),
-                            .flatten = FlattenMode::kNever};
+  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord managed, FindDomain(parts_.policies, domain));
+  DMARCATE_ASSIGN_OR_RETURN(const ChangeIntent intent,
+                            ReadIntent(in.intent(), FlattenAsNow(managed.managed_terms)));
   DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record,
                             engine_.Plan(domain, intent, call.principal().name,
                                          ModeOf(in.validate_only()), NotNeeded(call, domain)));
@@ -246,6 +242,12 @@ absl::Status ChangeServiceImpl::Apply(const Call& call, const v1::ApplyChangeReq
       absl::Seconds(in.delay().seconds()) + absl::Nanoseconds(in.delay().nanos());
   if (delay < absl::ZeroDuration() || delay > kMaxDelay) {
     return FieldError("delay", "wants 0 to 7 days");
+  }
+  const absl::StatusOr<ChangeRecord> planned = parts_.policies.GetChange(child.domain, child.id);
+  if (planned.ok() && planned->intent.policy.has_value() && planned->intent.rollback_of.empty()) {
+    return ReasonError(Reason::kChangeState,
+                       "this change moves a policy: its rollout applies it, with its gates",
+                       {{"change", in.name()}});
   }
   const ApplyRequest request{.domain = child.domain,
                              .id = child.id,

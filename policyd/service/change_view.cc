@@ -3,7 +3,9 @@
 #include <string>
 
 #include "lib/base/text.h"
+#include "policyd/plan/manual_sheet.h"
 #include "policyd/service/convert.h"
+#include "policyd/service/handler.h"
 #include "policyd/service/names.h"
 #include "policyd/service/spf_preview.h"
 
@@ -27,6 +29,8 @@ void Fill(const RecordChangeRecord& change, v1::RecordChange* out) {
   for (const std::string& text : change.untouched) out->add_untouched(ToValidUtf8(text));
   out->set_lookups_before(change.lookups_before);
   out->set_lookups_after(change.lookups_after);
+  out->set_alias(change.alias.name);
+  out->set_alias_in_place(change.alias.in_place);
 }
 
 void SetTime(absl::Time time, google::protobuf::Timestamp* (*mutable_field)(v1::Change*),
@@ -36,7 +40,76 @@ void SetTime(absl::Time time, google::protobuf::Timestamp* (*mutable_field)(v1::
   }
 }
 
+void FillEdits(const ChangeRecord& record, v1::Change* out) {
+  const absl::StatusOr<std::vector<ManualEdit>> edits = ManualEditsOf(record);
+  if (!edits.ok()) return;  // the change as a whole does not parse: applying it says so
+  for (const ManualEdit& edit : *edits) {
+    v1::ManualEdit* message = out->add_manual_edits();
+    message->set_action(static_cast<v1::ManualEdit::Action>(edit.action));  // numbered alike
+    message->set_zone(edit.zone);
+    message->set_owner_name(edit.owner);
+    message->set_host(edit.host);
+    message->set_type("TXT");
+    message->set_ttl_seconds(edit.ttl_seconds);
+    message->set_value(edit.value);
+    message->set_old_value(edit.old_value);
+    message->set_zone_line(edit.zone_line);
+  }
+}
+static_assert(static_cast<int>(ManualEdit::Action::kRemove) == v1::ManualEdit::ACTION_REMOVE);
+
 }  // namespace
+
+v1::Intent ToMessage(const ChangeIntent& intent, std::string_view domain) {
+  v1::Intent out;
+  out.set_spf_from_decisions(intent.spf_from_decisions);
+  out.set_dmarc_report_address(intent.dmarc_report_address);
+  out.set_flatten(static_cast<v1::Intent::Flatten>(intent.flatten));  // numbered alike
+  out.set_repair(static_cast<v1::Intent::Repair>(intent.repair));     // numbered alike
+  out.set_repair_keep(ToValidUtf8(intent.repair_keep));
+  if (intent.policy.has_value()) {
+    v1::PolicyMove* move = out.mutable_policy();
+    move->set_scope(std::string(ToString(intent.policy->scope)));
+    move->set_stage(std::string(ToString(intent.policy->to)));
+    move->set_rollout(DomainChildResource(domain, kRollouts, intent.policy->rollout_id));
+  }
+  if (!intent.rollback_of.empty()) {
+    out.set_rollback_of(DomainChildResource(domain, kChanges, intent.rollback_of));
+  }
+  return out;
+}
+
+absl::StatusOr<ChangeIntent> ReadIntent(const v1::Intent& intent, FlattenMode as_now) {
+  if (!intent.rollback_of().empty()) {
+    return FieldError("intent.rollback_of", "a rollback is made by RollbackChange");
+  }
+  FlattenMode flatten = as_now;
+  switch (intent.flatten()) {
+    case v1::Intent::FLATTEN_UNSPECIFIED:
+      break;
+    case v1::Intent::FLATTEN_IF_NEEDED:
+      flatten = FlattenMode::kIfNeeded;
+      break;
+    case v1::Intent::FLATTEN_NEVER:
+      flatten = FlattenMode::kNever;
+      break;
+    default:
+      return FieldError("intent.flatten", "is neither FLATTEN_IF_NEEDED nor FLATTEN_NEVER");
+  }
+  if (!v1::Intent::Repair_IsValid(intent.repair())) {
+    return FieldError("intent.repair", "is neither SPF nor DMARC");
+  }
+  if (intent.repair() == v1::Intent::REPAIR_UNSPECIFIED) {
+    if (!intent.repair_keep().empty()) return FieldError("intent.repair_keep", "without a repair");
+  } else if (intent.spf_from_decisions() || intent.dmarc_report_address()) {
+    return FieldError("intent.repair", "no other intent goes with it");
+  }
+  return ChangeIntent{.spf_from_decisions = intent.spf_from_decisions(),
+                      .dmarc_report_address = intent.dmarc_report_address(),
+                      .flatten = flatten,
+                      .repair = static_cast<RepairKind>(intent.repair()),
+                      .repair_keep = intent.repair_keep()};
+}
 
 v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
   v1::Change out;
@@ -45,14 +118,11 @@ v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
   const bool expired = record.state == ChangeState::kPlanned && record.plan_expire_time <= now;
   out.set_state(static_cast<v1::Change::State>(  // numbered alike
       expired ? ChangeState::kExpired : record.state));
-  out.mutable_intent()->set_spf_from_decisions(record.intent.spf_from_decisions);
-  out.mutable_intent()->set_dmarc_report_address(record.intent.dmarc_report_address);
-  out.mutable_intent()->set_flatten(  // numbered alike
-      static_cast<v1::Intent::Flatten>(record.intent.flatten));
-  out.mutable_intent()->set_rollback_of(ChangeName(record, record.intent.rollback_of));
+  *out.mutable_intent() = ToMessage(record.intent, record.domain);
   for (const RecordChangeRecord& change : record.record_changes) {
     Fill(change, out.add_record_changes());
   }
+  if (record.by_hand) FillEdits(record, &out);
   out.set_plan_digest(record.plan_digest);
   for (const GuardRecord& guard : record.guards) {
     v1::GuardResult* message = out.add_guards();
@@ -101,6 +171,8 @@ v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {
   }
   return out;
 }
+static_assert(static_cast<int>(RepairKind::kSpf) == v1::Intent::REPAIR_SPF &&
+              static_cast<int>(RepairKind::kDmarc) == v1::Intent::REPAIR_DMARC);
 static_assert(static_cast<int>(ChangeState::kPlanned) == v1::Change::STATE_PLANNED &&
               static_cast<int>(ChangeState::kCancelled) == v1::Change::STATE_CANCELLED &&
               static_cast<int>(ChangeState::kSucceeded) == v1::Change::STATE_SUCCEEDED &&

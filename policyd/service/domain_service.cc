@@ -17,6 +17,7 @@
 #include "lib/mailauth/unicode_name.h"
 #include "lib/rpc/errors.h"
 #include "lib/rpc/unary.h"
+#include "policyd/plan/delegation.h"
 #include "policyd/plan/dmarc_plan.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
@@ -132,6 +133,26 @@ absl::StatusOr<std::string> ReadMailbox(const std::string& mailbox) {
   return mailbox;
 }
 
+// A zone that holds other domains' records cannot be the domain's own.
+absl::StatusOr<std::string> ReadDelegationZone(const std::string& zone, const std::string& domain) {
+  if (zone.empty()) return std::string();
+  const auto refuse = [](std::string_view why) {
+    return FieldError("domain.delegation_zone", why);
+  };
+  const absl::StatusOr<DomainName> name = DomainName::Parse(zone);
+  if (!name.ok()) return refuse(MessageOf(name.status()));
+  const absl::StatusOr<DomainName> own = DomainName::Parse(domain);
+  if (name->IsRoot()) return refuse("the root is no zone of yours");
+  if (own.ok() && name->IsAtOrBelow(*own)) {
+    return refuse(fmt::format("{} is in the domain's own zone; want a zone of yours elsewhere",
+                              name->text()));
+  }
+  if (own.ok() && !DelegatedOwner(RecordRole::kDmarc, *own, *name).ok()) {
+    return refuse("the names of the records would be too long");
+  }
+  return name->text();
+}
+
 absl::StatusOr<DomainName> DomainServiceImpl::ReadNewName(const std::string& id) const {
   if (id.empty()) return FieldRequired("domain_id");
   absl::StatusOr<DomainName> name = DomainName::Parse(id);
@@ -175,6 +196,7 @@ v1::Domain DomainServiceImpl::Show(const Call& call, const DomainRecord& record)
   }
   if (!record.dns_provider.empty()) out.set_dns_provider(ProviderResource(record.dns_provider));
   out.set_report_mailbox(record.report_mailbox);
+  out.set_delegation_zone(record.delegation_zone);
   if (const auto* current = CurrentReportAddress(record)) out.set_report_address(current->address);
   for (const ReportAddressRecord& address : std::views::reverse(record.report_addresses)) {
     v1::ReportAddress* to = out.add_report_addresses();
@@ -259,6 +281,8 @@ absl::Status DomainServiceImpl::Create(const Call& call, const v1::CreateDomainR
   record.create_time = record.update_time = parts_.clock.Now();
   DMARCATE_ASSIGN_OR_RETURN(record.dns_provider, ReadProvider(in.domain().dns_provider()));
   DMARCATE_ASSIGN_OR_RETURN(record.report_mailbox, ReadMailbox(in.domain().report_mailbox()));
+  DMARCATE_ASSIGN_OR_RETURN(record.delegation_zone,
+                            ReadDelegationZone(in.domain().delegation_zone(), record.name));
 
   absl::Status known = parts_.policies.GetDomain(record.name).status();
   const auto exists = [&record] {
@@ -291,7 +315,8 @@ absl::Status DomainServiceImpl::Update(const Call& call, const v1::UpdateDomainR
                             ParseDomainResource(in.domain().name(), "domain.name"));
   if (in.update_mask().paths().empty()) {
     return ReasonError(Reason::kUpdateMaskRequired,
-                       "update_mask: required; name \"dns_provider\" or \"report_mailbox\"",
+                       "update_mask: required; name \"dns_provider\", \"report_mailbox\" or "
+                       "\"delegation_zone\"",
                        {{"field", "update_mask"}});
   }
   DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, FindAtEtag(domain, in.domain().etag()));
@@ -304,8 +329,11 @@ absl::Status DomainServiceImpl::Update(const Call& call, const v1::UpdateDomainR
       DMARCATE_ASSIGN_OR_RETURN(record.dns_provider, ReadProvider(in.domain().dns_provider()));
     } else if (path == "report_mailbox") {
       DMARCATE_ASSIGN_OR_RETURN(record.report_mailbox, ReadMailbox(in.domain().report_mailbox()));
+    } else if (path == "delegation_zone") {
+      DMARCATE_ASSIGN_OR_RETURN(record.delegation_zone,
+                                ReadDelegationZone(in.domain().delegation_zone(), record.name));
     } else if (std::ranges::find(kOutputOnly, path) == kOutputOnly.end()) {
-      const std::string near = Nearest(path, {"dns_provider", "report_mailbox"});
+      const std::string near = Nearest(path, {"dns_provider", "report_mailbox", "delegation_zone"});
       return ReasonError(Reason::kUpdateMaskInvalid,
                          fmt::format("update_mask: there is no \"{}\"{}", EscapeForTerminal(path),
                                      near.empty() ? "" : fmt::format("; \"{}\"?", near)),

@@ -56,6 +56,15 @@ absl::Status InsightBook::Fold(const std::string& domain, const InsightLook& loo
                                InsightSync::kLater);
 }
 
+absl::StatusOr<std::set<std::string>> InsightBook::OpenIds(const std::string& domain) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<InsightRecord> stored, store_.ListInsights(domain));
+  std::set<std::string> out;
+  for (const InsightRecord& record : stored) {
+    if (record.state != InsightState::kResolved) out.insert(record.id);
+  }
+  return out;
+}
+
 absl::StatusOr<std::optional<InsightLookRecord>> InsightBook::LastLook(const std::string& domain) {
   auto look = store_.GetInsightLook(domain);
   const std::lock_guard lock(unreadable_mutex_);

@@ -39,6 +39,8 @@ class InsightBook {
 
   // Errors are the store's. A stored look that does not decode is written anew.
   absl::Status Fold(const std::string& domain, const InsightLook& look);
+  // Ids of those that are there and not RESOLVED.
+  absl::StatusOr<std::set<std::string>> OpenIds(const std::string& domain);
   // The last look; nothing: nobody has looked. kDataLoss: it does not decode, which is logged once
   // until it does again. Other errors are the store's.
   absl::StatusOr<std::optional<InsightLookRecord>> LastLook(const std::string& domain);

@@ -64,10 +64,27 @@ absl::StatusOr<std::string> ParseProviderResource(std::string_view name, std::st
   return std::string(parts[1]);
 }
 
+absl::StatusOr<std::string> ParseFleetResource(std::string_view name, std::string_view field) {
+  const auto parts = Split(name, '/');
+  if (parts.size() != 2 || parts[0] != "fleetChanges" || !IsId(parts[1])) {
+    return Malformed(name, field, "fleetChanges/{fleet_change}");
+  }
+  return std::string(parts[1]);
+}
+
 absl::StatusOr<std::string> ParseReporterResource(std::string_view name, std::string_view field) {
   const auto parts = Split(name, '/');
   if (parts.size() != 2 || parts[0] != "reporters" || !IsId(parts[1])) {
     return Malformed(name, field, "reporters/{reporter}");
+  }
+  return std::string(parts[1]);
+}
+
+absl::StatusOr<std::string> ParseAlertChannelResource(std::string_view name,
+                                                      std::string_view field) {
+  const auto parts = Split(name, '/');
+  if (parts.size() != 2 || parts[0] != "alertChannels" || !IsChosenId(parts[1])) {
+    return Malformed(name, field, "alertChannels/{channel}");
   }
   return std::string(parts[1]);
 }
@@ -81,7 +98,13 @@ std::string DomainChildResource(std::string_view domain, std::string_view collec
 
 std::string ProviderResource(std::string_view id) { return fmt::format("dnsProviders/{}", id); }
 
+std::string FleetResource(std::string_view id) { return fmt::format("fleetChanges/{}", id); }
+
 std::string ReporterResource(std::string_view id) { return fmt::format("reporters/{}", id); }
+
+std::string AlertChannelResource(std::string_view id) {
+  return fmt::format("alertChannels/{}", id);
+}
 
 bool IsChosenId(std::string_view id) {
   return !id.empty() && id.size() <= 63 && !id.starts_with('-') && !id.ends_with('-') &&

@@ -26,17 +26,25 @@ absl::StatusOr<DomainChild> ParseDomainChild(std::string_view name, std::string_
                                              std::string_view field);
 // "dnsProviders/{provider}"
 absl::StatusOr<std::string> ParseProviderResource(std::string_view name, std::string_view field);
+// "fleetChanges/{fleet_change}"
+absl::StatusOr<std::string> ParseFleetResource(std::string_view name, std::string_view field);
 // "reporters/{reporter}"
 absl::StatusOr<std::string> ParseReporterResource(std::string_view name, std::string_view field);
+// "alertChannels/{channel}"
+absl::StatusOr<std::string> ParseAlertChannelResource(std::string_view name,
+                                                      std::string_view field);
 
 std::string DomainResource(std::string_view domain);
 std::string DomainChildResource(std::string_view domain, std::string_view collection,
                                 std::string_view id);
 std::string ProviderResource(std::string_view id);
+std::string FleetResource(std::string_view id);
 std::string ReporterResource(std::string_view id);
+std::string AlertChannelResource(std::string_view id);
 
 inline constexpr std::string_view kSources = "sources";
 inline constexpr std::string_view kChanges = "changes";
+inline constexpr std::string_view kRollouts = "rollouts";
 inline constexpr std::string_view kAggregateReports = "aggregateReports";
 inline constexpr std::string_view kTlsReports = "tlsReports";
 inline constexpr std::string_view kFailureReports = "failureReports";

@@ -136,7 +136,9 @@ absl::Status PolicySimulation::Run(const Call& call, const v1::SimulatePolicyReq
   if (!lock.owns_lock() || call.cancelled()) return Cancelled();
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayTotals> expired,
                             reader->ReadExpiredTotals(domain, range.first, range.last));
-  WhatIfBuilder builder(domain, range, parts_.analysis.catalogue(), suffixes_, what_if);
+  const NetworkView network = parts_.analysis.network();
+  WhatIfBuilder builder(domain, range, parts_.analysis.catalogue(), suffixes_, what_if,
+                        network.evidence.get());
   DMARCATE_RETURN_IF_ERROR(
       reader->ForEachReport(domain, range.first, range.last, [&](const StoredReport& report) {
         if (!call.cancelled()) builder.Add(report);

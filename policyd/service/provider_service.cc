@@ -34,6 +34,22 @@ absl::Status ReadPowerDns(const v1::PowerDnsConfig& config, DnsProviderRecord* r
   return absl::OkStatus();
 }
 
+absl::Status ReadZones(const google::protobuf::RepeatedPtrField<std::string>& zones,
+                       std::string_view field, DnsProviderRecord* record) {
+  if (zones.size() > kMaxZones) {
+    return FieldError(field, fmt::format("{} zones, limit {}", zones.size(), kMaxZones));
+  }
+  for (const std::string& text : zones) {
+    const auto zone = DomainName::Parse(text);
+    if (!zone.ok() || zone->IsRoot()) {
+      return FieldError(field,
+                        zone.ok() ? "the root is no zone of yours" : MessageOf(zone.status()));
+    }
+    record->zones.push_back(zone->text());
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadRfc2136(const v1::Rfc2136Config& config, DnsProviderRecord* record) {
   record->type = "rfc2136";
   record->settings["server"] = config.server();
@@ -43,19 +59,7 @@ absl::Status ReadRfc2136(const v1::Rfc2136Config& config, DnsProviderRecord* rec
   if (config.server().empty()) return FieldRequired("dns_provider.rfc2136.server");
   if (config.key_name().empty()) return FieldRequired("dns_provider.rfc2136.key_name");
   if (config.zones().empty()) return FieldRequired("dns_provider.rfc2136.zones");
-  if (config.zones_size() > kMaxZones) {
-    return FieldError("dns_provider.rfc2136.zones",
-                      fmt::format("{} zones, limit {}", config.zones_size(), kMaxZones));
-  }
-  for (const std::string& text : config.zones()) {
-    const auto zone = DomainName::Parse(text);
-    if (!zone.ok() || zone->IsRoot()) {
-      return FieldError("dns_provider.rfc2136.zones",
-                        zone.ok() ? "the root is no zone of yours" : MessageOf(zone.status()));
-    }
-    record->zones.push_back(zone->text());
-  }
-  return absl::OkStatus();
+  return ReadZones(config.zones(), "dns_provider.rfc2136.zones", record);
 }
 
 absl::Status ReadHosted(const v1::HostedConfig& config, DnsProviderRecord* record) {
@@ -74,7 +78,25 @@ absl::Status ReadHosted(const v1::HostedConfig& config, DnsProviderRecord* recor
   return absl::OkStatus();
 }
 
-absl::Status ReadConfig(const v1::DnsProvider& in, DnsProviderRecord* record) {
+absl::Status ReadExec(const v1::ExecConfig& config, DnsProviderRecord* record) {
+  record->type = "exec";
+  record->settings["program"] = config.program();
+  record->secret_name = config.secret();
+  if (config.program().empty()) return FieldRequired("dns_provider.exec.program");
+  if (config.provider_class() != v1::PROVIDER_CLASS_UNSPECIFIED) {
+    record->settings["class"] =
+        std::string(ToString(static_cast<ProviderClass>(config.provider_class())));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadManual(const v1::ManualConfig& config, DnsProviderRecord* record) {
+  record->type = "manual";
+  return ReadZones(config.zones(), "dns_provider.manual.zones", record);
+}
+
+absl::Status ReadConfig(const v1::DnsProvider& in, const ProviderFactory& providers,
+                        DnsProviderRecord* record) {
   switch (in.config_case()) {
     case v1::DnsProvider::kPowerdns:
       DMARCATE_RETURN_IF_ERROR(ReadPowerDns(in.powerdns(), record));
@@ -85,6 +107,12 @@ absl::Status ReadConfig(const v1::DnsProvider& in, DnsProviderRecord* record) {
     case v1::DnsProvider::kHosted:
       DMARCATE_RETURN_IF_ERROR(ReadHosted(in.hosted(), record));
       break;
+    case v1::DnsProvider::kExec:
+      DMARCATE_RETURN_IF_ERROR(ReadExec(in.exec(), record));
+      break;
+    case v1::DnsProvider::kManual:
+      DMARCATE_RETURN_IF_ERROR(ReadManual(in.manual(), record));
+      break;
     case v1::DnsProvider::CONFIG_NOT_SET:
       return FieldRequired("dns_provider.config");
   }
@@ -93,16 +121,21 @@ absl::Status ReadConfig(const v1::DnsProvider& in, DnsProviderRecord* record) {
       return FieldError(key, fmt::format("{} octets, limit {}", value.size(), kMaxSettingOctets));
     }
   }
-  if (record->secret_name.empty()) return FieldRequired("secret");
+  if (record->secret_name.empty() && SecretNeedOf(record->type) == SecretNeed::kRequired) {
+    return FieldRequired("secret");
+  }
   // What somebody puts there may be the secret itself: the value is never repeated.
-  if (!ValidateSecretName(record->secret_name).ok()) {
+  if (!record->secret_name.empty() && !ValidateSecretName(record->secret_name).ok()) {
     return ReasonError(Reason::kCredentialMalformed,
-                       "secret: want the name of a file in the secrets directory (letters, digits, "
-                       "'.', '_' and '-'), not the secret itself",
+                       "secret: want the name of a secret of policyd's (letters, digits, '.', '_' "
+                       "and '-'), not the secret itself",
                        {{"field", "secret"}});
   }
-  const absl::Status valid = ValidateProvider(*record);
+  const absl::Status valid = providers.Validate(*record);
   if (valid.ok()) return valid;
+  if (valid.code() == absl::StatusCode::kPermissionDenied) {
+    return ReasonError(Reason::kProviderCredential, MessageOf(valid), {{"field", "secret"}});
+  }
   return FieldError("dns_provider", MessageOf(valid));
 }
 
@@ -116,7 +149,7 @@ v1::DnsProvider Show(const DnsProviderRecord& record) {
   out.set_name(ProviderResource(record.id));
   out.set_etag(MakeEtag(record.revision));
   *out.mutable_create_time() = ToTimestamp(record.create_time);
-  if (const auto provider_class = ProviderClassOf(record.type); provider_class.ok()) {
+  if (const auto provider_class = ProviderClassOf(record); provider_class.ok()) {
     out.set_provider_class(static_cast<v1::ProviderClass>(*provider_class));  // numbered alike
   }
   if (record.type == "powerdns") {
@@ -129,6 +162,13 @@ v1::DnsProvider Show(const DnsProviderRecord& record) {
     out.mutable_rfc2136()->set_algorithm(Setting(record, "algorithm"));
     out.mutable_rfc2136()->set_secret(record.secret_name);
     for (const std::string& zone : record.zones) out.mutable_rfc2136()->add_zones(zone);
+  } else if (record.type == "exec") {
+    out.mutable_exec()->set_program(Setting(record, "program"));
+    out.mutable_exec()->set_provider_class(out.provider_class());
+    out.mutable_exec()->set_secret(record.secret_name);
+  } else if (record.type == "manual") {
+    out.mutable_manual();
+    for (const std::string& zone : record.zones) out.mutable_manual()->add_zones(zone);
   } else {
     out.mutable_hosted()->set_type(record.type);
     for (const auto& [key, value] : record.settings) {
@@ -242,7 +282,7 @@ absl::Status ProviderServiceImpl::Create(const Call& call, const v1::CreateDnsPr
   DnsProviderRecord record;
   record.id = in.dns_provider_id();
   record.create_time = parts_.clock.Now();
-  DMARCATE_RETURN_IF_ERROR(ReadConfig(in.dns_provider(), &record));
+  DMARCATE_RETURN_IF_ERROR(ReadConfig(in.dns_provider(), providers_, &record));
   const auto exists = [&record] {
     return ReasonError(Reason::kResourceExists,
                        fmt::format("{} is there already", ProviderResource(record.id)),
@@ -268,8 +308,10 @@ absl::Status ProviderServiceImpl::Test(const v1::TestDnsProviderRequest& in,
                                        StreamWriter<v1::TestDnsProviderResponse>& writer) {
   DMARCATE_ASSIGN_OR_RETURN(const DnsProviderRecord record, Find(in.name()));
   v1::TestDnsProviderResponse response;
-  response.set_progress(fmt::format("reading the secret {}", record.secret_name));
-  if (!writer.Write(response)) return absl::OkStatus();
+  if (!record.secret_name.empty()) {
+    response.set_progress(fmt::format("reading the secret {}", record.secret_name));
+    if (!writer.Write(response)) return absl::OkStatus();
+  }
   const absl::StatusOr<std::shared_ptr<DnsProvider>> provider = providers_.Open(record);
   if (!provider.ok()) {
     // A result, not a failure of the call: it says what to do.

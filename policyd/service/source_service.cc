@@ -1,6 +1,7 @@
 #include "policyd/service/source_service.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "lib/rpc/unary.h"
 #include "policyd/analysis/advice.h"
 #include "policyd/analysis/health.h"
+#include "policyd/analysis/network_claims.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
 #include "policyd/service/place.h"
@@ -29,8 +31,8 @@ constexpr int kMaxSourceChanges = 1000;
 
 class SourceServiceImpl final : public v1::SourceService::CallbackService {
  public:
-  SourceServiceImpl(const ServiceParts& parts, Resolver& resolver)
-      : parts_(parts), resolver_(resolver), desk_(parts, resolver) {}
+  SourceServiceImpl(const ServiceParts& parts, Resolver& resolver, const NetworkBook* network)
+      : parts_(parts), resolver_(resolver), network_(network), desk_(parts, resolver) {}
 
   grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
                                         const v1::ListSourcesRequest* request,
@@ -106,6 +108,7 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
 
   const ServiceParts& parts_;
   Resolver& resolver_;
+  const NetworkBook* const network_;
   SourceDesk desk_;
 };
 
@@ -173,7 +176,15 @@ absl::Status SourceServiceImpl::Explain(const Call& call, const v1::ExplainSourc
   DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.name(), range));
   *out->mutable_source() = found.ToMessage();
   out->set_evidence_etag(out->source().evidence_etag());
-  for (const Evidence& item : EvidenceFor(*found.source, *found.statistics)) {
+  std::vector<Evidence> evidence = EvidenceFor(*found.source, *found.statistics);
+  if (network_ != nullptr) {
+    const NetworkView known = network_->Get();
+    std::ranges::move(
+        NetworkClaims(*found.source, *known.evidence, network_->OwnTermsOf(found.domain.name),
+                      parts_.analysis.catalogue()),
+        std::back_inserter(evidence));
+  }
+  for (const Evidence& item : evidence) {
     v1::EvidenceItem* message = out->add_evidence();
     message->set_claim(item.claim);
     message->set_checked_against(item.checked_against);
@@ -304,8 +315,9 @@ grpc::ServerUnaryReactor* SourceServiceImpl::ServeDecision(SourceState state,
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeSourceService(const ServiceParts& parts, Resolver& resolver) {
-  return std::make_unique<SourceServiceImpl>(parts, resolver);
+std::unique_ptr<grpc::Service> MakeSourceService(const ServiceParts& parts, Resolver& resolver,
+                                                 const NetworkBook* network) {
+  return std::make_unique<SourceServiceImpl>(parts, resolver, network);
 }
 
 }  // namespace dmarcate

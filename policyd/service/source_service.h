@@ -8,6 +8,7 @@
 
 #include "lib/dns/resolver.h"
 #include "policyd/service/handler.h"
+#include "policyd/service/network_book.h"
 
 namespace grpc {
 class Service;
@@ -15,8 +16,10 @@ class Service;
 
 namespace dmarcate {
 
-// `resolver` shows the live SPF record for previews and approvals.
-std::unique_ptr<grpc::Service> MakeSourceService(const ServiceParts& parts, Resolver& resolver);
+// `resolver` shows the live SPF record for previews and approvals; `network` what is known about
+// addresses, null: nothing. Both outlive the service.
+std::unique_ptr<grpc::Service> MakeSourceService(const ServiceParts& parts, Resolver& resolver,
+                                                 const NetworkBook* network = nullptr);
 
 }  // namespace dmarcate
 

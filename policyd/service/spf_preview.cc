@@ -68,7 +68,7 @@ absl::StatusOr<v1::ChangePreview> SpfPreviewer::If(const SourceDecision& decisio
   DMARCATE_ASSIGN_OR_RETURN(const SpfTree intended,
                             Expand(name, draft.intended, resolver_, clock_));
   SpfCompiled compiled = CompileSpf(name, draft, intended, domain_.managed_terms, children_,
-                                    /*taken=*/{}, {.flatten = FlattenMode::kNever});
+                                    /*taken=*/{}, {.flatten = FlattenAsNow(domain_.managed_terms)});
   TxtOverlay overlay;
   for (const SpfChild& write : compiled.writes) overlay[write.owner] = write.text;
   OverlayResolver then(resolver_, overlay);

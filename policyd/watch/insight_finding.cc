@@ -173,8 +173,19 @@ std::string Flattened(std::string_view term) { return fmt::format("flattened/{}"
 }  // namespace insight_scope
 
 bool IsInsightCode(std::string_view code) {
-  return Has(kTaken, code) || Has(kDriftTaken, code) || code == lint_code::kDnssecBogus;
+  constexpr std::string_view kOthers[] = {
+      lint_code::kDnssecBogus,        insight_code::kSpfVendorChanged,
+      insight_code::kSpfVendorBroken, insight_code::kSourceUnapproved,
+      insight_code::kSourceFailing,   insight_code::kSpoofingBurst,
+      insight_code::kReporterSilent,  insight_code::kQuarantineSpike,
+  };
+  return Has(kTaken, code) || Has(kDriftTaken, code) || Has(kOthers, code);
 }
+
+std::string InsightIdOf(std::string_view code, std::string_view subject, std::string_view place) {
+  return IdOf(code, subject, place);
+}
+std::string ShellWordOf(std::string_view text) { return ShellWord(text); }
 
 std::optional<InsightFinding> SelectLint(const DomainName& domain, const LintFinding& finding,
                                          std::string_view subject, absl::Time since) {

@@ -31,6 +31,12 @@ inline constexpr size_t kMaxInsightTextBytes = 300;  // path, metadata
 namespace insight_code {
 inline constexpr std::string_view kSpfVendorChanged = "SPF_VENDOR_CHANGED";
 inline constexpr std::string_view kSpfVendorBroken = "SPF_VENDOR_BROKEN";
+// Out of reports (report_look.h).
+inline constexpr std::string_view kSourceUnapproved = "SOURCE_UNAPPROVED";
+inline constexpr std::string_view kSourceFailing = "SOURCE_FAILING";
+inline constexpr std::string_view kSpoofingBurst = "SPOOFING_BURST";
+inline constexpr std::string_view kReporterSilent = "REPORTER_SILENT";
+inline constexpr std::string_view kQuarantineSpike = "QUARANTINE_SPIKE";
 }  // namespace insight_code
 
 // What has to be learned to find something, and to find it gone.
@@ -45,6 +51,9 @@ std::string Dnssec(std::string_view owner);
 std::string Drift(std::string_view owner);
 std::string Include(std::string_view owner);
 std::string Flattened(std::string_view term);
+// Out of reports: what mail says, and whether a reporter still reports.
+inline constexpr std::string_view kMail = "mail";
+inline constexpr std::string_view kReporters = "reporters";
 }  // namespace insight_scope
 
 struct InsightFinding {
@@ -65,6 +74,11 @@ struct InsightFinding {
 
 // Whether insights have this code. INCLUDE_GONE and INCLUDE_NO_SPF are told as SPF_DANGLING.
 bool IsInsightCode(std::string_view code);
+
+// "spf-dangling-" and 20 hex digits. `place` tells apart what has one code and one subject.
+std::string InsightIdOf(std::string_view code, std::string_view subject, std::string_view place);
+// A name as a word of a command line: whoever copies it must not run what a stranger wrote.
+std::string ShellWordOf(std::string_view text);
 
 // In both nothing means that it is none that people are told of.
 

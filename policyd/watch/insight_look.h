@@ -30,10 +30,12 @@ struct InsightLook {
   std::vector<InsightFinding> found;  // by id, each once
   std::set<std::string> scopes;       // that were judged
   std::set<std::string> learned;      // of these, all that can be known is
-  bool includes_known = false;        // all names that the SPF record leads to are among `scopes`
-  bool selectors_known = false;       // all selectors in use are
-  bool reports_known = false;         // all names by which report hosts agree are
-  int findings_left_out = 0;          // of an SPF tree, over its limit
+  // The look is at reports (report_look.h) and says nothing of records; or the other way round.
+  bool of_reports = false;
+  bool includes_known = false;   // all names that the SPF record leads to are among `scopes`
+  bool selectors_known = false;  // all selectors in use are
+  bool reports_known = false;    // all names by which report hosts agree are
+  int findings_left_out = 0;     // of an SPF tree, over its limit
   // Owner names, sorted: where not all could be learned, or what the last change left is not known.
   std::vector<std::string> unknown_names;
   std::vector<ObservedName> missing;  // looks at these would tell more

@@ -192,6 +192,8 @@ InsightUpdate FoldInsights(const std::vector<InsightRecord>& stored,
     records.erase(kept);
   }
   for (auto& [id, record] : records) update.put.push_back(std::move(record));
+  // What is kept of the look is about records; a look at reports has nothing to say of it.
+  if (look.of_reports) return update;
   const bool same = before && SaysTheSame(*before, looked) && now >= before->time &&
                     now - before->time < kLastSeenGrain;
   if (!same) update.look = std::move(looked);

@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 rules='
 <ldns/ lib/dns
-<curl/ lib/http lib/imap
+<curl/ lib/http lib/imap policyd/notify
 <gmime/ lib/mail
 <zlib.h> lib/archive
 <zip.h> lib/archive

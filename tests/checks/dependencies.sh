@@ -21,12 +21,16 @@ lib/store: lib/base lib/mailauth lib/report dmarcate/storage/v1
 lib/rpc: lib/base google/rpc dmarcate/v1
 ingestd: lib/base lib/imap lib/mailauth lib/report lib/mail lib/unpack lib/dns lib/inspect lib/snapshot lib/store lib/rpc dmarcate/v1
 lib/view: lib/base lib/mailauth lib/dns lib/inspect lib/inbound lib/report dmarcate/v1
-policyd/analysis: lib/base lib/mailauth lib/report lib/store
+policyd/alert: lib/base lib/mailauth lib/store policyd/analysis
+policyd/analysis: lib/base lib/mailauth lib/inspect lib/report lib/store
 policyd/plan: lib/base lib/mailauth lib/dns lib/store lib/inspect
 policyd/rollout: lib/base lib/mailauth lib/store
-policyd/watch: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/plan
+policyd/evidence: lib/base lib/mailauth lib/report lib/dns lib/inspect lib/store policyd/analysis policyd/rollout
+policyd/watch: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/analysis policyd/plan
+policyd/notify: lib/base lib/dns lib/http lib/inbound lib/mailauth lib/store policyd/alert policyd/provider
 policyd/provider: lib/base lib/mailauth lib/dns lib/http lib/store
-policyd/reconcile: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/plan policyd/provider
+policyd/fleet: lib/base lib/store
+policyd/reconcile: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/fleet policyd/plan policyd/provider policyd/rollout
 policyd/service: lib/base lib/mailauth lib/report lib/dns lib/http lib/inspect lib/inbound lib/snapshot lib/store lib/rpc lib/view policyd dmarcate/v1
 policyd: lib/base lib/mailauth lib/dns lib/http lib/inspect lib/inbound lib/snapshot lib/store lib/rpc lib/view policyd dmarcate/v1
 cli: lib/base lib/mailauth lib/report lib/mail lib/archive lib/unpack lib/dns lib/http lib/inspect lib/inbound lib/rpc dmarcate/v1 google/rpc lib/view

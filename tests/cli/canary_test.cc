@@ -1,6 +1,6 @@
 // A secret that was handed to policyd is nowhere to be seen: not in its log at the most talkative,
 // not in what its API answers, errors included, not in what it stores, not in its arguments and
-// environment or those of its children, and not in a core file.
+// environment or those of its children, and not in a core file; wherever it came from.
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -65,8 +65,27 @@ class CanaryTest : public testing::Test {
     ASSERT_EQ(getrlimit(RLIMIT_CORE, &limit), 0);
     limit.rlim_cur = limit.rlim_max;
     ASSERT_EQ(setrlimit(RLIMIT_CORE, &limit), 0);
+    daemons_.directory().Write("secrets/credentials/dns", kCanary);
+    ASSERT_EQ(chmod(daemons_.directory().File("secrets/credentials/dns").c_str(), 0400), 0);
+    ASSERT_EQ(setenv("CREDENTIALS_DIRECTORY",
+                     daemons_.directory().File("secrets/credentials").c_str(), 1),
+              0);
+    const auto script = [this](const std::string& name, const std::string& text) {
+      const std::string path = daemons_.directory().Write(name, "#!/bin/sh\n" + text + "\n");
+      EXPECT_EQ(chmod(path.c_str(), 0755), 0);
+      return path;
+    };
     const absl::Status policyd = daemons_.StartPolicyd(
-        "[watch]\ninterval = \"0s\"\n[log]\nlevel = \"debug\"\n",
+        "[watch]\ninterval = \"0s\"\n[log]\nlevel = \"debug\"\n"
+        "[[secret]]\nname = \"by-command\"\ncommand = [\"/bin/cat\", \"" +
+            daemons_.directory().File("secrets/canary") +
+            "\"]\n[[secret]]\nname = \"by-credential\"\ncredential = \"dns\"\n"
+            "[[program]]\nname = \"loud\"\ncommand = [\"" +
+            script("loud.sh", "cat <&3 >&2; base64 <&3 >&2; cat <&3; exit 1") +
+            "\"]\n[[program]]\nname = \"slow\"\ntimeout = \"3s\"\ncommand = [\"" +
+            script("slow.sh",
+                   "echo $$ >" + daemons_.directory().File("slow.pid") + "\nexec sleep 10") +
+            "\"]\n",
         fmt::format("timeout = \"300ms\"\ndeadline = \"1s\"\n[[dns.stub]]\nzone = "
                     "\"example.test\"\nservers = [\"{}\"]\n",
                     pdns_->server()));
@@ -84,7 +103,10 @@ class CanaryTest : public testing::Test {
     size_t files = 0;
     const std::filesystem::path root = daemons_.directory().path();
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
-      if (!entry.is_regular_file() || entry.path().parent_path().filename() == "secrets") continue;
+      const std::string directory = entry.path().parent_path().filename();
+      if (!entry.is_regular_file() || directory == "secrets" || directory == "credentials") {
+        continue;
+      }
       EXPECT_FALSE(Shows(Read(entry.path()))) << entry.path();
       EXPECT_FALSE(entry.path().filename().string().starts_with("core")) << entry.path();
       ++files;
@@ -122,6 +144,45 @@ TEST_F(CanaryTest, IsNowhere) {
   const std::string proc = fmt::format("/proc/{}/", daemons_.policyd_pid());
   for (const char* file : {"cmdline", "environ"}) EXPECT_FALSE(Shows(Read(proc + file))) << file;
   EXPECT_THAT(Read(proc + "limits"), testing::ContainsRegex("Max core file size +0 +0 "));
+  ExpectNoFileShows();
+}
+
+// By way of a command, of a credential of systemd's, and to a program, which repeats it as loud as
+// it can.
+TEST_F(CanaryTest, IsNowhereEitherByCommandCredentialAndProgram) {
+  const std::string proc = fmt::format("/proc/{}/", daemons_.policyd_pid());
+  for (const char* name : {"by-command", "by-credential"}) {
+    const std::string provider = fmt::format("pdns-{}", name);
+    Say({"providers", "add", provider, "--type", "powerdns", "--api-url", pdns_->api_url(),
+         "--secret", name});
+    EXPECT_THAT(Say({"providers", "test", provider}), HasSubstr("refused"));
+  }
+  Say({"providers", "add", "loud", "--type", "exec", "--program", "loud", "--secret",
+       "by-command"});
+  Say({"providers", "add", "slow", "--type", "exec", "--program", "slow", "--secret",
+       "by-command"});
+  EXPECT_THAT(Say({"providers", "test", "loud"}), HasSubstr("(secret)"));
+  Say({"domains", "add", "loud.example.test", "--provider", "loud", "--report-mailbox",
+       "r@example.test"});
+  EXPECT_THAT(Say({"changes", "plan", "loud.example.test", "-o", "json"}), HasSubstr("(secret)"));
+  Say({"providers", "list", "-o", "json"});
+
+  // While it runs: what everybody of this machine can see of it.
+  auto test =
+      testing_support::Process::Start({.argv = daemons_.Command({"providers", "test", "slow"})});
+  ASSERT_TRUE(test.ok()) << test.status();
+  const std::string pid_file = daemons_.directory().File("slow.pid");
+  ASSERT_TRUE(testing_support::WaitUntil([&] { return !Read(pid_file).empty(); }));
+  const std::string child = fmt::format("/proc/{}/", std::stoi(Read(pid_file)));
+  for (const char* file : {"cmdline", "environ"}) {
+    const std::string bytes = Read(child + file);
+    EXPECT_FALSE(bytes.empty()) << file;
+    EXPECT_FALSE(Shows(bytes)) << file;
+  }
+  EXPECT_THAT(Read(child + "environ"), HasSubstr("DMARCATE_SECRET_FD=3"));
+  EXPECT_THAT(Read(child + "limits"), testing::ContainsRegex("Max core file size +0 +0 "));
+  test->Wait(absl::Seconds(20)).IgnoreError();
+  for (const char* file : {"cmdline", "environ"}) EXPECT_FALSE(Shows(Read(proc + file))) << file;
   ExpectNoFileShows();
 }
 

@@ -88,6 +88,59 @@ TEST(ChangeText, StepsAreMarkedWithTheirTime) {
   EXPECT_EQ(VerifyMark(change), "[x] verify     3 of 3 servers");
 }
 
+v1::Change ByHand() {
+  v1::Change change = Planned();
+  v1::ManualEdit* edit = change.add_manual_edits();
+  edit->set_action(v1::ManualEdit::ACTION_REPLACE);
+  edit->set_zone("example.com");
+  edit->set_owner_name("example.com");
+  edit->set_host("@");
+  edit->set_type("TXT");
+  edit->set_ttl_seconds(300);
+  edit->set_value("v=spf1 mx include:a.test -all");
+  edit->set_old_value("v=spf1 mx -all");
+  edit->set_zone_line("example.com. 300 IN TXT \"v=spf1 mx include:a.test -all\"");
+  return change;
+}
+
+TEST(ChangeText, WhatAPersonSetsIsAFormAndALineOfAZoneFile) {
+  v1::Change change = ByHand();
+  v1::ManualEdit* removal = change.add_manual_edits();
+  removal->set_action(v1::ManualEdit::ACTION_REMOVE);
+  removal->set_zone("example.com");
+  removal->set_owner_name("_spf1.example.com");
+  removal->set_host("_spf1");
+  removal->set_type("TXT");
+  removal->set_old_value("v=spf1 -all\x1b");
+  EXPECT_EQ(ManualText(change),
+            "to set by hand, in this order:\n"
+            "1. edit the TXT record in zone example.com\n"
+            "     name   @   (example.com)\n"
+            "     old    v=spf1 mx -all\n"
+            "     value  v=spf1 mx include:a.test -all\n"
+            "     TTL    300\n"
+            "     zone file: example.com. 300 IN TXT \"v=spf1 mx include:a.test -all\"\n"
+            "2. remove the TXT record in zone example.com\n"
+            "     name   _spf1   (_spf1.example.com)\n"
+            "     old    v=spf1 -all\\x1b\n"
+            "leave other TXT records at these names as they are\n");
+  EXPECT_THAT(ChangeText(change), HasSubstr("to set by hand"));
+  EXPECT_EQ(ManualText(Planned()), "");
+}
+
+TEST(ChangeText, ItIsAPersonsTurnWhileTheChangeWaits) {
+  v1::Change change = ByHand();
+  EXPECT_FALSE(WaitsForPerson(change));
+  change.set_state(v1::Change::STATE_APPLYING);
+  EXPECT_FALSE(WaitsForPerson(change));
+  AddStep(&change, "WAITING", 3, 0);
+  EXPECT_TRUE(WaitsForPerson(change));
+  EXPECT_NE(ManualText(change), "");
+  change.set_state(v1::Change::STATE_SUCCEEDED);
+  EXPECT_FALSE(WaitsForPerson(change));
+  EXPECT_EQ(ManualText(change), "");
+}
+
 TEST(ChangeText, WhatGoesAwayIsSerious) {
   v1::Change change = Planned();
   EXPECT_FALSE(Removes(change));

@@ -33,6 +33,11 @@ refuses "'foo', want source, address, reporter, header-from, disposition or trus
 refuses '^code: USAGE$' domains list --limit 1001
 refuses '^code: USAGE$' domains list --limit 0
 refuses 'api-url is not for providers of type desec' providers add x --type desec --secret s --api-url https://a.example
+refuses 'program is not for providers of type manual' providers add x --type manual --program y
+refuses 'secret is not for providers of type manual' providers add x --type manual --secret y
+refuses 'class is not for providers of type cloudflare' providers add x --type cloudflare --secret s --class A
+refuses '^code: USAGE$' providers add x --type exec --program y --class E
+refuses 'secret is required' providers add x --type cloudflare
 refuses 'given twice' providers add x --type cloudflare --secret s --set a=1 --set a=2
 refuses 'want the domain alone' check http://example.com
 refuses 'want the domain alone' check user@example.com

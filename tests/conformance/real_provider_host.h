@@ -4,6 +4,8 @@
 #ifndef DMARCATE_TESTS_CONFORMANCE_REAL_PROVIDER_HOST_H_
 #define DMARCATE_TESTS_CONFORMANCE_REAL_PROVIDER_HOST_H_
 
+#include <sys/stat.h>
+
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,6 +20,8 @@
 #include "policyd/provider/secret_source.h"
 #include "tests/conformance/provider_conformance.h"
 #include "tests/testing/servers.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/testing/test_data.h"
 
 namespace dmarcate {
 
@@ -34,10 +38,10 @@ template <typename Server>
 class RealProviderHost final : public ProviderUnderTest {
  public:
   RealProviderHost(std::unique_ptr<Server> server, DnsProviderRecord record, std::string secret,
-                   std::string wrong_secret)
+                   std::string wrong_secret, ProviderExtras extras = {})
       : server_(std::move(server)),
         secrets_({{"right", std::move(secret)}, {"wrong", std::move(wrong_secret)}}),
-        factory_(http_, secrets_),
+        factory_(http_, secrets_, std::move(extras)),
         record_(std::move(record)),
         side_door_(ParseServerAddress(server_->server()).value(),
                    MakeTsigKey(server_->tsig_key().name, server_->tsig_key().algorithm,
@@ -126,6 +130,40 @@ std::unique_ptr<RealProviderHost<Server>> MakeRfc2136Host(
   const std::string secret = (*server)->tsig_key().secret_base64;
   return std::make_unique<RealProviderHost<Server>>(*std::move(server), record, secret,
                                                     kWrongTsigSecret);
+}
+
+// The program that the project ships, where nobody else may change it, whatever the umask of the
+// checkout was.
+inline std::string ShippedProgram() {
+  static const testing_support::TempDir directory;
+  const std::string path = directory.Write(
+      "nsupdate-provider", testing_support::ReadWholeFile("deploy/exec/nsupdate-provider"));
+  EXPECT_EQ(chmod(path.c_str(), 0755), 0);
+  return path;
+}
+
+// By a program of type exec, which speaks RFC 2136 in policyd's stead.
+template <typename Server>
+std::unique_ptr<RealProviderHost<Server>> MakeExecHost(
+    absl::StatusOr<std::unique_ptr<Server>> server) {
+  if (!server.ok()) {
+    ADD_FAILURE() << server.status();
+    return nullptr;
+  }
+  DnsProviderRecord record;
+  record.id = "dns";
+  record.type = "exec";
+  record.settings = {{"program", "nsupdate"}, {"class", "A"}};
+  const testing_support::TestTsigKey& key = (*server)->tsig_key();
+  ExecProgram program;
+  program.command = {
+      ShippedProgram(), "--server",     "127.0.0.1",  "--port", std::to_string((*server)->port()),
+      "--zone",         "example.test", "--key-name", key.name, "--algorithm",
+      key.algorithm};
+  const std::string secret = key.secret_base64;
+  return std::make_unique<RealProviderHost<Server>>(
+      *std::move(server), record, secret, kWrongTsigSecret,
+      ProviderExtras{.programs = {{"nsupdate", std::move(program)}}});
 }
 
 inline std::unique_ptr<RealProviderHost<testing_support::RealPowerDns>> MakePowerDnsHost(

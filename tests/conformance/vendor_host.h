@@ -34,9 +34,7 @@ class VendorHost final : public ProviderUnderTest {
   VendorHost(VendorSetup setup, std::unique_ptr<testing_support::VendorServer> server)
       : setup_(std::move(setup)),
         server_(std::move(server)),
-        secrets_({{"right", setup_.secret}, {"wrong", setup_.wrong_secret}}),
-        factory_(ApiWorld{*server_, clock_, [this](absl::Duration d) { clock_.Advance(d); }},
-                 secrets_) {
+        secrets_({{"right", setup_.secret}, {"wrong", setup_.wrong_secret}}) {
     server_->AddZone("example.test");
     server_->AddRecord(
         {.owner = TestName("alias.example.test"), .type = "CNAME", .raw = "www.example.test"});
@@ -72,7 +70,11 @@ class VendorHost final : public ProviderUnderTest {
     record.type = setup_.type;
     record.settings = setup_.settings;
     record.secret_name = secret_name;
-    return factory_.Open(record).value();
+    return RealProviderFactory(
+               ApiWorld{*server_, clock_, [this](absl::Duration d) { clock_.Advance(d); }},
+               secrets_)
+        .Open(record)
+        .value();
   }
 
  private:
@@ -101,7 +103,6 @@ class VendorHost final : public ProviderUnderTest {
   const std::unique_ptr<testing_support::VendorServer> server_;
   FakeClock clock_{absl::FromUnixSeconds(1'800'000'000)};
   FakeSecretSource secrets_;
-  RealProviderFactory factory_;
   std::shared_ptr<DnsProvider> provider_;
 };
 

@@ -305,6 +305,19 @@ TEST(OvhTest, ARefreshThatFailsIsUnknownAndMadeUpFor) {
   EXPECT_EQ(bench.server.writes(), 1);
 }
 
+TEST(OvhTest, AJumpOfOurClockMakesNoSignatureWrong) {
+  Ovh bench;
+  const absl::Time start = bench.host.clock().Now();
+  const absl::Duration begin = bench.host.clock().Monotonic();
+  bench.server.SetClock(
+      [&] { return start + absl::Hours(3) + (bench.host.clock().Monotonic() - begin); });
+  EXPECT_THAT(bench.Apply({}, {"one"}), IsOk());
+  bench.host.clock().JumpWallTo(start + absl::Hours(24 * 365));
+  EXPECT_THAT(bench.Apply({"one"}, {"two"}), IsOk());
+  bench.host.clock().Advance(absl::Hours(5));
+  EXPECT_THAT(bench.Apply({"two"}, {"three"}), IsOk());
+}
+
 TEST(OvhTest, RulesThatAreMissingOrTooManyAreFound) {
   const auto rule = [](const char* method, const char* path) {
     return Json::object({{"method", method}, {"path", path}});

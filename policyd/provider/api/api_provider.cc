@@ -5,12 +5,15 @@
 
 #include "lib/base/status_macros.h"
 #include "policyd/provider/api/host_api.h"
+#include "policyd/provider/api/scrub.h"
 
 namespace dmarcate {
 namespace {
 
 constexpr absl::Duration kPauseBetweenTries = absl::Seconds(1);
 constexpr int kMaxReadBacks = 6;  // at 0, 1, 3, 7, 15 and 31 seconds
+constexpr absl::Duration kZoneKnownFor = absl::Minutes(10);
+constexpr size_t kMaxKnownZones = 100'000;
 
 std::string InZone(const DomainName& zone) { return fmt::format("zone {}", zone.text()); }
 
@@ -19,9 +22,14 @@ std::string InZone(const DomainName& zone) { return fmt::format("zone {}", zone.
 absl::StatusOr<HostedZone> ApiProvider::ZoneOf(ApiCall& call, const DomainName& name) {
   {
     const std::lock_guard lock(mutex_);
-    if (const auto known = zones_.find(name); known != zones_.end()) return known->second;
+    const auto known = zones_.find(name);
+    if (known != zones_.end() && world_.clock.Monotonic() - known->second.found < kZoneKnownFor) {
+      return known->second.zone;
+    }
   }
-  DMARCATE_ASSIGN_OR_RETURN(const std::vector<HostedZone> zones, api_->FindZones(call, name));
+  DMARCATE_ASSIGN_OR_RETURN(std::vector<HostedZone> zones, api_->FindZones(call, name));
+  // A host that passes a filter over would have us write to another zone.
+  std::erase_if(zones, [&](const HostedZone& zone) { return zone.name != name; });
   if (zones.empty()) {
     return MakeError(absl::StatusCode::kNotFound,
                      fmt::format("{}: no zone of this account", api_->host()));
@@ -36,7 +44,13 @@ absl::StatusOr<HostedZone> ApiProvider::ZoneOf(ApiCall& call, const DomainName& 
                     api_->host(), zones.size(), Join(ids, ", ")));
   }
   const std::lock_guard lock(mutex_);
-  return zones_[name] = zones.front();
+  if (zones_.size() >= kMaxKnownZones) zones_.clear();
+  zones_.insert_or_assign(name, KnownZone{zones.front(), world_.clock.Monotonic()});
+  return zones.front();
+}
+
+absl::Status ApiProvider::Scrubbed(const absl::Status& status) const {
+  return ScrubStatus(status, api_->Secrets());
 }
 
 absl::StatusOr<DomainName> ApiProvider::FindZone(const DomainName& owner) {
@@ -45,7 +59,7 @@ absl::StatusOr<DomainName> ApiProvider::FindZone(const DomainName& owner) {
     const absl::StatusOr<HostedZone> zone = ZoneOf(call, candidate);
     if (zone.ok()) return candidate;
     if (zone.status().code() != absl::StatusCode::kNotFound) {
-      return Annotate(zone.status(), InZone(candidate));
+      return Scrubbed(Annotate(zone.status(), InZone(candidate)));
     }
   }
   return MakeError(absl::StatusCode::kNotFound,
@@ -54,9 +68,10 @@ absl::StatusOr<DomainName> ApiProvider::FindZone(const DomainName& owner) {
 
 absl::StatusOr<std::vector<DomainName>> ApiProvider::ListZones() {
   ApiCall call(world_, *api_, kReadDeadline);
-  DMARCATE_ASSIGN_OR_RETURN(const std::vector<HostedZone> zones, api_->ListZones(call));
+  const absl::StatusOr<std::vector<HostedZone>> zones = api_->ListZones(call);
+  if (!zones.ok()) return Scrubbed(zones.status());
   std::vector<DomainName> names;
-  for (const HostedZone& zone : zones) names.push_back(zone.name);
+  for (const HostedZone& zone : *zones) names.push_back(zone.name);
   std::ranges::sort(names);
   names.erase(std::ranges::unique(names).begin(), names.end());
   return names;
@@ -75,23 +90,34 @@ absl::StatusOr<HostedRrSet> ApiProvider::Read(ApiCall& call, const HostedZone& z
 absl::StatusOr<RrSet> ApiProvider::ReadRrSet(const DomainName& zone, const DomainName& owner) {
   ApiCall call(world_, *api_, kReadDeadline);
   const absl::StatusOr<HostedZone> found = ZoneOf(call, zone);
-  if (!found.ok()) return Annotate(found.status(), InZone(zone));
+  if (!found.ok()) return Scrubbed(Annotate(found.status(), InZone(zone)));
   const absl::StatusOr<HostedRrSet> rrset = Read(call, *found, owner);
-  if (!rrset.ok()) return Annotate(rrset.status(), InZone(zone));
+  if (!rrset.ok()) return Scrubbed(Annotate(rrset.status(), InZone(zone)));
+  absl::StatusOr<std::vector<TxtRecord>> records = ReadTexts(*rrset, owner);
+  if (!records.ok()) return Scrubbed(Annotate(records.status(), InZone(zone)));
   RrSet out;
-  out.records = Decoded(*rrset);
+  out.records = *std::move(records);
   if (!out.records.empty()) out.ttl_seconds = rrset->ttl_seconds;
   return out;
+}
+
+absl::StatusOr<std::vector<TxtRecord>> ApiProvider::ReadTexts(const HostedRrSet& rrset,
+                                                              const DomainName& owner) const {
+  absl::StatusOr<std::vector<TxtRecord>> records = Decoded(rrset);
+  if (records.ok()) return records;
+  return Annotate(records.status(), fmt::format("{}: {}", api_->host(), owner.text()));
+}
+
+absl::Status ApiProvider::PublishAgain(ApiCall& call, const HostedZone& zone) {
+  auto* const publisher = dynamic_cast<ZonePublisher*>(api_.get());
+  return publisher == nullptr ? absl::OkStatus() : publisher->Publish(call, zone);
 }
 
 absl::Status ApiProvider::CompareAndWrite(ApiCall& call, const HostedZone& zone,
                                           const RrSetChange& change, bool& written) {
   DMARCATE_ASSIGN_OR_RETURN(const HostedRrSet now, Read(call, zone, change.owner));
-  const std::vector<TxtRecord> records = Decoded(now);
-  if (SameTexts(records, change.after)) {
-    auto* const publisher = dynamic_cast<ZonePublisher*>(api_.get());
-    return publisher == nullptr ? absl::OkStatus() : publisher->Publish(call, zone);
-  }
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> records, ReadTexts(now, change.owner));
+  if (SameTexts(records, change.after)) return PublishAgain(call, zone);
   if (!SameTexts(records, change.before)) {
     return MakeError(absl::StatusCode::kAborted, fmt::format("{}: {} no longer holds what was read",
                                                              api_->host(), change.owner.text()));
@@ -120,10 +146,11 @@ absl::Status ApiProvider::ReadBack(ApiCall& call, const HostedZone& zone,
   for (int attempt = 1;; ++attempt) {
     const absl::StatusOr<HostedRrSet> then = Read(call, zone, change.owner);
     if (!then.ok()) return unknown(MessageOf(then.status()));
-    const std::vector<TxtRecord> records = Decoded(*then);
-    if (SameTexts(records, change.after)) return absl::OkStatus();
+    const absl::StatusOr<std::vector<TxtRecord>> records = ReadTexts(*then, change.owner);
+    if (!records.ok()) return unknown(MessageOf(records.status()));
+    if (SameTexts(*records, change.after)) return absl::OkStatus();
     // A third value: somebody else has written, too. Waiting would not help.
-    if (!SameTexts(records, change.before)) {
+    if (!SameTexts(*records, change.before)) {
       return unknown(fmt::format("{} holds something else now", change.owner.text()));
     }
     if (attempt == kMaxReadBacks || !call.Pause(pause)) {
@@ -134,6 +161,10 @@ absl::Status ApiProvider::ReadBack(ApiCall& call, const HostedZone& zone,
 }
 
 absl::Status ApiProvider::Apply(const DomainName& zone, const RrSetChange& change) {
+  return Scrubbed(ApplyAsSaid(zone, change));
+}
+
+absl::Status ApiProvider::ApplyAsSaid(const DomainName& zone, const RrSetChange& change) {
   ApiCall call(world_, *api_, kApplyDeadline);
   const absl::StatusOr<HostedZone> found = ZoneOf(call, zone);
   if (!found.ok()) return Annotate(found.status(), InZone(zone));
@@ -158,13 +189,24 @@ absl::Status ApiProvider::Apply(const DomainName& zone, const RrSetChange& chang
   if (status.code() == absl::StatusCode::kAborted && !written) {
     // The host's own comparing refused it; perhaps because it stands there already.
     const absl::StatusOr<HostedRrSet> now = Read(call, *found, change.owner);
-    if (now.ok() && SameTexts(Decoded(*now), change.after)) return absl::OkStatus();
+    const absl::StatusOr<std::vector<TxtRecord>> records =
+        now.ok() ? ReadTexts(*now, change.owner) : now.status();
+    if (records.ok() && SameTexts(*records, change.after)) {
+      status = PublishAgain(call, *found);
+    }
   }
   if (status.ok() && written) status = ReadBack(call, *found, change);
   return Annotate(status, InZone(zone));
 }
 
 ProviderTest ApiProvider::Test() {
+  ProviderTest test = TestAsSaid();
+  test.message = Scrub(test.message, api_->Secrets());
+  for (std::string& warning : test.warnings) warning = Scrub(warning, api_->Secrets());
+  return test;
+}
+
+ProviderTest ApiProvider::TestAsSaid() {
   ProviderTest test;
   ApiCall call(world_, *api_, kReadDeadline);
   const absl::StatusOr<std::vector<HostedZone>> zones = api_->ListZones(call);

@@ -38,12 +38,28 @@ class ApiProvider final : public DnsProvider {
   absl::StatusOr<HostedRrSet> Read(ApiCall& call, const HostedZone& zone, const DomainName& owner);
   absl::Status CompareAndWrite(ApiCall& call, const HostedZone& zone, const RrSetChange& change,
                                bool& written);
+  // Its records, all of them; kDataLoss where one cannot be read.
+  absl::StatusOr<std::vector<TxtRecord>> ReadTexts(const HostedRrSet& rrset,
+                                                   const DomainName& owner) const;
+  // Of a host that publishes by a step of its own: where the records stand already, the call that
+  // put them there may have ended before that.
+  absl::Status PublishAgain(ApiCall& call, const HostedZone& zone);
+  // As Apply and Test, in the host's words.
+  absl::Status ApplyAsSaid(const DomainName& zone, const RrSetChange& change);
+  ProviderTest TestAsSaid();
+  // Whatever way the host's words took, no credential is in them.
+  absl::Status Scrubbed(const absl::Status& status) const;
   absl::Status ReadBack(ApiCall& call, const HostedZone& zone, const RrSetChange& change);
 
   const ApiWorld world_;
   const std::unique_ptr<ZoneApi> api_;
   std::mutex mutex_;
-  std::map<DomainName, HostedZone> zones_;  // found before; forgotten when the host says it is gone
+  struct KnownZone {
+    HostedZone zone;
+    absl::Duration found;  // monotonic
+  };
+  // Found before; forgotten when the host says it is gone, and after ten minutes.
+  std::map<DomainName, KnownZone> zones_;
 };
 
 }  // namespace dmarcate

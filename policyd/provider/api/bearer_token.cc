@@ -9,7 +9,8 @@ namespace dmarcate {
 namespace {
 
 constexpr absl::Duration kBeforeTheEnd = absl::Minutes(2);
-constexpr absl::Duration kLongestKept = absl::Hours(1);
+// A token may be revoked before its end; what is opened once and kept must notice.
+constexpr absl::Duration kLongestKept = absl::Minutes(10);
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // policyd/provider/api/bearer_token.h
 // Access tokens that a host gives out for a while (OAuth 2.0, RFC 6749 section 5), kept until
-// shortly before they end.
+// shortly before they end, for ten minutes at most.
 
 #ifndef DMARCATE_POLICYD_PROVIDER_API_BEARER_TOKEN_H_
 #define DMARCATE_POLICYD_PROVIDER_API_BEARER_TOKEN_H_

@@ -6,17 +6,21 @@
 #include "absl/strings/cord.h"
 
 #include "lib/base/status_macros.h"
+#include "policyd/provider/api/scrub.h"
 
 namespace dmarcate {
 namespace {
 
 constexpr absl::Duration kExchangeDeadline = absl::Seconds(20);  // of one attempt
 constexpr size_t kAnswerLimitBytes = size_t{16} << 20;
+// Of all pages of all lists of one call together. Parsed, they take several times as much.
+constexpr size_t kCallLimitBytes = size_t{32} << 20;
 constexpr int kMaxAttempts = 5;
 constexpr absl::Duration kFirstPause = absl::Milliseconds(500);
 constexpr absl::Duration kThrottledPause = absl::Seconds(1);  // if the host does not say
 constexpr absl::Duration kLongestPause = absl::Seconds(8);
 constexpr size_t kMaxQuotedError = 300;
+constexpr size_t kMaxScrubbed = size_t{64} << 10;  // of what a host says
 constexpr char kRetryAfterUrl[] = "dmarcate/retry-after-ms";
 
 // RFC 9110 section 10.2.3: seconds, or a date. Zero if it is neither.
@@ -37,23 +41,10 @@ absl::Duration ParseRetryAfter(const HttpResponse& response, absl::Time now) {
   return std::max(when - now, absl::ZeroDuration());
 }
 
-std::string Scrub(std::string text, const std::vector<std::string>& secrets) {
-  for (const std::string& secret : secrets) {
-    if (secret.size() < 4) continue;  // would blot out words
-    std::string out;
-    size_t from = 0;
-    for (size_t at; (at = text.find(secret, from)) != std::string::npos;
-         from = at + secret.size()) {
-      out.append(text, from, at - from).append("(secret)");
-    }
-    text = out.append(text, from);
-  }
-  return text;
-}
-
 // Cut after the scrubbing: half a secret is one, too.
 std::string Said(const ApiError& error, const ApiDialect& dialect) {
-  std::string said = Scrub(error.said, dialect.Secrets());
+  std::string said = error.said.substr(0, kMaxScrubbed);
+  said = ScrubCut(said, dialect.Secrets());
   if (said.size() > kMaxQuotedError) said.resize(kMaxQuotedError);
   return EscapeForTerminal(ToValidUtf8(said));
 }
@@ -164,6 +155,23 @@ absl::StatusOr<HttpResponse> ApiCall::Send(ApiDialect& dialect, const ApiRequest
   }
 }
 
+absl::Status ApiCall::AwaitTurn(std::string_view host) {
+  if (world_.pace == nullptr) return absl::OkStatus();
+  const absl::Duration wait = world_.pace->Reserve(world_.clock.Monotonic(), TimeLeft());
+  if (wait <= absl::ZeroDuration()) return absl::OkStatus();
+  if (wait < TimeLeft()) {
+    world_.sleep(wait);
+    return absl::OkStatus();
+  }
+  absl::Status status = MakeError(
+      absl::StatusCode::kUnavailable,
+      fmt::format("{}: not asked: the account's next turn is in {} s, by the limit of the host",
+                  host, absl::ToInt64Seconds(absl::Ceil(wait, absl::Seconds(1)))));
+  status.SetPayload(kRetryAfterUrl,
+                    absl::Cord(ToAbsl(std::to_string(absl::ToInt64Milliseconds(wait)))));
+  return status;
+}
+
 absl::StatusOr<HttpResponse> ApiCall::SendOnce(ApiDialect& dialect, const ApiRequest& request,
                                                bool write, bool& repeat) {
   HttpRequest http;
@@ -176,17 +184,25 @@ absl::StatusOr<HttpResponse> ApiCall::SendOnce(ApiDialect& dialect, const ApiReq
     http.body = request.body;
   }
   http.response_limit_bytes = kAnswerLimitBytes;
+  const std::string_view host = dialect.host();
+  DMARCATE_RETURN_IF_ERROR(AwaitTurn(host));
   DMARCATE_RETURN_IF_ERROR(dialect.Authorize(*this, http));
   http.deadline = std::min(kExchangeDeadline, TimeLeft());
-  const std::string_view host = dialect.host();
   absl::StatusOr<HttpResponse> response = world_.http.Send(http);
   if (!response.ok()) {
     return Annotate(TransportError(response.status(), write, repeat), host);
   }
+  received_bytes_ += response->body.size();
+  if (!write && received_bytes_ > kCallLimitBytes) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("{}: the answers to one call are over {} MiB together", host,
+                                 kCallLimitBytes >> 20));
+  }
   const std::optional<ApiError> error = dialect.ErrorOf(*response);
   if (!error) return response;
   repeat = error->failure == ApiFailure::kThrottled || error->failure == ApiFailure::kTransient;
-  const absl::Duration wait = ParseRetryAfter(*response, world_.clock.Now());
+  absl::Duration wait = ParseRetryAfter(*response, world_.clock.Now());
+  if (wait == absl::ZeroDuration()) wait = error->retry_after;
   std::string message = fmt::format("{}: http {}", host, response->status);
   if (const std::string said = Said(*error, dialect); !said.empty()) {
     message += fmt::format(": {}", said);
@@ -198,6 +214,7 @@ absl::StatusOr<HttpResponse> ApiCall::SendOnce(ApiDialect& dialect, const ApiReq
   if (error->failure == ApiFailure::kThrottled) {
     // Nothing was done: even a write may come again.
     const absl::Duration least = std::max(wait, kThrottledPause);
+    if (world_.pace != nullptr) world_.pace->HoldFor(world_.clock.Monotonic(), least);
     status.SetPayload(kRetryAfterUrl,
                       absl::Cord(ToAbsl(std::to_string(absl::ToInt64Milliseconds(least)))));
   } else if (repeat && !write && wait > absl::ZeroDuration()) {

@@ -13,7 +13,9 @@
 #ifndef DMARCATE_POLICYD_PROVIDER_API_CALL_H_
 #define DMARCATE_POLICYD_PROVIDER_API_CALL_H_
 
+#include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,6 +28,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/http/transport.h"
+#include "policyd/provider/api/pace.h"
 
 namespace dmarcate {
 
@@ -34,6 +37,8 @@ struct ApiWorld {
   HttpTransport& http;
   const Clock& clock;
   std::function<void(absl::Duration)> sleep;
+  // Of the account that is asked; null: only what the host throttles is waited for, call by call.
+  std::shared_ptr<AccountPace> pace = nullptr;
 };
 
 // What a host says is wrong, as far as it matters here (reference/providers.md section 18).
@@ -50,6 +55,8 @@ enum class ApiFailure : uint8_t {
 struct ApiError {
   ApiFailure failure = ApiFailure::kNonsense;
   std::string said;  // "9109: Invalid access token"; from the host, as it came
+  // How long the host wants to be left alone, by this error; Retry-After goes first.
+  absl::Duration retry_after = absl::ZeroDuration();
 };
 
 // By the status alone; nothing for 2xx.
@@ -102,12 +109,16 @@ class ApiCall {
 
  private:
   absl::StatusOr<HttpResponse> Send(ApiDialect& dialect, const ApiRequest& request, bool write);
+  // Waits for the account's turn.
+  //   kUnavailable  it does not come before the deadline; nothing was sent
+  absl::Status AwaitTurn(std::string_view host);
   absl::StatusOr<HttpResponse> SendOnce(ApiDialect& dialect, const ApiRequest& request, bool write,
                                         bool& repeat);
 
   const ApiWorld& world_;
   ApiDialect& dialect_;
-  const absl::Duration end_;  // monotonic
+  const absl::Duration end_;   // monotonic
+  size_t received_bytes_ = 0;  // a list of any length is bounded by what all its pages hold
 };
 
 // How long to wait before asking again: what the host says, of a kThrottled answer a second at

@@ -47,6 +47,18 @@ void AddZone(std::vector<HostedZone>& zones, std::string_view name, std::string 
   zones.push_back({*std::move(parsed), std::move(id), std::move(read_only)});
 }
 
+absl::StatusOr<std::vector<HostedZone>> FindZoneAt(
+    ApiCall& call, const std::string& url, const DomainName& name,
+    const std::function<std::optional<std::string>(const Json& body)>& name_in) {
+  std::vector<HostedZone> zones;
+  const absl::StatusOr<HttpResponse> response = call.Read({.url = url});
+  if (response.status().code() == absl::StatusCode::kNotFound) return zones;
+  if (!response.ok()) return response.status();
+  AddZone(zones, name_in(ParseJson(response->body)).value_or(""), name.text());
+  if (zones.empty() || zones.front().name != name) return NotUnderstood("another domain");
+  return zones;
+}
+
 HostedRecord MakeHostedRecord(TxtForm form, std::string id, std::string raw, uint32_t ttl_seconds) {
   HostedRecord record;
   record.id = std::move(id);

@@ -77,6 +77,12 @@ absl::StatusOr<std::vector<Json>> ReadPages(ApiCall& call, const PagedList& list
 // Adds a zone whose name is one that this program knows as a domain; others are no mail domains.
 void AddZone(std::vector<HostedZone>& zones, std::string_view name, std::string id,
              std::string read_only = "");
+// The zone that is at `url`, if that is one of the name asked for: for hosts that have a look-up by
+// name. None if the host says that it is not there. `name_in` takes the name out of the answer.
+//   kDataLoss  another name, or none
+absl::StatusOr<std::vector<HostedZone>> FindZoneAt(
+    ApiCall& call, const std::string& url, const DomainName& name,
+    const std::function<std::optional<std::string>(const Json& body)>& name_in);
 // With `txt`, where `raw` can be decoded.
 HostedRecord MakeHostedRecord(TxtForm form, std::string id, std::string raw, uint32_t ttl_seconds);
 // The set's TTL is the least of its records'.

@@ -19,10 +19,16 @@ std::string RelativeName(const DomainName& name, const DomainName& zone, std::st
   return name.text().substr(0, name.text().size() - zone.text().size() - 1);
 }
 
-std::vector<TxtRecord> Decoded(const HostedRrSet& rrset) {
+absl::StatusOr<std::vector<TxtRecord>> Decoded(const HostedRrSet& rrset) {
   std::vector<TxtRecord> records;
   for (const HostedRecord& record : rrset.records) {
-    if (record.txt) records.push_back(*record.txt);
+    if (!record.txt) {
+      return MakeError(absl::StatusCode::kDataLoss,
+                       fmt::format("a record is in no form that is documented, and nothing is "
+                                   "concluded from the others: {}; look at it at the host",
+                                   EscapeForTerminal(ToValidUtf8(record.raw.substr(0, 100)))));
+    }
+    records.push_back(*record.txt);
   }
   return records;
 }

@@ -48,7 +48,8 @@ struct HostedZone {
 struct HostedRecord {
   std::string id;                // of hosts that change records by id
   std::string raw;               // as the host spells it: what is sent back unchanged
-  std::optional<TxtRecord> txt;  // nothing if this reader cannot decode it
+  std::optional<TxtRecord> txt;  // nothing if this reader cannot decode it: nothing is concluded
+                                 // from such a set, and nothing is written to it
   uint32_t ttl_seconds = 0;      // of hosts that keep one for each record
   std::string locked;            // why it cannot be changed; empty if it can
 };
@@ -67,7 +68,8 @@ class ZoneApi : public ApiDialect {
   virtual ProviderClass provider_class() const = 0;
   // All zones of the account, every page.
   virtual absl::StatusOr<std::vector<HostedZone>> ListZones(ApiCall& call) = 0;
-  // Those that have exactly this name; more than one where the host allows it.
+  // Those that have exactly this name; more than one where the host allows it. Others are passed
+  // over: a host's filter is not relied upon.
   virtual absl::StatusOr<std::vector<HostedZone>> FindZones(ApiCall& call, const DomainName& name);
   virtual absl::StatusOr<HostedRrSet> Read(ApiCall& call, const HostedZone& zone,
                                            const DomainName& owner) = 0;
@@ -83,8 +85,9 @@ class ZoneApi : public ApiDialect {
 
 // `name` relative to `zone`: "_dmarc" or "sub._dmarc", `apex` at the zone itself ("@", "").
 std::string RelativeName(const DomainName& name, const DomainName& zone, std::string_view apex);
-// The texts of the records that can be decoded.
-std::vector<TxtRecord> Decoded(const HostedRrSet& rrset);
+// All its records.
+//   kDataLoss  one of them cannot be decoded: what is not understood is not taken for absent
+absl::StatusOr<std::vector<TxtRecord>> Decoded(const HostedRrSet& rrset);
 
 }  // namespace dmarcate
 

@@ -103,13 +103,8 @@ absl::StatusOr<std::vector<HostedZone>> DesecApi::ListZones(ApiCall& call) {
 }
 
 absl::StatusOr<std::vector<HostedZone>> DesecApi::FindZones(ApiCall& call, const DomainName& name) {
-  const absl::StatusOr<HttpResponse> response = call.Read({.url = Domain(name.text())});
-  if (response.status().code() == absl::StatusCode::kNotFound) return std::vector<HostedZone>{};
-  if (!response.ok()) return response.status();
-  std::vector<HostedZone> zones;
-  AddZone(zones, StringAt(ParseJson(response->body), "name").value_or(""), name.text());
-  if (zones.empty() || zones.front().name != name) return NotUnderstood("another domain");
-  return zones;
+  return FindZoneAt(call, Domain(name.text()), name,
+                    [](const Json& body) { return StringAt(body, "name"); });
 }
 
 absl::StatusOr<HostedRrSet> DesecApi::Read(ApiCall& call, const HostedZone& zone,

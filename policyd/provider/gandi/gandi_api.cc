@@ -91,13 +91,8 @@ absl::StatusOr<std::vector<HostedZone>> GandiApi::ListZones(ApiCall& call) {
 }
 
 absl::StatusOr<std::vector<HostedZone>> GandiApi::FindZones(ApiCall& call, const DomainName& name) {
-  const absl::StatusOr<HttpResponse> response = call.Read({.url = Domain(name.text())});
-  if (response.status().code() == absl::StatusCode::kNotFound) return std::vector<HostedZone>{};
-  if (!response.ok()) return response.status();
-  std::vector<HostedZone> zones;
-  AddZone(zones, StringAt(ParseJson(response->body), "fqdn").value_or(""), name.text());
-  if (zones.empty() || zones.front().name != name) return NotUnderstood("another domain");
-  return zones;
+  return FindZoneAt(call, Domain(name.text()), name,
+                    [](const Json& body) { return StringAt(body, "fqdn"); });
 }
 
 absl::StatusOr<HostedRrSet> GandiApi::Read(ApiCall& call, const HostedZone& zone,

@@ -19,6 +19,7 @@ constexpr int64_t kTokenSeconds = 3600;
 constexpr uint32_t kMaxTtl = 2'147'483'647;
 constexpr absl::Duration kLeaveForReadBack = absl::Seconds(40);
 constexpr absl::Duration kFirstPoll = absl::Seconds(1);
+constexpr absl::Duration kQuotaWindow = absl::Minutes(1);
 
 absl::Status Refuse(std::string_view what) {
   return MakeError(absl::StatusCode::kInvalidArgument, what);
@@ -116,7 +117,10 @@ std::optional<ApiError> GoogleApi::ErrorOf(const HttpResponse& response) const {
     failure = ApiFailure::kNotHere;
   }
   const std::string message = StringAt(error, "message").value_or("");
-  return ApiError{*failure, reason.empty() ? message : fmt::format("{}: {}", reason, message)};
+  ApiError out{*failure, reason.empty() ? message : fmt::format("{}: {}", reason, message)};
+  // A quota is by the minute, and a host that says so seldom says how much of it is left.
+  if (reason == "quotaExceeded") out.retry_after = kQuotaWindow;
+  return out;
 }
 
 absl::StatusOr<std::vector<Json>> GoogleApi::List(ApiCall& call, std::string_view url,

@@ -20,6 +20,7 @@ constexpr uint32_t kMaxTtl = 2'147'483'647;
 constexpr uint32_t kDefaultTtl = 3600;
 constexpr int kMaxRefreshes = 4;
 constexpr absl::Duration kFirstPause = absl::Seconds(1);
+constexpr absl::Duration kHostTimeFor = absl::Minutes(10);
 
 std::string Sha1Hex(std::string_view text) {
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -126,25 +127,34 @@ class OvhApi final : public ZoneApi, public ZonePublisher {
   const OvhCredential credential_;
   OvhClock time_;
   std::mutex mutex_;
-  std::optional<absl::Duration> ahead_;  // the host's clock, of ours
+  // What the host's clock said, and when: told on by the monotonic clock, so that a jump of ours
+  // makes no signature wrong.
+  struct HostTime {
+    absl::Time said;
+    absl::Duration at;  // monotonic
+  };
+  std::optional<HostTime> host_time_;
 };
 
 absl::Status OvhApi::Authorize(ApiCall& call, HttpRequest& request) {
-  std::optional<absl::Duration> ahead;
+  const Clock& clock = call.world().clock;
+  std::optional<HostTime> time;
   {
     const std::lock_guard lock(mutex_);
-    ahead = ahead_;
+    time = host_time_;
   }
-  if (!ahead) {
+  // Asked again now and then: neither clock runs quite right, and ours stands still in a sleep.
+  if (!time || clock.Monotonic() - time->at > kHostTimeFor) {
     DMARCATE_ASSIGN_OR_RETURN(const HttpResponse response,
                               call.ReadBy(time_, {.url = base_ + "/auth/time"}));
     const Json seconds = ParseJson(response.body);
     if (!seconds.is_number_unsigned()) return NotUnderstood("no time");
-    ahead = absl::FromUnixSeconds(seconds.get<int64_t>()) - call.world().clock.Now();
+    time = HostTime{absl::FromUnixSeconds(seconds.get<int64_t>()), clock.Monotonic()};
     const std::lock_guard lock(mutex_);
-    ahead_ = ahead;
+    host_time_ = time;
   }
-  const std::string stamp = std::to_string(absl::ToUnixSeconds(call.world().clock.Now() + *ahead));
+  const std::string stamp =
+      std::to_string(absl::ToUnixSeconds(time->said + (clock.Monotonic() - time->at)));
   const std::string signature = Sha1Hex(fmt::format(
       "{}+{}+{}+{}+{}+{}", credential_.application_secret.Reveal(),
       credential_.consumer_key.Reveal(), request.method, request.url, request.body, stamp));

@@ -76,7 +76,7 @@ absl::StatusOr<PowerDnsEndpoint> ParsePowerDnsEndpoint(std::string_view api_url,
     return MakeError(absl::StatusCode::kInvalidArgument,
                      "server_id: 1 to 64 of letters, digits, '.', '-' and '_'");
   }
-  return PowerDnsEndpoint{std::string(api_url), std::string(server_id)};
+  return PowerDnsEndpoint{std::string(api_url), std::string(server_id), IsLoopback(host)};
 }
 
 std::string PowerDnsZoneId(const DomainName& zone) {

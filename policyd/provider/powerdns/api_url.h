@@ -17,6 +17,7 @@ namespace dmarcate {
 struct PowerDnsEndpoint {
   std::string origin;     // "http://127.0.0.1:8081"
   std::string server_id;  // "localhost"
+  bool local = false;     // a loopback address: what is sent there does not leave this machine
   // "http://127.0.0.1:8081/api/v1/servers/localhost"
   std::string ServerUrl() const;
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "policyd/provider/api/scrub.h"
 #include "policyd/provider/api/url.h"
 
 namespace dmarcate {
@@ -25,6 +26,10 @@ HttpRequest PowerDnsProvider::MakeRequest(std::string_view method,
   return request;
 }
 
+absl::Status PowerDnsProvider::Error(const HttpResponse& response, HttpAccess access) const {
+  return ScrubStatus(PowerDnsError(response, access), {api_key_.Reveal()});
+}
+
 absl::StatusOr<std::string> PowerDnsProvider::Get(std::string_view path_and_query) {
   absl::StatusOr<HttpResponse> response = http_.Send(MakeRequest("GET", path_and_query));
   if (!response.ok()) {
@@ -38,7 +43,7 @@ absl::StatusOr<std::string> PowerDnsProvider::Get(std::string_view path_and_quer
     }
     return response.status();
   }
-  DMARCATE_RETURN_IF_ERROR(PowerDnsError(*response, HttpAccess::kRead));
+  DMARCATE_RETURN_IF_ERROR(Error(*response, HttpAccess::kRead));
   return std::move(response->body);
 }
 
@@ -47,7 +52,7 @@ absl::Status PowerDnsProvider::Patch(const DomainName& zone, std::string body) {
   request.headers.push_back({"Content-Type", "application/json"});
   request.body = std::move(body);
   const absl::StatusOr<HttpResponse> response = http_.Send(request);
-  if (response.ok()) return PowerDnsError(*response, HttpAccess::kWrite);
+  if (response.ok()) return Error(*response, HttpAccess::kWrite);
   if (response.status().code() == absl::StatusCode::kResourceExhausted) {
     return MakeError(absl::StatusCode::kUnknown, MessageOf(response.status()));
   }

@@ -33,6 +33,8 @@ class PowerDnsProvider final : public DnsProvider {
   ProviderTest Test() override;
 
  private:
+  // What the server says is wrong, without the key.
+  absl::Status Error(const HttpResponse& response, HttpAccess access) const;
   absl::StatusOr<std::string> Get(std::string_view path_and_query);
   absl::StatusOr<PowerDnsZone> GetZone(const DomainName& zone, const DomainName& owner);
   absl::Status Patch(const DomainName& zone, std::string body);

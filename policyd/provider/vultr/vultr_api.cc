@@ -75,14 +75,8 @@ absl::StatusOr<std::vector<HostedZone>> VultrApi::ListZones(ApiCall& call) {
 }
 
 absl::StatusOr<std::vector<HostedZone>> VultrApi::FindZones(ApiCall& call, const DomainName& name) {
-  const absl::StatusOr<HttpResponse> response = call.Read({.url = Domain(name.text())});
-  if (response.status().code() == absl::StatusCode::kNotFound) return std::vector<HostedZone>{};
-  if (!response.ok()) return response.status();
-  const Json body = ParseJson(response->body);
-  std::vector<HostedZone> zones;
-  AddZone(zones, StringAt(MemberOf(body, "domain"), "domain").value_or(""), name.text());
-  if (zones.empty() || zones.front().name != name) return NotUnderstood("another domain");
-  return zones;
+  return FindZoneAt(call, Domain(name.text()), name,
+                    [](const Json& body) { return StringAt(MemberOf(body, "domain"), "domain"); });
 }
 
 absl::StatusOr<HostedRrSet> VultrApi::Read(ApiCall& call, const HostedZone& zone,

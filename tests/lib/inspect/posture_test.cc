@@ -1,5 +1,7 @@
 #include "lib/inspect/posture.h"
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -100,6 +102,20 @@ TEST_F(PostureTest, SeveralRecordsFail) {
   Txt("s1._domainkey.example.com", {kKey, "v=DKIM1; p="});
   EXPECT_THAT(Codes(Inspect().AllFindings()),
               ElementsAre("SPF_MULTIPLE", "DMARC_MULTIPLE", "DKIM_MULTIPLE"));
+}
+
+TEST_F(PostureTest, WhatIsNearlyADmarcRecordIsTold) {
+  Txt("_dmarc.example.com", {" v=DMARC1; p=reject"});
+  const std::vector<LintFinding> alone = Inspect().dmarc.judgement.findings;
+  ASSERT_THAT(Codes(alone), ElementsAre("DMARC_NEAR_MISS", "DMARC_MISSING"));
+  EXPECT_EQ(alone[0].severity, Severity::kError);
+  EXPECT_EQ(alone[0].metadata.at("repaired"), "v=DMARC1; p=reject");
+  // Beside a record it does no harm.
+  Txt("_dmarc.example.com", {"v=DMARC1; p=reject", "v=DMARC1, p=none"});
+  const std::vector<LintFinding> beside = Inspect().dmarc.judgement.findings;
+  ASSERT_THAT(Codes(beside), testing::Contains("DMARC_NEAR_MISS"));
+  EXPECT_EQ(std::ranges::find(beside, "DMARC_NEAR_MISS", &LintFinding::code)->severity,
+            Severity::kWarning);
 }
 
 TEST_F(PostureTest, BrokenRecordsNameThePosition) {

@@ -147,6 +147,8 @@ const KeyCase kKeyCases[] = {
     {"Observation", policy_keys::Observation(kDomain, {"a", RecordKind::kDmarc}, absl::UnixEpoch()),
      "486578616d706c652e636f6d006100027fffffffffffffff"},
     {"Insight", policy_keys::Insight(kDomain, "a"), "496578616d706c652e636f6d006100"},
+    {"Fleet", policy_keys::Fleet("01a"), "4630316100"},
+    {"FleetMember", policy_keys::FleetMember("01a", kDomain), "47303161006578616d706c652e636f6d00"},
     {"InsightLook", policy_keys::InsightLook(kDomain), "4a6578616d706c652e636f6d00"},
 };
 class KeyTest : public testing::TestWithParam<KeyCase> {};

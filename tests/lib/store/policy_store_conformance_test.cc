@@ -38,7 +38,13 @@ DomainRecord Domain(std::string name) {
   record.create_time = record.update_time = kNow;
   record.dns_provider = "pdns";
   record.report_mailbox = "r@example.com";
-  record.managed_terms = {{"include:a.example", "a"}};
+  record.delegation_zone = "ops.example";
+  record.managed_terms = {{"include:a.example", "a", true, {"192.0.2.0/24"}},
+                          {"include:_spf-0123456789ab.example.com",
+                           "(flattened)",
+                           false,
+                           {},
+                           "v=spf1 include:a.example"}};
   record.report_addresses = {{"r-0@reports.example", kNow, kNow + absl::Hours(1)},
                              {"r-1@reports.example", kNow + absl::Minutes(1)}};
   return record;
@@ -70,6 +76,7 @@ ChangeRecord FullChange() {
   change.untouched = {"\"x\""};
   change.lookups_before = 9;
   change.lookups_after = 10;
+  change.alias = {"_dmarc.example.com", true, {"\"x\""}};
   record.record_changes = {change, RecordChangeRecord()};
   record.managed_before = {{"t", "s"}};
   record.managed_after = {{"u", "v"}, {"w", "x"}};
@@ -78,6 +85,7 @@ ChangeRecord FullChange() {
       {"SPF_TOO_MANY_LOOKUPS", GuardVerdict::kRefuse, "why", {{"limit", "10"}, {"a", ""}}}};
   record.dns_provider = "pdns";
   record.provider_class = 4;
+  record.by_hand = true;
   record.steps = {{"READ", "detail", kNow}};
   record.verifications = {{"ns1", "192.0.2.1", "example.com", "detail", true, kNow}};
   record.requested_by = "alice";
@@ -272,6 +280,8 @@ TEST_P(PolicyStoreTest, KeepsEveryFieldOfAChange) {
   EXPECT_EQ(got->lease_holder, full.lease_holder);
   EXPECT_EQ(got->fence, full.fence);
   EXPECT_EQ(got->provider_class, 4);
+  EXPECT_TRUE(got->by_hand);
+  EXPECT_EQ(got->record_changes[0].alias, full.record_changes[0].alias);
   ASSERT_TRUE(store().PutChange(Change("example.com", "02")).ok());
   EXPECT_EQ(store().GetChange("example.com", "02")->apply_time, absl::InfinitePast());
 }

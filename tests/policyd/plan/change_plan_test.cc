@@ -197,6 +197,15 @@ TEST(PlanDigestTest, EncodingIsStable) {
             "ca2cc0ce3476f62c4b19c887ed4bb12ec431de236237c455a5eb43533e1d3a73");
 }
 
+TEST(PlanDigestTest, WhatACarrierStandsForIsPartOfIt) {
+  ChangeRecord change = SpfChange();
+  change.managed_after.push_back(
+      {"include:_spf-0123456789ab.example.com", "(flattened)", false, {}, "v=spf1 a -all"});
+  const std::string digest = PlanDigest(change);
+  change.managed_after.back().stands_for = "v=spf1 mx -all";
+  EXPECT_NE(PlanDigest(change), digest);
+}
+
 TEST(JudgeChangeTest, SpfNeedsACount) {
   const ChangeRecord change = SpfChange();
   DMARCATE_ASSERT_OK_AND_ASSIGN(const auto uncounted, JudgeChange(change, std::nullopt));
@@ -264,6 +273,48 @@ TEST(WarnOfRevokedTest, AcrossACutAndInAnyCase) {
       "\"v=DMARC1; p=none; rua=mailto:R-0123456789\" \"abcdef@Reports.test\""};
   DMARCATE_ASSERT_OK_AND_ASSIGN(const auto guards, WarnOfRevoked(change, {address}));
   EXPECT_EQ(ToText(guards), "DMARC_RUA_REVOKED:warn");
+}
+
+TEST(RollbackBookTest, WhatCameSinceStays) {
+  ChangeRecord change;
+  change.managed_before = {{"include:a.test", "a"}, {"include:b.test", "b"}};
+  change.managed_after = {{"include:a.test", "a"}, {"include:c.test", "c"}};
+  std::vector<ManagedTerm> now = change.managed_after;
+  now.push_back({"include:d.test", "d"});  // of a later change
+  EXPECT_EQ(ToText(ManagedAfterRollback(change, now)),
+            "a=include:a.test d=include:d.test b=include:b.test");
+  std::erase_if(now, [](const ManagedTerm& term) { return term.source_id == "a"; });
+  EXPECT_EQ(ToText(ManagedAfterRollback(change, now)), "d=include:d.test b=include:b.test")
+      << "what went since does not come back";
+}
+
+TEST(RollbackBookTest, ChildRecordsStayOurs) {
+  const ManagedTerm plain{"include:a.test", "a"};
+  const ManagedTerm flat{"include:a.test", "a", true, {"192.0.2.0/24"}};
+  const ManagedTerm wider{"include:a.test", "a", true, {"192.0.2.0/23"}};
+  const ManagedTerm one{"include:_spf-1.d.test", "(flattened)", false, {}, "v=spf1 include:a.test"};
+  const ManagedTerm two{"include:_spf-2.d.test", "(flattened)", false, {}, "v=spf1 include:a.test"};
+  ChangeRecord change;
+  change.managed_before = {plain};
+  change.managed_after = {flat, one};
+  EXPECT_EQ(ManagedAfterRollback(change, change.managed_after),
+            (std::vector<ManagedTerm>{one, plain}));
+  change.managed_before = {flat, one};
+  change.managed_after = {wider, two, one};
+  EXPECT_EQ(ManagedAfterRollback(change, change.managed_after),
+            (std::vector<ManagedTerm>{two, one, flat}));
+}
+
+TEST(UniteTermsTest, OneTermHasOneSetOfNetworks) {
+  const std::vector<ManagedTerm> before = {{"include:a.test", "a", true, {"192.0.2.0/25"}},
+                                           {"include:b.test", "b"}};
+  const std::vector<ManagedTerm> after = {{"include:a.test", "a", true, {"192.0.2.128/25"}},
+                                          {"include:b.test", "b", true, {"10.0.0.0/24"}}};
+  // b stands in the record or in a child; a was flattened before and after.
+  EXPECT_EQ(UniteTerms(before, after),
+            (std::vector<ManagedTerm>{{"include:a.test", "a", true, {"192.0.2.0/24"}},
+                                      {"include:b.test", "b"},
+                                      {"include:b.test", "b", true, {"10.0.0.0/24"}}}));
 }
 
 }  // namespace

@@ -75,17 +75,20 @@ TEST_F(SpfCompileTest, WithinTheLimitAnIncludeStaysAnInclude) {
 
 TEST_F(SpfCompileTest, OverTheLimitOurTermGoesIntoAChild) {
   const SpfCompiled got = Compile(Others(5) + " ~all", {}, {{"big", {"include:big.test"}}});
-  EXPECT_EQ(got.plan.after, Others(5) + " include:_spf1.d.test ~all");
   ASSERT_EQ(got.writes.size(), 1U);
-  EXPECT_EQ(got.writes[0].owner.text(), "_spf1.d.test");
+  const std::string child = got.writes[0].owner.text();
+  EXPECT_TRUE(IsSpfChildOf(got.writes[0].owner, domain_)) << child;
+  EXPECT_EQ(got.plan.after, Others(5) + " include:" + child + " ~all");
   EXPECT_EQ(got.writes[0].text,
             "v=spf1 ip4:192.0.2.0/30 ip4:192.0.2.5 ip4:192.0.2.6/31 ip4:192.0.2.8/29 "
             "ip4:192.0.2.16/28 ip4:192.0.2.32/27 ip4:192.0.2.64/26 ip6:2001:db8::/48 -all");
+  EXPECT_TRUE(IsNamedAfterText(got.writes[0], domain_));
   ASSERT_EQ(got.plan.managed_after.size(), 2U);
   EXPECT_TRUE(got.plan.managed_after[0].flattened);
-  EXPECT_EQ(got.plan.managed_after[1].term, "include:_spf1.d.test");
+  EXPECT_EQ(got.plan.managed_after[1].term, "include:" + child);
   EXPECT_EQ(got.plan.managed_after[1].source_id, kFlattenedSourceId);
-  EXPECT_EQ(got.plan.term_changes.back().flattened_into, "_spf1.d.test");
+  EXPECT_EQ(got.plan.managed_after[1].stands_for, Others(5) + " include:big.test ~all");
+  EXPECT_EQ(got.plan.term_changes.back().flattened_into, child);
 }
 
 TEST_F(SpfCompileTest, NeverMeansNever) {
@@ -103,9 +106,14 @@ TEST_F(SpfCompileTest, WhatOthersWroteIsNotFlattened) {
 }
 
 TEST_F(SpfCompileTest, ForeignChildNamesArePassedOver) {
-  taken_.insert(Name("_spf1.d.test"));
+  const SpfCompiled first = Compile(Others(5) + " ~all", {}, {{"big", {"include:big.test"}}});
+  ASSERT_EQ(first.writes.size(), 1U);
+  taken_.insert(first.writes[0].owner);
   const SpfCompiled got = Compile(Others(5) + " ~all", {}, {{"big", {"include:big.test"}}});
-  EXPECT_EQ(got.plan.after, Others(5) + " include:_spf2.d.test ~all");
+  ASSERT_EQ(got.writes.size(), 1U);
+  EXPECT_NE(got.writes[0].owner, first.writes[0].owner);
+  EXPECT_EQ(got.writes[0].text, first.writes[0].text);
+  EXPECT_TRUE(IsNamedAfterText(got.writes[0], domain_));
 }
 
 struct Kept {
@@ -181,9 +189,12 @@ TEST_F(FlattenedTest, AVendorThatCannotBeReadKeepsItsAddresses) {
 TEST_F(FlattenedTest, AVendorThatChangedIsToldAndWritten) {
   dns_.SetTxt(Name("c.big.test"), {"v=spf1 ip6:2001:db8::/48 ip4:198.51.100.0/24 -all"});
   const SpfCompiled got = Compile(live_, managed_, approved_, children_);
-  EXPECT_EQ(got.plan.after, live_);
   ASSERT_EQ(got.writes.size(), 1U);
   EXPECT_THAT(got.writes[0].text, HasSubstr("ip4:198.51.100.0/24"));
+  EXPECT_NE(got.writes[0].owner, children_[0].owner) << "what caches have of it would be wrong";
+  EXPECT_THAT(got.plan.after, HasSubstr("include:" + got.writes[0].owner.text()));
+  // The old one is ours still: receivers may have the record that leads to it.
+  EXPECT_THAT(ToText(got.plan.managed_after), HasSubstr(children_[0].owner.text()));
   EXPECT_EQ(ToText(TellFlattening(got, 6)), "SPF_VENDOR_CHANGED:warn SPF_FLATTENED:warn");
 }
 
@@ -231,41 +242,135 @@ TEST_F(FlattenedTest, FollowingTellsMuchFromLittle) {
   EXPECT_EQ(follow().outcome, VendorFollow::Outcome::kBroken);
 }
 
-TEST(SpfChildrenTest, AnAddressThatStaysOnlyMovesDeeper) {
+TEST_F(SpfCompileTest, AnExclusionBetweenTermsKeepsItsEffect) {
+  // Of medium.test's addresses 192.0.2.64 to 79 fail; big.test lets 79 through before that.
+  dns_.SetTxt(Name("medium.test"), {"v=spf1 include:o8.test ip4:192.0.2.64/26 ~all"});
+  dns_.SetTxt(Name("big.test"),
+              {"v=spf1 include:o5.test include:o6.test include:o7.test ip4:192.0.2.79 -all"});
+  const std::vector<ManagedTerm> managed = {{"include:big.test", "big"},
+                                            {"include:medium.test", "medium"}};
+  const std::string live =
+      Others(9) + " include:big.test -ip4:192.0.2.64/28 include:medium.test ~all";
+  const std::vector<ApprovedSource> approved = {{"big", {"include:big.test"}},
+                                                {"medium", {"include:medium.test"}}};
+  const SpfCompiled got = Compile(live, managed, approved);
+  ASSERT_EQ(got.flattened.size(), 2U);
+  ASSERT_EQ(got.writes.size(), 1U);
+  EXPECT_EQ(got.plan.after,
+            Others(9) + " include:" + got.writes[0].owner.text() + " -ip4:192.0.2.64/28 ~all");
+  const IpRangeSet passing = ParseSpfChild(got.writes[0].text)->passing;
+  EXPECT_FALSE(passing.Contains(*IpAddress::Parse("192.0.2.65")));
+  EXPECT_TRUE(passing.Contains(*IpAddress::Parse("192.0.2.79")));
+  EXPECT_TRUE(passing.Contains(*IpAddress::Parse("192.0.2.80")));
+  const auto prove = [&](const TxtOverlay& children) {
+    const SpfTree before = Expand(live);
+    const SpfTree meant = Expand(UnflattenedText(domain_, got.plan.after, got.plan.managed_after));
+    const SpfTree after = Expand(got.plan.after, children);
+    return ProveSpf({domain_.text(), &before.root, &meant.root, &after.root, {}});
+  };
+  const std::string& text = got.writes[0].text;
+  EXPECT_EQ(prove({{got.writes[0].owner, text}}).failure, "");
+  // As if nobody had thought of it: proved against what is meant, not against how it is written.
+  EXPECT_THAT(prove({{got.writes[0].owner, "v=spf1 ip4:192.0.2.65 " + text.substr(7)}}).failure,
+              HasSubstr("192.0.2.65 to 192.0.2.65: flattened pass, not flattened fail"));
+  // And the next plan still knows where each stood.
+  EXPECT_EQ(UnflattenedText(domain_, got.plan.after, got.plan.managed_after), live);
+  const SpfCompiled again = Compile(got.plan.after, got.plan.managed_after, approved, got.writes);
+  EXPECT_EQ(again.plan.after, got.plan.after);
+  EXPECT_EQ(again.plan.managed_after, got.plan.managed_after);
+}
+
+TEST_F(SpfCompileTest, AQuestionBetweenTermsKeepsThemApart) {
+  dns_.SetTxt(Name("medium.test"), {"v=spf1 include:o8.test ip4:192.0.2.64/26 ~all"});
+  dns_.SetTxt(Name("big.test"),
+              {"v=spf1 include:o5.test include:o6.test include:o7.test ip4:192.0.2.79 -all"});
+  const SpfCompiled got =
+      Compile(Others(8) + " include:big.test -exists:%{i}.bad.test include:medium.test ~all",
+              {{"include:big.test", "big"}, {"include:medium.test", "medium"}},
+              {{"big", {"include:big.test"}}, {"medium", {"include:medium.test"}}});
+  EXPECT_THAT(got.flattened, IsEmpty());
+  EXPECT_THAT(got.writes, IsEmpty());
+  ASSERT_FALSE(got.kept.empty());
+  EXPECT_THAT(got.kept.back(), HasSubstr("cannot stand together"));
+}
+
+TEST_F(FlattenedTest, WhatOthersWriteLaterKeepsItsPlace) {
+  const std::string carrier = "include:" + children_[0].owner.text();
+  std::string edited = live_;
+  edited.insert(edited.find(" include:o4.test"), " -ip4:192.0.2.7");
+  edited.insert(edited.find(" ip4:192.0.2.200"), " ?ip4:192.0.2.8");
+  EXPECT_EQ(UnflattenedText(domain_, edited, managed_),
+            "v=spf1 include:o0.test include:o1.test include:o2.test include:o3.test "
+            "-ip4:192.0.2.7 include:o4.test include:big.test ?ip4:192.0.2.8 ip4:192.0.2.200 ~all");
+  // Where what stood before it is gone, it stands where its carrier does.
+  EXPECT_EQ(UnflattenedText(domain_, "v=spf1 mx " + carrier + " -all", managed_),
+            "v=spf1 mx include:big.test -all");
+  // Where the carrier is gone, nobody is let through by it.
+  EXPECT_EQ(UnflattenedText(domain_, "v=spf1 mx -all", managed_), "v=spf1 mx -all");
+}
+
+TEST_F(FlattenedTest, AChildThatSomebodyChangedIsNotBuiltUpon) {
+  children_[0].text.replace(children_[0].text.find("192.0.2.64/26"), 13, "192.0.2.64/27");
+  dns_.SetTxt(children_[0].owner, {children_[0].text});
+  taken_.insert(children_[0].owner);
+  const SpfCompiled got = Compile(live_, managed_, approved_, {});
+  ASSERT_EQ(got.writes.size(), 1U);
+  EXPECT_NE(got.writes[0].owner, children_[0].owner);
+  EXPECT_THAT(got.writes[0].text, HasSubstr("192.0.2.64/26"));
+}
+
+TEST_F(FlattenedTest, WhatAVendorGaveBackIsInNoChildOnceItsTermReturns) {
+  // The limit no longer forces it, and big.test has given half of its networks to somebody else.
+  dns_.SetTxt(Name("b.big.test"), {"v=spf1 include:c.big.test -all"});
+  live_ = live_.replace(live_.find(" include:o0.test"), 16, "");
+  const SpfCompiled got = Compile(live_, managed_, approved_, children_);
+  const SpfTree after = Expand(got.plan.after, {{children_[0].owner, children_[0].text}});
+  EXPECT_FALSE(
+      PassSetOf(after.root, domain_.text()).passing.Contains(*IpAddress::Parse("192.0.2.65")));
+  EXPECT_THAT(got.writes, IsEmpty());
+}
+
+TEST(SpfChildrenTest, AChainKeepsItsEndAndChangesNoRecord) {
   SpfChainRequest request;
   request.domain = Name("d.test");
-  request.max_octets = 90;  // two networks each
+  request.max_octets = 105;  // two networks each
   std::vector<IpNetwork> networks;
   for (int i = 0; i < 8; ++i)
     networks.push_back(*IpNetwork::Parse(fmt::format("10.{}.0.0/24", 2 * i)));
   request.wanted = IpRangeSet(networks);
   const std::vector<SpfChild> first = LayOutChain(request).value();
-  ASSERT_GT(first.size(), 2U);
+  ASSERT_EQ(first.size(), 4U);
+  EXPECT_EQ(ChainFrom(request.domain, first[0].owner, first).size(), 4U);
   request.chain = first;
-  // One in the first child is cut into pieces, which need more room than there is.
-  request.wanted = request.wanted.Minus(IpRangeSet({*IpNetwork::Parse("10.0.0.77")}));
-  const std::vector<SpfChild> second = LayOutChain(request).value();
-  ASSERT_GT(second.size(), first.size());
-  for (const SpfChild& child : second)
-    EXPECT_LE(child.owner.text().size() + child.text.size(), 90U);
-  // Written from the last to the first, it is always in one of them.
-  for (size_t written = 0; written <= second.size(); ++written) {
-    std::vector<SpfChild> now = first;
-    for (size_t i = 0; i < written; ++i) {
-      const SpfChild& write = second[second.size() - 1 - i];
-      const auto old = std::ranges::find(now, write.owner, &SpfChild::owner);
-      if (old == now.end()) {
-        now.push_back(write);
-      } else {
-        *old = write;
-      }
-    }
-    IpRangeSet reached;
-    for (const SpfChild& child : ChainFrom(first[0].owner, now)) {
-      reached = reached.Union(ParseSpfChild(child.text)->passing);
-    }
-    EXPECT_TRUE(reached.Contains(request.wanted)) << written << " written";
+  const auto texts = [](const std::vector<SpfChild>& chain, size_t from) {
+    std::vector<std::string> out;
+    for (size_t i = from; i < chain.size(); ++i) out.push_back(chain[i].text);
+    return out;
+  };
+  // One goes that stands in the second: the first two are new, the others stay.
+  const IpRangeSet second = ParseSpfChild(first[1].text)->passing;
+  request.wanted = request.wanted.Minus(IpRangeSet({second.ToNetworks()[0]}));
+  const std::vector<SpfChild> less = LayOutChain(request).value();
+  ASSERT_EQ(less.size(), 4U);
+  EXPECT_EQ(texts(less, 2), texts(first, 2));
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(std::ranges::find(first, less[i].owner, &SpfChild::owner), first.end());
   }
+  // One more goes that stands in the last: then fewer would do, so they are all new.
+  const IpRangeSet last = ParseSpfChild(first[3].text)->passing;
+  request.wanted = request.wanted.Minus(IpRangeSet({last.ToNetworks()[0]}));
+  request.chain = less;
+  const std::vector<SpfChild> few = LayOutChain(request).value();
+  EXPECT_EQ(few.size(), 3U);
+  for (const SpfChild& child : few) {
+    EXPECT_LE(child.owner.text().size() + child.text.size(), 105U);
+    EXPECT_TRUE(IsNamedAfterText(child, request.domain));
+  }
+  // What is wanted already is there.
+  request.chain = few;
+  EXPECT_EQ(texts(LayOutChain(request).value(), 0), texts(few, 0));
+  // Nothing is built upon a chain that is not whole.
+  EXPECT_THAT(ChainFrom(request.domain, few[0].owner, {few[0], few[2]}), IsEmpty());
 }
 
 }  // namespace

@@ -42,10 +42,7 @@ SpfWorld::SpfWorld(uint64_t seed) : random_(seed), domain_(Name("d.test")) {
     dns_.SetMx(Name(fmt::format("m{}.test", i)), mx);
   }
   for (int i = 0; i < vendors_; ++i) dns_.SetTxt(VendorName(i), {VendorRecord(i)});
-  if (Chance(5)) {
-    taken_.insert(Name("_spf1.d.test"));
-    dns_.SetTxt(Name("_spf1.d.test"), {"v=spf1 a mx -all"});
-  }
+  take_first_ = Chance(5);
 
   // The live record: terms of others, some of ours, mixed.
   live_ = "v=spf1";
@@ -54,7 +51,7 @@ SpfWorld::SpfWorld(uint64_t seed) : random_(seed), domain_(Name("d.test")) {
     approved_.push_back({fmt::format("s{:02}", sources++), {term}});
   };
   std::set<std::string> ours;
-  for (uint64_t terms = 1 + Random(7); terms > 0; --terms) {
+  for (uint64_t terms = 1 + Random(9); terms > 0; --terms) {
     if (Chance(55)) {
       const std::string term =
           fmt::format("include:{}", VendorName(static_cast<int>(Random(vendors_))).text());
@@ -62,8 +59,14 @@ SpfWorld::SpfWorld(uint64_t seed) : random_(seed), domain_(Name("d.test")) {
       managed_.push_back({term, fmt::format("s{:02}", sources)});
       live_ += " " + term;
       if (Chance(85)) approve(term);
-    } else if (const int kind = static_cast<int>(Random(10)); kind < 5) {
+    } else if (const int kind = static_cast<int>(Random(10)); kind < 2) {
       live_ += fmt::format(" {}{}", Qualifier(), Network());
+    } else if (kind < 7) {
+      // An exclusion between terms of ours, of addresses that they are likely to have.
+      live_ += fmt::format(" -ip4:{}",
+                           IpNetwork::Parse(fmt::format("10.{}.{}.0/{}", Random(6), Random(4) * 64,
+                                                        12 + static_cast<int>(Random(8))))
+                               ->ToString());
     } else if (kind < 8) {
       const std::string term = VendorTerm(-1);
       if (ours.insert(term).second) live_ += " " + term;
@@ -80,6 +83,7 @@ SpfWorld::SpfWorld(uint64_t seed) : random_(seed), domain_(Name("d.test")) {
             : Network();
     if (ours.insert(term).second) approve(term);
   }
+  truth_ = live_;
   SetLive();
 }
 
@@ -134,8 +138,13 @@ std::string SpfWorld::VendorRecord(int number) {
   return text + (Chance(1) ? " +all" : kEnds[Random(4)]);
 }
 
+SpfCompiled SpfWorld::Compile(const PlannedSpf& plan, const std::vector<SpfChild>& children) {
+  return CompileSpf(domain_, plan.draft, plan.intended, managed_, children, taken_, options_);
+}
+
 PlannedSpf SpfWorld::Plan() {
   PlannedSpf out;
+  out.truth = PlanSpf(domain_, {truth_}, UnflattenedTerms(managed_), approved_).value().after;
   out.draft = DraftSpf(domain_, {live_}, managed_, approved_).value();
   out.before = Expand(domain_, live_, dns_);
   out.intended = Expand(domain_, out.draft.intended, dns_);
@@ -145,7 +154,13 @@ PlannedSpf SpfWorld::Plan() {
     children.push_back({name, children_[name]});
     overlay[name] = children_[name];
   }
-  out.compiled = CompileSpf(domain_, out.draft, out.intended, managed_, children, taken_, options_);
+  out.compiled = Compile(out, children);
+  if (take_first_ && !out.compiled.writes.empty()) {
+    take_first_ = false;
+    taken_.insert(out.compiled.writes[0].owner);
+    dns_.SetTxt(out.compiled.writes[0].owner, {"v=spf1 a mx -all"});
+    out.compiled = Compile(out, children);
+  }
   const SpfPlan& plan = out.compiled.plan;
   for (const SpfChild& write : out.compiled.writes) {
     const bool same = overlay[write.owner] == write.text;
@@ -156,8 +171,8 @@ PlannedSpf SpfWorld::Plan() {
   out.overlay = overlay;
   OverlayResolver then(dns_, overlay);
   out.after = Expand(domain_, plan.after, then);
-  // Independent of the draft: from what would be published and the book.
-  SpfTree meant = Expand(domain_, UnflattenedText(domain_, plan.after, plan.managed_after), dns_);
+  // Independent of draft and book.
+  SpfTree meant = Expand(domain_, out.truth, dns_);
   PutRemembered(plan.managed_after, meant);
   SpfProofInput input{domain_.text(), &out.before.root, &meant.root, &out.after.root, {}};
   for (const SpfTree& tree : out.between) input.between.push_back(&tree.root);
@@ -197,6 +212,7 @@ void SpfWorld::Apply(const PlannedSpf& plan) {
     dns_.SetTxt(write.owner, {write.text});
   }
   live_ = plan.compiled.plan.after;
+  truth_ = plan.truth;
   managed_ = plan.compiled.plan.managed_after;
   SetLive();
 }

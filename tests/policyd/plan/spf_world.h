@@ -23,6 +23,7 @@ namespace dmarcate {
 
 // A plan with all that judges it.
 struct PlannedSpf {
+  std::string truth;  // the record with every term in its place, kept beside the book
   SpfDraft draft;
   SpfCompiled compiled;
   SpfTree before, intended, after;
@@ -49,6 +50,11 @@ class SpfWorld {
   const DomainName& domain() const { return domain_; }
   Resolver& dns() { return dns_; }
   const std::string& live() const { return live_; }
+  // What a child record of that name says already; empty: there is none.
+  std::string ChildText(const DomainName& name) const {
+    const auto found = children_.find(name);
+    return found == children_.end() ? "" : found->second;
+  }
   // All records, for people.
   std::string Describe();
   // Whether somebody else has a record there.
@@ -57,6 +63,7 @@ class SpfWorld {
   bool Chance(int percent) { return Random(100) < static_cast<uint64_t>(percent); }
 
  private:
+  SpfCompiled Compile(const PlannedSpf& plan, const std::vector<SpfChild>& children);
   std::string Network();
   std::string Qualifier();
   std::string VendorRecord(int number);
@@ -68,10 +75,12 @@ class SpfWorld {
   DomainName domain_;
   int vendors_ = 0;
   std::string live_;
+  std::string truth_;  // had nothing ever been flattened
   std::vector<ManagedTerm> managed_;
   std::vector<ApprovedSource> approved_;
   std::map<DomainName, std::string> children_;
   std::set<DomainName> taken_;
+  bool take_first_ = false;  // somebody is at the name of the first child
   SpfCompileOptions options_;
 };
 

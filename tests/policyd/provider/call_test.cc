@@ -177,6 +177,18 @@ TEST_F(ApiCallTest, MessagesAreCutAndClean) {
   EXPECT_THAT(Read().ToString(), Not(HasSubstr("s3c")));
 }
 
+TEST_F(ApiCallTest, AllAnswersToOneCallAreBoundedTogether) {
+  const std::string page(size_t{12} << 20, 'x');
+  for (int i = 0; i < 4; ++i) Say(200, page);
+  ApiCall call(world_, dialect_, absl::Seconds(30));
+  EXPECT_THAT(call.Read({.url = "https://api.test/1"}), IsOk());
+  EXPECT_THAT(call.Read({.url = "https://api.test/2"}), IsOk());
+  EXPECT_THAT(call.Read({.url = "https://api.test/3"}),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("32 MiB")));
+  // A write that was done is not made another by what was read before.
+  EXPECT_THAT(call.Write({.method = "PUT", .url = "https://api.test/4", .body = "{}"}), IsOk());
+}
+
 TEST(PageGuardTest, EndsCirclesAndWalksWithoutEnd) {
   PageGuard circle;
   EXPECT_THAT(circle.Next("a"), IsOk());

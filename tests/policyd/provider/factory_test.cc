@@ -82,14 +82,68 @@ TEST(RealProviderFactoryTest, OpensWithTheNamedSecret) {
   EXPECT_EQ(powerdns->provider_class(), ProviderClass::kC);
   DMARCATE_ASSERT_OK_AND_ASSIGN(const auto rfc2136, factory.Open(Rfc2136()));
   EXPECT_EQ(rfc2136->provider_class(), ProviderClass::kA);
-  EXPECT_EQ(ProviderClassOf("powerdns").value(), ProviderClass::kC);
-  EXPECT_THAT(ProviderClassOf("x"), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(ProviderClassOf(PowerDns()).value(), ProviderClass::kC);
+  EXPECT_THAT(ProviderClassOf({.type = "x"}), StatusIs(absl::StatusCode::kInvalidArgument));
   DnsProviderRecord record = Rfc2136();
   record.secret_name = "bad";
   EXPECT_THAT(factory.Open(record),
               StatusIs(absl::StatusCode::kInvalidArgument, Not(HasSubstr("this is not"))));
   record.secret_name = "none";
   EXPECT_THAT(factory.Open(record), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST(RealProviderFactoryTest, OneAccountIsOpenedOnceForAll) {
+  FakeHttpTransport http;
+  testing_support::TempDir directory;
+  const auto write = [&](std::string_view text) {
+    ASSERT_TRUE(WriteFileAtomically(directory.File("key"), text, 0400).ok());
+  };
+  write("one");
+  DirectorySecretSource secrets(directory.path());
+  RealProviderFactory factory(http, secrets);
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const auto first, factory.Open(PowerDns()));
+  DnsProviderRecord record = PowerDns();
+  record.id = "another account of the same";
+  EXPECT_EQ(factory.Open(record).value(), first);
+  record.settings["server_id"] = "other";
+  EXPECT_NE(factory.Open(record).value(), first);
+  // A secret that is replaced counts at once, and one that is gone, too.
+  write("two");
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const auto second, factory.Open(PowerDns()));
+  EXPECT_NE(second, first);
+  EXPECT_EQ(factory.Open(PowerDns()).value(), second);
+  ASSERT_EQ(unlink(directory.File("key").c_str()), 0);
+  EXPECT_THAT(factory.Open(PowerDns()), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST(RealProviderFactoryTest, ASecretGoesToNoServerThatTheAccountChooses) {
+  FakeHttpTransport http;
+  FakeSecretSource secrets(FakeSecretSource::Secrets{{"key", "x"}});
+  RealProviderFactory factory(http, secrets);
+  DnsProviderRecord record = PowerDns();
+  record.settings["api_url"] = "https://evil.example";
+  EXPECT_THAT(ValidateProvider(record), IsOk());
+  EXPECT_THAT(factory.Validate(record), StatusIs(absl::StatusCode::kPermissionDenied));
+  EXPECT_THAT(factory.Open(record), StatusIs(absl::StatusCode::kPermissionDenied));
+}
+
+TEST(RealProviderFactoryTest, ExecNamesAProgramOfTheConfiguration) {
+  FakeHttpTransport http;
+  FakeSecretSource secrets(FakeSecretSource::Secrets{{"key", "x"}});
+  RealProviderFactory factory(http, secrets, {.programs = {{"mine", {{"/bin/true"}}}}});
+  DnsProviderRecord record{.type = "exec", .settings = {{"program", "mine"}, {"class", "B"}}};
+  EXPECT_THAT(factory.Open(record), IsOk());  // without a secret
+  EXPECT_EQ(ProviderClassOf(record).value(), ProviderClass::kB);
+  EXPECT_EQ(factory.Open(record).value()->provider_class(), ProviderClass::kB);
+  record.settings["class"] = "E";
+  EXPECT_THAT(factory.Validate(record),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("class")));
+  record.settings = {{"program", "/bin/sh"}};
+  EXPECT_THAT(factory.Validate(record),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("which has mine")));
+  record.settings = {{"program", "mine"}, {"command", "/bin/sh"}};
+  EXPECT_THAT(factory.Validate(record),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("command")));
 }
 
 class DirectorySecretSourceTest : public testing::Test {

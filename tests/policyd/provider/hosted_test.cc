@@ -123,7 +123,7 @@ TEST(Route53MessageTest, SetsThatAreNotPlainAreNotChanged) {
   const HostedRrSet plain = ParseRoute53RrSets(list("<TTL>300</TTL>"), owner)->rrset;
   EXPECT_EQ(plain.refuse, "");
   EXPECT_EQ(plain.ttl_seconds, 300u);
-  EXPECT_THAT(Decoded(plain), ElementsAre(TxtRecord{{"a!"}}));
+  EXPECT_THAT(Decoded(plain).value(), ElementsAre(TxtRecord{{"a!"}}));
   for (const std::string more : {"<SetIdentifier>x</SetIdentifier><Weight>1</Weight><TTL>1</TTL>",
                                  "<TTL>1</TTL><HealthCheckId>h</HealthCheckId>",
                                  "<TTL>1</TTL><TrafficPolicyInstanceId>t</TrafficPolicyInstanceId>",
@@ -163,6 +163,23 @@ TEST(Route53MessageTest, ErrorsByCode) {
   EXPECT_EQ(old.failure, ApiFailure::kConflict);
   EXPECT_EQ(old.said, "InvalidChangeBatch: already exists");
   EXPECT_EQ(ParseRoute53Error("<html>", 502).failure, ApiFailure::kTransient);
+}
+
+TEST(GoogleErrorTest, AQuotaIsAThrottleOfAMinute) {
+  const auto api = OpenGoogleCloudDns({{"project", "p"}}, Secret());
+  ASSERT_TRUE(api.ok()) << api.status();
+  const auto error = [&](const std::string& reason) {
+    HttpResponse response;
+    response.status = 403;
+    response.body =
+        R"({"error": {"code": 403, "message": "m", "errors": [{"reason": ")" + reason + R"("}]}})";
+    return *(*api)->ErrorOf(response);
+  };
+  EXPECT_EQ(error("quotaExceeded").failure, ApiFailure::kThrottled);
+  EXPECT_EQ(error("quotaExceeded").retry_after, absl::Minutes(1));
+  EXPECT_EQ(error("rateLimitExceeded").failure, ApiFailure::kThrottled);
+  EXPECT_EQ(error("rateLimitExceeded").retry_after, absl::ZeroDuration());
+  EXPECT_EQ(error("forbidden").failure, ApiFailure::kCredential);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -185,6 +186,44 @@ TEST_F(ChangeServiceTest, WithoutAProviderThereIsNoPlan) {
             "RESOURCE_NOT_FOUND");
   request.set_parent("domains/example.com");
   request.mutable_intent()->set_rollback_of("domains/example.com/changes/x");
+  EXPECT_EQ(ReasonOf(world_.Call<ChangeService>(&Stub::CreateChange, request, &response)),
+            "FIELD_INVALID");
+}
+
+TEST_F(ChangeServiceTest, FlatteningIsAskedForAndThenKept) {
+  std::string others = "v=spf1";
+  for (int i = 0; i < 9; ++i) {
+    others += fmt::format(" include:o{}.test", i);
+    world_.resolver().SetTxt(Name(fmt::format("o{}.test", i)),
+                             {fmt::format("v=spf1 ip4:10.0.{}.0/24 -all", i)});
+  }
+  world_.resolver().SetTxt(Name("more.test"), {"v=spf1 ip4:52.100.0.0/14 -all"});
+  world_.resolver().SetTxt(Name("spf.protection.outlook.com"),
+                           {"v=spf1 ip4:40.92.0.0/15 include:more.test -all"});
+  world_.provider().SetTexts(Name("example.com"), {others + " -all"});
+  v1::CreateChangeRequest request;
+  request.set_parent("domains/example.com");
+  const auto plan = [&](v1::Intent::Flatten flatten) {
+    request.mutable_intent()->set_flatten(flatten);
+    v1::CreateChangeResponse response;
+    const grpc::Status status = world_.Call<ChangeService>(&Stub::CreateChange, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response.change();
+  };
+  EXPECT_EQ(plan(v1::Intent::FLATTEN_UNSPECIFIED).state(), Change::STATE_REFUSED);
+  const Change flattened = plan(v1::Intent::FLATTEN_IF_NEEDED);
+  ASSERT_EQ(flattened.state(), Change::STATE_PLANNED);
+  Change applied;
+  ASSERT_TRUE(Apply(ApplyRequest(flattened), &applied).ok());
+  EXPECT_EQ(applied.state(), Change::STATE_SUCCEEDED);
+  EXPECT_THAT(LiveSpf(), testing::HasSubstr("include:_spf-"));
+  // Who does not speak of it leaves it as it is.
+  const Change again = plan(v1::Intent::FLATTEN_UNSPECIFIED);
+  EXPECT_EQ(again.record_changes_size(), 0);
+  EXPECT_EQ(again.intent().flatten(), v1::Intent::FLATTEN_IF_NEEDED);
+  EXPECT_EQ(plan(v1::Intent::FLATTEN_NEVER).state(), Change::STATE_REFUSED);
+  request.mutable_intent()->set_flatten(static_cast<v1::Intent::Flatten>(7));
+  v1::CreateChangeResponse response;
   EXPECT_EQ(ReasonOf(world_.Call<ChangeService>(&Stub::CreateChange, request, &response)),
             "FIELD_INVALID");
 }

@@ -16,6 +16,8 @@ TEST(PolicydConfig, EveryKeyHasADefault) {
   EXPECT_EQ(config->reports_directory, "/var/lib/dmarcate/reports");
   EXPECT_EQ(config->watch_interval, absl::Hours(1));
   EXPECT_EQ(config->watch_looks_per_second, 10);
+  EXPECT_EQ(config->spf_follow, SpfFollowMode::kPlan);
+  EXPECT_EQ(config->source_lookups_per_second, 5);
   EXPECT_TRUE(config->listen.tcp.empty()) << "no TCP unless asked for";
   EXPECT_TRUE(config->inbound_networks.empty());
 }
@@ -43,6 +45,17 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
     file = "/tmp/snapshot/ingestd"
     [secrets]
     directory = "/tmp/secrets"
+    [[secret]]
+    name = "vault"
+    command = ["/usr/bin/pass", "show", "dns"]
+    use = ["powerdns:https://ns1.example:8081"]
+    [[secret]]
+    name = "systemd"
+    credential = "dns"
+    [[program]]
+    name = "knot"
+    command = ["/opt/provider", "--zone", "example.com"]
+    timeout = "5s"
     [catalogue]
     file = "/tmp/services.toml"
     [dns]
@@ -50,9 +63,13 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
     [[dns.stub]]
     zone = "example.com"
     servers = ["127.0.0.1:5301"]
+    [spf]
+    follow = "apply"
     [watch]
     interval = "0s"
     looks_per_second = 3
+    [sources]
+    lookups_per_second = 0
     [inbound]
     allow_networks = ["10.1.0.0/16", "fd00::/8"]
     [log]
@@ -65,6 +82,15 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->store_directory, "/tmp/policy");
   EXPECT_EQ(config->secrets_directory, "/tmp/secrets");
+  ASSERT_EQ(config->secrets.size(), 2u);
+  EXPECT_EQ(config->secrets.at("vault").command,
+            (std::vector<std::string>{"/usr/bin/pass", "show", "dns"}));
+  EXPECT_EQ(config->secrets.at("vault").uses,
+            std::vector<std::string>{"powerdns:https://ns1.example:8081"});
+  EXPECT_EQ(config->secrets.at("systemd").credential, "dns");
+  ASSERT_EQ(config->programs.size(), 1u);
+  EXPECT_EQ(config->programs.at("knot").command.size(), 3u);
+  EXPECT_EQ(config->programs.at("knot").time_limit, absl::Seconds(5));
   EXPECT_EQ(config->address_domain, "reports.example");
   EXPECT_EQ(config->catalogue_file, "/tmp/services.toml");
   EXPECT_EQ(config->snapshot_file, "/tmp/snapshot/ingestd");
@@ -74,6 +100,8 @@ TEST(PolicydConfig, ReadsWhatIsThere) {
   ASSERT_EQ(config->dns.stubs.size(), 1u);
   EXPECT_EQ(config->watch_interval, absl::ZeroDuration());
   EXPECT_EQ(config->watch_looks_per_second, 3);
+  EXPECT_EQ(config->spf_follow, SpfFollowMode::kApply);
+  EXPECT_EQ(config->source_lookups_per_second, 0);
   EXPECT_EQ(config->log.format, LogFormat::kJson);
   EXPECT_EQ(config->log.level, LogLevel::kDebug);
   EXPECT_EQ(config->drain_limit, absl::Seconds(3));
@@ -95,11 +123,21 @@ TEST(PolicydConfig, SaysWhatIsWrong) {
       {"[log]\nlevel = \"loud\"", "want one of"},
       {"[listen]\ntcp = \"192.0.2.1:8460\"", "tls_certificate"},
       {"[dns]\nresolvers = [\"resolver.example\"]", "dns.resolvers"},
+      {"[spf]\nfollow = \"always\"", "spf.follow"},
       {"[watch]\ninterval = \"10ms\"", "watch.interval"},
       {"[watch]\ninterval = \"13h\"", "watch.interval"},
       {"[watch]\ninterval = \"hourly\"", "watch.interval"},
       {"[watch]\nlooks_per_second = 0", "watch.looks_per_second"},
       {"[watch]\nlooks_per_second = 5000", "watch.looks_per_second"},
+      {"[[secret]]\nname = \"../key\"", "name"},
+      {"[[secret]]\nname = \"s\"\ncommand = [\"pass\"]", "absolute"},
+      {"[[secret]]\nname = \"s\"\ncredential = \"a/b\"", "credential"},
+      {"[[secret]]\nname = \"s\"\ncredential = \"a\"\ncommand = [\"/x\"]", "one of the two"},
+      {"[[secret]]\nname = \"s\"\n[[secret]]\nname = \"s\"", "twice"},
+      {"[[secret]]\nname = \"s\"\nvalue = \"hunter2\"", "value"},
+      {"[[program]]\nname = \"p\"", "command"},
+      {"[[program]]\nname = \"p\"\ncommand = [\"sh\"]", "absolute"},
+      {"[[program]]\nname = \"p\"\ncommand = [\"/x\"]\ntimeout = \"1h\"", "timeout"},
       {"not toml", "test.toml"},
   };
   for (const Case& test : kCases) {

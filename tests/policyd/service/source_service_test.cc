@@ -200,6 +200,29 @@ TEST_F(SourceServiceTest, ExplainShowsEvidenceAdviceAndWhatWouldChange) {
   EXPECT_EQ(response.if_rejected().after(), response.if_rejected().before());
 }
 
+TEST_F(SourceServiceTest, WhatTheDnsSaysOfAddressesNamesASourceAndIsShown) {
+  const auto ids = List({});
+  ASSERT_THAT(ids, Contains("ip-198-51-100-7"));
+  auto evidence = std::make_shared<NetworkEvidence>();
+  evidence->AddRange(*IpNetwork::Parse("198.51.100.0/24"), "mailgun");
+  world_.network().Put(std::move(evidence));
+  world_.network().PutOwnTerms("example.com",
+                               {{"ip4:198.51.100.7", {*IpNetwork::Parse("198.51.100.7")}}});
+  EXPECT_THAT(List({}), ElementsAre("sendgrid", "microsoft-365", "mailgun"))
+      << "what was computed before is not shown any more";
+  v1::ExplainSourceRequest request;
+  request.set_name("domains/example.com/sources/mailgun");
+  v1::ExplainSourceResponse response;
+  DMARCATE_CALL(world_, SourceService, ExplainSource, request, &response);
+  std::vector<std::string> claims;
+  for (const v1::EvidenceItem& item : response.evidence()) claims.push_back(item.claim());
+  EXPECT_THAT(claims, Contains("3 messages come from addresses that Mailgun sends from, such as "
+                               "198.51.100.7"));
+  EXPECT_THAT(claims, Contains("3 messages come from addresses that ip4:198.51.100.7 lets through, "
+                               "such as 198.51.100.7"));
+  EXPECT_THAT(claims, Contains("nothing is known about the names of the addresses of 3 messages"));
+}
+
 TEST_F(SourceServiceTest, ExplainSaysWhyThereIsNoPreview) {
   world_.resolver().FailAll(absl::UnavailableError("SERVFAIL from 192.0.2.53"));
   v1::ExplainSourceRequest request;

@@ -16,8 +16,10 @@
 #include "lib/rpc/auth.h"
 #include "lib/rpc/call.h"
 #include "lib/rpc/worker_pool.h"
+#include "lib/store/fake_rollout_store.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/pacer.h"
+#include "policyd/reconcile/rollout_controller.h"
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/handler.h"
@@ -26,6 +28,8 @@
 #include "policyd/service/record_service.h"
 #include "policyd/service/report_follower.h"
 #include "policyd/service/report_service.h"
+#include "policyd/service/rollout_evidence.h"
+#include "policyd/service/rollout_service.h"
 #include "policyd/service/source_service.h"
 #include "policyd/service/stats_service.h"
 
@@ -56,8 +60,9 @@ struct World::Impl {
     provider = std::make_shared<FakeDnsProvider>();
     providers.Add("fake", provider);
     services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
-    services.push_back(MakeSourceService(parts, resolver));
+    services.push_back(MakeSourceService(parts, resolver, &network));
     services.push_back(MakeStatsService(parts, reports, *suffixes));
+    services.push_back(MakeRolloutService(parts, rollouts, rollout_controller));
     services.push_back(MakeRecordService(
         parts, resolver, authoritative, observations,
         [this](const DomainName& domain, const MxPosture& mx, const MtaStsPosture& mta_sts,
@@ -103,10 +108,25 @@ struct World::Impl {
   FakePacer pacer{clock};
   ChangeEngine engine{
       {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer}};
+  FakeRolloutStore rollouts;
+  RolloutEvidence rollout_evidence{{policies,
+                                    observations,
+                                    insights,
+                                    reports,
+                                    resolver,
+                                    authoritative,
+                                    Catalogue::Default(),
+                                    clock,
+                                    absl::Hours(1),
+                                    {}}};
+  RolloutController rollout_controller{
+      {policies, rollouts, engine, rollout_evidence, clock, random},
+      {.patience = absl::InfiniteDuration()}};
   Authenticator authenticator{Secret(Token()), LocalSocketTrust::kTokenRequired};
   WorkerPool workers{6, 16};
   CallHost host{authenticator, workers};
-  AnalysisCache analysis{reports, Catalogue::Default()};
+  NetworkBook network;
+  AnalysisCache analysis{reports, Catalogue::Default(), &network};
   RequestMemory requests{policies, clock};
   PageTokens pages{clock, random};
   ServiceParts parts{host, clock, random, policies, analysis, requests, pages};
@@ -131,6 +151,7 @@ void World::SetInboundLook(InboundLook look) { impl_->look_inbound = std::move(l
 FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }
 FakeDnsProvider& World::provider() { return *impl_->provider; }
 AnalysisCache& World::analysis() { return impl_->analysis; }
+NetworkBook& World::network() { return impl_->network; }
 void World::StartDraining() { impl_->host.StartDraining(); }
 SnapshotPublisher& World::publisher() { return impl_->publisher; }
 std::shared_ptr<grpc::Channel> World::channel() { return impl_->channel; }

@@ -25,6 +25,7 @@
 #include "policyd/provider/fake_provider.h"
 #include "policyd/service/analysis_cache.h"
 #include "policyd/service/insight_book.h"
+#include "policyd/service/network_book.h"
 #include "policyd/service/record_service.h"
 #include "policyd/service/snapshot_publisher.h"
 
@@ -56,6 +57,7 @@ class World {
   FakeAuthoritativeResolver& authoritative();
   FakeDnsProvider& provider();  // what "dnsProviders/fake" opens
   AnalysisCache& analysis();
+  NetworkBook& network();  // what these go by
   SnapshotPublisher& publisher();
   // As a daemon that was told to end; for good.
   void StartDraining();

@@ -1,0 +1,405 @@
+// dmarcate rollout: the policy of a domain, from p=none to p=reject.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "fmt/format.h"
+#include <CLI/CLI.hpp>
+
+#include "cli/app.h"
+#include "cli/call.h"
+#include "cli/messages.h"
+#include "cli/rollout_text.h"
+#include "dmarcate/v1/rollout.grpc.pb.h"
+
+namespace dmarcate::cli {
+namespace {
+
+using Stub = v1::RolloutService::Stub;
+
+// All reports of half a year, and the live DNS.
+constexpr absl::Duration kExplainTimeout = absl::Minutes(3);
+constexpr absl::Duration kWatchInterval = absl::Seconds(5);
+constexpr absl::Duration kStepInterval = absl::Seconds(2);
+constexpr absl::Duration kStepPatience = absl::Minutes(3);
+
+struct Options {
+  std::string domain = "-", scope = "domain", target = "quarantine", mode = "confirm", to, note;
+  std::string accept_loss, etag;
+  std::vector<std::string> waive;
+  double accept_bound = 0;
+  int observe_days = 0, test_days = 0, quarantine_days = 0;
+  bool no_mailboxes = false, no_step_down = false, dry_run = false, watch = false, log = false;
+  PageOptions page;
+};
+
+v1::Rollout::Scope ScopeOf(const std::string& text) {
+  if (text == "sp") return v1::Rollout::SCOPE_SUBDOMAINS;
+  return text == "np" ? v1::Rollout::SCOPE_NON_EXISTENT : v1::Rollout::SCOPE_DOMAIN;
+}
+
+v1::Rollout::Mode ModeOf(const std::string& text) {
+  if (text == "advise") return v1::Rollout::MODE_ADVISE;
+  return text == "automatic" ? v1::Rollout::MODE_AUTOMATIC : v1::Rollout::MODE_CONFIRM;
+}
+
+v1::Rollout::Stage StageNamed(const std::string& text) {
+  if (text == "none") return v1::Rollout::STAGE_OBSERVE;
+  for (int i = v1::Rollout::STAGE_OBSERVE; i <= v1::Rollout::STAGE_REJECT; ++i) {
+    const auto stage = static_cast<v1::Rollout::Stage>(i);
+    if (StageText(stage) == text) return stage;
+  }
+  return v1::Rollout::STAGE_UNSPECIFIED;
+}
+
+bool ForPeople(const App& app) { return app.format() == Format::kTable; }
+
+void PrintOne(const App& app, const v1::Rollout& rollout) {
+  if (ForPeople(app)) {
+    WriteOut(RolloutText(rollout));
+    return;
+  }
+  google::protobuf::RepeatedPtrField<v1::Rollout> one;
+  *one.Add() = rollout;
+  Print(app.format(), rollout, "", RolloutTable(one));
+}
+
+// The rollout of the domain and scope that moves; without one the newest that has ended.
+grpc::Status Find(App* app, Stub& stub, const Options& options, v1::Rollout* found) {
+  v1::ListRolloutsRequest request;
+  request.set_parent(DomainResource(options.domain));
+  request.set_page_size(1000);
+  bool any = false;
+  do {
+    v1::ListRolloutsResponse response;
+    const grpc::Status status = Call(app, stub, &Stub::ListRollouts, request, &response);
+    if (!status.ok()) return status;
+    for (const v1::Rollout& rollout : response.rollouts()) {
+      if (rollout.scope() != ScopeOf(options.scope)) continue;
+      const bool ended = rollout.state() == v1::Rollout::STATE_ABORTED;
+      if (any && ended && found->state() != v1::Rollout::STATE_ABORTED) continue;
+      *found = rollout;
+      any = true;
+    }
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+  if (any) return grpc::Status::OK;
+  return {grpc::StatusCode::NOT_FOUND,
+          fmt::format("{} has no rollout of {}; dmarcate rollout start {}", options.domain,
+                      options.scope, options.domain)};
+}
+
+// Waits until no step is on its way.
+grpc::Status AwaitStep(App* app, Stub& stub, v1::Rollout* rollout) {
+  const absl::Time end = absl::Now() + kStepPatience;
+  while (!rollout->pending_change().empty() ||
+         rollout->abort_to() != v1::Rollout::STAGE_UNSPECIFIED) {
+    if (absl::Now() > end) return grpc::Status::OK;
+    absl::SleepFor(kStepInterval);
+    v1::GetRolloutRequest request;
+    request.set_name(rollout->name());
+    v1::GetRolloutResponse response;
+    const grpc::Status status = Call(app, stub, &Stub::GetRollout, request, &response);
+    if (!status.ok()) return status;
+    *rollout = response.rollout();
+  }
+  return grpc::Status::OK;
+}
+
+int TellStep(App* app, Stub& stub, const Options& options, v1::Rollout rollout) {
+  const grpc::Status status = AwaitStep(app, stub, &rollout);
+  PrintOne(*app, rollout);
+  if (!status.ok()) return app->Fail("the step goes on; it could not be watched", status);
+  if (!rollout.pending_change().empty()) {
+    app->Note(fmt::format("it goes on: dmarcate changes watch {}", rollout.pending_change()));
+    return kStillRunning;
+  }
+  if (rollout.abort_to() != v1::Rollout::STAGE_UNSPECIFIED) {
+    app->Note(fmt::format("not done yet, and tried again; why: dmarcate rollout show {} --log",
+                          options.domain));
+    return kStillRunning;
+  }
+  return kDone;
+}
+
+int Start(App* app, const Options& options) {
+  v1::CreateRolloutRequest request;
+  request.set_parent(DomainResource(options.domain));
+  v1::Rollout& rollout = *request.mutable_rollout();
+  rollout.set_scope(ScopeOf(options.scope));
+  rollout.set_target(StageNamed(options.target));
+  rollout.set_mode(ModeOf(options.mode));
+  v1::RolloutSettings& settings = *rollout.mutable_settings();
+  settings.set_accepted_loss(options.accept_loss);
+  settings.set_no_ordinary_mailboxes(options.no_mailboxes);
+  settings.set_no_step_down(options.no_step_down);
+  settings.set_observe_days(options.observe_days);
+  settings.set_test_days(options.test_days);
+  settings.set_quarantine_days(options.quarantine_days);
+  for (const std::string& source : options.waive) settings.add_waived_sources(source);
+  request.set_validate_only(options.dry_run);
+  v1::CreateRolloutResponse response;
+  const auto stub = v1::RolloutService::NewStub(app->policyd());
+  const grpc::Status status = Call(app, *stub, &Stub::CreateRollout, request, &response,
+                                   App::Daemon::kPolicyd, kExplainTimeout);
+  if (!status.ok()) return app->Fail("rollout not started", status);
+  PrintOne(*app, response.rollout());
+  app->Note(options.dry_run ? std::string("checked only; nothing was started")
+                            : fmt::format("see what it waits for: dmarcate rollout explain {}",
+                                          options.domain));
+  return kDone;
+}
+
+int List(App* app, const Options& options) {
+  v1::ListRolloutsRequest request;
+  request.set_parent(DomainResource(options.domain));
+  options.page.Fill(&request);
+  v1::ListRolloutsResponse response;
+  const auto stub = v1::RolloutService::NewStub(app->policyd());
+  const grpc::Status status = Call(app, *stub, &Stub::ListRollouts, request, &response);
+  if (!status.ok()) return app->Fail("rollouts not listed", status);
+  Print(app->format(), response, "rollouts", RolloutTable(response.rollouts()));
+  NoteNextPage(*app, response);
+  return kDone;
+}
+
+int Log(App* app, Stub& stub, const Options& options, const std::string& name) {
+  v1::ListRolloutEventsRequest request;
+  request.set_parent(name);
+  options.page.Fill(&request);
+  v1::ListRolloutEventsResponse response;
+  const grpc::Status status = Call(app, stub, &Stub::ListRolloutEvents, request, &response);
+  if (!status.ok()) return app->Fail("rollout's log not read", status);
+  Print(app->format(), response, "events", EventTable(response.events()));
+  NoteNextPage(*app, response);
+  return kDone;
+}
+
+int Show(App* app, const Options& options) {
+  const auto stub = v1::RolloutService::NewStub(app->policyd());
+  v1::Rollout rollout;
+  grpc::Status status = Find(app, *stub, options, &rollout);
+  if (!status.ok()) return app->Fail("rollout not read", status);
+  if (options.log) return Log(app, *stub, options, rollout.name());
+  PrintOne(*app, rollout);
+  std::string etag = rollout.etag();
+  while (options.watch && rollout.state() != v1::Rollout::STATE_ABORTED) {
+    absl::SleepFor(kWatchInterval);
+    status = Find(app, *stub, options, &rollout);
+    if (!status.ok()) return app->Fail("rollout not read", status);
+    if (rollout.etag() != etag) PrintOne(*app, rollout);
+    etag = rollout.etag();
+  }
+  return kDone;
+}
+
+int Explain(App* app, const Options& options) {
+  const auto stub = v1::RolloutService::NewStub(app->policyd());
+  v1::Rollout rollout;
+  grpc::Status status = Find(app, *stub, options, &rollout);
+  std::string said;
+  do {
+    v1::ExplainRolloutRequest request;
+    request.set_name(rollout.name());
+    v1::ExplainRolloutResponse response;
+    if (status.ok()) {
+      status = Call(app, *stub, &Stub::ExplainRollout, request, &response, App::Daemon::kPolicyd,
+                    kExplainTimeout);
+    }
+    if (!status.ok()) return app->Fail("rollout not explained", status);
+    // What is asked again differs in times only, most of the time.
+    const std::string now = response.decision() + response.reason() + response.rollout().etag();
+    if (now != said) {
+      if (ForPeople(*app)) {
+        WriteOut(response.text());
+        for (const std::string& advisory : response.advisories()) {
+          WriteOut(fmt::format("beside the gates: {}\n", advisory));
+        }
+      } else {
+        google::protobuf::RepeatedPtrField<v1::Rollout> one;
+        *one.Add() = response.rollout();
+        Print(app->format(), response, "", RolloutTable(one));
+      }
+    }
+    said = now;
+    if (options.watch) absl::SleepFor(kWatchInterval);
+  } while (options.watch);
+  return kDone;
+}
+
+int Advance(App* app, const Options& options) {
+  const auto stub = v1::RolloutService::NewStub(app->policyd());
+  v1::Rollout rollout;
+  grpc::Status status = Find(app, *stub, options, &rollout);
+  v1::ExplainRolloutRequest asked;
+  asked.set_name(rollout.name());
+  v1::ExplainRolloutResponse explained;
+  if (status.ok()) {
+    status = Call(app, *stub, &Stub::ExplainRollout, asked, &explained, App::Daemon::kPolicyd,
+                  kExplainTimeout);
+  }
+  if (!status.ok()) return app->Fail("rollout not advanced", status);
+  v1::AdvanceRolloutRequest request;
+  request.set_name(rollout.name());
+  request.set_etag(options.etag.empty() ? explained.rollout().etag() : options.etag);
+  request.set_stage(options.to.empty() ? explained.next_stage() : StageNamed(options.to));
+  request.set_accepted_bound(options.accept_bound / 100);
+  request.set_validate_only(options.dry_run);
+  if (request.stage() == v1::Rollout::STAGE_UNSPECIFIED) {
+    return app->Fail(kRefused, "GATE_UNMET", "rollout not advanced", explained.reason(),
+                     {fmt::format("dmarcate rollout explain {}", options.domain)});
+  }
+  if (ForPeople(*app)) WriteOut(explained.text());
+  if (!options.dry_run && !app->Confirm(Confirmation::kSerious,
+                                        fmt::format("Publish {} for {}?",
+                                                    StageText(request.stage()), options.domain))) {
+    return kFailed;
+  }
+  v1::AdvanceRolloutResponse response;
+  status = Call(app, *stub, &Stub::AdvanceRollout, request, &response, App::Daemon::kPolicyd,
+                kExplainTimeout);
+  if (!status.ok()) return app->Fail("rollout not advanced", status);
+  if (options.dry_run) {
+    app->Note("checked only; nothing was published");
+    return kDone;
+  }
+  return TellStep(app, *stub, options, response.rollout());
+}
+
+int Pause(App* app, const Options& options) {
+  const auto stub = v1::RolloutService::NewStub(app->policyd());
+  v1::Rollout rollout;
+  grpc::Status status = Find(app, *stub, options, &rollout);
+  v1::PauseRolloutRequest request;
+  request.set_name(rollout.name());
+  request.set_note(options.note);
+  v1::PauseRolloutResponse response;
+  if (status.ok()) status = Call(app, *stub, &Stub::PauseRollout, request, &response);
+  if (!status.ok()) return app->Fail("rollout not paused", status);
+  PrintOne(*app, response.rollout());
+  return kDone;
+}
+
+int Resume(App* app, const Options& options) {
+  const auto stub = v1::RolloutService::NewStub(app->policyd());
+  v1::Rollout rollout;
+  grpc::Status status = Find(app, *stub, options, &rollout);
+  v1::ResumeRolloutRequest request;
+  request.set_name(rollout.name());
+  request.set_etag(options.etag.empty() ? rollout.etag() : options.etag);
+  v1::ResumeRolloutResponse response;
+  if (status.ok()) {
+    status = Call(app, *stub, &Stub::ResumeRollout, request, &response, App::Daemon::kPolicyd,
+                  kExplainTimeout);
+  }
+  if (!status.ok()) return app->Fail("rollout not resumed", status);
+  PrintOne(*app, response.rollout());
+  return kDone;
+}
+
+int Abort(App* app, const Options& options) {
+  const auto stub = v1::RolloutService::NewStub(app->policyd());
+  v1::Rollout rollout;
+  grpc::Status status = Find(app, *stub, options, &rollout);
+  if (!status.ok()) return app->Fail("rollout not aborted", status);
+  if (!app->Confirm(Confirmation::kSerious,
+                    fmt::format("Lower {} from {} to {}, and end its rollout?", options.domain,
+                                StageText(rollout.stage()), options.to))) {
+    return kFailed;
+  }
+  v1::AbortRolloutRequest request;
+  request.set_name(rollout.name());
+  request.set_stage(StageNamed(options.to));
+  v1::AbortRolloutResponse response;
+  status = Call(app, *stub, &Stub::AbortRollout, request, &response);
+  if (!status.ok()) return app->Fail("rollout not aborted; it is tried again", status);
+  return TellStep(app, *stub, options, response.rollout());
+}
+
+CLI::App* AddOne(CLI::App* group, App* app, const std::shared_ptr<Options>& options,
+                 const char* name, const char* help, const char* example,
+                 int (*run)(App*, const Options&)) {
+  CLI::App* command = group->add_subcommand(name, help);
+  command->add_option("DOMAIN", options->domain, "whose policy")->required();
+  command->add_option("--scope", options->scope, "domain (p), sp or np; default domain")
+      ->check(CLI::IsMember({"domain", "sp", "np"}));
+  command->footer(fmt::format("Examples:\n  {}", example));
+  app->OnSelected(command, [app, options, run] { return run(app, *options); });
+  return command;
+}
+
+void AddStart(CLI::App* group, App* app, const std::shared_ptr<Options>& options) {
+  CLI::App* start =
+      AddOne(group, app, options, "start", "begin, at the stage on which the record stands",
+             "dmarcate rollout start example.com\n"
+             "  dmarcate rollout start example.com --target reject --mode automatic --accept-loss "
+             "'mail of ours through lists that rewrite nothing'",
+             &Start);
+  start->add_option("--target", options->target, "quarantine or reject; default quarantine")
+      ->check(CLI::IsMember({"quarantine", "reject"}));
+  start->add_option("--mode", options->mode, "advise, confirm or automatic; default confirm")
+      ->check(CLI::IsMember({"advise", "confirm", "automatic"}));
+  start->add_option("--accept-loss", options->accept_loss,
+                    "what is lost through lists and forwarders, in your words; reject needs it");
+  start->add_flag("--no-mailboxes", options->no_mailboxes,
+                  "nobody of the domain writes to mailing lists");
+  start->add_flag("--no-step-down", options->no_step_down, "never lower by itself");
+  start->add_option("--waive", options->waive, "approved source without mail; may be repeated");
+  start->add_option("--observe-days", options->observe_days, "14 to 365; default 30");
+  start->add_option("--test-days", options->test_days, "3 to 365; default 7");
+  start->add_option("--quarantine-days", options->quarantine_days, "14 to 365; default 30");
+  start->add_flag("--dry-run", options->dry_run, "check only");
+}
+
+}  // namespace
+
+void AddRollout(CLI::App* root, App* app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* group = root->add_subcommand("rollout", "the policy, from p=none to p=reject");
+  group->require_subcommand(1);
+  AddStart(group, app, options);
+
+  CLI::App* list = group->add_subcommand("list", "where each domain stands");
+  list->add_option("DOMAIN", options->domain, "default: all domains that are managed");
+  options->page.Add(list);
+  list->footer("Examples:\n  dmarcate rollout list");
+  app->OnSelected(list, [app, options] { return List(app, *options); });
+
+  CLI::App* show = AddOne(group, app, options, "show", "where it stands, and what it waits for",
+                          "dmarcate rollout show example.com --log", &Show);
+  show->add_flag("--log", options->log, "what was decided and done, newest first");
+  show->add_flag("--watch", options->watch, "print it again when it changes");
+  options->page.Add(show);
+
+  AddOne(group, app, options, "explain",
+         "each gate: measured, required, since when, and the command that shows the evidence",
+         "dmarcate rollout explain example.com", &Explain)
+      ->add_flag("--watch", options->watch, "print it again when the decision changes");
+
+  CLI::App* advance =
+      AddOne(group, app, options, "advance", "say yes to the next stage, and take it",
+             "dmarcate rollout advance example.com", &Advance);
+  advance->add_option("--to", options->to, "the stage that was shown; default: the next one");
+  advance
+      ->add_option("--accept-bound", options->accept_bound,
+                   "loss in percent that you sign, where there is too little mail for a proof")
+      ->check(CLI::Range(0.0, 100.0));
+  advance->add_option("--etag", options->etag, "etag that was seen; default: as it is now");
+  advance->add_flag("--dry-run", options->dry_run, "ask the gates only");
+
+  AddOne(group, app, options, "pause", "no further step until it is resumed",
+         "dmarcate rollout pause example.com --note 'new mail system'", &Pause)
+      ->add_option("--note", options->note, "why");
+  AddOne(group, app, options, "resume", "go on, from the stage that is live",
+         "dmarcate rollout resume example.com", &Resume)
+      ->add_option("--etag", options->etag, "etag that was seen; default: as it is now");
+  AddOne(group, app, options, "abort", "lower the policy now, whatever else is broken, and end",
+         "dmarcate rollout abort example.com --to none", &Abort)
+      ->add_option("--to", options->to, "none or quarantine")
+      ->required()
+      ->check(CLI::IsMember({"none", "quarantine"}));
+}
+
+}  // namespace dmarcate::cli

@@ -1,0 +1,105 @@
+#include "cli/rollout_text.h"
+
+#include <vector>
+
+#include "fmt/format.h"
+
+#include "cli/app.h"
+#include "cli/messages.h"
+#include "lib/base/text.h"
+
+namespace dmarcate::cli {
+namespace {
+
+std::string DomainOf(const std::string& name) {
+  const std::vector<std::string_view> parts = Split(name, '/');
+  return parts.size() > 1 ? std::string(parts[1]) : name;
+}
+
+std::string ScopeText(v1::Rollout::Scope scope) {
+  switch (scope) {
+    case v1::Rollout::SCOPE_SUBDOMAINS:
+      return "sp";
+    case v1::Rollout::SCOPE_NON_EXISTENT:
+      return "np";
+    default:
+      return "domain";
+  }
+}
+
+std::string StateText(const v1::Rollout& rollout) {
+  return EnumText(v1::Rollout::State_Name(rollout.state()), "STATE_");
+}
+
+std::string ModeText(const v1::Rollout& rollout) {
+  return EnumText(v1::Rollout::Mode_Name(rollout.mode()), "MODE_");
+}
+
+}  // namespace
+
+std::string StageText(v1::Rollout::Stage stage) {
+  std::string text = EnumText(v1::Rollout::Stage_Name(stage), "STAGE_");
+  for (char& c : text) {
+    if (c == '_') c = '-';
+  }
+  return text;
+}
+
+Table RolloutTable(const google::protobuf::RepeatedPtrField<v1::Rollout>& rollouts) {
+  Table table({{"DOMAIN"},
+               {"SCOPE"},
+               {"STAGE"},
+               {"TARGET"},
+               {"STATE"},
+               {"MODE"},
+               {"SINCE"},
+               {"ROLLOUT", Align::kLeft, true}});
+  for (const v1::Rollout& rollout : rollouts) {
+    table.Add(rollout.name(),
+              {DomainOf(rollout.name()), ScopeText(rollout.scope()), StageText(rollout.stage()),
+               StageText(rollout.target()), StateText(rollout), ModeText(rollout),
+               Text(rollout.stage_start_time()), std::string(LastSegment(rollout.name()))});
+  }
+  return table;
+}
+
+std::string RolloutText(const v1::Rollout& rollout) {
+  std::string text = fmt::format(
+      "{} ({}): {} since {}, target {}, {}, {}\n", DomainOf(rollout.name()),
+      ScopeText(rollout.scope()), StageText(rollout.stage()), Text(rollout.stage_start_time()),
+      StageText(rollout.target()), ModeText(rollout), StateText(rollout));
+  if (rollout.state() == v1::Rollout::STATE_PAUSED) {
+    text += fmt::format("paused    {} ({}): {}\n", Text(rollout.pause_time()),
+                        rollout.pause_reason(), EscapeForTerminal(rollout.pause_detail()));
+  }
+  if (!rollout.pending_change().empty()) {
+    text += fmt::format("on its way: {}\n", rollout.pending_change());
+  }
+  if (rollout.abort_to() != v1::Rollout::STAGE_UNSPECIFIED) {
+    text += fmt::format("to be aborted to {}\n", StageText(rollout.abort_to()));
+  }
+  if (!rollout.settings().accepted_loss().empty()) {
+    text += fmt::format("accepts   {}\n", EscapeForTerminal(rollout.settings().accepted_loss()));
+  }
+  text += fmt::format("rollout   {}, by {} at {}\n", LastSegment(rollout.name()),
+                      EscapeForTerminal(rollout.created_by()), Text(rollout.create_time()));
+  return text;
+}
+
+Table EventTable(const google::protobuf::RepeatedPtrField<v1::RolloutEvent>& events) {
+  Table table({{"TIME"},
+               {"EVENT"},
+               {"WHO"},
+               {"WHAT"},
+               {"CHANGE", Align::kLeft, true},
+               {"INPUT", Align::kLeft, true}});
+  for (const v1::RolloutEvent& event : events) {
+    table.Add(event.id(),
+              {Text(event.time()), EnumText(v1::RolloutEvent::Kind_Name(event.kind()), "KIND_"),
+               event.who(), event.text(), std::string(LastSegment(event.change())),
+               event.input_digest()});
+  }
+  return table;
+}
+
+}  // namespace dmarcate::cli

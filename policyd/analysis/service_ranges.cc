@@ -1,0 +1,62 @@
+#include "policyd/analysis/service_ranges.h"
+
+#include <algorithm>
+#include <set>
+
+namespace dmarcate {
+namespace {
+
+// As for the ranges of the catalogue itself (catalogue_file.cc).
+constexpr int kWidestIpv4 = 8;
+constexpr int kWidestIpv6 = 24;
+
+bool SaysSomething(const IpNetwork& network) {
+  return network.prefix_length >= (network.address.is_v4() ? kWidestIpv4 : kWidestIpv6);
+}
+
+void Collect(const SpfNode& node, const MailService& service, const Catalogue& catalogue,
+             std::set<IpNetwork>& out) {
+  for (const SpfNode& child : node.children) {
+    if (!child.reached || child.qualifier != SpfQualifier::kPass) continue;
+    const bool leads = child.kind == SpfKind::kInclude || child.kind == SpfKind::kRedirect;
+    if (leads) {
+      const MailService* const owner = catalogue.FindByInclude(child.target);
+      if (owner != nullptr && owner != &service) continue;
+      Collect(child, service, catalogue, out);
+    } else if (!child.dynamic && child.kind != SpfKind::kAll) {
+      for (const IpNetwork& network : child.networks) {
+        if (SaysSomething(network) && out.size() < kMaxServiceRanges) out.insert(network);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<IpNetwork> RangesOfService(const SpfTree& tree, const MailService& service,
+                                       const Catalogue& catalogue) {
+  std::set<IpNetwork> out;
+  Collect(tree.root, service, catalogue, out);
+  return {out.begin(), out.end()};
+}
+
+std::vector<OwnTerm> OwnTerms(const SpfTree& tree) {
+  std::vector<OwnTerm> out;
+  size_t networks = 0;
+  for (const SpfNode& child : tree.root.children) {
+    if (!child.reached || child.qualifier != SpfQualifier::kPass || out.size() == kMaxOwnTerms) {
+      continue;
+    }
+    OwnTerm term{.term = child.term, .networks = PassNetworks(child)};
+    std::erase_if(term.networks, [](const IpNetwork& network) { return !SaysSomething(network); });
+    std::ranges::sort(term.networks);
+    const auto repeated = std::ranges::unique(term.networks);
+    term.networks.erase(repeated.begin(), repeated.end());
+    term.networks.resize(std::min(term.networks.size(), kMaxOwnNetworks - networks));
+    networks += term.networks.size();
+    if (!term.networks.empty()) out.push_back(std::move(term));
+  }
+  return out;
+}
+
+}  // namespace dmarcate

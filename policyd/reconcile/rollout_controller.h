@@ -1,0 +1,163 @@
+// policyd/reconcile/rollout_controller.h
+// Carries rollouts out: asks policyd/rollout what is next, writes it down, and makes it so through
+// the change engine alone. Every step is a change like any other: planned, compared, journaled,
+// verified on every server.
+//
+// May be killed anywhere. A step is first planned (a plan that nobody takes expires), then written
+// into the rollout as pending together with the decision, then applied; what is pending is settled
+// by what became of its change. Two controllers: one holds the lease, the other idles; and whoever
+// was overtaken cannot write a rollout, as each write names the revision that it was read at.
+//
+// What people ask for (advance, pause, resume, abort) is done at once, on the caller's thread.
+
+#ifndef DMARCATE_POLICYD_RECONCILE_ROLLOUT_CONTROLLER_H_
+#define DMARCATE_POLICYD_RECONCILE_ROLLOUT_CONTROLLER_H_
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/random.h"
+#include "lib/store/policy_store.h"
+#include "lib/store/rollout_store.h"
+#include "policyd/reconcile/change_engine.h"
+#include "policyd/reconcile/evidence_gatherer.h"
+#include "policyd/rollout/codec.h"
+#include "policyd/rollout/next_step.h"
+#include "policyd/rollout/state.h"
+
+namespace dmarcate {
+
+// All outlive it.
+struct RolloutWorld {
+  PolicyStore& policies;
+  RolloutStore& rollouts;
+  ChangeEngine& engine;
+  EvidenceGatherer& evidence;
+  const Clock& clock;
+  Random& random;
+};
+
+struct RolloutControllerOptions {
+  StoreUse store_use = StoreUse::kExclusive;
+  // Another controller's lease is over when it has not been renewed for that long, by this
+  // process's monotonic clock; longer than several ticks.
+  absl::Duration lease = absl::Minutes(3);
+  // A decision that stays the same is written down again after that.
+  absl::Duration log_again = absl::Hours(24);
+  // How long a call that asks for a step waits for its change to end.
+  absl::Duration patience = absl::ZeroDuration();
+};
+
+// A rollout with its state decoded.
+struct Rollout {
+  RolloutRecord record;
+  RolloutState state;
+};
+// kDataLoss: the state does not decode.
+absl::StatusOr<Rollout> ToRollout(RolloutRecord record);
+
+struct RolloutExplanation {
+  Rollout rollout;
+  Evidence evidence;
+  Step step;
+  std::string text;  // ExplainStep
+};
+
+struct RolloutRequest {
+  std::string domain, id;
+  uint64_t revision = 0;  // as it was shown; 0: whatever it is now (pause and abort)
+  std::string principal;
+  RunMode mode = RunMode::kExecute;
+};
+
+struct AdvanceRequest {
+  RolloutRequest rollout;
+  PolicyStage stage = PolicyStage::kObserve;  // to which
+  // The bound of the loss that was shown and is accepted, a share of 1; 0: the proof is wanted.
+  double accepted_bound = 0;
+};
+
+// Thread-safe. Errors carry the API's reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, ROLLOUT_ACTIVE,
+// ROLLOUT_STATE, GATE_UNMET, and those of the change engine.
+class RolloutController {
+ public:
+  explicit RolloutController(const RolloutWorld& world,
+                             const RolloutControllerOptions& options = {})
+      : world_(world), options_(options) {}
+
+  // Asks about every rollout that is due, and settles what is pending. Errors of single rollouts
+  // are logged and returned, the first one; the others are worked on all the same.
+  absl::Status Tick();
+
+  // A new rollout, at the stage on which its record stands now. `state`: domain, scope, mode,
+  // target and settings; the rest is filled in.
+  //   kAlreadyExists ROLLOUT_ACTIVE      one of this scope is active or paused
+  //   kFailedPrecondition ROLLOUT_STATE  there is no record, or it stands on no stage
+  //   kInvalidArgument FIELD_INVALID     settings, or a target that asks for an accepted loss
+  absl::StatusOr<Rollout> Create(RolloutState state, std::string_view principal, RunMode mode);
+  // What would be decided now. Writes nothing.
+  absl::StatusOr<RolloutExplanation> Explain(std::string_view domain, std::string_view id);
+  // A person's yes to the next step, and the step. With kValidateOnly the gates are asked, and
+  // nothing is done.
+  absl::StatusOr<Rollout> Advance(const AdvanceRequest& request);
+  absl::StatusOr<Rollout> Pause(const RolloutRequest& request, std::string_view why);
+  // Goes on from the stage on which the record stands now: who resumes adopts what is live.
+  absl::StatusOr<Rollout> Resume(const RolloutRequest& request);
+  // Publishes `to`, which lies below, whatever the evidence says and whether or not there is any.
+  absl::StatusOr<Rollout> Abort(const RolloutRequest& request, PolicyStage to);
+
+ private:
+  struct Asked {
+    uint64_t revision = 0;
+    absl::Time at, again;
+    std::string said;  // action, stage and reason
+    absl::Time logged = absl::InfinitePast();
+  };
+  using Key = std::pair<std::string, std::string>;  // domain, id
+
+  bool HoldsLease();
+  absl::StatusOr<Rollout> Get(std::string_view domain, std::string_view id);
+  absl::StatusOr<Rollout> GetShown(const RolloutRequest& request);
+  absl::StatusOr<Rollout> Put(Rollout rollout, std::vector<RolloutLogRecord> log);
+  bool IsDue(const Rollout& rollout);
+  // One decision, and what follows from it.
+  absl::StatusOr<Rollout> Work(Rollout rollout);
+  Evidence Gather(const RolloutState& state);
+  absl::StatusOr<Rollout> Act(Rollout rollout, const Evidence& evidence, const Step& step);
+  // Looks what became of the pending change. Done: there is none any more.
+  absl::StatusOr<Rollout> Settle(Rollout rollout);
+  absl::StatusOr<Rollout> ApplyPending(Rollout rollout, const ChangeRecord& change);
+  absl::StatusOr<Rollout> GiveUp(Rollout rollout, const ChangeRecord* change, std::string text);
+  absl::StatusOr<Rollout> Publish(Rollout rollout, const Step& step, const std::string& change_id,
+                                  absl::Time when);
+  // Writes down, once, that nothing came of it.
+  absl::StatusOr<Rollout> Fail(Rollout rollout, std::string text);
+  absl::StatusOr<Rollout> WriteDown(Rollout rollout, const Evidence& evidence, const Step& step);
+  RolloutLogRecord Entry(RolloutEvent event, std::string_view who, std::string text) const;
+
+  const RolloutWorld world_;
+  const RolloutControllerOptions options_;
+  const std::string holder_ = MakeHolder();
+  std::string MakeHolder() const;
+
+  std::mutex create_mutex_;  // from looking whether there is one to having made it
+  std::mutex work_mutex_;    // one decision at a time: each reads all reports of a domain
+  std::mutex mutex_;         // guards what follows
+  std::map<Key, Asked> asked_;
+  uint64_t lease_seen_ = 0;  // the other's revision, and since when, monotonic
+  absl::Duration lease_since_;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_RECONCILE_ROLLOUT_CONTROLLER_H_

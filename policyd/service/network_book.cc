@@ -1,0 +1,38 @@
+#include "policyd/service/network_book.h"
+
+#include <utility>
+
+namespace dmarcate {
+
+NetworkView NothingKnown() {
+  static const auto* const nothing =
+      new std::shared_ptr<const NetworkEvidence>(std::make_shared<const NetworkEvidence>());
+  return {.evidence = *nothing, .version = 0};
+}
+
+NetworkView NetworkBook::Get() const {
+  const std::lock_guard lock(mutex_);
+  return view_;
+}
+
+void NetworkBook::Put(std::shared_ptr<const NetworkEvidence> evidence) {
+  const std::lock_guard lock(mutex_);
+  view_ = {.evidence = std::move(evidence), .version = view_.version + 1};
+}
+
+std::vector<OwnTerm> NetworkBook::OwnTermsOf(std::string_view domain) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = own_.find(domain);
+  return found == own_.end() ? std::vector<OwnTerm>() : found->second;
+}
+
+void NetworkBook::PutOwnTerms(const std::string& domain, std::vector<OwnTerm> terms) {
+  const std::lock_guard lock(mutex_);
+  if (terms.empty()) {
+    own_.erase(domain);
+  } else {
+    own_[domain] = std::move(terms);
+  }
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,83 @@
+// Reads the reports of every managed domain again and again, for what nobody should have to ask
+// for: what a person should know about its mail (policyd/watch/report_look.h), and which addresses
+// to learn the names of. One domain after the other, each once an interval,
+// and only if reports have come since or the day is another one.
+
+#ifndef DMARCATE_POLICYD_SERVICE_REPORT_WATCHER_H_
+#define DMARCATE_POLICYD_SERVICE_REPORT_WATCHER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+#include "lib/base/clock.h"
+#include "lib/mailauth/public_suffix_list.h"
+#include "lib/rpc/call.h"
+#include "lib/store/policy_store.h"
+#include "policyd/reconcile/pacer.h"
+#include "policyd/service/analysis_cache.h"
+#include "policyd/service/insight_book.h"
+#include "policyd/service/network_gatherer.h"
+#include "policyd/service/report_follower.h"
+
+namespace dmarcate {
+
+// All outlives the watcher.
+struct ReportWatchWorld {
+  PolicyStore& policies;
+  const ReportFollower& reports;
+  AnalysisCache& analysis;
+  const Clock& clock;
+  Pacer& pacer;
+  const PublicSuffixList& suffixes;
+  InsightBook* insights = nullptr;      // null: nothing is written down
+  NetworkGatherer* gatherer = nullptr;  // null: no addresses are wanted
+};
+
+class ReportWatcher {
+ public:
+  ReportWatcher(const ReportWatchWorld& world, absl::Duration interval)
+      : world_(world), interval_(interval) {}
+  ~ReportWatcher() { Stop(); }
+  ReportWatcher(const ReportWatcher&) = delete;
+  ReportWatcher& operator=(const ReportWatcher&) = delete;
+
+  void Start();
+  void BeginStop();  // ends what is being read
+  void Stop();
+
+  // All domains that are due, on this thread. False: stopping.
+  bool RunDue();
+
+ private:
+  struct Seen {
+    absl::Duration due = -absl::InfiniteDuration();  // monotonic
+    uint64_t version = 0;
+    int32_t day = 0;
+  };
+
+  absl::Status LookAt(const DomainRecord& domain);
+  absl::Status TellInsights(const Call& call, const std::string& domain);
+  // Runs `read` with a call that BeginStop() cancels.
+  template <typename Read>
+  absl::Status Reading(Read&& read);
+
+  const ReportWatchWorld world_;
+  const absl::Duration interval_;
+  std::thread thread_;
+  std::map<std::string, Seen> seen_;  // of the thread that looks
+
+  std::mutex mutex_;  // guards what follows
+  bool stopping_ = false;
+  Call* reading_ = nullptr;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_SERVICE_REPORT_WATCHER_H_

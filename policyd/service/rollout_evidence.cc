@@ -1,0 +1,208 @@
+#include "policyd/service/rollout_evidence.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <optional>
+#include <system_error>
+
+#include "lib/base/log.h"
+#include "lib/base/time.h"
+#include "lib/inspect/posture.h"
+#include "lib/store/pending_reader.h"
+#include "policyd/evidence/record_evidence.h"
+#include "policyd/rollout/figures.h"
+#include "policyd/rollout/next_step.h"
+#include "policyd/watch/drift.h"
+
+namespace dmarcate {
+namespace {
+
+constexpr size_t kChangesLookedAt = 50;
+constexpr int64_t kMostWaitingCounted = 1000;
+constexpr uintmax_t kLeastRoomBytes = 64 << 20;
+constexpr absl::Duration kLongGap = absl::Hours(48);  // gate G7
+constexpr size_t kMostOtherDomains = 200;             // asked about gaps
+constexpr size_t kHeadsPerRead = 1000;
+constexpr int64_t kUnknownCount = std::numeric_limits<int64_t>::max();
+
+std::string DmarcOwner(const std::string& domain) { return "_dmarc." + domain; }
+
+// The longest span without anything received, from the first in the window to now.
+absl::Duration LongestGap(std::vector<absl::Time> received, absl::Time now) {
+  const absl::Time begin = now - absl::Hours(24 * kGateWindowDays);
+  std::erase_if(received, [begin](absl::Time time) { return time < begin; });
+  if (received.empty()) return absl::InfiniteDuration();
+  std::ranges::sort(received);
+  absl::Duration longest = now - received.back();
+  for (size_t i = 1; i < received.size(); ++i) {
+    longest = std::max(longest, received[i] - received[i - 1]);
+  }
+  return longest;
+}
+
+}  // namespace
+
+std::string RolloutEvidence::DecisionsEtag(std::string_view domain) {
+  const auto decisions = from_.policies.ListDecisions(domain);
+  return decisions.ok() ? DecisionsEtagOf(*decisions) : std::string();
+}
+
+Evidence RolloutEvidence::GatherControl(const RolloutState& state, absl::Time) {
+  Evidence evidence;
+  evidence.domain = state.domain;
+  evidence.decisions_etag = DecisionsEtag(state.domain);
+  ControlEvidence& control = evidence.control;
+  const absl::StatusOr<DomainRecord> domain = from_.policies.GetDomain(state.domain);
+  // Whose provider account writes into the zone has proved that it is theirs.
+  control.domain_verified = domain.ok() && !domain->dns_provider.empty();
+  const absl::StatusOr<std::vector<ChangeRecord>> open = from_.policies.OpenChanges();
+  if (!open.ok()) {
+    control.open_change = "(unknown)";
+  } else {
+    for (const ChangeRecord& change : *open) {
+      if (change.domain == state.domain && change.id != state.pending_change) {
+        control.open_change = change.id;
+      }
+    }
+  }
+  const absl::StatusOr<std::vector<ChangeRecord>> changes =
+      from_.policies.ListChanges(state.domain, "", kChangesLookedAt);
+  if (!changes.ok()) return evidence;
+  const std::string owner = DmarcOwner(state.domain);
+  if (!NothingExpectedAt(*changes).contains(owner)) return evidence;
+  for (const ChangeRecord& change : *changes) {
+    const bool here = std::ranges::any_of(
+        change.record_changes,
+        [&owner](const RecordChangeRecord& record) { return record.owner_name == owner; });
+    if (here && change.state == ChangeState::kNeedsAttention) {
+      control.attention_change = change.id;
+      break;
+    }
+  }
+  return evidence;
+}
+
+absl::Time RolloutEvidence::StageSince(const RolloutState& state, absl::Time now) {
+  const auto history =
+      from_.observations.GetHistory(state.domain, {DmarcOwner(state.domain), RecordKind::kDmarc});
+  if (!history.ok()) return now;
+  return StageSinceOf(*history, state.scope, state.stage, now);
+}
+
+void RolloutEvidence::AddRecords(const RolloutState& state, absl::Time now, Evidence& evidence) {
+  const absl::StatusOr<DomainName> domain = DomainName::Parse(state.domain);
+  if (!domain.ok()) return;
+  const SpfPosture spf = InspectSpf(*domain, from_.resolver, from_.authoritative, from_.clock);
+  const DmarcPosture dmarc = InspectDmarc(*domain, from_.resolver, from_.authoritative);
+  absl::StatusOr<std::vector<InsightRecord>> insights = from_.insights.ListInsights(state.domain);
+  evidence.records =
+      JudgeRecords(spf, dmarc, now, insights.ok() ? *insights : std::vector<InsightRecord>());
+  if (!insights.ok()) evidence.records.last_drift = now;  // nobody can say that there was none
+}
+
+void RolloutEvidence::AddBreakages(const RolloutState& state, absl::Time now,
+                                   const std::vector<SourceSelectors>& selectors,
+                                   Evidence& evidence) {
+  std::map<std::string, std::vector<Observation>> histories;
+  for (const SourceSelectors& source : selectors) {
+    for (const std::string& selector : source.selectors) {
+      const std::string name = selector + "._domainkey." + state.domain;
+      auto history = from_.observations.GetHistory(state.domain, {name, RecordKind::kDkim});
+      if (history.ok()) histories[name] = *std::move(history);
+    }
+  }
+  evidence.breakages = FindBreakages(state.domain, selectors, histories, from_.watch_interval, now);
+}
+
+bool RolloutEvidence::AddReports(const RolloutState& state, absl::Time now, Evidence& evidence) {
+  const absl::StatusOr<ReportReader*> reader = from_.reports.Reader();
+  const absl::StatusOr<std::vector<SourceDecision>> decisions =
+      from_.policies.ListDecisions(state.domain);
+  if (!reader.ok() || !decisions.ok()) return false;
+  evidence.decisions_etag = DecisionsEtagOf(*decisions);
+  ReportEvidenceInput input{state.domain, *decisions, {}, LiveRecord(evidence), now};
+  const auto history =
+      from_.observations.GetHistory(state.domain, {DmarcOwner(state.domain), RecordKind::kDmarc});
+  if (history.ok()) input.policy_changes = PolicyChangesOf(*history);
+  // The watch comes by later than the change itself.
+  const auto changes = from_.policies.ListChanges(state.domain, "", kChangesLookedAt);
+  if (changes.ok()) {
+    for (const ChangeRecord& change : *changes) {
+      const bool moved = change.intent.policy.has_value() &&
+                         change.apply_time != absl::InfinitePast() &&
+                         change.end_time != absl::InfinitePast();
+      if (moved) input.policy_changes.emplace_back(change.apply_time, change.end_time);
+    }
+  }
+  ReportEvidenceBuilder builder(std::move(input), from_.catalogue);
+  const DayNumber today = DayOf(now);
+  const absl::Status read = (*reader)->ForEachReport(state.domain, today - kLongestWindowDays,
+                                                     today, [&builder](const StoredReport& report) {
+                                                       builder.Add(report);
+                                                       return true;
+                                                     });
+  if (!read.ok()) {
+    // A sum over some of the reports would be a wrong number.
+    LogWarn("rollout_reports_unreadable", {{"domain", state.domain}, {"error", read}});
+    return false;
+  }
+  const ReportEvidence reports = builder.Finish();
+  evidence.sources = reports.sources;
+  evidence.anchors = reports.anchors;
+  evidence.excluded_days = reports.excluded_days;
+  evidence.advisories = reports.advisories;
+  AddIngest(state, now, &reports, evidence);
+  AddBreakages(state, now, reports.selectors, evidence);
+  return true;
+}
+
+void RolloutEvidence::AddIngest(const RolloutState& state, absl::Time now,
+                                const ReportEvidence* reports, Evidence& evidence) {
+  IngestEvidence& ingest = evidence.ingest;
+  for (const std::string& directory : from_.directories) {
+    std::error_code error;
+    const std::filesystem::space_info space = std::filesystem::space(directory, error);
+    if (error || space.available < kLeastRoomBytes) ingest.disk_full = true;
+  }
+  ingest.longest_gap = absl::InfiniteDuration();
+  ingest.queued = kUnknownCount;
+  if (reports == nullptr) return;
+  ingest.quarantined_unreviewed = reports->quarantined_in_anchors_names;
+  const absl::StatusOr<ReportReader*> reader = from_.reports.Reader();
+  if (!reader.ok()) return;
+  if (auto* const pending = dynamic_cast<PendingReader*>(*reader)) {
+    const absl::StatusOr<int64_t> waiting = pending->CountPending(kMostWaitingCounted);
+    if (waiting.ok()) ingest.queued = *waiting;
+  }
+  std::vector<absl::Time> received = reports->received;
+  ingest.longest_gap = LongestGap(received, now);
+  if (ingest.longest_gap <= kLongGap) return;
+  // A domain with little mail is silent for days; what comes about others shows that ingestd works.
+  const auto domains = (*reader)->ListDomains("", kMostOtherDomains);
+  if (!domains.ok()) return;
+  const DayNumber today = DayOf(now);
+  for (const auto& [name, last] : *domains) {
+    if (name == state.domain || last < today - kGateWindowDays) continue;
+    std::optional<ReportKey> from;
+    do {
+      const auto page =
+          (*reader)->ListReports(name, today - kGateWindowDays, today, from, kHeadsPerRead);
+      if (!page.ok()) break;
+      for (const StoredReport& report : page->reports) received.push_back(report.received_time);
+      from = page->next;
+    } while (from.has_value());
+    ingest.longest_gap = LongestGap(received, now);
+    if (ingest.longest_gap <= kLongGap) return;
+  }
+}
+
+Evidence RolloutEvidence::Gather(const RolloutState& state, absl::Time now) {
+  Evidence evidence = GatherControl(state, now);
+  AddRecords(state, now, evidence);
+  if (!AddReports(state, now, evidence)) AddIngest(state, now, nullptr, evidence);
+  return evidence;
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,132 @@
+#include "policyd/service/rollout_view.h"
+
+#include <string>
+
+#include "lib/base/text.h"
+#include "policyd/rollout/codec.h"
+#include "policyd/service/convert.h"
+#include "policyd/service/names.h"
+
+namespace dmarcate {
+namespace {
+
+// Numbered alike.
+v1::Rollout::Stage ToMessage(PolicyStage stage) { return static_cast<v1::Rollout::Stage>(stage); }
+static_assert(static_cast<int>(PolicyStage::kReject) == v1::Rollout::STAGE_REJECT &&
+              static_cast<int>(PolicyStage::kQuarantineTest) ==
+                  v1::Rollout::STAGE_QUARANTINE_TEST &&
+              static_cast<int>(PolicyScope::kNonExistent) == v1::Rollout::SCOPE_NON_EXISTENT &&
+              static_cast<int>(RolloutMode::kAutomatic) == v1::Rollout::MODE_AUTOMATIC &&
+              static_cast<int>(RolloutStatus::kAborted) == v1::Rollout::STATE_ABORTED &&
+              static_cast<int>(RolloutEvent::kPerson) == v1::RolloutEvent::KIND_PERSON);
+
+void Fill(const RolloutSettings& settings, v1::RolloutSettings* out) {
+  out->set_no_ordinary_mailboxes(!settings.ordinary_mailboxes);
+  out->set_accepted_loss(ToValidUtf8(settings.accepted_loss));
+  for (const std::string& source : settings.waived_sources) out->add_waived_sources(source);
+  out->set_no_step_down(!settings.step_down);
+  out->set_observe_days(settings.gates.observe_days);
+  out->set_test_days(settings.gates.test_days);
+  out->set_quarantine_days(settings.gates.quarantine_days);
+}
+
+std::string_view Describe(SourceStanding standing) {
+  switch (standing) {
+    case SourceStanding::kPending:
+      return "pending";
+    case SourceStanding::kApproved:
+      return "approved";
+    case SourceStanding::kRejected:
+      return "rejected";
+  }
+  return "";
+}
+
+}  // namespace
+
+v1::Rollout ToMessage(const Rollout& rollout) {
+  const RolloutState& state = rollout.state;
+  v1::Rollout out;
+  out.set_name(DomainChildResource(state.domain, kRollouts, state.id));
+  out.set_etag(MakeEtag(rollout.record.revision));
+  out.set_scope(static_cast<v1::Rollout::Scope>(state.scope));
+  out.set_state(static_cast<v1::Rollout::State>(state.status));
+  out.set_stage(ToMessage(state.stage));
+  out.set_target(ToMessage(state.target));
+  out.set_mode(static_cast<v1::Rollout::Mode>(state.mode));
+  if (state.status == RolloutStatus::kPaused) {
+    out.set_pause_reason(std::string(ToString(state.pause_reason)));
+    out.set_pause_detail(ToValidUtf8(state.pause_detail));
+    *out.mutable_pause_time() = ToTimestamp(state.pause_time);
+  }
+  if (!state.pending_change.empty()) {
+    out.set_pending_change(DomainChildResource(state.domain, kChanges, state.pending_change));
+  }
+  if (state.abort_to.has_value()) out.set_abort_to(ToMessage(*state.abort_to));
+  *out.mutable_create_time() = ToTimestamp(state.create_time);
+  *out.mutable_stage_start_time() = ToTimestamp(state.stage_start);
+  out.set_created_by(ToValidUtf8(rollout.record.created_by));
+  Fill(state.settings, out.mutable_settings());
+  return out;
+}
+
+v1::RolloutEvent ToMessage(const std::string& domain, const RolloutLogRecord& entry) {
+  v1::RolloutEvent out;
+  out.set_id(entry.id);
+  *out.mutable_time() = ToTimestamp(entry.time);
+  out.set_kind(static_cast<v1::RolloutEvent::Kind>(entry.event));
+  out.set_who(ToValidUtf8(entry.who));
+  out.set_text(ToValidUtf8(entry.text));
+  out.set_explanation(ToValidUtf8(entry.explanation));
+  if (!entry.decision.empty()) {
+    const absl::StatusOr<Decision> decision = DecodeDecision(entry.decision);
+    if (decision.ok()) out.set_input_digest(decision->input_digest);
+  }
+  if (!entry.change_id.empty()) {
+    out.set_change(DomainChildResource(domain, kChanges, entry.change_id));
+  }
+  out.set_lowered(entry.lowered);
+  out.set_alert(entry.alert);
+  return out;
+}
+
+void Fill(const RolloutExplanation& explanation, absl::Time now, v1::ExplainRolloutResponse* out) {
+  const Step& step = explanation.step;
+  const std::string& domain = explanation.rollout.state.domain;
+  *out->mutable_rollout() = ToMessage(explanation.rollout);
+  out->set_decision(std::string(ToString(step.action)));
+  out->set_reason(ToValidUtf8(step.reason));
+  if (step.to != explanation.rollout.state.stage) out->set_next_stage(ToMessage(step.to));
+  *out->mutable_ask_again_time() = ToTimestamp(step.ask_again);
+  for (const Gate& gate : step.gates) {
+    v1::RolloutGate* message = out->add_gates();
+    message->set_id(std::string(ToString(gate.id)));
+    message->set_title(gate.name);
+    message->set_holds(gate.holds);
+    message->set_waits_for_person(gate.waits_for_person);
+    message->set_measured(ToValidUtf8(gate.measured));
+    message->set_required(ToValidUtf8(gate.required));
+    *message->mutable_since_time() = ToTimestamp(gate.since);
+    message->set_command(gate.command);
+    for (const std::string& note : gate.notes) message->add_notes(ToValidUtf8(note));
+  }
+  if (step.impact.has_value()) {
+    for (const SourceImpact& source : step.impact->sources) {
+      v1::RolloutImpact* message = out->add_impacts();
+      message->set_source(DomainChildResource(domain, kSources, source.source_id));
+      message->set_standing(std::string(Describe(source.standing)));
+      message->set_message_count(source.messages);
+      message->set_touched_count(source.touched);
+      message->set_forwarded_count(source.forwarded);
+    }
+  }
+  for (const std::string& command : step.next_commands) out->add_next_commands(command);
+  for (const std::string& advisory : explanation.evidence.advisories) {
+    out->add_advisories(ToValidUtf8(advisory));
+  }
+  out->set_input_digest(
+      Record({explanation.rollout.state, explanation.evidence, now}, step).input_digest);
+  out->set_text(ToValidUtf8(explanation.text));
+}
+
+}  // namespace dmarcate

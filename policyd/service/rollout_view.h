@@ -1,0 +1,19 @@
+// policyd/service/rollout_view.h
+// Rollouts as the API tells them.
+
+#ifndef DMARCATE_POLICYD_SERVICE_ROLLOUT_VIEW_H_
+#define DMARCATE_POLICYD_SERVICE_ROLLOUT_VIEW_H_
+
+#include "dmarcate/v1/rollout.pb.h"
+#include "lib/store/rollout_store.h"
+#include "policyd/reconcile/rollout_controller.h"
+
+namespace dmarcate {
+
+v1::Rollout ToMessage(const Rollout& rollout);
+v1::RolloutEvent ToMessage(const std::string& domain, const RolloutLogRecord& entry);
+void Fill(const RolloutExplanation& explanation, absl::Time now, v1::ExplainRolloutResponse* out);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_SERVICE_ROLLOUT_VIEW_H_

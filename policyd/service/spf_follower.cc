@@ -1,0 +1,130 @@
+#include "policyd/service/spf_follower.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/base/log.h"
+#include "lib/base/status_macros.h"
+#include "policyd/plan/change_plan.h"
+#include "policyd/plan/guard.h"
+#include "policyd/plan/spf_compile.h"
+#include "policyd/service/handler.h"
+#include "policyd/watch/insight_finding.h"
+
+namespace dmarcate {
+namespace {
+
+// How many changes of a domain are looked at for the last plan; newest first.
+constexpr size_t kChangesLookedAt = 50;
+
+const ChangeRecord* LastPlan(const std::vector<ChangeRecord>& changes) {
+  const auto found = std::ranges::find(changes, kSpfFollower, &ChangeRecord::requested_by);
+  return found == changes.end() ? nullptr : &*found;
+}
+
+// Whether there is nothing to add to what was planned before: it waits, it was refused as it would
+// be now, a person has said no, or it has just failed.
+bool Stands(const ChangeRecord& last, const ChangeRecord& now, absl::Time time) {
+  if (last.plan_digest != now.plan_digest) return false;
+  switch (last.state) {
+    case ChangeState::kPlanned:
+      return time <= last.plan_expire_time;
+    case ChangeState::kRefused:
+    case ChangeState::kCancelled:
+      return true;
+    case ChangeState::kExpired:
+    case ChangeState::kSucceeded:
+      return false;
+    default:  // it did not work out; not again and again
+      return time <= last.create_time + kSpfFollowLifetime;
+  }
+}
+
+}  // namespace
+
+bool MayFollowAlone(const ChangeRecord& change) {
+  const absl::StatusOr<DomainName> domain = DomainName::Parse(change.domain);
+  const absl::StatusOr<std::optional<SpfTexts>> texts = SpfTextsOf(change);
+  if (!domain.ok() || !texts.ok() || !texts->has_value()) return false;
+  if (UnflattenedText(*domain, (*texts)->before, change.managed_before) !=
+      UnflattenedText(*domain, (*texts)->after, change.managed_after)) {
+    return false;  // approvals that nobody has applied yet, say
+  }
+  return std::ranges::none_of(change.guards, [](const GuardRecord& guard) {
+    if (guard.verdict == GuardVerdict::kRefuse) return true;
+    if (guard.code != guard_code::kSpfVendorChanged) return false;
+    const auto why = guard.metadata.find("needs_person");
+    return why == guard.metadata.end() || !why->second.empty();
+  });
+}
+
+void SpfFollower::Tick() {
+  if (mode_ == SpfFollowMode::kInsight) return;
+  const absl::StatusOr<std::vector<DomainRecord>> domains = AllDomains(policies_);
+  if (!domains.ok()) {
+    LogError("spf_follow_failed", {{"error", domains.status()}});
+    return;
+  }
+  for (const DomainRecord& domain : *domains) {
+    const absl::StatusOr<Step> step = Follow(domain);
+    if (!step.ok()) {
+      LogWarn("spf_follow_failed", {{"domain", domain.name}, {"error", step.status()}});
+    } else if (*step != Step::kNothing) {
+      LogInfo("spf_vendor_followed",
+              {{"domain", domain.name}, {"step", *step == Step::kApplied ? "applied" : "planned"}});
+    }
+  }
+}
+
+absl::StatusOr<SpfFollower::Step> SpfFollower::Follow(const DomainRecord& domain) {
+  if (!std::ranges::any_of(domain.managed_terms, &ManagedTerm::flattened)) return Step::kNothing;
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<InsightRecord> insights,
+                            insights_.ListInsights(domain.name));
+  // One that a person has put aside is put aside here, too.
+  const bool changed = std::ranges::any_of(insights, [](const InsightRecord& insight) {
+    return insight.code == insight_code::kSpfVendorChanged &&
+           insight.state == InsightState::kActive;
+  });
+  if (!changed) return Step::kNothing;
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> changes,
+                            policies_.ListChanges(domain.name, "", kChangesLookedAt));
+  const bool busy = std::ranges::any_of(changes, [](const ChangeRecord& change) {
+    return !IsEndState(change.state) &&
+           (change.state != ChangeState::kPlanned || change.scheduled());
+  });
+  if (busy) return Step::kNothing;
+
+  const ChangeIntent intent{.spf_from_decisions = true, .flatten = FlattenMode::kIfNeeded};
+  DMARCATE_ASSIGN_OR_RETURN(
+      ChangeRecord plan, engine_.Plan(domain.name, intent, kSpfFollower, RunMode::kValidateOnly, {},
+                                      kSpfFollowLifetime));
+  if (plan.record_changes.empty()) return Step::kNothing;
+  const ChangeRecord* last = LastPlan(changes);
+  Step step = Step::kNothing;
+  if (last != nullptr && Stands(*last, plan, clock_.Now())) {
+    plan = *last;
+  } else {
+    DMARCATE_ASSIGN_OR_RETURN(plan, engine_.Plan(domain.name, intent, kSpfFollower,
+                                                 RunMode::kExecute, {}, kSpfFollowLifetime));
+    step = Step::kPlanned;
+  }
+  if (mode_ != SpfFollowMode::kApply || plan.state != ChangeState::kPlanned ||
+      !MayFollowAlone(plan)) {
+    return step;
+  }
+  // It goes on by itself; what becomes of it is in the change.
+  DMARCATE_RETURN_IF_ERROR(engine_
+                               .Apply({.domain = plan.domain,
+                                       .id = plan.id,
+                                       .plan_digest = plan.plan_digest,
+                                       .revision = plan.revision,
+                                       .principal = std::string(kSpfFollower)},
+                                      absl::ZeroDuration())
+                               .status());
+  return Step::kApplied;
+}
+
+}  // namespace dmarcate

@@ -1,0 +1,183 @@
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "dmarcate/v1/change.grpc.pb.h"
+#include "dmarcate/v1/rollout.grpc.pb.h"
+#include "tests/policyd/service/world.h"
+
+namespace dmarcate::service_testing {
+namespace {
+
+using testing::HasSubstr;
+
+const DomainName kDmarc = DomainName::Parse("_dmarc.example.com").value();
+
+class RolloutServiceTest : public testing::Test {
+ protected:
+  RolloutServiceTest() {
+    world.AddDomain();
+    world.AddProvider();
+    world.provider().SetTexts(DomainName::Parse("example.com").value(), {"v=spf1 -all"});
+    SetDmarc("v=DMARC1; p=quarantine; rua=mailto:r@example.com");
+  }
+  void SetDmarc(const std::string& text) { world.provider().SetTexts(kDmarc, {text}); }
+  v1::Rollout Create() {
+    v1::CreateRolloutRequest request;
+    request.set_parent("domains/example.com");
+    v1::CreateRolloutResponse response;
+    const grpc::Status status = world.Call<v1::RolloutService>(
+        &v1::RolloutService::Stub::CreateRollout, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response.rollout();
+  }
+  template <typename Request, typename Response>
+  std::string Reason(grpc::Status (v1::RolloutService::Stub::*method)(grpc::ClientContext*,
+                                                                      const Request&, Response*),
+                     const Request& request) {
+    Response response;
+    return ReasonOf(world.Call<v1::RolloutService>(method, request, &response));
+  }
+
+  World world;
+};
+
+TEST_F(RolloutServiceTest, BeginsWhereTheRecordStandsWithDefaults) {
+  const v1::Rollout rollout = Create();
+  EXPECT_EQ(rollout.stage(), v1::Rollout::STAGE_QUARANTINE);
+  EXPECT_EQ(rollout.target(), v1::Rollout::STAGE_QUARANTINE);
+  EXPECT_EQ(rollout.mode(), v1::Rollout::MODE_CONFIRM);
+  EXPECT_EQ(rollout.state(), v1::Rollout::STATE_ACTIVE);
+  EXPECT_EQ(rollout.settings().observe_days(), 30);
+  v1::ListRolloutsRequest request;
+  request.set_parent("domains/-");
+  v1::ListRolloutsResponse response;
+  DMARCATE_CALL(world, v1::RolloutService, ListRollouts, request, &response);
+  ASSERT_EQ(response.rollouts_size(), 1);
+  EXPECT_EQ(response.rollouts(0).name(), rollout.name());
+}
+
+TEST_F(RolloutServiceTest, RefusesByName) {
+  v1::CreateRolloutRequest request;
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::CreateRollout, request), "FIELD_REQUIRED");
+  request.set_parent("domains/other.test");
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::CreateRollout, request), "RESOURCE_NOT_FOUND");
+  request.set_parent("domains/example.com");
+  request.mutable_rollout()->set_target(v1::Rollout::STAGE_REJECT);
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::CreateRollout, request), "FIELD_INVALID");
+  request.mutable_rollout()->mutable_settings()->set_accepted_loss("lists");
+  request.mutable_rollout()->mutable_settings()->set_test_days(1);
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::CreateRollout, request), "FIELD_INVALID");
+  request.mutable_rollout()->mutable_settings()->set_test_days(0);
+  SetDmarc("v=DMARC1; p=quarantine; pct=50");
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::CreateRollout, request), "ROLLOUT_STATE");
+  SetDmarc("v=DMARC1; p=none");
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::CreateRollout, request), "");
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::CreateRollout, request), "ROLLOUT_ACTIVE");
+}
+
+TEST_F(RolloutServiceTest, MovesNoRecordThatLiesElsewhere) {
+  DomainRecord domain = *world.policies().GetDomain("example.com");
+  domain.delegation_zone = "operator.test";
+  ASSERT_TRUE(world.policies().PutDomain(domain).ok());
+  v1::CreateRolloutRequest request;
+  request.set_parent("domains/example.com");
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::CreateRollout, request), "ROLLOUT_STATE");
+}
+
+TEST_F(RolloutServiceTest, ExplainsEachGateAndDoesNothingWithoutReports) {
+  SetDmarc("v=DMARC1; p=none; rua=mailto:r@example.com");
+  const v1::Rollout rollout = Create();
+  v1::ExplainRolloutRequest request;
+  request.set_name(rollout.name());
+  v1::ExplainRolloutResponse response;
+  DMARCATE_CALL(world, v1::RolloutService, ExplainRollout, request, &response);
+  EXPECT_EQ(response.decision(), "hold");
+  EXPECT_EQ(response.gates_size(), 13);
+  EXPECT_EQ(response.gates(1).id(), "G1");
+  EXPECT_FALSE(response.gates(1).holds());
+  EXPECT_FALSE(response.gates(1).command().empty());
+  EXPECT_THAT(response.text(), HasSubstr("receiver-proof"));
+  EXPECT_EQ(response.input_digest().size(), 64u);
+  v1::AdvanceRolloutRequest advance;
+  advance.set_name(rollout.name());
+  advance.set_stage(v1::Rollout::STAGE_QUARANTINE_TEST);
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::AdvanceRollout, advance), "ETAG_REQUIRED");
+  advance.set_etag(rollout.etag());
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::AdvanceRollout, advance), "GATE_UNMET");
+}
+
+TEST_F(RolloutServiceTest, PausesResumesAndLeavesALog) {
+  const v1::Rollout rollout = Create();
+  v1::PauseRolloutRequest pause;
+  pause.set_name(rollout.name());
+  pause.set_note("new mail system");
+  v1::PauseRolloutResponse paused;
+  DMARCATE_CALL(world, v1::RolloutService, PauseRollout, pause, &paused);
+  EXPECT_EQ(paused.rollout().state(), v1::Rollout::STATE_PAUSED);
+  EXPECT_EQ(paused.rollout().pause_reason(), "operator");
+  EXPECT_THAT(paused.rollout().pause_detail(), HasSubstr("new mail system"));
+  v1::ResumeRolloutRequest resume;
+  resume.set_name(rollout.name());
+  resume.set_etag(rollout.etag());
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::ResumeRollout, resume), "ETAG_MISMATCH");
+  resume.set_etag(paused.rollout().etag());
+  v1::ResumeRolloutResponse resumed;
+  DMARCATE_CALL(world, v1::RolloutService, ResumeRollout, resume, &resumed);
+  EXPECT_EQ(resumed.rollout().state(), v1::Rollout::STATE_ACTIVE);
+  v1::ListRolloutEventsRequest log;
+  log.set_parent(rollout.name());
+  v1::ListRolloutEventsResponse events;
+  DMARCATE_CALL(world, v1::RolloutService, ListRolloutEvents, log, &events);
+  ASSERT_EQ(events.events_size(), 3);
+  EXPECT_EQ(events.events(0).text(), "resumed");
+  EXPECT_EQ(events.events(1).text(), "paused: new mail system");
+  EXPECT_EQ(events.events(2).kind(), v1::RolloutEvent::KIND_PERSON);
+}
+
+TEST_F(RolloutServiceTest, AbortsWithoutReportsAndTheChangeIsItsOwn) {
+  const v1::Rollout rollout = Create();
+  v1::AbortRolloutRequest request;
+  request.set_name(rollout.name());
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::AbortRollout, request), "FIELD_REQUIRED");
+  request.set_stage(v1::Rollout::STAGE_OBSERVE);
+  v1::AbortRolloutResponse response;
+  DMARCATE_CALL(world, v1::RolloutService, AbortRollout, request, &response);
+  EXPECT_EQ(response.rollout().state(), v1::Rollout::STATE_ABORTED);
+  EXPECT_EQ(response.rollout().stage(), v1::Rollout::STAGE_OBSERVE);
+  EXPECT_EQ(world.provider().Get(kDmarc).records.front().Joined(),
+            "v=DMARC1; p=none; rua=mailto:r@example.com");
+
+  v1::ListChangesRequest list;
+  list.set_parent("domains/example.com");
+  v1::ListChangesResponse changes;
+  DMARCATE_CALL(world, v1::ChangeService, ListChanges, list, &changes);
+  ASSERT_EQ(changes.changes_size(), 1);
+  EXPECT_EQ(changes.changes(0).intent().policy().rollout(), rollout.name());
+  EXPECT_EQ(changes.changes(0).intent().policy().stage(), "observe");
+  bool named = false;
+  for (const v1::GuardResult& guard : changes.changes(0).guards()) {
+    if (guard.code() != "DMARC_POLICY_WEAKENED") continue;
+    named = guard.result() == v1::GuardResult::RESULT_WARN;
+  }
+  EXPECT_TRUE(named);
+  // Nobody else makes such a plan, applies one, or brings the policy back without gates.
+  v1::CreateChangeRequest create;
+  create.set_parent("domains/example.com");
+  create.mutable_intent()->mutable_policy()->set_stage("reject");
+  v1::CreateChangeResponse created;
+  EXPECT_EQ(ReasonOf(world.Call<v1::ChangeService>(&v1::ChangeService::Stub::CreateChange, create,
+                                                   &created)),
+            "FIELD_INVALID");
+  v1::RollbackChangeRequest back;
+  back.set_name(changes.changes(0).name());
+  back.set_etag(changes.changes(0).etag());
+  v1::RollbackChangeResponse rolled;
+  EXPECT_EQ(ReasonOf(world.Call<v1::ChangeService>(&v1::ChangeService::Stub::RollbackChange, back,
+                                                   &rolled)),
+            "GUARD_REFUSED");
+}
+
+}  // namespace
+}  // namespace dmarcate::service_testing
