@@ -18,19 +18,15 @@ constexpr size_t kPage = 500;
 constexpr int kMostRestarts = 3;
 constexpr absl::Duration kAfterFailure = absl::Minutes(10);
 
-absl::Status Reasoned(absl::StatusCode code, std::string_view reason, std::string_view message,
-                      const std::map<std::string, std::string>& metadata = {}) {
-  return MakeReasonedError(code, reason, message, metadata);
-}
-
 absl::Status WrongState(const RolloutState& state, std::string_view why) {
-  return Reasoned(absl::StatusCode::kFailedPrecondition, "ROLLOUT_STATE",
-                  fmt::format("rollout of {} ({}): {}", state.domain, ToString(state.scope), why));
+  return MakeReasonedError(
+      absl::StatusCode::kFailedPrecondition, "ROLLOUT_STATE",
+      fmt::format("rollout of {} ({}): {}", state.domain, ToString(state.scope), why));
 }
 
 absl::Status FieldInvalid(std::string_view field, std::string_view why) {
-  return Reasoned(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
-                  fmt::format("{}: {}", field, why), {{"field", std::string(field)}});
+  return MakeReasonedError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
+                           fmt::format("{}: {}", field, why), {{"field", std::string(field)}});
 }
 
 std::string Said(const Step& step) {
@@ -112,8 +108,8 @@ RolloutLogRecord RolloutController::Entry(RolloutEvent event, std::string_view w
 absl::StatusOr<Rollout> RolloutController::Get(std::string_view domain, std::string_view id) {
   absl::StatusOr<RolloutRecord> record = world_.rollouts.GetRollout(domain, id);
   if (record.status().code() == absl::StatusCode::kNotFound) {
-    return Reasoned(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND",
-                    fmt::format("domains/{}/rollouts/{} does not exist", domain, id));
+    return MakeReasonedError(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND",
+                             fmt::format("domains/{}/rollouts/{} does not exist", domain, id));
   }
   DMARCATE_RETURN_IF_ERROR(record.status());
   return ToRollout(*std::move(record));
@@ -122,9 +118,10 @@ absl::StatusOr<Rollout> RolloutController::Get(std::string_view domain, std::str
 absl::StatusOr<Rollout> RolloutController::GetShown(const RolloutRequest& request) {
   DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, Get(request.domain, request.id));
   if (request.revision != 0 && request.revision != rollout.record.revision) {
-    return Reasoned(absl::StatusCode::kAborted, "ETAG_MISMATCH",
-                    fmt::format("the rollout of {} is not what was shown any more; look again",
-                                request.domain));
+    return MakeReasonedError(
+        absl::StatusCode::kAborted, "ETAG_MISMATCH",
+        fmt::format("the rollout of {} is not what was shown any more; look again",
+                    request.domain));
   }
   return rollout;
 }
@@ -134,7 +131,7 @@ absl::StatusOr<Rollout> RolloutController::Put(Rollout rollout, std::vector<Roll
   rollout.record.update_time = world_.clock.Now();
   absl::StatusOr<RolloutRecord> stored = world_.rollouts.PutRollout(rollout.record, std::move(log));
   if (stored.status().code() == absl::StatusCode::kAborted) {
-    return Reasoned(
+    return MakeReasonedError(
         absl::StatusCode::kAborted, "ETAG_MISMATCH",
         fmt::format("the rollout of {} has gone on meanwhile; look again", rollout.record.domain));
   }
@@ -304,9 +301,9 @@ absl::StatusOr<Rollout> RolloutController::Act(Rollout rollout, const Evidence& 
   if (const GuardRecord* refusal = FindRefusal(plan->guards)) {
     (void)Fail(std::move(rollout), fmt::format("{}: change {} is refused: {}: {}", step.reason,
                                                plan->id, refusal->code, refusal->message));
-    return Reasoned(absl::StatusCode::kFailedPrecondition, "GUARD_REFUSED",
-                    fmt::format("{}: {}", refusal->code, refusal->message),
-                    {{"guard", refusal->code}, {"change", plan->id}});
+    return MakeReasonedError(absl::StatusCode::kFailedPrecondition, "GUARD_REFUSED",
+                             fmt::format("{}: {}", refusal->code, refusal->message),
+                             {{"guard", refusal->code}, {"change", plan->id}});
   }
   // Between the evidence and the plan somebody else may have changed the record.
   if (step.action != StepAction::kAbort && StageBefore(*plan, state.scope) != state.stage) {
@@ -476,10 +473,10 @@ absl::StatusOr<Rollout> RolloutController::Create(RolloutState state, std::strin
       completed.push_back(rollout);
       continue;
     }
-    return Reasoned(absl::StatusCode::kAlreadyExists, "ROLLOUT_ACTIVE",
-                    fmt::format("domains/{}/rollouts/{} moves {} already", state.domain, other.id,
-                                ToString(state.scope)),
-                    {{"rollout", other.id}});
+    return MakeReasonedError(absl::StatusCode::kAlreadyExists, "ROLLOUT_ACTIVE",
+                             fmt::format("domains/{}/rollouts/{} moves {} already", state.domain,
+                                         other.id, ToString(state.scope)),
+                             {{"rollout", other.id}});
   }
   const absl::Time now = world_.clock.Now();
   state.id = MakeSortableId(now, world_.random);
@@ -488,8 +485,8 @@ absl::StatusOr<Rollout> RolloutController::Create(RolloutState state, std::strin
   state.stage_start = now;
   const Evidence evidence = Gather(state);
   if (evidence.records.looked == absl::InfinitePast()) {
-    return Reasoned(absl::StatusCode::kUnavailable, "DNS_UNAVAILABLE",
-                    fmt::format("_dmarc.{} could not be read", state.domain));
+    return MakeReasonedError(absl::StatusCode::kUnavailable, "DNS_UNAVAILABLE",
+                             fmt::format("_dmarc.{} could not be read", state.domain));
   }
   const std::optional<DmarcRecord> live = LiveRecord(evidence);
   if (!live.has_value()) {
@@ -555,7 +552,8 @@ absl::StatusOr<Rollout> RolloutController::Advance(const AdvanceRequest& request
     for (const Gate& gate : step.gates) {
       if (!gate.holds) metadata[std::string(ToString(gate.id))] = gate.measured;
     }
-    return Reasoned(absl::StatusCode::kFailedPrecondition, "GATE_UNMET", step.reason, metadata);
+    return MakeReasonedError(absl::StatusCode::kFailedPrecondition, "GATE_UNMET", step.reason,
+                             metadata);
   }
   if (request.rollout.mode == RunMode::kValidateOnly) return rollout;
   rollout.state = std::move(confirmed);
