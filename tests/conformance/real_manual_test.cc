@@ -16,6 +16,7 @@
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/reason.h"
 #include "tests/conformance/real_provider_host.h"
+#include "tests/testing/process.h"
 #include "tests/testing/status_matchers.h"
 
 namespace dmarcate {
@@ -92,6 +93,15 @@ class RealManualTest : public testing::Test {
     EXPECT_TRUE(engine_->Resume().ok());
     engine_->WaitIdle();
     return store_.GetChange("example.test", id).value();
+  }
+  // Looks again and again until nothing more is waited for.
+  ChangeRecord AwaitEnd(const std::string& id) {
+    ChangeRecord change;
+    EXPECT_TRUE(testing_support::WaitUntil([&] {
+      change = Look(id);
+      return change.state != ChangeState::kApplying && change.state != ChangeState::kVerifying;
+    }));
+    return change;
   }
   // A person does what the sheet says, and knows nothing else.
   void Do(const ManualEdit& edit) {
@@ -196,8 +206,7 @@ TEST_F(RealManualTest, NobodySetsItInTime) {
   StartEngine();
   const ChangeRecord plan = Plan();
   Apply(plan);
-  absl::SleepFor(absl::Seconds(3));
-  const ChangeRecord change = Look(plan.id);
+  const ChangeRecord change = AwaitEnd(plan.id);
   EXPECT_EQ(change.state, ChangeState::kFailed);
   EXPECT_EQ(change.error_reason, "PLAN_EXPIRED");
   EXPECT_TRUE(store_.GetDomain("example.test")->managed_terms.empty());
@@ -210,8 +219,7 @@ TEST_F(RealManualTest, HalfOfItInTimeIsForAPersonToLookAt) {
   const ChangeRecord plan = Plan();
   Apply(plan);
   Do(ManualEditsOf(plan).value()[0]);
-  absl::SleepFor(absl::Seconds(3));
-  const ChangeRecord change = Look(plan.id);
+  const ChangeRecord change = AwaitEnd(plan.id);
   EXPECT_EQ(change.state, ChangeState::kNeedsAttention);
   EXPECT_THAT(change.error_message, HasSubstr("1 of 2 records"));
 }
