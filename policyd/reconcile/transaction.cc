@@ -24,6 +24,11 @@ std::string Detail(const Transition& transition, std::string_view mark) {
 
 bool IsRollback(const ChangeRecord& change) { return !change.intent.rollback_of.empty(); }
 
+bool LowersPolicy(const ChangeRecord& change) {
+  return change.intent.policy.has_value() &&
+         change.intent.policy->direction == PolicyDirection::kDown;
+}
+
 bool HasSpf(const std::vector<Transition>& transitions) {
   return std::ranges::any_of(transitions, [](const Transition& transition) {
     return RoleOf(transition.owner) == RecordRole::kSpf;
@@ -366,8 +371,9 @@ absl::Status Transaction::Verify() {
   DMARCATE_ASSIGN_OR_RETURN(const std::string broken, JudgeLiveAgainAndAgain());
   if (!broken.empty()) {
     // Going back from going back, or to what was broken before, would only swap one evil for
-    // another.
-    if (IsRollback(change()) || change().intent.repair != RepairKind::kNone) {
+    // another; and back from a step down is up, without a gate.
+    if (IsRollback(change()) || change().intent.repair != RepairKind::kNone ||
+        LowersPolicy(change())) {
       return NeedAttention(reason_, broken);
     }
     return TurnBack(reason_, broken);

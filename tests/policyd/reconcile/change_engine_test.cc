@@ -607,6 +607,19 @@ TEST_F(ChangeEngineTest, GoesBackWhenSignaturesBreak) {
   ExpectOldZone();
 }
 
+TEST_F(ChangeEngineTest, AStepDownIsNotTakenBackByItself) {
+  const ChangeRecord plan = Plan({.policy = PolicyMove{PolicyScope::kDomain, PolicyStage::kObserve,
+                                                       PolicyDirection::kDown, "r"}});
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kAfter, .hook = [&] {
+                            world.resolver.Fail(TestWorld::kDmarc, RrType::kTxt,
+                                                absl::DataLossError("bogus"));
+                          }});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  EXPECT_EQ(change.state, ChangeState::kNeedsAttention) << "p=reject again, without a gate";
+  EXPECT_EQ(change.error_reason, "DNSSEC_BOGUS");
+  EXPECT_THAT(world.Texts(TestWorld::kDmarc), ElementsAre(HasSubstr("p=none")));
+}
+
 TEST_F(ChangeEngineTest, DoesNotGoBackBecauseOfABadMoment) {
   FlakyResolver flaky(world.resolver, TestWorld::kSpf);
   const ChangeRecord plan = Plan();
