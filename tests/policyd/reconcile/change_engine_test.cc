@@ -620,6 +620,54 @@ TEST_F(ChangeEngineTest, AStepDownIsNotTakenBackByItself) {
   EXPECT_THAT(world.Texts(TestWorld::kDmarc), ElementsAre(HasSubstr("p=none")));
 }
 
+// Behind each address stand many machines; one of them shows `texts` for the SPF record in the
+// second look after the write, and is met by nobody else.
+class ManyMachines final : public AuthoritativeResolver {
+ public:
+  ManyMachines(AuthoritativeResolver& fleet, Texts texts)
+      : fleet_(fleet), texts_(std::move(texts)) {}
+  void Begin() { looks_ = 0; }
+  absl::StatusOr<AuthoritativeAnswer> LookupAll(const DomainName& owner, RrType type,
+                                                bool over_tcp) override {
+    absl::StatusOr<AuthoritativeAnswer> answer = fleet_.LookupAll(owner, type, over_tcp);
+    if (owner != TestWorld::kSpf || looks_ < 0 || !answer.ok() || ++looks_ != 2) return answer;
+    answer->servers[1].answer->txt.clear();
+    for (const std::string& text : texts_) {
+      answer->servers[1].answer->txt.push_back(MakeTxtRecord(text));
+    }
+    return answer;
+  }
+  int looks() const { return looks_; }
+
+ private:
+  AuthoritativeResolver& fleet_;
+  const Texts texts_;
+  std::atomic<int> looks_ = -1'000'000;
+};
+
+TEST_F(ChangeEngineTest, OneLookAtTheServersIsNoProof) {
+  for (const bool third : {false, true}) {
+    SCOPED_TRACE(third);
+    TestWorld fresh;
+    const std::string behind = third ? "v=spf1 +all" : TestWorld::kOldSpf;
+    ManyMachines machines(fresh.fleet, {behind, "verification=1"});
+    ChangeEngine looks({fresh.store, fresh.factory, fresh.resolver, machines, *fresh.suffixes,
+                        fresh.clock, fresh.random, *fresh.pacer});
+    DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord plan,
+                                  looks.Plan("example.com", {}, "tokens/p"));
+    fresh.provider->Inject(
+        {.moment = FakeDnsProvider::Moment::kAfter, .hook = [&] { machines.Begin(); }, .skip = 2});
+    DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, looks.Apply(For(plan)));
+    if (third) {
+      EXPECT_EQ(change.state, ChangeState::kNeedsAttention);
+      EXPECT_EQ(change.error_reason, "VERIFY_CONFLICT");
+      continue;
+    }
+    EXPECT_EQ(change.state, ChangeState::kSucceeded) << change.error_message;
+    EXPECT_EQ(machines.looks(), 4) << "two that agree, one after the other";
+  }
+}
+
 TEST_F(ChangeEngineTest, DoesNotGoBackBecauseOfABadMoment) {
   FlakyResolver flaky(world.resolver, TestWorld::kSpf);
   const ChangeRecord plan = Plan();
