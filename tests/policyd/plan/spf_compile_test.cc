@@ -242,6 +242,24 @@ TEST_F(FlattenedTest, FollowingTellsMuchFromLittle) {
   EXPECT_EQ(follow().outcome, VendorFollow::Outcome::kBroken);
 }
 
+TEST(CompareVendorTest, NeitherFamilyGoesWithoutAPerson) {
+  const auto needs = [](const std::vector<std::string>& before,
+                        const std::vector<std::string>& now) {
+    return CompareVendor(before, now).needs_person;
+  };
+  const std::vector<std::string> both = {"192.0.2.0/24", "2001:db8:1::/48", "2001:db8:3::/48",
+                                         "2001:db8:5::/48", "2001:db8:7::/48"};
+  EXPECT_EQ(needs(both, both), "");
+  EXPECT_THAT(needs(both, {"192.0.2.0/24"}), HasSubstr("4 of 4 IPv6 networks would go"));
+  EXPECT_THAT(
+      needs(both, {"2001:db8:1::/48", "2001:db8:3::/48", "2001:db8:5::/48", "2001:db8:7::/48"}),
+      HasSubstr("256 of 256 IPv4 addresses would go"));
+  EXPECT_EQ(needs(both, {"192.0.2.0/24", "2001:db8:1::/48", "2001:db8:3::/48", "2001:db8:5::/48"}),
+            "");
+  EXPECT_THAT(needs({"2001:db8:1::/48", "2001:db8:3::/48"}, {"2001:db8:1::/48"}),
+              HasSubstr("1 of 2 IPv6 networks would go"));
+}
+
 TEST_F(SpfCompileTest, AnExclusionBetweenTermsKeepsItsEffect) {
   // Of medium.test's addresses 192.0.2.64 to 79 fail; big.test lets 79 through before that.
   dns_.SetTxt(Name("medium.test"), {"v=spf1 include:o8.test ip4:192.0.2.64/26 ~all"});
