@@ -55,6 +55,12 @@ void Transaction::TakeLease() {
 absl::Status Transaction::Begin(std::string_view principal,
                                 const std::function<absl::Status()>& last_look) {
   DMARCATE_RETURN_IF_ERROR(OpenAndParse());
+  if (PlanDigest(change()) != change().plan_digest) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("change {}: what is stored is not the plan that was shown; plan "
+                                 "again",
+                                 change().id));
+  }
   const ChangeRecord planned = change();
   TakeLease();
   DMARCATE_ASSIGN_OR_RETURN(const DomainRecord domain, world_.store.GetDomain(change().domain));

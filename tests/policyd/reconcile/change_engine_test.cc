@@ -620,6 +620,17 @@ TEST_F(ChangeEngineTest, AStepDownIsNotTakenBackByItself) {
   EXPECT_THAT(world.Texts(TestWorld::kDmarc), ElementsAre(HasSubstr("p=none")));
 }
 
+TEST_F(ChangeEngineTest, WhatIsStoredIsWhatWasShown) {
+  const ChangeRecord plan = Plan();
+  ChangeRecord other = plan;
+  other.record_changes[1].after = {
+      "\"v=DMARC1; p=reject; x=1; rua=mailto:o@o.test,mailto:e@e.test\""};
+  DMARCATE_ASSERT_OK_AND_ASSIGN(other, world.store.PutChange(other));
+  EXPECT_THAT(Apply(other).status().ToString(), HasSubstr("not the plan that was shown"));
+  EXPECT_EQ(world.provider->writes(), 0);
+  ExpectOldZone();
+}
+
 // Behind each address stand many machines; one of them shows `texts` for the SPF record in the
 // second look after the write, and is met by nobody else.
 class ManyMachines final : public AuthoritativeResolver {
