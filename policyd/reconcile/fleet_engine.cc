@@ -323,9 +323,16 @@ absl::Status FleetEngine::Impl::TakeUp() {
     if (fleets.empty()) break;
     for (const FleetRecord& fleet : fleets) {
       if (!IsOpen(fleet.state)) continue;
-      DMARCATE_ASSIGN_OR_RETURN(FleetRun * run, Run(fleet));
-      for (size_t i = 0; i < run->members().size(); ++i) {
-        if (members_.HasBegun(fleet, run->members()[i])) run->MarkBegun(i);
+      const absl::StatusOr<FleetRun*> taken = Run(fleet);
+      if (!taken.ok()) {
+        // It stays where it is; the others, and policyd, do not wait for it.
+        LogError("fleet_change_not_taken_up",
+                 {{"fleet_change", fleet.id}, {"error", taken.status()}});
+        continue;
+      }
+      FleetRun& run = **taken;
+      for (size_t i = 0; i < run.members().size(); ++i) {
+        if (members_.HasBegun(fleet, run.members()[i])) run.MarkBegun(i);
       }
     }
     before = fleets.back().id;

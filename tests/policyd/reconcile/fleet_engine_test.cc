@@ -349,6 +349,57 @@ TEST(FleetEngineTest, WatchersHearOfIt) {
   EXPECT_EQ(life.engine().Members(fleet.id, "d002.test", 1)->at(0).domain, "d003.test");
 }
 
+// One whose members cannot be read stays where it is; policyd starts, and the others go on.
+TEST(FleetEngineTest, OneThatCannotBeReadHoldsUpNoOther) {
+  class Damaged final : public FleetStore {
+   public:
+    explicit Damaged(FleetStore& store) : store_(store) {}
+    absl::StatusOr<FleetRecord> GetFleet(std::string_view id) override {
+      return store_.GetFleet(id);
+    }
+    absl::StatusOr<std::vector<FleetRecord>> ListFleets(std::string_view b, size_t n) override {
+      return store_.ListFleets(b, n);
+    }
+    absl::StatusOr<std::vector<FleetMemberRecord>> ListFleetMembers(std::string_view id,
+                                                                    std::string_view a,
+                                                                    size_t n) override {
+      if (id == "zz") return absl::DataLossError("does not decode");
+      return store_.ListFleetMembers(id, a, n);
+    }
+    absl::StatusOr<FleetRecord> PutFleet(FleetRecord r,
+                                         const std::vector<FleetMemberRecord>& m) override {
+      return store_.PutFleet(std::move(r), m);
+    }
+    absl::Status PutFleetMember(std::string_view id, const FleetMemberRecord& m) override {
+      return store_.PutFleetMember(id, m);
+    }
+
+   private:
+    FleetStore& store_;
+  };
+  FleetTestWorld world(2);
+  Damaged fleets(world.fleets);
+  FleetRecord damaged;
+  damaged.id = "zz";  // the newest: it comes first
+  damaged.state = FleetState::kApplying;
+  ASSERT_TRUE(fleets.PutFleet(damaged, {}).ok());
+  FleetRecord fleet;
+  {
+    FleetLife life(world, fleets);
+    fleet = life.Plan();
+  }
+  fleet = fleets.GetFleet(fleet.id).value();
+  fleet.state = FleetState::kApplying;
+  fleet.apply_time = world.clock.Now();
+  fleet.apply_expire_time = world.clock.Now() + absl::Hours(1);
+  ASSERT_TRUE(fleets.PutFleet(fleet, {}).ok());
+  FleetLife next(world, fleets);
+  ASSERT_TRUE(next.engine().TakeUp().ok());
+  next.engine().WaitIdle();
+  EXPECT_EQ(next.engine().Look(fleet.id)->record.state, FleetState::kSucceeded);
+  EXPECT_TRUE(world.HoldsNew(world.NameOf(1)));
+}
+
 // Killed before and after each entry in a store and each write to a zone; the next life finishes,
 // and no record is written twice.
 TEST(FleetEngineTest, EndsWhereverItWasKilled) {
