@@ -286,15 +286,21 @@ absl::StatusOr<FleetRecord> FleetEngine::Impl::Cancel(const FleetAction& action)
   }
   DMARCATE_RETURN_IF_ERROR(CheckRevisionShown(fleet, action.revision));
   if (action.mode == RunMode::kValidateOnly) return fleet;
+  LogInfo("fleet_change_cancelled", {{"fleet_change", fleet.id}, {"by", action.principal}});
   return Move(fleet, [](FleetRun& run) { run.record().state = FleetState::kCancelling; });
 }
 
 absl::StatusOr<FleetProgress> FleetEngine::Impl::Look(std::string_view id) {
-  const std::lock_guard lock(mutex_);
-  if (const auto run = runs_.find(id); run != runs_.end()) {
-    return run->second.Progress(world_.clock.Monotonic());
+  FleetRecord fleet;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto run = runs_.find(id); run != runs_.end()) {
+      return run->second.Progress(world_.clock.Monotonic());
+    }
+    DMARCATE_ASSIGN_OR_RETURN(fleet, Get(id));
   }
-  DMARCATE_ASSIGN_OR_RETURN(const FleetRecord fleet, Get(id));
+  // Nobody works on it. A list of old ones reads thousands of members; who works on others does not
+  // wait for that.
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<FleetMemberRecord> members,
                             world_.fleets.ListFleetMembers(id, "", SIZE_MAX));
   return ProgressOf(fleet, members);
@@ -303,15 +309,18 @@ absl::StatusOr<FleetProgress> FleetEngine::Impl::Look(std::string_view id) {
 absl::StatusOr<std::vector<FleetMemberRecord>> FleetEngine::Impl::Members(std::string_view id,
                                                                           std::string_view after,
                                                                           size_t limit) {
-  const std::lock_guard lock(mutex_);
-  DMARCATE_RETURN_IF_ERROR(Get(id).status());
-  const auto run = runs_.find(id);
-  if (run == runs_.end()) return world_.fleets.ListFleetMembers(id, after, limit);
-  std::vector<FleetMemberRecord> out;
-  for (const FleetMemberRecord& member : run->second.members()) {
-    if (member.domain > after && out.size() < limit) out.push_back(member);
+  {
+    const std::lock_guard lock(mutex_);
+    DMARCATE_RETURN_IF_ERROR(Get(id).status());
+    if (const auto run = runs_.find(id); run != runs_.end()) {
+      std::vector<FleetMemberRecord> out;
+      for (const FleetMemberRecord& member : run->second.members()) {
+        if (member.domain > after && out.size() < limit) out.push_back(member);
+      }
+      return out;
+    }
   }
-  return out;
+  return world_.fleets.ListFleetMembers(id, after, limit);
 }
 
 absl::Status FleetEngine::Impl::TakeUp() {
