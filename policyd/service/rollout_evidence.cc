@@ -14,12 +14,14 @@
 #include "policyd/evidence/record_evidence.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
-#include "policyd/watch/drift.h"
 
 namespace dmarcate {
 namespace {
 
 constexpr size_t kChangesLookedAt = 50;
+constexpr size_t kMostChangesLookedAt = 10'000;
+// Named where the store cannot say which: what is not known is never good.
+constexpr char kUnknownChange[] = "(unknown)";
 constexpr int64_t kMostWaitingCounted = 1000;
 constexpr uintmax_t kLeastRoomBytes = 64 << 20;
 constexpr absl::Duration kLongGap = absl::Hours(48);  // gate G7
@@ -42,6 +44,30 @@ absl::Duration LongestGap(std::vector<absl::Time> received, absl::Time now) {
   return longest;
 }
 
+// The change after which nobody knows what `owner` holds: it needs attention, and none has
+// succeeded there since. Empty: there is none.
+std::string AttentionAt(PolicyStore& policies, const std::string& domain,
+                        const std::string& owner) {
+  std::string before;
+  // Plans that were never applied may lie between, any number of them.
+  for (size_t looked = 0; looked < kMostChangesLookedAt; looked += kChangesLookedAt) {
+    const absl::StatusOr<std::vector<ChangeRecord>> changes =
+        policies.ListChanges(domain, before, kChangesLookedAt);
+    if (!changes.ok()) return kUnknownChange;
+    for (const ChangeRecord& change : *changes) {
+      const bool succeeded = change.state == ChangeState::kSucceeded;
+      if (!succeeded && change.state != ChangeState::kNeedsAttention) continue;
+      const bool here = std::ranges::any_of(
+          change.record_changes,
+          [&owner](const RecordChangeRecord& record) { return record.owner_name == owner; });
+      if (here) return succeeded ? std::string() : change.id;
+    }
+    if (changes->size() < kChangesLookedAt) return std::string();
+    before = changes->back().id;
+  }
+  return std::string();
+}
+
 }  // namespace
 
 std::string RolloutEvidence::DecisionsEtag(std::string_view domain) {
@@ -59,7 +85,7 @@ Evidence RolloutEvidence::GatherControl(const RolloutState& state, absl::Time) {
   control.domain_verified = domain.ok() && !domain->dns_provider.empty();
   const absl::StatusOr<std::vector<ChangeRecord>> open = from_.policies.OpenChanges();
   if (!open.ok()) {
-    control.open_change = "(unknown)";
+    control.open_change = kUnknownChange;
   } else {
     for (const ChangeRecord& change : *open) {
       if (change.domain == state.domain && change.id != state.pending_change) {
@@ -67,20 +93,7 @@ Evidence RolloutEvidence::GatherControl(const RolloutState& state, absl::Time) {
       }
     }
   }
-  const absl::StatusOr<std::vector<ChangeRecord>> changes =
-      from_.policies.ListChanges(state.domain, "", kChangesLookedAt);
-  if (!changes.ok()) return evidence;
-  const std::string owner = DmarcOwner(state.domain);
-  if (!NothingExpectedAt(*changes).contains(owner)) return evidence;
-  for (const ChangeRecord& change : *changes) {
-    const bool here = std::ranges::any_of(
-        change.record_changes,
-        [&owner](const RecordChangeRecord& record) { return record.owner_name == owner; });
-    if (here && change.state == ChangeState::kNeedsAttention) {
-      control.attention_change = change.id;
-      break;
-    }
-  }
+  control.attention_change = AttentionAt(from_.policies, state.domain, DmarcOwner(state.domain));
   return evidence;
 }
 

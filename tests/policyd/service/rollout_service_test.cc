@@ -77,6 +77,31 @@ TEST_F(RolloutServiceTest, RefusesByName) {
   EXPECT_EQ(Reason(&v1::RolloutService::Stub::CreateRollout, request), "ROLLOUT_ACTIVE");
 }
 
+// However many plans came after it: they say nothing of what the record holds.
+TEST_F(RolloutServiceTest, AChangeThatNeedsAttentionIsNotForgottenBehindPlans) {
+  v1::ExplainRolloutRequest request;
+  request.set_name(Create().name());
+  ChangeRecord change;
+  change.domain = "example.com";
+  change.id = "00a";
+  change.state = ChangeState::kNeedsAttention;
+  change.record_changes = {{.owner_name = "_dmarc.example.com"}};
+  ASSERT_TRUE(world.policies().PutChange(change).ok());
+  change.state = ChangeState::kCancelled;
+  for (int i = 100; i < 220; ++i) {
+    change.id = "01" + std::to_string(i);
+    ASSERT_TRUE(world.policies().PutChange(change).ok());
+  }
+  v1::ExplainRolloutResponse response;
+  DMARCATE_CALL(world, v1::RolloutService, ExplainRollout, request, &response);
+  EXPECT_THAT(response.reason(), HasSubstr("change 00a needs attention"));
+  change.id = "02";
+  change.state = ChangeState::kSucceeded;
+  ASSERT_TRUE(world.policies().PutChange(change).ok());
+  DMARCATE_CALL(world, v1::RolloutService, ExplainRollout, request, &response);
+  EXPECT_THAT(response.reason(), testing::Not(HasSubstr("attention")));
+}
+
 TEST_F(RolloutServiceTest, MovesNoRecordThatLiesElsewhere) {
   DomainRecord domain = *world.policies().GetDomain("example.com");
   domain.delegation_zone = "operator.test";
