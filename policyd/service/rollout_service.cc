@@ -20,6 +20,9 @@ namespace {
 constexpr std::string_view kAllDomains = "domains/-";
 constexpr size_t kMaxLossCharacters = 500;
 constexpr int kMaxWaived = 200;
+constexpr size_t kMaxSourceIdCharacters = 100;
+// An entry holds all that was decided from, and is sent without it.
+constexpr size_t kEntriesPerRead = 8;
 
 RunMode ModeOf(bool validate_only) {
   return validate_only ? RunMode::kValidateOnly : RunMode::kExecute;
@@ -186,6 +189,10 @@ absl::StatusOr<RolloutState> RolloutServiceImpl::ReadNew(const v1::Rollout& in) 
         "rollout.settings.waived_sources",
         fmt::format("{} sources, limit {}", settings.waived_sources_size(), kMaxWaived));
   }
+  for (const std::string& source : settings.waived_sources()) {
+    DMARCATE_RETURN_IF_ERROR(
+        CheckLength("rollout.settings.waived_sources", source, kMaxSourceIdCharacters));
+  }
   state.settings.waived_sources = {settings.waived_sources().begin(),
                                    settings.waived_sources().end()};
   state.settings.step_down = !settings.no_step_down();
@@ -276,17 +283,22 @@ absl::Status RolloutServiceImpl::ListEvents(const Call& call,
   DMARCATE_ASSIGN_OR_RETURN(const Rollout rollout, Find(in.parent(), "parent"));
   DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
   const std::string scope = PageScope("ListRolloutEvents", call.principal().name, in);
-  DMARCATE_ASSIGN_OR_RETURN(const std::string before, parts_.pages.Read(scope, in.page_token()));
-  DMARCATE_ASSIGN_OR_RETURN(
-      std::vector<RolloutLogRecord> log,
-      rollouts_.ListRolloutLog(rollout.record.domain, rollout.record.id, before, page_size + 1));
-  const bool more = log.size() > page_size;
-  if (more) log.resize(page_size);
-  for (const RolloutLogRecord& entry : log) {
-    *out->add_events() = ToMessage(rollout.record.domain, entry);
+  DMARCATE_ASSIGN_OR_RETURN(std::string before, parts_.pages.Read(scope, in.page_token()));
+  while (true) {
+    if (call.cancelled()) return Cancelled();
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<RolloutLogRecord> log,
+                              rollouts_.ListRolloutLog(rollout.record.domain, rollout.record.id,
+                                                       before, kEntriesPerRead));
+    for (const RolloutLogRecord& entry : log) {
+      if (static_cast<size_t>(out->events_size()) == page_size) {
+        out->set_next_page_token(parts_.pages.Make(scope, before));
+        return absl::OkStatus();
+      }
+      *out->add_events() = ToMessage(rollout.record.domain, entry);
+      before = entry.id;
+    }
+    if (log.size() < kEntriesPerRead) return absl::OkStatus();
   }
-  if (more) out->set_next_page_token(parts_.pages.Make(scope, log.back().id));
-  return absl::OkStatus();
 }
 
 absl::Status RolloutServiceImpl::Advance(const Call& call, const v1::AdvanceRolloutRequest& in,

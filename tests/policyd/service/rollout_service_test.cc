@@ -1,4 +1,6 @@
+#include <set>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -159,6 +161,17 @@ TEST_F(RolloutServiceTest, PausesResumesAndLeavesALog) {
   EXPECT_EQ(events.events(0).text(), "resumed");
   EXPECT_EQ(events.events(1).text(), "paused: new mail system");
   EXPECT_EQ(events.events(2).kind(), v1::RolloutEvent::KIND_PERSON);
+  EXPECT_TRUE(events.next_page_token().empty());
+  // In pages, each once.
+  std::vector<std::string> ids;
+  log.set_page_size(2);
+  do {
+    DMARCATE_CALL(world, v1::RolloutService, ListRolloutEvents, log, &events);
+    for (const v1::RolloutEvent& event : events.events()) ids.push_back(event.id());
+    log.set_page_token(events.next_page_token());
+  } while (!log.page_token().empty());
+  EXPECT_EQ(ids.size(), 3u);
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 3u);
 }
 
 TEST_F(RolloutServiceTest, AbortsWithoutReportsAndTheChangeIsItsOwn) {
