@@ -13,6 +13,7 @@
 #include "cli/messages.h"
 #include "cli/rollout_text.h"
 #include "dmarcate/v1/rollout.grpc.pb.h"
+#include "lib/base/text.h"
 
 namespace dmarcate::cli {
 namespace {
@@ -215,7 +216,7 @@ int Explain(App* app, const Options& options) {
       if (ForPeople(*app)) {
         WriteOut(response.text());
         for (const std::string& advisory : response.advisories()) {
-          WriteOut(fmt::format("beside the gates: {}\n", advisory));
+          WriteOut(fmt::format("beside the gates: {}\n", EscapeForTerminal(advisory)));
         }
       } else {
         google::protobuf::RepeatedPtrField<v1::Rollout> one;
@@ -244,6 +245,7 @@ int Advance(App* app, const Options& options) {
   v1::AdvanceRolloutRequest request;
   request.set_name(rollout.name());
   request.set_etag(options.etag.empty() ? explained.rollout().etag() : options.etag);
+  request.set_decisions_etag(explained.decisions_etag());
   request.set_stage(options.to.empty() ? explained.next_stage() : StageNamed(options.to));
   request.set_accepted_bound(options.accept_bound / 100);
   request.set_validate_only(options.dry_run);

@@ -189,6 +189,12 @@ absl::StatusOr<Rollout> RolloutController::Advance(const AdvanceRequest& request
     return WrongState(state, "it only advises; start one in mode confirm to take steps");
   }
   const Evidence evidence = decider_.Gather(state);
+  if (!request.decisions_etag.empty() && request.decisions_etag != evidence.decisions_etag) {
+    return MakeReasonedError(
+        absl::StatusCode::kAborted, "ETAG_MISMATCH",
+        fmt::format("sources of {} were approved or rejected since it was explained; look again",
+                    state.domain));
+  }
   const absl::Time now = world_.clock.Now();
   RolloutState confirmed = state;
   confirmed.confirmation = Confirmation{request.rollout.principal, now, request.stage,

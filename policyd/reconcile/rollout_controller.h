@@ -78,6 +78,8 @@ struct AdvanceRequest {
   PolicyStage stage = PolicyStage::kObserve;  // to which
   // The bound of the loss that was shown and is accepted, a share of 1; 0: the proof is wanted.
   double accepted_bound = 0;
+  // Evidence::decisions_etag of what was shown; empty: whatever it is now.
+  std::string decisions_etag = {};
 };
 
 // Thread-safe. Errors carry the API's reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, ROLLOUT_ACTIVE,

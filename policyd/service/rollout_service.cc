@@ -310,6 +310,8 @@ absl::Status RolloutServiceImpl::Advance(const Call& call, const v1::AdvanceRoll
     return FieldError("accepted_bound", "is a share, 0 to 1");
   }
   request.accepted_bound = in.accepted_bound();
+  if (in.decisions_etag().empty()) return FieldRequired("decisions_etag");
+  request.decisions_etag = in.decisions_etag();
   DMARCATE_ASSIGN_OR_RETURN(const Rollout rollout, controller_.Advance(request));
   *out->mutable_rollout() = ToMessage(rollout);
   return absl::OkStatus();

@@ -96,6 +96,7 @@ void Fill(const RolloutExplanation& explanation, absl::Time now, v1::ExplainRoll
   *out->mutable_rollout() = ToMessage(explanation.rollout);
   out->set_decision(std::string(ToString(step.action)));
   out->set_reason(ToValidUtf8(step.reason));
+  out->set_decisions_etag(explanation.evidence.decisions_etag);
   if (step.to != explanation.rollout.state.stage) out->set_next_stage(ToMessage(step.to));
   *out->mutable_ask_again_time() = ToTimestamp(step.ask_again);
   for (const Gate& gate : step.gates) {

@@ -132,7 +132,16 @@ TEST_F(RolloutServiceTest, ExplainsEachGateAndDoesNothingWithoutReports) {
   advance.set_stage(v1::Rollout::STAGE_QUARANTINE_TEST);
   EXPECT_EQ(Reason(&v1::RolloutService::Stub::AdvanceRollout, advance), "ETAG_REQUIRED");
   advance.set_etag(rollout.etag());
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::AdvanceRollout, advance), "FIELD_REQUIRED");
+  advance.set_decisions_etag(response.decisions_etag());
   EXPECT_EQ(Reason(&v1::RolloutService::Stub::AdvanceRollout, advance), "GATE_UNMET");
+  // What was shown rested on other approvals: a yes to it says nothing of these.
+  SourceDecision decision;
+  decision.domain = "example.com";
+  decision.source_id = "sendgrid";
+  decision.state = SourceState::kApproved;
+  ASSERT_TRUE(world.policies().PutDecision(decision).ok());
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::AdvanceRollout, advance), "ETAG_MISMATCH");
 }
 
 TEST_F(RolloutServiceTest, PausesResumesAndLeavesALog) {
