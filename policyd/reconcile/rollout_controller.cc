@@ -12,7 +12,6 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kPage = 500;
-constexpr absl::Duration kAfterFailure = absl::Minutes(10);
 
 absl::Status WrongState(const RolloutState& state, std::string_view why) {
   return MakeReasonedError(
@@ -77,11 +76,14 @@ absl::StatusOr<Rollout> RolloutController::Work(Rollout rollout) {
   if (!rollout.state.pending_change.empty()) {
     DMARCATE_ASSIGN_OR_RETURN(rollout, executor_.Settle(std::move(rollout)));
     if (!rollout.state.pending_change.empty()) return rollout;
+    // What came to nothing is not tried again at once.
+    if (!memory_.IsDue(rollout)) return rollout;
   }
   if (rollout.state.status == RolloutStatus::kAborted) return rollout;
   const RolloutAnswer answer = decider_.Decide(rollout.state);
   const bool publishes = Publishes(answer.step);
-  memory_.Asked(rollout, publishes ? world_.clock.Now() + kAfterFailure : answer.step.ask_again);
+  memory_.Asked(rollout, publishes ? world_.clock.Now() + RolloutMemory::kAfterFailure
+                                   : answer.step.ask_again);
   return publishes ? executor_.Execute(std::move(rollout), answer)
                    : decider_.WriteDown(std::move(rollout), answer);
 }

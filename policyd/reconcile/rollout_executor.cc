@@ -83,8 +83,9 @@ absl::StatusOr<Rollout> RolloutExecutor::Execute(Rollout rollout, const RolloutA
     return Publish(std::move(rollout), step, plan->id, now);
   }
   if (const GuardRecord* refusal = FindRefusal(plan->guards)) {
-    (void)Fail(std::move(rollout), fmt::format("{}: change {} is refused: {}: {}", step.reason,
-                                               plan->id, refusal->code, refusal->message));
+    (void)Fail(std::move(rollout),
+               fmt::format("{}: refused: {}: {}", step.reason, refusal->code, refusal->message),
+               plan->id);
     return MakeReasonedError(absl::StatusCode::kFailedPrecondition, "GUARD_REFUSED",
                              fmt::format("{}: {}", refusal->code, refusal->message),
                              {{"guard", refusal->code}, {"change", plan->id}});
@@ -130,10 +131,10 @@ absl::StatusOr<Rollout> RolloutExecutor::ApplyPending(Rollout rollout, const Cha
                                 .revision = now->revision,
                                 .principal = std::string(kRolloutPolicyd)});
   }
-  DMARCATE_RETURN_IF_ERROR(
-      GiveUp(std::move(rollout), nullptr,
-             fmt::format("change {}: {}", change.id, MessageOf(applied.status())))
-          .status());
+  DMARCATE_ASSIGN_OR_RETURN(
+      rollout, GiveUp(std::move(rollout), nullptr,
+                      fmt::format("change {}: {}", change.id, MessageOf(applied.status()))));
+  world_.memory.Failed(rollout);
   return applied.status();
 }
 
@@ -155,10 +156,18 @@ absl::StatusOr<Rollout> RolloutExecutor::Settle(Rollout rollout) {
       return rollout;
     case ChangeState::kPlanned:
       break;
-    default:
-      return GiveUp(std::move(rollout), &*change,
-                    fmt::format("change {} ended otherwise{}{}", id,
-                                change->error_message.empty() ? "" : ": ", change->error_message));
+    default: {
+      // An abort that was asked for meanwhile does not wait for what this was.
+      const bool goes_on =
+          rollout.state.abort_to.has_value() && decision.action != StepAction::kAbort;
+      DMARCATE_ASSIGN_OR_RETURN(
+          rollout,
+          GiveUp(std::move(rollout), &*change,
+                 fmt::format("change {} ended otherwise{}{}", id,
+                             change->error_message.empty() ? "" : ": ", change->error_message)));
+      if (!goes_on) world_.memory.Failed(rollout);
+      return rollout;
+    }
   }
   // Planned and not begun: policyd was killed in between, or the zone was busy. What was decided
   // then is decided again on what is known now.
@@ -218,17 +227,24 @@ absl::StatusOr<Rollout> RolloutExecutor::Publish(Rollout rollout, const Step& st
   }
   rollout.state = AfterPublished(std::move(rollout.state), step, when);
   rollout.record.pending_decision.clear();
+  world_.memory.Succeeded(rollout);
   return world_.book.Put(std::move(rollout), {std::move(entry)});
 }
 
-absl::StatusOr<Rollout> RolloutExecutor::Fail(Rollout rollout, std::string text) {
-  if (world_.memory.HasSaid(rollout, text, absl::InfiniteDuration())) return rollout;
+absl::StatusOr<Rollout> RolloutExecutor::Fail(Rollout rollout, std::string text,
+                                              std::string change_id) {
+  if (world_.memory.HasSaid(rollout, text, absl::InfiniteDuration())) {
+    world_.memory.Failed(rollout);
+    return rollout;
+  }
   LogError("rollout_step_failed",
            {{"domain", rollout.record.domain}, {"rollout", rollout.record.id}, {"why", text}});
   RolloutLogRecord entry = world_.book.Entry(RolloutEvent::kFailed, kRolloutPolicyd, text);
   entry.alert = true;
+  entry.change_id = std::move(change_id);
   DMARCATE_ASSIGN_OR_RETURN(rollout, world_.book.Put(std::move(rollout), {std::move(entry)}));
   world_.memory.Said(rollout, std::move(text));
+  world_.memory.Failed(rollout);
   return rollout;
 }
 

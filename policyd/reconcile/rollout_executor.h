@@ -52,8 +52,9 @@ class RolloutExecutor {
   absl::StatusOr<Rollout> GiveUp(Rollout rollout, const ChangeRecord* change, std::string text);
   absl::StatusOr<Rollout> Publish(Rollout rollout, const Step& step, const std::string& change_id,
                                   absl::Time when);
-  // Writes down, once, that nothing came of it.
-  absl::StatusOr<Rollout> Fail(Rollout rollout, std::string text);
+  // Writes down, once, that nothing came of it. `text` is the same for the same cause, so it names
+  // no change: that is `change_id`, if one was planned.
+  absl::StatusOr<Rollout> Fail(Rollout rollout, std::string text, std::string change_id = {});
 
   const RolloutExecutorWorld world_;
   const absl::Duration patience_;

@@ -23,6 +23,9 @@ namespace dmarcate {
 // Thread-safe. `clock` outlives it.
 class RolloutMemory {
  public:
+  static constexpr absl::Duration kAfterFailure = absl::Minutes(10);
+  static constexpr absl::Duration kLongestPause = absl::Hours(6);
+
   explicit RolloutMemory(const Clock& clock) : clock_(clock) {}
 
   // Whether the question is to be asked: never asked, asked of another revision, or it is time. A
@@ -30,6 +33,12 @@ class RolloutMemory {
   bool IsDue(const Rollout& rollout);
   // The question was asked of this revision; the answer may be another one at `again`.
   void Asked(const Rollout& rollout, absl::Time again);
+  // What was decided of this revision came to nothing: it is asked again after a pause that doubles
+  // each time in a row, from kAfterFailure to kLongestPause. An abort, for which a person waits, is
+  // tried again each kAfterFailure.
+  void Failed(const Rollout& rollout);
+  // It was done: the next failure is the first one.
+  void Succeeded(const Rollout& rollout);
   // Whether `what` is what was said last, less than `within` ago.
   bool HasSaid(const Rollout& rollout, std::string_view what, absl::Duration within);
   // `what` was written down, which made this revision; nothing else changed with it.
@@ -40,6 +49,7 @@ class RolloutMemory {
   struct Seen {
     uint64_t revision = 0;
     absl::Time at, again;
+    int failures = 0;  // in a row
     std::string said;
     absl::Time said_at = absl::InfinitePast();
   };

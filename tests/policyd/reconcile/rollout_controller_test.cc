@@ -363,6 +363,50 @@ TEST_F(RolloutControllerTest, DecisionsThatChangeWhileGatheringAreAskedAgain) {
   (void)rollout;
 }
 
+// As policyd does it: a tick each half minute.
+TEST_F(RolloutControllerTest, AProviderThatRefusesIsNotAskedEachTick) {
+  const Rollout rollout = Start(RolloutMode::kAutomatic);
+  Days(29);
+  world.provider->Inject({.call = FakeDnsProvider::Call::kApply,
+                          .moment = FakeDnsProvider::Moment::kBefore,
+                          .status = absl::PermissionDeniedError("read only"),
+                          .times = 1'000'000});
+  for (int tick = 0; tick < 2 * 60 * 24 * 6; ++tick) {  // six days, a weekend among them
+    world.clock.Advance(absl::Seconds(30));
+    (void)controller->Tick();
+  }
+  size_t started = 0, failed = 0;
+  for (const RolloutLogRecord& entry : LogOf(rollout)) {
+    if (entry.event == RolloutEvent::kStarted) ++started;
+    if (entry.event == RolloutEvent::kFailed) ++failed;
+  }
+  EXPECT_GE(started, 3u);  // it is tried again, ever more seldom
+  EXPECT_LE(started, 40u);
+  EXPECT_LE(failed, started);
+  EXPECT_LE(world.store.ListChanges("example.com", "", 10'000)->size(), 40u);
+  // Once it is mended it goes on by itself.
+  world.provider->ClearFaults();
+  Days(1);
+  EXPECT_THAT(published, Contains(Record("quarantine", kTest)));
+}
+
+// Who refuses the plan says so once, not once for each plan.
+TEST_F(RolloutControllerTest, ARefusedPlanIsToldOnce) {
+  const Rollout rollout = Start(RolloutMode::kAutomatic);
+  Days(29);
+  // Somebody adds a second record after each look (DMARC_MULTIPLE).
+  evidence.change = [](const RolloutState&, absl::Time, Evidence& seen) {
+    seen.records.dmarc = {Record("none")};
+  };
+  world.provider->SetTexts(TestWorld::kDmarc, {Record("none"), Record("none")});
+  Days(6);
+  EXPECT_THAT(published, testing::Not(Contains(Record("quarantine", kTest))));
+  const std::vector<RolloutLogRecord> log = LogOf(rollout);
+  const auto failed = std::ranges::count(log, RolloutEvent::kFailed, &RolloutLogRecord::event);
+  EXPECT_GE(failed, 1);
+  EXPECT_LE(failed, 3);
+}
+
 TEST_F(RolloutControllerTest, OneOfAScopeAtATime) {
   Start(RolloutMode::kConfirm);
   RolloutState again = HealthyState();
