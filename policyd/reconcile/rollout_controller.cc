@@ -95,6 +95,7 @@ absl::StatusOr<RolloutExplanation> RolloutController::Explain(std::string_view d
   RolloutAnswer answer = decider_.Decide(out.rollout.state);
   out.evidence = std::move(answer.evidence);
   out.step = std::move(answer.step);
+  out.time = answer.time;
   out.text = ExplainStep(out.rollout.state, out.step);
   return out;
 }
@@ -223,7 +224,7 @@ absl::StatusOr<Rollout> RolloutController::Advance(const AdvanceRequest& request
                                                            100 * request.accepted_bound)
                                              : ""));
   DMARCATE_ASSIGN_OR_RETURN(rollout, book_.Put(std::move(rollout), {std::move(entry)}));
-  return executor_.Execute(std::move(rollout), {evidence, step});
+  return executor_.Execute(std::move(rollout), {evidence, step, now});
 }
 
 absl::StatusOr<Rollout> RolloutController::Pause(const RolloutRequest& request,

@@ -63,6 +63,7 @@ struct RolloutExplanation {
   Rollout rollout;
   Evidence evidence;
   Step step;
+  absl::Time time;   // of the decision
   std::string text;  // ExplainStep
 };
 

@@ -39,20 +39,20 @@ Evidence RolloutDecider::Gather(const RolloutState& state) {
 RolloutAnswer RolloutDecider::Decide(const RolloutState& state) {
   RolloutAnswer answer;
   answer.evidence = Gather(state);
-  answer.step = NextStep(state, answer.evidence, world_.clock.Now());
+  answer.time = world_.clock.Now();
+  answer.step = NextStep(state, answer.evidence, answer.time);
   return answer;
 }
 
 absl::StatusOr<Rollout> RolloutDecider::WriteDown(Rollout rollout, const RolloutAnswer& answer) {
   const Step& step = answer.step;
-  const absl::Time now = world_.clock.Now();
-  const RolloutState after = AfterDecision(rollout.state, step, now);
+  const RolloutState after = AfterDecision(rollout.state, step, answer.time);
   if (after == rollout.state && world_.memory.HasSaid(rollout, Said(step), log_again_)) {
     return rollout;
   }
   RolloutLogRecord entry = world_.book.Entry(RolloutEvent::kDecided, kRolloutPolicyd, step.reason);
   entry.explanation = ExplainStep(rollout.state, step);
-  entry.decision = EncodeDecision(Record({rollout.state, answer.evidence, now}, step));
+  entry.decision = EncodeDecision(Record({rollout.state, answer.evidence, answer.time}, step));
   entry.alert = step.alert;
   if (step.alert) {
     LogWarn(

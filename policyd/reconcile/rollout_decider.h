@@ -22,6 +22,7 @@ namespace dmarcate {
 struct RolloutAnswer {
   Evidence evidence;
   Step step;
+  absl::Time time;  // the `now` of the decision
 };
 // Whether `step` publishes something.
 bool Publishes(const Step& step);

@@ -60,9 +60,9 @@ bool IsTransient(const absl::Status& status) {
 absl::StatusOr<Rollout> RolloutExecutor::Execute(Rollout rollout, const RolloutAnswer& answer) {
   const Evidence& evidence = answer.evidence;
   const Step& step = answer.step;
-  const absl::Time now = world_.clock.Now();
   const RolloutState& state = rollout.state;
-  if (const absl::Status never = CheckNeverEvents(state, evidence, step, now); !never.ok()) {
+  if (const absl::Status never = CheckNeverEvents(state, evidence, step, world_.clock.Now());
+      !never.ok()) {
     (void)Fail(std::move(rollout), fmt::format("{}: not done: {}", step.reason, MessageOf(never)));
     return never;
   }
@@ -80,7 +80,7 @@ absl::StatusOr<Rollout> RolloutExecutor::Execute(Rollout rollout, const RolloutA
     return plan.status();
   }
   if (plan->state == ChangeState::kSucceeded) {
-    return Publish(std::move(rollout), step, plan->id, now);
+    return Publish(std::move(rollout), step, plan->id, world_.clock.Now());
   }
   if (const GuardRecord* refusal = FindRefusal(plan->guards)) {
     (void)Fail(std::move(rollout),
@@ -95,7 +95,7 @@ absl::StatusOr<Rollout> RolloutExecutor::Execute(Rollout rollout, const RolloutA
     return Fail(std::move(rollout), fmt::format("{}: the record is not at {} any more", step.reason,
                                                 ToString(state.stage)));
   }
-  const Decision decision = Record({state, evidence, now}, step);
+  const Decision decision = Record({state, evidence, answer.time}, step);
   RolloutLogRecord entry = world_.book.Entry(RolloutEvent::kStarted, who, step.reason);
   entry.explanation = ExplainStep(state, step);
   entry.decision = EncodeDecision(decision);
@@ -173,10 +173,11 @@ absl::StatusOr<Rollout> RolloutExecutor::Settle(Rollout rollout) {
   // then is decided again on what is known now.
   Rollout without = rollout;
   without.state.pending_change.clear();
-  const auto [evidence, step] = world_.decider.Decide(without.state);
+  const RolloutAnswer answer = world_.decider.Decide(without.state);
+  const Step& step = answer.step;
   const absl::Time now = world_.clock.Now();
   const bool same = step.action == decision.action && step.to == decision.to &&
-                    CheckNeverEvents(without.state, evidence, step, now).ok();
+                    CheckNeverEvents(without.state, answer.evidence, step, now).ok();
   if (same && now <= change->plan_expire_time) return ApplyPending(std::move(rollout), *change);
   (void)world_.engine.Cancel({.domain = change->domain,
                               .id = change->id,

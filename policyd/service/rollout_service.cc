@@ -273,7 +273,7 @@ absl::Status RolloutServiceImpl::Explain(const v1::ExplainRolloutRequest& in,
                             ParseDomainChild(in.name(), kRollouts, "name"));
   DMARCATE_ASSIGN_OR_RETURN(const RolloutExplanation explanation,
                             controller_.Explain(child.domain, child.id));
-  Fill(explanation, parts_.clock.Now(), out);
+  Fill(explanation, out);
   return absl::OkStatus();
 }
 

@@ -90,7 +90,7 @@ v1::RolloutEvent ToMessage(const std::string& domain, const RolloutLogRecord& en
   return out;
 }
 
-void Fill(const RolloutExplanation& explanation, absl::Time now, v1::ExplainRolloutResponse* out) {
+void Fill(const RolloutExplanation& explanation, v1::ExplainRolloutResponse* out) {
   const Step& step = explanation.step;
   const std::string& domain = explanation.rollout.state.domain;
   *out->mutable_rollout() = ToMessage(explanation.rollout);
@@ -126,7 +126,8 @@ void Fill(const RolloutExplanation& explanation, absl::Time now, v1::ExplainRoll
     out->add_advisories(ToValidUtf8(advisory));
   }
   out->set_input_digest(
-      Record({explanation.rollout.state, explanation.evidence, now}, step).input_digest);
+      Record({explanation.rollout.state, explanation.evidence, explanation.time}, step)
+          .input_digest);
   out->set_text(ToValidUtf8(explanation.text));
 }
 

@@ -12,7 +12,7 @@ namespace dmarcate {
 
 v1::Rollout ToMessage(const Rollout& rollout);
 v1::RolloutEvent ToMessage(const std::string& domain, const RolloutLogRecord& entry);
-void Fill(const RolloutExplanation& explanation, absl::Time now, v1::ExplainRolloutResponse* out);
+void Fill(const RolloutExplanation& explanation, v1::ExplainRolloutResponse* out);
 
 }  // namespace dmarcate
 

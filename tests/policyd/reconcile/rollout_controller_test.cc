@@ -407,6 +407,49 @@ TEST_F(RolloutControllerTest, ARefusedPlanIsToldOnce) {
   EXPECT_LE(failed, 3);
 }
 
+// Time goes on while a decision is made: a second between any two looks.
+class RunningClock final : public Clock {
+ public:
+  explicit RunningClock(FakeClock& clock) : clock_(clock) {}
+  absl::Time Now() const override {
+    const absl::Time now = clock_.Now();
+    clock_.Advance(absl::Seconds(1));
+    return now;
+  }
+  absl::Duration Monotonic() const override { return clock_.Monotonic(); }
+
+ private:
+  FakeClock& clock_;
+};
+
+// The day ends while it is decided, and with it a gate closes: the log has the time at which it was.
+TEST_F(RolloutControllerTest, ADecisionIsReplayedAtTheTimeAtWhichItWasMade) {
+  RolloutState state = HealthyState();
+  state.mode = RolloutMode::kAdvise;
+  state.target = PolicyStage::kReject;
+  state.settings.hours = WorkingHours();  // Monday to Friday: what is ready on Friday is not after
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const Rollout rollout,
+                                controller->Create(state, "ann", RunMode::kExecute));
+  const RunningClock running(world.clock);
+  controller = std::make_unique<RolloutController>(
+      RolloutWorld{world.store, rollouts, *engine, evidence, running, world.random},
+      RolloutControllerOptions{.patience = absl::InfiniteDuration()});
+  for (int night = 0; night < 50; ++night) {
+    const int64_t day = absl::ToUnixSeconds(world.clock.Now()) / 86'400;
+    world.clock.Advance(absl::FromUnixSeconds(86'400 * (day + 1)) - world.clock.Now() -
+                        absl::Milliseconds(2500));
+    (void)controller->Tick();
+  }
+  int decided = 0;
+  for (const RolloutLogRecord& entry : LogOf(rollout)) {
+    if (entry.decision.empty()) continue;
+    ++decided;
+    DMARCATE_ASSERT_OK_AND_ASSIGN(const Decision decision, DecodeDecision(entry.decision));
+    EXPECT_THAT(Replay(decision), IsOk());
+  }
+  EXPECT_GT(decided, 20);
+}
+
 TEST_F(RolloutControllerTest, OneOfAScopeAtATime) {
   Start(RolloutMode::kConfirm);
   RolloutState again = HealthyState();
