@@ -79,7 +79,7 @@ absl::StatusOr<Rollout> RolloutExecutor::Execute(Rollout rollout, const RolloutA
                fmt::format("{}: cannot be planned: {}", step.reason, MessageOf(plan.status())));
     return plan.status();
   }
-  if (plan->state == ChangeState::kSucceeded) {
+  if (plan->state == ChangeState::kSucceeded && step.action == StepAction::kAbort) {
     return Publish(std::move(rollout), step, plan->id, world_.clock.Now());
   }
   if (const GuardRecord* refusal = FindRefusal(plan->guards)) {
@@ -92,6 +92,7 @@ absl::StatusOr<Rollout> RolloutExecutor::Execute(Rollout rollout, const RolloutA
   }
   // Between the evidence and the plan somebody else may have changed the record.
   if (step.action != StepAction::kAbort && StageBefore(*plan, state.scope) != state.stage) {
+    Withdraw(*plan);
     return Fail(std::move(rollout), fmt::format("{}: the record is not at {} any more", step.reason,
                                                 ToString(state.stage)));
   }
@@ -110,8 +111,12 @@ absl::StatusOr<Rollout> RolloutExecutor::Execute(Rollout rollout, const RolloutA
   }
   rollout.record.pending_decision = entry.decision;
   rollout.state.pending_change = plan->id;
-  DMARCATE_ASSIGN_OR_RETURN(rollout, world_.book.Put(std::move(rollout), {std::move(entry)}));
-  return ApplyPending(std::move(rollout), *plan);
+  absl::StatusOr<Rollout> pending = world_.book.Put(std::move(rollout), {std::move(entry)});
+  if (!pending.ok()) {
+    Withdraw(*plan);
+    return pending.status();
+  }
+  return ApplyPending(*std::move(pending), *plan);
 }
 
 absl::StatusOr<Rollout> RolloutExecutor::ApplyPending(Rollout rollout, const ChangeRecord& change) {
@@ -125,12 +130,12 @@ absl::StatusOr<Rollout> RolloutExecutor::ApplyPending(Rollout rollout, const Cha
   if (applied.ok()) return IsEndState(applied->state) ? Settle(std::move(rollout)) : rollout;
   if (IsTransient(applied.status())) return rollout;  // until the plan expires
   const absl::StatusOr<ChangeRecord> now = world_.policies.GetChange(change.domain, change.id);
-  if (now.ok() && now->state == ChangeState::kPlanned) {
-    (void)world_.engine.Cancel({.domain = now->domain,
-                                .id = now->id,
-                                .revision = now->revision,
-                                .principal = std::string(kRolloutPolicyd)});
+  const bool begun = now.ok() && now->state != ChangeState::kPlanned;
+  // An error of the store, say, after the journal was begun: it goes on by itself.
+  if (begun && (!IsEndState(now->state) || now->state == ChangeState::kSucceeded)) {
+    return Settle(std::move(rollout));
   }
+  if (now.ok()) Withdraw(*now);
   DMARCATE_ASSIGN_OR_RETURN(
       rollout, GiveUp(std::move(rollout), nullptr,
                       fmt::format("change {}: {}", change.id, MessageOf(applied.status()))));
@@ -179,13 +184,23 @@ absl::StatusOr<Rollout> RolloutExecutor::Settle(Rollout rollout) {
   const bool same = step.action == decision.action && step.to == decision.to &&
                     CheckNeverEvents(without.state, answer.evidence, step, now).ok();
   if (same && now <= change->plan_expire_time) return ApplyPending(std::move(rollout), *change);
-  (void)world_.engine.Cancel({.domain = change->domain,
-                              .id = change->id,
-                              .revision = change->revision,
-                              .principal = std::string(kRolloutPolicyd)});
+  Withdraw(*change);
   return GiveUp(std::move(rollout), nullptr,
                 fmt::format("change {} was not begun in time, or is not wanted any more: {}", id,
                             step.reason));
+}
+
+void RolloutExecutor::Withdraw(const ChangeRecord& plan) {
+  if (plan.state != ChangeState::kPlanned) return;
+  const absl::Status withdrawn = world_.engine
+                                     .Cancel({.domain = plan.domain,
+                                              .id = plan.id,
+                                              .revision = plan.revision,
+                                              .principal = std::string(kRolloutPolicyd)})
+                                     .status();
+  if (withdrawn.ok()) return;  // else it expires
+  LogWarn("rollout_plan_not_withdrawn",
+          {{"domain", plan.domain}, {"change", plan.id}, {"error", withdrawn}});
 }
 
 absl::StatusOr<Rollout> RolloutExecutor::GiveUp(Rollout rollout, const ChangeRecord* change,

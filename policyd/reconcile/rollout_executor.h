@@ -49,6 +49,8 @@ class RolloutExecutor {
 
  private:
   absl::StatusOr<Rollout> ApplyPending(Rollout rollout, const ChangeRecord& change);
+  // Of a plan that is not taken: that nobody takes it by hand.
+  void Withdraw(const ChangeRecord& plan);
   absl::StatusOr<Rollout> GiveUp(Rollout rollout, const ChangeRecord* change, std::string text);
   absl::StatusOr<Rollout> Publish(Rollout rollout, const Step& step, const std::string& change_id,
                                   absl::Time when);

@@ -363,6 +363,29 @@ TEST_F(RolloutControllerTest, DecisionsThatChangeWhileGatheringAreAskedAgain) {
   (void)rollout;
 }
 
+// Between the look and the plan somebody else took the step: it is not counted as ours, and no plan
+// is left for somebody to apply by hand.
+TEST_F(RolloutControllerTest, WhatSomebodyElsePublishedIsNoStepOfOurs) {
+  const Rollout rollout = Start(RolloutMode::kAutomatic);
+  Days(29);
+  evidence.change = [](const RolloutState&, absl::Time, Evidence& seen) {
+    seen.records.dmarc = {Record("none")};
+  };
+  for (const std::string& theirs : {Record("quarantine", kTest), Record("quarantine")}) {
+    world.provider->SetTexts(TestWorld::kDmarc, {theirs});
+    published.clear();
+    Days(5);
+    EXPECT_EQ(Now(rollout).stage, PolicyStage::kObserve);
+    EXPECT_THAT(published, testing::IsEmpty());
+  }
+  const std::vector<RolloutLogRecord> log = LogOf(rollout);
+  EXPECT_EQ(std::ranges::count(log, RolloutEvent::kPublished, &RolloutLogRecord::event), 0);
+  EXPECT_GE(std::ranges::count(log, RolloutEvent::kFailed, &RolloutLogRecord::event), 1);
+  const std::vector<ChangeRecord> changes =
+      world.store.ListChanges("example.com", "", 1000).value();
+  for (const ChangeRecord& change : changes) EXPECT_NE(change.state, ChangeState::kPlanned);
+}
+
 // As policyd does it: a tick each half minute.
 TEST_F(RolloutControllerTest, AProviderThatRefusesIsNotAskedEachTick) {
   const Rollout rollout = Start(RolloutMode::kAutomatic);
@@ -422,7 +445,8 @@ class RunningClock final : public Clock {
   FakeClock& clock_;
 };
 
-// The day ends while it is decided, and with it a gate closes: the log has the time at which it was.
+// The day ends while it is decided, and with it a gate closes: the log has the time at which it
+// was.
 TEST_F(RolloutControllerTest, ADecisionIsReplayedAtTheTimeAtWhichItWasMade) {
   RolloutState state = HealthyState();
   state.mode = RolloutMode::kAdvise;
