@@ -276,6 +276,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   WaitForSignal();
 
   LogInfo("stopping", {});
+  rollouts.BeginStop();
   rollout.Stop();
   resume.Stop();
   publish.Stop();

@@ -30,6 +30,25 @@ bool IsOpen(const RolloutState& state) {
 
 }  // namespace
 
+class RolloutController::Waiting {
+ public:
+  explicit Waiting(std::atomic<int>& count) : count_(count), before_(count.fetch_add(1)) {}
+  ~Waiting() { count_.fetch_sub(1); }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+  absl::Status status() const {
+    if (before_ < kMostWaiting) return absl::OkStatus();
+    return MakeReasonedError(
+        absl::StatusCode::kResourceExhausted, "RATE_LIMITED",
+        fmt::format("{} others wait for the evidence of a rollout; try again", kMostWaiting));
+  }
+
+ private:
+  std::atomic<int>& count_;
+  const int before_;
+};
+
 RolloutController::RolloutController(const RolloutWorld& world,
                                      const RolloutControllerOptions& options)
     : world_(world),
@@ -54,6 +73,7 @@ absl::Status RolloutController::Tick() {
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<RolloutRecord> page,
                               book_.List("-", domain, id, kPage));
     for (const RolloutRecord& record : page) {
+      if (stopping_.load(std::memory_order_relaxed)) return first_error;
       absl::StatusOr<Rollout> rollout = ToRollout(record);
       if (rollout.ok() && IsDue(*rollout)) rollout = Work(*std::move(rollout));
       if (rollout.ok()) continue;
@@ -90,6 +110,8 @@ absl::StatusOr<Rollout> RolloutController::Work(Rollout rollout) {
 
 absl::StatusOr<RolloutExplanation> RolloutController::Explain(std::string_view domain,
                                                               std::string_view id) {
+  const Waiting waiting(waiting_);
+  DMARCATE_RETURN_IF_ERROR(waiting.status());
   RolloutExplanation out;
   DMARCATE_ASSIGN_OR_RETURN(out.rollout, book_.Get(domain, id));
   RolloutAnswer answer = decider_.Decide(out.rollout.state);
@@ -114,10 +136,13 @@ absl::StatusOr<Rollout> RolloutController::Create(RolloutState state, std::strin
                         "reject for a domain whose people write to mailing lists needs a sentence "
                         "that names what is lost (RFC 9989 section 7.4); or say that it has none");
   }
+  const Waiting waiting(waiting_);
+  DMARCATE_RETURN_IF_ERROR(waiting.status());
   const std::lock_guard lock(create_mutex_);
   std::vector<Rollout> completed;
+  // The newest, one of which is the one that moves, come last.
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<RolloutRecord> others,
-                            book_.List(state.domain, "", "", kPage));
+                            book_.List(state.domain, "", "", SIZE_MAX));
   for (const RolloutRecord& other : others) {
     DMARCATE_ASSIGN_OR_RETURN(const Rollout rollout, ToRollout(other));
     if (rollout.state.scope != state.scope) continue;
@@ -180,6 +205,8 @@ absl::StatusOr<Rollout> RolloutController::Create(RolloutState state, std::strin
 }
 
 absl::StatusOr<Rollout> RolloutController::Advance(const AdvanceRequest& request) {
+  const Waiting waiting(waiting_);
+  DMARCATE_RETURN_IF_ERROR(waiting.status());
   DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, GetShown(request.rollout));
   const RolloutState& state = rollout.state;
   if (!state.pending_change.empty()) {
@@ -249,6 +276,8 @@ absl::StatusOr<Rollout> RolloutController::Pause(const RolloutRequest& request,
 }
 
 absl::StatusOr<Rollout> RolloutController::Resume(const RolloutRequest& request) {
+  const Waiting waiting(waiting_);
+  DMARCATE_RETURN_IF_ERROR(waiting.status());
   DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, GetShown(request));
   if (rollout.state.status != RolloutStatus::kPaused) {
     return WrongState(rollout.state,

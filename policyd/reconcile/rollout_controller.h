@@ -12,6 +12,7 @@
 #ifndef DMARCATE_POLICYD_RECONCILE_ROLLOUT_CONTROLLER_H_
 #define DMARCATE_POLICYD_RECONCILE_ROLLOUT_CONTROLLER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -84,15 +85,19 @@ struct AdvanceRequest {
 };
 
 // Thread-safe. Errors carry the API's reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, ROLLOUT_ACTIVE,
-// ROLLOUT_STATE, GATE_UNMET, and those of the change engine.
+// ROLLOUT_STATE, GATE_UNMET, those of the change engine, and kResourceExhausted RATE_LIMITED where
+// kMostWaiting others wait for evidence (of Create, Explain, Advance and Resume).
 class RolloutController {
  public:
+  static constexpr int kMostWaiting = 4;
   explicit RolloutController(const RolloutWorld& world,
                              const RolloutControllerOptions& options = {});
 
   // Asks about every rollout that is due, and settles what is pending. Errors of single rollouts
   // are logged and returned, the first one; the others are worked on all the same.
   absl::Status Tick();
+  // A tick ends with the rollout that it is at, and no other does anything.
+  void BeginStop() { stopping_.store(true, std::memory_order_relaxed); }
 
   // A new rollout, at the stage on which its record stands now. `state`: domain, scope, mode,
   // target and settings; the rest is filled in.
@@ -112,6 +117,9 @@ class RolloutController {
   absl::StatusOr<Rollout> Abort(const RolloutRequest& request, PolicyStage to);
 
  private:
+  // One of the calls that wait for evidence, while it lives; so many at a time that the others,
+  // an abort above all, find a thread.
+  class Waiting;
   absl::StatusOr<Rollout> GetShown(const RolloutRequest& request);
   bool IsDue(const Rollout& rollout);
   // One decision, and what follows from it.
@@ -123,6 +131,8 @@ class RolloutController {
   RolloutLeaseHolder lease_;
   RolloutDecider decider_;
   RolloutExecutor executor_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<int> waiting_ = 0;
   std::mutex create_mutex_;  // from looking whether there is one to having made it
 };
 

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <latch>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -472,6 +474,44 @@ TEST_F(RolloutControllerTest, ADecisionIsReplayedAtTheTimeAtWhichItWasMade) {
     EXPECT_THAT(Replay(decision), IsOk());
   }
   EXPECT_GT(decided, 20);
+}
+
+TEST_F(RolloutControllerTest, ATickEndsWhenPolicydStops) {
+  Start(RolloutMode::kAutomatic);
+  RolloutState other = HealthyState();
+  other.scope = PolicyScope::kSubdomains;
+  ASSERT_THAT(controller->Create(other, "ann", RunMode::kExecute), IsOk());
+  const int before = evidence.gathered;
+  evidence.change = [this](const RolloutState&, absl::Time, Evidence&) { controller->BeginStop(); };
+  world.clock.Advance(absl::Hours(2));
+  ASSERT_THAT(controller->Tick(), IsOk());
+  EXPECT_EQ(evidence.gathered, before + 1);
+}
+
+// Evidence takes its time, and one is gathered after the other: who waits for it must not take
+// every thread from those who want to pause or abort.
+TEST_F(RolloutControllerTest, FewWaitForEvidence) {
+  const Rollout rollout = Start(RolloutMode::kConfirm);
+  std::latch go_on(1);
+  evidence.change = [&](const RolloutState&, absl::Time, Evidence&) { go_on.wait(); };
+  std::atomic<int> refused = 0, explained = 0;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < RolloutController::kMostWaiting + 3; ++i) {
+    callers.emplace_back([&] {
+      const auto answer = controller->Explain("example.com", rollout.record.id);
+      if (!answer.ok()) {
+        EXPECT_EQ(ReasonOf(answer.status()), "RATE_LIMITED");
+      }
+      ++(answer.ok() ? explained : refused);
+    });
+  }
+  while (refused < 3) std::this_thread::yield();
+  EXPECT_THAT(controller->Pause(Asked(rollout), ""), IsOk());
+  go_on.count_down();
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(explained, RolloutController::kMostWaiting);
+  EXPECT_EQ(refused, 3);
+  EXPECT_THAT(controller->Explain("example.com", rollout.record.id), IsOk());
 }
 
 TEST_F(RolloutControllerTest, OneOfAScopeAtATime) {
