@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -92,6 +94,23 @@ grpc::Status Find(App* app, Stub& stub, const Options& options, v1::Rollout* fou
                       options.scope, options.domain)};
 }
 
+// Finds it and does `act` with it; `failed` says what did not come of it otherwise.
+template <typename Act>
+int OnOne(App* app, const Options& options, std::string_view failed, Act act) {
+  const auto stub = v1::RolloutService::NewStub(app->policyd());
+  v1::Rollout rollout;
+  const grpc::Status status = Find(app, *stub, options, &rollout);
+  return status.ok() ? act(*stub, std::move(rollout)) : app->Fail(failed, status);
+}
+
+grpc::Status Ask(App* app, Stub& stub, const v1::Rollout& rollout,
+                 v1::ExplainRolloutResponse* response) {
+  v1::ExplainRolloutRequest request;
+  request.set_name(rollout.name());
+  return Call(app, stub, &Stub::ExplainRollout, request, response, App::Daemon::kPolicyd,
+              kExplainTimeout);
+}
+
 // Waits until no step is on its way.
 grpc::Status AwaitStep(App* app, Stub& stub, v1::Rollout* rollout) {
   const absl::Time end = absl::Now() + kStepPatience;
@@ -179,145 +198,144 @@ int Log(App* app, Stub& stub, const Options& options, const std::string& name) {
 }
 
 int Show(App* app, const Options& options) {
-  const auto stub = v1::RolloutService::NewStub(app->policyd());
-  v1::Rollout rollout;
-  grpc::Status status = Find(app, *stub, options, &rollout);
-  if (!status.ok()) return app->Fail("rollout not read", status);
-  if (options.log) return Log(app, *stub, options, rollout.name());
-  PrintOne(*app, rollout);
-  std::string etag = rollout.etag();
-  while (options.watch && rollout.state() != v1::Rollout::STATE_ABORTED) {
-    absl::SleepFor(kWatchInterval);
-    status = Find(app, *stub, options, &rollout);
-    if (!status.ok()) return app->Fail("rollout not read", status);
-    if (rollout.etag() != etag) PrintOne(*app, rollout);
-    etag = rollout.etag();
+  return OnOne(app, options, "rollout not read", [&](Stub& stub, v1::Rollout rollout) -> int {
+    if (options.log) return Log(app, stub, options, rollout.name());
+    PrintOne(*app, rollout);
+    std::string etag = rollout.etag();
+    while (options.watch && rollout.state() != v1::Rollout::STATE_ABORTED) {
+      absl::SleepFor(kWatchInterval);
+      const grpc::Status status = Find(app, stub, options, &rollout);
+      if (!status.ok()) return app->Fail("rollout not read", status);
+      if (rollout.etag() != etag) PrintOne(*app, rollout);
+      etag = rollout.etag();
+    }
+    return kDone;
+  });
+}
+
+void PrintExplanation(const App& app, const v1::ExplainRolloutResponse& response) {
+  if (!ForPeople(app)) {
+    google::protobuf::RepeatedPtrField<v1::Rollout> one;
+    *one.Add() = response.rollout();
+    Print(app.format(), response, "", RolloutTable(one));
+    return;
   }
-  return kDone;
+  WriteOut(response.text());
+  for (const std::string& advisory : response.advisories()) {
+    WriteOut(fmt::format("beside the gates: {}\n", EscapeForTerminal(advisory)));
+  }
 }
 
 int Explain(App* app, const Options& options) {
-  const auto stub = v1::RolloutService::NewStub(app->policyd());
-  v1::Rollout rollout;
-  grpc::Status status = Find(app, *stub, options, &rollout);
-  std::string said;
-  do {
-    v1::ExplainRolloutRequest request;
-    request.set_name(rollout.name());
-    v1::ExplainRolloutResponse response;
-    if (status.ok()) {
-      status = Call(app, *stub, &Stub::ExplainRollout, request, &response, App::Daemon::kPolicyd,
-                    kExplainTimeout);
+  return OnOne(app, options, "rollout not explained", [&](Stub& stub, v1::Rollout rollout) -> int {
+    std::string said;
+    while (true) {
+      v1::ExplainRolloutResponse response;
+      const grpc::Status status = Ask(app, stub, rollout, &response);
+      if (!status.ok()) return app->Fail("rollout not explained", status);
+      // What is asked again differs in times only, most of the time.
+      const std::string now = response.decision() + response.reason() + response.rollout().etag();
+      if (now != said) PrintExplanation(*app, response);
+      if (!options.watch) return kDone;
+      said = now;
+      absl::SleepFor(kWatchInterval);
     }
-    if (!status.ok()) return app->Fail("rollout not explained", status);
-    // What is asked again differs in times only, most of the time.
-    const std::string now = response.decision() + response.reason() + response.rollout().etag();
-    if (now != said) {
-      if (ForPeople(*app)) {
-        WriteOut(response.text());
-        for (const std::string& advisory : response.advisories()) {
-          WriteOut(fmt::format("beside the gates: {}\n", EscapeForTerminal(advisory)));
-        }
-      } else {
-        google::protobuf::RepeatedPtrField<v1::Rollout> one;
-        *one.Add() = response.rollout();
-        Print(app->format(), response, "", RolloutTable(one));
-      }
-    }
-    said = now;
-    if (options.watch) absl::SleepFor(kWatchInterval);
-  } while (options.watch);
-  return kDone;
+  });
 }
 
 int Advance(App* app, const Options& options) {
-  const auto stub = v1::RolloutService::NewStub(app->policyd());
-  v1::Rollout rollout;
-  grpc::Status status = Find(app, *stub, options, &rollout);
-  v1::ExplainRolloutRequest asked;
-  asked.set_name(rollout.name());
-  v1::ExplainRolloutResponse explained;
-  if (status.ok()) {
-    status = Call(app, *stub, &Stub::ExplainRollout, asked, &explained, App::Daemon::kPolicyd,
+  constexpr std::string_view kFailure = "rollout not advanced";
+  return OnOne(app, options, kFailure, [&](Stub& stub, v1::Rollout rollout) -> int {
+    v1::ExplainRolloutResponse explained;
+    grpc::Status status = Ask(app, stub, rollout, &explained);
+    if (!status.ok()) return app->Fail(kFailure, status);
+    v1::AdvanceRolloutRequest request;
+    request.set_name(rollout.name());
+    request.set_etag(options.etag.empty() ? explained.rollout().etag() : options.etag);
+    request.set_decisions_etag(explained.decisions_etag());
+    request.set_stage(options.to.empty() ? explained.next_stage() : StageNamed(options.to));
+    request.set_accepted_bound(options.accept_bound / 100);
+    request.set_validate_only(options.dry_run);
+    if (request.stage() == v1::Rollout::STAGE_UNSPECIFIED) {
+      return app->Fail(kRefused, "GATE_UNMET", kFailure, explained.reason(),
+                       {fmt::format("dmarcate rollout explain {}", options.domain)});
+    }
+    if (ForPeople(*app)) WriteOut(explained.text());
+    if (!options.dry_run &&
+        !app->Confirm(
+            Confirmation::kSerious,
+            fmt::format("Publish {} for {}?", StageText(request.stage()), options.domain))) {
+      return kFailed;
+    }
+    v1::AdvanceRolloutResponse response;
+    status = Call(app, stub, &Stub::AdvanceRollout, request, &response, App::Daemon::kPolicyd,
                   kExplainTimeout);
-  }
-  if (!status.ok()) return app->Fail("rollout not advanced", status);
-  v1::AdvanceRolloutRequest request;
-  request.set_name(rollout.name());
-  request.set_etag(options.etag.empty() ? explained.rollout().etag() : options.etag);
-  request.set_decisions_etag(explained.decisions_etag());
-  request.set_stage(options.to.empty() ? explained.next_stage() : StageNamed(options.to));
-  request.set_accepted_bound(options.accept_bound / 100);
-  request.set_validate_only(options.dry_run);
-  if (request.stage() == v1::Rollout::STAGE_UNSPECIFIED) {
-    return app->Fail(kRefused, "GATE_UNMET", "rollout not advanced", explained.reason(),
-                     {fmt::format("dmarcate rollout explain {}", options.domain)});
-  }
-  if (ForPeople(*app)) WriteOut(explained.text());
-  if (!options.dry_run && !app->Confirm(Confirmation::kSerious,
-                                        fmt::format("Publish {} for {}?",
-                                                    StageText(request.stage()), options.domain))) {
-    return kFailed;
-  }
-  v1::AdvanceRolloutResponse response;
-  status = Call(app, *stub, &Stub::AdvanceRollout, request, &response, App::Daemon::kPolicyd,
-                kExplainTimeout);
-  if (!status.ok()) return app->Fail("rollout not advanced", status);
-  if (options.dry_run) {
+    if (!status.ok()) return app->Fail(kFailure, status);
+    if (!options.dry_run) return TellStep(app, stub, options, response.rollout());
     app->Note("checked only; nothing was published");
     return kDone;
-  }
-  return TellStep(app, *stub, options, response.rollout());
+  });
 }
 
 int Pause(App* app, const Options& options) {
-  const auto stub = v1::RolloutService::NewStub(app->policyd());
-  v1::Rollout rollout;
-  grpc::Status status = Find(app, *stub, options, &rollout);
-  v1::PauseRolloutRequest request;
-  request.set_name(rollout.name());
-  request.set_note(options.note);
-  v1::PauseRolloutResponse response;
-  if (status.ok()) status = Call(app, *stub, &Stub::PauseRollout, request, &response);
-  if (!status.ok()) return app->Fail("rollout not paused", status);
-  PrintOne(*app, response.rollout());
-  return kDone;
+  constexpr std::string_view kFailure = "rollout not paused";
+  return OnOne(app, options, kFailure, [&](Stub& stub, const v1::Rollout& rollout) -> int {
+    v1::PauseRolloutRequest request;
+    request.set_name(rollout.name());
+    request.set_note(options.note);
+    v1::PauseRolloutResponse response;
+    const grpc::Status status = Call(app, stub, &Stub::PauseRollout, request, &response);
+    if (!status.ok()) return app->Fail(kFailure, status);
+    PrintOne(*app, response.rollout());
+    return kDone;
+  });
 }
 
 int Resume(App* app, const Options& options) {
-  const auto stub = v1::RolloutService::NewStub(app->policyd());
-  v1::Rollout rollout;
-  grpc::Status status = Find(app, *stub, options, &rollout);
-  v1::ResumeRolloutRequest request;
-  request.set_name(rollout.name());
-  request.set_etag(options.etag.empty() ? rollout.etag() : options.etag);
-  v1::ResumeRolloutResponse response;
-  if (status.ok()) {
-    status = Call(app, *stub, &Stub::ResumeRollout, request, &response, App::Daemon::kPolicyd,
-                  kExplainTimeout);
-  }
-  if (!status.ok()) return app->Fail("rollout not resumed", status);
-  PrintOne(*app, response.rollout());
-  return kDone;
+  constexpr std::string_view kFailure = "rollout not resumed";
+  return OnOne(app, options, kFailure, [&](Stub& stub, const v1::Rollout& rollout) -> int {
+    v1::ResumeRolloutRequest request;
+    request.set_name(rollout.name());
+    request.set_etag(options.etag.empty() ? rollout.etag() : options.etag);
+    v1::ResumeRolloutResponse response;
+    const grpc::Status status = Call(app, stub, &Stub::ResumeRollout, request, &response,
+                                     App::Daemon::kPolicyd, kExplainTimeout);
+    if (!status.ok()) return app->Fail(kFailure, status);
+    PrintOne(*app, response.rollout());
+    return kDone;
+  });
+}
+
+// Whether policyd has it written down: then it goes on trying. Else nobody does.
+bool IsToBeAborted(App* app, Stub& stub, const std::string& name) {
+  v1::GetRolloutRequest request;
+  request.set_name(name);
+  v1::GetRolloutResponse response;
+  return Call(app, stub, &Stub::GetRollout, request, &response).ok() &&
+         response.rollout().abort_to() != v1::Rollout::STAGE_UNSPECIFIED;
 }
 
 int Abort(App* app, const Options& options) {
-  const auto stub = v1::RolloutService::NewStub(app->policyd());
-  v1::Rollout rollout;
-  grpc::Status status = Find(app, *stub, options, &rollout);
-  if (!status.ok()) return app->Fail("rollout not aborted", status);
-  if (!app->Confirm(Confirmation::kSerious,
-                    fmt::format("Lower {} from {} to {}, and end its rollout?", options.domain,
-                                StageText(rollout.stage()), options.to))) {
-    return kFailed;
-  }
-  v1::AbortRolloutRequest request;
-  request.set_name(rollout.name());
-  request.set_stage(StageNamed(options.to));
-  v1::AbortRolloutResponse response;
-  status = Call(app, *stub, &Stub::AbortRollout, request, &response);
-  if (!status.ok()) return app->Fail("rollout not aborted; it is tried again", status);
-  return TellStep(app, *stub, options, response.rollout());
+  constexpr std::string_view kFailure = "rollout not aborted";
+  return OnOne(app, options, kFailure, [&](Stub& stub, const v1::Rollout& rollout) -> int {
+    if (!app->Confirm(Confirmation::kSerious,
+                      fmt::format("Lower {} from {} to {}, and end its rollout?", options.domain,
+                                  StageText(rollout.stage()), options.to))) {
+      return kFailed;
+    }
+    v1::AbortRolloutRequest request;
+    request.set_name(rollout.name());
+    request.set_stage(StageNamed(options.to));
+    v1::AbortRolloutResponse response;
+    const grpc::Status status = Call(app, stub, &Stub::AbortRollout, request, &response);
+    if (!status.ok()) {
+      return app->Fail(IsToBeAborted(app, stub, rollout.name())
+                           ? "rollout not aborted yet; it is tried again"
+                           : kFailure,
+                       status);
+    }
+    return TellStep(app, stub, options, response.rollout());
+  });
 }
 
 CLI::App* AddOne(CLI::App* group, App* app, const std::shared_ptr<Options>& options,
