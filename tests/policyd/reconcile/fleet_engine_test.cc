@@ -337,6 +337,33 @@ TEST(FleetEngineTest, NoMoreAtOnceThanAllowed) {
   EXPECT_LE(most, 6U);
 }
 
+// Each holds up to 10,000 domains in memory.
+TEST(FleetEngineTest, SoManyAreAtWorkAndNoMore) {
+  FleetTestWorld world(1);
+  FleetEngineOptions options = FleetLife::Quick();
+  options.plan_patience = absl::InfiniteDuration();
+  world.provider->Inject({.call = FakeDnsProvider::Call::kFindZone,
+                          .status = absl::UnavailableError("down"),
+                          .times = 1'000'000});
+  FleetLife life(world, options);
+  FleetRequest request;
+  request.intent.dmarc_report_address = true;
+  FleetRecord last;
+  for (int i = 0; i < 16; ++i) {
+    const absl::StatusOr<FleetRecord> fleet = life.engine().Create(request);
+    ASSERT_TRUE(fleet.ok()) << fleet.status();
+    last = *fleet;
+  }
+  EXPECT_EQ(CodeOf(life.engine().Create(request).status()), "RATE_LIMITED");
+  ASSERT_TRUE(life.engine().Cancel({.id = last.id, .revision = last.revision}).ok());
+  while (life.engine().Look(last.id)->record.state != FleetState::kCancelled) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_TRUE(life.engine().Create(request).ok());
+  world.provider->ClearFaults();
+  life.engine().WaitIdle();
+}
+
 TEST(FleetEngineTest, WatchersHearOfIt) {
   FleetTestWorld world(5);
   FleetLife life(world);
