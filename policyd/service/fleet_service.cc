@@ -241,6 +241,7 @@ absl::Status FleetServiceImpl::List(const Call& call, const v1::ListFleetChanges
   const bool more = records.size() > page_size;
   if (more) records.resize(page_size);
   for (const FleetRecord& record : records) {
+    if (call.cancelled()) return Cancelled();
     DMARCATE_RETURN_IF_ERROR(Show(record.id, out->add_fleet_changes()));
     out->mutable_fleet_changes()->rbegin()->clear_groups();
   }
