@@ -24,6 +24,20 @@ absl::Status FieldInvalid(std::string_view field, std::string_view why) {
                            fmt::format("{}: {}", field, why), {{"field", std::string(field)}});
 }
 
+// Who asks for something whatever the rollout is now is not told that it has gone on: that happens
+// by itself, with any tick.
+template <typename Act>
+absl::StatusOr<Rollout> EvenIfOvertaken(const RolloutRequest& request, Act act) {
+  constexpr int kMostTries = 5;
+  absl::StatusOr<Rollout> rollout = act();
+  for (int i = 1; i < kMostTries && request.revision == 0 && !rollout.ok(); ++i) {
+    const std::optional<ErrorReason> reason = ErrorReasonOf(rollout.status());
+    if (!reason.has_value() || reason->code != "ETAG_MISMATCH") break;
+    rollout = act();
+  }
+  return rollout;
+}
+
 bool IsOpen(const RolloutState& state) {
   return state.status == RolloutStatus::kActive || state.status == RolloutStatus::kPaused;
 }
@@ -256,6 +270,11 @@ absl::StatusOr<Rollout> RolloutController::Advance(const AdvanceRequest& request
 
 absl::StatusOr<Rollout> RolloutController::Pause(const RolloutRequest& request,
                                                  std::string_view why) {
+  return EvenIfOvertaken(request, [&] { return PauseOnce(request, why); });
+}
+
+absl::StatusOr<Rollout> RolloutController::PauseOnce(const RolloutRequest& request,
+                                                     std::string_view why) {
   DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, GetShown(request));
   if (rollout.state.status == RolloutStatus::kAborted) {
     return WrongState(rollout.state, "it was aborted");
@@ -318,6 +337,11 @@ absl::StatusOr<Rollout> RolloutController::Resume(const RolloutRequest& request)
 }
 
 absl::StatusOr<Rollout> RolloutController::Abort(const RolloutRequest& request, PolicyStage to) {
+  return EvenIfOvertaken(request, [&] { return AbortOnce(request, to); });
+}
+
+absl::StatusOr<Rollout> RolloutController::AbortOnce(const RolloutRequest& request,
+                                                     PolicyStage to) {
   DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, GetShown(request));
   if (rollout.state.status == RolloutStatus::kAborted) return rollout;
   if (IsTestStage(to)) return FieldInvalid("stage", "none, or quarantine");
@@ -326,6 +350,7 @@ absl::StatusOr<Rollout> RolloutController::Abort(const RolloutRequest& request, 
                                              ToString(rollout.state.stage)));
   }
   if (request.mode == RunMode::kValidateOnly) return rollout;
+  if (rollout.state.abort_to == to) return Work(std::move(rollout));  // asked for already
   rollout.state.abort_to = to;
   rollout.state.confirmation.reset();
   RolloutLogRecord entry = book_.Entry(RolloutEvent::kPerson, request.principal,

@@ -124,6 +124,8 @@ class RolloutController {
   bool IsDue(const Rollout& rollout);
   // One decision, and what follows from it.
   absl::StatusOr<Rollout> Work(Rollout rollout);
+  absl::StatusOr<Rollout> PauseOnce(const RolloutRequest& request, std::string_view why);
+  absl::StatusOr<Rollout> AbortOnce(const RolloutRequest& request, PolicyStage to);
 
   const RolloutWorld world_;
   RolloutBook book_;

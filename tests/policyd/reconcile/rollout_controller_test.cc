@@ -257,6 +257,71 @@ TEST_F(RolloutControllerTest, AnAbortAsksForNoEvidence) {
   EXPECT_EQ(ReasonOf(controller->Abort(above, PolicyStage::kQuarantine).status()), "FIELD_INVALID");
 }
 
+// Before each write that is let through so many others are made, as by a tick in between.
+class BusyRollouts final : public RolloutStore {
+ public:
+  explicit BusyRollouts(RolloutStore& store) : store_(store) {}
+  absl::StatusOr<RolloutRecord> GetRollout(std::string_view domain, std::string_view id) override {
+    return store_.GetRollout(domain, id);
+  }
+  absl::StatusOr<std::vector<RolloutRecord>> ListRollouts(std::string_view domain,
+                                                          std::string_view after_domain,
+                                                          std::string_view after_id,
+                                                          size_t limit) override {
+    return store_.ListRollouts(domain, after_domain, after_id, limit);
+  }
+  absl::StatusOr<RolloutRecord> PutRollout(RolloutRecord record,
+                                           std::vector<RolloutLogRecord> log) override {
+    if (others > 0) {
+      --others;
+      (void)store_.PutRollout(store_.GetRollout(record.domain, record.id).value(), {}).value();
+    }
+    return store_.PutRollout(std::move(record), std::move(log));
+  }
+  absl::StatusOr<std::vector<RolloutLogRecord>> ListRolloutLog(std::string_view domain,
+                                                               std::string_view id,
+                                                               std::string_view before,
+                                                               size_t limit) override {
+    return store_.ListRolloutLog(domain, id, before, limit);
+  }
+  absl::StatusOr<RolloutLease> GetRolloutLease() override { return store_.GetRolloutLease(); }
+  absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override {
+    return store_.PutRolloutLease(std::move(lease));
+  }
+  int others = 0;
+
+ private:
+  RolloutStore& store_;
+};
+
+TEST_F(RolloutControllerTest, WhoAbortsIsNotToldThatATickWasQuicker) {
+  const Rollout rollout = Start(RolloutMode::kAutomatic);
+  Days(45);
+  ASSERT_EQ(Now(rollout).stage, PolicyStage::kQuarantine);
+  BusyRollouts busy(rollouts);
+  controller = std::make_unique<RolloutController>(
+      RolloutWorld{world.store, busy, *engine, evidence, world.clock, world.random},
+      RolloutControllerOptions{.patience = absl::InfiniteDuration()});
+  RolloutRequest request = Asked(rollout);
+  busy.others = 1;  // who names what was shown, is told
+  EXPECT_EQ(ReasonOf(controller->Pause(request, "").status()), "ETAG_MISMATCH");
+  request.revision = 0;
+  busy.others = 2;
+  ASSERT_THAT(controller->Pause(request, ""), IsOk());
+  EXPECT_EQ(Now(rollout).status, RolloutStatus::kPaused);
+  busy.others = 2;
+  ASSERT_THAT(controller->Abort(request, PolicyStage::kObserve), IsOk());
+  EXPECT_EQ(Now(rollout).status, RolloutStatus::kAborted);
+  EXPECT_THAT(world.Texts(TestWorld::kDmarc), ElementsAre(Record("none")));
+  // Asked for once, however often it was tried.
+  const std::vector<RolloutLogRecord> log = LogOf(rollout);
+  EXPECT_EQ(std::ranges::count_if(log,
+                                  [](const RolloutLogRecord& entry) {
+                                    return entry.text.starts_with("asked to abort");
+                                  }),
+            1);
+}
+
 TEST_F(RolloutControllerTest, AnAbortIsTriedAgainUntilItHasBeenDone) {
   const Rollout rollout = Start(RolloutMode::kAutomatic);
   Days(45);
