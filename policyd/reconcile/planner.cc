@@ -257,9 +257,16 @@ absl::Status Planner::DraftDelegatedSpf(const DomainRecord& domain, DnsProvider&
   Append(draft.guards, GuardZone(image, delegated.live.servers));
   Append(draft.guards, drafted->plan.guards);
   draft.managed_after = drafted->plan.managed_after;
-  if (drafted->plan.after == drafted->plan.before) return absl::OkStatus();
-  draft.spf = ReplaceText(image, drafted->plan.before, drafted->plan.after);
-  draft.spf->term_changes = drafted->plan.term_changes;
+  SpfPlan& plan = drafted->plan;
+  if (plan.before.empty() && plan.after.empty() && plan.guards.empty()) {
+    // Whoever is told to set the include sets it today, and without a record to find it would be an
+    // error for all mail (RFC 7208 section 5.2). This one lets nobody through and decides nothing.
+    plan.after = "v=spf1 ~all";
+    plan.term_changes.push_back({TermAction::kAdd, "~all", "", "", 0});
+  }
+  if (plan.after == plan.before) return absl::OkStatus();
+  draft.spf = ReplaceText(image, plan.before, plan.after);
+  draft.spf->term_changes = plan.term_changes;
   draft.spf->alias = AliasOf(delegated.sight);
   return absl::OkStatus();
 }
