@@ -187,6 +187,12 @@ absl::Status ChangeServiceImpl::Export(const v1::ExportChangeRequest& in,
     return FieldError("format", "is none of bind, dnscontrol, octodns, terraform");
   }
   DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record, Find(in.name()));
+  // What is refused here is not to be published by another way.
+  for (const GuardRecord& guard : record.guards) {
+    if (record.state != ChangeState::kRefused || guard.verdict != GuardVerdict::kRefuse) continue;
+    return ReasonError(Reason::kGuardRefused, fmt::format("{}: {}", guard.code, guard.message),
+                       {{"guard", guard.code}});
+  }
   const absl::StatusOr<std::string> text =
       ExportPlan(record, static_cast<ExportFormat>(in.format()));  // numbered alike
   if (text.status().code() == absl::StatusCode::kFailedPrecondition) {
