@@ -171,7 +171,11 @@ absl::Status InterpretUpdateReply(const SignedMessage& request, const TsigKey& k
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      fmt::format("update: BADTIME: the server's clock is {} s from ours", apart));
   }
-  if (tsig.vouched) return RcodeStatus(rcode, "");
+  if (tsig.vouched) {
+    return RcodeStatus(rcode, rcode == kRcodeNotAuth
+                                  ? " (it takes the key, and is not the primary of this zone)"
+                                  : "");
+  }
   // A server that does not know the key cannot sign its refusal. An attacker could send the same,
   // and gains no more by it than by sending nothing: before it writes again the caller reads.
   if (rcode == kRcodeNotAuth || rcode == kRcodeRefused) {
