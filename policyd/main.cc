@@ -70,6 +70,7 @@
 #include "policyd/service/source_service.h"
 #include "policyd/service/spf_follower.h"
 #include "policyd/service/stats_service.h"
+#include "policyd/service/status_service.h"
 #include "policyd/service/ticker.h"
 
 namespace dmarcate {
@@ -221,6 +222,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       MakeInsightService(parts, *policies, insights),
       MakeAlertService(parts, *policies, alerts),
       MakeRolloutService(parts, *policies, rollouts),
+      MakeStatusService(parts, *policies, *policies, *policies),
   };
   std::vector<grpc::Service*> served;
   for (const auto& service : services) served.push_back(service.get());

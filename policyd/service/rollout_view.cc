@@ -90,6 +90,20 @@ v1::RolloutEvent ToMessage(const std::string& domain, const RolloutLogRecord& en
   return out;
 }
 
+v1::RolloutGate ToMessage(const Gate& gate) {
+  v1::RolloutGate out;
+  out.set_id(std::string(ToString(gate.id)));
+  out.set_title(gate.name);
+  out.set_holds(gate.holds);
+  out.set_waits_for_person(gate.waits_for_person);
+  out.set_measured(ToValidUtf8(gate.measured));
+  out.set_required(ToValidUtf8(gate.required));
+  *out.mutable_since_time() = ToTimestamp(gate.since);
+  out.set_command(gate.command);
+  for (const std::string& note : gate.notes) out.add_notes(ToValidUtf8(note));
+  return out;
+}
+
 void Fill(const RolloutExplanation& explanation, absl::Time now, v1::ExplainRolloutResponse* out) {
   const Step& step = explanation.step;
   const std::string& domain = explanation.rollout.state.domain;
@@ -98,18 +112,7 @@ void Fill(const RolloutExplanation& explanation, absl::Time now, v1::ExplainRoll
   out->set_reason(ToValidUtf8(step.reason));
   if (step.to != explanation.rollout.state.stage) out->set_next_stage(ToMessage(step.to));
   *out->mutable_ask_again_time() = ToTimestamp(step.ask_again);
-  for (const Gate& gate : step.gates) {
-    v1::RolloutGate* message = out->add_gates();
-    message->set_id(std::string(ToString(gate.id)));
-    message->set_title(gate.name);
-    message->set_holds(gate.holds);
-    message->set_waits_for_person(gate.waits_for_person);
-    message->set_measured(ToValidUtf8(gate.measured));
-    message->set_required(ToValidUtf8(gate.required));
-    *message->mutable_since_time() = ToTimestamp(gate.since);
-    message->set_command(gate.command);
-    for (const std::string& note : gate.notes) message->add_notes(ToValidUtf8(note));
-  }
+  for (const Gate& gate : step.gates) *out->add_gates() = ToMessage(gate);
   if (step.impact.has_value()) {
     for (const SourceImpact& source : step.impact->sources) {
       v1::RolloutImpact* message = out->add_impacts();

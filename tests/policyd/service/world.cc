@@ -32,6 +32,7 @@
 #include "policyd/service/rollout_service.h"
 #include "policyd/service/source_service.h"
 #include "policyd/service/stats_service.h"
+#include "policyd/service/status_service.h"
 
 namespace dmarcate::service_testing {
 namespace {
@@ -73,6 +74,7 @@ struct World::Impl {
     services.push_back(MakeReportService(parts, reports, *suffixes));
     services.push_back(MakeProviderService(parts, providers));
     services.push_back(MakeInsightService(parts, insights, book));
+    services.push_back(MakeStatusService(parts, observations, insights, rollouts));
     grpc::ServerBuilder builder;
     for (const auto& service : services) builder.RegisterService(service.get());
     server = builder.BuildAndStart();
@@ -146,6 +148,7 @@ FakePolicyStore& World::policies() { return impl_->policies; }
 FakeObservationStore& World::observations() { return impl_->observations; }
 FakeInsightStore& World::insights() { return impl_->insights; }
 InsightBook& World::book() { return impl_->book; }
+RolloutController& World::rollout_controller() { return impl_->rollout_controller; }
 FakeResolver& World::resolver() { return impl_->resolver; }
 void World::SetInboundLook(InboundLook look) { impl_->look_inbound = std::move(look); }
 FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }

@@ -29,6 +29,10 @@
 #include "policyd/service/record_service.h"
 #include "policyd/service/snapshot_publisher.h"
 
+namespace dmarcate {
+class RolloutController;
+}
+
 namespace dmarcate::service_testing {
 
 // The day it is, and the token that is accepted.
@@ -51,6 +55,7 @@ class World {
   FakeObservationStore& observations();
   FakeInsightStore& insights();
   InsightBook& book();  // of these
+  RolloutController& rollout_controller();
   FakeResolver& resolver();
   // Instead of connecting to mail servers; before the first call. An empty posture if not set.
   void SetInboundLook(InboundLook look);
