@@ -21,6 +21,7 @@ constexpr char kFooter[] =
     "  dmarcate check example.com                what is live, is it right (no daemon)\n"
     "  dmarcate parse report.xml.gz              any report to a table (no daemon)\n"
     "  dmarcate domains add example.com          put a domain under management\n"
+    "  dmarcate status example.com               where it stands, and what to type next\n"
     "  dmarcate sources list example.com         who sends as this domain\n"
     "  dmarcate changes plan example.com         what would be written\n"
     "\n"
@@ -127,6 +128,7 @@ int main(int argc, char** argv) {
   root.require_subcommand(1);
   root.fallthrough();
   dmarcate::cli::App app(&root);
+  dmarcate::cli::AddStatus(&root, &app);
   dmarcate::cli::AddDomains(&root, &app);
   dmarcate::cli::AddSources(&root, &app);
   dmarcate::cli::AddStats(&root, &app);
