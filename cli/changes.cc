@@ -2,6 +2,7 @@
 
 #include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,12 @@ grpc::Status DiffOf(App* app, Stub& stub, const std::string& domain, v1::Change*
   return status;
 }
 
-grpc::Status AllDomains(App* app, std::vector<std::string>* names) {
+// A domain, and the account that its records are read from; empty: not known.
+struct Managed {
+  std::string name, dns_provider;
+};
+
+grpc::Status AllDomains(App* app, std::vector<Managed>* domains) {
   const auto stub = v1::DomainService::NewStub(app->policyd());
   v1::ListDomainsRequest request;
   request.set_page_size(1000);
@@ -60,36 +66,49 @@ grpc::Status AllDomains(App* app, std::vector<std::string>* names) {
     const grpc::Status status =
         Call(app, *stub, &v1::DomainService::Stub::ListDomains, request, &response);
     if (!status.ok()) return status;
-    for (const v1::Domain& domain : response.domains()) names->push_back(domain.name());
+    for (const v1::Domain& domain : response.domains()) {
+      domains->push_back({domain.name(), domain.dns_provider()});
+    }
     if (response.next_page_token().empty()) return status;
     request.set_page_token(response.next_page_token());
   }
 }
 
 int Diff(App* app, const Options& options) {
-  std::vector<std::string> domains;
+  std::vector<Managed> domains;
   if (options.domain.empty()) {
     const grpc::Status status = AllDomains(app, &domains);
     if (!status.ok()) return app->Fail("domains not listed", status);
   } else {
-    domains.push_back(DomainResource(options.domain));
+    domains.push_back({DomainResource(options.domain), ""});
   }
   const auto stub = v1::ChangeService::NewStub(app->policyd());
   v1::ListChangesResponse differing;
   int failures = 0;
   int last = kDone;
-  for (const std::string& domain : domains) {
+  // Each attempt on a host that is down takes some ten seconds: one is enough for all its domains.
+  std::set<std::string> down;
+  for (const Managed& domain : domains) {
+    if (down.contains(domain.dns_provider)) {
+      ++failures;
+      app->Note(fmt::format("{} not compared: {} could not be reached", domain.name,
+                            domain.dns_provider));
+      continue;
+    }
     v1::Change change;
-    const grpc::Status status = DiffOf(app, *stub, domain, &change);
+    const grpc::Status status = DiffOf(app, *stub, domain.name, &change);
     if (!status.ok()) {
       ++failures;
-      last = app->Fail(fmt::format("{} not compared", domain), status);
+      last = app->Fail(fmt::format("{} not compared", domain.name), status);
+      if (App::ReasonOf(status) == "PROVIDER_UNAVAILABLE" && !domain.dns_provider.empty()) {
+        down.insert(domain.dns_provider);
+      }
     } else if (Differs(change)) {
       *differing.add_changes() = change;
     }
   }
   if (app->format() == Format::kTable) {
-    for (const v1::Change& change : differing.changes()) WriteOut(ChangeText(change));
+    for (const v1::Change& change : differing.changes()) WriteOut(PlanText(change));
     FlushOut();
     app->Note(fmt::format("{} compared, {} with a difference",
                           Counted(std::ssize(domains), "domain"), differing.changes_size()));
@@ -98,6 +117,20 @@ int Diff(App* app, const Options& options) {
   }
   if (failures > 0) return domains.size() == 1 ? last : static_cast<int>(kPartFailed);
   return options.exit_code && !differing.changes().empty() ? kDifferences : kDone;
+}
+
+// What to type after a plan.
+void NoteNext(const App& app, const std::string& domain, const v1::Change& change) {
+  if (app.format() != Format::kTable) return;
+  FlushOut();
+  if (change.state() == v1::Change::STATE_PLANNED) {
+    app.Note(fmt::format("next: dmarcate changes apply {}", change.name()));
+  } else if (change.state() == v1::Change::STATE_REFUSED) {
+    app.Try(StepsAfterRefusal(change));
+  } else if (change.state() == v1::Change::STATE_SUCCEEDED) {
+    app.Note(fmt::format("the records say what was decided; what is missing: dmarcate status {}",
+                         LastSegment(DomainResource(domain))));
+  }
 }
 
 int Export(App* app, const Options& options) {
@@ -173,13 +206,11 @@ void AddChanges(CLI::App* root, App* app) {
     const auto stub = v1::ChangeService::NewStub(app->policyd());
     const grpc::Status status = Call(app, *stub, &Stub::CreateChange, request, &response);
     if (!status.ok()) return app->Fail("plan not made", status);
-    ShowChange(*app, response.change());
     if (options->dry_run) {
-      app->Note("this plan was not kept");
-    } else if (response.change().state() == v1::Change::STATE_PLANNED &&
-               app->format() == Format::kTable) {
-      FlushOut();
-      app->Note(fmt::format("next: dmarcate changes apply {}", response.change().name()));
+      ShowPlan(*app, response.change());
+    } else {
+      ShowChange(*app, response.change());
+      NoteNext(*app, options->domain, response.change());
     }
     return ExitCodeFor(response.change());
   });
