@@ -13,6 +13,7 @@
 #include "cli/change_apply.h"
 #include "cli/change_text.h"
 #include "cli/messages.h"
+#include "cli/spf_terms.h"
 #include "dmarcate/v1/change.grpc.pb.h"
 #include "dmarcate/v1/domain.grpc.pb.h"
 
@@ -23,6 +24,7 @@ using Stub = v1::ChangeService::Stub;
 
 struct Options {
   std::string domain, change, format, flatten, repair, keep;
+  std::vector<std::string> prune;
   bool spf = false, dmarc = false, dry_run = false, exit_code = false;
   PageOptions page;
 };
@@ -145,11 +147,16 @@ void AddChanges(CLI::App* root, App* app) {
       ->check(CLI::IsMember({"spf", "dmarc"}).description(""));
   plan->add_option("--keep", options->keep, "the record that stays, as it is live")
       ->needs("--repair");
+  plan->add_option("--prune", options->prune,
+                   "terms that go out of SPF, as they are live; `changes terms` says which carried "
+                   "nothing")
+      ->excludes("--spf", "--dmarc", "--flatten", "--repair");
   plan->add_flag("--dry-run", options->dry_run, "do not keep the plan");
   plan->footer(
       "Examples:\n  dmarcate changes plan example.com\n"
       "  dmarcate changes plan example.com --spf --flatten if-needed\n"
       "  dmarcate changes plan example.com --repair dmarc --keep \"v=DMARC1; p=none\"\n"
+      "  dmarcate changes plan example.com --prune include:old.example ip4:192.0.2.1\n"
       "  dmarcate changes plan example.com --spf -o json");
   app->OnSelected(plan, [app, options] {
     v1::CreateChangeRequest request;
@@ -168,6 +175,7 @@ void AddChanges(CLI::App* root, App* app) {
                                                                     : v1::Intent::REPAIR_DMARC);
       request.mutable_intent()->set_repair_keep(options->keep);
     }
+    for (const std::string& term : options->prune) request.mutable_intent()->add_prune(term);
     request.set_validate_only(options->dry_run);
     v1::CreateChangeResponse response;
     const auto stub = v1::ChangeService::NewStub(app->policyd());
@@ -224,6 +232,7 @@ void AddChanges(CLI::App* root, App* app) {
   app->OnSelected(export_command, [app, options] { return Export(app, *options); });
 
   AddChangeApply(group, app);
+  AddSpfTerms(group, app);
 
   CLI::App* list = group->add_subcommand("list", "changes, newest first");
   list->add_option("DOMAIN", options->domain, "default: all");

@@ -202,6 +202,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                             config.watch_interval,
                             {config.store_directory, config.reports_directory}});
   RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
+  SpfTermDesk spf_terms(parts, reports, *resolver);
   const std::unique_ptr<grpc::Service> services[] = {
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
       MakeSourceService(parts, *resolver, &network),
@@ -214,7 +215,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                 domain, mx, mta_sts, {*resolver, strangers, *trust, clock},
                 {.guard = {config.inbound_networks}, .limit = limit, .stop = stop});
           }),
-      MakeChangeService(parts, engine),
+      MakeChangeService(parts, engine, spf_terms),
       MakeFleetService(parts, *policies, fleets),
       MakeReportService(parts, reports, suffixes),
       MakeProviderService(parts, providers),

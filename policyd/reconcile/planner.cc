@@ -13,6 +13,7 @@
 #include "policyd/plan/spf_cleanup.h"
 #include "policyd/plan/spf_compile.h"
 #include "policyd/plan/zone_guard.h"
+#include "policyd/reconcile/prune_draft.h"
 #include "policyd/reconcile/reason.h"
 #include "policyd/reconcile/repair_draft.h"
 
@@ -383,11 +384,11 @@ void Planner::Stamp(std::string_view principal, ChangeRecord& change) const {
 
 absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeIntent intent,
                                            std::string_view principal,
-                                           const std::vector<SpfNotNeeded>& not_needed) const {
-  const bool repair = intent.repair != RepairKind::kNone;
+                                           const ReportFacts& facts) const {
+  const bool alone = intent.repair != RepairKind::kNone || !intent.prune.empty();
   if (intent.policy.has_value()) {
     intent.spf_from_decisions = intent.dmarc_report_address = false;  // it stands alone
-  } else if (!intent.spf_from_decisions && !intent.dmarc_report_address && !repair) {
+  } else if (!intent.spf_from_decisions && !intent.dmarc_report_address && !alone) {
     intent.spf_from_decisions = true;
     intent.dmarc_report_address = !MailboxForReports(domain).empty();
   }
@@ -402,7 +403,13 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   Draft draft;
   DMARCATE_ASSIGN_OR_RETURN(draft.domain, StoredName(domain.name));
   draft.managed_after = domain.managed_terms;
-  if (repair) {
+  if (!intent.prune.empty()) {
+    DMARCATE_ASSIGN_OR_RETURN(PruneDraft drafted, DraftPrune(domain, intent, facts.prune,
+                                                             world_.store, reader_, *provider));
+    draft.managed_after = std::move(drafted.managed_after);
+    Append(draft.guards, std::move(drafted.guards));
+    draft.spf = std::move(drafted.record);  // the only one there is
+  } else if (intent.repair != RepairKind::kNone) {
     DMARCATE_ASSIGN_OR_RETURN(RepairDraft drafted, DraftRepair(domain, intent, reader_, *provider));
     draft.managed_after = std::move(drafted.managed_after);
     Append(draft.guards, std::move(drafted.guards));
@@ -455,7 +462,7 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   if (draft.compiled.has_value()) {
     Append(change.guards,
            TellFlattening(*draft.compiled, measures.has_value() ? measures->after.lookups : 0));
-    Append(change.guards, TellNotNeeded(not_needed, draft.compiled->plan.term_changes));
+    Append(change.guards, TellNotNeeded(facts.not_needed, draft.compiled->plan.term_changes));
   }
   DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, JudgeChange(change, measures));
   Append(change.guards, std::move(judged));
@@ -575,6 +582,10 @@ absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& doma
     Append(guards, GuardZone(live.image, live.servers));
     DMARCATE_RETURN_IF_ERROR(CheckDelegation(record, domain));
     const bool holds_terms = record.owner_name == domain.name || record.alias.name == domain.name;
+    if (holds_terms && !change.intent.prune.empty()) {
+      DMARCATE_RETURN_IF_ERROR(CheckPrune(change, TextsOf(live.image.records), world_.store));
+      continue;
+    }
     // A repair does not follow from decisions.
     if (change.intent.rollback_of.empty() && change.intent.repair == RepairKind::kNone &&
         holds_terms && domain.managed_terms == change.managed_before) {

@@ -211,6 +211,9 @@ absl::Status FleetServiceImpl::Create(const Call& call, const v1::CreateFleetCha
       (request.intent.spf_from_decisions || request.intent.dmarc_report_address)) {
     return FieldError("intent", "a rollback has no other intent");
   }
+  if (!request.intent.prune.empty()) {
+    return FieldError("intent.prune", "what goes is looked at domain by domain");
+  }
   if (request.intent.repair != RepairKind::kNone) {
     return FieldError("intent.repair", "a repair is looked at domain by domain");
   }

@@ -69,7 +69,7 @@ struct World::Impl {
                absl::Duration limit, const std::function<bool()>& stop) {
           return look_inbound(domain, mx, mta_sts, limit, stop);
         }));
-    services.push_back(MakeChangeService(parts, engine));
+    services.push_back(MakeChangeService(parts, engine, spf_terms));
     services.push_back(MakeReportService(parts, reports, *suffixes));
     services.push_back(MakeProviderService(parts, providers));
     services.push_back(MakeInsightService(parts, insights, book));
@@ -130,6 +130,7 @@ struct World::Impl {
   RequestMemory requests{policies, clock};
   PageTokens pages{clock, random};
   ServiceParts parts{host, clock, random, policies, analysis, requests, pages};
+  SpfTermDesk spf_terms{parts, reports, resolver};
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<grpc::Server> server;
   std::shared_ptr<grpc::Channel> channel;
