@@ -9,7 +9,6 @@
 #include "lib/base/binomial.h"
 #include "lib/base/text.h"
 #include "lib/mailauth/spf_record.h"
-#include "policyd/analysis/statistics.h"
 
 namespace dmarcate {
 namespace {

@@ -1,9 +1,10 @@
 #include "policyd/reconcile/prune_draft.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "lib/base/status_macros.h"
-#include "policyd/plan/spf_children.h"
 #include "policyd/plan/zone_guard.h"
 #include "policyd/reconcile/planner.h"
 #include "policyd/reconcile/reason.h"

@@ -6,6 +6,7 @@
 #include "fmt/format.h"
 
 #include "lib/base/status_macros.h"
+#include "lib/base/text.h"
 #include "lib/base/time.h"
 #include "lib/rpc/errors.h"
 #include "policyd/plan/delegation.h"
