@@ -6,6 +6,8 @@
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
+#include "cli/review.h"
+#include "cli/source_groups.h"
 #include "dmarcate/v1/source.grpc.pb.h"
 #include "lib/base/text.h"
 
@@ -65,8 +67,32 @@ std::string BoundsText(const v1::RateBounds& rate) {
                      FormatCount(rate.total()), 100 * rate.lower(), 100 * rate.upper());
 }
 
+// One row an address.
+Table AddressTable(const v1::ListSourceAddressesResponse& response) {
+  std::vector<Column> columns = {{"ADDRESS"}};
+  for (Column& column : CountColumns()) columns.push_back(std::move(column));
+  columns.push_back({"REPORTERS", Align::kLeft, true});
+  columns.push_back({"FIRST_SEEN", Align::kLeft, true});
+  columns.push_back({"LAST_SEEN"});
+  Table table(std::move(columns));
+  for (const v1::SourceAddress& address : response.addresses()) {
+    std::vector<Cell> cells = {address.address().empty() ? "(none)" : address.address()};
+    AppendCounts(address.counts(), &cells);
+    cells.push_back(Join({address.reporters().begin(), address.reporters().end()}, " "));
+    cells.push_back(Text(address.first_seen_date()));
+    cells.push_back(Text(address.last_seen_date()));
+    table.Add(address.address(), std::move(cells));
+  }
+  return table;
+}
+
 std::string ExplainText(const v1::ExplainSourceResponse& response) {
   std::string out = OneSource(response.source()).Render(Format::kTable);
+  if (response.source().suggested()) {
+    out += fmt::format("\nsuggested: {}\n", response.source().suggestion_reason());
+  } else if (!response.source().suggestion_reason().empty()) {
+    out += fmt::format("\nnot suggested: {}\n", response.source().suggestion_reason());
+  }
   const v1::SourceStats& stats = response.source().stats();
   out += fmt::format("\npass DMARC: {}\nDKIM aligned: {}\nSPF aligned: {}\n",
                      BoundsText(stats.dmarc_pass_rate()), BoundsText(stats.dkim_aligned_rate()),
@@ -369,21 +395,7 @@ void AddSources(CLI::App* root, App* app) {
     const auto stub = v1::SourceService::NewStub(app->policyd());
     const grpc::Status status = Call(app, *stub, &Stub::ListSourceAddresses, request, &response);
     if (!status.ok()) return app->Fail("addresses not listed", status);
-    std::vector<Column> columns = {{"ADDRESS"}};
-    for (Column& column : CountColumns()) columns.push_back(std::move(column));
-    columns.push_back({"REPORTERS", Align::kLeft, true});
-    columns.push_back({"FIRST_SEEN", Align::kLeft, true});
-    columns.push_back({"LAST_SEEN"});
-    Table table(std::move(columns));
-    for (const v1::SourceAddress& address : response.addresses()) {
-      std::vector<Cell> cells = {address.address().empty() ? "(none)" : address.address()};
-      AppendCounts(address.counts(), &cells);
-      cells.push_back(Join({address.reporters().begin(), address.reporters().end()}, " "));
-      cells.push_back(Text(address.first_seen_date()));
-      cells.push_back(Text(address.last_seen_date()));
-      table.Add(address.address(), std::move(cells));
-    }
-    Print(app->format(), response, "addresses", table);
+    Print(app->format(), response, "addresses", AddressTable(response));
     NoteNextPage(*app, response);
     return static_cast<int>(kDone);
   });
@@ -397,7 +409,30 @@ void AddSources(CLI::App* root, App* app) {
       "  dmarcate sources news example.com -o csv");
   app->OnSelected(news, [app, options] { return News(app, *options); });
 
+  CLI::App* review = group->add_subcommand(
+      "review", "one pending source after the other, evidence first; one plan at the end");
+  review->add_option("DOMAIN", options->domain)->required();
+  review->add_option("--note", options->note, "why; kept with each decision");
+  review->add_flag("--dry-run", options->dry_run, "check only");
+  options->range.Add(review);
+  review->footer(
+      "Keys, each with Enter: a approve, r reject, s skip, e all evidence, i addresses, u back, q "
+      "quit.\nNothing is kept before the end, and nothing is written to the DNS.\n"
+      "Examples:\n  dmarcate sources review example.com\n"
+      "  printf 'a\\nr\\nq\\n' | dmarcate sources review example.com --yes");
+  app->OnSelected(review, [app, options] {
+    return Review(app,
+                  {.domain = options->domain,
+                   .note = options->note,
+                   .range = options->range,
+                   .dry_run = options->dry_run},
+                  ExplainText, [](const v1::ListSourceAddressesResponse& response) {
+                    return AddressTable(response).Render(Format::kTable);
+                  });
+  });
+
   AddDecisions(group, app, options);
+  AddSourceGroups(group, app);
 }
 
 }  // namespace dmarcate::cli

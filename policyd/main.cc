@@ -179,7 +179,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   WorkerPool workers(kHandlerThreads, kHandlerQueue);
   CallHost host(authenticator, workers);
   NetworkBook network;
-  AnalysisCache analysis(reports, catalogue, &network);
+  AnalysisCache analysis(reports, catalogue, &network, policies.get());
   RequestMemory requests(*policies, clock);
   const PageTokens pages(clock, random);
   SnapshotPublisher publisher(*policies, config.snapshot_file);
@@ -204,7 +204,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
   const std::unique_ptr<grpc::Service> services[] = {
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
-      MakeSourceService(parts, *resolver, &network),
+      MakeSourceService(parts, *resolver, {&network, policies.get(), policies.get()}),
       MakeStatsService(parts, reports, suffixes),
       MakeRecordService(
           parts, *resolver, *authoritative, *policies,

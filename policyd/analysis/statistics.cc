@@ -122,6 +122,24 @@ bool MoreMessages(const AddressStats& a, const AddressStats& b) {
   return a.address < b.address;
 }
 
+bool ProvesIdentity(Rule rule) {
+  return rule == Rule::kCatalogueDkim || rule == Rule::kCatalogueSelector ||
+         rule == Rule::kCatalogueReverseName || rule == Rule::kOwnDkim;
+}
+
+void AddAnchor(std::vector<AnchorCounts>& anchors, uint32_t reporter, const Counts& counts,
+               Rule rule, DayNumber day) {
+  auto anchor = std::ranges::lower_bound(anchors, reporter, {}, &AnchorCounts::reporter);
+  if (anchor == anchors.end() || anchor->reporter != reporter) {
+    if (anchors.size() == kMaxAnchorsKept) return;
+    anchor = anchors.insert(anchor, {.reporter = reporter, .first_day = day, .last_day = day});
+  }
+  anchor->counts.Add(counts);
+  if (ProvesIdentity(rule)) anchor->proved = SaturatingAdd(anchor->proved, counts.messages);
+  anchor->first_day = std::min(anchor->first_day, day);
+  anchor->last_day = std::max(anchor->last_day, day);
+}
+
 bool SendsAsUs(Rule rule) { return rule == Rule::kOwnDkim || rule == Rule::kOwnEnvelope; }
 
 // What a source is, from all its rows. A source that is seen only under another's envelope is a
@@ -169,8 +187,9 @@ std::string_view ToString(SourceKind kind) {
 
 struct StatisticsBuilder::Impl {
   Impl(std::string_view domain_name, const DayRange& day_range, const Catalogue& known,
-       std::string_view series_source, const NetworkEvidence* known_network)
-      : catalogue(known), network(known_network), series_of(series_source) {
+       std::string_view series_source, const NetworkEvidence* known_network,
+       const Regrouping* grouped)
+      : catalogue(known), network(known_network), regrouping(grouped), series_of(series_source) {
     out.domain = domain_name;
     out.range = day_range;
     out.days.resize(static_cast<size_t>(day_range.days()));
@@ -181,6 +200,7 @@ struct StatisticsBuilder::Impl {
 
   const Catalogue& catalogue;
   const NetworkEvidence* const network;
+  const Regrouping* const regrouping;
   const std::string series_of;
   DomainStatistics out;
   StringMap<SourceBuild> sources;
@@ -251,7 +271,8 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   if (messages == 0) return false;
   const RowFacts facts(record);
   const Counts counts = facts.Of(messages);
-  const Attribution attribution = Attribute(record, out.domain, catalogue, network);
+  Attribution attribution = Attribute(record, out.domain, catalogue, network);
+  Regroup(record, catalogue, regrouping, &attribution);
 
   out.total.Add(counts);
   const auto trust = static_cast<size_t>(report.trust) % kTrustClasses;
@@ -265,6 +286,9 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   SourceStatistics& stats = source.stats;
   stats.counts.Add(counts);
   stats.by_trust[trust].Add(counts);
+  if (report.trust == TrustClass::kAnchored) {
+    AddAnchor(stats.anchors, reporter, counts, attribution.rule, report.key.day);
+  }
   int64_t& by_rule = stats.by_rule[static_cast<size_t>(attribution.rule)];
   by_rule = SaturatingAdd(by_rule, messages);
   if (attribution.forward_hint == ForwardHint::kOverride) {
@@ -332,8 +356,8 @@ void StatisticsBuilder::Impl::BreakDownByAddress() {
 
 StatisticsBuilder::StatisticsBuilder(std::string_view domain, const DayRange& range,
                                      const Catalogue& catalogue, std::string_view series_of,
-                                     const NetworkEvidence* network)
-    : impl_(std::make_unique<Impl>(domain, range, catalogue, series_of, network)) {}
+                                     const NetworkEvidence* network, const Regrouping* regrouping)
+    : impl_(std::make_unique<Impl>(domain, range, catalogue, series_of, network, regrouping)) {}
 StatisticsBuilder::~StatisticsBuilder() = default;
 
 void StatisticsBuilder::Add(const StoredReport& report) {

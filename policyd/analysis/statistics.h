@@ -31,6 +31,7 @@
 #include "policyd/analysis/attribution.h"
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/counts.h"
+#include "policyd/analysis/regroup.h"
 #include "policyd/analysis/selector_tally.h"
 #include "policyd/analysis/spread.h"
 
@@ -72,6 +73,17 @@ struct DayStats {
 inline constexpr size_t kTrustClasses = 6;  // by the number of TrustClass
 inline constexpr size_t kReasonTypes = 8;   // by the number of ReasonType
 
+// What one anchor says of a source: its reports are ANCHORED (safety: report poisoning).
+struct AnchorCounts {
+  uint32_t reporter = 0;  // into DomainStatistics::reporters
+  Counts counts;
+  // Messages with an identity that nobody can borrow: a DKIM pass of a catalogued service's domain
+  // or selector, or of our own; or a name of the service, confirmed both ways.
+  int64_t proved = 0;
+  DayNumber first_day = 0, last_day = 0;
+};
+inline constexpr size_t kMaxAnchorsKept = 16;  // of one source; anchors are few
+
 struct SourceStatistics {
   std::string id;
   SourceKind kind = SourceKind::kUnknown;
@@ -81,6 +93,7 @@ struct SourceStatistics {
 
   Counts counts;
   std::array<Counts, kTrustClasses> by_trust;
+  std::vector<AnchorCounts> anchors;                               // by reporter
   std::array<int64_t, kReasonTypes> overrides{};                   // messages
   std::array<int64_t, kRuleCount> by_rule{};                       // messages
   int64_t forwarded_by_override = 0, forwarded_by_broken_spf = 0;  // messages
@@ -127,10 +140,12 @@ struct DomainStatistics {
 // then Finish().
 class StatisticsBuilder {
  public:
-  // `catalogue` outlives the result, `network` this (null: nothing is known). `series_of`: the days
-  // are those of this source alone, reports that do not name it left out; empty: of the domain.
+  // `catalogue` outlives the result, `network` and `regrouping` this (null: nothing is known,
+  // nobody has grouped anything). `series_of`: the days are those of this source alone, reports
+  // that do not name it left out; empty: of the domain.
   StatisticsBuilder(std::string_view domain, const DayRange& range, const Catalogue& catalogue,
-                    std::string_view series_of = {}, const NetworkEvidence* network = nullptr);
+                    std::string_view series_of = {}, const NetworkEvidence* network = nullptr,
+                    const Regrouping* regrouping = nullptr);
   ~StatisticsBuilder();
   StatisticsBuilder(const StatisticsBuilder&) = delete;
   StatisticsBuilder& operator=(const StatisticsBuilder&) = delete;

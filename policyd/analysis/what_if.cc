@@ -208,6 +208,7 @@ struct WhatIfBuilder::Impl {
   const PublicSuffixList& suffixes;
   const WhatIf& what_if;
   const NetworkEvidence* network;
+  const Regrouping* regrouping;
   WhatIfResult out;
   KeyedRows sources{kMaxSources, kOverflowSourceId};
   KeyedRows reporters{kMaxKeys, kOverflowKey};
@@ -215,8 +216,10 @@ struct WhatIfBuilder::Impl {
 
 WhatIfBuilder::WhatIfBuilder(std::string_view domain, const DayRange& range,
                              const Catalogue& catalogue, const PublicSuffixList& suffixes,
-                             const WhatIf& what_if, const NetworkEvidence* network)
-    : impl_(new Impl{std::string(domain), range, catalogue, suffixes, what_if, network}) {}
+                             const WhatIf& what_if, const NetworkEvidence* network,
+                             const Regrouping* regrouping)
+    : impl_(new Impl{std::string(domain), range, catalogue, suffixes, what_if, network,
+                     regrouping}) {}
 WhatIfBuilder::~WhatIfBuilder() = default;
 
 void WhatIfBuilder::Add(const StoredReport& report) {
@@ -228,7 +231,8 @@ void WhatIfBuilder::Add(const StoredReport& report) {
   const auto trust = static_cast<size_t>(report.trust) % kTrustClasses;
   for (const AggregateRecord& record : report.report.records) {
     if (MessagesOf(record) == 0) continue;
-    const Attribution source = Attribute(record, impl.domain, impl.catalogue, impl.network);
+    Attribution source = Attribute(record, impl.domain, impl.catalogue, impl.network);
+    Regroup(record, impl.catalogue, impl.regrouping, &source);
     const WhatIfCounts counts = Evaluate(record, report.report.policy, impl.domain,
                                          source.source_id, impl.what_if, impl.suffixes);
     impl.out.total.Add(counts);

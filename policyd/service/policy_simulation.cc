@@ -136,9 +136,11 @@ absl::Status PolicySimulation::Run(const Call& call, const v1::SimulatePolicyReq
   if (!lock.owns_lock() || call.cancelled()) return Cancelled();
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayTotals> expired,
                             reader->ReadExpiredTotals(domain, range.first, range.last));
+  DMARCATE_ASSIGN_OR_RETURN(const SourceGroupings grouped, parts_.analysis.Groupings(domain));
+  const Regrouping regrouping(grouped.rules);
   const NetworkView network = parts_.analysis.network();
   WhatIfBuilder builder(domain, range, parts_.analysis.catalogue(), suffixes_, what_if,
-                        network.evidence.get());
+                        network.evidence.get(), &regrouping);
   DMARCATE_RETURN_IF_ERROR(
       reader->ForEachReport(domain, range.first, range.last, [&](const StoredReport& report) {
         if (!call.cancelled()) builder.Add(report);

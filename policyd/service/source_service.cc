@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,11 +13,15 @@
 
 #include "dmarcate/v1/source.grpc.pb.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/mailauth/lint.h"
 #include "lib/rpc/unary.h"
 #include "policyd/analysis/advice.h"
 #include "policyd/analysis/health.h"
 #include "policyd/analysis/network_claims.h"
+#include "policyd/analysis/trusted.h"
 #include "policyd/service/convert.h"
+#include "policyd/service/grouping_desk.h"
 #include "policyd/service/names.h"
 #include "policyd/service/place.h"
 #include "policyd/service/source_desk.h"
@@ -31,8 +36,12 @@ constexpr int kMaxSourceChanges = 1000;
 
 class SourceServiceImpl final : public v1::SourceService::CallbackService {
  public:
-  SourceServiceImpl(const ServiceParts& parts, Resolver& resolver, const NetworkBook* network)
-      : parts_(parts), resolver_(resolver), network_(network), desk_(parts, resolver) {}
+  SourceServiceImpl(const ServiceParts& parts, Resolver& resolver, const SourceWorld& world)
+      : parts_(parts),
+        resolver_(resolver),
+        world_(world),
+        desk_(parts, resolver),
+        grouping_desk_(parts, world.groupings) {}
 
   grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
                                         const v1::ListSourcesRequest* request,
@@ -89,7 +98,51 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
                       });
   }
 
+  grpc::ServerUnaryReactor* MergeSources(grpc::CallbackServerContext* context,
+                                         const v1::MergeSourcesRequest* request,
+                                         v1::MergeSourcesResponse* response) override {
+    return ServeGrouping("MergeSources", &GroupingDesk::Merge, context, request, response);
+  }
+  grpc::ServerUnaryReactor* SplitSource(grpc::CallbackServerContext* context,
+                                        const v1::SplitSourceRequest* request,
+                                        v1::SplitSourceResponse* response) override {
+    return ServeGrouping("SplitSource", &GroupingDesk::Split, context, request, response);
+  }
+  grpc::ServerUnaryReactor* UngroupSource(grpc::CallbackServerContext* context,
+                                          const v1::UngroupSourceRequest* request,
+                                          v1::UngroupSourceResponse* response) override {
+    return ServeGrouping("UngroupSource", &GroupingDesk::Ungroup, context, request, response);
+  }
+  grpc::ServerUnaryReactor* ListSourceGroupings(
+      grpc::CallbackServerContext* context, const v1::ListSourceGroupingsRequest* request,
+      v1::ListSourceGroupingsResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call&, const auto& in, auto* out) {
+                        return ToGrpc(grouping_desk_.List(in, out));
+                      });
+  }
+
  private:
+  // Names that an SPF record leads to, and that lead to nothing.
+  struct Dangling {
+    bool known = false;
+    std::set<std::string> targets;
+  };
+  absl::StatusOr<Dangling> DanglingOf(const std::string& domain);
+  static void Suggest(const SourceStatistics& source, const Dangling& dangling, v1::Source* out);
+
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* ServeGrouping(
+      std::string_view method,
+      absl::Status (GroupingDesk::*act)(const Call&, const Request&, Response*),
+      grpc::CallbackServerContext* context, const Request* request, Response* response) {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this, method, act](const Call& call, const Request& in, Response* out) {
+                        return ToGrpc(Mutate(parts_, call, method, in, out,
+                                             [&] { return (grouping_desk_.*act)(call, in, out); }));
+                      });
+  }
+
   absl::Status List(const Call& call, const v1::ListSourcesRequest& in,
                     v1::ListSourcesResponse* out);
   absl::Status Get(const Call& call, const v1::GetSourceRequest& in, v1::GetSourceResponse* out);
@@ -108,8 +161,9 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
 
   const ServiceParts& parts_;
   Resolver& resolver_;
-  const NetworkBook* const network_;
+  const SourceWorld world_;
   SourceDesk desk_;
+  GroupingDesk grouping_desk_;
 };
 
 absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequest& in,
@@ -130,6 +184,7 @@ absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequ
     decisions.emplace(std::move(id), std::move(decision));
   }
 
+  DMARCATE_ASSIGN_OR_RETURN(const Dangling dangling, DanglingOf(domain));
   *out->mutable_total() = ToMessage(statistics->total);
   // False: the page is full.
   const auto show = [&](const SourceStatistics& source) {
@@ -149,6 +204,7 @@ absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequ
       return false;
     }
     *out->add_sources() = MakeSource(source, *statistics, decision);
+    Suggest(source, dangling, out->mutable_sources(out->sources_size() - 1));
     return true;
   };
   for (const SourceStatistics& source : statistics->sources) {
@@ -162,11 +218,48 @@ absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequ
   return absl::OkStatus();
 }
 
+absl::StatusOr<SourceServiceImpl::Dangling> SourceServiceImpl::DanglingOf(
+    const std::string& domain) {
+  Dangling out;
+  if (world_.insights == nullptr) return out;
+  const auto look = world_.insights->GetInsightLook(domain);
+  if (absl::IsDataLoss(look.status())) return out;
+  DMARCATE_RETURN_IF_ERROR(look.status());
+  if (!*look) return out;
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<InsightRecord> insights,
+                            world_.insights->ListInsights(domain));
+  out.known = true;
+  for (const InsightRecord& insight : insights) {
+    const auto target = insight.metadata.find("target");
+    if (insight.code == lint_code::kSpfDangling && insight.state != InsightState::kResolved &&
+        target != insight.metadata.end()) {
+      out.targets.insert(AsciiLower(target->second));
+    }
+  }
+  return out;
+}
+
+void SourceServiceImpl::Suggest(const SourceStatistics& source, const Dangling& dangling,
+                                v1::Source* out) {
+  if (out->state() != v1::Source::STATE_PENDING) return;
+  const bool dangles =
+      !dangling.known ||
+      (source.service != nullptr &&
+       std::ranges::any_of(source.service->spf_includes, [&dangling](const std::string& include) {
+         return dangling.targets.contains(include);
+       }));
+  const Suggestion suggestion = SuggestApproval(source, dangles);
+  out->set_suggested(suggestion.suggested);
+  out->set_suggestion_reason(suggestion.reason);
+}
+
 absl::Status SourceServiceImpl::Get(const Call& call, const v1::GetSourceRequest& in,
                                     v1::GetSourceResponse* out) {
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.name(), range));
   *out->mutable_source() = found.ToMessage();
+  DMARCATE_ASSIGN_OR_RETURN(const Dangling dangling, DanglingOf(found.domain.name));
+  Suggest(*found.source, dangling, out->mutable_source());
   return absl::OkStatus();
 }
 
@@ -175,12 +268,14 @@ absl::Status SourceServiceImpl::Explain(const Call& call, const v1::ExplainSourc
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.name(), range));
   *out->mutable_source() = found.ToMessage();
+  DMARCATE_ASSIGN_OR_RETURN(const Dangling dangling, DanglingOf(found.domain.name));
+  Suggest(*found.source, dangling, out->mutable_source());
   out->set_evidence_etag(out->source().evidence_etag());
   std::vector<Evidence> evidence = EvidenceFor(*found.source, *found.statistics);
-  if (network_ != nullptr) {
-    const NetworkView known = network_->Get();
+  if (world_.network != nullptr) {
+    const NetworkView known = world_.network->Get();
     std::ranges::move(
-        NetworkClaims(*found.source, *known.evidence, network_->OwnTermsOf(found.domain.name),
+        NetworkClaims(*found.source, *known.evidence, world_.network->OwnTermsOf(found.domain.name),
                       parts_.analysis.catalogue()),
         std::back_inserter(evidence));
   }
@@ -316,8 +411,8 @@ grpc::ServerUnaryReactor* SourceServiceImpl::ServeDecision(SourceState state,
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeSourceService(const ServiceParts& parts, Resolver& resolver,
-                                                 const NetworkBook* network) {
-  return std::make_unique<SourceServiceImpl>(parts, resolver, network);
+                                                 const SourceWorld& world) {
+  return std::make_unique<SourceServiceImpl>(parts, resolver, world);
 }
 
 }  // namespace dmarcate

@@ -11,6 +11,7 @@
 #include "lib/base/text.h"
 #include "policyd/analysis/advice.h"
 #include "policyd/analysis/health.h"
+#include "policyd/analysis/trusted.h"
 
 namespace dmarcate {
 namespace {
@@ -159,7 +160,11 @@ class Look {
     bool open = false;
     InsightFinding out = Begin(insight_code::kSourceFailing, Severity::kError, insight_scope::kMail,
                                "source/" + source.id, &open);
-    const Rate rate = RateOf(source.counts.dmarc_pass, source.counts.messages);
+    // An alarm needs who can be believed; what others claim is told as that.
+    const TrustedEvidence trusted = TrustedOf(source);
+    const Counts& counts = trusted.conclusive() ? trusted.counts : source.counts;
+    if (!trusted.conclusive()) out.severity = Severity::kInfo;
+    const Rate rate = RateOf(counts.dmarc_pass, counts.messages);
     const bool told =
         open ? static_cast<double>(rate.part) < kPassStays * static_cast<double>(rate.whole)
              : rate.upper < kPassComes;

@@ -223,6 +223,53 @@ TEST_F(SourceServiceTest, WhatTheDnsSaysOfAddressesNamesASourceAndIsShown) {
   EXPECT_THAT(claims, Contains("nothing is known about the names of the addresses of 3 messages"));
 }
 
+TEST_F(SourceServiceTest, SourcesAreMergedSplitAndUngrouped) {
+  v1::MergeSourcesRequest merge;
+  merge.set_name(kMicrosoft);
+  merge.add_sources("ip-198-51-100-7");
+  merge.set_validate_only(true);
+  v1::MergeSourcesResponse merged;
+  DMARCATE_CALL(world_, SourceService, MergeSources, merge, &merged);
+  EXPECT_THAT(List({}), ElementsAre("sendgrid", "microsoft-365", "ip-198-51-100-7"));
+  merge.set_validate_only(false);
+  DMARCATE_CALL(world_, SourceService, MergeSources, merge, &merged);
+  EXPECT_THAT(List({}), ElementsAre("sendgrid", "microsoft-365"));
+  EXPECT_EQ(Get(kMicrosoft).stats().counts().message_count(), 13);
+  EXPECT_EQ(total_.message_count(), 33);
+  EXPECT_EQ(ReasonOf(world_.Call<SourceService>(&Stub::MergeSources, merge, &merged)),
+            "RESOURCE_EXISTS");
+
+  v1::SplitSourceRequest split;
+  split.set_name(kSendgrid);
+  split.set_split_id("shop");
+  split.add_ranges("149.72.1.2");
+  v1::SplitSourceResponse parted;
+  DMARCATE_CALL(world_, SourceService, SplitSource, split, &parted);
+  EXPECT_THAT(List({}), ElementsAre("microsoft-365", "sendgrid", "split-shop"));
+  EXPECT_EQ(Get("domains/example.com/sources/split-shop").display_name(), "shop");
+  v1::ListSourceGroupingsRequest all;
+  all.set_parent("domains/example.com");
+  v1::ListSourceGroupingsResponse groupings;
+  DMARCATE_CALL(world_, SourceService, ListSourceGroupings, all, &groupings);
+  EXPECT_EQ(groupings.groupings_size(), 2);
+
+  for (const char* name :
+       {"domains/example.com/sources/ip-198-51-100-7", "domains/example.com/sources/split-shop"}) {
+    v1::UngroupSourceRequest ungroup;
+    ungroup.set_name(name);
+    v1::UngroupSourceResponse undone;
+    DMARCATE_CALL(world_, SourceService, UngroupSource, ungroup, &undone);
+    EXPECT_EQ(ReasonOf(world_.Call<SourceService>(&Stub::UngroupSource, ungroup, &undone)),
+              "RESOURCE_NOT_FOUND");
+  }
+  EXPECT_THAT(List({}), ElementsAre("sendgrid", "microsoft-365", "ip-198-51-100-7"));
+}
+
+TEST_F(SourceServiceTest, NothingIsSuggestedOnHandedInReports) {
+  EXPECT_FALSE(Get(kSendgrid).suggested());
+  EXPECT_THAT(Get(kSendgrid).suggestion_reason(), HasSubstr("0 of 2 anchors"));
+}
+
 TEST_F(SourceServiceTest, ExplainSaysWhyThereIsNoPreview) {
   world_.resolver().FailAll(absl::UnavailableError("SERVFAIL from 192.0.2.53"));
   v1::ExplainSourceRequest request;

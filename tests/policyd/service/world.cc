@@ -16,6 +16,7 @@
 #include "lib/rpc/auth.h"
 #include "lib/rpc/call.h"
 #include "lib/rpc/worker_pool.h"
+#include "lib/store/fake_grouping_store.h"
 #include "lib/store/fake_rollout_store.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/pacer.h"
@@ -60,7 +61,7 @@ struct World::Impl {
     provider = std::make_shared<FakeDnsProvider>();
     providers.Add("fake", provider);
     services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
-    services.push_back(MakeSourceService(parts, resolver, &network));
+    services.push_back(MakeSourceService(parts, resolver, {&network, &groupings, &insights}));
     services.push_back(MakeStatsService(parts, reports, *suffixes));
     services.push_back(MakeRolloutService(parts, rollouts, rollout_controller));
     services.push_back(MakeRecordService(
@@ -126,7 +127,8 @@ struct World::Impl {
   WorkerPool workers{6, 16};
   CallHost host{authenticator, workers};
   NetworkBook network;
-  AnalysisCache analysis{reports, Catalogue::Default(), &network};
+  FakeGroupingStore groupings;
+  AnalysisCache analysis{reports, Catalogue::Default(), &network, &groupings};
   RequestMemory requests{policies, clock};
   PageTokens pages{clock, random};
   ServiceParts parts{host, clock, random, policies, analysis, requests, pages};
