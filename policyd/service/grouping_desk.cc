@@ -1,6 +1,7 @@
 #include "policyd/service/grouping_desk.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -131,13 +132,15 @@ absl::Status GroupingDesk::Ungroup(const Call& call, const v1::UngroupSourceRequ
   DMARCATE_ASSIGN_OR_RETURN(const DomainChild source,
                             ParseDomainChild(in.name(), kSources, "name"));
   DMARCATE_ASSIGN_OR_RETURN(SourceGroupings groupings, Read(source.domain));
-  const auto found = std::ranges::find_if(groupings.rules, [&source](const SourceGrouping& rule) {
-    return rule.ranges.empty() ? rule.from == source.id : rule.into == source.id;
-  });
-  if (found == groupings.rules.end()) return NotFound(in.name());
+  // The last one first: what was split off and then merged is split off again.
+  const auto found = std::find_if(
+      groupings.rules.rbegin(), groupings.rules.rend(), [&source](const SourceGrouping& rule) {
+        return rule.ranges.empty() ? rule.from == source.id : rule.into == source.id;
+      });
+  if (found == groupings.rules.rend()) return NotFound(in.name());
   *out->mutable_grouping() = ToMessage(*found, source.domain);
   if (in.validate_only()) return absl::OkStatus();
-  groupings.rules.erase(found);
+  groupings.rules.erase(std::next(found).base());
   DMARCATE_RETURN_IF_ERROR(groupings_->PutGroupings(std::move(groupings)).status());
   LogInfo("source_ungrouped",
           {{"domain", source.domain}, {"source", source.id}, {"by", call.principal().name}});

@@ -3,6 +3,9 @@
 // by a seed: attackers' domains, whether they authenticate, one compromised anchor or none, volume,
 // and what it wants. Nothing that it says may win a suggestion or advice, or turn that about a good
 // sender.
+//
+// That the campaigns try in earnest is shown by the same campaigns against a Dmarcate that believes
+// every reporter, and one to which a single anchor is enough: there each goal is reached.
 
 #include <cstdint>
 #include <cstdio>
@@ -39,7 +42,8 @@ enum class Goal : uint8_t {
   kBorrowSelector,  // says that it signs as us
   kNeedInclude,     // a good sender that signs would need an include
   kDropInclude,     // a good sender that needs an include would need none
-  kCallForwarder,   // a good sender only passes on mail
+  kCallForwarder,   // a good service only passes on mail
+  kTakeSelector,    // a good sender's key would be one of the domain's own servers'
   kCount,
 };
 
@@ -68,6 +72,9 @@ struct Campaign {
   std::string address;  // of its servers
 };
 
+// Which check of the trusted evidence is there.
+enum class Checks : uint8_t { kAll, kNoClasses, kOneAnchorIsEnough };
+
 Campaign Draw(Dice& dice) {
   Campaign out;
   out.goal = static_cast<Goal>(dice.Below(static_cast<uint64_t>(Goal::kCount)));
@@ -84,7 +91,7 @@ Campaign Draw(Dice& dice) {
 const char* const kAnchors[] = {"google.test", "microsoft.test", "yahoo.test", "mail.test"};
 
 // The mail of a day as honest anchors see it: the domain's own, a service that signs as the domain,
-// one that does not yet and needs its include, and one list.
+// one that does not yet and needs its include, a shop that nobody has described, and one list.
 std::vector<AggregateRecord> Honest(Dice& dice) {
   return {
       Row(40 + dice.Below(20)).From("198.51.100.1").Dkim("example.com", "s1").Spf("example.com"),
@@ -94,6 +101,7 @@ std::vector<AggregateRecord> Honest(Dice& dice) {
           .Dkim("example.com", "sgkey")
           .Spf("sendgrid.net"),
       Row(20 + dice.Below(10)).From("40.107.1.1").Spf("example.com", AuthResult::kSoftfail),
+      Row(10 + dice.Below(5)).From("198.51.100.77").Dkim("example.com", "shop1").Spf("shop.test"),
       Row(1 + dice.Below(3))
           .From("198.51.100.200")
           .Dkim("example.com", "s1")
@@ -126,7 +134,10 @@ std::vector<AggregateRecord> Lies(const Campaign& campaign) {
                   .Dkim("example.com", "mg1")
                   .Spf("mailgun.org")};
     case Goal::kApproveAddress:
-      return {Row(n).From(campaign.address).Evaluated(AlignedResult::kFail, AlignedResult::kFail)};
+      return {Row(n)
+                  .From(campaign.address)
+                  .Dkim("evil.test")
+                  .Evaluated(AlignedResult::kPass, AlignedResult::kFail)};
     case Goal::kApproveDomain:
       return {Row(n)
                   .From(campaign.address)
@@ -149,6 +160,8 @@ std::vector<AggregateRecord> Lies(const Campaign& campaign) {
                   .Dkim("sendgrid.net")
                   .Spf("sendgrid.net")
                   .Says(ReasonType::kForwarded)};
+    case Goal::kTakeSelector:
+      return {Row(n).From("198.51.100.1").Dkim("example.com", "shop1").Spf("example.com")};
     case Goal::kCount:
       break;
   }
@@ -157,7 +170,7 @@ std::vector<AggregateRecord> Lies(const Campaign& campaign) {
 
 bool IsGood(const std::string& id) {
   return id == "own-example.com" || id == "sendgrid" || id == "microsoft-365" ||
-         id == "spf-lists.test";
+         id == "spf-shop.test" || id == "spf-lists.test";
 }
 
 struct Said {
@@ -215,10 +228,10 @@ class World {
   }
 
   // What went wrong; empty: nothing.
-  std::string Check() {
+  std::string Check(Checks checks = Checks::kAll) const {
     std::string wrong;
-    const auto before = SaidOf(Statistics(background_), &wrong);
-    const auto after = SaidOf(Statistics(poisoned_), &wrong);
+    const auto before = SaidOf(Statistics(background_, checks), &wrong);
+    const auto after = SaidOf(Statistics(poisoned_, checks), &wrong);
     for (const auto& [id, said] : after) {
       if (!IsGood(id)) {
         if (said.suggested) wrong = id + " is suggested";
@@ -238,7 +251,8 @@ class World {
       if (said.suggested != honest.suggested) wrong = id + ": the suggestion has turned";
       if (said.needs_spf != honest.needs_spf) wrong = id + ": whether it needs SPF has turned";
       // Withdrawn it may be, if the anchors contradict each other; turned never.
-      if (said.kind != honest.kind && said.kind != Kind::kUnspecified) {
+      const bool withdrawn = said.kind == Kind::kUnspecified && campaign_.anchor;
+      if (said.kind != honest.kind && !withdrawn) {
         wrong = fmt::format("{}: the proposal has turned from {} to {}", id,
                             static_cast<int>(honest.kind), static_cast<int>(said.kind));
       }
@@ -251,10 +265,19 @@ class World {
   static void Append(std::vector<AggregateRecord> more, std::vector<AggregateRecord>* rows) {
     for (AggregateRecord& row : more) rows->push_back(std::move(row));
   }
-  static DomainStatistics Statistics(const std::vector<StoredReport>& reports) {
+  static DomainStatistics Statistics(const std::vector<StoredReport>& reports, Checks checks) {
     StatisticsBuilder builder(kDomain, kRange, Catalogue::Default());
-    for (const StoredReport& report : reports) builder.Add(report);
-    return builder.Finish();
+    for (StoredReport report : reports) {
+      if (checks == Checks::kNoClasses) report.trust = TrustClass::kAnchored;
+      builder.Add(report);
+    }
+    DomainStatistics out = builder.Finish();
+    for (SourceStatistics& source : out.sources) {
+      if (checks == Checks::kOneAnchorIsEnough && source.anchors.size() == 1) {
+        source.anchors.push_back(source.anchors.front());
+      }
+    }
+    return out;
   }
 
   Dice dice_;
@@ -266,7 +289,7 @@ TEST(Poisoning, NoCampaignWinsASuggestionOrAdvice) {
   int won = 0, authenticated = 0, anchors = 0;
   std::map<Goal, int> goals;
   for (int seed = 1; seed <= kSeeds; ++seed) {
-    World world(static_cast<uint64_t>(seed));
+    const World world(static_cast<uint64_t>(seed));
     const std::string wrong = world.Check();
     ++goals[world.campaign().goal];
     authenticated += world.campaign().authenticated ? 1 : 0;
@@ -283,7 +306,28 @@ TEST(Poisoning, NoCampaignWinsASuggestionOrAdvice) {
   printf("%d campaigns, %d with one compromised anchor: %d won\n", kSeeds, anchors, won);
 }
 
-// That the test can fail: with two anchors in league the same lies do win.
+// That the campaigns can win: as many wins as there are goals, where a check is missing.
+TEST(Poisoning, EachCheckIsNeeded) {
+  constexpr int kTried = 400;
+  std::map<Goal, int> believed, alone;
+  for (int seed = 1; seed <= kTried; ++seed) {
+    const World world(static_cast<uint64_t>(seed));
+    if (!world.Check(Checks::kNoClasses).empty()) ++believed[world.campaign().goal];
+    if (!world.Check(Checks::kOneAnchorIsEnough).empty()) ++alone[world.campaign().goal];
+  }
+  for (size_t i = 0; i < static_cast<size_t>(Goal::kCount); ++i) {
+    const Goal goal = static_cast<Goal>(i);
+    printf(
+        "goal %zu of %d campaigns: won %d times if every reporter is believed, %d if one anchor "
+        "is enough\n",
+        i, kTried, believed[goal], alone[goal]);
+    EXPECT_GT(believed[goal], 0) << "goal " << i << " is never reached: it proves nothing";
+  }
+  EXPECT_GT(alone[Goal::kApproveService], 0);
+  EXPECT_GT(alone[Goal::kApproveDomain], 0);
+}
+
+// And with two anchors in league the same lies do win.
 TEST(Poisoning, TwoAnchorsInLeagueWouldWin) {
   StatisticsBuilder builder(kDomain, kRange, Catalogue::Default());
   for (DayNumber day = kRange.first; day <= kRange.last; ++day) {
