@@ -13,6 +13,7 @@
 #include "cli/change_text.h"
 #include "cli/messages.h"
 #include "cli/review_queue.h"
+#include "cli/source_text.h"
 #include "dmarcate/v1/change.grpc.pb.h"
 #include "dmarcate/v1/source.grpc.pb.h"
 #include "lib/base/text.h"
@@ -133,9 +134,7 @@ void Plan(App* app, const std::string& domain) {
 
 }  // namespace
 
-int Review(App* app, const ReviewOptions& options,
-           const std::function<std::string(const v1::ExplainSourceResponse&)>& explain,
-           const std::function<std::string(const v1::ListSourceAddressesResponse&)>& addresses) {
+int Review(App* app, const ReviewOptions& options) {
   Session session(app, options);
   if (const grpc::Status status = session.Read(); !status.ok()) {
     return app->Fail("sources not listed", status);
@@ -186,12 +185,12 @@ int Review(App* app, const ReviewOptions& options,
         if (!queue.Undo()) WriteOut("this is the first one\n");
         break;
       case ReviewKey::kExplain:
-        WriteOut(explain(why));
+        WriteOut(ExplainText(why));
         break;
       case ReviewKey::kIps: {
         v1::ListSourceAddressesResponse response;
         const grpc::Status status = session.Addresses(at, &response);
-        WriteOut(status.ok() ? addresses(response)
+        WriteOut(status.ok() ? AddressTable(response).Render(Format::kTable)
                              : EscapeForTerminal(status.error_message()) + "\n");
         break;
       }

@@ -3,12 +3,10 @@
 #ifndef DMARCATE_CLI_REVIEW_H_
 #define DMARCATE_CLI_REVIEW_H_
 
-#include <functional>
 #include <string>
 
 #include "cli/app.h"
 #include "cli/messages.h"
-#include "dmarcate/v1/source.pb.h"
 
 namespace dmarcate::cli {
 
@@ -17,10 +15,7 @@ struct ReviewOptions {
   DateRangeOptions range;
   bool dry_run = false;
 };
-// `explain` and `addresses` are what `sources explain` and `sources ips` print.
-int Review(App* app, const ReviewOptions& options,
-           const std::function<std::string(const v1::ExplainSourceResponse&)>& explain,
-           const std::function<std::string(const v1::ListSourceAddressesResponse&)>& addresses);
+int Review(App* app, const ReviewOptions& options);
 
 }  // namespace dmarcate::cli
 

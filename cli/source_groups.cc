@@ -10,6 +10,7 @@
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
+#include "cli/source_text.h"
 #include "dmarcate/v1/source.grpc.pb.h"
 #include "lib/base/text.h"
 
@@ -24,18 +25,6 @@ struct Options {
   std::vector<std::string> sources, ranges;
   bool dry_run = false;
 };
-
-Table GroupingTable(const Groupings& groupings) {
-  Table table({{"SOURCE"}, {"INTO"}, {"RANGES"}, {"BY"}, {"TIME"}, {"NOTE", Align::kLeft, true}});
-  for (const v1::SourceGrouping& grouping : groupings) {
-    const std::string ranges = Join({grouping.ranges().begin(), grouping.ranges().end()}, " ");
-    table.Add(grouping.source(),
-              {std::string(LastSegment(grouping.source())),
-               std::string(LastSegment(grouping.into())), ranges.empty() ? "all" : ranges,
-               grouping.decided_by(), Text(grouping.decide_time()), grouping.note()});
-  }
-  return table;
-}
 
 template <typename Response>
 void PrintOne(const App& app, const Response& response, bool dry_run) {

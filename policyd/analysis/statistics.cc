@@ -429,7 +429,8 @@ size_t DomainStatistics::MemoryBytes() const {
                      (sizeof(BreakdownEntry) + 32) +
                  by_selector.MemoryBytes();
   for (const SourceStatistics& source : sources) {
-    bytes += sizeof(source) + source.reporters.size() * sizeof(uint32_t);
+    bytes += sizeof(source) + source.reporters.size() * sizeof(uint32_t) +
+             source.anchors.capacity() * sizeof(AnchorCounts);
     for (const AddressStats& address : source.addresses) {
       bytes += sizeof(address) + address.reporters.capacity() * sizeof(uint32_t);
     }

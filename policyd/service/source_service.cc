@@ -1,10 +1,8 @@
 #include "policyd/service/source_service.h"
 
 #include <algorithm>
-#include <iterator>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,19 +12,15 @@
 #include "dmarcate/v1/source.grpc.pb.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/text.h"
-#include "lib/mailauth/lint.h"
 #include "lib/rpc/unary.h"
-#include "policyd/analysis/advice.h"
 #include "policyd/analysis/health.h"
-#include "policyd/analysis/network_claims.h"
-#include "policyd/analysis/trusted.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/grouping_desk.h"
 #include "policyd/service/names.h"
 #include "policyd/service/place.h"
 #include "policyd/service/source_desk.h"
+#include "policyd/service/source_explainer.h"
 #include "policyd/service/source_view.h"
-#include "policyd/service/spf_preview.h"
 
 namespace dmarcate {
 namespace {
@@ -38,9 +32,9 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
  public:
   SourceServiceImpl(const ServiceParts& parts, Resolver& resolver, const SourceWorld& world)
       : parts_(parts),
-        resolver_(resolver),
-        world_(world),
+        insights_(world.insights),
         desk_(parts, resolver),
+        explainer_(parts, resolver, world.network, world.insights),
         grouping_desk_(parts, world.groupings) {}
 
   grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
@@ -123,14 +117,6 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
   }
 
  private:
-  // Names that an SPF record leads to, and that lead to nothing.
-  struct Dangling {
-    bool known = false;
-    std::set<std::string> targets;
-  };
-  absl::StatusOr<Dangling> DanglingOf(const std::string& domain);
-  static void Suggest(const SourceStatistics& source, const Dangling& dangling, v1::Source* out);
-
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* ServeGrouping(
       std::string_view method,
@@ -150,8 +136,6 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
                        v1::ExplainSourceResponse* out);
   absl::Status Compare(const Call& call, const v1::CompareSourcesRequest& in,
                        v1::CompareSourcesResponse* out);
-  void Preview(const SourceCase& found, const AuthorizationSpec& proposal,
-               v1::ExplainSourceResponse* out);
   absl::Status ListAddresses(const Call& call, const v1::ListSourceAddressesRequest& in,
                              v1::ListSourceAddressesResponse* out);
   template <typename Request, typename Response>
@@ -160,9 +144,9 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
                                           const Request* request, Response* response);
 
   const ServiceParts& parts_;
-  Resolver& resolver_;
-  const SourceWorld world_;
+  InsightStore* const insights_;
   SourceDesk desk_;
+  const SourceExplainer explainer_;
   GroupingDesk grouping_desk_;
 };
 
@@ -184,7 +168,7 @@ absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequ
     decisions.emplace(std::move(id), std::move(decision));
   }
 
-  DMARCATE_ASSIGN_OR_RETURN(const Dangling dangling, DanglingOf(domain));
+  const DanglingTargets dangling = DanglingTargetsOf(insights_, domain);
   *out->mutable_total() = ToMessage(statistics->total);
   // False: the page is full.
   const auto show = [&](const SourceStatistics& source) {
@@ -218,48 +202,12 @@ absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequ
   return absl::OkStatus();
 }
 
-absl::StatusOr<SourceServiceImpl::Dangling> SourceServiceImpl::DanglingOf(
-    const std::string& domain) {
-  Dangling out;
-  if (world_.insights == nullptr) return out;
-  const auto look = world_.insights->GetInsightLook(domain);
-  if (absl::IsDataLoss(look.status())) return out;
-  DMARCATE_RETURN_IF_ERROR(look.status());
-  if (!*look) return out;
-  DMARCATE_ASSIGN_OR_RETURN(const std::vector<InsightRecord> insights,
-                            world_.insights->ListInsights(domain));
-  out.known = true;
-  for (const InsightRecord& insight : insights) {
-    const auto target = insight.metadata.find("target");
-    if (insight.code == lint_code::kSpfDangling && insight.state != InsightState::kResolved &&
-        target != insight.metadata.end()) {
-      out.targets.insert(AsciiLower(target->second));
-    }
-  }
-  return out;
-}
-
-void SourceServiceImpl::Suggest(const SourceStatistics& source, const Dangling& dangling,
-                                v1::Source* out) {
-  if (out->state() != v1::Source::STATE_PENDING) return;
-  const bool dangles =
-      !dangling.known ||
-      (source.service != nullptr &&
-       std::ranges::any_of(source.service->spf_includes, [&dangling](const std::string& include) {
-         return dangling.targets.contains(include);
-       }));
-  const Suggestion suggestion = SuggestApproval(source, dangles);
-  out->set_suggested(suggestion.suggested);
-  out->set_suggestion_reason(suggestion.reason);
-}
-
 absl::Status SourceServiceImpl::Get(const Call& call, const v1::GetSourceRequest& in,
                                     v1::GetSourceResponse* out) {
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.name(), range));
   *out->mutable_source() = found.ToMessage();
-  DMARCATE_ASSIGN_OR_RETURN(const Dangling dangling, DanglingOf(found.domain.name));
-  Suggest(*found.source, dangling, out->mutable_source());
+  Suggest(*found.source, DanglingTargetsOf(insights_, found.domain.name), out->mutable_source());
   return absl::OkStatus();
 }
 
@@ -267,33 +215,7 @@ absl::Status SourceServiceImpl::Explain(const Call& call, const v1::ExplainSourc
                                         v1::ExplainSourceResponse* out) {
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.name(), range));
-  *out->mutable_source() = found.ToMessage();
-  DMARCATE_ASSIGN_OR_RETURN(const Dangling dangling, DanglingOf(found.domain.name));
-  Suggest(*found.source, dangling, out->mutable_source());
-  out->set_evidence_etag(out->source().evidence_etag());
-  std::vector<Evidence> evidence = EvidenceFor(*found.source, *found.statistics);
-  if (world_.network != nullptr) {
-    const NetworkView known = world_.network->Get();
-    std::ranges::move(
-        NetworkClaims(*found.source, *known.evidence, world_.network->OwnTermsOf(found.domain.name),
-                      parts_.analysis.catalogue()),
-        std::back_inserter(evidence));
-  }
-  for (const Evidence& item : evidence) {
-    v1::EvidenceItem* message = out->add_evidence();
-    message->set_claim(item.claim);
-    message->set_checked_against(item.checked_against);
-    message->set_verdict(item.verdict);
-    message->set_message_count(item.messages);
-  }
-  for (const std::string& code : WarningsFor(*found.source)) out->add_warnings(code);
-  const Advice advice = Advise(*found.source, found.domain.name);
-  if (advice.proposal.kind != AuthorizationSpec::Kind::kUnspecified) {
-    *out->mutable_proposed_authorization() = ToMessage(advice.proposal);
-  }
-  out->set_advice(advice.sentence);
-  out->set_would_be_refused_count(found.source->counts.messages - found.source->counts.dmarc_pass);
-  Preview(found, advice.proposal, out);
+  explainer_.Explain(found, out);
   return absl::OkStatus();
 }
 
@@ -318,32 +240,6 @@ absl::Status SourceServiceImpl::Compare(const Call& call, const v1::CompareSourc
     *out->add_changes() = MakeSourceChange(change, domain);
   }
   return absl::OkStatus();
-}
-
-void SourceServiceImpl::Preview(const SourceCase& found, const AuthorizationSpec& proposal,
-                                v1::ExplainSourceResponse* out) {
-  const auto run = [&]() -> absl::Status {
-    DMARCATE_ASSIGN_OR_RETURN(std::vector<SourceDecision> decisions,
-                              parts_.policies.ListDecisions(found.domain.name));
-    SpfPreviewer previewer(found.domain, std::move(decisions), resolver_, parts_.clock);
-    DMARCATE_RETURN_IF_ERROR(previewer.ReadLive());
-    SourceDecision decision;
-    decision.source_id = found.source->id;
-    decision.state = SourceState::kApproved;
-    // What somebody decided already is what approving means.
-    decision.authorization = found.decision && found.decision->state == SourceState::kApproved
-                                 ? found.decision->authorization
-                                 : proposal;
-    DMARCATE_ASSIGN_OR_RETURN(*out->mutable_if_approved(), previewer.If(decision));
-    decision.state = SourceState::kRejected;
-    DMARCATE_ASSIGN_OR_RETURN(*out->mutable_if_rejected(), previewer.If(decision));
-    return absl::OkStatus();
-  };
-  if (const absl::Status status = run(); !status.ok()) {
-    out->clear_if_approved();
-    out->clear_if_rejected();
-    out->set_preview_error(std::string(MessageOf(status)));
-  }
 }
 
 absl::Status SourceServiceImpl::ListAddresses(const Call& call,

@@ -146,7 +146,8 @@ TEST_F(SourceServiceTest, WhatTheDnsSaysOfAddressesNamesASourceAndIsShown) {
   evidence->AddRange(*IpNetwork::Parse("198.51.100.0/24"), "mailgun");
   world_.network().Put(std::move(evidence));
   world_.network().PutOwnTerms("example.com",
-                               {{"ip4:198.51.100.7", {*IpNetwork::Parse("198.51.100.7")}}});
+                               {{"ip4:198.51.100.7", {*IpNetwork::Parse("198.51.100.7")}},
+                                {"mx", {*IpNetwork::Parse("198.51.100.8")}}});
   EXPECT_THAT(List({}), ElementsAre("sendgrid", "microsoft-365", "mailgun"))
       << "what was computed before is not shown any more";
   v1::ExplainSourceRequest request;
@@ -160,6 +161,36 @@ TEST_F(SourceServiceTest, WhatTheDnsSaysOfAddressesNamesASourceAndIsShown) {
   EXPECT_THAT(claims, Contains("3 messages come from addresses that ip4:198.51.100.7 lets through, "
                                "such as 198.51.100.7"));
   EXPECT_THAT(claims, Contains("nothing is known about the names of the addresses of 3 messages"));
+  ASSERT_EQ(response.spf_terms_size(), 2);
+  EXPECT_EQ(response.spf_terms(0).message_count(), 3);
+  EXPECT_EQ(response.spf_terms(0).domain_message_count(), 3);
+  EXPECT_EQ(response.spf_terms(1).term(), "mx");
+  EXPECT_EQ(response.spf_terms(1).domain_message_count(), 0);
+  EXPECT_TRUE(response.spf_terms(1).complete());
+}
+
+TEST_F(SourceServiceTest, ExplainSaysWhatEachAnchorSaysAndWhatSpfAloneCarries) {
+  world_.AddReport(Report(world_.DaysAgo(4), {Row(6).From("149.72.1.1").Dkim("sendgrid.net")},
+                          "anchor.test", TrustClass::kAnchored));
+  world_.AddReport(Report(world_.DaysAgo(1),
+                          {Row(4).From("149.72.1.1").Dkim("sendgrid.net").Spf("example.com"),
+                           Row(2).From("149.72.1.1").Dkim("sendgrid.net").Dkim("example.com")},
+                          "anchor.test", TrustClass::kAnchored));
+  v1::ExplainSourceRequest request;
+  request.set_name(kSendgrid);
+  v1::ExplainSourceResponse response;
+  DMARCATE_CALL(world_, SourceService, ExplainSource, request, &response);
+  ASSERT_EQ(response.anchors_size(), 1) << "the report of receiver-one.test was handed in";
+  const v1::AnchorVoice& anchor = response.anchors(0);
+  EXPECT_EQ(anchor.reporter(), "anchor.test");
+  EXPECT_EQ(anchor.counts().message_count(), 12);
+  EXPECT_EQ(anchor.counts().dkim_aligned_count(), 2);
+  EXPECT_EQ(anchor.proved_count(), 12);
+  EXPECT_EQ(ToMessage(world_.DaysAgo(4)).day(), anchor.first_seen_date().day());
+  EXPECT_EQ(ToMessage(world_.DaysAgo(1)).day(), anchor.last_seen_date().day());
+  EXPECT_EQ(response.spf_only_count(), 4);
+  EXPECT_EQ(response.would_be_refused_count(), 26);
+  EXPECT_EQ(response.spf_terms_size(), 0) << "nobody has read the record yet";
 }
 
 TEST_F(SourceServiceTest, ExplainSaysWhyThereIsNoPreview) {
