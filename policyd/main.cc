@@ -200,7 +200,8 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                             catalogue,
                             clock,
                             config.watch_interval,
-                            {config.store_directory, config.reports_directory}});
+                            {config.store_directory, config.reports_directory},
+                            policies.get()});
   RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
   const std::unique_ptr<grpc::Service> services[] = {
       MakeDomainService(parts, suffixes, config.address_domain, publisher),

@@ -10,6 +10,7 @@
 #include "lib/base/time.h"
 #include "policyd/analysis/attribution.h"
 #include "policyd/analysis/counts.h"
+#include "policyd/analysis/regroup.h"
 #include "policyd/analysis/reporter_ledger.h"
 #include "policyd/rollout/figures.h"
 
@@ -83,6 +84,7 @@ struct ReportEvidenceBuilder::Impl {
   Impl(ReportEvidenceInput given, const Catalogue& known)
       : input(std::move(given)),
         catalogue(known),
+        regrouping(input.groupings),
         today(DayOf(input.now)),
         first(today - kLongestWindowDays) {
     for (const SourceDecision& decision : input.decisions)
@@ -92,7 +94,8 @@ struct ReportEvidenceBuilder::Impl {
   void AddRows(const StoredReport& report, bool anchored, const std::string& anchor) {
     const DayNumber day = report.key.day;
     for (const AggregateRecord& record : report.report.records) {
-      const Attribution who = Attribute(record, input.domain, catalogue);
+      Attribution who = Attribute(record, input.domain, catalogue);
+      Regroup(record, catalogue, &regrouping, &who);
       const RowFacts facts(record);
       const int64_t count = MessagesOf(record);
       const bool passed_on =
@@ -171,6 +174,7 @@ struct ReportEvidenceBuilder::Impl {
 
   ReportEvidenceInput input;
   const Catalogue& catalogue;
+  const Regrouping regrouping;
   DayNumber today, first;
   std::map<std::string, const SourceDecision*> decisions;
   std::map<std::string, Source> sources;

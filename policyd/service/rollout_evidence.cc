@@ -123,6 +123,12 @@ bool RolloutEvidence::AddReports(const RolloutState& state, absl::Time now, Evid
   if (!reader.ok() || !decisions.ok()) return false;
   evidence.decisions_etag = DecisionsEtagOf(*decisions);
   ReportEvidenceInput input{state.domain, *decisions, {}, LiveRecord(evidence), now};
+  if (from_.groupings != nullptr) {
+    absl::StatusOr<SourceGroupings> groupings = from_.groupings->GetGroupings(state.domain);
+    // Without them, approved mail would look like a stranger's.
+    if (!groupings.ok()) return false;
+    input.groupings = std::move(groupings->rules);
+  }
   const auto history =
       from_.observations.GetHistory(state.domain, {DmarcOwner(state.domain), RecordKind::kDmarc});
   if (history.ok()) input.policy_changes = PolicyChangesOf(*history);

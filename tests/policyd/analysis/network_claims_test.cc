@@ -86,8 +86,8 @@ TEST_F(TreeTest, OwnTermsAreThoseOfTheRecordWithAllThatTheyLeadTo) {
 }
 
 TEST_F(TreeTest, ATermOfWhichNotAllIsKnownSaysSo) {
-  const SpfTree tree = Tree("example.com",
-                            "v=spf1 include:partly.test include:wide.test ip4:192.0.2.9 -all");
+  const SpfTree tree =
+      Tree("example.com", "v=spf1 include:partly.test include:wide.test ip4:192.0.2.9 -all");
   const std::vector<OwnTerm> own = OwnTerms(tree);
   ASSERT_EQ(own.size(), 3u);
   EXPECT_FALSE(own[0].complete) << "it has a macro";

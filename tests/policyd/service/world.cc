@@ -109,6 +109,7 @@ struct World::Impl {
   FakePacer pacer{clock};
   ChangeEngine engine{
       {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer}};
+  FakeGroupingStore groupings;
   FakeRolloutStore rollouts;
   RolloutEvidence rollout_evidence{{policies,
                                     observations,
@@ -119,7 +120,8 @@ struct World::Impl {
                                     Catalogue::Default(),
                                     clock,
                                     absl::Hours(1),
-                                    {}}};
+                                    {},
+                                    &groupings}};
   RolloutController rollout_controller{
       {policies, rollouts, engine, rollout_evidence, clock, random},
       {.patience = absl::InfiniteDuration()}};
@@ -127,7 +129,6 @@ struct World::Impl {
   WorkerPool workers{6, 16};
   CallHost host{authenticator, workers};
   NetworkBook network;
-  FakeGroupingStore groupings;
   AnalysisCache analysis{reports, Catalogue::Default(), &network, &groupings};
   RequestMemory requests{policies, clock};
   PageTokens pages{clock, random};
