@@ -174,6 +174,7 @@ class Look {
         "{} is approved, and {} of its {} messages in {} days fail DMARC; at most "
         "{:.1f} % of its mail passes (95 % confidence)",
         DisplayName(source), failed, rate.whole, sight_.recent.range.days(), rate.upper * 100);
+    if (!trusted.conclusive()) out.message += "; fewer than two anchors say so";
     out.fix_hint = "See what changed at the sender: its DKIM key, its signing domain, or SPF.";
     out.evidence_command = Explain(source);
     // In tenths: another tenth of its mail that fails is news.
