@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_set.h"
 
 #include "lib/base/text.h"
+#include "policyd/analysis/source_kind.h"
 
 namespace dmarcate {
 namespace {
@@ -78,6 +79,7 @@ class KeyedCounts {
 // One source while rows still come in.
 struct SourceBuild {
   SourceStatistics stats;
+  std::set<std::string, std::less<>> believed_selectors;
   absl::flat_hash_map<std::optional<IpAddress>, AddressStats, AddressHash> addresses;
   absl::flat_hash_set<uint32_t> reporters;
   std::set<std::string, std::less<>> selectors;
@@ -85,29 +87,49 @@ struct SourceBuild {
   bool empty = true;
 };
 
-void AddSelector(SourceBuild& source, std::string_view selector) {
-  if (selector.empty() || source.selectors.contains(selector)) return;
-  if (source.selectors.size() < kMaxSelectorsKept) {
-    source.selectors.emplace(selector);
+using Selectors = std::set<std::string, std::less<>>;
+
+void AddSelector(Selectors& selectors, std::string_view selector, bool* all_kept) {
+  if (selector.empty() || selectors.contains(selector)) return;
+  if (selectors.size() < kMaxSelectorsKept) {
+    selectors.emplace(selector);
   } else {
-    source.stats.own_selectors_known = false;
+    *all_kept = false;
   }
 }
 
-// Of every signature of ours on the mail that passes. Its attribution knows one of them.
-void AddSelectors(SourceBuild& source, const AggregateRecord& record, std::string_view domain,
-                  std::string_view one) {
-  AddSelector(source, one);
+// Of every signature of ours on the mail that passes. Its attribution knows one of them. False: one
+// was reported without its selector.
+bool AddSelectors(Selectors& selectors, const AggregateRecord& record, std::string_view domain,
+                  std::string_view one, bool* all_kept) {
+  AddSelector(selectors, one, all_kept);
   bool all = !one.empty();
   for (const DkimAuth& auth : record.dkim) {
     if (auth.result != AuthResult::kPass || !IsAtOrBelow(auth.domain, domain)) continue;
     if (!auth.selector || auth.selector->empty()) {
       all = false;
     } else {
-      AddSelector(source, *auth.selector);
+      AddSelector(selectors, *auth.selector, all_kept);
     }
   }
-  source.selector_unnamed = source.selector_unnamed || !all;
+  return all;
+}
+
+void AddBelieved(SourceBuild& source, const AggregateRecord& record, std::string_view domain,
+                 const Attribution& attribution, const Counts& counts) {
+  KindGrounds& grounds = source.stats.believed;
+  const auto add = [&counts](int64_t& sum, bool so) {
+    if (so) sum = SaturatingAdd(sum, counts.messages);
+  };
+  add(grounds.messages, true);
+  grounds.dmarc_pass = SaturatingAdd(grounds.dmarc_pass, counts.dmarc_pass);
+  add(grounds.forwarded_by_override, attribution.forward_hint == ForwardHint::kOverride);
+  add(grounds.own_envelope_denied, attribution.own_envelope_denied);
+  add(grounds.own_signature, attribution.own_signature);
+  add(grounds.own_dkim, attribution.rule == Rule::kOwnDkim);
+  if (!attribution.own_signature) return;
+  AddSelectors(source.believed_selectors, record, domain, attribution.own_selector,
+               &grounds.own_selectors_known);
 }
 
 void ListReporter(AddressStats& address, uint32_t reporter) {
@@ -140,50 +162,7 @@ void AddAnchor(std::vector<AnchorCounts>& anchors, uint32_t reporter, const Coun
   anchor->last_day = std::max(anchor->last_day, day);
 }
 
-bool SendsAsUs(Rule rule) { return rule == Rule::kOwnDkim || rule == Rule::kOwnEnvelope; }
-
-// What a source is, from all its rows. A source that is seen only under another's envelope is a
-// forwarder if the reporters say so for most of its mail, or if every signature of ours on it is
-// one that our own or a catalogued sender makes: a sender of its own would have a key of its own.
-SourceKind KindOf(const SourceStatistics& source, const std::set<std::string>& home_selectors) {
-  if (source.service != nullptr) {
-    return source.service->kind == ServiceKind::kForwarder ? SourceKind::kForwarder
-                                                           : SourceKind::kSender;
-  }
-  if (SendsAsUs(source.rule)) return SourceKind::kInternal;
-  if (source.forwarded_by_override > source.counts.messages / 2) return SourceKind::kForwarder;
-  if (source.own_signature == 0) {
-    const bool unsupported =
-        source.rule == Rule::kAddress || source.own_envelope_denied > source.counts.messages / 2;
-    return unsupported && source.counts.dmarc_pass == 0 ? SourceKind::kSuspicious
-                                                        : SourceKind::kUnknown;
-  }
-  const bool relayed =
-      source.own_selectors_known && !source.own_selectors.empty() &&
-      std::ranges::all_of(source.own_selectors, [&home_selectors](const std::string& selector) {
-        return home_selectors.contains(selector);
-      });
-  if (relayed || source.forwarded_by_override > 0) return SourceKind::kForwarder;
-  return SourceKind::kSender;
-}
-
 }  // namespace
-
-std::string_view ToString(SourceKind kind) {
-  switch (kind) {
-    case SourceKind::kSender:
-      return "sender";
-    case SourceKind::kForwarder:
-      return "forwarder";
-    case SourceKind::kUnknown:
-      return "unknown";
-    case SourceKind::kInternal:
-      return "internal";
-    case SourceKind::kSuspicious:
-      return "suspicious";
-  }
-  return "";
-}
 
 struct StatisticsBuilder::Impl {
   Impl(std::string_view domain_name, const DayRange& day_range, const Catalogue& known,
@@ -289,6 +268,9 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   if (report.trust == TrustClass::kAnchored) {
     AddAnchor(stats.anchors, reporter, counts, attribution.rule, report.key.day);
   }
+  if (report.trust == TrustClass::kAnchored || report.trust == TrustClass::kImported) {
+    AddBelieved(source, record, out.domain, attribution, counts);
+  }
   int64_t& by_rule = stats.by_rule[static_cast<size_t>(attribution.rule)];
   by_rule = SaturatingAdd(by_rule, messages);
   if (attribution.forward_hint == ForwardHint::kOverride) {
@@ -301,7 +283,9 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   }
   if (attribution.own_signature) {
     stats.own_signature = SaturatingAdd(stats.own_signature, messages);
-    AddSelectors(source, record, out.domain, attribution.own_selector);
+    const bool all = AddSelectors(source.selectors, record, out.domain, attribution.own_selector,
+                                  &stats.own_selectors_known);
+    source.selector_unnamed = source.selector_unnamed || !all;
   }
   std::array<bool, kReasonTypes> seen{};  // two reasons of one type are one reason
   for (const OverrideReason& reason : record.reasons) {
@@ -334,6 +318,8 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
 void StatisticsBuilder::Impl::FinishSource(SourceBuild& source) {
   SourceStatistics& stats = source.stats;
   stats.own_selectors.assign(source.selectors.begin(), source.selectors.end());
+  stats.believed.own_selectors.assign(source.believed_selectors.begin(),
+                                      source.believed_selectors.end());
   stats.reporters.assign(source.reporters.begin(), source.reporters.end());
   std::ranges::sort(stats.reporters);
   stats.addresses.reserve(source.addresses.size());
@@ -390,7 +376,7 @@ void StatisticsBuilder::AddExpired(const DayTotals& totals) {
 DomainStatistics StatisticsBuilder::Finish() {
   Impl& impl = *impl_;
   DomainStatistics& out = impl.out;
-  std::set<std::string> home_selectors;
+  std::set<std::string> selectors;
   out.selectors_known = out.expired.messages == 0;  // of those there are counts alone
   out.sources.reserve(impl.sources.size());
   for (auto& entry : impl.sources) {
@@ -398,13 +384,14 @@ DomainStatistics StatisticsBuilder::Finish() {
     impl.FinishSource(source);
     const bool signs_as_us = source.stats.by_rule[static_cast<size_t>(Rule::kOwnDkim)] > 0;
     if (source.stats.service != nullptr || signs_as_us) {
-      home_selectors.insert(source.stats.own_selectors.begin(), source.stats.own_selectors.end());
+      selectors.insert(source.stats.own_selectors.begin(), source.stats.own_selectors.end());
       out.selectors_known =
           out.selectors_known && source.stats.own_selectors_known && !source.selector_unnamed;
     }
     out.sources.push_back(std::move(source.stats));
   }
   impl.sources.clear();
+  const std::set<std::string> home_selectors = HomeSelectors(out.sources);
   for (SourceStatistics& source : out.sources) source.kind = KindOf(source, home_selectors);
   std::ranges::sort(out.sources, [](const SourceStatistics& a, const SourceStatistics& b) {
     if (a.counts.messages != b.counts.messages) return a.counts.messages > b.counts.messages;
@@ -414,7 +401,7 @@ DomainStatistics StatisticsBuilder::Finish() {
   out.by_header_from = impl.by_header_from.Sorted();
   out.by_disposition = impl.by_disposition.Sorted();
   impl.BreakDownByAddress();
-  out.selectors.assign(home_selectors.begin(), home_selectors.end());
+  out.selectors.assign(selectors.begin(), selectors.end());
   return std::move(out);
 }
 

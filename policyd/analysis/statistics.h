@@ -84,6 +84,16 @@ struct AnchorCounts {
 };
 inline constexpr size_t kMaxAnchorsKept = 16;  // of one source; anchors are few
 
+// What a kind follows from, of the reports that it may follow from: those of anchors, and those
+// that the operator handed in. What others claim is counted beside it.
+struct KindGrounds {
+  int64_t messages = 0, dmarc_pass = 0;
+  int64_t forwarded_by_override = 0, own_envelope_denied = 0, own_signature = 0;  // as below
+  int64_t own_dkim = 0;                    // messages attributed by Rule::kOwnDkim
+  std::vector<std::string> own_selectors;  // sorted, at most kMaxSelectorsKept
+  bool own_selectors_known = true;         // false: more than that
+};
+
 struct SourceStatistics {
   std::string id;
   SourceKind kind = SourceKind::kUnknown;
@@ -93,9 +103,10 @@ struct SourceStatistics {
 
   Counts counts;
   std::array<Counts, kTrustClasses> by_trust;
-  std::vector<AnchorCounts> anchors;                               // by reporter
-  std::array<int64_t, kReasonTypes> overrides{};                   // messages
-  std::array<int64_t, kRuleCount> by_rule{};                       // messages
+  std::vector<AnchorCounts> anchors;              // by reporter
+  KindGrounds believed;                           // without messages: there are none
+  std::array<int64_t, kReasonTypes> overrides{};  // messages
+  std::array<int64_t, kRuleCount> by_rule{};      // messages
   int64_t forwarded_by_override = 0, forwarded_by_broken_spf = 0;  // messages
   int64_t own_envelope_denied = 0;         // messages; Attribution::own_envelope_denied
   int64_t own_signature = 0;               // messages that carry our own passing signature
