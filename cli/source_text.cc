@@ -145,6 +145,15 @@ Table GroupingTable(const google::protobuf::RepeatedPtrField<v1::SourceGrouping>
   return table;
 }
 
+Table EvidenceTable(const v1::ExplainSourceResponse& response) {
+  Table table({{"VERDICT"}, {"CLAIM"}, {"CHECKED_AGAINST"}, {"MESSAGES", Align::kRight}});
+  for (const v1::EvidenceItem& item : response.evidence()) {
+    table.Add(response.source().name(), {item.verdict(), item.claim(), item.checked_against(),
+                                         CountCell(item.message_count())});
+  }
+  return table;
+}
+
 std::string ExplainText(const v1::ExplainSourceResponse& response) {
   std::string out = OneSource(response.source()).Render(Format::kTable);
   if (response.source().suggested()) {

@@ -17,6 +17,8 @@ Table OneSource(const v1::Source& source);
 Table AddressTable(const v1::ListSourceAddressesResponse& response);
 Table SourceChangeTable(const v1::CompareSourcesResponse& response);
 Table GroupingTable(const google::protobuf::RepeatedPtrField<v1::SourceGrouping>& groupings);
+// One row a claim, for a program; a person reads ExplainText().
+Table EvidenceTable(const v1::ExplainSourceResponse& response);
 // Everything that is known about one source, for a person; strangers' bytes are escaped.
 std::string ExplainText(const v1::ExplainSourceResponse& response);
 

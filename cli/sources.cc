@@ -253,7 +253,7 @@ void AddSources(CLI::App* root, App* app) {
     if (app->format() == Format::kTable || app->format() == Format::kWide) {
       WriteOut(ExplainText(response));
     } else {
-      Print(app->format(), response, "", OneSource(response.source()));
+      Print(app->format(), response, "", EvidenceTable(response));
     }
     return static_cast<int>(kDone);
   });

@@ -9,6 +9,7 @@
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
+#include "cli/stats_text.h"
 #include "dmarcate/v1/stats.grpc.pb.h"
 #include "lib/base/text.h"
 
@@ -51,15 +52,7 @@ int Breakdown(App* app, const Options& options) {
   const auto stub = v1::StatsService::NewStub(app->policyd());
   const grpc::Status status = Call(app, *stub, &Stub::QueryBreakdown, request, &response);
   if (!status.ok()) return app->Fail("no statistics", status);
-  std::vector<Column> columns = {{"KEY"}};
-  for (Column& column : CountColumns()) columns.push_back(std::move(column));
-  Table table(std::move(columns));
-  for (const v1::BreakdownRow& row : response.rows()) {
-    std::vector<Cell> cells = {row.key()};
-    AppendCounts(row.counts(), &cells);
-    table.Add(row.key(), std::move(cells));
-  }
-  Print(app->format(), response, "rows", table);
+  Print(app->format(), response, "rows", BreakdownTable(response));
   NoteExpired(*app, response.expired_message_count(), "they are not in this table");
   NoteNextPage(*app, response);
   return kDone;
@@ -77,21 +70,7 @@ int TimeSeries(App* app, const Options& options) {
   const auto stub = v1::StatsService::NewStub(app->policyd());
   const grpc::Status status = Call(app, *stub, &Stub::QueryTimeSeries, request, &response);
   if (!status.ok()) return app->Fail("no statistics", status);
-  std::vector<Column> columns = {{"DAY"}};
-  for (Column& column : CountColumns()) columns.push_back(std::move(column));
-  columns.push_back({"REPORTS", Align::kRight});
-  columns.push_back({"ESTIMATED", Align::kLeft, true});
-  columns.push_back({"EXPIRED", Align::kRight, true});
-  Table table(std::move(columns));
-  for (const v1::TimeSeriesPoint& point : response.points()) {
-    std::vector<Cell> cells = {Text(point.date())};
-    AppendCounts(point.counts(), &cells);
-    cells.push_back(std::to_string(point.report_count()));
-    cells.push_back(point.estimated() ? "yes" : "");
-    cells.push_back(std::to_string(point.expired_message_count()));
-    table.Add(Text(point.date()), std::move(cells));
-  }
-  Print(app->format(), response, "points", table);
+  Print(app->format(), response, "points", TimeSeriesTable(response));
   NoteExpired(*app, response.expired_message_count(),
               options.source.empty() ? "of these only the aligned DKIM and SPF passes are known"
                                      : "whose they were is not known any more");

@@ -28,8 +28,8 @@ v1::Source Hostile() {
 
 TEST(SourceTable, CsvQuotesAndDisarms) {
   EXPECT_EQ(OneSource(Hostile()).Render(Format::kCsv),
-            "SOURCE,STATE,KIND,MESSAGES,PASS,DKIM,SPF,DKIM_RAW,SPF_RAW,NONE,QUARANTINE,REJECT,"
-            "ADDRESSES,REPORTERS,EVIDENCE,SPF_TERM,SUGGESTED,LAST_SEEN\r\n"
+            "source,state,kind,messages,pass,dkim,spf,dkim_raw,spf_raw,none,quarantine,reject,"
+            "addresses,reporters,evidence,spf_term,suggested,last_seen\r\n"
             "dkim-mailer.example,pending,unknown,1200,0.5000,0.0000,0.0000,0.0000,0.0000,0.0000,"
             "0.0000,0.0000,3,2,\"dkim_domain=a,\"\"b\"\"\","
             "\"'=HYPERLINK(\"\"http://evil.test\"\")\",no,2026-06-30\r\n");
@@ -46,9 +46,9 @@ TEST(GroupingTable, CsvDisarmsNotes) {
   grouping.set_note("@SUM(1+1)");
   grouping.mutable_decide_time()->set_seconds(1782820800);
   EXPECT_EQ(GroupingTable(groupings).Render(Format::kCsv),
-            "SOURCE,INTO,RANGES,BY,TIME,NOTE\r\n"
+            "source,into,ranges,by,time,note\r\n"
             "sendgrid,split-shop,192.0.2.0/24 2001:db8::/64,token/root,2026-06-30T12:00:00Z,"
-            "'@SUM(1+1)\r\n");
+            "\"'@SUM(1+1)\"\r\n");
 }
 
 TEST(SourceChangeTable, CsvDisarmsSentences) {
@@ -58,14 +58,14 @@ TEST(SourceChangeTable, CsvDisarmsSentences) {
   change.set_kind(v1::SourceChange::KIND_NEW);
   change.set_sentence("-2+3 is no number");
   EXPECT_THAT(SourceChangeTable(response).Render(Format::kCsv),
-              HasSubstr("new,sendgrid,0,0,,,'-2+3 is no number\r\n"));
+              HasSubstr("new,sendgrid,0,0,,,\"'-2+3 is no number\"\r\n"));
 }
 
 TEST(AddressTable, CsvDisarmsReporters) {
   v1::ListSourceAddressesResponse response;
   response.add_addresses()->set_address("192.0.2.1");
   response.mutable_addresses(0)->add_reporters("+1 test");
-  EXPECT_THAT(AddressTable(response).Render(Format::kCsv), HasSubstr(",'+1 test,"));
+  EXPECT_THAT(AddressTable(response).Render(Format::kCsv), HasSubstr(",\"'+1 test\","));
 }
 
 TEST(ExplainText, SaysWhoSawItWhatItCostsAndWhichTermsAreIdle) {
