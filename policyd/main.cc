@@ -65,6 +65,7 @@
 #include "policyd/service/request_memory.h"
 #include "policyd/service/rollout_evidence.h"
 #include "policyd/service/rollout_service.h"
+#include "policyd/service/rollout_watcher.h"
 #include "policyd/service/selectors.h"
 #include "policyd/service/snapshot_publisher.h"
 #include "policyd/service/source_service.h"
@@ -251,7 +252,11 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   Ticker tell(kTellInterval, [&alerts] { alerts.Tick(); });
   // Reports that are not there yet, or not caught up with, are missing evidence: nothing is done on
   // it.
-  Ticker rollout(kRolloutInterval, [&rollouts] { rollouts.Tick().IgnoreError(); });
+  RolloutWatcher rollout_watcher({*policies, *policies, insights, clock});
+  Ticker rollout(kRolloutInterval, [&rollouts, &rollout_watcher] {
+    rollouts.Tick().IgnoreError();
+    rollout_watcher.Tick();
+  });
   SystemPacer watch_pacer;
   SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
