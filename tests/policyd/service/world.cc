@@ -18,9 +18,11 @@
 #include "lib/rpc/worker_pool.h"
 #include "lib/store/fake_grouping_store.h"
 #include "lib/store/fake_rollout_store.h"
+#include "policyd/notify/fake_notifier.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
+#include "policyd/service/alert_service.h"
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/handler.h"
@@ -63,6 +65,7 @@ struct World::Impl {
     services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
     services.push_back(MakeSourceService(parts, resolver, {&network, &groupings, &insights}));
     services.push_back(MakeStatsService(parts, reports, *suffixes));
+    services.push_back(MakeAlertService(parts, alerts, alert_desk));
     services.push_back(MakeRolloutService(parts, rollouts, rollout_controller));
     services.push_back(MakeRecordService(
         parts, resolver, authoritative, observations,
@@ -130,6 +133,9 @@ struct World::Impl {
   CallHost host{authenticator, workers};
   NetworkBook network;
   AnalysisCache analysis{reports, Catalogue::Default(), &network, &groupings};
+  FakeAlertStore alerts;
+  FakeNotifier notifier;
+  AlertDesk alert_desk{{policies, insights, alerts, analysis, notifier, clock}, {}};
   RequestMemory requests{policies, clock};
   PageTokens pages{clock, random};
   ServiceParts parts{host, clock, random, policies, analysis, requests, pages};
@@ -148,6 +154,7 @@ FakeClock& World::clock() { return impl_->clock; }
 FakePolicyStore& World::policies() { return impl_->policies; }
 FakeObservationStore& World::observations() { return impl_->observations; }
 FakeInsightStore& World::insights() { return impl_->insights; }
+FakeAlertStore& World::alerts() { return impl_->alerts; }
 InsightBook& World::book() { return impl_->book; }
 FakeResolver& World::resolver() { return impl_->resolver; }
 void World::SetInboundLook(InboundLook look) { impl_->look_inbound = std::move(look); }
