@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/app.h"
 #include "cli/messages.h"
 #include "lib/base/text.h"
 

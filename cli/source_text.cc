@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 
+#include "cli/app.h"
 #include "cli/messages.h"
 #include "lib/base/text.h"
 

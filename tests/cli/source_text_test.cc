@@ -30,8 +30,8 @@ TEST(SourceTable, CsvQuotesAndDisarms) {
   EXPECT_EQ(OneSource(Hostile()).Render(Format::kCsv),
             "source,state,kind,messages,pass,dkim,spf,dkim_raw,spf_raw,none,quarantine,reject,"
             "addresses,reporters,evidence,spf_term,suggested,last_seen\r\n"
-            "dkim-mailer.example,pending,unknown,1200,0.5000,0.0000,0.0000,0.0000,0.0000,0.0000,"
-            "0.0000,0.0000,3,2,\"dkim_domain=a,\"\"b\"\"\","
+            "dkim-mailer.example,pending,unknown,1200,0.5000,0.0000,0.0000,0.0000,0.0000,0,"
+            "0,0,3,2,\"dkim_domain=a,\"\"b\"\"\","
             "\"'=HYPERLINK(\"\"http://evil.test\"\")\",no,2026-06-30\r\n");
 }
 
@@ -93,7 +93,7 @@ TEST(ExplainText, SaysWhoSawItWhatItCostsAndWhichTermsAreIdle) {
   EXPECT_THAT(text, HasSubstr("\nnot suggested: 1 of 2 anchors have seen it\n"));
   EXPECT_THAT(text, HasSubstr("\n  google.com\\x1b[2J: 100 messages from "));
   EXPECT_THAT(text, HasSubstr("DKIM aligned 50.0%, SPF aligned 0.0%, proving who it is 7\n"));
-  EXPECT_THAT(text, HasSubstr("\np=reject would have refused 600 of its 1,200 messages\n"
+  EXPECT_THAT(text, HasSubstr("\np=reject would have refused 600 of its 1200 messages\n"
                               "40 of them pass by SPF alone"));
   EXPECT_THAT(text, HasSubstr("  include:busy.test: 0 of this source, 9 of all\n"
                               "  include:idle.test: 0 of this source, 0 of all: it carries no "

@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(All, GroupingStoreTest,
                                                  return std::unique_ptr<GroupingStore>(
                                                      RocksPolicyStore::Open(directory).value());
                                                }}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& tested) { return tested.param.name; });
 
 TEST(RocksGroupings, AreThereAfterARestart) {
   TempDir directory;
@@ -125,14 +125,14 @@ TEST(GroupingValue, Golden) {
   EXPECT_EQ(ToHex(value),
             "01"                      // version
             "0801"                    // revision
-            "1228"                    // a rule:
+            "1226"                    // a rule:
             "0a0161"                  // from
             "120773706c69742d62"      // into
             "1a093139322e302e322e31"  // a range
             "220170"                  // by
             "2a016e"                  // note
             "30c0d6bec2f7f58803"      // when
-            "00000000");              // checksum
+            "399cc010");              // checksum
   SourceGroupings got;
   got.domain = groupings.domain;
   ASSERT_TRUE(DecodeRecord(key, value, &got).ok());
