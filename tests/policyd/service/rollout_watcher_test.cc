@@ -165,6 +165,7 @@ TEST_F(RolloutWatcherTest, EachLoweringIsToldAtOnceAndClearsWithinAWeek) {
   clock_.Advance(absl::Hours(2));
   // A person who looks and acts at once takes no alert away.
   Publish(PolicyStage::kObserve, "c3");
+  clock_.Advance(absl::Minutes(1));
   Put(Event::kPerson, "resumed by p");
   watcher_.Tick();
   desk_.Tick();
