@@ -118,7 +118,7 @@ TEST_F(SourcesTest, MergeSplitAndUngroup) {
   EXPECT_THAT(
       Run({"sources", "groupings", "review.test", "-o", "csv"}),
       Ends(0, AllOf(HasSubstr("dkim-mailer.example,own-review.test,all,"), HasSubstr("\"'=1+1\""),
-                    HasSubstr("own-review.test,split-office,192.0.2.2 2001:db8::/64,"))));
+                    HasSubstr("own-review.test,split-office,192.0.2.2/32 2001:db8::/64,"))));
   EXPECT_THAT(Run(InDays({"sources", "list", "review.test", "-o", "csv"})),
               Ends(0, AllOf(HasSubstr("own-review.test,pending,internal,12,"),
                             HasSubstr("split-office,pending"), HasSubstr(",3,"),
