@@ -17,6 +17,7 @@ constexpr std::string_view kPolicyd = "policyd";
 constexpr size_t kPage = 500;
 constexpr int kMostRestarts = 3;
 constexpr absl::Duration kAfterFailure = absl::Minutes(10);
+constexpr absl::Duration kWatchSlack = absl::Hours(24);
 
 absl::Status WrongState(const RolloutState& state, std::string_view why) {
   return MakeReasonedError(
@@ -619,6 +620,11 @@ absl::StatusOr<Rollout> RolloutController::Resume(const RolloutRequest& request)
     text += fmt::format("; adopts {}, which somebody else published", ToString(*stage));
     rollout.state.stage = *stage;
     rollout.state.stage_start = now;
+  } else {
+    // Days on which somebody else's policy was live are none of this stage. The watch sees a record
+    // up to an interval after it was published.
+    const absl::Time since = world_.evidence.StageSince(rollout.state, now);
+    if (since > rollout.state.stage_start + kWatchSlack) rollout.state.stage_start = since;
   }
   rollout.state.status = RolloutStatus::kActive;
   rollout.state.pause_reason = PauseReason::kNone;
