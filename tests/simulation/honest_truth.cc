@@ -26,8 +26,7 @@ bool AnyView(const SimWorld& world, F open) {
 }
 
 bool IsApproved(const SimWorld& world, const SimWorld::Site& site, const Sender& sender) {
-  const auto decision =
-      const_cast<SimWorld&>(world).policies.GetDecision(site.domain, sender.id);
+  const auto decision = const_cast<SimWorld&>(world).policies.GetDecision(site.domain, sender.id);
   return decision.ok() && decision->state == SourceState::kApproved;
 }
 
@@ -108,14 +107,14 @@ bool IsTrulyUnmet(GateId gate, const SimWorld& world, const SimWorld::Site& site
   const std::vector<Sums> recent = SumsOf(world, site, 35);
   switch (gate) {
     case GateId::kDwell:
-      return CoveredDays(site, since + 1, world.Today() - 1) < DwellDays(state, PolicyStage::kReject) + 5;
+      return CoveredDays(site, since + 1, world.Today() - 1) <
+             DwellDays(state, PolicyStage::kReject) + 5;
     case GateId::kCoverage:
       return CoverageIsOpen(world, site);
     case GateId::kSourcesHealthy:
       return AnyView(world, [&](int32_t without) {
-        return std::ranges::any_of(SumsOf(world, site, 35, without), [](const Sums& one) {
-          return one.Exceeds(one.failing, 0.008);
-        });
+        return std::ranges::any_of(SumsOf(world, site, 35, without),
+                                   [](const Sums& one) { return one.Exceeds(one.failing, 0.008); });
       });
     case GateId::kDkim:
       for (size_t i = 0; i < recent.size(); ++i) {
@@ -150,10 +149,12 @@ bool IsTrulyUnmet(GateId gate, const SimWorld& world, const SimWorld::Site& site
       // No report for two days.
       absl::Duration newest = -absl::InfiniteDuration();
       for (const auto& [reporter, time] : site.last_delivered) newest = std::max(newest, time);
-      return world.now() - newest > absl::Hours(40) || CoveredDays(site, world.Today() - 32, world.Today() - 2) < 31;
+      return world.now() - newest > absl::Hours(40) ||
+             CoveredDays(site, world.Today() - 32, world.Today() - 2) < 31;
     }
     case GateId::kForwarding: {
-      const bool by_name = state.settings.ordinary_mailboxes && state.settings.accepted_loss.empty();
+      const bool by_name =
+          state.settings.ordinary_mailboxes && state.settings.accepted_loss.empty();
       return by_name || AnyView(world, [&](int32_t without) {
                Sums all;
                const std::vector<Sums> seen = SumsOf(world, site, 35, without);

@@ -17,8 +17,10 @@ constexpr int64_t kFloor = 50;
 constexpr int kWindow = 30;
 
 std::string Trim(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())))
+    text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())))
+    text.remove_suffix(1);
   return std::string(text);
 }
 
@@ -67,7 +69,9 @@ std::vector<std::string> Words(const std::string& text) {
   return out;
 }
 
-std::string Days(absl::Duration time) { return fmt::format("day {:.2f}", absl::ToDoubleHours(time) / 24); }
+std::string Days(absl::Duration time) {
+  return fmt::format("day {:.2f}", absl::ToDoubleHours(time) / 24);
+}
 
 }  // namespace
 
@@ -171,7 +175,8 @@ void Judge::OnDmarc(SimWorld::Site& site, const std::vector<std::string>& before
   const std::string change_id = change == nullptr ? "" : change->id;
   if (to > from && !back) OnUp(site, from, to, new_tags);
   if (to < from) OnDown(site, from, to, change);
-  if (change != nullptr && !back && change->intent.rollback_of.empty()) CheckEvidence(site, change_id);
+  if (change != nullptr && !back && change->intent.rollback_of.empty())
+    CheckEvidence(site, change_id);
   const bool automatic = to < from && !site.book.abort_to.has_value() && !back;
   moves_[site.domain].push_back({world_.now(), from, to, true, automatic});
 }
@@ -253,7 +258,8 @@ void Judge::CheckSenders(SimWorld::Site& site, int to) {
     const auto missing = static_cast<double>(messages - aligned);
     if (messages >= 2 * kFloor &&
         missing > (1 - kAligned) * static_cast<double>(messages) * 1.25 + 2) {
-      Break(site, "R1", fmt::format("rung {}: {} has {} of {} aligned", to, sender.id, aligned, messages));
+      Break(site, "R1",
+            fmt::format("rung {}: {} has {} of {} aligned", to, sender.id, aligned, messages));
     }
     if (to >= 3 && messages > 0 && dkim == 0) {
       Break(site, "R10", fmt::format("rung {}: {} passes by SPF only", to, sender.id));
@@ -266,7 +272,8 @@ void Judge::OnDown(SimWorld::Site& site, int from, int to, const ChangeRecord* c
   const bool back = change != nullptr && change->state == ChangeState::kRollingBack;
   // A person took a change back.
   if (change != nullptr && !change->intent.rollback_of.empty()) return;
-  if (change != nullptr) lowerings_.push_back({site.domain, site.rollout_id, change->id, world_.now()});
+  if (change != nullptr)
+    lowerings_.push_back({site.domain, site.rollout_id, change->id, world_.now()});
   if (back) return;  // what failed goes back to where it was
   if (site.book.abort_to.has_value()) return;
   const std::optional<Rollout> rollout = world_.RolloutOf(site);
@@ -279,12 +286,14 @@ void Judge::OnDown(SimWorld::Site& site, int from, int to, const ChangeRecord* c
     if (!decision.ok() || decision->state != SourceState::kApproved || sender.selector.empty()) {
       continue;
     }
-    const DomainName key = DomainName::Parse(sender.selector + "._domainkey." + site.domain).value();
+    const DomainName key =
+        DomainName::Parse(sender.selector + "._domainkey." + site.domain).value();
     // Gone now, and half an hour ago.
     broken = broken || (world_.dns.Texts(key).empty() &&
                         world_.dns.TextsAt(key, world_.now() - absl::Minutes(30)).empty());
   }
-  if (!broken) Break(site, "R4", fmt::format("from rung {} to {}, and nothing is broken", from, to));
+  if (!broken)
+    Break(site, "R4", fmt::format("from rung {} to {}, and nothing is broken", from, to));
   if (to < from - 1 && !(from % 2 == 0 && to == from - 2)) {
     Break(site, "R5", fmt::format("from rung {} to {} at once", from, to));
   }
@@ -330,8 +339,9 @@ void Judge::CheckEvidence(SimWorld::Site& site, const std::string& change_id) {
     const auto claimed = site.claimed.find(day);
     const int64_t truly = claimed == site.claimed.end() ? 0 : claimed->second;
     if (count > truly) {
-      Break(site, "R3", fmt::format("{} messages of {} are counted, known receivers reported {}", count,
-                                    FormatDay(day), truly));
+      Break(site, "R3",
+            fmt::format("{} messages of {} are counted, known receivers reported {}", count,
+                        FormatDay(day), truly));
       return;
     }
   }
@@ -367,7 +377,8 @@ void Judge::OnSpf(SimWorld::Site& site, const std::vector<std::string>& before,
     kept.insert(word);
     if (word.starts_with("include:") || word == "mx" || word == "a") ++lookups;
   }
-  if (old_terms != new_terms) Break(site, "R9", fmt::format("{} became {}", was.front(), is.front()));
+  if (old_terms != new_terms)
+    Break(site, "R9", fmt::format("{} became {}", was.front(), is.front()));
   if (lookups > 10) Break(site, "R8", fmt::format("{} look-ups at least", lookups));
   const auto open = world_.policies.OpenChanges();
   const bool taken_back =
@@ -392,8 +403,10 @@ void Judge::CheckEnd() {
         told = told || (entry.change_id == lowering.change && entry.alert);
       }
     }
-    if (!told) Break(site, "R15", fmt::format("change {} of rollout {} lowered it on {}, and nobody was told",
-                                     lowering.change, lowering.rollout, Days(lowering.time)));
+    if (!told)
+      Break(site, "R15",
+            fmt::format("change {} of rollout {} lowered it on {}, and nobody was told",
+                        lowering.change, lowering.rollout, Days(lowering.time)));
   }
   for (const auto& [domain, site] : world_.sites) {
     const auto log = world_.rollouts.ListRolloutLog(domain, site->rollout_id, "", 10'000);

@@ -1,11 +1,12 @@
 // tests/simulation/judge.h
 // What must never happen (reference/safety.md 6.4, R1 to R16), as properties of a simulated run:
 // judged at every write of policyd, from the truth of the world and from the records as texts. It
-// asks none of the code that it judges: no gate, no CheckNeverEvents, no plan, no parser of records.
+// asks none of the code that it judges: no gate, no CheckNeverEvents, no plan, no parser of
+// records.
 //
-// Besides R1 to R16: "T": what the failure table of safety.md 6.3 asks for at a write (nothing moves
-// up while the intake is behind, a store is full, an operator has paused it; nothing is written over
-// what somebody else wrote and nobody has looked at).
+// Besides R1 to R16: "T": what the failure table of safety.md 6.3 asks for at a write (nothing
+// moves up while the intake is behind, a store is full, an operator has paused it; nothing is
+// written over what somebody else wrote and nobody has looked at).
 
 #ifndef DMARCATE_TESTS_SIMULATION_JUDGE_H_
 #define DMARCATE_TESTS_SIMULATION_JUDGE_H_

@@ -27,8 +27,8 @@ PublishedPolicy PolicyOf(const std::string& domain, const std::string& text,
   out.domain = domain;
   const absl::StatusOr<DmarcRecord> record = ParseDmarc(text);
   if (!record.ok()) return out;
-  const DmarcVerdict& verdict = record->Verdict(reporter.says_testing ? DmarcStandard::kRfc9989
-                                                                      : DmarcStandard::kRfc7489);
+  const DmarcVerdict& verdict =
+      record->Verdict(reporter.says_testing ? DmarcStandard::kRfc9989 : DmarcStandard::kRfc7489);
   out.p = ReportedAs(verdict.Requested(DmarcSubject::kDomain));
   out.sp = ReportedAs(verdict.Requested(DmarcSubject::kSubdomain));
   if (reporter.says_testing) {
@@ -54,7 +54,8 @@ class Rows {
     if (row == nullptr) return;
     if (dkim) row->dkim.push_back(Signed());
     if (!sender_.signs_as.empty()) {
-      row->dkim.push_back({.domain = sender_.signs_as, .selector = "m1", .result = AuthResult::kPass});
+      row->dkim.push_back(
+          {.domain = sender_.signs_as, .selector = "m1", .result = AuthResult::kPass});
     }
     SpfAuth envelope;
     envelope.domain = spf || sender_.signs_as.empty() ? domain_ : sender_.signs_as;
@@ -119,7 +120,8 @@ MadeReport MakeReport(const std::string& domain, const std::vector<Sender>& send
   stored.report.metadata.begin = absl::ToUnixSeconds(begin);
   stored.report.metadata.end = stored.report.metadata.begin + 86'399;
   stored.report.metadata.org_name = reporter.key;
-  stored.report.metadata.report_id = fmt::format("{}-{}", reporter.key, stored.report.metadata.begin);
+  stored.report.metadata.report_id =
+      fmt::format("{}-{}", reporter.key, stored.report.metadata.begin);
   stored.report.policy = PolicyOf(domain, published, reporter);
   stored.key.domain = domain;
   stored.key.day = MidpointDay(stored.report.metadata.begin, stored.report.metadata.end);
@@ -141,7 +143,8 @@ MadeReport MakeReport(const std::string& domain, const std::vector<Sender>& send
     }
     tally.listed = dice.Of(all, sender.listed);
     tally.messages = all - tally.listed;
-    const int64_t passed_on = sender.selector.empty() ? 0 : dice.Of(tally.messages, sender.passed_on);
+    const int64_t passed_on =
+        sender.selector.empty() ? 0 : dice.Of(tally.messages, sender.passed_on);
     const int64_t direct = tally.messages - passed_on;
     const int64_t failing = sender.kind == Sender::Kind::kOwn ? 0 : dice.Of(direct, sender.failing);
     const int64_t bare = sender.selector.empty() ? direct - failing

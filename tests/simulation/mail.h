@@ -25,11 +25,11 @@ struct Sender {
     kSpoofer,  // nothing of its mail is ours
   };
   Kind kind = Kind::kOwn;
-  std::string id = {};   // as the product names the source
+  std::string id = {};        // as the product names the source
   std::string signs_as = {};  // kService: its own signing domain, by which it is known
   std::string selector = {};  // of the domain's key with which it signs; empty: it does not
-  double daily = 100;    // messages a day, to all reporters together
-  double failing = 0;    // neither aligned by DKIM nor by SPF; kService only
+  double daily = 100;         // messages a day, to all reporters together
+  double failing = 0;         // neither aligned by DKIM nor by SPF; kService only
   double unsigned_share = 0;  // aligned by SPF only
   bool spf_aligned = false;   // what is signed is aligned by SPF as well
   double listed = 0;          // through mailing lists that break it, and say so
@@ -43,16 +43,16 @@ struct Sender {
 // Who reports. Every one of them sees its share of each sender's mail.
 struct Reporter {
   std::string key = {};  // "google.com"
-  double share = 0.5;  // of all mail
+  double share = 0.5;    // of all mail
   TrustClass trust = TrustClass::kAnchored;
   int32_t period_offset_hours = 0;  // its day begins so long after midnight UTC
   int32_t delay_hours = 6;          // from the end of the period to the report, at least
   int32_t delay_spread_hours = 6;
-  double late = 0;              // share of reports that come days later
-  double twice = 0;             // share of reports that are sent again
-  int32_t every_days = 1;       // reports on each so-manieth day, of that day alone
-  bool says_testing = false;    // RFC 9990: has <testing>, no <pct>
-  bool sends_empty = false;     // also when it has seen nothing
+  double late = 0;            // share of reports that come days later
+  double twice = 0;           // share of reports that are sent again
+  int32_t every_days = 1;     // reports on each so-manieth day, of that day alone
+  bool says_testing = false;  // RFC 9990: has <testing>, no <pct>
+  bool sends_empty = false;   // also when it has seen nothing
   int32_t silent_from = 1'000'000, silent_to = 0;  // days of the simulation without a report
   // What a compromised reporter claims, from a day on.
   enum class Lie : uint8_t { kNone, kAllIsWell, kAllFails, kAllForwarded };

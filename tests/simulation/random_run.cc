@@ -34,8 +34,8 @@ class Run {
   Run(uint64_t seed, const RunOptions& options) : options_(options), dice_(seed * 2 + 1) {
     result_.seed = seed;
     const bool honest = dice_.OneIn(3);
-    result_.honest = options.honesty == Honesty::kEither ? honest
-                                                         : options.honesty == Honesty::kHonest;
+    result_.honest =
+        options.honesty == Honesty::kEither ? honest : options.honesty == Honesty::kHonest;
     WorldOptions world;
     world.begin += absl::Hours(24 * dice_.Below(365));
     world.ticks = {static_cast<int>(dice_.Between(6, 12)) * 60 + 7};
@@ -56,7 +56,8 @@ class Run {
     if (!world_->Start(*site_, state_).ok()) return std::move(result_);
     if (options_.spoil_rollout) options_.spoil_rollout(*world_, *site_);
     if (!result_.honest) PlanTroubles();
-    const auto days = result_.honest ? kDaysToTarget : static_cast<int32_t>(dice_.Between(120, 200));
+    const auto days =
+        result_.honest ? kDaysToTarget : static_cast<int32_t>(dice_.Between(120, 200));
     for (int32_t day = 1; day <= days; ++day) {
       world_->RunTo(absl::Hours(24 * day));
       world_->RunTo(absl::Hours(24 * day) + absl::Minutes(dice_.Between(10 * 60, 15 * 60)));
@@ -70,9 +71,10 @@ class Run {
 
  private:
   void Build() {
-    site_ = &world_->AddDomain(std::string(kDomain),
-                               "v=DMARC1; p=none; fo=1; rua=mailto:r@reports.test,mailto:o@other.test",
-                               "v=spf1 ip4:198.51.100.0/24 -all");
+    site_ =
+        &world_->AddDomain(std::string(kDomain),
+                           "v=DMARC1; p=none; fo=1; rua=mailto:r@reports.test,mailto:o@other.test",
+                           "v=spf1 ip4:198.51.100.0/24 -all");
     for (const Service& service : kServices) {
       world_->WriteByHand(service.include, {"v=spf1 ip4:192.0.2.0/24 -all"});
     }
@@ -112,10 +114,8 @@ class Run {
                          .period_offset_hours = static_cast<int32_t>(dice_.From({0, 0, 5, 8})),
                          .late = dice_.From({0, 0, 0.03})});
     if (dice_.OneIn(2)) {
-      world_->AddReporter({.key = "yahooinc.com",
-                           .share = 0.15,
-                           .twice = 0.1,
-                           .says_testing = dice_.OneIn(2)});
+      world_->AddReporter(
+          {.key = "yahooinc.com", .share = 0.15, .twice = 0.1, .says_testing = dice_.OneIn(2)});
     }
     if (dice_.OneIn(6)) {
       world_->AddReporter({.key = "mail.ru", .share = 0.05, .every_days = 7, .sends_empty = true});
@@ -276,7 +276,8 @@ class Run {
 
   void PlanNewService() {
     const Service& service = kServices[3];
-    Sender sender = ServiceSender(service, site_->senders.front().daily * dice_.From({0.05, 0.3, 1}));
+    Sender sender =
+        ServiceSender(service, site_->senders.front().daily * dice_.From({0.05, 0.3, 1}));
     sender.first_day = static_cast<int32_t>(SomeTime() / absl::Hours(24));
     sender.failing = dice_.From({0, 1});
     world_->AddSender(*site_, sender);

@@ -1,6 +1,6 @@
 // tests/simulation/random_run.h
-// One random run of a rollout from a seed: the domain, its mail, its receivers, its operator, and in
-// most runs what goes wrong. docs/rollout.md says how to repeat one.
+// One random run of a rollout from a seed: the domain, its mail, its receivers, its operator, and
+// in most runs what goes wrong. docs/rollout.md says how to repeat one.
 
 #ifndef DMARCATE_TESTS_SIMULATION_RANDOM_RUN_H_
 #define DMARCATE_TESTS_SIMULATION_RANDOM_RUN_H_
@@ -30,12 +30,12 @@ struct RunOptions {
 
 struct RunResult {
   uint64_t seed = 0;
-  bool honest = false;         // nothing goes wrong, and nobody lies
-  bool reached = false;        // the target
-  int32_t days = 0;            // simulated
-  int32_t reached_on = 0;      // day
-  std::string waits_for;       // what the last explanation names: "G1 loss-bound", "pause new-source"
-  std::string truth;           // which of it is not so; empty: it is all truly unmet
+  bool honest = false;     // nothing goes wrong, and nobody lies
+  bool reached = false;    // the target
+  int32_t days = 0;        // simulated
+  int32_t reached_on = 0;  // day
+  std::string waits_for;   // what the last explanation names: "G1 loss-bound", "pause new-source"
+  std::string truth;       // which of it is not so; empty: it is all truly unmet
   std::vector<Violation> violations;
   int64_t writes = 0, ups = 0, downs = 0, kills = 0, replayed = 0, ticks = 0;
   std::map<std::string, int> troubles;  // what went wrong, how often

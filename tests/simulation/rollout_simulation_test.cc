@@ -1,5 +1,6 @@
-// F1: rollouts in virtual time, from a seed each: no never-event in any run, and an honest run without
-// faults reaches its target within 110 days, or the gate that its explanation names is truly unmet.
+// F1: rollouts in virtual time, from a seed each: no never-event in any run, and an honest run
+// without faults reaches its target within 110 days, or the gate that its explanation names is
+// truly unmet.
 //
 // DMARCATE_SUITE=simulation runs 20,000 seeds; DMARCATE_SEED=N only that one, and prints its steps.
 
@@ -68,7 +69,8 @@ struct Totals {
                   days_to_target[days_to_target.size() / 2]);
     }
     std::printf(", truly unmet %ld, not explained %ld\n", explained, unexplained);
-    for (const auto& [what, count] : waits) std::printf("  waits for %s: %ld\n", what.c_str(), count);
+    for (const auto& [what, count] : waits)
+      std::printf("  waits for %s: %ld\n", what.c_str(), count);
     std::printf("what went wrong:");
     for (const auto& [what, count] : troubles) std::printf(" %s %ld,", what.c_str(), count);
     std::printf("\n");

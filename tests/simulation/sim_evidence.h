@@ -1,7 +1,7 @@
 // tests/simulation/sim_evidence.h
 // The evidence of a simulated rollout: gathered from the simulated stores, DNS and watch, judged by
-// the same pure builders as policyd's own (policyd/service/rollout_evidence.cc does the same reads).
-// What did not change since is not built again.
+// the same pure builders as policyd's own (policyd/service/rollout_evidence.cc does the same
+// reads). What did not change since is not built again.
 
 #ifndef DMARCATE_TESTS_SIMULATION_SIM_EVIDENCE_H_
 #define DMARCATE_TESTS_SIMULATION_SIM_EVIDENCE_H_

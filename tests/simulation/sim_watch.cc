@@ -36,7 +36,8 @@ void SimWatch::CatchUp() {
   const bool back = due < last_look_;  // the clock was set back
   const bool fresh = changed_ || back || seen_ != dns_.generation() || !dns_.Settled();
   if (fresh) {
-    const absl::Time first = back || last_look_ == absl::InfinitePast() ? due : last_look_ + kInterval;
+    const absl::Time first =
+        back || last_look_ == absl::InfinitePast() ? due : last_look_ + kInterval;
     changed_ = !dns_.Settled();
     seen_ = dns_.generation();
     for (const ObservedName& name : names_) LookAt(name, first);
@@ -46,7 +47,8 @@ void SimWatch::CatchUp() {
     if (!history.empty()) history.front().last_seen = std::max(history.front().last_seen, due);
   }
   for (auto& [key, insight] : insights_) {
-    if (insight.state == InsightState::kActive) insight.last_seen = std::max(insight.last_seen, due);
+    if (insight.state == InsightState::kActive)
+      insight.last_seen = std::max(insight.last_seen, due);
   }
   last_look_ = due;
 }

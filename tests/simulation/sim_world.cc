@@ -9,7 +9,8 @@
 namespace dmarcate::simulation {
 namespace {
 
-constexpr std::string_view kKey = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+constexpr std::string_view kKey =
+    "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 constexpr std::string_view kOperator = "ann";
 
 absl::Status NoPolicyd() { return absl::UnavailableError("no policyd runs"); }
@@ -22,7 +23,8 @@ SimWorld::SimWorld(uint64_t seed, const WorldOptions& options)
       provider(std::make_shared<FakeDnsProvider>(options.provider_class)),
       options_(options),
       random_(seed) {
-  provider->OnChange([this](const DomainName& owner, const RrSet& rrset) { Changed(owner, rrset); });
+  provider->OnChange(
+      [this](const DomainName& owner, const RrSet& rrset) { Changed(owner, rrset); });
   DnsProviderRecord record;
   record.id = "dns";
   record.type = "fake";
@@ -131,9 +133,8 @@ void SimWorld::Make(Site& site, size_t reporter, absl::Duration begin) {
       At(now() + delay + absl::Minutes(dice.Below(72 * 60)),
          [this, &site, report, reporter] { Deliver(site, report, reporter); });
     }
-    At(now() + delay, [this, &site, report = std::move(report), reporter] {
-      Deliver(site, report, reporter);
-    });
+    At(now() + delay,
+       [this, &site, report = std::move(report), reporter] { Deliver(site, report, reporter); });
   });
 }
 
@@ -259,8 +260,9 @@ absl::Status SimWorld::Pause(Site& site) {
   if (controller == nullptr) return NoPolicyd();
   const absl::Status done =
       controller
-          ->Pause({.domain = site.domain, .id = site.rollout_id, .principal = std::string(kOperator)},
-                  "wait")
+          ->Pause(
+              {.domain = site.domain, .id = site.rollout_id, .principal = std::string(kOperator)},
+              "wait")
           .status();
   if (done.ok()) site.book.paused = true;
   return done;
@@ -288,8 +290,9 @@ absl::Status SimWorld::Abort(Site& site, PolicyStage to) {
   const std::optional<PolicyStage> before = std::exchange(site.book.abort_to, to);
   const absl::Status done =
       controller
-          ->Abort({.domain = site.domain, .id = site.rollout_id, .principal = std::string(kOperator)},
-                  to)
+          ->Abort(
+              {.domain = site.domain, .id = site.rollout_id, .principal = std::string(kOperator)},
+              to)
           .status();
   // It is asked for when it is written down, whatever came of it.
   const std::optional<Rollout> rollout = RolloutOf(site);

@@ -41,7 +41,7 @@ namespace dmarcate::simulation {
 struct WorldOptions {
   absl::Time begin = absl::FromUnixSeconds(1'767'571'200);  // Monday 2026-01-05
   ProviderClass provider_class = ProviderClass::kA;
-  size_t policyds = 1;                       // two share the store
+  size_t policyds = 1;                         // two share the store
   std::vector<int> ticks = {9 * 60, 16 * 60};  // minutes of each true day at which policyd decides
 };
 
@@ -49,7 +49,7 @@ struct WorldOptions {
 struct OperatorBook {
   std::optional<PolicyStage> abort_to;
   bool paused = false;
-  absl::Duration adopted = -absl::InfiniteDuration();     // last creation or resumption
+  absl::Duration adopted = -absl::InfiniteDuration();  // last creation or resumption
 };
 
 class SimWorld {
