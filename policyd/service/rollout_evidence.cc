@@ -32,7 +32,8 @@ std::string DmarcOwner(const std::string& domain) { return "_dmarc." + domain; }
 // The longest span without anything received, from the first in the window to now.
 absl::Duration LongestGap(std::vector<absl::Time> received, absl::Time now) {
   const absl::Time begin = now - absl::Hours(24 * kGateWindowDays);
-  std::erase_if(received, [begin](absl::Time time) { return time < begin; });
+  // What came while the clock was ahead is no gap now.
+  std::erase_if(received, [begin, now](absl::Time time) { return time < begin || time > now; });
   if (received.empty()) return absl::InfiniteDuration();
   std::ranges::sort(received);
   absl::Duration longest = now - received.back();
@@ -98,7 +99,8 @@ void RolloutEvidence::AddRecords(const RolloutState& state, absl::Time now, Evid
   const DmarcPosture dmarc = InspectDmarc(*domain, from_.resolver, from_.authoritative);
   absl::StatusOr<std::vector<InsightRecord>> insights = from_.insights.ListInsights(state.domain);
   evidence.records =
-      JudgeRecords(spf, dmarc, now, insights.ok() ? *insights : std::vector<InsightRecord>());
+      JudgeRecords(spf, dmarc, now, insights.ok() ? *insights : std::vector<InsightRecord>(),
+                   std::max(state.create_time, state.resume_time));
   if (!insights.ok()) evidence.records.last_drift = now;  // nobody can say that there was none
 }
 

@@ -152,5 +152,26 @@ TEST(JudgeRecordsTest, ErrorsAndDriftCount) {
   EXPECT_EQ(evidence.last_drift, kNow - absl::Hours(5));
 }
 
+TEST(JudgeRecordsTest, DriftThatAPersonKnowsIsNewsNoMore) {
+  SpfPosture spf;
+  spf.view = View("example.com", {"v=spf1 -all"});
+  DmarcPosture dmarc;
+  dmarc.view = View("_dmarc.example.com", {"v=DMARC1; p=none"});
+  InsightRecord drift;
+  drift.code = "DRIFT_RECORD_CHANGED";
+  drift.first_seen = kNow - absl::Hours(300);
+  drift.last_seen = kNow;
+  drift.decide_time = kNow - absl::Hours(200);
+  const auto last = [&](absl::Time adopted) {
+    return JudgeRecords(spf, dmarc, kNow, {drift}, adopted).last_drift;
+  };
+  EXPECT_EQ(last(absl::InfinitePast()), kNow);
+  EXPECT_EQ(last(kNow - absl::Hours(301)), kNow);  // it came after that
+  EXPECT_EQ(last(kNow - absl::Hours(250)), kNow - absl::Hours(250));
+  drift.state = InsightState::kAccepted;
+  EXPECT_EQ(last(absl::InfinitePast()), kNow - absl::Hours(200));
+  EXPECT_EQ(last(kNow - absl::Hours(100)), kNow - absl::Hours(100));
+}
+
 }  // namespace
 }  // namespace dmarcate
