@@ -297,14 +297,16 @@ ReportEvidence ReportEvidenceBuilder::Finish() {
       if (key.first < impl_->today - kGateWindowDays) continue;
       recent.messages = SaturatingAdd(recent.messages, sums.messages - sums.forwarded);
       recent.spf_aligned = SaturatingAdd(recent.spf_aligned, sums.spf_aligned);
+      recent.dkim_aligned = SaturatingAdd(recent.dkim_aligned, sums.dkim_aligned);
     }
     std::ranges::sort(evidence.days, {},
                       [](const SourceDay& day) { return std::tuple(day.day, day.anchor); });
     if (!approved) continue;
+    const double most = kPasses * static_cast<double>(recent.messages);
     out.selectors.push_back(
         {id, source.selectors,
-         recent.messages > 0 && static_cast<double>(recent.spf_aligned) >=
-                                    kPasses * static_cast<double>(recent.messages)});
+         recent.messages > 0 && static_cast<double>(recent.spf_aligned) >= most,
+         recent.messages > 0 && static_cast<double>(recent.dkim_aligned) < most});
   }
   out.excluded_days = {impl_->excluded.begin(), impl_->excluded.end()};
   if (impl_->other_reports > 0) {

@@ -43,6 +43,7 @@ struct SourceSelectors {
   std::string source_id;
   std::set<std::string> selectors;
   bool passes_by_spf = false;  // 99 % of its direct mail of 30 days is aligned by SPF
+  bool needs_spf = false;      // less than 99 % of it is signed in our name
 };
 
 struct ReportEvidence {

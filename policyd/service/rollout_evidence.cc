@@ -12,6 +12,7 @@
 #include "lib/inspect/posture.h"
 #include "lib/store/pending_reader.h"
 #include "policyd/evidence/record_evidence.h"
+#include "policyd/evidence/spf_breakage.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
 #include "policyd/watch/drift.h"
@@ -116,6 +117,17 @@ void RolloutEvidence::AddBreakages(const RolloutState& state, absl::Time now,
     }
   }
   evidence.breakages = FindBreakages(state.domain, selectors, histories, from_.watch_interval, now);
+  histories.clear();
+  auto spf = from_.observations.GetHistory(state.domain, {state.domain, RecordKind::kSpf});
+  if (!spf.ok()) return;
+  for (const std::string& target : SpfTargetsOf(*spf)) {
+    auto history = from_.observations.GetHistory(state.domain, {target, RecordKind::kSpf});
+    if (history.ok()) histories[target] = *std::move(history);
+  }
+  histories[state.domain] = *std::move(spf);
+  const std::optional<Breakage> broken =
+      FindSpfBreakage(state.domain, selectors, histories, from_.watch_interval, now);
+  if (broken.has_value()) evidence.breakages.push_back(*broken);
 }
 
 bool RolloutEvidence::AddReports(const RolloutState& state, absl::Time now, Evidence& evidence) {
