@@ -30,7 +30,7 @@ struct Options {
   std::string accept_loss, etag;
   std::vector<std::string> waive;
   double accept_bound = 0;
-  int observe_days = 0, test_days = 0, quarantine_days = 0;
+  int observe_days = 0, test_days = 0, quarantine_days = 0, days = 0, traffic_days = 0;
   bool no_mailboxes = false, no_step_down = false, dry_run = false, watch = false, log = false;
   PageOptions page;
 };
@@ -229,6 +229,28 @@ int Explain(App* app, const Options& options) {
   return kDone;
 }
 
+int Simulate(App* app, const Options& options) {
+  const auto stub = v1::RolloutService::NewStub(app->policyd());
+  v1::Rollout rollout;
+  grpc::Status status = Find(app, *stub, options, &rollout);
+  v1::SimulateRolloutRequest request;
+  request.set_name(rollout.name());
+  request.set_days(options.days);
+  request.set_traffic_days(options.traffic_days);
+  v1::SimulateRolloutResponse response;
+  if (status.ok()) {
+    status = Call(app, *stub, &Stub::SimulateRollout, request, &response, App::Daemon::kPolicyd,
+                  kExplainTimeout);
+  }
+  if (!status.ok()) return app->Fail("rollout not simulated", status);
+  if (ForPeople(*app)) {
+    WriteOut(response.text());
+  } else {
+    Print(app->format(), response, "", ForecastTable(response.stages()));
+  }
+  return kDone;
+}
+
 int Advance(App* app, const Options& options) {
   const auto stub = v1::RolloutService::NewStub(app->policyd());
   v1::Rollout rollout;
@@ -377,6 +399,17 @@ void AddRollout(CLI::App* root, App* app) {
          "each gate: measured, required, since when, and the command that shows the evidence",
          "dmarcate rollout explain example.com", &Explain)
       ->add_flag("--watch", options->watch, "print it again when the decision changes");
+
+  CLI::App* simulate =
+      AddOne(group, app, options, "simulate",
+             "what would follow if all went on as it is: gates, dates, mail; writes nothing",
+             "dmarcate rollout simulate example.com --days 120", &Simulate);
+  simulate->add_option("--days", options->days, "how far ahead, 1 to 400; default 180")
+      ->check(CLI::Range(1, 400));
+  simulate
+      ->add_option("--traffic-days", options->traffic_days,
+                   "the mail of so many last days comes again, 7 to 90; default 30")
+      ->check(CLI::Range(7, 90));
 
   CLI::App* advance =
       AddOne(group, app, options, "advance", "say yes to the next stage, and take it",

@@ -60,6 +60,13 @@ class RolloutServiceImpl final : public v1::RolloutService::CallbackService {
         parts_.host, CallKind::kRead, context, request, response,
         [this](const Call&, const auto& in, auto* out) { return ToGrpc(Explain(in, out)); });
   }
+  grpc::ServerUnaryReactor* SimulateRollout(grpc::CallbackServerContext* context,
+                                            const v1::SimulateRolloutRequest* request,
+                                            v1::SimulateRolloutResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call&, const auto& in, auto* out) { return ToGrpc(Simulate(in, out)); });
+  }
   grpc::ServerUnaryReactor* ListRolloutEvents(grpc::CallbackServerContext* context,
                                               const v1::ListRolloutEventsRequest* request,
                                               v1::ListRolloutEventsResponse* response) override {
@@ -155,6 +162,7 @@ class RolloutServiceImpl final : public v1::RolloutService::CallbackService {
   absl::Status List(const Call& call, const v1::ListRolloutsRequest& in,
                     v1::ListRolloutsResponse* out) const;
   absl::Status Explain(const v1::ExplainRolloutRequest& in, v1::ExplainRolloutResponse* out);
+  absl::Status Simulate(const v1::SimulateRolloutRequest& in, v1::SimulateRolloutResponse* out);
   absl::Status ListEvents(const Call& call, const v1::ListRolloutEventsRequest& in,
                           v1::ListRolloutEventsResponse* out) const;
   absl::Status Advance(const Call& call, const v1::AdvanceRolloutRequest& in,
@@ -267,6 +275,28 @@ absl::Status RolloutServiceImpl::Explain(const v1::ExplainRolloutRequest& in,
   DMARCATE_ASSIGN_OR_RETURN(const RolloutExplanation explanation,
                             controller_.Explain(child.domain, child.id));
   Fill(explanation, parts_.clock.Now(), out);
+  return absl::OkStatus();
+}
+
+absl::Status RolloutServiceImpl::Simulate(const v1::SimulateRolloutRequest& in,
+                                          v1::SimulateRolloutResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child,
+                            ParseDomainChild(in.name(), kRollouts, "name"));
+  ForecastOptions options;
+  if (in.days() != 0) options.days = in.days();
+  if (in.traffic_days() != 0) options.traffic_days = in.traffic_days();
+  if (options.days < 1 || options.days > kMostForecastDays) {
+    return FieldError("days", fmt::format("{} is not in 1 to {}", in.days(), kMostForecastDays));
+  }
+  if (options.traffic_days < kLeastTrafficDays || options.traffic_days > kMostTrafficDays) {
+    return FieldError("traffic_days", fmt::format("{} is not in {} to {}", in.traffic_days(),
+                                                  kLeastTrafficDays, kMostTrafficDays));
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const RolloutExplanation explanation,
+                            controller_.Explain(child.domain, child.id));
+  const Forecast forecast =
+      ForecastRollout(explanation.rollout.state, explanation.evidence, parts_.clock.Now(), options);
+  Fill(explanation, forecast, options, out);
   return absl::OkStatus();
 }
 

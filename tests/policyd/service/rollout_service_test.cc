@@ -108,6 +108,37 @@ TEST_F(RolloutServiceTest, ExplainsEachGateAndDoesNothingWithoutReports) {
   EXPECT_EQ(Reason(&v1::RolloutService::Stub::AdvanceRollout, advance), "GATE_UNMET");
 }
 
+TEST_F(RolloutServiceTest, SimulatesAndWritesNothing) {
+  SetDmarc("v=DMARC1; p=none; rua=mailto:r@example.com");
+  const v1::Rollout rollout = Create();
+  v1::SimulateRolloutRequest request;
+  request.set_name(rollout.name());
+  request.set_days(401);
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::SimulateRollout, request), "FIELD_INVALID");
+  request.set_days(60);
+  request.set_traffic_days(3);
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::SimulateRollout, request), "FIELD_INVALID");
+  request.set_traffic_days(14);
+  const int writes = world.provider().writes();
+  v1::SimulateRolloutResponse response;
+  DMARCATE_CALL(world, v1::RolloutService, SimulateRollout, request, &response);
+  EXPECT_EQ(response.assumptions_size(), 4);
+  EXPECT_THAT(response.assumptions(0), HasSubstr("the last 14 days"));
+  EXPECT_FALSE(response.target_reached());  // without reports nothing moves
+  ASSERT_EQ(response.stages_size(), 1);
+  EXPECT_EQ(response.stages(0).stage(), v1::Rollout::STAGE_OBSERVE);
+  ASSERT_GT(response.stages(0).gates_size(), 3);
+  EXPECT_EQ(response.stages(0).gates(0).id(), "dwell");
+  EXPECT_TRUE(response.stages(0).gates(0).closed_until().empty());
+  EXPECT_THAT(response.text(), HasSubstr("is not reached by then"));
+  EXPECT_EQ(world.provider().writes(), writes);
+  v1::GetRolloutRequest get;
+  get.set_name(rollout.name());
+  v1::GetRolloutResponse same;
+  DMARCATE_CALL(world, v1::RolloutService, GetRollout, get, &same);
+  EXPECT_EQ(same.rollout().etag(), rollout.etag());
+}
+
 TEST_F(RolloutServiceTest, PausesResumesAndLeavesALog) {
   const v1::Rollout rollout = Create();
   v1::PauseRolloutRequest pause;
