@@ -69,6 +69,24 @@ std::vector<std::string> Words(const std::string& text) {
   return out;
 }
 
+// The SPF record is gone, or leads to nothing, while mail of an approved sender needs it.
+bool SpfIsBroken(SimWorld& world, const SimWorld::Site& site) {
+  const bool needed = std::ranges::any_of(site.senders, [&](const Sender& sender) {
+    const auto decision = world.policies.GetDecision(site.domain, sender.id);
+    return decision.ok() && decision->state == SourceState::kApproved &&
+           (sender.selector.empty() || sender.unsigned_share > 0.01);
+  });
+  const std::vector<std::string> records =
+      Starting(world.dns.Texts(DomainName::Parse(site.domain).value()), "v=spf1");
+  if (!needed) return false;
+  if (records.size() != 1) return true;
+  for (const std::string& word : Words(records.front())) {
+    if (!word.starts_with("include:")) continue;
+    if (world.dns.Texts(DomainName::Parse(word.substr(8)).value()).empty()) return true;
+  }
+  return false;
+}
+
 std::string Days(absl::Duration time) {
   return fmt::format("day {:.2f}", absl::ToDoubleHours(time) / 24);
 }
@@ -292,6 +310,7 @@ void Judge::OnDown(SimWorld::Site& site, int from, int to, const ChangeRecord* c
     broken = broken || (world_.dns.Texts(key).empty() &&
                         world_.dns.TextsAt(key, world_.now() - absl::Minutes(30)).empty());
   }
+  broken = broken || SpfIsBroken(world_, site);
   if (!broken)
     Break(site, "R4", fmt::format("from rung {} to {}, and nothing is broken", from, to));
   if (to < from - 1 && !(from % 2 == 0 && to == from - 2)) {

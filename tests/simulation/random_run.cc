@@ -63,7 +63,8 @@ class Run {
       world_->RunTo(absl::Hours(24 * day) + absl::Minutes(dice_.Between(10 * 60, 15 * 60)));
       Operate();
       Note();
-      if (!judge_->violations().empty() || (result_.honest && result_.reached)) break;
+      if (!judge_->violations().empty() || (result_.honest && result_.reached && !options_.go_on))
+        break;
     }
     Conclude();
     return std::move(result_);
@@ -76,7 +77,7 @@ class Run {
                            "v=DMARC1; p=none; fo=1; rua=mailto:r@reports.test,mailto:o@other.test",
                            "v=spf1 ip4:198.51.100.0/24 -all");
     for (const Service& service : kServices) {
-      world_->WriteByHand(service.include, {"v=spf1 ip4:192.0.2.0/24 -all"});
+      world_->AddName(service.include, "v=spf1 ip4:192.0.2.0/24 -all");
     }
     Sender own{.kind = Sender::Kind::kOwn,
                .id = "own-example.com",

@@ -25,6 +25,7 @@ struct RunOptions {
   std::function<void(SimWorld&)> spoil;
   // And once its rollout is there.
   std::function<void(SimWorld&, SimWorld::Site&)> spoil_rollout;
+  bool go_on = false;  // an honest run does not end with its target
   bool print = false;  // the steps of the run
 };
 

@@ -5,11 +5,15 @@
 // DMARCATE_SUITE=simulation runs 20,000 seeds; DMARCATE_SEED=N only that one, and prints its steps.
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -85,24 +89,36 @@ TEST(RolloutSimulationTest, NoNeverEventAndEveryHonestRunArrives) {
   const uint64_t last = only != 0 ? only : wanted != 0 ? wanted : suite ? kSeedsOfTheSuite : kSeeds;
   Totals totals;
   const auto begin = std::chrono::steady_clock::now();
-  for (uint64_t seed = first; seed <= last; ++seed) {
-    RunOptions options;
-    options.print = only != 0;
-    const RunResult run = RunSeed(seed, options);
-    totals.Add(run);
-    const auto again = [&] {
-      return testing::Message() << "failing seed: " << seed << "; alone: DMARCATE_SEED=" << seed
-                                << " build/tests/rollout_simulation_test "
-                                   "--gtest_filter=RolloutSimulationTest.No*";
-    };
-    for (const Violation& violation : run.violations) {
-      ADD_FAILURE() << violation.rule << ": " << violation.text << "\n" << again();
+  std::mutex mutex;
+  std::atomic<uint64_t> next = first;
+  const auto work = [&] {
+    for (uint64_t seed = next++; seed <= last; seed = next++) {
+      RunOptions options;
+      options.print = only != 0;
+      const RunResult run = RunSeed(seed, options);
+      const std::lock_guard lock(mutex);
+      totals.Add(run);
+      for (const Violation& violation : run.violations) {
+        ADD_FAILURE() << violation.rule << ": " << violation.text << "\nfailing seed: " << seed
+                      << "; alone: DMARCATE_SEED=" << seed
+                      << " build/tests/rollout_simulation_test";
+      }
+      if (run.honest && !run.reached && !run.truth.empty()) {
+        std::printf(
+            "seed %lu waits for %s, which is not so: %s; alone: DMARCATE_SEED=%lu "
+            "build/tests/rollout_simulation_test\n",
+            seed, run.waits_for.c_str(), run.truth.c_str(), seed);
+      }
+      if (suite && totals.runs % 1000 == 0) totals.Print(0);
     }
-    if (run.honest && !run.reached && !run.truth.empty()) {
-      std::printf("seed %lu waits for %s, which is not so: %s\n", seed, run.waits_for.c_str(),
-                  run.truth.c_str());
-    }
+  };
+  // A seed is the same world on any thread.
+  std::vector<std::thread> threads;
+  for (unsigned i = 1; suite && i < std::thread::hardware_concurrency(); ++i) {
+    threads.emplace_back(work);
   }
+  work();
+  for (std::thread& thread : threads) thread.join();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   totals.Print(took.count());
   if (only != 0) return;

@@ -9,6 +9,7 @@
 
 #include "policyd/analysis/catalogue_file.h"
 #include "policyd/evidence/record_evidence.h"
+#include "policyd/evidence/spf_breakage.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
 #include "policyd/watch/drift.h"
@@ -78,7 +79,7 @@ std::vector<PolicyChange> MovesOf(const std::vector<ChangeRecord>& changes) {
 // From the first that came in to now.
 absl::Duration LongestGap(std::vector<absl::Time> received, absl::Time now) {
   const absl::Time begin = now - absl::Hours(24 * kGateWindowDays);
-  std::erase_if(received, [begin](absl::Time time) { return time < begin; });
+  std::erase_if(received, [begin, now](absl::Time time) { return time < begin || time > now; });
   if (received.empty()) return absl::InfiniteDuration();
   std::ranges::sort(received);
   absl::Duration longest = now - received.back();
@@ -123,7 +124,8 @@ absl::Time SimEvidence::StageSince(const RolloutState& state, absl::Time now) {
                       state.scope, state.stage, now);
 }
 
-void SimEvidence::AddRecords(const Site& site, absl::Time now, Cache& cache, Evidence& evidence) {
+void SimEvidence::AddRecords(const Site& site, const RolloutState& state, absl::Time now,
+                             Cache& cache, Evidence& evidence) {
   const std::string key = dns_.Settled() ? fmt::format("{}", dns_.generation()) : std::string();
   if (key.empty() || key != cache.records_key) {
     const DomainName domain = DomainName::Parse(evidence.domain).value();
@@ -131,7 +133,8 @@ void SimEvidence::AddRecords(const Site& site, absl::Time now, Cache& cache, Evi
     cache.dmarc = InspectDmarc(domain, dns_, dns_);
     cache.records_key = key;
   }
-  evidence.records = JudgeRecords(cache.spf, cache.dmarc, now, site.watch.Insights());
+  evidence.records = JudgeRecords(cache.spf, cache.dmarc, now, site.watch.Insights(),
+                                  std::max(state.create_time, state.resume_time));
 }
 
 void SimEvidence::AddReports(const Site& site, absl::Time now, Cache& cache, Evidence& evidence) {
@@ -171,6 +174,9 @@ void SimEvidence::AddReports(const Site& site, absl::Time now, Cache& cache, Evi
   ingest.longest_gap = LongestGap(reports.received, now);
   evidence.breakages = FindBreakages(evidence.domain, reports.selectors, site.watch.KeyHistories(),
                                      SimWatch::kInterval, now);
+  const std::optional<Breakage> broken = FindSpfBreakage(
+      evidence.domain, reports.selectors, site.watch.SpfHistories(), SimWatch::kInterval, now);
+  if (broken.has_value()) evidence.breakages.push_back(*broken);
 }
 
 Evidence SimEvidence::Gather(const RolloutState& state, absl::Time now) {
@@ -180,7 +186,7 @@ Evidence SimEvidence::Gather(const RolloutState& state, absl::Time now) {
   if (site == sites_.end()) return evidence;
   site->second.watch.CatchUp();
   Cache& cache = caches_[state.domain];
-  AddRecords(site->second, now, cache, evidence);
+  AddRecords(site->second, state, now, cache, evidence);
   AddReports(site->second, now, cache, evidence);
   if (spoil_) spoil_(state, now, evidence);
   return evidence;

@@ -65,7 +65,8 @@ class SimEvidence final : public EvidenceGatherer {
     DmarcPosture dmarc;
   };
   Evidence Control(const RolloutState& state);
-  void AddRecords(const Site& site, absl::Time now, Cache& cache, Evidence& evidence);
+  void AddRecords(const Site& site, const RolloutState& state, absl::Time now, Cache& cache,
+                  Evidence& evidence);
   void AddReports(const Site& site, absl::Time now, Cache& cache, Evidence& evidence);
 
   PolicyStore& policies_;

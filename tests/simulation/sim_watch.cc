@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "policyd/evidence/spf_breakage.h"
 #include "policyd/watch/drift.h"
 #include "policyd/watch/history.h"
 #include "policyd/watch/look.h"
@@ -41,6 +42,10 @@ void SimWatch::CatchUp() {
     changed_ = !dns_.Settled();
     seen_ = dns_.generation();
     for (const ObservedName& name : names_) LookAt(name, first);
+    for (const std::string& target : SpfTargetsOf(histories_[{domain_, RecordKind::kSpf}])) {
+      const ObservedName name{target, RecordKind::kSpf};
+      if (names_.insert(name).second) LookAt(name, first);
+    }
     LookForDrift(first);
   }
   for (auto& [name, history] : histories_) {
@@ -100,12 +105,20 @@ const std::vector<Observation>& SimWatch::History(const std::string& owner, Reco
   return found == histories_.end() ? kNone : found->second;
 }
 
-std::map<std::string, std::vector<Observation>> SimWatch::KeyHistories() const {
+std::map<std::string, std::vector<Observation>> SimWatch::HistoriesOf(RecordKind kind) const {
   std::map<std::string, std::vector<Observation>> out;
   for (const auto& [name, history] : histories_) {
-    if (name.kind == RecordKind::kDkim) out[name.owner] = history;
+    if (name.kind == kind) out[name.owner] = history;
   }
   return out;
+}
+
+std::map<std::string, std::vector<Observation>> SimWatch::KeyHistories() const {
+  return HistoriesOf(RecordKind::kDkim);
+}
+
+std::map<std::string, std::vector<Observation>> SimWatch::SpfHistories() const {
+  return HistoriesOf(RecordKind::kSpf);
 }
 
 std::vector<InsightRecord> SimWatch::Insights() const {

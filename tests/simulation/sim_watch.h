@@ -33,9 +33,12 @@ class SimWatch {
   const std::vector<Observation>& History(const std::string& owner, RecordKind kind) const;
   // By "<selector>._domainkey.<domain>".
   std::map<std::string, std::vector<Observation>> KeyHistories() const;
+  // By owner: the domain's own SPF record, and what it includes.
+  std::map<std::string, std::vector<Observation>> SpfHistories() const;
   std::vector<InsightRecord> Insights() const;
 
  private:
+  std::map<std::string, std::vector<Observation>> HistoriesOf(RecordKind kind) const;
   void LookAt(const ObservedName& name, absl::Time when);
   void LookForDrift(absl::Time when);
 

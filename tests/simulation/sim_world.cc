@@ -42,7 +42,9 @@ SimWorld::Site* SimWorld::SiteOf(std::string_view owner) {
 
 void SimWorld::Changed(const DomainName& owner, const RrSet& rrset) {
   Site* const site = SiteOf(owner.text());
-  if (site != nullptr && begun_) site->watch.CatchUp();  // what was until now
+  if (begun_) {
+    for (const auto& [domain, one] : sites) one->watch.CatchUp();  // what was until now
+  }
   const std::vector<std::string> now = TextsOf(rrset.records);
   std::vector<std::string>& before = texts_[owner.text()];
   dns.Note(owner, now);
@@ -76,6 +78,11 @@ void SimWorld::AddSender(Site& site, Sender sender) {
     site.watch.AddSelector(sender.selector);
   }
   site.senders.push_back(std::move(sender));
+}
+
+void SimWorld::AddName(const std::string& name, const std::string& spf) {
+  dns.AddZone(DomainName::Parse(name).value());
+  WriteByHand(name, {spf});
 }
 
 void SimWorld::At(absl::Duration when, std::function<void()> what) {
@@ -143,6 +150,8 @@ void SimWorld::Deliver(Site& site, const MadeReport& report, size_t reporter) {
   (void)reporter;
   if (site.intake_down) {
     site.waiting.push_back(report);
+    // Received is what waits to be read; what is refused comes again later.
+    if (site.backlog) site.waiting.back().report.received_time = clock.Now();
     if (site.backlog) site.around.queued = std::ssize(site.waiting);
     return;
   }
@@ -151,7 +160,7 @@ void SimWorld::Deliver(Site& site, const MadeReport& report, size_t reporter) {
 
 void SimWorld::Take(Site& site, const MadeReport& made) {
   StoredReport report = made.report;
-  report.received_time = clock.Now();
+  if (report.received_time == absl::Time()) report.received_time = clock.Now();
   if (!site.shelf.Put(report) || report.trust != TrustClass::kAnchored) return;
   const auto who = std::ranges::find(reporters, report.reporter_key, &Reporter::key);
   const auto index = static_cast<int32_t>(who - reporters.begin());

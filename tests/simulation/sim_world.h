@@ -81,7 +81,8 @@ class SimWorld {
 
   // Setting up; before the first RunTo.
   Site& AddDomain(const std::string& domain, const std::string& dmarc, const std::string& spf);
-  void AddSender(Site& site, Sender sender);  // publishes its key
+  void AddSender(Site& site, Sender sender);                      // publishes its key
+  void AddName(const std::string& name, const std::string& spf);  // in a zone of others
   void AddReporter(Reporter reporter) { reporters.push_back(std::move(reporter)); }
 
   // Time.
