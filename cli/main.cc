@@ -10,6 +10,7 @@
 
 #include "cli/app.h"
 #include "cli/fleet.h"
+#include "cli/mta_sts.h"
 #include "cli/server.h"
 #include "lib/base/text.h"
 #include "lib/base/version.h"
@@ -136,6 +137,7 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddAlerts(&root, &app);
   dmarcate::cli::AddChanges(&root, &app);
   dmarcate::cli::AddFleet(&root, &app);
+  dmarcate::cli::AddMtaSts(&root, &app);
   dmarcate::cli::AddRollout(&root, &app);
   dmarcate::cli::AddReports(&root, &app);
   dmarcate::cli::AddTls(&root, &app);

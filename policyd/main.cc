@@ -44,6 +44,7 @@
 #include "policyd/reconcile/fleet_engine.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
+#include "policyd/reconcile/sts_files.h"
 #include "policyd/service/alert_desk.h"
 #include "policyd/service/alert_service.h"
 #include "policyd/service/analysis_cache.h"
@@ -53,6 +54,7 @@
 #include "policyd/service/handler.h"
 #include "policyd/service/insight_book.h"
 #include "policyd/service/insight_service.h"
+#include "policyd/service/mta_sts_service.h"
 #include "policyd/service/network_book.h"
 #include "policyd/service/network_gatherer.h"
 #include "policyd/service/paging.h"
@@ -170,6 +172,8 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer},
       {.max_running = kTransactions});
   SystemPacer fleet_pacer;
+  StsFiles sts_files(*resolver, strangers, [&trust] { return trust->HasAuthorities(); },
+                     {.guard = {config.inbound_networks}});
   FleetEngine fleets({*policies, *policies, engine, clock, random, fleet_pacer});
 
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(
@@ -221,6 +225,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       MakeInsightService(parts, *policies, insights),
       MakeAlertService(parts, *policies, alerts),
       MakeRolloutService(parts, *policies, rollouts),
+      MakeMtaStsService(parts, *resolver, sts_files),
   };
   std::vector<grpc::Service*> served;
   for (const auto& service : services) served.push_back(service.get());
