@@ -36,6 +36,9 @@
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/catalogue_file.h"
 #include "policyd/config.h"
+#include "policyd/gateway/http_port.h"
+#include "policyd/gateway/pages.h"
+#include "policyd/gateway/sts_directory.h"
 #include "policyd/notify/channel_notifier.h"
 #include "policyd/provider/configured_secrets.h"
 #include "policyd/provider/exec/program.h"
@@ -122,6 +125,9 @@ StartCheck CheckStart(const PolicydConfig& config) {
     check.Expect(
         "snapshot.file",
         CheckDirectory(std::filesystem::path(config.snapshot_file).parent_path(), W_OK | X_OK));
+  }
+  if (!config.mta_sts_directory.empty()) {
+    check.Expect("http.mta_sts_directory", CheckDirectory(config.mta_sts_directory, X_OK));
   }
   check.Expect("secrets.directory", CheckDirectory(config.secrets_directory, X_OK));
   // What an account needs may be put there later.
@@ -238,6 +244,20 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                         up_to_date ? GrpcServer::Serving::kYes : GrpcServer::Serving::kNo);
     });
   }
+  StsDirectory sts_directory(config.mta_sts_directory);
+  const PageSources pages_of{
+      .is_ready = [&reports] { return reports.Reader().ok(); },
+      .sts_file = [&](const DomainName& domain) -> std::optional<std::string> {
+        if (config.mta_sts_directory.empty()) return std::nullopt;
+        return sts_directory.Find(domain);
+      }};
+  std::unique_ptr<HttpPort> http_port;
+  if (config.http) {
+    DMARCATE_ASSIGN_OR_RETURN(http_port, HttpPort::Start(config.http->address, config.http->port,
+                                                         [&pages_of](const HttpQuestion& question) {
+                                                           return AnswerPage(question, pages_of);
+                                                         }));
+  }
   DMARCATE_RETURN_IF_ERROR(fleets.TakeUp());
   Ticker publish(kPublishInterval, [&publisher] { publisher.Publish().IgnoreError(); });
   Ticker follow(kFollowInterval, [&reports] { reports.Tick().IgnoreError(); });
@@ -281,6 +301,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   WaitForSignal();
 
   LogInfo("stopping", {});
+  http_port.reset();
   rollout.Stop();
   resume.Stop();
   publish.Stop();

@@ -31,6 +31,7 @@ policyd/watch: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/analy
 policyd/notify: lib/base lib/dns lib/http lib/inbound lib/mailauth lib/store policyd/alert policyd/provider
 policyd/provider: lib/base lib/mailauth lib/dns lib/http lib/store
 policyd/fleet: lib/base lib/store
+policyd/gateway: lib/base lib/mailauth
 policyd/reconcile: lib/base lib/mailauth lib/dns lib/http lib/inbound lib/inspect lib/store policyd/fleet policyd/mta_sts policyd/plan policyd/provider policyd/rollout
 policyd/service: lib/base lib/mailauth lib/report lib/dns lib/http lib/inspect lib/inbound lib/snapshot lib/store lib/rpc lib/view policyd dmarcate/v1
 policyd: lib/base lib/mailauth lib/dns lib/http lib/inspect lib/inbound lib/snapshot lib/store lib/rpc lib/view policyd dmarcate/v1
