@@ -1,4 +1,4 @@
-// `dmarcate mta-sts policy` against a real policyd and a real name server.
+// `dmarcate mta-sts policy` against a real policyd and a real name server, and policyd's HTTP port.
 
 #include <string>
 #include <vector>
@@ -8,6 +8,8 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
+#include "lib/base/file.h"
+#include "lib/http/curl_transport.h"
 #include "tests/cli/daemons.h"
 #include "tests/testing/process.h"
 #include "tests/testing/servers.h"
@@ -20,6 +22,7 @@ using cli_testing::Daemons;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing_support::CommandResult;
+using testing_support::FreePort;
 using testing_support::IsOk;
 using testing_support::MakeZone;
 using testing_support::RealBind;
@@ -38,7 +41,12 @@ TEST(MtaStsCommands, PolicyIsForWhoeverHostsIt) {
   ASSERT_TRUE(bind.ok()) << bind.status();
   Daemons daemons;
   ASSERT_THAT(daemons.StartIngestd(), IsOk());
-  ASSERT_THAT(daemons.StartPolicyd("", fmt::format("resolvers = [\"{}\"]", (*bind)->server())),
+  const uint16_t port = FreePort();
+  ASSERT_THAT(MakeDirectories(daemons.directory().File("mta-sts"), 0700), IsOk());
+  ASSERT_THAT(daemons.StartPolicyd(
+                  fmt::format("[http]\nlisten = \"127.0.0.1:{}\"\nmta_sts_directory = \"{}\"\n",
+                              port, daemons.directory().File("mta-sts")),
+                  fmt::format("resolvers = [\"{}\"]", (*bind)->server())),
               IsOk());
   ASSERT_EQ(daemons.Run({"domains", "add", "example.test"}).exit_code, 0);
 
@@ -51,7 +59,7 @@ TEST(MtaStsCommands, PolicyIsForWhoeverHostsIt) {
   EXPECT_EQ(file->output, kFile) << "nothing but the file, byte for byte";
   const CommandResult shown = daemons.Run({"mta-sts", "policy", "example.test"});
   EXPECT_THAT(shown.output, AllOf(HasSubstr("https://mta-sts.example.test/.well-known/mta-sts.txt: "
-                                            "mta-sts.example.test has no address"),
+                                            "mta-sts.example.test"),
                                   HasSubstr("_mta-sts.example.test: v=STSv1; id="),
                                   HasSubstr("(live: one record, id 20260101)")));
 
@@ -69,6 +77,21 @@ TEST(MtaStsCommands, PolicyIsForWhoeverHostsIt) {
   EXPECT_EQ(daemons.Run({"mta-sts", "policy", "example.test", "--mx", "mx_1"}).exit_code, 2);
   EXPECT_EQ(daemons.Run({"mta-sts", "policy", "other.test"}).exit_code, 5);
   EXPECT_EQ(daemons.Run({"mta-sts", "policy", "example.test", "--max-age", "5"}).exit_code, 2);
+
+  // Put where policyd serves it, it is what a proxy gets for that host.
+  daemons.directory().Write("mta-sts/example.test.txt", file->output);
+  CurlTransport http;
+  HttpRequest request;
+  request.url = "http://mta-sts.example.test/.well-known/mta-sts.txt";
+  request.connect_to = fmt::format("127.0.0.1:{}", port);
+  const auto served = http.Send(request);
+  ASSERT_THAT(served, IsOk());
+  EXPECT_EQ(served->status, 200);
+  EXPECT_EQ(served->body, kFile);
+  request.url = "http://mta-sts.other.test/.well-known/mta-sts.txt";
+  EXPECT_EQ(http.Send(request).value_or(HttpResponse{}).status, 404);
+  request.url = "http://127.0.0.1/readyz";
+  EXPECT_EQ(http.Send(request).value_or(HttpResponse{}).status, 200);
 }
 
 }  // namespace
