@@ -199,6 +199,12 @@ absl::Status ReportTransaction::ExpireDay(std::string_view domain, DayNumber day
   return absl::OkStatus();
 }
 
+absl::Status ReportTransaction::ForgetRevision(std::string_view key) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto totals, Get(kTotalsFamily, key.substr(1)));
+  if (!totals) changes_.Delete(kMainFamily, std::string(key));
+  return absl::OkStatus();
+}
+
 absl::Status ReportTransaction::ForgetEntry(const std::string& key) {
   DMARCATE_ASSIGN_OR_RETURN(const auto value, Get(kIndexFamily, key));
   if (!value) return absl::OkStatus();

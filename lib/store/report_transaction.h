@@ -47,6 +47,8 @@ class ReportTransaction {
   absl::Status ExpireDay(std::string_view domain, DayNumber day, ExpiryResult* result);
   // What has expired of the day. Its totals then are those of the reports that are there.
   void ForgetDay(std::string_view domain, DayNumber day);
+  // The key of a day's revision (DayRevisionDbKey), unless the day has totals.
+  absl::Status ForgetRevision(std::string_view key);
   // An entry of the index (IsIndexOfReports) whose report is neither there nor has to be known.
   absl::Status ForgetEntry(const std::string& key);
   // A report with the receipt that names it, if one does.

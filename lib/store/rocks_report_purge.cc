@@ -184,11 +184,19 @@ absl::Status RocksReportWriter::PurgeLeftOfDomain(
                                      }));
   const std::string expired = ExpiredDbKey(prefix);
   from = expired;
-  return PurgeKeys(kMainFamily, &from, KeyAfterPrefix(expired), kKeysInOneStep, Any, progress,
-                   result, [](ReportTransaction& transaction, std::string_view key) {
-                     const auto day = ParseDayDbKey(key.substr(1));
-                     if (day) transaction.ForgetDay(day->first, day->second);
-                     return absl::OkStatus();
+  DMARCATE_RETURN_IF_ERROR(PurgeKeys(kMainFamily, &from, KeyAfterPrefix(expired), kKeysInOneStep,
+                                     Any, progress, result,
+                                     [](ReportTransaction& transaction, std::string_view key) {
+                                       const auto day = ParseDayDbKey(key.substr(1));
+                                       if (day) transaction.ForgetDay(day->first, day->second);
+                                       return absl::OkStatus();
+                                     }));
+  // Days on which nothing had ever counted.
+  const std::string noted = DayRevisionDbKey(prefix);
+  from = noted;
+  return PurgeKeys(kMainFamily, &from, KeyAfterPrefix(noted), kKeysInOneStep, Any, progress, result,
+                   [](ReportTransaction& transaction, std::string_view key) {
+                     return transaction.ForgetRevision(key);
                    });
 }
 
