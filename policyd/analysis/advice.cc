@@ -230,7 +230,7 @@ std::vector<Evidence> EvidenceFor(const SourceStatistics& source, const DomainSt
         "what forwarding does", "neutral", source.forwarded_by_broken_spf);
   }
   add(fmt::format("{} of {} reporting organisations saw it, from {} addresses",
-                  source.reporters.size(), domain.reporters.size(), source.addresses.size()),
+                  source.reporters.size(), domain.reporters.size(), source.address_count),
       "the reports of the range", source.reporters.size() > 1 ? "supports" : "neutral",
       counts.messages);
   return items;

@@ -23,22 +23,6 @@ struct AddressHash {
   }
 };
 
-std::string_view DispositionKey(Disposition disposition) {
-  switch (disposition) {
-    case Disposition::kNone:
-      return "none";
-    case Disposition::kQuarantine:
-      return "quarantine";
-    case Disposition::kReject:
-      return "reject";
-    case Disposition::kPass:
-      return "pass";
-    case Disposition::kUnspecified:
-      return "unspecified";
-  }
-  return "unspecified";
-}
-
 // The organisation as people know it; the key that tells reporters apart where it gave no name.
 std::string_view ReporterName(const StoredReport& report) {
   const std::string& name = report.report.metadata.org_name;
@@ -124,9 +108,40 @@ bool MoreMessages(const AddressStats& a, const AddressStats& b) {
 
 bool SendsAsUs(Rule rule) { return rule == Rule::kOwnDkim || rule == Rule::kOwnEnvelope; }
 
-// What a source is, from all its rows. A source that is seen only under another's envelope is a
-// forwarder if the reporters say so for most of its mail, or if every signature of ours on it is
-// one that our own or a catalogued sender makes: a sender of its own would have a key of its own.
+}  // namespace
+
+std::string_view ToString(SourceKind kind) {
+  switch (kind) {
+    case SourceKind::kSender:
+      return "sender";
+    case SourceKind::kForwarder:
+      return "forwarder";
+    case SourceKind::kUnknown:
+      return "unknown";
+    case SourceKind::kInternal:
+      return "internal";
+    case SourceKind::kSuspicious:
+      return "suspicious";
+  }
+  return "";
+}
+
+std::string_view DispositionKey(Disposition disposition) {
+  switch (disposition) {
+    case Disposition::kNone:
+      return "none";
+    case Disposition::kQuarantine:
+      return "quarantine";
+    case Disposition::kReject:
+      return "reject";
+    case Disposition::kPass:
+      return "pass";
+    case Disposition::kUnspecified:
+      return "unspecified";
+  }
+  return "unspecified";
+}
+
 SourceKind KindOf(const SourceStatistics& source, const std::set<std::string>& home_selectors) {
   if (source.service != nullptr) {
     return source.service->kind == ServiceKind::kForwarder ? SourceKind::kForwarder
@@ -147,24 +162,6 @@ SourceKind KindOf(const SourceStatistics& source, const std::set<std::string>& h
       });
   if (relayed || source.forwarded_by_override > 0) return SourceKind::kForwarder;
   return SourceKind::kSender;
-}
-
-}  // namespace
-
-std::string_view ToString(SourceKind kind) {
-  switch (kind) {
-    case SourceKind::kSender:
-      return "sender";
-    case SourceKind::kForwarder:
-      return "forwarder";
-    case SourceKind::kUnknown:
-      return "unknown";
-    case SourceKind::kInternal:
-      return "internal";
-    case SourceKind::kSuspicious:
-      return "suspicious";
-  }
-  return "";
 }
 
 struct StatisticsBuilder::Impl {
@@ -316,6 +313,7 @@ void StatisticsBuilder::Impl::FinishSource(SourceBuild& source) {
   for (auto& entry : source.addresses) stats.addresses.push_back(std::move(entry.second));
   source.addresses.clear();
   std::ranges::sort(stats.addresses, MoreMessages);
+  stats.address_count = stats.addresses.size();
 }
 
 void StatisticsBuilder::Impl::BreakDownByAddress() {

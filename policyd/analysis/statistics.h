@@ -21,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -90,8 +91,16 @@ struct SourceStatistics {
   bool own_selectors_known = true;         // false: more than that
   std::vector<uint32_t> reporters;         // sorted
   std::vector<AddressStats> addresses;     // most messages first
+  size_t address_count = 0;                // of addresses, also where those are left out
   DayNumber first_day = 0, last_day = 0;
 };
+
+// What a source is, from all its rows. A source that is seen only under another's envelope is a
+// forwarder if the reporters say so for most of its mail, or if every signature of ours on it is
+// one that our own or a catalogued sender makes: a sender of its own would have a key of its own.
+SourceKind KindOf(const SourceStatistics& source, const std::set<std::string>& home_selectors);
+
+std::string_view DispositionKey(Disposition disposition);  // "none"
 
 struct BreakdownEntry {
   std::string key;

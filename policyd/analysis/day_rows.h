@@ -1,0 +1,114 @@
+// policyd/analysis/day_rows.h
+// The rows of one domain's reports of one day, as compact as sums over many days need them: by
+// source, and within a source each kind of row once. What is invariant is kept, so that the days of
+// any range, put one behind the other, give exactly what the rows would give (row_sums.h). Pure.
+//
+// A source is what a row is attributed to, so a DayRows is as old as what attribution went by: the
+// catalogue, what is known about addresses, and what people have grouped.
+
+#ifndef DMARCATE_POLICYD_ANALYSIS_DAY_ROWS_H_
+#define DMARCATE_POLICYD_ANALYSIS_DAY_ROWS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/base/time.h"
+#include "lib/mailauth/alignment.h"
+#include "lib/store/report_store.h"
+#include "policyd/analysis/attribution.h"
+#include "policyd/analysis/counts.h"
+#include "policyd/analysis/row_names.h"
+
+namespace dmarcate {
+
+// Rows that differ in nothing but address and count. Ordered within a source as they came first.
+struct RowCell {
+  uint32_t shape = 0;
+  uint32_t messages = 0;  // kLargeCell: an index into DayRows::large, in place of more than fit
+  uint16_t reporter = 0;
+  uint8_t trust = 0;
+  uint8_t rule : 4 = 0;    // Attribution::rule
+  uint8_t spread : 1 = 0;  // in reports of several days
+  uint8_t large : 1 = 0;
+  uint8_t spare : 2 = 0;
+};
+static_assert(sizeof(RowCell) == 12);
+
+// One source on one day. Ordered as they came first. What belongs to it lies in the vectors of
+// DayRows behind what belongs to the one before.
+struct SourceDay {
+  uint32_t source = 0;
+  uint32_t cells_end = 0;
+  uint32_t addresses_end = 0;  // none: it has its own (RowNames::AddressOfSource), and no other
+  uint32_t reports = 0;        // that name it
+  uint32_t value =
+      kOwnAddress;        // text: what the strongest evidence saw, of equal the first by name
+  uint8_t rule = 0;       // the strongest
+  bool service = false;   // that evidence is of a catalogued service
+  bool own_dkim = false;  // some of it is Rule::kOwnDkim
+  int64_t messages = 0;
+
+  static constexpr uint32_t kOwnAddress = UINT32_MAX;  // its own address, as text
+};
+
+// A report of several days: its rows have to be dealt out anew for each range.
+struct SpreadReport {
+  int64_t begin = 0, end = 0;
+  struct Row {
+    uint32_t source = 0, shape = 0;
+    int64_t messages = 0;
+  };
+  std::vector<Row> rows;
+};
+
+struct DayRows {
+  DayNumber day = 0;
+  int32_t reports = 0;  // that count, empty ones included
+  Counts counts;
+  std::vector<SourceDay> sources;
+  std::vector<RowCell> cells;
+  std::vector<uint32_t> addresses;  // each once for a source
+  std::vector<int64_t> large;
+  std::vector<SpreadReport> spread;
+  std::unique_ptr<DayTotals> expired;  // null: nothing has
+
+  int64_t MessagesOf(const RowCell& cell) const {
+    return cell.large ? large[cell.messages] : int64_t{cell.messages};
+  }
+  size_t MemoryBytes() const;
+};
+
+// What a row is attributed to; a function of the row alone.
+using Attributor = std::function<Attribution(const AggregateRecord& record)>;
+
+inline constexpr size_t kMaxRowReporters = 10'000;  // of one domain; kMaxKeys of statistics.h
+
+// Add() the day's reports that count in the order of their keys; then Finish(). Not thread-safe.
+class DayRowsBuilder {
+ public:
+  // All outlive this. `names` are those of `domain`.
+  DayRowsBuilder(std::string_view domain, DayNumber day, const Attributor& attribute,
+                 const PublicSuffixList& suffixes, RowNames* names);
+  ~DayRowsBuilder();
+  DayRowsBuilder(const DayRowsBuilder&) = delete;
+  DayRowsBuilder& operator=(const DayRowsBuilder&) = delete;
+
+  // What does not count, or is of another day, is left out. False: there are more names than have
+  // numbers here, and nothing comes of it.
+  bool Add(const StoredReport& report);
+  void AddExpired(const DayTotals& totals);
+  DayRows Finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_ANALYSIS_DAY_ROWS_H_
