@@ -180,6 +180,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   CallHost host(authenticator, workers);
   NetworkBook network;
   AnalysisCache analysis(reports, catalogue, &network);
+  analysis.KeepRows(suffixes);
   RequestMemory requests(*policies, clock);
   const PageTokens pages(clock, random);
   SnapshotPublisher publisher(*policies, config.snapshot_file);

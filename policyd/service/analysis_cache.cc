@@ -75,6 +75,21 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(
   return absl::UnavailableError("reports are expiring; ask again in a minute");
 }
 
+absl::StatusOr<bool> AnalysisCache::WithRows(const Call& call, std::string_view domain,
+                                             const DayRange& range,
+                                             const std::function<void(const RowDays&)>& use) {
+  if (rows_ == nullptr) return false;
+  DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
+  auto* const revisions = dynamic_cast<DayRevisionReader*>(reader);
+  if (revisions == nullptr) return false;
+  const NetworkView known = network();
+  const RowAttribution attribution{
+      .version = {known.version}, .attribute = [&](const AggregateRecord& record) {
+        return Attribute(record, domain, catalogue_, known.evidence.get());
+      }};
+  return rows_->Use(call, *reader, *revisions, domain, range, attribution, use);
+}
+
 void AnalysisCache::Keep(const Key& key, const Version& version,
                          std::shared_ptr<const DomainStatistics> statistics) {
   if (const auto it = index_.find(key); it != index_.end()) {

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -25,6 +26,7 @@
 #include "policyd/analysis/statistics.h"
 #include "policyd/service/network_book.h"
 #include "policyd/service/report_follower.h"
+#include "policyd/service/row_tables.h"
 
 namespace dmarcate {
 
@@ -50,6 +52,16 @@ class AnalysisCache {
                                                               const DayRange& range,
                                                               std::string_view source = {},
                                                               KeepResult keep = KeepResult::kYes);
+  // From now on queries that can be answered from compact rows are (analysis_queries.h). Before
+  // anybody asks. `suffixes` outlives this.
+  void KeepRows(const PublicSuffixList& suffixes, size_t limit_bytes = kRowTableBytes) {
+    rows_ = std::make_unique<RowTables>(catalogue_, suffixes, limit_bytes);
+  }
+  // Calls `use` with the compact rows of the range. False, and `use` was not called: there are
+  // none, and Get() or the reports have to do. Errors as Get().
+  absl::StatusOr<bool> WithRows(const Call& call, std::string_view domain, const DayRange& range,
+                                const std::function<void(const RowDays&)>& use);
+  const RowTables* rows() const { return rows_.get(); }  // null without KeepRows()
   const Catalogue& catalogue() const { return catalogue_; }
   // What new statistics go by. Its evidence is never null.
   NetworkView network() const { return network_ == nullptr ? NothingKnown() : network_->Get(); }
@@ -81,6 +93,7 @@ class AnalysisCache {
   const Catalogue& catalogue_;
   const NetworkBook* const network_;
   const size_t limit_bytes_;
+  std::unique_ptr<RowTables> rows_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable finished_;

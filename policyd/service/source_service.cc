@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "policyd/analysis/advice.h"
 #include "policyd/analysis/health.h"
 #include "policyd/analysis/network_claims.h"
+#include "policyd/service/analysis_queries.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
 #include "policyd/service/place.h"
@@ -121,43 +123,54 @@ absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequ
                             ReadPlace(parts_.pages, scope, in.page_token()));
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  DMARCATE_ASSIGN_OR_RETURN(const auto statistics, parts_.analysis.Get(call, domain, range));
   DMARCATE_ASSIGN_OR_RETURN(std::vector<SourceDecision> decided,
                             parts_.policies.ListDecisions(domain));
+  SourceQuery query{.limit = page_size};
+  if (after) query.after = {after->messages, after->key};
   std::map<std::string, SourceDecision, std::less<>> decisions;
   for (SourceDecision& decision : decided) {
     std::string id = decision.source_id;
+    if (decision.state != SourceState::kPending) query.ask.push_back(id);
     decisions.emplace(std::move(id), std::move(decision));
   }
-
-  *out->mutable_total() = ToMessage(statistics->total);
-  // False: the page is full.
-  const auto show = [&](const SourceStatistics& source) {
-    if (after && !after->IsBefore(source.counts.messages, source.id)) return true;
-    const auto it = decisions.find(source.id);
-    const std::optional<SourceDecision> decision =
-        it == decisions.end() ? std::nullopt : std::optional(it->second);
-    const int state = static_cast<int>(decision ? decision->state : SourceState::kPending);
-    if (!in.states().empty() && std::ranges::find(in.states(), state) == in.states().end()) {
-      return true;
-    }
-    if (static_cast<size_t>(out->sources_size()) == page_size) {
-      const v1::Source& last = out->sources(out->sources_size() - 1);
-      const std::string id = last.name().substr(last.name().rfind('/') + 1);
-      out->set_next_page_token(
-          parts_.pages.Make(scope, Place{last.stats().counts().message_count(), id}.ToString()));
-      return false;
-    }
-    *out->add_sources() = MakeSource(source, *statistics, decision);
-    return true;
+  const auto decision_of = [&decisions](std::string_view id) {
+    const auto it = decisions.find(id);
+    return it == decisions.end() ? std::nullopt : std::optional(it->second);
   };
-  for (const SourceStatistics& source : statistics->sources) {
-    if (!show(source)) return absl::OkStatus();
+  const auto wanted = [&](const std::string& id) {
+    const auto it = decisions.find(id);
+    const int state =
+        static_cast<int>(it == decisions.end() ? SourceState::kPending : it->second.state);
+    return std::ranges::find(in.states(), state) != in.states().end();
+  };
+  if (!in.states().empty()) query.wanted = wanted;
+  DMARCATE_ASSIGN_OR_RETURN(const SourcePage page,
+                            PageOfSources(parts_.analysis, call, domain, range, query));
+
+  *out->mutable_total() = ToMessage(page.statistics.total);
+  const auto end_page = [&] {
+    const v1::Source& last = out->sources(out->sources_size() - 1);
+    const std::string id = last.name().substr(last.name().rfind('/') + 1);
+    out->set_next_page_token(
+        parts_.pages.Make(scope, Place{last.stats().counts().message_count(), id}.ToString()));
+  };
+  for (const SourceStatistics& source : page.statistics.sources) {
+    *out->add_sources() = MakeSource(source, page.statistics, decision_of(source.id));
+  }
+  if (page.more) {
+    end_page();
+    return absl::OkStatus();
   }
   // Approved or rejected, and silent in these days: they do not vanish from the list.
-  for (const auto& [id, decision] : decisions) {
-    if (decision.state == SourceState::kPending || statistics->FindSource(id) != nullptr) continue;
-    if (!show(SilentSource(id, parts_.analysis.catalogue()))) return absl::OkStatus();
+  std::set<std::string> silent(page.silent.begin(), page.silent.end());
+  for (const std::string& id : silent) {
+    if ((after && !after->IsBefore(0, id)) || (query.wanted && !query.wanted(id))) continue;
+    if (static_cast<size_t>(out->sources_size()) == page_size) {
+      end_page();
+      return absl::OkStatus();
+    }
+    *out->add_sources() =
+        MakeSource(SilentSource(id, parts_.analysis.catalogue()), page.statistics, decision_of(id));
   }
   return absl::OkStatus();
 }

@@ -57,6 +57,7 @@ struct World::Impl {
           return std::unique_ptr<ReportReader>(std::move(store));
         }) {
     reports.Tick().IgnoreError();
+    analysis.KeepRows(*suffixes);
     provider = std::make_shared<FakeDnsProvider>();
     providers.Add("fake", provider);
     services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
