@@ -1,4 +1,4 @@
-// dmarcate stats: counts by day, or by one dimension.
+// dmarcate stats timeline, breakdown: counts by day, or by one dimension.
 
 #include <functional>
 #include <map>
@@ -102,10 +102,23 @@ int TimeSeries(App* app, const Options& options) {
 
 void AddStats(CLI::App* root, App* app) {
   auto options = std::make_shared<Options>();
-  CLI::App* stats = root->add_subcommand("stats", "messages by UTC day, or by one dimension");
-  stats->add_option("DOMAIN", options->domain)->required();
-  stats->add_option("--source", options->source, "only this source (by day)");
-  stats
+  CLI::App* group = root->add_subcommand("stats", "counts of messages");
+  group->require_subcommand(1);
+
+  CLI::App* timeline =
+      group->add_subcommand("timeline", "messages by UTC day, of a domain or of a source");
+  timeline->add_option("DOMAIN", options->domain)->required();
+  timeline->add_option("--source", options->source, "only this source");
+  options->range.Add(timeline);
+  timeline->footer(
+      "Examples:\n  dmarcate stats timeline example.com --days 7\n"
+      "  dmarcate stats timeline example.com --source sendgrid -o csv");
+  app->OnSelected(timeline, [app, options] { return TimeSeries(app, *options); });
+
+  CLI::App* breakdown =
+      group->add_subcommand("breakdown", "messages of a domain by one dimension, largest first");
+  breakdown->add_option("DOMAIN", options->domain)->required();
+  breakdown
       ->add_option_function<std::string>(
           "--by",
           [options](const std::string& name) {
@@ -116,18 +129,15 @@ void AddStats(CLI::App* root, App* app) {
             }
             options->dimension = dimension->second;
           },
-          fmt::format("{}; default: by day", kDimensionNames))
+          kDimensionNames)
       ->type_name("DIMENSION")
-      ->excludes("--source");
-  options->page.Add(stats);
-  options->range.Add(stats);
-  stats->footer(
-      "Examples:\n  dmarcate stats example.com --days 7\n"
-      "  dmarcate stats example.com --by reporter -o csv");
-  app->OnSelected(stats, [app, options] {
-    return options->dimension == v1::BREAKDOWN_DIMENSION_UNSPECIFIED ? TimeSeries(app, *options)
-                                                                     : Breakdown(app, *options);
-  });
+      ->required();
+  options->page.Add(breakdown);
+  options->range.Add(breakdown);
+  breakdown->footer(
+      "Examples:\n  dmarcate stats breakdown example.com --by source\n"
+      "  dmarcate stats breakdown example.com --by reporter --days 7 -o csv");
+  app->OnSelected(breakdown, [app, options] { return Breakdown(app, *options); });
 }
 
 }  // namespace dmarcate::cli

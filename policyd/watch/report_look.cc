@@ -233,7 +233,7 @@ class Look {
         now.part, now.whole, sight_.recent.range.days(), before.part, before.whole,
         sight_.before.range.days());
     out.fix_hint = "See which source it is, and what changed there or in your policy.";
-    out.evidence_command = fmt::format("dmarcate stats {} --by disposition --days {}",
+    out.evidence_command = fmt::format("dmarcate stats breakdown {} --by disposition --days {}",
                                        domain_.text(), sight_.recent.range.days());
     out.weight = now.part * 10 / now.whole;
     out.metadata = {{"refused", std::to_string(now.part)}, {"messages", std::to_string(now.whole)}};

@@ -29,7 +29,7 @@ refuses '^\{"message_type":"exit_error"' -ojson changes show
 refuses '^error: ' sources lst -o no-such-format
 refuses "there is no option '--bogus'" --bogus
 refuses "there is no option '--bogus'" sources --bogus=1
-refuses "'foo', want source, address, reporter, header-from, disposition or trust" stats example.com --by foo
+refuses "'foo', want source, address, reporter, header-from, disposition or trust" stats breakdown example.com --by foo
 refuses '^code: USAGE$' domains list --limit 1001
 refuses '^code: USAGE$' domains list --limit 0
 refuses 'api-url is not for providers of type desec' providers add x --type desec --secret s --api-url https://a.example
