@@ -1,6 +1,7 @@
 #include "policyd/analysis/day_rows.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -8,6 +9,7 @@
 
 #include "lib/mailauth/domain_name.h"
 #include "policyd/analysis/spread.h"
+#include "policyd/analysis/statistics.h"
 
 namespace dmarcate {
 namespace {
@@ -32,6 +34,40 @@ struct CellKey {
   }
 };
 
+RowSum SumOf(const RowCell& cell, const RowShape& shape) {
+  RowSum sum;
+  sum.facts = static_cast<uint8_t>(shape.dkim_aligned << 3 | shape.spf_aligned << 2 |
+                                   shape.dkim_pass << 1 | shape.spf_pass) &
+              15;
+  sum.became = BecameOf(static_cast<Disposition>(shape.disposition)) & 3;
+  sum.trust = cell.trust & 15;
+  sum.rule = cell.rule;
+  sum.forwarded_by_override = shape.forwarded_by_override;
+  sum.forwarded_by_broken_spf = shape.forwarded_by_broken_spf;
+  sum.own_signature = shape.own_signature;
+  sum.own_envelope_denied = shape.own_envelope_denied;
+  sum.overrides = shape.overrides;
+  return sum;
+}
+
+// The selectors of `list` to those of `all`, as many as are kept of a source.
+void AddSelectors(std::string_view list, std::string* all, SourceDay* day) {
+  constexpr size_t kBytes = sizeof(uint32_t);
+  for (size_t at = 0; at < list.size(); at += kBytes) {
+    const std::string_view selector = list.substr(at, kBytes);
+    bool known = false;
+    for (size_t i = 0; i < all->size() && !known; i += kBytes) {
+      known = std::string_view(*all).substr(i, kBytes) == selector;
+    }
+    if (known) continue;
+    if (all->size() < kMaxSelectorsKept * kBytes) {
+      *all += selector;
+    } else {
+      day->more_selectors = true;
+    }
+  }
+}
+
 struct SourceBuild {
   SourceDay day;
   std::string_view value;  // of day.value, which is in the names
@@ -41,6 +77,21 @@ struct SourceBuild {
 };
 
 }  // namespace
+
+uint8_t BecameOf(Disposition disposition) {
+  switch (disposition) {
+    case Disposition::kNone:
+    case Disposition::kPass:
+      return 0;
+    case Disposition::kQuarantine:
+      return 1;
+    case Disposition::kReject:
+      return 2;
+    case Disposition::kUnspecified:
+      return 3;
+  }
+  return 3;
+}
 
 struct DayRowsBuilder::Impl {
   const std::string_view domain;
@@ -65,6 +116,7 @@ struct DayRowsBuilder::Impl {
   SourceBuild& Source(const Attribution& attribution);
   void AddRow(const AggregateRecord& record, const StoredReport& report, uint16_t reporter,
               SpreadReport* spread);
+  void FinishCells(SourceBuild& source);
 };
 
 bool DayRowsBuilder::Impl::AlignsRelaxed(const std::string& author, const std::string& identifier) {
@@ -235,41 +287,70 @@ void DayRowsBuilder::AddExpired(const DayTotals& totals) {
   if (totals.day == impl_->out.day) impl_->out.expired = std::make_unique<DayTotals>(totals);
 }
 
+void DayRowsBuilder::Impl::FinishCells(SourceBuild& source) {
+  const auto put = [this](int64_t messages, auto part, auto& parts) {
+    if (messages <= std::numeric_limits<uint32_t>::max()) {
+      part.messages = static_cast<uint32_t>(messages);
+    } else {
+      part.large = 1;
+      part.messages = static_cast<uint32_t>(out.large.size());
+      out.large.push_back(messages);
+    }
+    parts.push_back(part);
+  };
+  std::vector<std::pair<RowSum, int64_t>> sums;
+  absl::flat_hash_map<uint32_t, size_t> index;  // by all of a RowSum but the messages
+  std::string selectors;
+  for (const uint32_t number : source.cells) {
+    const auto& [cell, messages] = cells[number];
+    const RowShape& shape = names.shape(cell.shape);
+    put(messages, cell, out.cells);
+    const RowSum sum = SumOf(cell, shape);
+    uint32_t key = 0;
+    static_assert(sizeof(RowSum) == 2 * sizeof(key));
+    std::memcpy(&key, reinterpret_cast<const char*>(&sum) + sizeof(key), sizeof(key));
+    const auto [it, inserted] = index.try_emplace(key, sums.size());
+    if (inserted) sums.emplace_back(sum, 0);
+    sums[it->second].second = SaturatingAdd(sums[it->second].second, messages);
+    source.day.reporters |= uint64_t{1}
+                            << std::min<uint32_t>(cell.reporter, SourceDay::kHighReporter);
+    if (shape.own_signature) {
+      source.day.own_signature = true;
+      AddSelectors(std::string(names.text(shape.selectors)), &selectors, &source.day);
+    }
+  }
+  for (const auto& [sum, messages] : sums) put(messages, sum, out.sums);
+  if (source.day.own_signature) source.day.selectors = names.AddText(selectors);
+  source.day.cells_end = static_cast<uint32_t>(out.cells.size());
+  source.day.sums_end = static_cast<uint32_t>(out.sums.size());
+}
+
 DayRows DayRowsBuilder::Finish() {
   Impl& impl = *impl_;
   DayRows& out = impl.out;
   out.sources.reserve(impl.sources.size());
   out.cells.reserve(impl.cells.size());
   for (SourceBuild& source : impl.sources) {
-    for (const uint32_t index : source.cells) {
-      auto [cell, messages] = impl.cells[index];
-      if (messages <= std::numeric_limits<uint32_t>::max()) {
-        cell.messages = static_cast<uint32_t>(messages);
-      } else {
-        cell.large = 1;
-        cell.messages = static_cast<uint32_t>(out.large.size());
-        out.large.push_back(messages);
-      }
-      out.cells.push_back(cell);
-    }
+    impl.FinishCells(source);
     const uint32_t own = impl.names.AddressOfSource(source.day.source);
     const bool only_own =
         own != kNoAddress && source.addresses.size() == 1 && source.addresses[0] == own;
     if (!only_own) {
       out.addresses.insert(out.addresses.end(), source.addresses.begin(), source.addresses.end());
     }
-    source.day.cells_end = static_cast<uint32_t>(out.cells.size());
     source.day.addresses_end = static_cast<uint32_t>(out.addresses.size());
     out.sources.push_back(source.day);
   }
   out.addresses.shrink_to_fit();
+  out.sums.shrink_to_fit();
   return std::move(out);
 }
 
 size_t DayRows::MemoryBytes() const {
   size_t bytes = sizeof(*this) + sources.capacity() * sizeof(SourceDay) +
-                 cells.capacity() * sizeof(RowCell) + addresses.capacity() * sizeof(uint32_t) +
-                 large.capacity() * sizeof(int64_t) + (expired ? sizeof(DayTotals) : 0);
+                 cells.capacity() * sizeof(RowCell) + sums.capacity() * sizeof(RowSum) +
+                 addresses.capacity() * sizeof(uint32_t) + large.capacity() * sizeof(int64_t) +
+                 (expired ? sizeof(DayTotals) : 0);
   for (const SpreadReport& report : spread) {
     bytes += sizeof(report) + report.rows.capacity() * sizeof(SpreadReport::Row);
   }

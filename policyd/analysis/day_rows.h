@@ -39,11 +39,27 @@ struct RowCell {
 };
 static_assert(sizeof(RowCell) == 12);
 
+// What a row is to statistics, whoever reported it: few, where there are very many cells.
+struct RowSum {
+  uint32_t messages = 0;   // as in RowCell
+  uint8_t facts : 4 = 0;   // of RowShape: dkim_aligned, spf_aligned, dkim_pass, spf_pass
+  uint8_t became : 2 = 0;  // BecameOf()
+  uint8_t large : 1 = 0, spare : 1 = 0;
+  uint8_t trust : 4 = 0, rule : 4 = 0;
+  uint8_t forwarded_by_override : 1 = 0, forwarded_by_broken_spf : 1 = 0;
+  uint8_t own_signature : 1 = 0, own_envelope_denied : 1 = 0, unused : 4 = 0;
+  uint8_t overrides = 0;
+};
+static_assert(sizeof(RowSum) == 8);
+// What became of a row, as Counts tell it: 0 delivered, 1 quarantined, 2 rejected, 3 not known.
+uint8_t BecameOf(Disposition disposition);
+
 // One source on one day. Ordered as they came first. What belongs to it lies in the vectors of
 // DayRows behind what belongs to the one before.
 struct SourceDay {
   uint32_t source = 0;
   uint32_t cells_end = 0;
+  uint32_t sums_end = 0;
   uint32_t addresses_end = 0;  // none: it has its own (RowNames::AddressOfSource), and no other
   uint32_t reports = 0;        // that name it
   uint32_t value =
@@ -51,9 +67,16 @@ struct SourceDay {
   uint8_t rule = 0;       // the strongest
   bool service = false;   // that evidence is of a catalogued service
   bool own_dkim = false;  // some of it is Rule::kOwnDkim
+  // Of our passing signatures on it, as RowShape::selectors, and whether there are more.
+  bool own_signature = false, more_selectors = false;
+  uint32_t selectors = 0;
   int64_t messages = 0;
+  // A bit for each reporter by its number; the last one: some have a higher number, and only the
+  // cells tell them.
+  uint64_t reporters = 0;
 
   static constexpr uint32_t kOwnAddress = UINT32_MAX;  // its own address, as text
+  static constexpr uint32_t kHighReporter = 63;
 };
 
 // A report of several days: its rows have to be dealt out anew for each range.
@@ -72,13 +95,15 @@ struct DayRows {
   Counts counts;
   std::vector<SourceDay> sources;
   std::vector<RowCell> cells;
+  std::vector<RowSum> sums;
   std::vector<uint32_t> addresses;  // each once for a source
   std::vector<int64_t> large;
   std::vector<SpreadReport> spread;
   std::unique_ptr<DayTotals> expired;  // null: nothing has
 
-  int64_t MessagesOf(const RowCell& cell) const {
-    return cell.large ? large[cell.messages] : int64_t{cell.messages};
+  template <typename Part>  // RowCell, RowSum
+  int64_t MessagesOf(const Part& part) const {
+    return part.large ? large[part.messages] : int64_t{part.messages};
   }
   size_t MemoryBytes() const;
 };

@@ -20,34 +20,37 @@ class RowSlots {
  public:
   static constexpr uint32_t kOverflow = kMaxSources;
 
-  // Calls `visit(slot, SourceDay, DayRows, first_cell, first_address)` for each SourceDay.
+  // Where what belongs to a SourceDay begins in the vectors of its DayRows.
+  struct Begin {
+    uint32_t cell = 0, sum = 0, address = 0;
+  };
+
+  // Calls `visit(slot, SourceDay, DayRows, Begin)` for each SourceDay.
   template <typename Visit>
   RowSlots(const RowDays& rows, Visit&& visit)
       : names_(rows.names), slots_(rows.names.sources(), kNone) {
     sources_.reserve(std::min<size_t>(rows.names.sources(), kMaxSources));
-    ForEach(rows,
-            [&](const SourceDay& source, const DayRows& day, uint32_t cell, uint32_t address) {
-              uint32_t& slot = slots_[source.source];
-              if (slot == kNone) {
-                slot = static_cast<uint32_t>(std::min(sources_.size(), kMaxSources));
-                if (slot == kOverflow) {
-                  overflow_ = true;
-                } else {
-                  sources_.push_back(source.source);
-                }
-              }
-              visit(slot, source, day, cell, address);
-            });
+    ForEach(rows, [&](const SourceDay& source, const DayRows& day, const Begin& begin) {
+      uint32_t& slot = slots_[source.source];
+      if (slot == kNone) {
+        slot = static_cast<uint32_t>(std::min(sources_.size(), kMaxSources));
+        if (slot == kOverflow) {
+          overflow_ = true;
+        } else {
+          sources_.push_back(source.source);
+        }
+      }
+      visit(slot, source, day, begin);
+    });
   }
 
   template <typename Visit>
   static void ForEach(const RowDays& rows, Visit&& visit) {
     for (const DayRows* day : rows.days) {
-      uint32_t cell = 0, address = 0;
+      Begin begin;
       for (const SourceDay& source : day->sources) {
-        visit(source, *day, cell, address);
-        cell = source.cells_end;
-        address = source.addresses_end;
+        visit(source, *day, begin);
+        begin = {source.cells_end, source.sums_end, source.addresses_end};
       }
     }
   }

@@ -14,27 +14,14 @@
 namespace dmarcate {
 namespace {
 
-// Of a shape, all that Counts are made of: four facts, and four things that may become of a row.
+// All that Counts are made of: four facts, and four things that may become of a row.
 constexpr size_t kFactClasses = 64;
 
+size_t FactClassOf(const RowSum& sum) { return static_cast<size_t>(sum.became << 4 | sum.facts); }
 size_t FactClassOf(const RowShape& shape) {
-  size_t becomes = 0;
-  switch (static_cast<Disposition>(shape.disposition)) {
-    case Disposition::kNone:
-    case Disposition::kPass:
-      break;
-    case Disposition::kQuarantine:
-      becomes = 1;
-      break;
-    case Disposition::kReject:
-      becomes = 2;
-      break;
-    case Disposition::kUnspecified:
-      becomes = 3;
-      break;
-  }
-  return becomes << 4 | static_cast<size_t>(shape.dkim_aligned << 3 | shape.spf_aligned << 2 |
-                                            shape.dkim_pass << 1 | shape.spf_pass);
+  return static_cast<size_t>(BecameOf(static_cast<Disposition>(shape.disposition)) << 4 |
+                             shape.dkim_aligned << 3 | shape.spf_aligned << 2 |
+                             shape.dkim_pass << 1 | shape.spf_pass);
 }
 
 Counts CountsOf(size_t fact_class, int64_t messages) {
@@ -50,7 +37,8 @@ struct SourceFill {
   SourceStatistics stats;
   bool empty = true;
   std::array<int64_t, kTrustClasses * kFactClasses> sums{};
-  std::vector<bool> reporters;
+  uint64_t reporters = 0;  // as in SourceDay
+  std::set<uint32_t> high_reporters;
   std::vector<uint64_t> addresses;  // a bit each
 };
 
@@ -60,10 +48,12 @@ struct SelectorList {
   bool all = true;
   uint32_t last = RowSlots::kNone;  // the list that was added last
 
-  void Add(const RowNames& names, uint32_t list) {
-    if (list == last) return;
-    last = list;
-    const std::string_view bytes = names.text(list);
+  void Add(const RowNames& names, const SourceDay& day) {
+    if (!day.own_signature) return;
+    all = all && !day.more_selectors;
+    if (day.selectors == last) return;
+    last = day.selectors;
+    const std::string_view bytes = names.text(day.selectors);
     for (size_t at = 0; at < bytes.size(); at += sizeof(uint32_t)) {
       uint32_t text = 0;
       std::memcpy(&text, bytes.data() + at, sizeof(text));
@@ -85,8 +75,8 @@ class PageMaker {
  private:
   void Choose();
   void Fill();
-  void FillFrom(SourceFill& fill, const SourceDay& source, const DayRows& day, uint32_t cell,
-                uint32_t address);
+  void FillFrom(SourceFill& fill, const SourceDay& source, const DayRows& day,
+                const RowSlots::Begin& begin);
   void FillSelectors();
   void Finish(SourceFill& fill) const;
 
@@ -107,11 +97,11 @@ PageMaker::PageMaker(const RowDays& rows, const SourceQuery& query)
       query_(query),
       messages_(std::min(rows.names.sources(), kMaxSources) + 1),
       home_(messages_.size()),
-      slots_(rows, [this](uint32_t slot, const SourceDay& source, const DayRows&, uint32_t,
-                          uint32_t address) {
+      slots_(rows, [this](uint32_t slot, const SourceDay& source, const DayRows&,
+                          const RowSlots::Begin& begin) {
         messages_[slot] = SaturatingAdd(messages_[slot], source.messages);
         if (source.own_dkim || (source.service && slot != RowSlots::kOverflow)) home_[slot] = true;
-        addresses_ += std::max<uint32_t>(source.addresses_end - address, 1);
+        addresses_ += std::max<uint32_t>(source.addresses_end - begin.address, 1);
       }) {}
 
 void PageMaker::Choose() {
@@ -134,7 +124,7 @@ void PageMaker::Choose() {
 }
 
 void PageMaker::FillFrom(SourceFill& fill, const SourceDay& source, const DayRows& day,
-                         uint32_t cell, uint32_t address) {
+                         const RowSlots::Begin& begin) {
   const RowNames& names = rows_.names;
   SourceStatistics& stats = fill.stats;
   if (stats.rule != Rule::kOverflow) {
@@ -153,29 +143,32 @@ void PageMaker::FillFrom(SourceFill& fill, const SourceDay& source, const DayRow
   stats.first_day = fill.empty ? day.day : stats.first_day;
   stats.last_day = day.day;
   fill.empty = false;
-  for (; cell < source.cells_end; ++cell) {
-    const RowCell& row = day.cells[cell];
+  for (uint32_t i = begin.sum; i < source.sums_end; ++i) {
+    const RowSum& row = day.sums[i];
     const int64_t messages = day.MessagesOf(row);
-    const RowShape& shape = names.shape(row.shape);
-    int64_t& sum = fill.sums[row.trust % kTrustClasses * kFactClasses + FactClassOf(shape)];
-    sum = SaturatingAdd(sum, messages);
-    int64_t& by_rule = stats.by_rule[row.rule];
-    by_rule = SaturatingAdd(by_rule, messages);
     const auto add = [messages](int64_t& to) { to = SaturatingAdd(to, messages); };
-    if (shape.forwarded_by_override) add(stats.forwarded_by_override);
-    if (shape.forwarded_by_broken_spf) add(stats.forwarded_by_broken_spf);
-    if (shape.own_envelope_denied) add(stats.own_envelope_denied);
-    if (shape.own_signature) add(stats.own_signature);
-    for (size_t type = 0; shape.overrides >> type != 0; ++type) {
-      if ((shape.overrides >> type & 1) != 0) add(stats.overrides[type]);
+    add(fill.sums[row.trust % kTrustClasses * kFactClasses + FactClassOf(row)]);
+    add(stats.by_rule[row.rule]);
+    if (row.forwarded_by_override) add(stats.forwarded_by_override);
+    if (row.forwarded_by_broken_spf) add(stats.forwarded_by_broken_spf);
+    if (row.own_envelope_denied) add(stats.own_envelope_denied);
+    if (row.own_signature) add(stats.own_signature);
+    for (size_t type = 0; row.overrides >> type != 0; ++type) {
+      if ((row.overrides >> type & 1) != 0) add(stats.overrides[type]);
     }
-    fill.reporters[row.reporter] = true;
+  }
+  fill.reporters |= source.reporters;
+  if ((source.reporters >> SourceDay::kHighReporter & 1) != 0) {
+    for (uint32_t i = begin.cell; i < source.cells_end; ++i) {
+      const uint32_t reporter = day.cells[i].reporter;
+      if (reporter >= SourceDay::kHighReporter) fill.high_reporters.insert(reporter);
+    }
   }
   const auto see = [&fill](uint32_t number) {
     fill.addresses[number / 64] |= uint64_t{1} << (number % 64);
   };
-  if (address == source.addresses_end) see(names.AddressOfSource(source.source));
-  for (; address < source.addresses_end; ++address) see(day.addresses[address]);
+  if (begin.address == source.addresses_end) see(names.AddressOfSource(source.source));
+  for (uint32_t i = begin.address; i < source.addresses_end; ++i) see(day.addresses[i]);
 }
 
 void PageMaker::Finish(SourceFill& fill) const {
@@ -188,9 +181,11 @@ void PageMaker::Finish(SourceFill& fill) const {
     }
     stats.counts.Add(stats.by_trust[trust]);
   }
-  for (uint32_t reporter = 0; reporter < fill.reporters.size(); ++reporter) {
-    if (fill.reporters[reporter]) stats.reporters.push_back(reporter);
+  for (uint32_t reporter = 0; reporter < SourceDay::kHighReporter; ++reporter) {
+    if ((fill.reporters >> reporter & 1) != 0) stats.reporters.push_back(reporter);
   }
+  stats.reporters.insert(stats.reporters.end(), fill.high_reporters.begin(),
+                         fill.high_reporters.end());
   for (const uint64_t word : fill.addresses) {
     stats.address_count += static_cast<size_t>(__builtin_popcountll(word));
   }
@@ -199,15 +194,10 @@ void PageMaker::Finish(SourceFill& fill) const {
 // And with them the kinds, which hang on those of all sources that are at home here.
 void PageMaker::FillSelectors() {
   std::vector<SelectorList> selectors(slots_.size());
-  RowSlots::ForEach(rows_,
-                    [&](const SourceDay& source, const DayRows& day, uint32_t cell, uint32_t) {
-                      const uint32_t slot = slots_.Of(source.source);
-                      if (!home_[slot] && place_[slot] == RowSlots::kNone) return;
-                      for (; cell < source.cells_end; ++cell) {
-                        const RowShape& shape = rows_.names.shape(day.cells[cell].shape);
-                        if (shape.own_signature) selectors[slot].Add(rows_.names, shape.selectors);
-                      }
-                    });
+  RowSlots::ForEach(rows_, [&](const SourceDay& source, const DayRows&, const RowSlots::Begin&) {
+    const uint32_t slot = slots_.Of(source.source);
+    if (home_[slot] || place_[slot] != RowSlots::kNone) selectors[slot].Add(rows_.names, source);
+  });
   std::set<std::string> home;
   for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
     if (!home_[slot]) continue;
@@ -231,14 +221,13 @@ void PageMaker::Fill() {
     SourceFill& fill = fills_[i];
     fill.stats.id = slots_.IdOf(chosen_[i]);
     if (chosen_[i] == RowSlots::kOverflow) fill.stats.rule = Rule::kOverflow;
-    fill.reporters.resize(rows_.names.reporters());
     fill.addresses.resize(rows_.names.addresses() / 64 + 1);
   }
-  RowSlots::ForEach(
-      rows_, [&](const SourceDay& source, const DayRows& day, uint32_t cell, uint32_t address) {
-        const uint32_t at = place_[slots_.Of(source.source)];
-        if (at != RowSlots::kNone) FillFrom(fills_[at], source, day, cell, address);
-      });
+  RowSlots::ForEach(rows_,
+                    [&](const SourceDay& source, const DayRows& day, const RowSlots::Begin& begin) {
+                      const uint32_t at = place_[slots_.Of(source.source)];
+                      if (at != RowSlots::kNone) FillFrom(fills_[at], source, day, begin);
+                    });
   for (SourceFill& fill : fills_) Finish(fill);
   FillSelectors();
 }
@@ -346,8 +335,8 @@ std::optional<RowBreakdown> BreakDown(const RowDays& rows, RowDimension dimensio
     sum = SaturatingAdd(sum, messages);
   };
   const RowSlots slots(rows, [&](uint32_t slot, const SourceDay& source, const DayRows& day,
-                                 uint32_t cell, uint32_t) {
-    for (; cell < source.cells_end; ++cell) {
+                                 const RowSlots::Begin& begin) {
+    for (uint32_t cell = begin.cell; cell < source.cells_end; ++cell) {
       const RowCell& row = day.cells[cell];
       const RowShape& shape = rows.names.shape(row.shape);
       const int64_t messages = day.MessagesOf(row);

@@ -148,11 +148,11 @@ std::optional<WhatIfPage> SumWhatIf(const RowDays& rows, const WhatIf& what_if, 
   OutcomeSums by_reporter(outcomes, reporters);
   std::vector<Ranked> by_slot(std::min<size_t>(rows.names.sources(), kMaxSources) + 1);
   const RowSlots slots(rows, [&](uint32_t slot, const SourceDay& source, const DayRows& day,
-                                 uint32_t cell, uint32_t) {
+                                 const RowSlots::Begin& begin) {
     Ranked& sum = by_slot[slot];
     sum.messages = SaturatingAdd(sum.messages, source.messages);
     const Treatment treatment = treatments[source.source];
-    for (; cell < source.cells_end; ++cell) {
+    for (uint32_t cell = begin.cell; cell < source.cells_end; ++cell) {
       const RowCell& row = day.cells[cell];
       const int64_t messages = day.MessagesOf(row);
       const uint16_t outcome = outcomes.Of(row.shape, treatment);
@@ -197,11 +197,11 @@ std::optional<WhatIfPage> SumWhatIf(const RowDays& rows, const WhatIf& what_if, 
   for (uint32_t i = 0; i < first_sources.size(); ++i) place[first_sources[i]] = i;
   OutcomeSums by_source(outcomes, first_sources.size());
   RowSlots::ForEach(
-      rows, [&](const SourceDay& source, const DayRows& day, uint32_t cell, uint32_t) {
+      rows, [&](const SourceDay& source, const DayRows& day, const RowSlots::Begin& begin) {
         const uint32_t at = place[slots.Of(source.source)];
         if (at == RowSlots::kNone) return;
         const Treatment treatment = treatments[source.source];
-        for (; cell < source.cells_end; ++cell) {
+        for (uint32_t cell = begin.cell; cell < source.cells_end; ++cell) {
           const RowCell& row = day.cells[cell];
           by_source.Add(at, row.trust, outcomes.Of(row.shape, treatment), day.MessagesOf(row));
         }

@@ -26,6 +26,7 @@ using analysis_testing::CompareSeries;
 using analysis_testing::CompareWhatIf;
 using analysis_testing::kDomain;
 using analysis_testing::RandomReport;
+using analysis_testing::RandomRow;
 using analysis_testing::RandomSupposition;
 using analysis_testing::Report;
 using analysis_testing::Row;
@@ -174,6 +175,19 @@ TEST(RowSums, SourcesBeyondTheBoundShareOne) {
   const WhatIf what_if{.policy = {.p = DmarcPolicy::kReject},
                        .treatments = {{"spf-late.test", Treatment::kSigned}}};
   ASSERT_NO_FATAL_FAILURE(CompareWhatIf(days.In(range), what_if, days.Suppose(range, what_if)));
+}
+
+TEST(RowSums, ManyReportersAreAllNamed) {
+  std::mt19937 random(1);
+  Days days;
+  for (int reporter = 0; reporter < 150; ++reporter) {
+    days.Add(Report(kDay + reporter % 3, {Row(5).Spf("other.test"), RandomRow(random)},
+                    fmt::format("reporter {}", reporter * 7 % 150)));
+  }
+  days.Build();
+  const DayRange range{kDay, kDay + 2};
+  ASSERT_NO_FATAL_FAILURE(ComparePages(days.In(range), days.Statistics(range), random));
+  ASSERT_NO_FATAL_FAILURE(CompareBreakdowns(days.In(range), days.Statistics(range)));
 }
 
 TEST(RowSums, CountsStopAtTheLargestNumber) {
