@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,7 @@ namespace dmarcate::bench {
 namespace {
 
 constexpr int kWindowDays = 30;
+constexpr int kReportsOfTurn = 64;
 constexpr double kMiB = 1 << 20;
 
 struct Options {
@@ -279,15 +281,22 @@ int Import(const Options& options) {
   std::mt19937_64 random(5);
   int64_t reports = 0;
   const double seconds = SecondsOf([&] {
-    for (; stop_importing == 0; ++reports) {
-      const absl::Status status = filler.Add(data.LateReport(random));
+    while (stop_importing == 0) {
+      absl::Status status;
+      const double worked = SecondsOf([&] {
+        for (int i = 0; i < kReportsOfTurn && status.ok(); ++i, ++reports) {
+          status = filler.Add(data.LateReport(random));
+        }
+      });
       if (!status.ok()) {
         fmt::print(stderr, "import: {}\n", MessageOf(status));
         break;
       }
+      // Half of what it could do (performance.md, goal 10).
+      std::this_thread::sleep_for(std::chrono::duration<double>(worked));
     }
   });
-  fmt::print("imported meanwhile: {:.0f} reports/s, {:.0f} rows/s\n",
+  fmt::print("imported meanwhile, half of the time: {:.0f} reports/s, {:.0f} rows/s\n",
              static_cast<double>(reports) / seconds, static_cast<double>(reports) * 29 / seconds);
   std::fflush(stdout);
   return 0;
