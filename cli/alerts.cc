@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include <CLI/CLI.hpp>
 
+#include "cli/alert_text.h"
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
@@ -29,78 +30,16 @@ std::string ChannelResource(const std::string& name) {
   return name.empty() || name.starts_with("alertChannels/") ? name : "alertChannels/" + name;
 }
 
-std::string TargetText(const v1::AlertChannel& channel) {
-  switch (channel.target_case()) {
-    case v1::AlertChannel::kWebhook:
-      return channel.webhook().url();
-    case v1::AlertChannel::kMail:
-      return Join({channel.mail().recipients().begin(), channel.mail().recipients().end()}, " ");
-    default:
-      return "";
-  }
-}
-
-std::string_view KindText(const v1::AlertChannel& channel) {
-  switch (channel.target_case()) {
-    case v1::AlertChannel::kWebhook:
-      return "webhook";
-    case v1::AlertChannel::kMail:
-      return "mail";
-    case v1::AlertChannel::kSyslog:
-      return "syslog";
-    default:
-      return "";
-  }
-}
-
-Table ChannelTable(const google::protobuf::RepeatedPtrField<v1::AlertChannel>& channels) {
-  Table table({{"CHANNEL"},
-               {"KIND"},
-               {"TARGET"},
-               {"MIN_SEVERITY"},
-               {"DOMAINS"},
-               {"DIGEST"},
-               {"CODES", Align::kLeft, true},
-               {"CLEARED", Align::kLeft, true}});
-  for (const v1::AlertChannel& channel : channels) {
-    std::vector<std::string> domains;
-    for (const std::string& domain : channel.domains()) {
-      domains.emplace_back(LastSegment(domain));
-    }
-    table.Add(
-        channel.name(),
-        {std::string(LastSegment(channel.name())), std::string(KindText(channel)),
-         TargetText(channel), EnumText(v1::Severity_Name(channel.min_severity()), "SEVERITY_"),
-         domains.empty() ? "all" : Join(domains, " "), channel.digest() ? "weekly" : "",
-         channel.codes().empty() ? "all"
-                                 : Join({channel.codes().begin(), channel.codes().end()}, " "),
-         channel.without_cleared() ? "" : "yes"});
-  }
-  return table;
-}
-
 void PrintChannel(const App& app, const v1::AlertChannel& channel) {
   google::protobuf::RepeatedPtrField<v1::AlertChannel> one;
   *one.Add() = channel;
   Print(app.format(), channel, "", ChannelTable(one));
 }
 
-Table DeliveryTable(const google::protobuf::RepeatedPtrField<v1::AlertDelivery>& deliveries) {
-  Table table({{"TIME"},
-               {"CHANNEL"},
-               {"STATE"},
-               {"ATTEMPTS", Align::kRight},
-               {"SUBJECT"},
-               {"ERROR"},
-               {"ID", Align::kLeft, true}});
-  for (const v1::AlertDelivery& delivery : deliveries) {
-    table.Add(delivery.id(),
-              {Text(delivery.create_time()), std::string(LastSegment(delivery.channel())),
-               EnumText(v1::AlertDelivery::State_Name(delivery.state()), "STATE_"),
-               std::to_string(delivery.attempt_count()), delivery.subject(), delivery.last_error(),
-               delivery.id()});
-  }
-  return table;
+v1::Severity SeverityOf(const Options& options) {
+  return options.severity == "info"    ? v1::SEVERITY_INFO
+         : options.severity == "error" ? v1::SEVERITY_ERROR
+                                       : v1::SEVERITY_WARNING;
 }
 
 int Add(App* app, const Options& options) {
@@ -124,9 +63,7 @@ int Add(App* app, const Options& options) {
       channel->mutable_mail()->add_recipients(address);
     }
   }
-  channel->set_min_severity(options.severity == "info"    ? v1::SEVERITY_INFO
-                            : options.severity == "error" ? v1::SEVERITY_ERROR
-                                                          : v1::SEVERITY_WARNING);
+  channel->set_min_severity(SeverityOf(options));
   for (const std::string& domain : options.domains) channel->add_domains(DomainResource(domain));
   for (const std::string& code : options.codes) channel->add_codes(code);
   channel->set_without_cleared(options.without_cleared);
@@ -141,6 +78,62 @@ int Add(App* app, const Options& options) {
   } else {
     app->Note(fmt::format("try it: dmarcate alerts channels test {}", options.channel));
   }
+  return kDone;
+}
+
+// What was given on the command line; the rest stays.
+struct Changes {
+  CLI::Option *url, *secret, *recipients, *severity, *domains, *codes, *without_cleared, *digest;
+};
+
+int Set(App* app, const Options& options, const Changes& given) {
+  v1::UpdateAlertChannelRequest request;
+  v1::AlertChannel channel;
+  const auto change = [&request](const CLI::Option* option, const char* path) {
+    if (option->count() == 0) return false;
+    request.mutable_update_mask()->add_paths(path);
+    return true;
+  };
+  const auto all = [](const std::vector<std::string>& words) {
+    return words.size() == 1 && words.front() == "all";
+  };
+  if (change(given.url, "webhook.url")) channel.mutable_webhook()->set_url(options.url);
+  if (change(given.secret, "webhook.secret")) channel.mutable_webhook()->set_secret(options.secret);
+  if (change(given.recipients, "mail.recipients")) {
+    for (const std::string& address : options.recipients) {
+      channel.mutable_mail()->add_recipients(address);
+    }
+  }
+  if (change(given.severity, "min_severity")) channel.set_min_severity(SeverityOf(options));
+  if (change(given.domains, "domains") && !all(options.domains)) {
+    for (const std::string& domain : options.domains) channel.add_domains(DomainResource(domain));
+  }
+  if (change(given.codes, "codes") && !all(options.codes)) {
+    for (const std::string& code : options.codes) channel.add_codes(code);
+  }
+  if (change(given.without_cleared, "without_cleared")) {
+    channel.set_without_cleared(options.without_cleared);
+  }
+  if (change(given.digest, "digest")) channel.set_digest(options.digest);
+  if (request.update_mask().paths().empty()) {
+    return app->Fail(kUsage, "USAGE", "alerts channels set", "nothing to change",
+                     {"dmarcate alerts channels set --help"});
+  }
+  const auto stub = v1::AlertService::NewStub(app->policyd());
+  v1::GetAlertChannelRequest find;
+  find.set_name(ChannelResource(options.channel));
+  v1::GetAlertChannelResponse found;
+  grpc::Status status = Call(app, *stub, &Stub::GetAlertChannel, find, &found);
+  if (!status.ok()) return app->Fail("channel not changed", status);
+  channel.set_name(found.alert_channel().name());
+  channel.set_etag(found.alert_channel().etag());
+  *request.mutable_alert_channel() = channel;
+  request.set_validate_only(options.dry_run);
+  v1::UpdateAlertChannelResponse response;
+  status = Call(app, *stub, &Stub::UpdateAlertChannel, request, &response);
+  if (!status.ok()) return app->Fail("channel not changed", status);
+  PrintChannel(*app, response.alert_channel());
+  if (options.dry_run) app->Note("checked only; nothing was kept");
   return kDone;
 }
 
@@ -265,6 +258,34 @@ void AddChannels(CLI::App* alerts, App* app, const std::shared_ptr<Options>& opt
       "hook-key\n"
       "  dmarcate alerts channels add log --syslog --min-severity info");
   app->OnSelected(add, [app, options] { return Add(app, *options); });
+
+  CLI::App* set = group->add_subcommand("set", "change what is given; the rest stays as it is");
+  one(set);
+  Changes given = {};
+  given.url = set->add_option("--webhook", options->url, "another https URL; the secret stays");
+  given.secret = set->add_option("--secret", options->secret,
+                                 "another file with the key of the signatures; the URL stays");
+  given.recipients =
+      set->add_option("--mail", options->recipients, "these addresses, in place of those there are")
+          ->delimiter(',');
+  given.severity = set->add_option("--min-severity", options->severity, "info, warning or error")
+                       ->check(CLI::IsMember({"info", "warning", "error"}));
+  given.domains =
+      set->add_option("--domain", options->domains, "these domains alone, or: all")->delimiter(',');
+  given.codes =
+      set->add_option("--code", options->codes, "these codes alone, or: all")->delimiter(',');
+  given.without_cleared =
+      set->add_flag("--without-cleared,!--with-cleared", options->without_cleared,
+                    "do not tell, or do tell, that something is no longer so");
+  given.digest = set->add_flag("--digest,!--without-digest", options->digest,
+                               "send the weekly digest, or send it no more");
+  set->add_flag("--dry-run", options->dry_run, "check only");
+  set->footer(
+      "Examples:\n"
+      "  dmarcate alerts channels set ops --mail ops@example.com,dns@example.com\n"
+      "  dmarcate alerts channels set chat --secret new-hook-key\n"
+      "  dmarcate alerts channels set chat --domain all --without-digest");
+  app->OnSelected(set, [app, options, given] { return Set(app, *options, given); });
 
   CLI::App* test =
       group->add_subcommand("test", "send one message now, and say whether it arrived");

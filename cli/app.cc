@@ -91,12 +91,32 @@ int ExitCodeOf(grpc::StatusCode code) {
   }
 }
 
+// What the status says for programs; empty: nothing.
+google::rpc::ErrorInfo InfoOf(const grpc::Status& status) {
+  google::rpc::Status rich;
+  google::rpc::ErrorInfo info;
+  if (!rich.ParseFromString(status.error_details())) return info;
+  for (const auto& detail : rich.details()) detail.UnpackTo(&info);
+  return info;
+}
+
 // The next thing to do, by reason: the line on which the eye rests.
 std::vector<std::string> NextSteps(std::string_view reason) {
   static const std::map<std::string, std::vector<std::string>, std::less<>> kSteps = {
       {"SOURCE_EVIDENCE_CHANGED", {"look again: dmarcate sources explain SOURCE --domain DOMAIN"}},
       {"STALE_PLAN", {"plan anew: dmarcate changes plan DOMAIN"}},
       {"PLAN_EXPIRED", {"plan anew: dmarcate changes plan DOMAIN"}},
+      {"CHANGE_STATE",
+       {"see where it stands: dmarcate changes show CHANGE",
+        "plan anew: dmarcate changes plan DOMAIN"}},
+      {"PROVIDER_CREDENTIAL",
+       {"put the credential right and test it: dmarcate providers test PROVIDER"}},
+      {"PROVIDER_UNAVAILABLE",
+       {"see whether it answers: dmarcate providers test PROVIDER, and try again"}},
+      {"ZONE_NOT_BOUND",
+       {"see which zones the account shows: dmarcate providers test PROVIDER",
+        "name another account: dmarcate domains update DOMAIN --provider PROVIDER"}},
+      {"VERIFY_TIMEOUT", {"see which server is behind: dmarcate records show DOMAIN"}},
       {"PLAN_DIGEST_MISMATCH", {"look again: dmarcate changes show CHANGE"}},
       {"ETAG_MISMATCH", {"somebody else changed it; read it again and repeat"}},
       {"CHANGE_IN_PROGRESS", {"wait for the running change: dmarcate changes list DOMAIN"}},
@@ -122,11 +142,35 @@ std::vector<std::string> NextSteps(std::string_view reason) {
   return found == kSteps.end() ? std::vector<std::string>() : found->second;
 }
 
+bool IsPlainWord(std::string_view text) {
+  return !text.empty() && text.find_first_not_of(
+                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW"
+                              "XYZ0123456789._-/") == std::string_view::npos;
+}
+
+// A next step with the words DOMAIN, CHANGE and SOURCE as the names that `resource` has, so that it
+// can be typed as it is. What is not known, or would have to be quoted, stays a word to fill in.
+std::string WithNames(std::string step, std::string_view resource) {
+  const auto parts = Split(resource, '/');
+  if (parts.size() < 2 || parts[0] != "domains" || !IsPlainWord(resource)) return step;
+  std::vector<std::pair<std::string_view, std::string_view>> words;
+  if (parts[1] != "-") words.emplace_back("DOMAIN", parts[1]);
+  if (parts.size() == 4 && parts[2] == "changes") words.emplace_back("CHANGE", resource);
+  if (parts.size() == 4 && parts[2] == "sources") words.emplace_back("SOURCE", parts[3]);
+  for (const auto& [word, name] : words) {
+    const size_t at = step.find(word);
+    if (at != std::string::npos) step.replace(at, word.size(), name);
+  }
+  return step;
+}
+
 // Where a resource that was not found would be listed.
 std::vector<std::string> WhereListed(std::string_view resource) {
   const auto parts = Split(resource, '/');
   if (parts[0] == "quarantinedMessages") return {"list them: dmarcate reports quarantine list"};
   if (parts[0] == "dnsProviders") return {"list them: dmarcate providers list"};
+  if (parts[0] == "fleetChanges") return {"list them: dmarcate fleet list"};
+  if (parts[0] == "alertChannels") return {"list them: dmarcate alerts channels list"};
   if (parts[0] == "reporters") return {"list them: dmarcate reports reporters"};
   if (parts[0] != "domains" || parts.size() < 2) return {};
   const std::string domain = EscapeForTerminal(parts[1]);
@@ -166,12 +210,32 @@ std::string WithFlag(const std::string& message) {
       {"dns_provider.powerdns.api_url", "--api-url"},
       {"dns_provider.powerdns.server_id", "--server-id"},
       {"dns_provider.powerdns.secret", "--secret"},
+      {"dns_provider: api_url", "--api-url"},
+      {"dns_provider: server_id", "--server-id"},
+      {"dns_provider: server", "--address"},
+      {"dns_provider: key_name", "--key-name"},
+      {"dns_provider: algorithm", "--algorithm"},
+      {"dns_provider: program", "--program"},
       {"dns_provider.rfc2136.server", "--address"},
       {"dns_provider.rfc2136.key_name", "--key-name"},
       {"dns_provider.rfc2136.algorithm", "--algorithm"},
       {"dns_provider.rfc2136.zones", "--zone"},
-      {"dns_provider.rfc2136.secret", "--secret"}};
-  const size_t colon = std::min(message.find(": "), message.size());
+      {"dns_provider.rfc2136.secret", "--secret"},
+      {"dns_provider.hosted.type", "--type"},
+      {"dns_provider.hosted.settings", "--set"},
+      {"dns_provider.exec.program", "--program"},
+      {"dns_provider.manual.zones", "--zone"},
+      {"secret", "--secret"},
+      {"authorization", "--spf-include, --spf-addresses, --dkim-only or --already-authorized"},
+      {"intent.repair", "--repair"},
+      {"intent.repair_keep", "--keep"},
+      {"format", "--format"},
+      {"delay", "--in"}};
+  size_t colon = std::min(message.find(": "), message.size());
+  if (message.starts_with("dns_provider: ")) {
+    const size_t next = std::min(message.find(": ", colon + 2), message.size());
+    if (kFlags.contains(std::string_view(message).substr(0, next))) colon = next;
+  }
   const auto flag = kFlags.find(std::string_view(message).substr(0, colon));
   return flag == kFlags.end() ? message : flag->second + message.substr(colon);
 }
@@ -321,27 +385,37 @@ int App::Fail(int exit_code, std::string_view reason, std::string_view what, std
       WriteErr(fmt::format("    {}\n", EscapeForTerminal(line)));
     }
   }
-  for (size_t i = 0; i < next.size(); ++i) {
-    WriteErr(fmt::format("{}{}\n", i == 0 ? "try:  " : "      ", next[i]));
-  }
+  Try(next);
   if (!reason.empty()) WriteErr(fmt::format("code: {}\n", reason));
   return exit_code;
 }
 
-int App::Fail(std::string_view what, const grpc::Status& status) const {
-  std::string reason;
-  google::rpc::Status rich;
-  google::rpc::ErrorInfo info;
-  if (rich.ParseFromString(status.error_details())) {
-    for (const auto& detail : rich.details()) {
-      if (detail.UnpackTo(&info)) reason = info.reason();
-    }
+std::vector<std::string> App::NextStepsOf(std::string_view reason) const {
+  if (reason == "CHANGE_STATE" && about_.starts_with("fleetChanges/") && IsPlainWord(about_)) {
+    return {fmt::format("see where it stands: dmarcate fleet show {}", about_)};
   }
-  std::map<std::string, std::string> details(info.metadata().begin(), info.metadata().end());
   std::vector<std::string> next = NextSteps(reason);
-  if (const auto resource = details.find("resource");
-      reason == "RESOURCE_NOT_FOUND" && resource != details.end()) {
-    next = WhereListed(resource->second);
+  for (std::string& step : next) step = WithNames(std::move(step), about_);
+  return next;
+}
+
+void App::Try(std::vector<std::string> next) const {
+  for (std::string& step : next) step = WithNames(std::move(step), about_);
+  for (size_t i = 0; i < next.size(); ++i) {
+    WriteErr(fmt::format("{}{}\n", i == 0 ? "try:  " : "      ", next[i]));
+  }
+}
+
+std::string App::ReasonOf(const grpc::Status& status) { return InfoOf(status).reason(); }
+
+int App::Fail(std::string_view what, const grpc::Status& status) const {
+  const google::rpc::ErrorInfo info = InfoOf(status);
+  std::string reason = info.reason();
+  std::map<std::string, std::string> details(info.metadata().begin(), info.metadata().end());
+  std::vector<std::string> next = NextStepsOf(reason);
+  if (reason == "RESOURCE_NOT_FOUND") {
+    const auto resource = details.find("resource");
+    next = WhereListed(resource != details.end() ? resource->second : about_);
   }
   if (reason == "NAME_MALFORMED" && next.empty()) {
     next = {"write a domain as example.com, and other names as the list commands print them"};

@@ -63,6 +63,8 @@ class App {
   // Deadline and credentials for one call. `daemon` is the one that the call goes to.
   enum class Daemon : uint8_t { kPolicyd, kIngestd };
   void Prepare(grpc::ClientContext* context, Daemon daemon, absl::Duration timeout);
+  // The resource that the last call is about, whose names stand in the next steps of a failure.
+  void AskAbout(std::string resource) { about_ = std::move(resource); }
 
   // Tells what failed in the four-part shape (what, why, what was left untouched, next) on stderr,
   // with -o json as one object in the last line, and gives the exit code.
@@ -73,6 +75,13 @@ class App {
   int Fail(int exit_code, std::string_view reason, std::string_view what, std::string_view why,
            const std::vector<std::string>& next = {},
            const std::map<std::string, std::string>& details = {}) const;
+
+  // The stable code of a failed call; empty: it has none.
+  static std::string ReasonOf(const grpc::Status& status);
+  // What to do after a failure with this reason, about what was asked last.
+  std::vector<std::string> NextStepsOf(std::string_view reason) const;
+  // Tells next steps on stderr as Fail() does, with the names of what was asked about last.
+  void Try(std::vector<std::string> next) const;
 
   // A short id was given without --domain. `command`: "reports get".
   int MissingDomain(std::string_view command, std::string_view id) const;
@@ -95,6 +104,7 @@ class App {
   const std::string& EndpointAsked() const;
   std::shared_ptr<grpc::Channel> policyd_, ingestd_;
   Daemon asked_ = Daemon::kPolicyd;  // by the last call
+  std::string about_;
   std::function<int()> run_;
 };
 
@@ -110,6 +120,7 @@ std::string_view LastSegment(std::string_view name);
 void AddDomains(CLI::App* root, App* app);
 void AddSources(CLI::App* root, App* app);
 void AddStats(CLI::App* root, App* app);
+void AddStatus(CLI::App* root, App* app);
 void AddSimulate(CLI::App* root, App* app);
 void AddRecords(CLI::App* root, App* app);
 void AddInsights(CLI::App* root, App* app);

@@ -4,6 +4,8 @@
 #ifndef DMARCATE_CLI_CALL_H_
 #define DMARCATE_CLI_CALL_H_
 
+#include <string>
+
 #include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
 
@@ -21,6 +23,14 @@ grpc::Status Call(App* app, Stub& stub,
                   absl::Duration timeout = kCallTimeout) {
   grpc::ClientContext context;
   app->Prepare(&context, daemon, timeout);
+  // What a failure's next step is about.
+  if constexpr (requires { std::string(request.name()); }) {
+    app->AskAbout(request.name());
+  } else if constexpr (requires { std::string(request.parent()); }) {
+    app->AskAbout(request.parent());
+  } else if constexpr (requires { std::string(request.domain().name()); }) {
+    app->AskAbout(request.domain().name());
+  }
   return (stub.*method)(&context, request, response);
 }
 

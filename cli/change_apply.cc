@@ -1,8 +1,11 @@
 #include "cli/change_apply.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -120,11 +123,22 @@ grpc::Status StartAndWatch(App* app, Stub& stub, const std::string& name, const 
   return status;
 }
 
-// The records have been printed with the question.
+// What can be done about a change that ended otherwise than it should.
+void TryNext(const App& app, const v1::Change& change) {
+  if (!change.has_error() || app.format() != Format::kTable) return;
+  FlushOut();
+  app.Try(app.NextStepsOf(change.error().reason()));
+}
+
+// `records_shown`: they have been printed with the question.
 void ShowOutcome(const App& app, const v1::Change& change, bool records_shown) {
-  if (!records_shown) return ShowChange(app, change);
-  WriteOut(
-      fmt::format("{}  {}\n{}", change.name(), StateText(change.state()), ProgressText(change)));
+  if (records_shown) {
+    WriteOut(
+        fmt::format("{}  {}\n{}", change.name(), StateText(change.state()), ProgressText(change)));
+  } else {
+    ShowChange(app, change);
+  }
+  TryNext(app, change);
 }
 
 void NoteWaiting(const App& app, const v1::Change& change) {
@@ -136,13 +150,25 @@ void NoteWaiting(const App& app, const v1::Change& change) {
                   Text(change.plan_expire_time()), change.name()));
 }
 
+// As absl, and days: "3d".
+bool ParseDelay(const std::string& text, absl::Duration* delay) {
+  int days = 0;
+  const char* const end = text.data() + text.size();
+  const auto [read, error] = std::from_chars(text.data(), end, days);
+  if (error == std::errc() && std::string_view(read, end) == "d") {
+    *delay = days * absl::Hours(24);
+    return true;
+  }
+  return absl::ParseDuration(text, delay);
+}
+
 int Apply(App* app, const Options& options) {
   if (LacksDomain(options)) return app->MissingDomain("changes apply", options.change);
   absl::Duration delay;
-  if (!options.in.empty() &&
-      (!absl::ParseDuration(options.in, &delay) || delay < absl::Seconds(1))) {
+  if (!options.in.empty() && (!ParseDelay(options.in, &delay) || delay < absl::Seconds(1))) {
     return app->Fail(kUsage, "USAGE", "command line",
-                     fmt::format("--in {}: wants a time like 10m, 2h or 90s", options.in));
+                     fmt::format("--in {}: wants a time like 10m, 2h, 90s or 3d",
+                                 EscapeForTerminal(options.in)));
   }
   const auto stub = v1::ChangeService::NewStub(app->policyd());
   v1::Change change;
@@ -220,13 +246,17 @@ int RollBack(App* app, const Options& options) {
   if (!status.ok()) return app->Fail("change not rolled back", status);
   const bool done_before = !change.rolled_back_by().empty();
   if (options.dry_run || done_before || plan.change().state() == v1::Change::STATE_REFUSED) {
-    ShowChange(*app, plan.change());
+    if (done_before) {
+      ShowChange(*app, plan.change());
+    } else {
+      ShowPlan(*app, plan.change());
+    }
     if (done_before) {
       app->Note("it had been rolled back already, by the change shown; nothing was written now");
     }
     return options.dry_run ? static_cast<int>(kDone) : ExitCodeFor(plan.change());
   }
-  WriteErr(ChangeText(plan.change()));
+  WriteErr(PlanText(plan.change()));
   if (!app->Confirm(Confirmation::kSerious,
                     fmt::format("restore what was before {}?", change.name()))) {
     return kFailed;
@@ -268,7 +298,7 @@ int WatchOne(App* app, const Options& options) {
   grpc::Status status = Get(app, *stub, options, &change);
   if (status.ok()) status = Watch(app, *stub, &change, Until::kEnd);
   if (!status.ok()) return app->Fail("change not read", status);
-  ShowChange(*app, change);
+  ShowOutcome(*app, change, false);
   return ExitCodeFor(change);
 }
 
@@ -280,6 +310,13 @@ void ShowChange(const App& app, const v1::Change& change) {
   } else {
     Print(app.format(), change, "", OneChange(change));
   }
+}
+
+void ShowPlan(const App& app, const v1::Change& change) {
+  if (app.format() != Format::kTable && app.format() != Format::kWide) {
+    return ShowChange(app, change);
+  }
+  WriteOut(PlanText(change));
 }
 
 int ExitCodeFor(const v1::Change& change) {
@@ -313,7 +350,8 @@ void AddChangeApply(CLI::App* group, App* app) {
   };
   CLI::App* apply = add("apply", "write exactly what the plan shows, and verify it");
   apply->add_option("--digest", options->digest, "apply only if the plan has this digest");
-  apply->add_option("--in", options->in, "not now: 10m, 2h; can be cancelled until then");
+  apply->add_option("--in", options->in,
+                    "not now: 10m, 2h, 3d, at most 7d; can be cancelled until then");
   apply->add_flag("--dry-run", options->dry_run, "all checks, no write");
   apply->footer(
       "Examples:\n  dmarcate changes apply 20260629-1a2b --domain example.com --dry-run\n"

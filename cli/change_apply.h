@@ -13,6 +13,8 @@ void AddChangeApply(CLI::App* group, App* app);
 
 // A change as the result of a command, in the format that was asked for.
 void ShowChange(const App& app, const v1::Change& change);
+// The same of a plan that is not kept.
+void ShowPlan(const App& app, const v1::Change& change);
 int ExitCodeFor(const v1::Change& change);
 
 }  // namespace dmarcate::cli

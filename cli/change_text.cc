@@ -1,5 +1,8 @@
 #include "cli/change_text.h"
 
+#include <algorithm>
+#include <map>
+
 #include "fmt/format.h"
 
 #include "cli/app.h"
@@ -79,6 +82,16 @@ std::string StepWord(const std::string& step) {
   return AsciiLower(step);
 }
 
+// The records of which one may be named with --keep.
+std::string RecordsText(const v1::GuardResult& guard) {
+  std::string out;
+  for (int number = 1;; ++number) {
+    const auto found = guard.metadata().find(fmt::format("record_{}", number));
+    if (found == guard.metadata().end()) return out;
+    out += fmt::format("  --keep may name  {}\n", EscapeForTerminal(found->second));
+  }
+}
+
 double Seconds(const google::protobuf::Timestamp& time) {
   return static_cast<double>(time.seconds()) + time.nanos() * 1e-9;
 }
@@ -96,6 +109,7 @@ Table ChangeTable(const google::protobuf::RepeatedPtrField<v1::Change>& changes)
                {"RECORDS", Align::kRight},
                {"BY"},
                {"CREATED"},
+               {"APPLY_AT", Align::kLeft, true},
                {"ROLLBACK_OF", Align::kLeft, true},
                {"DIGEST", Align::kLeft, true}});
   for (const v1::Change& change : changes) {
@@ -104,8 +118,8 @@ Table ChangeTable(const google::protobuf::RepeatedPtrField<v1::Change>& changes)
               {std::string(LastSegment(change.name())),
                parts.size() > 1 ? std::string(parts[1]) : std::string(), StateText(change.state()),
                std::to_string(change.record_changes_size()), change.requested_by(),
-               Text(change.create_time()), std::string(LastSegment(change.rollback_of())),
-               change.plan_digest()});
+               Text(change.create_time()), Text(change.apply_after_time()),
+               std::string(LastSegment(change.rollback_of())), change.plan_digest()});
   }
   return table;
 }
@@ -114,6 +128,39 @@ Table OneChange(const v1::Change& change) {
   google::protobuf::RepeatedPtrField<v1::Change> one;
   *one.Add() = change;
   return ChangeTable(one);
+}
+
+std::vector<std::string> StepsAfterRefusal(const v1::Change& change) {
+  static const std::map<std::string, std::string, std::less<>> kSteps = {
+      {"SPF_LOOKUP_LIMIT",
+       "let approved sources stand as addresses: dmarcate changes plan DOMAIN --spf --flatten "
+       "if-needed"},
+      {"SPF_VOID_LIMIT", "see what finds nothing: dmarcate records tree DOMAIN"},
+      {"DANGLING_INCLUDE", "see what leads nowhere: dmarcate records tree DOMAIN"},
+      {"SPF_MULTIPLE", "make one of them: dmarcate changes plan DOMAIN --repair spf"},
+      {"DMARC_MULTIPLE", "make one of them: dmarcate changes plan DOMAIN --repair dmarc"},
+      {"RECORD_SYNTAX", "see what does not parse: dmarcate records lint DOMAIN"},
+      {"ZONE_INCONSISTENT", "see which server is behind: dmarcate records show DOMAIN"},
+      {"ZONE_MOVED", "see the name servers: dmarcate records show DOMAIN"},
+      {"CNAME_AT_NAME", "see where it leads: dmarcate records show DOMAIN"},
+      {"UNMANAGED_TERM_LOSS", "see who changed what: dmarcate records history DOMAIN"}};
+  std::vector<std::string> steps;
+  bool spf = false, other = false;
+  for (const v1::GuardResult& guard : change.guards()) {
+    if (guard.result() != v1::GuardResult::RESULT_REFUSE) continue;
+    const bool about_spf = guard.code().starts_with("SPF_") || guard.code() == "DANGLING_INCLUDE";
+    (about_spf ? spf : other) = true;
+    const auto step = kSteps.find(guard.code());
+    if (step != kSteps.end() && std::ranges::find(steps, step->second) == steps.end()) {
+      steps.push_back(step->second);
+    }
+  }
+  // SPF is refused, and the report address could be there today.
+  if (spf && !other && change.intent().spf_from_decisions() &&
+      change.intent().dmarc_report_address()) {
+    steps.emplace_back("the rest without SPF: dmarcate changes plan DOMAIN --dmarc");
+  }
+  return steps;
 }
 
 std::string ProgressText(const v1::Change& change) {
@@ -134,8 +181,11 @@ std::string ProgressText(const v1::Change& change) {
   return out;
 }
 
-std::string ChangeText(const v1::Change& change) {
-  std::string out = fmt::format("{}  {}\n", change.name(), StateText(change.state()));
+namespace {
+
+// What it is to write, and what the guards say of it.
+std::string PlannedText(const v1::Change& change) {
+  std::string out;
   if (change.record_changes().empty()) out += "nothing to change\n";
   for (const v1::RecordChange& record : change.record_changes()) out += RecordChangeText(record);
   for (const v1::GuardResult& guard : change.guards()) {
@@ -148,8 +198,22 @@ std::string ChangeText(const v1::Change& change) {
     out += fmt::format("{} {}: {}\n",
                        guard.result() == v1::GuardResult::RESULT_REFUSE ? "refused" : "warning",
                        guard.code(), EscapeForTerminal(guard.message()));
+    if (guard.code() == "REPAIR_CHOICE") out += RecordsText(guard);
   }
-  out += ManualText(change);
+  return out + ManualText(change);
+}
+
+}  // namespace
+
+std::string PlanText(const v1::Change& change) {
+  const auto parts = Split(change.name(), '/');
+  return fmt::format("{}  {}, not kept\n{}", parts.size() > 1 ? parts[1] : change.name(),
+                     StateText(change.state()), PlannedText(change));
+}
+
+std::string ChangeText(const v1::Change& change) {
+  std::string out = fmt::format("{}  {}\n", change.name(), StateText(change.state()));
+  out += PlannedText(change);
   out += ProgressText(change);
   if (change.state() == v1::Change::STATE_PLANNED) {
     if (change.has_apply_after_time()) {

@@ -19,6 +19,10 @@ Table OneChange(const v1::Change& change);
 // Records, guards that do not pass, steps, servers, and what is to be known of a plan. Text from
 // outside is escaped.
 std::string ChangeText(const v1::Change& change);
+// The same of a plan that is not kept: without the name and the time, which nobody could use.
+std::string PlanText(const v1::Change& change);
+// What to do about a plan that guards refuse, by their codes; DOMAIN stands for its domain.
+std::vector<std::string> StepsAfterRefusal(const v1::Change& change);
 // What happened, without the records themselves.
 std::string ProgressText(const v1::Change& change);
 

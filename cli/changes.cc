@@ -2,6 +2,7 @@
 
 #include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "cli/change_apply.h"
 #include "cli/change_text.h"
 #include "cli/messages.h"
+#include "cli/spf_terms.h"
 #include "dmarcate/v1/change.grpc.pb.h"
 #include "dmarcate/v1/domain.grpc.pb.h"
 
@@ -23,6 +25,7 @@ using Stub = v1::ChangeService::Stub;
 
 struct Options {
   std::string domain, change, format, flatten, repair, keep;
+  std::vector<std::string> prune;
   bool spf = false, dmarc = false, dry_run = false, exit_code = false;
   PageOptions page;
 };
@@ -51,7 +54,12 @@ grpc::Status DiffOf(App* app, Stub& stub, const std::string& domain, v1::Change*
   return status;
 }
 
-grpc::Status AllDomains(App* app, std::vector<std::string>* names) {
+// A domain, and the account that its records are read from; empty: not known.
+struct Managed {
+  std::string name, dns_provider;
+};
+
+grpc::Status AllDomains(App* app, std::vector<Managed>* domains) {
   const auto stub = v1::DomainService::NewStub(app->policyd());
   v1::ListDomainsRequest request;
   request.set_page_size(1000);
@@ -60,36 +68,49 @@ grpc::Status AllDomains(App* app, std::vector<std::string>* names) {
     const grpc::Status status =
         Call(app, *stub, &v1::DomainService::Stub::ListDomains, request, &response);
     if (!status.ok()) return status;
-    for (const v1::Domain& domain : response.domains()) names->push_back(domain.name());
+    for (const v1::Domain& domain : response.domains()) {
+      domains->push_back({domain.name(), domain.dns_provider()});
+    }
     if (response.next_page_token().empty()) return status;
     request.set_page_token(response.next_page_token());
   }
 }
 
 int Diff(App* app, const Options& options) {
-  std::vector<std::string> domains;
+  std::vector<Managed> domains;
   if (options.domain.empty()) {
     const grpc::Status status = AllDomains(app, &domains);
     if (!status.ok()) return app->Fail("domains not listed", status);
   } else {
-    domains.push_back(DomainResource(options.domain));
+    domains.push_back({DomainResource(options.domain), ""});
   }
   const auto stub = v1::ChangeService::NewStub(app->policyd());
   v1::ListChangesResponse differing;
   int failures = 0;
   int last = kDone;
-  for (const std::string& domain : domains) {
+  // Each attempt on a host that is down takes some ten seconds: one is enough for all its domains.
+  std::set<std::string> down;
+  for (const Managed& domain : domains) {
+    if (down.contains(domain.dns_provider)) {
+      ++failures;
+      app->Note(fmt::format("{} not compared: {} could not be reached", domain.name,
+                            domain.dns_provider));
+      continue;
+    }
     v1::Change change;
-    const grpc::Status status = DiffOf(app, *stub, domain, &change);
+    const grpc::Status status = DiffOf(app, *stub, domain.name, &change);
     if (!status.ok()) {
       ++failures;
-      last = app->Fail(fmt::format("{} not compared", domain), status);
+      last = app->Fail(fmt::format("{} not compared", domain.name), status);
+      if (App::ReasonOf(status) == "PROVIDER_UNAVAILABLE" && !domain.dns_provider.empty()) {
+        down.insert(domain.dns_provider);
+      }
     } else if (Differs(change)) {
       *differing.add_changes() = change;
     }
   }
   if (app->format() == Format::kTable) {
-    for (const v1::Change& change : differing.changes()) WriteOut(ChangeText(change));
+    for (const v1::Change& change : differing.changes()) WriteOut(PlanText(change));
     FlushOut();
     app->Note(fmt::format("{} compared, {} with a difference",
                           Counted(std::ssize(domains), "domain"), differing.changes_size()));
@@ -98,6 +119,20 @@ int Diff(App* app, const Options& options) {
   }
   if (failures > 0) return domains.size() == 1 ? last : static_cast<int>(kPartFailed);
   return options.exit_code && !differing.changes().empty() ? kDifferences : kDone;
+}
+
+// What to type after a plan.
+void NoteNext(const App& app, const std::string& domain, const v1::Change& change) {
+  if (app.format() != Format::kTable) return;
+  FlushOut();
+  if (change.state() == v1::Change::STATE_PLANNED) {
+    app.Note(fmt::format("next: dmarcate changes apply {}", change.name()));
+  } else if (change.state() == v1::Change::STATE_REFUSED) {
+    app.Try(StepsAfterRefusal(change));
+  } else if (change.state() == v1::Change::STATE_SUCCEEDED) {
+    app.Note(fmt::format("the records say what was decided; what is missing: dmarcate status {}",
+                         LastSegment(DomainResource(domain))));
+  }
 }
 
 int Export(App* app, const Options& options) {
@@ -145,11 +180,16 @@ void AddChanges(CLI::App* root, App* app) {
       ->check(CLI::IsMember({"spf", "dmarc"}).description(""));
   plan->add_option("--keep", options->keep, "the record that stays, as it is live")
       ->needs("--repair");
+  plan->add_option("--prune", options->prune,
+                   "terms that go out of SPF, as they are live; `changes terms` says which carried "
+                   "nothing")
+      ->excludes("--spf", "--dmarc", "--flatten", "--repair");
   plan->add_flag("--dry-run", options->dry_run, "do not keep the plan");
   plan->footer(
       "Examples:\n  dmarcate changes plan example.com\n"
       "  dmarcate changes plan example.com --spf --flatten if-needed\n"
       "  dmarcate changes plan example.com --repair dmarc --keep \"v=DMARC1; p=none\"\n"
+      "  dmarcate changes plan example.com --prune include:old.example ip4:192.0.2.1\n"
       "  dmarcate changes plan example.com --spf -o json");
   app->OnSelected(plan, [app, options] {
     v1::CreateChangeRequest request;
@@ -168,18 +208,17 @@ void AddChanges(CLI::App* root, App* app) {
                                                                     : v1::Intent::REPAIR_DMARC);
       request.mutable_intent()->set_repair_keep(options->keep);
     }
+    for (const std::string& term : options->prune) request.mutable_intent()->add_prune(term);
     request.set_validate_only(options->dry_run);
     v1::CreateChangeResponse response;
     const auto stub = v1::ChangeService::NewStub(app->policyd());
     const grpc::Status status = Call(app, *stub, &Stub::CreateChange, request, &response);
     if (!status.ok()) return app->Fail("plan not made", status);
-    ShowChange(*app, response.change());
     if (options->dry_run) {
-      app->Note("this plan was not kept");
-    } else if (response.change().state() == v1::Change::STATE_PLANNED &&
-               app->format() == Format::kTable) {
-      FlushOut();
-      app->Note(fmt::format("next: dmarcate changes apply {}", response.change().name()));
+      ShowPlan(*app, response.change());
+    } else {
+      ShowChange(*app, response.change());
+      NoteNext(*app, options->domain, response.change());
     }
     return ExitCodeFor(response.change());
   });
@@ -224,6 +263,7 @@ void AddChanges(CLI::App* root, App* app) {
   app->OnSelected(export_command, [app, options] { return Export(app, *options); });
 
   AddChangeApply(group, app);
+  AddSpfTerms(group, app);
 
   CLI::App* list = group->add_subcommand("list", "changes, newest first");
   list->add_option("DOMAIN", options->domain, "default: all");

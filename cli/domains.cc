@@ -1,5 +1,6 @@
 // dmarcate domains: put domains under management, list them, bind them to a DNS provider.
 
+#include "fmt/format.h"
 #include <CLI/CLI.hpp>
 
 #include "cli/addresses.h"
@@ -52,6 +53,24 @@ struct Options {
   bool dry_run = false;
 };
 
+// What a domain that was just added lacks, or what to type next.
+void NoteNext(const App& app, const v1::Domain& domain, bool dry_run) {
+  FlushOut();
+  if (dry_run) return app.Note("checked only; nothing was kept");
+  if (app.format() != Format::kTable) return;
+  const std::string_view name = LastSegment(domain.name());
+  if (domain.dns_provider().empty()) {
+    app.Note(fmt::format(
+        "nothing is written for it yet: dmarcate domains update {} --provider NAME", name));
+  }
+  if (domain.report_mailbox().empty() && domain.report_address().empty()) {
+    app.Note(fmt::format(
+        "no plan asks for reports yet: dmarcate domains update {} --report-mailbox ADDRESS", name));
+  } else if (!domain.dns_provider().empty()) {
+    app.Note(fmt::format("next: dmarcate changes plan {}", name));
+  }
+}
+
 std::string ProviderResource(const std::string& provider) {
   return provider.empty() || provider.starts_with("dnsProviders/") ? provider
                                                                    : "dnsProviders/" + provider;
@@ -88,7 +107,9 @@ void AddDomains(CLI::App* root, App* app) {
     const grpc::Status status = Call(app, *stub, &Stub::CreateDomain, request, &response);
     if (!status.ok()) return app->Fail("domain not added", status);
     if (!options->dry_run) NoteUnpublished(*app, response.domain());
-    return PrintOne(*app, response);
+    const int printed = PrintOne(*app, response);
+    NoteNext(*app, response.domain(), options->dry_run);
+    return printed;
   });
 
   CLI::App* update = group->add_subcommand("update", "change the provider or the report mailbox");
@@ -159,6 +180,11 @@ void AddDomains(CLI::App* root, App* app) {
     const grpc::Status status = Call(app, *stub, &Stub::ListDomains, request, &response);
     if (!status.ok()) return app->Fail("domains not listed", status);
     Print(app->format(), response, "domains", DomainTable(response.domains()));
+    if (response.domains().empty() && options->page.token.empty() &&
+        app->format() == Format::kTable) {
+      FlushOut();
+      app->Note("no domain is managed yet: dmarcate domains add DOMAIN");
+    }
     NoteNextPage(*app, response);
     return static_cast<int>(kDone);
   });

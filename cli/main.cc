@@ -10,6 +10,7 @@
 
 #include "cli/app.h"
 #include "cli/fleet.h"
+#include "cli/mta_sts.h"
 #include "cli/server.h"
 #include "lib/base/text.h"
 #include "lib/base/version.h"
@@ -21,6 +22,7 @@ constexpr char kFooter[] =
     "  dmarcate check example.com                what is live, is it right (no daemon)\n"
     "  dmarcate parse report.xml.gz              any report to a table (no daemon)\n"
     "  dmarcate domains add example.com          put a domain under management\n"
+    "  dmarcate status example.com               where it stands, and what to type next\n"
     "  dmarcate sources list example.com         who sends as this domain\n"
     "  dmarcate changes plan example.com         what would be written\n"
     "\n"
@@ -127,6 +129,7 @@ int main(int argc, char** argv) {
   root.require_subcommand(1);
   root.fallthrough();
   dmarcate::cli::App app(&root);
+  dmarcate::cli::AddStatus(&root, &app);
   dmarcate::cli::AddDomains(&root, &app);
   dmarcate::cli::AddSources(&root, &app);
   dmarcate::cli::AddStats(&root, &app);
@@ -136,6 +139,7 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddAlerts(&root, &app);
   dmarcate::cli::AddChanges(&root, &app);
   dmarcate::cli::AddFleet(&root, &app);
+  dmarcate::cli::AddMtaSts(&root, &app);
   dmarcate::cli::AddRollout(&root, &app);
   dmarcate::cli::AddReports(&root, &app);
   dmarcate::cli::AddTls(&root, &app);

@@ -18,6 +18,7 @@ namespace {
 using Stub = v1::ProviderService::Stub;
 
 std::string ClassText(v1::ProviderClass provider_class) {
+  if (provider_class == v1::PROVIDER_CLASS_UNSPECIFIED) return "-";
   return std::string(1, v1::ProviderClass_Name(provider_class).back());
 }
 
@@ -126,7 +127,8 @@ void AddProviders(CLI::App* root, App* app) {
       "or TSIG key in base64; manual takes none");
   add->add_option("--api-url", options->api_url, "powerdns: http://127.0.0.1:8081");
   add->add_option("--server-id", options->server_id, "powerdns: default localhost");
-  add->add_option("--address", options->server, "rfc2136: ADDRESS:PORT of the primary");
+  add->add_option("--address", options->server,
+                  "rfc2136: ADDRESS:PORT of the primary; without a port 53");
   add->add_option("--zone", options->zones,
                   "rfc2136: zones that the key may update; manual: that a person does")
       ->delimiter(',');
@@ -158,23 +160,29 @@ void AddProviders(CLI::App* root, App* app) {
     const bool exec = options->type == "exec", manual = options->type == "manual";
     const bool hosted =
         options->type != "powerdns" && options->type != "rfc2136" && !exec && !manual;
-    const std::pair<const char*, bool> kTaken[] = {
-        {"--api-url", options->type == "powerdns"},
-        {"--server-id", options->type == "powerdns"},
-        {"--address", options->type == "rfc2136"},
-        {"--zone", options->type == "rfc2136" || manual},
-        {"--key-name", options->type == "rfc2136"},
-        {"--algorithm", options->type == "rfc2136"},
-        {"--program", exec},
-        {"--class", exec},
-        {"--secret", !manual},
-        {"--set", hosted},
+    struct Flag {
+      const char* name;
+      bool taken;
+      const char* takers;
     };
-    for (const auto& [flag, taken] : kTaken) {
-      if (taken || add->count(flag) == 0) continue;
+    const Flag kFlags[] = {
+        {"--api-url", options->type == "powerdns", "powerdns"},
+        {"--server-id", options->type == "powerdns", "powerdns"},
+        {"--address", options->type == "rfc2136", "rfc2136"},
+        {"--zone", options->type == "rfc2136" || manual, "rfc2136 and manual"},
+        {"--key-name", options->type == "rfc2136", "rfc2136"},
+        {"--algorithm", options->type == "rfc2136", "rfc2136"},
+        {"--program", exec, "exec"},
+        {"--class", exec, "exec"},
+        {"--secret", !manual, "all types but manual"},
+        {"--set", hosted, "the hosts"},
+    };
+    for (const Flag& flag : kFlags) {
+      if (flag.taken || add->count(flag.name) == 0) continue;
       return app->Fail(kUsage, "USAGE", "command line",
-                       fmt::format("{} is not for providers of type {}", flag,
-                                   EscapeForTerminal(options->type)));
+                       fmt::format("{} is not for providers of type {}; it is for {}", flag.name,
+                                   EscapeForTerminal(options->type), flag.takers),
+                       {"dmarcate providers add --help"});
     }
     if (!exec && !manual && options->secret.empty()) {
       return app->Fail(kUsage, "USAGE", "command line", "--secret is required");
@@ -226,6 +234,13 @@ void AddProviders(CLI::App* root, App* app) {
     google::protobuf::RepeatedPtrField<v1::DnsProvider> one;
     *one.Add() = response.dns_provider();
     Print(app->format(), response.dns_provider(), "", ProviderTable(one));
+    FlushOut();
+    if (options->dry_run) {
+      app->Note("checked only; nothing was kept");
+    } else if (app->format() == Format::kTable) {
+      app->Note(fmt::format("next: dmarcate providers test {}",
+                            LastSegment(response.dns_provider().name())));
+    }
     return static_cast<int>(kDone);
   });
 

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -13,6 +15,7 @@
 #include "cli/messages.h"
 #include "cli/rollout_text.h"
 #include "dmarcate/v1/rollout.grpc.pb.h"
+#include "lib/base/text.h"
 
 namespace dmarcate::cli {
 namespace {
@@ -30,7 +33,7 @@ struct Options {
   std::string accept_loss, etag;
   std::vector<std::string> waive;
   double accept_bound = 0;
-  int observe_days = 0, test_days = 0, quarantine_days = 0;
+  int observe_days = 0, test_days = 0, quarantine_days = 0, days = 0, traffic_days = 0;
   bool no_mailboxes = false, no_step_down = false, dry_run = false, watch = false, log = false;
   PageOptions page;
 };
@@ -89,6 +92,23 @@ grpc::Status Find(App* app, Stub& stub, const Options& options, v1::Rollout* fou
   return {grpc::StatusCode::NOT_FOUND,
           fmt::format("{} has no rollout of {}; dmarcate rollout start {}", options.domain,
                       options.scope, options.domain)};
+}
+
+// Finds it and does `act` with it; `failed` says what did not come of it otherwise.
+template <typename Act>
+int OnOne(App* app, const Options& options, std::string_view failed, Act act) {
+  const auto stub = v1::RolloutService::NewStub(app->policyd());
+  v1::Rollout rollout;
+  const grpc::Status status = Find(app, *stub, options, &rollout);
+  return status.ok() ? act(*stub, std::move(rollout)) : app->Fail(failed, status);
+}
+
+grpc::Status Ask(App* app, Stub& stub, const v1::Rollout& rollout,
+                 v1::ExplainRolloutResponse* response) {
+  v1::ExplainRolloutRequest request;
+  request.set_name(rollout.name());
+  return Call(app, stub, &Stub::ExplainRollout, request, response, App::Daemon::kPolicyd,
+              kExplainTimeout);
 }
 
 // Waits until no step is on its way.
@@ -178,144 +198,166 @@ int Log(App* app, Stub& stub, const Options& options, const std::string& name) {
 }
 
 int Show(App* app, const Options& options) {
-  const auto stub = v1::RolloutService::NewStub(app->policyd());
-  v1::Rollout rollout;
-  grpc::Status status = Find(app, *stub, options, &rollout);
-  if (!status.ok()) return app->Fail("rollout not read", status);
-  if (options.log) return Log(app, *stub, options, rollout.name());
-  PrintOne(*app, rollout);
-  std::string etag = rollout.etag();
-  while (options.watch && rollout.state() != v1::Rollout::STATE_ABORTED) {
-    absl::SleepFor(kWatchInterval);
-    status = Find(app, *stub, options, &rollout);
-    if (!status.ok()) return app->Fail("rollout not read", status);
-    if (rollout.etag() != etag) PrintOne(*app, rollout);
-    etag = rollout.etag();
+  return OnOne(app, options, "rollout not read", [&](Stub& stub, v1::Rollout rollout) -> int {
+    if (options.log) return Log(app, stub, options, rollout.name());
+    PrintOne(*app, rollout);
+    std::string etag = rollout.etag();
+    while (options.watch && rollout.state() != v1::Rollout::STATE_ABORTED) {
+      absl::SleepFor(kWatchInterval);
+      const grpc::Status status = Find(app, stub, options, &rollout);
+      if (!status.ok()) return app->Fail("rollout not read", status);
+      if (rollout.etag() != etag) PrintOne(*app, rollout);
+      etag = rollout.etag();
+    }
+    return kDone;
+  });
+}
+
+void PrintExplanation(const App& app, const v1::ExplainRolloutResponse& response) {
+  if (!ForPeople(app)) {
+    google::protobuf::RepeatedPtrField<v1::Rollout> one;
+    *one.Add() = response.rollout();
+    Print(app.format(), response, "", RolloutTable(one));
+    return;
   }
-  return kDone;
+  WriteOut(response.text());
+  for (const std::string& advisory : response.advisories()) {
+    WriteOut(fmt::format("beside the gates: {}\n", EscapeForTerminal(advisory)));
+  }
 }
 
 int Explain(App* app, const Options& options) {
+  return OnOne(app, options, "rollout not explained", [&](Stub& stub, v1::Rollout rollout) -> int {
+    std::string said;
+    while (true) {
+      v1::ExplainRolloutResponse response;
+      const grpc::Status status = Ask(app, stub, rollout, &response);
+      if (!status.ok()) return app->Fail("rollout not explained", status);
+      // What is asked again differs in times only, most of the time.
+      const std::string now = response.decision() + response.reason() + response.rollout().etag();
+      if (now != said) PrintExplanation(*app, response);
+      if (!options.watch) return kDone;
+      said = now;
+      absl::SleepFor(kWatchInterval);
+    }
+  });
+}
+
+int Simulate(App* app, const Options& options) {
   const auto stub = v1::RolloutService::NewStub(app->policyd());
   v1::Rollout rollout;
   grpc::Status status = Find(app, *stub, options, &rollout);
-  std::string said;
-  do {
-    v1::ExplainRolloutRequest request;
-    request.set_name(rollout.name());
-    v1::ExplainRolloutResponse response;
-    if (status.ok()) {
-      status = Call(app, *stub, &Stub::ExplainRollout, request, &response, App::Daemon::kPolicyd,
-                    kExplainTimeout);
-    }
-    if (!status.ok()) return app->Fail("rollout not explained", status);
-    // What is asked again differs in times only, most of the time.
-    const std::string now = response.decision() + response.reason() + response.rollout().etag();
-    if (now != said) {
-      if (ForPeople(*app)) {
-        WriteOut(response.text());
-        for (const std::string& advisory : response.advisories()) {
-          WriteOut(fmt::format("beside the gates: {}\n", advisory));
-        }
-      } else {
-        google::protobuf::RepeatedPtrField<v1::Rollout> one;
-        *one.Add() = response.rollout();
-        Print(app->format(), response, "", RolloutTable(one));
-      }
-    }
-    said = now;
-    if (options.watch) absl::SleepFor(kWatchInterval);
-  } while (options.watch);
+  v1::SimulateRolloutRequest request;
+  request.set_name(rollout.name());
+  request.set_days(options.days);
+  request.set_traffic_days(options.traffic_days);
+  v1::SimulateRolloutResponse response;
+  if (status.ok()) {
+    status = Call(app, *stub, &Stub::SimulateRollout, request, &response, App::Daemon::kPolicyd,
+                  kExplainTimeout);
+  }
+  if (!status.ok()) return app->Fail("rollout not simulated", status);
+  if (ForPeople(*app)) {
+    WriteOut(response.text());
+  } else {
+    Print(app->format(), response, "", ForecastTable(response.stages()));
+  }
   return kDone;
 }
 
 int Advance(App* app, const Options& options) {
-  const auto stub = v1::RolloutService::NewStub(app->policyd());
-  v1::Rollout rollout;
-  grpc::Status status = Find(app, *stub, options, &rollout);
-  v1::ExplainRolloutRequest asked;
-  asked.set_name(rollout.name());
-  v1::ExplainRolloutResponse explained;
-  if (status.ok()) {
-    status = Call(app, *stub, &Stub::ExplainRollout, asked, &explained, App::Daemon::kPolicyd,
+  constexpr std::string_view kFailure = "rollout not advanced";
+  return OnOne(app, options, kFailure, [&](Stub& stub, v1::Rollout rollout) -> int {
+    v1::ExplainRolloutResponse explained;
+    grpc::Status status = Ask(app, stub, rollout, &explained);
+    if (!status.ok()) return app->Fail(kFailure, status);
+    v1::AdvanceRolloutRequest request;
+    request.set_name(rollout.name());
+    request.set_etag(options.etag.empty() ? explained.rollout().etag() : options.etag);
+    request.set_decisions_etag(explained.decisions_etag());
+    request.set_stage(options.to.empty() ? explained.next_stage() : StageNamed(options.to));
+    request.set_accepted_bound(options.accept_bound / 100);
+    request.set_validate_only(options.dry_run);
+    if (request.stage() == v1::Rollout::STAGE_UNSPECIFIED) {
+      return app->Fail(kRefused, "GATE_UNMET", kFailure, explained.reason(),
+                       {fmt::format("dmarcate rollout explain {}", options.domain)});
+    }
+    if (ForPeople(*app)) WriteOut(explained.text());
+    if (!options.dry_run &&
+        !app->Confirm(
+            Confirmation::kSerious,
+            fmt::format("Publish {} for {}?", StageText(request.stage()), options.domain))) {
+      return kFailed;
+    }
+    v1::AdvanceRolloutResponse response;
+    status = Call(app, stub, &Stub::AdvanceRollout, request, &response, App::Daemon::kPolicyd,
                   kExplainTimeout);
-  }
-  if (!status.ok()) return app->Fail("rollout not advanced", status);
-  v1::AdvanceRolloutRequest request;
-  request.set_name(rollout.name());
-  request.set_etag(options.etag.empty() ? explained.rollout().etag() : options.etag);
-  request.set_stage(options.to.empty() ? explained.next_stage() : StageNamed(options.to));
-  request.set_accepted_bound(options.accept_bound / 100);
-  request.set_validate_only(options.dry_run);
-  if (request.stage() == v1::Rollout::STAGE_UNSPECIFIED) {
-    return app->Fail(kRefused, "GATE_UNMET", "rollout not advanced", explained.reason(),
-                     {fmt::format("dmarcate rollout explain {}", options.domain)});
-  }
-  if (ForPeople(*app)) WriteOut(explained.text());
-  if (!options.dry_run && !app->Confirm(Confirmation::kSerious,
-                                        fmt::format("Publish {} for {}?",
-                                                    StageText(request.stage()), options.domain))) {
-    return kFailed;
-  }
-  v1::AdvanceRolloutResponse response;
-  status = Call(app, *stub, &Stub::AdvanceRollout, request, &response, App::Daemon::kPolicyd,
-                kExplainTimeout);
-  if (!status.ok()) return app->Fail("rollout not advanced", status);
-  if (options.dry_run) {
+    if (!status.ok()) return app->Fail(kFailure, status);
+    if (!options.dry_run) return TellStep(app, stub, options, response.rollout());
     app->Note("checked only; nothing was published");
     return kDone;
-  }
-  return TellStep(app, *stub, options, response.rollout());
+  });
 }
 
 int Pause(App* app, const Options& options) {
-  const auto stub = v1::RolloutService::NewStub(app->policyd());
-  v1::Rollout rollout;
-  grpc::Status status = Find(app, *stub, options, &rollout);
-  v1::PauseRolloutRequest request;
-  request.set_name(rollout.name());
-  request.set_note(options.note);
-  v1::PauseRolloutResponse response;
-  if (status.ok()) status = Call(app, *stub, &Stub::PauseRollout, request, &response);
-  if (!status.ok()) return app->Fail("rollout not paused", status);
-  PrintOne(*app, response.rollout());
-  return kDone;
+  constexpr std::string_view kFailure = "rollout not paused";
+  return OnOne(app, options, kFailure, [&](Stub& stub, const v1::Rollout& rollout) -> int {
+    v1::PauseRolloutRequest request;
+    request.set_name(rollout.name());
+    request.set_note(options.note);
+    v1::PauseRolloutResponse response;
+    const grpc::Status status = Call(app, stub, &Stub::PauseRollout, request, &response);
+    if (!status.ok()) return app->Fail(kFailure, status);
+    PrintOne(*app, response.rollout());
+    return kDone;
+  });
 }
 
 int Resume(App* app, const Options& options) {
-  const auto stub = v1::RolloutService::NewStub(app->policyd());
-  v1::Rollout rollout;
-  grpc::Status status = Find(app, *stub, options, &rollout);
-  v1::ResumeRolloutRequest request;
-  request.set_name(rollout.name());
-  request.set_etag(options.etag.empty() ? rollout.etag() : options.etag);
-  v1::ResumeRolloutResponse response;
-  if (status.ok()) {
-    status = Call(app, *stub, &Stub::ResumeRollout, request, &response, App::Daemon::kPolicyd,
-                  kExplainTimeout);
-  }
-  if (!status.ok()) return app->Fail("rollout not resumed", status);
-  PrintOne(*app, response.rollout());
-  return kDone;
+  constexpr std::string_view kFailure = "rollout not resumed";
+  return OnOne(app, options, kFailure, [&](Stub& stub, const v1::Rollout& rollout) -> int {
+    v1::ResumeRolloutRequest request;
+    request.set_name(rollout.name());
+    request.set_etag(options.etag.empty() ? rollout.etag() : options.etag);
+    v1::ResumeRolloutResponse response;
+    const grpc::Status status = Call(app, stub, &Stub::ResumeRollout, request, &response,
+                                     App::Daemon::kPolicyd, kExplainTimeout);
+    if (!status.ok()) return app->Fail(kFailure, status);
+    PrintOne(*app, response.rollout());
+    return kDone;
+  });
+}
+
+// Whether policyd has it written down: then it goes on trying. Else nobody does.
+bool IsToBeAborted(App* app, Stub& stub, const std::string& name) {
+  v1::GetRolloutRequest request;
+  request.set_name(name);
+  v1::GetRolloutResponse response;
+  return Call(app, stub, &Stub::GetRollout, request, &response).ok() &&
+         response.rollout().abort_to() != v1::Rollout::STAGE_UNSPECIFIED;
 }
 
 int Abort(App* app, const Options& options) {
-  const auto stub = v1::RolloutService::NewStub(app->policyd());
-  v1::Rollout rollout;
-  grpc::Status status = Find(app, *stub, options, &rollout);
-  if (!status.ok()) return app->Fail("rollout not aborted", status);
-  if (!app->Confirm(Confirmation::kSerious,
-                    fmt::format("Lower {} from {} to {}, and end its rollout?", options.domain,
-                                StageText(rollout.stage()), options.to))) {
-    return kFailed;
-  }
-  v1::AbortRolloutRequest request;
-  request.set_name(rollout.name());
-  request.set_stage(StageNamed(options.to));
-  v1::AbortRolloutResponse response;
-  status = Call(app, *stub, &Stub::AbortRollout, request, &response);
-  if (!status.ok()) return app->Fail("rollout not aborted; it is tried again", status);
-  return TellStep(app, *stub, options, response.rollout());
+  constexpr std::string_view kFailure = "rollout not aborted";
+  return OnOne(app, options, kFailure, [&](Stub& stub, const v1::Rollout& rollout) -> int {
+    if (!app->Confirm(Confirmation::kSerious,
+                      fmt::format("Lower {} from {} to {}, and end its rollout?", options.domain,
+                                  StageText(rollout.stage()), options.to))) {
+      return kFailed;
+    }
+    v1::AbortRolloutRequest request;
+    request.set_name(rollout.name());
+    request.set_stage(StageNamed(options.to));
+    v1::AbortRolloutResponse response;
+    const grpc::Status status = Call(app, stub, &Stub::AbortRollout, request, &response);
+    if (!status.ok()) {
+      return app->Fail(IsToBeAborted(app, stub, rollout.name())
+                           ? "rollout not aborted yet; it is tried again"
+                           : kFailure,
+                       status);
+    }
+    return TellStep(app, stub, options, response.rollout());
+  });
 }
 
 CLI::App* AddOne(CLI::App* group, App* app, const std::shared_ptr<Options>& options,
@@ -377,6 +419,17 @@ void AddRollout(CLI::App* root, App* app) {
          "each gate: measured, required, since when, and the command that shows the evidence",
          "dmarcate rollout explain example.com", &Explain)
       ->add_flag("--watch", options->watch, "print it again when the decision changes");
+
+  CLI::App* simulate =
+      AddOne(group, app, options, "simulate",
+             "what would follow if all went on as it is: gates, dates, mail; writes nothing",
+             "dmarcate rollout simulate example.com --days 120", &Simulate);
+  simulate->add_option("--days", options->days, "how far ahead, 1 to 400; default 180")
+      ->check(CLI::Range(1, 400));
+  simulate
+      ->add_option("--traffic-days", options->traffic_days,
+                   "the mail of so many last days comes again, 7 to 90; default 30")
+      ->check(CLI::Range(7, 90));
 
   CLI::App* advance =
       AddOne(group, app, options, "advance", "say yes to the next stage, and take it",

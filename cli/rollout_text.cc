@@ -86,6 +86,29 @@ std::string RolloutText(const v1::Rollout& rollout) {
   return text;
 }
 
+Table ForecastTable(const google::protobuf::RepeatedPtrField<v1::RolloutForecastStage>& stages) {
+  Table table({{"STAGE"},
+               {"SINCE"},
+               {"BY"},
+               {"MESSAGES", Align::kRight},
+               {"TOUCHED", Align::kRight},
+               {"WANTED", Align::kRight},
+               {"WAITS FOR"}});
+  for (const v1::RolloutForecastStage& stage : stages) {
+    std::string waits;
+    for (const v1::RolloutForecastGate& gate : stage.gates()) {
+      waits += fmt::format("{}{} until {}", waits.empty() ? "" : ", ", gate.id(),
+                           gate.closed_until().empty() ? "the end" : gate.closed_until());
+    }
+    table.Add(StageText(stage.stage()),
+              {StageText(stage.stage()), Text(stage.start_time()),
+               stage.by_person() ? "person" : "policyd", std::to_string(stage.message_count()),
+               std::to_string(stage.touched_count()), std::to_string(stage.wanted_touched_count()),
+               waits});
+  }
+  return table;
+}
+
 Table EventTable(const google::protobuf::RepeatedPtrField<v1::RolloutEvent>& events) {
   Table table({{"TIME"},
                {"EVENT"},

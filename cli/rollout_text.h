@@ -17,6 +17,7 @@ std::string StageText(v1::Rollout::Stage stage);  // "quarantine-test"
 Table RolloutTable(const google::protobuf::RepeatedPtrField<v1::Rollout>& rollouts);
 // Several lines: where it stands, who steers it, what it waits for.
 std::string RolloutText(const v1::Rollout& rollout);
+Table ForecastTable(const google::protobuf::RepeatedPtrField<v1::RolloutForecastStage>& stages);
 Table EventTable(const google::protobuf::RepeatedPtrField<v1::RolloutEvent>& events);
 
 }  // namespace dmarcate::cli

@@ -9,6 +9,7 @@
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
+#include "cli/stats_text.h"
 #include "dmarcate/v1/stats.grpc.pb.h"
 #include "lib/base/text.h"
 
@@ -16,7 +17,6 @@ namespace dmarcate::cli {
 namespace {
 
 using Stub = v1::StatsService::Stub;
-using Rows = google::protobuf::RepeatedPtrField<v1::SimulationRow>;
 
 const std::map<std::string, v1::PolicyKind, std::less<>> kPolicies = {
     {"none", v1::POLICY_KIND_NONE},
@@ -47,43 +47,6 @@ void AddPolicy(CLI::App* command, const std::string& name, v1::PolicyKind* out,
           },
           what)
       ->type_name("POLICY");
-}
-
-void AddRow(const std::string& key, const v1::SimulationCounts& counts, Table* table) {
-  const int64_t refused = counts.quarantine_count() + counts.reject_count();
-  table->Add(key,
-             {key, CountCell(counts.message_count()),
-              RateCell(counts.passed_count(), counts.message_count()),
-              RateCell(counts.would_pass_count(), counts.message_count()),
-              CountCell(counts.message_count() - refused), CountCell(counts.quarantine_count()),
-              CountCell(counts.reject_count()), CountCell(counts.newly_refused_count()),
-              CountCell(counts.newly_delivered_count()), CountCell(counts.excused_count()),
-              CountCell(counts.assumed_count()),
-              CountCell(counts.quarantined_then_count() + counts.rejected_then_count())});
-}
-
-Table SimulationTable(const v1::SimulatePolicyResponse& response, const std::string& by) {
-  Table table({{"KEY"},
-               {"MESSAGES", Align::kRight},
-               {"PASSED%", Align::kRight},
-               {"WOULD_PASS%", Align::kRight},
-               {"DELIVERED", Align::kRight},
-               {"QUARANTINE", Align::kRight},
-               {"REJECT", Align::kRight},
-               {"NEWLY_REFUSED", Align::kRight},
-               {"NEWLY_DELIVERED", Align::kRight, true},
-               {"EXCUSED", Align::kRight},
-               {"ASSUMED", Align::kRight, true},
-               {"REFUSED_THEN", Align::kRight, true}});
-  if (by == "trust") {
-    for (const v1::SimulationTrustSlice& slice : response.trust()) {
-      AddRow(EnumText(v1::TrustClass_Name(slice.trust()), "TRUST_CLASS_"), slice.counts(), &table);
-    }
-    return table;
-  }
-  const Rows& rows = by == "reporter" ? response.reporters() : response.sources();
-  for (const v1::SimulationRow& row : rows) AddRow(row.key(), row.counts(), &table);
-  return table;
 }
 
 // The sentence that the question was about.

@@ -6,6 +6,9 @@
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
+#include "cli/review.h"
+#include "cli/source_groups.h"
+#include "cli/source_text.h"
 #include "dmarcate/v1/source.grpc.pb.h"
 #include "lib/base/text.h"
 
@@ -13,86 +16,6 @@ namespace dmarcate::cli {
 namespace {
 
 using Stub = v1::SourceService::Stub;
-
-std::string StateText(v1::Source::State state) {
-  return EnumText(v1::Source::State_Name(state), "STATE_");
-}
-
-Table SourceTable(const google::protobuf::RepeatedPtrField<v1::Source>& sources) {
-  std::vector<Column> columns = {{"SOURCE"}, {"STATE"}, {"KIND"}};
-  for (Column& column : CountColumns()) columns.push_back(std::move(column));
-  columns.push_back({"ADDRESSES", Align::kRight});
-  columns.push_back({"REPORTERS", Align::kRight, true});
-  columns.push_back({"EVIDENCE", Align::kLeft, true});
-  columns.push_back({"SPF_TERM", Align::kLeft, true});
-  columns.push_back({"LAST_SEEN"});
-  Table table(std::move(columns));
-  for (const v1::Source& source : sources) {
-    std::vector<Cell> cells = {std::string(LastSegment(source.name())), StateText(source.state()),
-                               EnumText(v1::Source::Kind_Name(source.kind()), "KIND_")};
-    AppendCounts(source.stats().counts(), &cells);
-    cells.push_back(std::to_string(source.stats().address_count()));
-    cells.push_back(std::to_string(source.stats().reporter_count()));
-    cells.push_back(
-        fmt::format("{}={}", EnumText(v1::Identity::Kind_Name(source.identity().kind()), "KIND_"),
-                    source.identity().value()));
-    cells.push_back(source.proposed_spf_term());
-    cells.push_back(Text(source.last_seen_date()));
-    table.Add(source.name(), std::move(cells));
-  }
-  return table;
-}
-
-Table OneSource(const v1::Source& source) {
-  google::protobuf::RepeatedPtrField<v1::Source> one;
-  *one.Add() = source;
-  return SourceTable(one);
-}
-
-std::string PreviewText(std::string_view title, const v1::ChangePreview& preview) {
-  std::string out = fmt::format("{}: {} of 10 look-ups now, {} then\n", title,
-                                preview.lookups_before(), preview.lookups_after());
-  if (preview.before() == preview.after()) return out + "  no change to SPF\n";
-  out += fmt::format("  - {}\n  + {}\n", EscapeForTerminal(preview.before()),
-                     EscapeForTerminal(preview.after()));
-  return out;
-}
-
-// "93.1% (95%: 88.2 to 96.4)", or "no mail".
-std::string BoundsText(const v1::RateBounds& rate) {
-  if (rate.total() == 0) return "no mail";
-  return fmt::format("{} of {} (95 %: {:.1f} to {:.1f} %)", FormatCount(rate.count()),
-                     FormatCount(rate.total()), 100 * rate.lower(), 100 * rate.upper());
-}
-
-std::string ExplainText(const v1::ExplainSourceResponse& response) {
-  std::string out = OneSource(response.source()).Render(Format::kTable);
-  const v1::SourceStats& stats = response.source().stats();
-  out += fmt::format("\npass DMARC: {}\nDKIM aligned: {}\nSPF aligned: {}\n",
-                     BoundsText(stats.dmarc_pass_rate()), BoundsText(stats.dkim_aligned_rate()),
-                     BoundsText(stats.spf_aligned_rate()));
-  out += "\nwhy:\n";
-  if (!response.source().kind_reason().empty()) {
-    out += fmt::format("  {}: {}\n",
-                       EnumText(v1::Source::Kind_Name(response.source().kind()), "KIND_"),
-                       EscapeForTerminal(response.source().kind_reason()));
-  }
-  for (const auto& item : response.evidence()) {
-    out += fmt::format("  {:<11} {} [{}]\n", item.verdict(), EscapeForTerminal(item.claim()),
-                       EscapeForTerminal(item.checked_against()));
-  }
-  for (const auto& warning : response.warnings()) out += fmt::format("warning: {}\n", warning);
-  out += fmt::format("\nadvice: {}\n", EscapeForTerminal(response.advice()));
-  if (response.has_if_approved()) out += PreviewText("if approved", response.if_approved());
-  if (response.has_if_rejected()) out += PreviewText("if rejected", response.if_rejected());
-  if (!response.preview_error().empty()) {
-    out += fmt::format("no preview: {}\n", EscapeForTerminal(response.preview_error()));
-  }
-  out += fmt::format("p=reject would have refused {} of its {} messages\n",
-                     FormatCount(response.would_be_refused_count()),
-                     FormatCount(response.source().stats().counts().message_count()));
-  return out;
-}
 
 struct Options {
   std::string domain, note, etag, include;
@@ -176,23 +99,7 @@ int News(App* app, const Options& options) {
   const auto stub = v1::SourceService::NewStub(app->policyd());
   const grpc::Status status = Call(app, *stub, &Stub::CompareSources, request, &response);
   if (!status.ok()) return app->Fail("sources not compared", status);
-  Table table({{"NEWS"},
-               {"SOURCE"},
-               {"BEFORE", Align::kRight},
-               {"AFTER", Align::kRight},
-               {"PASS%_BEFORE", Align::kRight},
-               {"PASS%_AFTER", Align::kRight},
-               {"WHAT"}});
-  for (const v1::SourceChange& change : response.changes()) {
-    const v1::MessageCounts &before = change.before(), &after = change.after();
-    table.Add(change.name(),
-              {EnumText(v1::SourceChange::Kind_Name(change.kind()), "KIND_"),
-               std::string(LastSegment(change.name())), CountCell(before.message_count()),
-               CountCell(after.message_count()),
-               RateCell(before.dmarc_pass_count(), before.message_count()),
-               RateCell(after.dmarc_pass_count(), after.message_count()), change.sentence()});
-  }
-  Print(app->format(), response, "changes", table);
+  Print(app->format(), response, "changes", SourceChangeTable(response));
   app->Note(fmt::format("{} to {}, beside {} to {}", Text(response.after().first_date()),
                         Text(response.after().last_date()), Text(response.before().first_date()),
                         Text(response.before().last_date())));
@@ -346,7 +253,7 @@ void AddSources(CLI::App* root, App* app) {
     if (app->format() == Format::kTable || app->format() == Format::kWide) {
       WriteOut(ExplainText(response));
     } else {
-      Print(app->format(), response, "", OneSource(response.source()));
+      Print(app->format(), response, "", EvidenceTable(response));
     }
     return static_cast<int>(kDone);
   });
@@ -369,21 +276,7 @@ void AddSources(CLI::App* root, App* app) {
     const auto stub = v1::SourceService::NewStub(app->policyd());
     const grpc::Status status = Call(app, *stub, &Stub::ListSourceAddresses, request, &response);
     if (!status.ok()) return app->Fail("addresses not listed", status);
-    std::vector<Column> columns = {{"ADDRESS"}};
-    for (Column& column : CountColumns()) columns.push_back(std::move(column));
-    columns.push_back({"REPORTERS", Align::kLeft, true});
-    columns.push_back({"FIRST_SEEN", Align::kLeft, true});
-    columns.push_back({"LAST_SEEN"});
-    Table table(std::move(columns));
-    for (const v1::SourceAddress& address : response.addresses()) {
-      std::vector<Cell> cells = {address.address().empty() ? "(none)" : address.address()};
-      AppendCounts(address.counts(), &cells);
-      cells.push_back(Join({address.reporters().begin(), address.reporters().end()}, " "));
-      cells.push_back(Text(address.first_seen_date()));
-      cells.push_back(Text(address.last_seen_date()));
-      table.Add(address.address(), std::move(cells));
-    }
-    Print(app->format(), response, "addresses", table);
+    Print(app->format(), response, "addresses", AddressTable(response));
     NoteNextPage(*app, response);
     return static_cast<int>(kDone);
   });
@@ -397,7 +290,26 @@ void AddSources(CLI::App* root, App* app) {
       "  dmarcate sources news example.com -o csv");
   app->OnSelected(news, [app, options] { return News(app, *options); });
 
+  CLI::App* review = group->add_subcommand(
+      "review", "one pending source after the other, evidence first; one plan at the end");
+  review->add_option("DOMAIN", options->domain)->required();
+  review->add_option("--note", options->note, "why; kept with each decision");
+  review->add_flag("--dry-run", options->dry_run, "check only");
+  options->range.Add(review);
+  review->footer(
+      "Keys, each with Enter: a approve, r reject, s skip, e all evidence, i addresses, u back, q "
+      "quit.\nNothing is kept before the end, and nothing is written to the DNS.\n"
+      "Examples:\n  dmarcate sources review example.com\n"
+      "  printf 'a\\nr\\nq\\n' | dmarcate sources review example.com --yes");
+  app->OnSelected(review, [app, options] {
+    return Review(app, {.domain = options->domain,
+                        .note = options->note,
+                        .range = options->range,
+                        .dry_run = options->dry_run});
+  });
+
   AddDecisions(group, app, options);
+  AddSourceGroups(group, app);
 }
 
 }  // namespace dmarcate::cli

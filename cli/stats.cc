@@ -1,4 +1,4 @@
-// dmarcate stats: counts by day, or by one dimension.
+// dmarcate stats timeline, breakdown: counts by day, or by one dimension.
 
 #include <functional>
 #include <map>
@@ -9,6 +9,7 @@
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
+#include "cli/stats_text.h"
 #include "dmarcate/v1/stats.grpc.pb.h"
 #include "lib/base/text.h"
 
@@ -51,15 +52,7 @@ int Breakdown(App* app, const Options& options) {
   const auto stub = v1::StatsService::NewStub(app->policyd());
   const grpc::Status status = Call(app, *stub, &Stub::QueryBreakdown, request, &response);
   if (!status.ok()) return app->Fail("no statistics", status);
-  std::vector<Column> columns = {{"KEY"}};
-  for (Column& column : CountColumns()) columns.push_back(std::move(column));
-  Table table(std::move(columns));
-  for (const v1::BreakdownRow& row : response.rows()) {
-    std::vector<Cell> cells = {row.key()};
-    AppendCounts(row.counts(), &cells);
-    table.Add(row.key(), std::move(cells));
-  }
-  Print(app->format(), response, "rows", table);
+  Print(app->format(), response, "rows", BreakdownTable(response));
   NoteExpired(*app, response.expired_message_count(), "they are not in this table");
   NoteNextPage(*app, response);
   return kDone;
@@ -77,21 +70,7 @@ int TimeSeries(App* app, const Options& options) {
   const auto stub = v1::StatsService::NewStub(app->policyd());
   const grpc::Status status = Call(app, *stub, &Stub::QueryTimeSeries, request, &response);
   if (!status.ok()) return app->Fail("no statistics", status);
-  std::vector<Column> columns = {{"DAY"}};
-  for (Column& column : CountColumns()) columns.push_back(std::move(column));
-  columns.push_back({"REPORTS", Align::kRight});
-  columns.push_back({"ESTIMATED", Align::kLeft, true});
-  columns.push_back({"EXPIRED", Align::kRight, true});
-  Table table(std::move(columns));
-  for (const v1::TimeSeriesPoint& point : response.points()) {
-    std::vector<Cell> cells = {Text(point.date())};
-    AppendCounts(point.counts(), &cells);
-    cells.push_back(std::to_string(point.report_count()));
-    cells.push_back(point.estimated() ? "yes" : "");
-    cells.push_back(std::to_string(point.expired_message_count()));
-    table.Add(Text(point.date()), std::move(cells));
-  }
-  Print(app->format(), response, "points", table);
+  Print(app->format(), response, "points", TimeSeriesTable(response));
   NoteExpired(*app, response.expired_message_count(),
               options.source.empty() ? "of these only the aligned DKIM and SPF passes are known"
                                      : "whose they were is not known any more");
@@ -102,10 +81,23 @@ int TimeSeries(App* app, const Options& options) {
 
 void AddStats(CLI::App* root, App* app) {
   auto options = std::make_shared<Options>();
-  CLI::App* stats = root->add_subcommand("stats", "messages by UTC day, or by one dimension");
-  stats->add_option("DOMAIN", options->domain)->required();
-  stats->add_option("--source", options->source, "only this source (by day)");
-  stats
+  CLI::App* group = root->add_subcommand("stats", "counts of messages");
+  group->require_subcommand(1);
+
+  CLI::App* timeline =
+      group->add_subcommand("timeline", "messages by UTC day, of a domain or of a source");
+  timeline->add_option("DOMAIN", options->domain)->required();
+  timeline->add_option("--source", options->source, "only this source");
+  options->range.Add(timeline);
+  timeline->footer(
+      "Examples:\n  dmarcate stats timeline example.com --days 7\n"
+      "  dmarcate stats timeline example.com --source sendgrid -o csv");
+  app->OnSelected(timeline, [app, options] { return TimeSeries(app, *options); });
+
+  CLI::App* breakdown =
+      group->add_subcommand("breakdown", "messages of a domain by one dimension, largest first");
+  breakdown->add_option("DOMAIN", options->domain)->required();
+  breakdown
       ->add_option_function<std::string>(
           "--by",
           [options](const std::string& name) {
@@ -116,18 +108,15 @@ void AddStats(CLI::App* root, App* app) {
             }
             options->dimension = dimension->second;
           },
-          fmt::format("{}; default: by day", kDimensionNames))
+          kDimensionNames)
       ->type_name("DIMENSION")
-      ->excludes("--source");
-  options->page.Add(stats);
-  options->range.Add(stats);
-  stats->footer(
-      "Examples:\n  dmarcate stats example.com --days 7\n"
-      "  dmarcate stats example.com --by reporter -o csv");
-  app->OnSelected(stats, [app, options] {
-    return options->dimension == v1::BREAKDOWN_DIMENSION_UNSPECIFIED ? TimeSeries(app, *options)
-                                                                     : Breakdown(app, *options);
-  });
+      ->required();
+  options->page.Add(breakdown);
+  options->range.Add(breakdown);
+  breakdown->footer(
+      "Examples:\n  dmarcate stats breakdown example.com --by source\n"
+      "  dmarcate stats breakdown example.com --by reporter --days 7 -o csv");
+  app->OnSelected(breakdown, [app, options] { return Breakdown(app, *options); });
 }
 
 }  // namespace dmarcate::cli

@@ -1,5 +1,6 @@
 #include "policyd/config.h"
 
+#include <charconv>
 #include <utility>
 
 #include "lib/base/status_macros.h"
@@ -116,6 +117,31 @@ void ReadAlerts(TomlConfig& file, PolicydConfig* out) {
   }
 }
 
+void ReadHttp(TomlConfig& file, PolicydConfig* out) {
+  out->mta_sts_directory = AbsolutePath(file, "http.mta_sts_directory", "");
+  const std::string listen = file.String("http.listen", "");
+  if (listen.empty()) {
+    if (!out->mta_sts_directory.empty()) {
+      file.Reject("http.listen", "needed with http.mta_sts_directory: where the files are served");
+    }
+    return;
+  }
+  const size_t colon = listen.rfind(':');
+  std::string host = listen.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto address = IpAddress::Parse(host);
+  uint16_t port = 0;
+  const char* const end = listen.data() + listen.size();
+  const char* const digits = colon == std::string::npos ? end : listen.data() + colon + 1;
+  const auto [stop, error] = std::from_chars(digits, end, port);
+  if (!address.has_value() || error != std::errc() || stop != end || port == 0) {
+    file.Reject("http.listen",
+                fmt::format("'{}': want \"127.0.0.1:8461\" or \"[::1]:8461\"", listen));
+    return;
+  }
+  out->http = HttpEndpoint{*address, port};
+}
+
 absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
   PolicydConfig out;
   out.listen = ReadListenConfig(file, {.unix_socket = "/run/dmarcate/policyd/socket",
@@ -163,6 +189,7 @@ absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
   out.source_lookups_per_second =
       static_cast<int>(file.Int("sources.lookups_per_second", 5, 0, 1000));
   out.inbound_networks = Networks(file, "inbound.allow_networks");
+  ReadHttp(file, &out);
   ReadAlerts(file, &out);
   out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));
   out.log = ReadLogConfig(file);

@@ -5,6 +5,7 @@
 #ifndef DMARCATE_POLICYD_CONFIG_H_
 #define DMARCATE_POLICYD_CONFIG_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,11 @@
 
 namespace dmarcate {
 
+struct HttpEndpoint {
+  IpAddress address;
+  uint16_t port = 0;
+};
+
 struct PolicydConfig {
   ListenConfig listen;            // [listen]
   std::string store_directory;    // store.directory: decisions, changes, providers
@@ -44,6 +50,9 @@ struct PolicydConfig {
       0;  // sources.lookups_per_second; zero: addresses are not asked for
   // inbound.allow_networks: where mail servers and policies may lie that are not public.
   std::vector<IpNetwork> inbound_networks;
+  // http.listen: of health and policy files, without TLS; nothing: there is no such port.
+  std::optional<HttpEndpoint> http;
+  std::string mta_sts_directory;     // http.mta_sts_directory: policy files; empty: none are served
   NotifyConfig notify;               // [alerts]
   std::string alerts_ca_file;        // alerts.ca_file: of webhooks; empty: the system's
   std::optional<DigestTime> digest;  // alerts.digest; nothing: none is made

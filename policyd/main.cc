@@ -36,6 +36,9 @@
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/catalogue_file.h"
 #include "policyd/config.h"
+#include "policyd/gateway/http_port.h"
+#include "policyd/gateway/pages.h"
+#include "policyd/gateway/sts_directory.h"
 #include "policyd/notify/channel_notifier.h"
 #include "policyd/provider/configured_secrets.h"
 #include "policyd/provider/exec/program.h"
@@ -44,6 +47,7 @@
 #include "policyd/reconcile/fleet_engine.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
+#include "policyd/reconcile/sts_files.h"
 #include "policyd/service/alert_desk.h"
 #include "policyd/service/alert_service.h"
 #include "policyd/service/analysis_cache.h"
@@ -53,6 +57,7 @@
 #include "policyd/service/handler.h"
 #include "policyd/service/insight_book.h"
 #include "policyd/service/insight_service.h"
+#include "policyd/service/mta_sts_service.h"
 #include "policyd/service/network_book.h"
 #include "policyd/service/network_gatherer.h"
 #include "policyd/service/paging.h"
@@ -65,11 +70,13 @@
 #include "policyd/service/request_memory.h"
 #include "policyd/service/rollout_evidence.h"
 #include "policyd/service/rollout_service.h"
+#include "policyd/service/rollout_watcher.h"
 #include "policyd/service/selectors.h"
 #include "policyd/service/snapshot_publisher.h"
 #include "policyd/service/source_service.h"
 #include "policyd/service/spf_follower.h"
 #include "policyd/service/stats_service.h"
+#include "policyd/service/status_service.h"
 #include "policyd/service/ticker.h"
 
 namespace dmarcate {
@@ -121,6 +128,9 @@ StartCheck CheckStart(const PolicydConfig& config) {
         "snapshot.file",
         CheckDirectory(std::filesystem::path(config.snapshot_file).parent_path(), W_OK | X_OK));
   }
+  if (!config.mta_sts_directory.empty()) {
+    check.Expect("http.mta_sts_directory", CheckDirectory(config.mta_sts_directory, X_OK));
+  }
   check.Expect("secrets.directory", CheckDirectory(config.secrets_directory, X_OK));
   // What an account needs may be put there later.
   for (const auto& [name, secret] : config.secrets) {
@@ -170,6 +180,8 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer},
       {.max_running = kTransactions});
   SystemPacer fleet_pacer;
+  StsFiles sts_files(*resolver, strangers, [&trust] { return trust->HasAuthorities(); },
+                     {.guard = {config.inbound_networks}});
   FleetEngine fleets({*policies, *policies, engine, clock, random, fleet_pacer});
 
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(
@@ -179,7 +191,8 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   WorkerPool workers(kHandlerThreads, kHandlerQueue);
   CallHost host(authenticator, workers);
   NetworkBook network;
-  AnalysisCache analysis(reports, catalogue, &network);
+  AnalysisCache analysis(reports, catalogue, &network, policies.get());
+  analysis.KeepRows(suffixes);
   RequestMemory requests(*policies, clock);
   const PageTokens pages(clock, random);
   SnapshotPublisher publisher(*policies, config.snapshot_file);
@@ -200,11 +213,13 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                             catalogue,
                             clock,
                             config.watch_interval,
-                            {config.store_directory, config.reports_directory}});
+                            {config.store_directory, config.reports_directory},
+                            policies.get()});
   RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
+  SpfTermDesk spf_terms(parts, reports, *resolver);
   const std::unique_ptr<grpc::Service> services[] = {
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
-      MakeSourceService(parts, *resolver, &network),
+      MakeSourceService(parts, *resolver, {&network, policies.get(), policies.get()}),
       MakeStatsService(parts, reports, suffixes),
       MakeRecordService(
           parts, *resolver, *authoritative, *policies,
@@ -214,13 +229,15 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                 domain, mx, mta_sts, {*resolver, strangers, *trust, clock},
                 {.guard = {config.inbound_networks}, .limit = limit, .stop = stop});
           }),
-      MakeChangeService(parts, engine),
+      MakeChangeService(parts, engine, spf_terms),
       MakeFleetService(parts, *policies, fleets),
       MakeReportService(parts, reports, suffixes),
       MakeProviderService(parts, providers),
       MakeInsightService(parts, *policies, insights),
       MakeAlertService(parts, *policies, alerts),
       MakeRolloutService(parts, *policies, rollouts),
+      MakeStatusService(parts, *policies, *policies, *policies),
+      MakeMtaStsService(parts, *resolver, sts_files),
   };
   std::vector<grpc::Service*> served;
   for (const auto& service : services) served.push_back(service.get());
@@ -232,6 +249,20 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       server->SetHealth("snapshot",
                         up_to_date ? GrpcServer::Serving::kYes : GrpcServer::Serving::kNo);
     });
+  }
+  StsDirectory sts_directory(config.mta_sts_directory);
+  const PageSources pages_of{
+      .is_ready = [&reports] { return reports.Reader().ok(); },
+      .sts_file = [&](const DomainName& domain) -> std::optional<std::string> {
+        if (config.mta_sts_directory.empty()) return std::nullopt;
+        return sts_directory.Find(domain);
+      }};
+  std::unique_ptr<HttpPort> http_port;
+  if (config.http) {
+    DMARCATE_ASSIGN_OR_RETURN(http_port, HttpPort::Start(config.http->address, config.http->port,
+                                                         [&pages_of](const HttpQuestion& question) {
+                                                           return AnswerPage(question, pages_of);
+                                                         }));
   }
   DMARCATE_RETURN_IF_ERROR(fleets.TakeUp());
   Ticker publish(kPublishInterval, [&publisher] { publisher.Publish().IgnoreError(); });
@@ -250,7 +281,11 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   Ticker tell(kTellInterval, [&alerts] { alerts.Tick(); });
   // Reports that are not there yet, or not caught up with, are missing evidence: nothing is done on
   // it.
-  Ticker rollout(kRolloutInterval, [&rollouts] { rollouts.Tick().IgnoreError(); });
+  RolloutWatcher rollout_watcher({*policies, *policies, insights, clock});
+  Ticker rollout(kRolloutInterval, [&rollouts, &rollout_watcher] {
+    rollouts.Tick().IgnoreError();
+    rollout_watcher.Tick();
+  });
   SystemPacer watch_pacer;
   SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
@@ -276,6 +311,8 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   WaitForSignal();
 
   LogInfo("stopping", {});
+  rollouts.BeginStop();
+  http_port.reset();
   rollout.Stop();
   resume.Stop();
   publish.Stop();

@@ -80,6 +80,16 @@ absl::Status DnsUpdateClient::CheckKey(const DomainName& zone) {
   return Send(*message, context);
 }
 
+absl::Status DnsUpdateClient::CheckRight(const DomainName& zone, const DomainName& owner,
+                                         RrType type) {
+  const std::string context = fmt::format("{} at {}", owner.text(), server_.ToString());
+  const auto message = BuildRightsTest(zone, owner, type, key_, RandomId(), absl::Now());
+  if (!message.ok()) return Annotate(message.status(), context);
+  absl::Status said = Send(*message, context);
+  // YXRRSET: the zone does have a SOA.
+  return said.code() == absl::StatusCode::kAborted ? absl::OkStatus() : said;
+}
+
 absl::Status DnsUpdateClient::Send(const SignedMessage& message, const std::string& context) {
   const std::lock_guard lock(mutex_);
   const NetDeadline deadline = NetDeadlineAfter(timeout_);

@@ -79,6 +79,13 @@ class DnsUpdateClient {
   // Errors as Apply.
   absl::Status CheckKey(const DomainName& zone);
 
+  // Whether the key may change records of `type` (kTxt or kA) at `owner`, as far as the server
+  // tells: sends an UPDATE that can change nothing, for it wants the zone to have no SOA.
+  //   OK                 not refused: the key may, or the server looks at rights only later
+  //   kPermissionDenied  it may not
+  //   otherwise          as Apply
+  absl::Status CheckRight(const DomainName& zone, const DomainName& owner, RrType type);
+
   // The RRset as this server has it now: over TCP, without recursion, AA required. An alias is not
   // followed; then cname_chain is not empty and there are no records. Errors as Resolver has them.
   absl::StatusOr<DnsAnswer> Read(const DomainName& owner);

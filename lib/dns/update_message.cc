@@ -22,6 +22,8 @@ using LdnsRr = std::unique_ptr<ldns_rr, Freer<ldns_rr_free>>;
 using LdnsRrs = std::unique_ptr<ldns_rr_list, Freer<ldns_rr_list_deep_free>>;
 using LdnsRdf = std::unique_ptr<ldns_rdf, Freer<ldns_rdf_deep_free>>;
 
+constexpr std::string_view kNobodysText = "dmarcate: a test of rights, never published";
+
 template <typename T>
 T* OrThrow(T* p) {
   if (p == nullptr) throw std::bad_alloc();
@@ -33,15 +35,20 @@ LdnsRdf NameRdf(const DomainName& name) {
   return LdnsRdf(OrThrow(ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, wire.size(), wire.data())));
 }
 
-// A TXT RR without RDATA: what it means is in class and section.
-LdnsRr EmptyTxt(const DomainName& owner, ldns_rr_class rr_class, uint32_t ttl_seconds) {
+// An RR without RDATA: what it means is in class and section.
+LdnsRr EmptyRr(const DomainName& owner, ldns_rr_type type, ldns_rr_class rr_class,
+               uint32_t ttl_seconds) {
   LdnsRr rr(OrThrow(ldns_rr_new()));
   ldns_rr_set_owner(rr.get(), NameRdf(owner).release());
-  ldns_rr_set_type(rr.get(), LDNS_RR_TYPE_TXT);
+  ldns_rr_set_type(rr.get(), type);
   ldns_rr_set_class(rr.get(), rr_class);
   ldns_rr_set_ttl(rr.get(), ttl_seconds);
   ldns_rr_set_rd_count(rr.get(), 0);
   return rr;
+}
+
+LdnsRr EmptyTxt(const DomainName& owner, ldns_rr_class rr_class, uint32_t ttl_seconds) {
+  return EmptyRr(owner, LDNS_RR_TYPE_TXT, rr_class, ttl_seconds);
 }
 
 LdnsRr FullTxt(const DomainName& owner, const TxtRecord& record, uint32_t ttl_seconds) {
@@ -155,6 +162,29 @@ absl::StatusOr<SignedMessage> BuildEmptyUpdate(const DomainName& zone, const Tsi
   return Sign(zone, nothing, nothing, key, id, now);
 }
 
+absl::StatusOr<SignedMessage> BuildRightsTest(const DomainName& zone, const DomainName& owner,
+                                              RrType type, const TsigKey& key, uint16_t id,
+                                              absl::Time now) {
+  if (zone.IsRoot() || !owner.IsAtOrBelow(zone) || (type != RrType::kTxt && type != RrType::kA)) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     fmt::format("rights at {} in zone {}", owner.text(), zone.text()));
+  }
+  const LdnsRrs prerequisites(OrThrow(ldns_rr_list_new()));
+  Push(prerequisites, EmptyRr(zone, LDNS_RR_TYPE_SOA, LDNS_RR_CLASS_NONE, 0));  // 2.4.3
+  // "Delete an RR from an RRset", 2.5.4.
+  LdnsRr gone = EmptyRr(owner, type == RrType::kTxt ? LDNS_RR_TYPE_TXT : LDNS_RR_TYPE_A,
+                        LDNS_RR_CLASS_NONE, 0);
+  const std::string octets =
+      type == RrType::kTxt ? static_cast<char>(kNobodysText.size()) + std::string(kNobodysText)
+                           : std::string("\xC0\x00\x02\x01", 4);  // 192.0.2.1
+  ldns_rr_push_rdf(gone.get(), OrThrow(ldns_rdf_new_frm_data(
+                                   type == RrType::kTxt ? LDNS_RDF_TYPE_STR : LDNS_RDF_TYPE_A,
+                                   octets.size(), octets.data())));
+  const LdnsRrs updates(OrThrow(ldns_rr_list_new()));
+  Push(updates, std::move(gone));
+  return Sign(zone, prerequisites, updates, key, id, now);
+}
+
 bool IsReplyToUpdate(const SignedMessage& request, std::string_view reply) {
   constexpr size_t kHeaderBytes = 12;
   constexpr uint8_t kReplyOfUpdate = 0x80 | 5 << 3;  // QR and opcode 5
@@ -171,7 +201,11 @@ absl::Status InterpretUpdateReply(const SignedMessage& request, const TsigKey& k
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      fmt::format("update: BADTIME: the server's clock is {} s from ours", apart));
   }
-  if (tsig.vouched) return RcodeStatus(rcode, "");
+  if (tsig.vouched) {
+    return RcodeStatus(rcode, rcode == kRcodeNotAuth
+                                  ? " (it takes the key, and is not the primary of this zone)"
+                                  : "");
+  }
   // A server that does not know the key cannot sign its refusal. An attacker could send the same,
   // and gains no more by it than by sending nothing: before it writes again the caller reads.
   if (rcode == kRcodeNotAuth || rcode == kRcodeRefused) {

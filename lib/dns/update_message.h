@@ -28,6 +28,13 @@ absl::StatusOr<SignedMessage> BuildUpdate(const TxtRrSetUpdate& update, const Ts
 absl::StatusOr<SignedMessage> BuildEmptyUpdate(const DomainName& zone, const TsigKey& key,
                                                uint16_t id, absl::Time now);
 
+// One that can change nothing: it wants that the zone has no SOA, which every zone has, and if so
+// to delete one record of `type` (kTxt or kA) at `owner`, which nobody has.
+//   kInvalidArgument  owner outside the zone, or another type
+absl::StatusOr<SignedMessage> BuildRightsTest(const DomainName& zone, const DomainName& owner,
+                                              RrType type, const TsigKey& key, uint16_t id,
+                                              absl::Time now);
+
 // Whether `reply` can be the answer: QR, opcode UPDATE, our id. Its question may be missing.
 bool IsReplyToUpdate(const SignedMessage& request, std::string_view reply);
 

@@ -31,10 +31,10 @@ std::string_view ToString(SpfResult result);  // "permerror"
 
 // What the evaluation asks. NXDOMAIN and no data are an empty list; an error is temperror, but for
 // ptr, where the name that brings it does not count (section 5.5). kCancelled says that the whole
-// evaluation is out of time (section 4.6.4): temperror for ptr, too. Answers may be cached or recorded ones. Names are lower case without trailing dot,
-// with labels of 1 to 63 octets; a macro can put any character into them, blanks too, so they are
-// text and no DomainName. Who asks the DNS through DomainName may say that other names do not
-// exist.
+// evaluation is out of time (section 4.6.4): temperror for ptr, too. Answers may be cached or
+// recorded ones. Names are lower case without trailing dot, with labels of 1 to 63 octets; a macro
+// can put any character into them, blanks too, so they are text and no DomainName. Who asks the DNS
+// through DomainName may say that other names do not exist.
 class SpfDns {
  public:
   virtual ~SpfDns() = default;

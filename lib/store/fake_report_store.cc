@@ -519,6 +519,16 @@ absl::StatusOr<std::vector<DayTotals>> FakeReportStore::ReadTotals(std::string_v
   return out;
 }
 
+absl::StatusOr<std::vector<DayRevision>> FakeReportStore::ReadDayRevisions(std::string_view domain,
+                                                                           DayNumber first,
+                                                                           DayNumber last) {
+  const uint64_t revision = version() + 1;  // all days change with any
+  DMARCATE_ASSIGN_OR_RETURN(const auto totals, ReadTotals(domain, first, last));
+  std::vector<DayRevision> out;
+  for (const DayTotals& day : totals) out.push_back({day.day, revision});
+  return out;
+}
+
 absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> FakeReportStore::ListDomains(
     std::string_view after, size_t limit) {
   std::map<std::string, DayNumber> last_days;  // keys come by day

@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 
+#include "lib/store/day_revisions.h"
 #include "lib/store/pending_reader.h"
 #include "lib/store/report_store.h"
 
@@ -16,7 +17,10 @@ namespace dmarcate {
 
 // Thread-safe. As a reader it sees what was committed up to the last CatchUp(), as a follower in
 // another process does.
-class FakeReportStore final : public ReportWriter, public ReportReader, public PendingReader {
+class FakeReportStore final : public ReportWriter,
+                              public ReportReader,
+                              public PendingReader,
+                              public DayRevisionReader {
  public:
   // The next Commit() fails with `error` and writes nothing; all later ones with
   // kFailedPrecondition.
@@ -47,6 +51,9 @@ class FakeReportStore final : public ReportWriter, public ReportReader, public P
                                                     DayNumber last) override;
   absl::StatusOr<std::vector<DayTotals>> ReadExpiredTotals(std::string_view domain, DayNumber first,
                                                            DayNumber last) override;
+  absl::StatusOr<std::vector<DayRevision>> ReadDayRevisions(std::string_view domain,
+                                                            DayNumber first,
+                                                            DayNumber last) override;
   absl::StatusOr<int64_t> CountPending(int64_t limit) override;
   absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(std::string_view after,
                                                                              size_t limit) override;

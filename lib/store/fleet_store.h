@@ -108,7 +108,7 @@ class FleetStore {
  public:
   virtual ~FleetStore() = default;
   virtual absl::StatusOr<FleetRecord> GetFleet(std::string_view id) = 0;
-  // Newest first, strictly older than `before` (empty: from the newest).
+  // Newest first, strictly older than `before` (empty: from the newest); those that decode.
   virtual absl::StatusOr<std::vector<FleetRecord>> ListFleets(std::string_view before,
                                                               size_t limit) = 0;
   // By domain, after `after`.

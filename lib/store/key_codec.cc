@@ -133,6 +133,8 @@ std::optional<ReceiptId> ParseReceiptDbKey(char tag, std::string_view bytes) {
 
 std::string ExpiredDbKey(std::string_view day_key) { return "X" + std::string(day_key); }
 
+std::string DayRevisionDbKey(std::string_view day_key) { return "V" + std::string(day_key); }
+
 std::string ExpiryCursorKey(std::string_view name) { return "Mexpired-" + std::string(name); }
 
 std::string DocumentIndexKey(std::string_view document_sha256) {

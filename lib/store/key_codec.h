@@ -43,6 +43,8 @@ inline constexpr char kLateTag = 'F';
 std::string ReceiptDbKey(char tag, ReceiptId receipt);
 // "X" and a DayDbKey() -> the part of the day's totals whose rows have expired.
 std::string ExpiredDbKey(std::string_view day_key);
+// "V" and a DayDbKey() -> the commit that was the last to change the day (day_revisions.h).
+std::string DayRevisionDbKey(std::string_view day_key);
 // How far the class of retention has come: the last receipt that it has passed.
 std::string ExpiryCursorKey(std::string_view name);
 // -> the first day of which totals are kept.

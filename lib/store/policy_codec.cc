@@ -227,6 +227,7 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
   out.mutable_intent()->set_flatten(static_cast<uint32_t>(record.intent.flatten));
   out.mutable_intent()->set_repair(static_cast<uint32_t>(record.intent.repair));
   out.mutable_intent()->set_repair_keep(record.intent.repair_keep);
+  for (const std::string& term : record.intent.prune) out.mutable_intent()->add_prune(term);
   if (record.intent.policy.has_value()) {
     pb::PolicyMove* move = out.mutable_intent()->mutable_policy();
     move->set_scope(static_cast<uint32_t>(record.intent.policy->scope));
@@ -297,6 +298,7 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRe
   record->intent.dmarc_report_address = in.intent().dmarc_report_address();
   record->intent.rollback_of = in.intent().rollback_of();
   record->intent.repair_keep = in.intent().repair_keep();
+  record->intent.prune.assign(in.intent().prune().begin(), in.intent().prune().end());
   if (in.intent().repair() != 0) {
     known = FromNumber(in.intent().repair(), RepairKind::kDmarc, &record->intent.repair) && known;
   }

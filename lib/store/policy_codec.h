@@ -16,6 +16,7 @@
 
 #include "lib/store/alert_store.h"
 #include "lib/store/fleet_store.h"
+#include "lib/store/grouping_store.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
@@ -44,6 +45,7 @@ std::string EncodeRecord(std::string_view key, const FleetMemberRecord& record);
 std::string EncodeRecord(std::string_view key, const AlertChannelRecord& record);
 std::string EncodeRecord(std::string_view key, const DeliveryRecord& record);
 std::string EncodeRecord(std::string_view key, const ToldRecord& record);
+std::string EncodeRecord(std::string_view key, const SourceGroupings& record);
 std::string EncodeDigestTime(std::string_view key, absl::Time time);
 
 absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRecord* record);
@@ -59,6 +61,7 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, FleetMem
 absl::Status DecodeRecord(std::string_view key, std::string_view value, AlertChannelRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, DeliveryRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, ToldRecord* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, SourceGroupings* record);
 absl::StatusOr<absl::Time> DecodeDigestTime(std::string_view key, std::string_view value);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutLogRecord* record);

@@ -95,6 +95,7 @@ std::optional<std::string> ParseFleet(std::string_view key) {
   if (!id || !key.empty()) return std::nullopt;
   return id;
 }
+std::string Groupings(std::string_view domain) { return Key(kGroupingsTag, domain); }
 std::string AlertChannel(std::string_view id) { return Key(kAlertChannelTag, id); }
 std::optional<std::string> ParseAlertChannel(std::string_view key) {
   if (key.empty()) return std::nullopt;

@@ -204,6 +204,7 @@ struct ChangeIntent {
   FlattenMode flatten = FlattenMode::kIfNeeded;
   RepairKind repair = RepairKind::kNone;  // and nothing else
   std::string repair_keep = {};           // the record that stays, as it is live; empty: merged
+  std::vector<std::string> prune = {};  // terms of the SPF record that go, as they are live; alone
   // Stands alone; with rollback_of: what the change did that is undone.
   std::optional<PolicyMove> policy = {};
 };

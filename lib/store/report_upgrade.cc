@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "lib/base/status_macros.h"
 #include "lib/store/key_codec.h"
@@ -13,6 +14,7 @@ namespace dmarcate {
 namespace {
 
 // Letters of the keys that were in the main family before layout 3, and are in the index since.
+constexpr uint64_t kMovedLayout = 3;
 constexpr std::string_view kMovedTags[] = {"C", "H"};
 
 // Writes what `add` makes of each moved key in `family`, in steps.
@@ -67,18 +69,45 @@ absl::Status AddFamilies(const RocksDb& db, WriteSet* changes) {
   return absl::OkStatus();
 }
 
+// Before layout 4 nobody noted when a day had changed: all of them have now.
+absl::Status NoteDays(RocksDb* db, size_t step_keys) {
+  DMARCATE_ASSIGN_OR_RETURN(const auto commit, ReadNumber(*db, kMainFamily, kCommitKey));
+  if (!commit) return MakeError(absl::StatusCode::kDataLoss, "no number of the last commit");
+  for (std::string next(1, '\0'); !next.empty();) {
+    WriteSet step(ReportFamilies().size());
+    const std::string from = std::exchange(next, "");
+    size_t count = 0;
+    const auto note = [&](std::string_view key, std::string_view) -> absl::StatusOr<bool> {
+      if (count++ == step_keys) {
+        next = key;
+        return false;
+      }
+      std::string noted = DayRevisionDbKey(key);
+      std::string number = EncodeNumber(noted, *commit);
+      step.Put(kMainFamily, std::move(noted), std::move(number));
+      return true;
+    };
+    DMARCATE_RETURN_IF_ERROR(db->Scan(kTotalsFamily, from, kCommitKey, Direction::kForward, note));
+    if (count > 0) DMARCATE_RETURN_IF_ERROR(db->Write(step, Sync::kNo));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status UpgradeReports(uint64_t layout, RocksDb* db, size_t step_keys) {
   if (layout < kReportLayout) {
-    // An upgrade that was ended may have copied keys that the older program deleted since.
-    DMARCATE_RETURN_IF_ERROR(DeleteMoved(db, kIndexFamily, step_keys));
-    DMARCATE_RETURN_IF_ERROR(
-        ForEachMoved(db, kMainFamily, step_keys,
-                     [](std::string_view key, std::string_view value, WriteSet* out) {
-                       // The checksum is of key and value, whatever the family.
-                       out->Put(kIndexFamily, std::string(key), std::string(value));
-                     }));
+    if (layout < kMovedLayout) {
+      // An upgrade that was ended may have copied keys that the older program deleted since.
+      DMARCATE_RETURN_IF_ERROR(DeleteMoved(db, kIndexFamily, step_keys));
+      DMARCATE_RETURN_IF_ERROR(
+          ForEachMoved(db, kMainFamily, step_keys,
+                       [](std::string_view key, std::string_view value, WriteSet* out) {
+                         // The checksum is of key and value, whatever the family.
+                         out->Put(kIndexFamily, std::string(key), std::string(value));
+                       }));
+    }
+    DMARCATE_RETURN_IF_ERROR(NoteDays(db, step_keys));
     WriteSet last(ReportFamilies().size());
     if (layout == kFirstReportLayout) DMARCATE_RETURN_IF_ERROR(AddFamilies(*db, &last));
     last.Put(kMainFamily, std::string(kFormatKey), EncodeNumber(kFormatKey, kReportLayout));

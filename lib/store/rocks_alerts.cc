@@ -5,7 +5,6 @@
 
 #include "fmt/format.h"
 
-#include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/policy_codec.h"
@@ -13,6 +12,7 @@
 #include "lib/store/policy_rules.h"
 #include "lib/store/rocks_db.h"
 #include "lib/store/rocks_policy_store.h"
+#include "lib/store/rocks_readable.h"
 
 namespace dmarcate {
 namespace {
@@ -20,26 +20,8 @@ namespace {
 namespace keys = policy_keys;
 
 constexpr int kFamily = 0;
-
 // One value that does not decode costs itself only: nobody may be left untold of the rest.
-template <typename Record>
-absl::StatusOr<std::vector<Record>> ListReadable(const RocksDb& db, const std::string& from,
-                                                 const std::string& to, Direction direction,
-                                                 size_t limit) {
-  std::vector<Record> out;
-  if (limit == 0 || from >= to) return out;
-  const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-    Record record;
-    if (const absl::Status decoded = DecodeRecord(key, value, &record); decoded.ok()) {
-      out.push_back(std::move(record));
-    } else {
-      LogError("alert_record_unreadable", {{"error", decoded}});
-    }
-    return out.size() < limit;
-  };
-  DMARCATE_RETURN_IF_ERROR(db.Scan(kFamily, from, to, direction, add));
-  return out;
-}
+constexpr std::string_view kUnreadable = "alert_record_unreadable";
 
 absl::StatusOr<std::optional<AlertChannelRecord>> Find(const RocksDb& db, const std::string& key) {
   DMARCATE_ASSIGN_OR_RETURN(const auto value, db.Get(kFamily, key));
@@ -58,8 +40,8 @@ absl::Status NoSuchChannel(std::string_view id) {
 
 absl::StatusOr<std::vector<AlertChannelRecord>> RocksPolicyStore::ListAlertChannels() {
   const std::string all = keys::Tag(keys::kAlertChannelTag);
-  return ListReadable<AlertChannelRecord>(*db_, all, KeyAfterPrefix(all), Direction::kForward,
-                                          SIZE_MAX);
+  return ListReadable<AlertChannelRecord>(*db_, kFamily, kUnreadable, all, KeyAfterPrefix(all),
+                                          Direction::kForward, SIZE_MAX);
 }
 
 absl::StatusOr<AlertChannelRecord> RocksPolicyStore::GetAlertChannel(std::string_view id) {
@@ -101,12 +83,14 @@ absl::StatusOr<std::vector<DeliveryRecord>> RocksPolicyStore::ListDeliveries(
   const std::string all = keys::Tag(keys::kDeliveryTag);
   const std::string to =
       before ? keys::Delivery(before->first, before->second) : KeyAfterPrefix(all);
-  return ListReadable<DeliveryRecord>(*db_, all, to, Direction::kBackward, limit);
+  return ListReadable<DeliveryRecord>(*db_, kFamily, kUnreadable, all, to, Direction::kBackward,
+                                      limit);
 }
 
 absl::StatusOr<std::vector<ToldRecord>> RocksPolicyStore::ListTold() {
   const std::string all = keys::Tag(keys::kToldTag);
-  return ListReadable<ToldRecord>(*db_, all, KeyAfterPrefix(all), Direction::kForward, SIZE_MAX);
+  return ListReadable<ToldRecord>(*db_, kFamily, kUnreadable, all, KeyAfterPrefix(all),
+                                  Direction::kForward, SIZE_MAX);
 }
 
 absl::StatusOr<std::optional<absl::Time>> RocksPolicyStore::LastDigest() {

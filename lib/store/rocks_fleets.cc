@@ -12,6 +12,7 @@
 #include "lib/store/policy_rules.h"
 #include "lib/store/rocks_db.h"
 #include "lib/store/rocks_policy_store.h"
+#include "lib/store/rocks_readable.h"
 
 namespace dmarcate {
 namespace {
@@ -51,17 +52,11 @@ absl::StatusOr<FleetRecord> RocksPolicyStore::GetFleet(std::string_view id) {
 
 absl::StatusOr<std::vector<FleetRecord>> RocksPolicyStore::ListFleets(std::string_view before,
                                                                       size_t limit) {
-  std::vector<FleetRecord> out;
-  if (limit == 0) return out;
   const std::string all = keys::Tag(keys::kFleetTag);
-  const auto add = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-    DMARCATE_RETURN_IF_ERROR(DecodeRecord(key, value, &out.emplace_back()));
-    return out.size() < limit;
-  };
-  DMARCATE_RETURN_IF_ERROR(db_->Scan(kFamily, all,
-                                     before.empty() ? KeyAfterPrefix(all) : keys::Fleet(before),
-                                     Direction::kBackward, add));
-  return out;
+  // One that does not decode must not keep the others from going on after a start.
+  return ListReadable<FleetRecord>(*db_, kFamily, "fleet_change_unreadable", all,
+                                   before.empty() ? KeyAfterPrefix(all) : keys::Fleet(before),
+                                   Direction::kBackward, limit);
 }
 
 absl::StatusOr<std::vector<FleetMemberRecord>> RocksPolicyStore::ListFleetMembers(

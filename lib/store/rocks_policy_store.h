@@ -11,6 +11,7 @@
 
 #include "lib/store/alert_store.h"
 #include "lib/store/fleet_store.h"
+#include "lib/store/grouping_store.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
@@ -30,7 +31,8 @@ class RocksPolicyStore final : public PolicyStore,
                                public InsightStore,
                                public FleetStore,
                                public AlertStore,
-                               public RolloutStore {
+                               public RolloutStore,
+                               public GroupingStore {
  public:
   // Opens or creates the database in `directory`.
   //   kFailedPrecondition  another process has it open, or a newer program wrote it
@@ -108,6 +110,9 @@ class RocksPolicyStore final : public PolicyStore,
                                                                size_t limit) override;
   absl::StatusOr<RolloutLease> GetRolloutLease() override;
   absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override;
+
+  absl::StatusOr<SourceGroupings> GetGroupings(std::string_view domain) override;
+  absl::StatusOr<SourceGroupings> PutGroupings(SourceGroupings groupings) override;
 
  private:
   explicit RocksPolicyStore(std::unique_ptr<RocksDb> db);

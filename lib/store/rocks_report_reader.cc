@@ -147,6 +147,29 @@ absl::StatusOr<std::vector<DayTotals>> RocksReportReader::ReadExpiredTotals(std:
   return out;
 }
 
+absl::StatusOr<std::vector<DayRevision>> RocksReportReader::ReadDayRevisions(
+    std::string_view domain, DayNumber first, DayNumber last) {
+  std::vector<DayRevision> out;
+  if (first > last) return out;
+  // Numbers of commits may come again when the store is replaced. Before the database: a number
+  // that is too old makes its caller read once more.
+  const uint64_t opened = version_ >> kSequenceBits << kSequenceBits;
+  const DayKeyRange range(domain, first, last);
+  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
+  DMARCATE_RETURN_IF_ERROR(db->Scan(
+      kMainFamily, DayRevisionDbKey(range.from), DayRevisionDbKey(range.to), Direction::kForward,
+      [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+        const auto day = ParseDayDbKey(key.substr(1));
+        if (!day) {
+          return MakeError(absl::StatusCode::kDataLoss, "days of reports: a key does not decode");
+        }
+        DMARCATE_ASSIGN_OR_RETURN(const uint64_t commit, DecodeNumber(key, value));
+        out.push_back({day->second, opened | commit});
+        return true;
+      }));
+  return out;
+}
+
 absl::StatusOr<int64_t> RocksReportReader::CountPending(int64_t limit) {
   DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
   int64_t count = 0;

@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 
 #include "lib/base/text.h"
+#include "lib/store/day_revisions.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/pending_reader.h"
 #include "lib/store/report_store.h"
@@ -141,7 +142,9 @@ class RocksReportWriter final : public ReportWriter {
   std::optional<PurgePlace> purge_place_;
 };
 
-class RocksReportReader final : public ReportReader, public PendingReader {
+class RocksReportReader final : public ReportReader,
+                                public PendingReader,
+                                public DayRevisionReader {
  public:
   // Follows the database in `primary`, with `directory` (created) for the follower's own log. Waits
   // up to `timeout` for the primary to be created; then kDeadlineExceeded.
@@ -160,6 +163,9 @@ class RocksReportReader final : public ReportReader, public PendingReader {
                                                     DayNumber last) override;
   absl::StatusOr<std::vector<DayTotals>> ReadExpiredTotals(std::string_view domain, DayNumber first,
                                                            DayNumber last) override;
+  absl::StatusOr<std::vector<DayRevision>> ReadDayRevisions(std::string_view domain,
+                                                            DayNumber first,
+                                                            DayNumber last) override;
   absl::StatusOr<int64_t> CountPending(int64_t limit) override;
   absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(std::string_view after,
                                                                              size_t limit) override;

@@ -12,6 +12,7 @@
 #include "lib/store/policy_rules.h"
 #include "lib/store/rocks_db.h"
 #include "lib/store/rocks_policy_store.h"
+#include "lib/store/rocks_readable.h"
 
 namespace dmarcate {
 namespace {
@@ -60,7 +61,9 @@ absl::StatusOr<std::vector<RolloutRecord>> RocksPolicyStore::ListRollouts(
   if (!after_domain.empty()) {
     from = std::max(from, KeyAfterPrefix(keys::Rollout(after_domain, after_id)));
   }
-  return List<RolloutRecord>(*db_, from, KeyAfterPrefix(prefix), Direction::kForward, limit);
+  // One that does not decode must not keep the others from being paused or lowered.
+  return ListReadable<RolloutRecord>(*db_, kFamily, "rollout_unreadable", from,
+                                     KeyAfterPrefix(prefix), Direction::kForward, limit);
 }
 
 absl::StatusOr<RolloutRecord> RocksPolicyStore::PutRollout(RolloutRecord record,

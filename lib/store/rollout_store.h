@@ -74,7 +74,7 @@ class RolloutStore {
   virtual ~RolloutStore() = default;
   virtual absl::StatusOr<RolloutRecord> GetRollout(std::string_view domain,
                                                    std::string_view id) = 0;
-  // By domain, then id; `domain` "-" means all. After (`after_domain`, `after_id`).
+  // By domain ("-": all), then id; after (`after_domain`, `after_id`); those that decode.
   virtual absl::StatusOr<std::vector<RolloutRecord>> ListRollouts(std::string_view domain,
                                                                   std::string_view after_domain,
                                                                   std::string_view after_id,

@@ -7,17 +7,10 @@
 
 #include "lib/base/digest.h"
 #include "lib/base/text.h"
+#include "policyd/analysis/trusted.h"
 
 namespace dmarcate {
 namespace {
-
-// From here on a mechanism counts as set up: single failures are the receivers' (broken bodies,
-// time-outs), not the sender's.
-constexpr int64_t kSetUpPercent = 95;
-
-bool NearlyAll(int64_t part, int64_t whole) {
-  return whole > 0 && static_cast<double>(part) * 100 >= static_cast<double>(whole) * kSetUpPercent;
-}
 
 std::string OfMessages(int64_t part, int64_t whole) {
   return fmt::format("{} of {} messages", part, whole);
@@ -42,14 +35,16 @@ std::string HowTo(const SourceStatistics& source) {
   return text;
 }
 
-Advice AdviseService(const SourceStatistics& source, std::string_view domain) {
-  const Counts& counts = source.counts;
+Advice AdviseService(const SourceStatistics& source, const Counts& counts,
+                     std::string_view domain) {
   const MailService& service = *source.service;
   Advice advice;
   if (SpfCannotAlign(source)) {
     advice.proposal.kind = AuthorizationSpec::Kind::kDkimOnly;
     advice.sentence = fmt::format(
-        "An SPF include does not help: the envelope domain of {} is its own. Let it sign as {}.{}",
+        "If it is yours, let it sign as {1}; an SPF include does not help: the envelope domain of "
+        "{0} "
+        "is its own.{2}",
         service.name, domain, HowTo(source));
     return advice;
   }
@@ -63,8 +58,9 @@ Advice AdviseService(const SourceStatistics& source, std::string_view domain) {
   advice.proposal.kind = AuthorizationSpec::Kind::kSpfInclude;
   advice.proposal.include_domain = include;
   advice.spf_needed = true;
-  advice.sentence = fmt::format("Approve it with include:{}: DKIM aligns for {} only.{}", include,
-                                OfMessages(counts.dkim_aligned, counts.messages), HowTo(source));
+  advice.sentence =
+      fmt::format("If it is yours, approve it with include:{}: DKIM aligns for {} only.{}", include,
+                  OfMessages(counts.dkim_aligned, counts.messages), HowTo(source));
   return advice;
 }
 
@@ -142,7 +138,8 @@ Evidence IdentityEvidence(const SourceStatistics& source, Rule rule, int64_t mes
 }  // namespace
 
 Advice Advise(const SourceStatistics& source, std::string_view domain) {
-  const Counts& counts = source.counts;
+  const TrustedEvidence trusted = TrustedOf(source);
+  const Counts& counts = trusted.counts;
   Advice advice;
   const std::string name = DisplayName(source);
   if (const std::string_view include = FirstInclude(source); !include.empty()) {
@@ -153,19 +150,29 @@ Advice Advise(const SourceStatistics& source, std::string_view domain) {
         "Nothing to approve: {} passes on mail of others. What you sign with DKIM survives it; SPF "
         "cannot.",
         name);
-  } else if (NearlyAll(counts.dkim_aligned, counts.messages)) {
+  } else if (!trusted.conclusive()) {
+    advice.sentence = fmt::format(
+        "Wait: of its {} messages {}, which is a ground for nothing. If you know that it is yours, "
+        "say how its approval shall be realised.",
+        source.counts.messages,
+        trusted.ground == TrustedGround::kOneAnchor ? "one anchor alone reports"
+                                                    : "only reporters that are no anchors speak");
+  } else if (trusted.dkim_set_up == Agreement::kSplit) {
+    advice.sentence =
+        "Look yourself: the anchors contradict each other about its DKIM, so nothing is proposed.";
+  } else if (trusted.dkim_set_up == Agreement::kYes) {
     advice.proposal.kind = AuthorizationSpec::Kind::kDkimOnly;
     advice.sentence =
         fmt::format("If it is yours, approve it: DKIM aligns for {}, so nothing is added to SPF.",
                     OfMessages(counts.dkim_aligned, counts.messages));
-  } else if (NearlyAll(counts.spf_aligned, counts.messages)) {
+  } else if (trusted.spf_set_up == Agreement::kYes) {
     advice.proposal.kind = AuthorizationSpec::Kind::kAlreadyAuthorized;
     advice.sentence = fmt::format(
         "If it is yours, approve it: SPF aligns for {}, so your record covers it already. Let it "
         "sign as {} too, since SPF does not survive forwarding.",
         OfMessages(counts.spf_aligned, counts.messages), domain);
   } else if (source.service != nullptr) {
-    Advice of_service = AdviseService(source, domain);
+    Advice of_service = AdviseService(source, counts, domain);
     of_service.spf_term = std::move(advice.spf_term);
     return of_service;
   } else if (NearlyAll(counts.dmarc_pass, counts.messages)) {
@@ -189,7 +196,8 @@ Advice Advise(const SourceStatistics& source, std::string_view domain) {
 }
 
 bool NeedsSpf(const SourceStatistics& source) {
-  return !NearlyAll(source.counts.dkim_aligned, source.counts.messages);
+  const TrustedEvidence trusted = TrustedOf(source);
+  return !trusted.conclusive() || trusted.dkim_set_up != Agreement::kYes;
 }
 
 std::vector<Evidence> EvidenceFor(const SourceStatistics& source, const DomainStatistics& domain) {
@@ -230,7 +238,7 @@ std::vector<Evidence> EvidenceFor(const SourceStatistics& source, const DomainSt
         "what forwarding does", "neutral", source.forwarded_by_broken_spf);
   }
   add(fmt::format("{} of {} reporting organisations saw it, from {} addresses",
-                  source.reporters.size(), domain.reporters.size(), source.addresses.size()),
+                  source.reporters.size(), domain.reporters.size(), source.address_count),
       "the reports of the range", source.reporters.size() > 1 ? "supports" : "neutral",
       counts.messages);
   return items;
@@ -321,6 +329,7 @@ std::optional<DayRange> RangeOfEtag(std::string_view etag) {
 
 std::string DisplayName(const SourceStatistics& source) {
   if (source.service != nullptr) return std::string(source.service->name);
+  if (source.id.starts_with(kSplitPrefix)) return source.id.substr(kSplitPrefix.size());
   switch (source.rule) {
     case Rule::kOwnDkim:
     case Rule::kOwnEnvelope:

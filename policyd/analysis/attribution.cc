@@ -117,11 +117,8 @@ Attribution ByDomain(Rule rule, std::string_view prefix, std::string_view value)
 
 Attribution ByAddress(const std::optional<IpAddress>& address) {
   if (!address) return {.source_id = "ip-unknown", .rule = Rule::kAddress};
-  std::string text = address->ToString();
-  std::string id = "ip-" + text;
-  std::ranges::replace(id, '.', '-');
-  std::ranges::replace(id, ':', '-');
-  return {.source_id = std::move(id), .rule = Rule::kAddress, .value = std::move(text)};
+  return {
+      .source_id = AddressSourceId(*address), .rule = Rule::kAddress, .value = address->ToString()};
 }
 
 // By the address alone; no service: none is known by it.
@@ -210,6 +207,13 @@ bool IsAtOrBelow(std::string_view candidate, std::string_view domain) {
   return !domain.empty() && candidate.ends_with(domain) &&
          (candidate.size() == domain.size() ||
           candidate[candidate.size() - domain.size() - 1] == '.');
+}
+
+std::string AddressSourceId(const IpAddress& address) {
+  std::string id = "ip-" + address.ToString();
+  std::ranges::replace(id, '.', '-');
+  std::ranges::replace(id, ':', '-');
+  return id;
 }
 
 std::string MakeSourceId(std::string_view prefix, std::string_view text) {

@@ -79,6 +79,9 @@ Attribution Attribute(const AggregateRecord& record, std::string_view domain,
 // `candidate` is `domain` or lies below it.
 bool IsAtOrBelow(std::string_view candidate, std::string_view domain);
 
+// "ip-192-0-2-10": that of an address by which alone a source is known.
+std::string AddressSourceId(const IpAddress& address);
+
 // "dkim-" and `text` with every octet outside [a-z0-9.-] as '-'. Where that loses something or
 // the whole is over 63 octets, it is cut and ends in a digest of `text`, so that different texts
 // stay different.

@@ -40,11 +40,20 @@ int64_t SaturatingAdd(int64_t a, int64_t b);
 class RowFacts {
  public:
   explicit RowFacts(const AggregateRecord& record);
+  RowFacts(bool dkim_aligned, bool spf_aligned, bool dkim_pass, bool spf_pass,
+           Disposition disposition)
+      : dkim_aligned_(dkim_aligned),
+        spf_aligned_(spf_aligned),
+        dkim_pass_(dkim_pass),
+        spf_pass_(spf_pass),
+        disposition_(disposition) {}
   // `messages` of the row as counts.
   Counts Of(int64_t messages) const;
   bool dmarc_pass() const { return dkim_aligned_ || spf_aligned_; }
   bool dkim_aligned() const { return dkim_aligned_; }
   bool spf_aligned() const { return spf_aligned_; }
+  bool dkim_pass() const { return dkim_pass_; }
+  bool spf_pass() const { return spf_pass_; }
 
  private:
   bool dkim_aligned_, spf_aligned_, dkim_pass_, spf_pass_;

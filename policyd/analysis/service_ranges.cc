@@ -31,6 +31,10 @@ void Collect(const SpfNode& node, const MailService& service, const Catalogue& c
   }
 }
 
+bool HasDynamicTerm(const SpfNode& node) {
+  return node.dynamic || std::ranges::any_of(node.children, HasDynamicTerm);
+}
+
 }  // namespace
 
 std::vector<IpNetwork> RangesOfService(const SpfTree& tree, const MailService& service,
@@ -47,12 +51,17 @@ std::vector<OwnTerm> OwnTerms(const SpfTree& tree) {
     if (!child.reached || child.qualifier != SpfQualifier::kPass || out.size() == kMaxOwnTerms) {
       continue;
     }
-    OwnTerm term{.term = child.term, .networks = PassNetworks(child)};
-    std::erase_if(term.networks, [](const IpNetwork& network) { return !SaysSomething(network); });
+    OwnTerm term{.term = child.term,
+                 .networks = PassNetworks(child),
+                 .complete = child.complete && !HasDynamicTerm(child)};
+    const size_t wide = std::erase_if(
+        term.networks, [](const IpNetwork& network) { return !SaysSomething(network); });
     std::ranges::sort(term.networks);
     const auto repeated = std::ranges::unique(term.networks);
     term.networks.erase(repeated.begin(), repeated.end());
-    term.networks.resize(std::min(term.networks.size(), kMaxOwnNetworks - networks));
+    const size_t kept = std::min(term.networks.size(), kMaxOwnNetworks - networks);
+    if (wide > 0 || kept < term.networks.size()) term.complete = false;
+    term.networks.resize(kept);
     networks += term.networks.size();
     if (!term.networks.empty()) out.push_back(std::move(term));
   }

@@ -29,6 +29,7 @@ std::vector<IpNetwork> RangesOfService(const SpfTree& tree, const MailService& s
 struct OwnTerm {
   std::string term;                 // "include:_spf.vendor.example"
   std::vector<IpNetwork> networks;  // sorted
+  bool complete = true;             // it lets no others through
   friend bool operator==(const OwnTerm&, const OwnTerm&) = default;
 };
 // In the order of the record. Wide networks are left out as above: what all addresses are in tells

@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_set.h"
 
 #include "lib/base/text.h"
+#include "policyd/analysis/source_kind.h"
 
 namespace dmarcate {
 namespace {
@@ -22,22 +23,6 @@ struct AddressHash {
         {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }
 };
-
-std::string_view DispositionKey(Disposition disposition) {
-  switch (disposition) {
-    case Disposition::kNone:
-      return "none";
-    case Disposition::kQuarantine:
-      return "quarantine";
-    case Disposition::kReject:
-      return "reject";
-    case Disposition::kPass:
-      return "pass";
-    case Disposition::kUnspecified:
-      return "unspecified";
-  }
-  return "unspecified";
-}
 
 // The organisation as people know it; the key that tells reporters apart where it gave no name.
 std::string_view ReporterName(const StoredReport& report) {
@@ -78,6 +63,7 @@ class KeyedCounts {
 // One source while rows still come in.
 struct SourceBuild {
   SourceStatistics stats;
+  std::set<std::string, std::less<>> believed_selectors;
   absl::flat_hash_map<std::optional<IpAddress>, AddressStats, AddressHash> addresses;
   absl::flat_hash_set<uint32_t> reporters;
   std::set<std::string, std::less<>> selectors;
@@ -85,29 +71,49 @@ struct SourceBuild {
   bool empty = true;
 };
 
-void AddSelector(SourceBuild& source, std::string_view selector) {
-  if (selector.empty() || source.selectors.contains(selector)) return;
-  if (source.selectors.size() < kMaxSelectorsKept) {
-    source.selectors.emplace(selector);
+using Selectors = std::set<std::string, std::less<>>;
+
+void AddSelector(Selectors& selectors, std::string_view selector, bool* all_kept) {
+  if (selector.empty() || selectors.contains(selector)) return;
+  if (selectors.size() < kMaxSelectorsKept) {
+    selectors.emplace(selector);
   } else {
-    source.stats.own_selectors_known = false;
+    *all_kept = false;
   }
 }
 
-// Of every signature of ours on the mail that passes. Its attribution knows one of them.
-void AddSelectors(SourceBuild& source, const AggregateRecord& record, std::string_view domain,
-                  std::string_view one) {
-  AddSelector(source, one);
+// Of every signature of ours on the mail that passes. Its attribution knows one of them. False: one
+// was reported without its selector.
+bool AddSelectors(Selectors& selectors, const AggregateRecord& record, std::string_view domain,
+                  std::string_view one, bool* all_kept) {
+  AddSelector(selectors, one, all_kept);
   bool all = !one.empty();
   for (const DkimAuth& auth : record.dkim) {
     if (auth.result != AuthResult::kPass || !IsAtOrBelow(auth.domain, domain)) continue;
     if (!auth.selector || auth.selector->empty()) {
       all = false;
     } else {
-      AddSelector(source, *auth.selector);
+      AddSelector(selectors, *auth.selector, all_kept);
     }
   }
-  source.selector_unnamed = source.selector_unnamed || !all;
+  return all;
+}
+
+void AddBelieved(SourceBuild& source, const AggregateRecord& record, std::string_view domain,
+                 const Attribution& attribution, const Counts& counts) {
+  KindGrounds& grounds = source.stats.believed;
+  const auto add = [&counts](int64_t& sum, bool so) {
+    if (so) sum = SaturatingAdd(sum, counts.messages);
+  };
+  add(grounds.messages, true);
+  grounds.dmarc_pass = SaturatingAdd(grounds.dmarc_pass, counts.dmarc_pass);
+  add(grounds.forwarded_by_override, attribution.forward_hint == ForwardHint::kOverride);
+  add(grounds.own_envelope_denied, attribution.own_envelope_denied);
+  add(grounds.own_signature, attribution.own_signature);
+  add(grounds.own_dkim, attribution.rule == Rule::kOwnDkim);
+  if (!attribution.own_signature) return;
+  AddSelectors(source.believed_selectors, record, domain, attribution.own_selector,
+               &grounds.own_selectors_known);
 }
 
 void ListReporter(AddressStats& address, uint32_t reporter) {
@@ -122,55 +128,47 @@ bool MoreMessages(const AddressStats& a, const AddressStats& b) {
   return a.address < b.address;
 }
 
-bool SendsAsUs(Rule rule) { return rule == Rule::kOwnDkim || rule == Rule::kOwnEnvelope; }
-
-// What a source is, from all its rows. A source that is seen only under another's envelope is a
-// forwarder if the reporters say so for most of its mail, or if every signature of ours on it is
-// one that our own or a catalogued sender makes: a sender of its own would have a key of its own.
-SourceKind KindOf(const SourceStatistics& source, const std::set<std::string>& home_selectors) {
-  if (source.service != nullptr) {
-    return source.service->kind == ServiceKind::kForwarder ? SourceKind::kForwarder
-                                                           : SourceKind::kSender;
+void AddAnchor(std::vector<AnchorCounts>& anchors, uint32_t reporter, const Counts& counts,
+               Rule rule, DayNumber day) {
+  auto anchor = std::ranges::lower_bound(anchors, reporter, {}, &AnchorCounts::reporter);
+  if (anchor == anchors.end() || anchor->reporter != reporter) {
+    if (anchors.size() == kMaxAnchorsKept) return;
+    anchor = anchors.insert(anchor, {.reporter = reporter, .first_day = day, .last_day = day});
   }
-  if (SendsAsUs(source.rule)) return SourceKind::kInternal;
-  if (source.forwarded_by_override > source.counts.messages / 2) return SourceKind::kForwarder;
-  if (source.own_signature == 0) {
-    const bool unsupported =
-        source.rule == Rule::kAddress || source.own_envelope_denied > source.counts.messages / 2;
-    return unsupported && source.counts.dmarc_pass == 0 ? SourceKind::kSuspicious
-                                                        : SourceKind::kUnknown;
-  }
-  const bool relayed =
-      source.own_selectors_known && !source.own_selectors.empty() &&
-      std::ranges::all_of(source.own_selectors, [&home_selectors](const std::string& selector) {
-        return home_selectors.contains(selector);
-      });
-  if (relayed || source.forwarded_by_override > 0) return SourceKind::kForwarder;
-  return SourceKind::kSender;
+  anchor->counts.Add(counts);
+  if (ProvesIdentity(rule)) anchor->proved = SaturatingAdd(anchor->proved, counts.messages);
+  anchor->first_day = std::min(anchor->first_day, day);
+  anchor->last_day = std::max(anchor->last_day, day);
 }
 
 }  // namespace
 
-std::string_view ToString(SourceKind kind) {
-  switch (kind) {
-    case SourceKind::kSender:
-      return "sender";
-    case SourceKind::kForwarder:
-      return "forwarder";
-    case SourceKind::kUnknown:
-      return "unknown";
-    case SourceKind::kInternal:
-      return "internal";
-    case SourceKind::kSuspicious:
-      return "suspicious";
+bool ProvesIdentity(Rule rule) {
+  return rule == Rule::kCatalogueDkim || rule == Rule::kCatalogueSelector ||
+         rule == Rule::kCatalogueReverseName || rule == Rule::kOwnDkim;
+}
+
+std::string_view DispositionKey(Disposition disposition) {
+  switch (disposition) {
+    case Disposition::kNone:
+      return "none";
+    case Disposition::kQuarantine:
+      return "quarantine";
+    case Disposition::kReject:
+      return "reject";
+    case Disposition::kPass:
+      return "pass";
+    case Disposition::kUnspecified:
+      return "unspecified";
   }
-  return "";
+  return "unspecified";
 }
 
 struct StatisticsBuilder::Impl {
   Impl(std::string_view domain_name, const DayRange& day_range, const Catalogue& known,
-       std::string_view series_source, const NetworkEvidence* known_network)
-      : catalogue(known), network(known_network), series_of(series_source) {
+       std::string_view series_source, const NetworkEvidence* known_network,
+       const Regrouping* grouped)
+      : catalogue(known), network(known_network), regrouping(grouped), series_of(series_source) {
     out.domain = domain_name;
     out.range = day_range;
     out.days.resize(static_cast<size_t>(day_range.days()));
@@ -181,6 +179,7 @@ struct StatisticsBuilder::Impl {
 
   const Catalogue& catalogue;
   const NetworkEvidence* const network;
+  const Regrouping* const regrouping;
   const std::string series_of;
   DomainStatistics out;
   StringMap<SourceBuild> sources;
@@ -251,7 +250,8 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   if (messages == 0) return false;
   const RowFacts facts(record);
   const Counts counts = facts.Of(messages);
-  const Attribution attribution = Attribute(record, out.domain, catalogue, network);
+  Attribution attribution = Attribute(record, out.domain, catalogue, network);
+  Regroup(record, catalogue, regrouping, &attribution);
 
   out.total.Add(counts);
   const auto trust = static_cast<size_t>(report.trust) % kTrustClasses;
@@ -265,6 +265,12 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   SourceStatistics& stats = source.stats;
   stats.counts.Add(counts);
   stats.by_trust[trust].Add(counts);
+  if (report.trust == TrustClass::kAnchored) {
+    AddAnchor(stats.anchors, reporter, counts, attribution.rule, report.key.day);
+  }
+  if (IsBelieved(report.trust)) {
+    AddBelieved(source, record, out.domain, attribution, counts);
+  }
   int64_t& by_rule = stats.by_rule[static_cast<size_t>(attribution.rule)];
   by_rule = SaturatingAdd(by_rule, messages);
   if (attribution.forward_hint == ForwardHint::kOverride) {
@@ -277,7 +283,9 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   }
   if (attribution.own_signature) {
     stats.own_signature = SaturatingAdd(stats.own_signature, messages);
-    AddSelectors(source, record, out.domain, attribution.own_selector);
+    const bool all = AddSelectors(source.selectors, record, out.domain, attribution.own_selector,
+                                  &stats.own_selectors_known);
+    source.selector_unnamed = source.selector_unnamed || !all;
   }
   std::array<bool, kReasonTypes> seen{};  // two reasons of one type are one reason
   for (const OverrideReason& reason : record.reasons) {
@@ -310,12 +318,15 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
 void StatisticsBuilder::Impl::FinishSource(SourceBuild& source) {
   SourceStatistics& stats = source.stats;
   stats.own_selectors.assign(source.selectors.begin(), source.selectors.end());
+  stats.believed.own_selectors.assign(source.believed_selectors.begin(),
+                                      source.believed_selectors.end());
   stats.reporters.assign(source.reporters.begin(), source.reporters.end());
   std::ranges::sort(stats.reporters);
   stats.addresses.reserve(source.addresses.size());
   for (auto& entry : source.addresses) stats.addresses.push_back(std::move(entry.second));
   source.addresses.clear();
   std::ranges::sort(stats.addresses, MoreMessages);
+  stats.address_count = stats.addresses.size();
 }
 
 void StatisticsBuilder::Impl::BreakDownByAddress() {
@@ -332,8 +343,8 @@ void StatisticsBuilder::Impl::BreakDownByAddress() {
 
 StatisticsBuilder::StatisticsBuilder(std::string_view domain, const DayRange& range,
                                      const Catalogue& catalogue, std::string_view series_of,
-                                     const NetworkEvidence* network)
-    : impl_(std::make_unique<Impl>(domain, range, catalogue, series_of, network)) {}
+                                     const NetworkEvidence* network, const Regrouping* regrouping)
+    : impl_(std::make_unique<Impl>(domain, range, catalogue, series_of, network, regrouping)) {}
 StatisticsBuilder::~StatisticsBuilder() = default;
 
 void StatisticsBuilder::Add(const StoredReport& report) {
@@ -366,7 +377,7 @@ void StatisticsBuilder::AddExpired(const DayTotals& totals) {
 DomainStatistics StatisticsBuilder::Finish() {
   Impl& impl = *impl_;
   DomainStatistics& out = impl.out;
-  std::set<std::string> home_selectors;
+  std::set<std::string> selectors;
   out.selectors_known = out.expired.messages == 0;  // of those there are counts alone
   out.sources.reserve(impl.sources.size());
   for (auto& entry : impl.sources) {
@@ -374,13 +385,14 @@ DomainStatistics StatisticsBuilder::Finish() {
     impl.FinishSource(source);
     const bool signs_as_us = source.stats.by_rule[static_cast<size_t>(Rule::kOwnDkim)] > 0;
     if (source.stats.service != nullptr || signs_as_us) {
-      home_selectors.insert(source.stats.own_selectors.begin(), source.stats.own_selectors.end());
+      selectors.insert(source.stats.own_selectors.begin(), source.stats.own_selectors.end());
       out.selectors_known =
           out.selectors_known && source.stats.own_selectors_known && !source.selector_unnamed;
     }
     out.sources.push_back(std::move(source.stats));
   }
   impl.sources.clear();
+  const std::set<std::string> home_selectors = HomeSelectors(out.sources);
   for (SourceStatistics& source : out.sources) source.kind = KindOf(source, home_selectors);
   std::ranges::sort(out.sources, [](const SourceStatistics& a, const SourceStatistics& b) {
     if (a.counts.messages != b.counts.messages) return a.counts.messages > b.counts.messages;
@@ -390,7 +402,7 @@ DomainStatistics StatisticsBuilder::Finish() {
   out.by_header_from = impl.by_header_from.Sorted();
   out.by_disposition = impl.by_disposition.Sorted();
   impl.BreakDownByAddress();
-  out.selectors.assign(home_selectors.begin(), home_selectors.end());
+  out.selectors.assign(selectors.begin(), selectors.end());
   return std::move(out);
 }
 
@@ -405,7 +417,8 @@ size_t DomainStatistics::MemoryBytes() const {
                      (sizeof(BreakdownEntry) + 32) +
                  by_selector.MemoryBytes();
   for (const SourceStatistics& source : sources) {
-    bytes += sizeof(source) + source.reporters.size() * sizeof(uint32_t);
+    bytes += sizeof(source) + source.reporters.size() * sizeof(uint32_t) +
+             source.anchors.capacity() * sizeof(AnchorCounts);
     for (const AddressStats& address : source.addresses) {
       bytes += sizeof(address) + address.reporters.capacity() * sizeof(uint32_t);
     }

@@ -31,6 +31,7 @@
 #include "policyd/analysis/attribution.h"
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/counts.h"
+#include "policyd/analysis/regroup.h"
 #include "policyd/analysis/selector_tally.h"
 #include "policyd/analysis/spread.h"
 
@@ -72,6 +73,33 @@ struct DayStats {
 inline constexpr size_t kTrustClasses = 6;  // by the number of TrustClass
 inline constexpr size_t kReasonTypes = 8;   // by the number of ReasonType
 
+// What one anchor says of a source: its reports are ANCHORED (safety: report poisoning).
+struct AnchorCounts {
+  uint32_t reporter = 0;  // into DomainStatistics::reporters
+  Counts counts;
+  // Messages with an identity that nobody can borrow: a DKIM pass of a catalogued service's domain
+  // or selector, or of our own; or a name of the service, confirmed both ways.
+  int64_t proved = 0;
+  DayNumber first_day = 0, last_day = 0;
+};
+inline constexpr size_t kMaxAnchorsKept = 16;  // of one source, the first; anchors are few
+// Whether mail that is attributed by it counts as proved.
+bool ProvesIdentity(Rule rule);
+// Whether kinds may follow from reports of the class.
+constexpr bool IsBelieved(TrustClass trust) {
+  return trust == TrustClass::kAnchored || trust == TrustClass::kImported;
+}
+
+// What a kind follows from, of the reports that it may follow from: those of anchors, and those
+// that the operator handed in. What others claim is counted beside it.
+struct KindGrounds {
+  int64_t messages = 0, dmarc_pass = 0;
+  int64_t forwarded_by_override = 0, own_envelope_denied = 0, own_signature = 0;  // as below
+  int64_t own_dkim = 0;                    // messages attributed by Rule::kOwnDkim
+  std::vector<std::string> own_selectors;  // sorted, at most kMaxSelectorsKept
+  bool own_selectors_known = true;         // false: more than that
+};
+
 struct SourceStatistics {
   std::string id;
   SourceKind kind = SourceKind::kUnknown;
@@ -81,8 +109,10 @@ struct SourceStatistics {
 
   Counts counts;
   std::array<Counts, kTrustClasses> by_trust;
-  std::array<int64_t, kReasonTypes> overrides{};                   // messages
-  std::array<int64_t, kRuleCount> by_rule{};                       // messages
+  std::vector<AnchorCounts> anchors;              // by reporter
+  KindGrounds believed;                           // without messages: there are none
+  std::array<int64_t, kReasonTypes> overrides{};  // messages
+  std::array<int64_t, kRuleCount> by_rule{};      // messages
   int64_t forwarded_by_override = 0, forwarded_by_broken_spf = 0;  // messages
   int64_t own_envelope_denied = 0;         // messages; Attribution::own_envelope_denied
   int64_t own_signature = 0;               // messages that carry our own passing signature
@@ -90,8 +120,11 @@ struct SourceStatistics {
   bool own_selectors_known = true;         // false: more than that
   std::vector<uint32_t> reporters;         // sorted
   std::vector<AddressStats> addresses;     // most messages first
+  size_t address_count = 0;                // of addresses, also where those are left out
   DayNumber first_day = 0, last_day = 0;
 };
+
+std::string_view DispositionKey(Disposition disposition);  // "none"
 
 struct BreakdownEntry {
   std::string key;
@@ -127,10 +160,12 @@ struct DomainStatistics {
 // then Finish().
 class StatisticsBuilder {
  public:
-  // `catalogue` outlives the result, `network` this (null: nothing is known). `series_of`: the days
-  // are those of this source alone, reports that do not name it left out; empty: of the domain.
+  // `catalogue` outlives the result, `network` and `regrouping` this (null: nothing is known,
+  // nobody has grouped anything). `series_of`: the days are those of this source alone, reports
+  // that do not name it left out; empty: of the domain.
   StatisticsBuilder(std::string_view domain, const DayRange& range, const Catalogue& catalogue,
-                    std::string_view series_of = {}, const NetworkEvidence* network = nullptr);
+                    std::string_view series_of = {}, const NetworkEvidence* network = nullptr,
+                    const Regrouping* regrouping = nullptr);
   ~StatisticsBuilder();
   StatisticsBuilder(const StatisticsBuilder&) = delete;
   StatisticsBuilder& operator=(const StatisticsBuilder&) = delete;

@@ -7,6 +7,7 @@
 #include "lib/mailauth/domain_name.h"
 #include "policyd/analysis/attribution.h"
 #include "policyd/analysis/counts.h"
+#include "policyd/analysis/what_if_rules.h"
 
 namespace dmarcate {
 namespace {
@@ -27,32 +28,18 @@ DmarcAlignmentMode ModeOf(const std::optional<AlignmentMode>& published) {
                                              : DmarcAlignmentMode::kRelaxed;
 }
 
-struct Verdict {
-  bool pass = false;
-  bool assumed = false;
-};
-
-// `any`: a pass of some domain is listed; `aligned`: one that aligns in `mode`.
-Verdict InMode(bool reported, DmarcAlignmentMode published, DmarcAlignmentMode mode, bool any,
-               bool aligned) {
-  if (mode == published) return {reported, false};
-  if (mode == DmarcAlignmentMode::kRelaxed) return {reported || aligned, false};
-  if (reported && !any) return {true, true};
-  return {reported && aligned, false};
-}
-
 // One row under one supposition.
-class RowCase {
+class RowReading {
  public:
-  RowCase(const AggregateRecord& record, const PublishedPolicy& published, const WhatIf& what_if,
-          Treatment treatment, const PublicSuffixList& suffixes)
+  RowReading(const AggregateRecord& record, const PublishedPolicy& published, const WhatIf& what_if,
+             Treatment treatment, const PublicSuffixList& suffixes)
       : record_(record),
         published_(published),
         policy_(what_if.policy),
         treatment_(treatment),
         suffixes_(suffixes) {}
 
-  Verdict Dkim() const {
+  MechanismVerdict Dkim() const {
     if (treatment_ == Treatment::kSigned) return {true, false};
     const DmarcAlignmentMode published = ModeOf(published_.adkim);
     bool any = false, aligned = false;
@@ -67,7 +54,7 @@ class RowCase {
                   aligned);
   }
 
-  Verdict Spf() const {
+  MechanismVerdict Spf() const {
     if (treatment_ == Treatment::kSpfWithdrawn) return {false, false};
     const DmarcAlignmentMode published = ModeOf(published_.aspf);
     bool any = false, aligned = false, would_align = false;
@@ -80,7 +67,7 @@ class RowCase {
       aligned |= pass && aligns;
       would_align |= aligns;
     }
-    Verdict verdict =
+    MechanismVerdict verdict =
         InMode(record_.spf_aligned == AlignedResult::kPass, published, policy_.aspf, any, aligned);
     if (treatment_ == Treatment::kSpfAuthorized && would_align) verdict = {true, false};
     return verdict;
@@ -93,30 +80,6 @@ class RowCase {
   const Treatment treatment_;
   const PublicSuffixList& suffixes_;
 };
-
-DmarcPolicy AskedFor(std::string_view author, std::string_view domain, const WhatIf& what_if) {
-  const WhatIfPolicy& policy = what_if.policy;
-  DmarcPolicy asked = policy.p;
-  if (author != domain) {
-    asked = policy.sp.value_or(policy.p);
-    if (what_if.missing_names.contains(author)) asked = policy.np.value_or(asked);
-  }
-  if (!policy.testing || asked == DmarcPolicy::kNone) return asked;
-  return asked == DmarcPolicy::kReject ? DmarcPolicy::kQuarantine : DmarcPolicy::kNone;
-}
-
-bool Excuses(const OverrideReason& reason) {
-  switch (reason.type) {
-    case ReasonType::kForwarded:
-    case ReasonType::kTrustedForwarder:
-    case ReasonType::kMailingList:
-    case ReasonType::kLocalPolicy:
-    case ReasonType::kOther:
-      return true;
-    default:
-      return false;  // sampled_out and policy_test_mode follow from what was published then
-  }
-}
 
 // Sums by a key that strangers choose.
 class KeyedRows {
@@ -173,32 +136,52 @@ void WhatIfCounts::Add(const WhatIfCounts& other) {
   add(assumed, other.assumed);
 }
 
-WhatIfCounts Evaluate(const AggregateRecord& record, const PublishedPolicy& published,
-                      std::string_view domain, std::string_view source_id, const WhatIf& what_if,
-                      const PublicSuffixList& suffixes) {
-  const int64_t messages = MessagesOf(record);
+DmarcPolicy AskedFor(std::string_view author, std::string_view domain, const WhatIf& what_if) {
+  const WhatIfPolicy& policy = what_if.policy;
+  DmarcPolicy asked = policy.p;
+  if (author != domain) {
+    asked = policy.sp.value_or(policy.p);
+    if (what_if.missing_names.contains(author)) asked = policy.np.value_or(asked);
+  }
+  if (!policy.testing || asked == DmarcPolicy::kNone) return asked;
+  return asked == DmarcPolicy::kReject ? DmarcPolicy::kQuarantine : DmarcPolicy::kNone;
+}
+
+WhatIfCounts Judge(const RowCase& row) {
+  const int64_t messages = row.messages;
   WhatIfCounts out{.messages = messages};
-  const auto it = what_if.treatments.find(source_id);
-  const Treatment treatment = it == what_if.treatments.end() ? Treatment::kAsItIs : it->second;
-  const RowCase row(record, published, what_if, treatment, suffixes);
-  const Verdict dkim = row.Dkim(), spf = row.Spf();
+  const MechanismVerdict &dkim = row.dkim, &spf = row.spf;
   const bool pass = dkim.pass || spf.pass;
   // Assumed only where the outcome hangs on it.
   if (pass && !(dkim.pass && !dkim.assumed) && !(spf.pass && !spf.assumed)) out.assumed = messages;
-  const DmarcPolicy asked = AskedFor(record.header_from, domain, what_if);
   const bool refused_then =
-      record.disposition == Disposition::kQuarantine || record.disposition == Disposition::kReject;
-  const bool refused = !pass && asked != DmarcPolicy::kNone;
+      row.disposition == Disposition::kQuarantine || row.disposition == Disposition::kReject;
+  const bool refused = !pass && row.asked != DmarcPolicy::kNone;
 
-  if (record.dmarc_pass()) out.passed = messages;
-  if (record.disposition == Disposition::kQuarantine) out.quarantined_then = messages;
-  if (record.disposition == Disposition::kReject) out.rejected_then = messages;
+  if (row.passed) out.passed = messages;
+  if (row.disposition == Disposition::kQuarantine) out.quarantined_then = messages;
+  if (row.disposition == Disposition::kReject) out.rejected_then = messages;
   if (pass) out.would_pass = messages;
-  if (refused) (asked == DmarcPolicy::kReject ? out.rejected : out.quarantined) = messages;
+  if (refused) (row.asked == DmarcPolicy::kReject ? out.rejected : out.quarantined) = messages;
   if (refused && !refused_then) out.newly_refused = messages;
   if (!refused && refused_then) out.newly_delivered = messages;
-  if (refused && std::ranges::any_of(record.reasons, Excuses)) out.excused = messages;
+  if (refused && row.excused) out.excused = messages;
   return out;
+}
+
+WhatIfCounts Evaluate(const AggregateRecord& record, const PublishedPolicy& published,
+                      std::string_view domain, std::string_view source_id, const WhatIf& what_if,
+                      const PublicSuffixList& suffixes) {
+  const auto it = what_if.treatments.find(source_id);
+  const Treatment treatment = it == what_if.treatments.end() ? Treatment::kAsItIs : it->second;
+  const RowReading row(record, published, what_if, treatment, suffixes);
+  return Judge({.messages = MessagesOf(record),
+                .disposition = record.disposition,
+                .passed = record.dmarc_pass(),
+                .excused = std::ranges::any_of(record.reasons, Excuses, &OverrideReason::type),
+                .dkim = row.Dkim(),
+                .spf = row.Spf(),
+                .asked = AskedFor(record.header_from, domain, what_if)});
 }
 
 struct WhatIfBuilder::Impl {
@@ -208,6 +191,7 @@ struct WhatIfBuilder::Impl {
   const PublicSuffixList& suffixes;
   const WhatIf& what_if;
   const NetworkEvidence* network;
+  const Regrouping* regrouping;
   WhatIfResult out;
   KeyedRows sources{kMaxSources, kOverflowSourceId};
   KeyedRows reporters{kMaxKeys, kOverflowKey};
@@ -215,8 +199,10 @@ struct WhatIfBuilder::Impl {
 
 WhatIfBuilder::WhatIfBuilder(std::string_view domain, const DayRange& range,
                              const Catalogue& catalogue, const PublicSuffixList& suffixes,
-                             const WhatIf& what_if, const NetworkEvidence* network)
-    : impl_(new Impl{std::string(domain), range, catalogue, suffixes, what_if, network}) {}
+                             const WhatIf& what_if, const NetworkEvidence* network,
+                             const Regrouping* regrouping)
+    : impl_(new Impl{std::string(domain), range, catalogue, suffixes, what_if, network,
+                     regrouping}) {}
 WhatIfBuilder::~WhatIfBuilder() = default;
 
 void WhatIfBuilder::Add(const StoredReport& report) {
@@ -228,7 +214,8 @@ void WhatIfBuilder::Add(const StoredReport& report) {
   const auto trust = static_cast<size_t>(report.trust) % kTrustClasses;
   for (const AggregateRecord& record : report.report.records) {
     if (MessagesOf(record) == 0) continue;
-    const Attribution source = Attribute(record, impl.domain, impl.catalogue, impl.network);
+    Attribution source = Attribute(record, impl.domain, impl.catalogue, impl.network);
+    Regroup(record, impl.catalogue, impl.regrouping, &source);
     const WhatIfCounts counts = Evaluate(record, report.report.policy, impl.domain,
                                          source.source_id, impl.what_if, impl.suffixes);
     impl.out.total.Add(counts);

@@ -96,10 +96,11 @@ WhatIfCounts Evaluate(const AggregateRecord& record, const PublishedPolicy& publ
 // Not thread-safe. Add() each report of the range once, in any order; then Finish().
 class WhatIfBuilder {
  public:
-  // All outlive it. `network`: as for StatisticsBuilder, so that both name the same sources.
+  // All outlive it. `network` and `regrouping`: as for StatisticsBuilder, so that both name the
+  // same sources.
   WhatIfBuilder(std::string_view domain, const DayRange& range, const Catalogue& catalogue,
                 const PublicSuffixList& suffixes, const WhatIf& what_if,
-                const NetworkEvidence* network = nullptr);
+                const NetworkEvidence* network = nullptr, const Regrouping* regrouping = nullptr);
   ~WhatIfBuilder();
   WhatIfBuilder(const WhatIfBuilder&) = delete;
   WhatIfBuilder& operator=(const WhatIfBuilder&) = delete;

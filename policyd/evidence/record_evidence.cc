@@ -34,10 +34,18 @@ bool IsRevoked(const Observation& observation) {
   return key.ok() && key->revoked;
 }
 
+// Until when somebody else's record was news.
+absl::Time LastDriftOf(const InsightRecord& drift, absl::Time adopted) {
+  if (drift.state == InsightState::kResolved) return drift.resolve_time;
+  const absl::Time known =
+      drift.state == InsightState::kActive ? adopted : std::max(adopted, drift.decide_time);
+  return drift.first_seen <= known ? known : drift.last_seen;
+}
+
 }  // namespace
 
 RecordEvidence JudgeRecords(const SpfPosture& spf, const DmarcPosture& dmarc, absl::Time looked,
-                            const std::vector<InsightRecord>& insights) {
+                            const std::vector<InsightRecord>& insights, absl::Time adopted) {
   RecordEvidence out;
   const auto count = [&out](const std::vector<LintFinding>& findings) {
     for (const LintFinding& finding : findings) {
@@ -56,9 +64,7 @@ RecordEvidence JudgeRecords(const SpfPosture& spf, const DmarcPosture& dmarc, ab
   }
   for (const InsightRecord& insight : insights) {
     if (!insight.code.starts_with("DRIFT_")) continue;
-    out.last_drift =
-        std::max(out.last_drift, insight.state == InsightState::kResolved ? insight.resolve_time
-                                                                          : insight.last_seen);
+    out.last_drift = std::max(out.last_drift, LastDriftOf(insight, adopted));
   }
   const bool spf_known = (spf.view.resolver.ok() || spf.view.servers.ok()) &&
                          (!spf.tree.has_value() || spf.tree->complete);

@@ -21,9 +21,11 @@ namespace dmarcate {
 
 // `looked`: when the look began. The DMARC record is what every authoritative server that answered
 // says; `looked` stays InfinitePast where none did, where they disagree, and where the SPF record
-// could not be judged.
+// could not be judged. `adopted`: when a person began or resumed the rollout on what was live then;
+// drift that is older, or that a person has decided about, is told on and counts from that time.
 RecordEvidence JudgeRecords(const SpfPosture& spf, const DmarcPosture& dmarc, absl::Time looked,
-                            const std::vector<InsightRecord>& insights);
+                            const std::vector<InsightRecord>& insights,
+                            absl::Time adopted = absl::InfinitePast());
 
 // What the watch has seen broken for approved sources: selectors with which their mail passed and
 // which answer NXDOMAIN, NODATA or with a revoked key, by the word of the authoritative servers.

@@ -10,6 +10,7 @@
 #include "lib/base/time.h"
 #include "policyd/analysis/attribution.h"
 #include "policyd/analysis/counts.h"
+#include "policyd/analysis/regroup.h"
 #include "policyd/analysis/reporter_ledger.h"
 #include "policyd/rollout/figures.h"
 
@@ -83,6 +84,7 @@ struct ReportEvidenceBuilder::Impl {
   Impl(ReportEvidenceInput given, const Catalogue& known)
       : input(std::move(given)),
         catalogue(known),
+        regrouping(input.groupings),
         today(DayOf(input.now)),
         first(today - kLongestWindowDays) {
     for (const SourceDecision& decision : input.decisions)
@@ -92,7 +94,8 @@ struct ReportEvidenceBuilder::Impl {
   void AddRows(const StoredReport& report, bool anchored, const std::string& anchor) {
     const DayNumber day = report.key.day;
     for (const AggregateRecord& record : report.report.records) {
-      const Attribution who = Attribute(record, input.domain, catalogue);
+      Attribution who = Attribute(record, input.domain, catalogue);
+      Regroup(record, catalogue, &regrouping, &who);
       const RowFacts facts(record);
       const int64_t count = MessagesOf(record);
       const bool passed_on =
@@ -171,6 +174,7 @@ struct ReportEvidenceBuilder::Impl {
 
   ReportEvidenceInput input;
   const Catalogue& catalogue;
+  const Regrouping regrouping;
   DayNumber today, first;
   std::map<std::string, const SourceDecision*> decisions;
   std::map<std::string, Source> sources;
@@ -297,14 +301,16 @@ ReportEvidence ReportEvidenceBuilder::Finish() {
       if (key.first < impl_->today - kGateWindowDays) continue;
       recent.messages = SaturatingAdd(recent.messages, sums.messages - sums.forwarded);
       recent.spf_aligned = SaturatingAdd(recent.spf_aligned, sums.spf_aligned);
+      recent.dkim_aligned = SaturatingAdd(recent.dkim_aligned, sums.dkim_aligned);
     }
     std::ranges::sort(evidence.days, {},
                       [](const SourceDay& day) { return std::tuple(day.day, day.anchor); });
     if (!approved) continue;
+    const double most = kPasses * static_cast<double>(recent.messages);
     out.selectors.push_back(
         {id, source.selectors,
-         recent.messages > 0 && static_cast<double>(recent.spf_aligned) >=
-                                    kPasses * static_cast<double>(recent.messages)});
+         recent.messages > 0 && static_cast<double>(recent.spf_aligned) >= most,
+         recent.messages > 0 && static_cast<double>(recent.dkim_aligned) < most});
   }
   out.excluded_days = {impl_->excluded.begin(), impl_->excluded.end()};
   if (impl_->other_reports > 0) {

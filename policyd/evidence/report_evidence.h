@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 
 #include "lib/mailauth/dmarc_record.h"
+#include "lib/store/grouping_store.h"
 #include "lib/store/policy_store.h"
 #include "lib/store/report_store.h"
 #include "policyd/analysis/catalogue.h"
@@ -36,6 +37,7 @@ struct ReportEvidenceInput {
   std::vector<PolicyChange> policy_changes;
   std::optional<DmarcRecord> live;  // absent: nobody can have seen it
   absl::Time now;
+  std::vector<SourceGrouping> groupings = {};  // what people merged and split
 };
 
 // The own selectors with which a source's mail passed, by source id; for looks at their keys.
@@ -43,6 +45,7 @@ struct SourceSelectors {
   std::string source_id;
   std::set<std::string> selectors;
   bool passes_by_spf = false;  // 99 % of its direct mail of 30 days is aligned by SPF
+  bool needs_spf = false;      // less than 99 % of it is signed in our name
 };
 
 struct ReportEvidence {

@@ -1,16 +1,22 @@
 #include "policyd/notify/channel_notifier.h"
 
+#include <string_view>
+
 #include "fmt/format.h"
 
 #include "lib/base/status_macros.h"
 #include "policyd/alert/mail_message.h"
+#include "policyd/alert/webhook_url.h"
 #include "policyd/notify/syslog.h"
 #include "policyd/notify/webhook.h"
 
 namespace dmarcate {
 namespace {
 
-// The secret that a channel names; what is wrong with it is ours to mend.
+// What the configuration binds a secret to: "webhook", or "webhook:HOST".
+constexpr std::string_view kWebhookUse = "webhook";
+
+// What is wrong with a secret is ours to mend.
 absl::StatusOr<Secret> ReadSecret(SecretSource& secrets, const std::string& name) {
   auto secret = secrets.Read(name);
   if (secret.ok()) return secret;
@@ -23,16 +29,28 @@ absl::Status ChannelNotifier::Send(const AlertChannelRecord& channel,
                                    const DeliveryRecord& delivery,
                                    const std::function<bool()>& stop) {
   switch (channel.kind) {
-    case AlertChannelKind::kWebhook: {
-      DMARCATE_ASSIGN_OR_RETURN(const Secret key, ReadSecret(secrets_, channel.secret_name));
-      return SendWebhook(channel.url, key, delivery, http_, resolver_, config_.guard, clock_, stop);
-    }
+    case AlertChannelKind::kWebhook:
+      return Webhook(channel, delivery, stop);
     case AlertChannelKind::kMail:
       return Mail(channel, delivery, stop);
     case AlertChannelKind::kSyslog:
       return SendSyslog(config_.syslog_socket, delivery, clock_.Now());
   }
   return MakeError(absl::StatusCode::kInvalidArgument, "unknown kind of channel");
+}
+
+absl::Status ChannelNotifier::Webhook(const AlertChannelRecord& channel,
+                                      const DeliveryRecord& delivery,
+                                      const std::function<bool()>& stop) {
+  DMARCATE_ASSIGN_OR_RETURN(const WebhookUrl target, ParseWebhookUrl(channel.url));
+  // Whoever may add a channel names a secret and a host. The secret stays here, but a digest made
+  // with it does not, and of a weak one that is enough to guess it: what is bound to a provider is
+  // not for that.
+  const absl::Status use = secrets_.CheckUse(
+      channel.secret_name, {.type = std::string(kWebhookUse), .where = target.host});
+  if (!use.ok()) return MakeError(absl::StatusCode::kFailedPrecondition, MessageOf(use));
+  DMARCATE_ASSIGN_OR_RETURN(const Secret key, ReadSecret(secrets_, channel.secret_name));
+  return SendWebhook(channel.url, key, delivery, http_, resolver_, config_.guard, clock_, stop);
 }
 
 absl::Status ChannelNotifier::Mail(const AlertChannelRecord& channel,

@@ -3,7 +3,9 @@
 #ifndef DMARCATE_POLICYD_NOTIFY_CHANNEL_NOTIFIER_H_
 #define DMARCATE_POLICYD_NOTIFY_CHANNEL_NOTIFIER_H_
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "lib/base/clock.h"
 #include "lib/dns/resolver.h"
@@ -36,6 +38,8 @@ class ChannelNotifier final : public Notifier {
                     const std::function<bool()>& stop) override;
 
  private:
+  absl::Status Webhook(const AlertChannelRecord& channel, const DeliveryRecord& delivery,
+                       const std::function<bool()>& stop);
   absl::Status Mail(const AlertChannelRecord& channel, const DeliveryRecord& delivery,
                     const std::function<bool()>& stop);
 

@@ -10,6 +10,7 @@
 #include "lib/mailauth/spf_record.h"
 #include "policyd/plan/dmarc_plan.h"
 #include "policyd/plan/guard.h"
+#include "policyd/plan/prune_plan.h"
 #include "policyd/plan/repair_plan.h"
 #include "policyd/plan/spf_children.h"
 #include "policyd/plan/spf_choice.h"
@@ -169,6 +170,13 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeRepair(const ChangeRecord& change,
   return guards;
 }
 
+std::vector<GuardRecord> JudgePrune(const ChangeRecord& change, const Images& images) {
+  std::vector<GuardRecord> guards =
+      GuardPrune(change, images.owner, TextsOf(images.before), TextsOf(images.after));
+  guards.push_back(GuardPlusAll(OnlySpf(images.after)));
+  return guards;
+}
+
 bool HoldsSpf(const RecordChangeRecord& change) {
   const absl::StatusOr<DomainName> owner = DomainName::Parse(change.owner_name);
   return owner.ok() && RoleOf(*owner) == RecordRole::kSpf;
@@ -219,8 +227,12 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
           break;
         }
         main_written = true;
-        Append(guards, GuardSpfText(TextsOf(images.before), TextsOf(images.after),
-                                    change.managed_before, change.managed_after));
+        if (change.intent.prune.empty()) {
+          Append(guards, GuardSpfText(TextsOf(images.before), TextsOf(images.after),
+                                      change.managed_before, change.managed_after));
+        } else {
+          Append(guards, JudgePrune(change, images));
+        }
         if (NeedsProof(change)) GuardMeaning(change, images, guards);
         if (measures.has_value()) {
           Append(guards, GuardSpfCost(measures->before, measures->after));
@@ -332,6 +344,10 @@ std::string PlanDigest(const ChangeRecord& change) {
     input.Add(static_cast<uint64_t>(change.intent.repair));
     input.Add(change.intent.repair_keep);
   }
+  if (!change.intent.prune.empty()) {
+    input.Add("prune");
+    input.Add(change.intent.prune);
+  }
   if (change.intent.policy.has_value()) {
     input.Add("policy");
     input.Add(static_cast<uint64_t>(change.intent.policy->scope));
@@ -409,6 +425,7 @@ ChangeRecord PlanRollback(const ChangeRecord& change, const std::vector<ManagedT
   rollback.domain = change.domain;
   rollback.intent.rollback_of = change.id;
   rollback.intent.policy = change.intent.policy;
+  rollback.intent.prune = change.intent.prune;
   rollback.rollback_of = change.id;
   rollback.dns_provider = change.dns_provider;
   rollback.provider_class = change.provider_class;

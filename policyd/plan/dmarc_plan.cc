@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "lib/mailauth/dmarc_near.h"
 #include "policyd/plan/guard.h"
 
 namespace dmarcate {
@@ -107,6 +108,22 @@ GuardRecord RefuseInherited(const DomainName& domain, const InheritedDmarc& inhe
        {"policy", std::string(ToString(inherited.policy))}});
 }
 
+// Who published it believes that the domain has this policy: p=none beside it would be news to
+// them.
+std::optional<GuardRecord> RefuseNearMiss(const DomainName& domain,
+                                          const std::vector<std::string>& live) {
+  for (const std::string& text : live) {
+    const std::optional<DmarcNearMiss> near = FindDmarcNearMiss(text);
+    if (!near.has_value()) continue;
+    return Refuse(guard_code::kRecordSyntax,
+                  fmt::format("_dmarc.{} holds \"{}\", which no receiver takes for a DMARC record: "
+                              "{}; repair it first (changes plan {} --repair dmarc)",
+                              domain.text(), EscapeForTerminal(text), near->why, domain.text()),
+                  {{"record", EscapeForTerminal(text)}});
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> MailtoUri(std::string_view mailbox) {
@@ -139,6 +156,10 @@ absl::StatusOr<DmarcPlan> PlanDmarcRua(const DomainName& domain,
   if (selection.outcome == DmarcSelection::Outcome::kNone) {
     if (inherited.has_value() && inherited->policy != DmarcPolicy::kNone) {
       plan.guards.push_back(RefuseInherited(domain, *inherited));
+      return plan;
+    }
+    if (std::optional<GuardRecord> near = RefuseNearMiss(domain, live)) {
+      plan.guards.push_back(*std::move(near));
       return plan;
     }
     DMARCATE_ASSIGN_OR_RETURN(const DmarcRecord created,

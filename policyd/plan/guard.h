@@ -50,6 +50,9 @@ inline constexpr std::string_view kWriteGap = "WRITE_GAP";
 inline constexpr std::string_view kRepairChoice = "REPAIR_CHOICE";
 inline constexpr std::string_view kSpfRepair = "SPF_REPAIR";
 inline constexpr std::string_view kDmarcRepair = "DMARC_REPAIR";
+inline constexpr std::string_view kSpfPrune = "SPF_PRUNE";
+inline constexpr std::string_view kSpfPruneTerm = "SPF_PRUNE_TERM";
+inline constexpr std::string_view kSpfPruneApproved = "SPF_PRUNE_APPROVED";
 }  // namespace guard_code
 
 GuardRecord Pass(std::string_view code, std::string message,

@@ -309,9 +309,23 @@ RepairPlan PlanDmarcRepair(const DomainName& domain, const std::vector<std::stri
                           Named(candidates)));
   }
   std::vector<DmarcRecord> records;
+  std::string broken;
   for (const Candidate& candidate : candidates) {
     absl::StatusOr<DmarcRecord> record = ParseDmarc(candidate.text);
-    if (record.ok()) records.push_back(*std::move(record));
+    if (record.ok()) {
+      records.push_back(*std::move(record));
+    } else {
+      broken = std::string(MessageOf(record.status()));
+    }
+  }
+  // What cannot be read is not merged away; who knows which one is meant may keep that.
+  if (!broken.empty() && kept == nullptr) {
+    return Blocked(
+        Refuse(guard_code::kRecordSyntax,
+               fmt::format("a DMARC record at {} does not parse: {}; say which other one "
+                           "stays",
+                           name, broken),
+               Named(candidates)));
   }
   absl::StatusOr<DmarcRecord> after =
       kept != nullptr ? ParseDmarc(kept->text) : absl::StatusOr<DmarcRecord>(records.front());

@@ -32,9 +32,15 @@ std::string SourceIn(const std::vector<ManagedTerm>& managed, const std::string&
   return found == nullptr ? "" : found->source_id;
 }
 
-// lengths[i][j]: of the longest common subsequence of the tails from i and j.
+// A record that a plan may leave behind has some hundred terms; one that somebody published may
+// have thirty thousand, and their square is more than there is memory.
+constexpr size_t kMaxCompared = size_t{1} << 22;
+
+// lengths[i][j]: of the longest common subsequence of the tails from i and j. None beyond
+// kMaxCompared.
 std::vector<std::vector<size_t>> CommonLengths(const std::vector<std::string>& a,
                                                const std::vector<std::string>& b) {
+  if ((a.size() + 1) * (b.size() + 1) > kMaxCompared) return {};
   std::vector<std::vector<size_t>> lengths(a.size() + 1, std::vector<size_t>(b.size() + 1, 0));
   for (size_t i = a.size(); i-- > 0;) {
     for (size_t j = b.size(); j-- > 0;) {
@@ -69,7 +75,7 @@ std::vector<TermChangeRecord> DiffSpf(const std::string& before, const std::stri
   while (i < old_terms.size() || j < new_terms.size()) {
     const bool same = i < old_terms.size() && j < new_terms.size() && old_terms[i] == new_terms[j];
     if (!same && i < old_terms.size() &&
-        (j == new_terms.size() || common[i + 1][j] >= common[i][j + 1])) {
+        (j == new_terms.size() || common.empty() || common[i + 1][j] >= common[i][j + 1])) {
       const std::string& term = old_terms[i++];
       TermChangeRecord change{TermAction::kRemove, term, "", SourceIn(managed_before, term), 0};
       if (Find(managed_after, term, /*flattened=*/true) != nullptr && gone.insert(term).second) {

@@ -27,12 +27,16 @@ std::string WhyAPerson(const IpRangeSet& before, const VendorChange& change,
     return fmt::format("{} of {} IPv4 addresses would go, over {} %", lost, had,
                        limits.lost_percent);
   }
+  // Of IPv6 networks count: addresses would weigh a /32 against a /64.
   const auto networks = [](const IpRangeSet& set) {
-    return static_cast<int64_t>(set.ToNetworks().size());
+    return std::ranges::count_if(set.ToNetworks(),
+                                 [](const IpNetwork& network) { return !network.address.is_v4(); });
   };
-  if (had == 0 && networks(change.lost) * 100 > networks(before) * limits.lost_percent) {
-    return fmt::format("{} of {} networks would go, over {} %", networks(change.lost),
-                       networks(before), limits.lost_percent);
+  const int64_t had_networks = networks(before);
+  const int64_t lost_networks = networks(change.lost);
+  if (lost_networks * 100 > had_networks * limits.lost_percent) {
+    return fmt::format("{} of {} IPv6 networks would go, over {} %", lost_networks, had_networks,
+                       limits.lost_percent);
   }
   const int64_t gained = change.gained.Ipv4AddressCount();
   if (gained > limits.gained_addresses) {

@@ -18,7 +18,7 @@ namespace dmarcate {
 
 // What may change at a vendor without a person who looks at it.
 struct FollowLimits {
-  int lost_percent = 25;  // of the IPv4 addresses, or of the networks where there are none
+  int lost_percent = 25;               // of the IPv4 addresses, and of the IPv6 networks
   int64_t gained_addresses = 1 << 16;  // IPv4
   int gained_ipv6_prefix = 32;         // a wider network
 };

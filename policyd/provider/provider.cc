@@ -24,9 +24,12 @@ absl::StatusOr<ProviderClass> ParseProviderClass(std::string_view text) {
   if (text.size() == 1 && text.front() >= 'A' && text.front() <= 'D') {
     return static_cast<ProviderClass>(text.front() - 'A' + 1);
   }
+  // Whole or not at all: half a secret that strayed here would be known by nobody.
   return MakeError(
       absl::StatusCode::kInvalidArgument,
-      fmt::format("class \"{}\" is none of A, B, C, D", EscapeForTerminal(text.substr(0, 20))));
+      text.size() > 20
+          ? fmt::format("a class of {} octets is none of A, B, C, D", text.size())
+          : fmt::format("class \"{}\" is none of A, B, C, D", EscapeForTerminal(text)));
 }
 
 bool SameTexts(const std::vector<TxtRecord>& a, const std::vector<TxtRecord>& b) {

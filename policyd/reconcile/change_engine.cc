@@ -55,8 +55,7 @@ class ChangeEngine::Impl {
 
   absl::StatusOr<ChangeRecord> Plan(std::string_view domain, const ChangeIntent& intent,
                                     std::string_view principal, RunMode mode,
-                                    const std::vector<SpfNotNeeded>& not_needed,
-                                    absl::Duration lifetime);
+                                    const ReportFacts& facts, absl::Duration lifetime);
   absl::StatusOr<ChangeRecord> Apply(const ApplyRequest& request, absl::Duration wait);
   absl::StatusOr<ChangeRecord> Cancel(const CancelRequest& request);
   absl::StatusOr<ChangeRecord> Rollback(const RollbackRequest& request, absl::Duration wait);
@@ -136,11 +135,10 @@ absl::StatusOr<DomainRecord> ChangeEngine::Impl::GetDomain(std::string_view name
 absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Plan(std::string_view domain,
                                                       const ChangeIntent& intent,
                                                       std::string_view principal, RunMode mode,
-                                                      const std::vector<SpfNotNeeded>& not_needed,
+                                                      const ReportFacts& facts,
                                                       absl::Duration lifetime) {
   DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, GetDomain(domain));
-  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change,
-                            planner_.Plan(record, intent, principal, not_needed));
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change, planner_.Plan(record, intent, principal, facts));
   if (lifetime > absl::ZeroDuration()) change.plan_expire_time = change.create_time + lifetime;
   if (mode == RunMode::kValidateOnly) return change;
   if (change.state != ChangeState::kSucceeded || change.managed_after == record.managed_terms) {
@@ -437,9 +435,8 @@ ChangeEngine::~ChangeEngine() = default;
 
 absl::StatusOr<ChangeRecord> ChangeEngine::Plan(std::string_view domain, const ChangeIntent& intent,
                                                 std::string_view principal, RunMode mode,
-                                                const std::vector<SpfNotNeeded>& not_needed,
-                                                absl::Duration lifetime) {
-  return impl_->Plan(domain, intent, principal, mode, not_needed, lifetime);
+                                                const ReportFacts& facts, absl::Duration lifetime) {
+  return impl_->Plan(domain, intent, principal, mode, facts, lifetime);
 }
 absl::StatusOr<ChangeRecord> ChangeEngine::Apply(const ApplyRequest& request, absl::Duration wait) {
   return impl_->Apply(request, wait);

@@ -38,6 +38,7 @@
 #include "lib/dns/resolver.h"
 #include "lib/mailauth/alignment.h"
 #include "lib/store/policy_store.h"
+#include "policyd/plan/prune_plan.h"
 #include "policyd/plan/spf_plan.h"
 #include "policyd/provider/factory.h"
 #include "policyd/reconcile/pacer.h"
@@ -80,6 +81,12 @@ struct ChangeEngineOptions {
   StoreUse store_use = StoreUse::kExclusive;
   size_t max_running = 4;   // transactions at once, each on a thread of the engine
   size_t max_waiting = 64;  // more are refused
+};
+
+// What reports say, as far as a plan tells it or goes by it. The engine reads none.
+struct ReportFacts {
+  std::vector<SpfNotNeeded> not_needed;  // advice
+  std::vector<PruneFact> prune;          // about each term that the intent names, or it is refused
 };
 
 enum class RunMode : uint8_t {
@@ -125,13 +132,13 @@ class ChangeEngine {
   ChangeEngine& operator=(const ChangeEngine&) = delete;
 
   // Reads what is live, plans, stores the change: kPlanned, kRefused (its guards say why) or
-  // kSucceeded (nothing to do). `not_needed`: what reports say about sources, for advice. An empty
+  // kSucceeded (nothing to do). `facts`: what reports say, for advice and for pruning. An empty
   // intent means decisions, and the report address if the domain has one. `intent.rollback_of` is
   // Rollback's. kValidateOnly: the same, not stored. `lifetime`: how long the plan may be applied;
   // zero: options.plan_lifetime.
   absl::StatusOr<ChangeRecord> Plan(std::string_view domain, const ChangeIntent& intent,
                                     std::string_view principal, RunMode mode = RunMode::kExecute,
-                                    const std::vector<SpfNotNeeded>& not_needed = {},
+                                    const ReportFacts& facts = {},
                                     absl::Duration lifetime = absl::ZeroDuration());
 
   // Runs the transaction; returns when it has ended, or after `wait` with the state reached, while

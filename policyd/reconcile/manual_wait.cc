@@ -18,6 +18,12 @@ bool SameSight(const std::vector<VerificationRecord>& a, const std::vector<Verif
   });
 }
 
+bool AnyShows(const std::vector<VerificationRecord>& sight, const DomainName& owner) {
+  return std::ranges::any_of(sight, [&](const VerificationRecord& server) {
+    return server.verified && server.owner_name == owner.text();
+  });
+}
+
 }  // namespace
 
 absl::Status Transaction::AwaitPerson() {
@@ -34,18 +40,21 @@ absl::Status Transaction::AwaitPerson() {
   std::string missing, conflict;
   bool news = false;
   for (const Transition& transition : transitions_) {
+    std::vector<VerificationRecord> seen;
     const Verification look = VerifyServers(world_, options_, {transition}, absl::ZeroDuration(),
-                                            [&sight](std::vector<VerificationRecord> records) {
-                                              std::ranges::move(records, std::back_inserter(sight));
+                                            [&seen](std::vector<VerificationRecord> records) {
+                                              seen = std::move(records);
                                               return absl::OkStatus();
                                             });
+    // One server that shows it is enough for this: somebody has set it.
+    if (!HoldsNew(transition) && AnyShows(seen, transition.owner)) {
+      journal_.Step(step::kReadBack, transition.owner.text());
+      news = true;
+    }
+    std::ranges::move(seen, std::back_inserter(sight));
     switch (look.outcome) {
       case Verification::Outcome::kVerified:
         ++set;
-        if (!HoldsNew(transition)) {
-          journal_.Step(step::kReadBack, transition.owner.text());
-          news = true;
-        }
         break;
       case Verification::Outcome::kConflict:
         // A slip of the pen, or half of the typing: the person may see it and go on.

@@ -7,43 +7,17 @@
 
 #include "lib/base/random.h"
 #include "lib/base/status_macros.h"
-#include "lib/inspect/dmarc_discovery.h"
-#include "lib/mailauth/spf_record.h"
 #include "policyd/plan/guard.h"
-#include "policyd/plan/spf_cleanup.h"
 #include "policyd/plan/spf_compile.h"
 #include "policyd/plan/zone_guard.h"
+#include "policyd/reconcile/planner_draft.h"
+#include "policyd/reconcile/prune_draft.h"
 #include "policyd/reconcile/reason.h"
 #include "policyd/reconcile/repair_draft.h"
 
 namespace dmarcate {
 
-struct Planner::Draft {
-  DomainName domain;
-  // In the order of writing, in which every prefix is safe: who may receive reports first, then who
-  // shall, and SPF, which depends on neither, last, after the child records that it leads to.
-  std::optional<RecordChangeRecord> authorization, dmarc, spf;
-  std::vector<RecordChangeRecord> children;  // of SPF, before it, the deepest first
-  std::vector<RecordChangeRecord> unused;    // child records that go, after it
-  std::optional<SpfCompiled> compiled;
-  std::vector<ManagedTerm> managed_after;
-  std::vector<GuardRecord> guards;
-};
-
 namespace {
-
-void Append(std::vector<GuardRecord>& guards, std::vector<GuardRecord> more) {
-  std::ranges::move(more, std::back_inserter(guards));
-}
-
-std::vector<ApprovedSource> ApprovedOf(const std::vector<SourceDecision>& decisions) {
-  std::vector<ApprovedSource> approved;
-  for (const SourceDecision& decision : decisions) {
-    if (decision.state != SourceState::kApproved) continue;
-    approved.push_back({decision.source_id, TermsOf(decision.authorization)});
-  }
-  return approved;
-}
 
 // Both sides of a difference, for the metadata of an error.
 std::map<std::string, std::string> Difference(const RecordChangeRecord& record,
@@ -124,120 +98,6 @@ absl::StatusOr<std::shared_ptr<DnsProvider>> Planner::OpenProvider(
       fmt::format("dnsProviders/{}: {}", provider_id, MessageOf(provider.status())));
 }
 
-absl::Status Planner::DraftSpfRecords(const DomainRecord& domain, FlattenMode flatten,
-                                      DnsProvider& provider, Draft& draft) const {
-  DMARCATE_ASSIGN_OR_RETURN(const std::vector<SourceDecision> decisions,
-                            world_.store.ListDecisions(domain.name));
-  DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, draft.domain));
-  const absl::StatusOr<SpfDraft> drafted = DraftSpf(draft.domain, TextsOf(live.image.records),
-                                                    domain.managed_terms, ApprovedOf(decisions));
-  if (!drafted.ok()) {
-    return MakeReasonedError(absl::StatusCode::kInvalidArgument, "SPF_TERM_FORBIDDEN",
-                             MessageOf(drafted.status()));
-  }
-  Append(draft.guards, GuardZone(live.image, live.servers));
-  Append(draft.guards, drafted->plan.guards);
-
-  std::map<DomainName, LiveRrSet> images;
-  std::vector<SpfChild> children;
-  std::set<DomainName> taken;
-  for (const DomainName& name : SpfChildrenOf(draft.domain, domain.managed_terms)) {
-    DMARCATE_ASSIGN_OR_RETURN(LiveRrSet image, reader_.Read(provider, name));
-    const std::string text = OnlySpfText(image.image.records);
-    if (!text.empty() &&
-        (!ParseSpfChild(text).ok() || !IsNamedAfterText({name, text}, draft.domain))) {
-      taken.insert(name);  // somebody made it theirs
-      continue;
-    }
-    children.push_back({name, text});
-    images.emplace(name, std::move(image));
-  }
-  const bool decided = drafted->plan.guards.empty();
-  const SpfTree intended = reader_.Expand(draft.domain, decided ? drafted->intended : "");
-  const SpfCompileOptions options{.flatten = flatten};
-  while (true) {
-    draft.compiled = CompileSpf(draft.domain, *drafted, intended, domain.managed_terms, children,
-                                taken, options);
-    bool all_free = true;
-    for (const SpfChild& write : draft.compiled->writes) {
-      if (images.contains(write.owner)) continue;
-      DMARCATE_ASSIGN_OR_RETURN(LiveRrSet image, reader_.Read(provider, write.owner));
-      if (!image.image.records.empty() && OnlySpfText(image.image.records) != write.text) {
-        taken.insert(write.owner);
-        all_free = false;
-        break;
-      }
-      images.emplace(write.owner, std::move(image));
-    }
-    if (all_free) break;  // ends: each text has kSpfChildNames names
-  }
-  const SpfPlan& plan = draft.compiled->plan;
-  draft.managed_after = plan.managed_after;
-  for (const SpfChild& write : draft.compiled->writes) {
-    const LiveRrSet& image = images.at(write.owner);
-    const std::string text = OnlySpfText(image.image.records);
-    if (text == write.text) continue;
-    Append(draft.guards, GuardZone(image.image, image.servers));
-    draft.children.push_back(ReplaceText(image.image, text, write.text));
-  }
-  if (plan.after != plan.before) {
-    draft.spf = ReplaceText(live.image, plan.before, plan.after);
-    draft.spf->term_changes = plan.term_changes;
-  }
-  if (!decided) return absl::OkStatus();
-  return DraftSpfCleanup(domain, live.image.ttl_seconds, children, images, draft);
-}
-
-absl::Status Planner::DraftSpfCleanup(const DomainRecord& domain, uint32_t ttl_seconds,
-                                      std::vector<SpfChild> children,
-                                      const std::map<DomainName, LiveRrSet>& images,
-                                      Draft& draft) const {
-  const SpfPlan& plan = draft.compiled->plan;
-  for (const SpfChild& write : draft.compiled->writes) {
-    if (std::ranges::find(children, write.owner, &SpfChild::owner) == children.end()) {
-      children.push_back(write);
-    }
-  }
-  const std::vector<SpfChild> unused = SpfChildrenNotLedTo(children, {plan.before, plan.after});
-  if (unused.empty()) return absl::OkStatus();
-  std::vector<std::string> names;
-  for (const SpfChild& child : unused) names.push_back(child.owner.text());
-  const std::map<std::string, std::string> metadata = {{"children", Join(names, " ")}};
-  DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> changes,
-                            world_.store.ListChanges(domain.name, "", kSpfCleanupHistory));
-  const std::optional<absl::Time> forgotten =
-      SpfForgottenAt(draft.domain, plan.before, ttl_seconds, changes);
-  if (!forgotten.has_value() || world_.clock.Now() < *forgotten) {
-    draft.guards.push_back(Warn(
-        guard_code::kSpfChildUnused,
-        fmt::format("nothing leads to {} any more; {}", Join(names, ", "),
-                    forgotten.has_value()
-                        ? fmt::format("a plan from {} on takes them away: until then receivers may "
-                                      "have a record that leads there in their caches",
-                                      absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", *forgotten,
-                                                       absl::UTCTimeZone()))
-                        : "they stay until a change of Dmarcate's has written the record"),
-        metadata));
-    return absl::OkStatus();
-  }
-  // The shallowest first: what is there leads to what is there.
-  for (const SpfChild& child : unused) {
-    const LiveRrSet& image = images.at(child.owner);
-    Append(draft.guards, GuardZone(image.image, image.servers));
-    draft.unused.push_back(ReplaceText(image.image, child.text, ""));
-    std::erase_if(draft.managed_after, [&](const ManagedTerm& term) {
-      return term.source_id == kFlattenedSourceId &&
-             term.term == fmt::format("include:{}", child.owner.text());
-    });
-  }
-  draft.guards.push_back(Warn(guard_code::kSpfChildUnused,
-                              fmt::format("{} go: nothing leads to them any more, and no receiver "
-                                          "has a record that does",
-                                          Join(names, ", ")),
-                              metadata));
-  return absl::OkStatus();
-}
-
 // One record, without flattening: what it takes is counted over the domain's own.
 absl::Status Planner::DraftDelegatedSpf(const DomainRecord& domain, DnsProvider& provider,
                                         Draft& draft) const {
@@ -257,119 +117,17 @@ absl::Status Planner::DraftDelegatedSpf(const DomainRecord& domain, DnsProvider&
   Append(draft.guards, GuardZone(image, delegated.live.servers));
   Append(draft.guards, drafted->plan.guards);
   draft.managed_after = drafted->plan.managed_after;
-  if (drafted->plan.after == drafted->plan.before) return absl::OkStatus();
-  draft.spf = ReplaceText(image, drafted->plan.before, drafted->plan.after);
-  draft.spf->term_changes = drafted->plan.term_changes;
+  SpfPlan& plan = drafted->plan;
+  if (plan.before.empty() && plan.after.empty() && plan.guards.empty()) {
+    // Whoever is told to set the include sets it today, and without a record to find it would be an
+    // error for all mail (RFC 7208 section 5.2). This one lets nobody through and decides nothing.
+    plan.after = "v=spf1 ~all";
+    plan.term_changes.push_back({TermAction::kAdd, "~all", "", "", 0});
+  }
+  if (plan.after == plan.before) return absl::OkStatus();
+  draft.spf = ReplaceText(image, plan.before, plan.after);
+  draft.spf->term_changes = plan.term_changes;
   draft.spf->alias = AliasOf(delegated.sight);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<ReportHostFacts> Planner::GatherReportHost(const DomainRecord& domain,
-                                                          DnsProvider& provider,
-                                                          Draft& draft) const {
-  ReportHostFacts facts;
-  DMARCATE_ASSIGN_OR_RETURN(facts.host, HostOfMailbox(MailboxForReports(domain)));
-  facts.needed = world_.suffixes.OrganizationalDomain(facts.host) !=
-                 world_.suffixes.OrganizationalDomain(draft.domain);
-  if (!facts.needed) return facts;
-  const absl::StatusOr<DomainName> owner = AuthorizationOwner(draft.domain, facts.host);
-  if (!owner.ok()) return facts;
-  const absl::StatusOr<DnsAnswer> seen = world_.resolver.Lookup(*owner, RrType::kTxt);
-  if (seen.ok()) {
-    facts.authorized = std::ranges::any_of(
-        seen->txt, [](const TxtRecord& record) { return IsReportAuthorization(record.Joined()); });
-  }
-  if (facts.authorized) return facts;
-  // Ours is only what is managed here and bound to the same account: nobody's credential writes
-  // into the zone of a domain that was not put under management.
-  for (DomainName name = facts.host; !name.IsRoot(); name = name.Parent()) {
-    const absl::StatusOr<DomainRecord> managed = world_.store.GetDomain(name.text());
-    if (!managed.ok() || managed->dns_provider != domain.dns_provider) continue;
-    DMARCATE_ASSIGN_OR_RETURN(LiveRrSet live, reader_.Read(provider, *owner));
-    facts.authorized = std::ranges::any_of(live.image.records, [](const TxtRecord& record) {
-      return IsReportAuthorization(record.Joined());
-    });
-    if (!facts.authorized) {
-      Append(draft.guards, GuardZone(live.image, live.servers));
-      facts.ours = std::move(live.image);
-    }
-    break;
-  }
-  return facts;
-}
-
-absl::Status Planner::DraftDmarc(const DomainRecord& domain, DnsProvider& provider,
-                                 Draft& draft) const {
-  LiveRrSet live;
-  AliasRecord alias;
-  std::vector<std::string> texts;
-  bool copied = false;  // the domain's own record is to stand in the operator's zone, too
-  if (IsDelegated(domain)) {
-    DMARCATE_ASSIGN_OR_RETURN(Delegated delegated,
-                              ReadDelegated(domain, RecordRole::kDmarc, provider));
-    Append(draft.guards, delegated.sight.guards);
-    if (FindRefusal(delegated.sight.guards) != nullptr) return absl::OkStatus();
-    live = std::move(delegated.live);
-    alias = AliasOf(delegated.sight);
-    texts = TextsOf(live.image.records);
-    Append(draft.guards, TellPrepared(delegated.sight, texts));
-    if (!alias.in_place && SelectDmarc(texts).outcome == DmarcSelection::Outcome::kNone) {
-      texts = TextsOf(delegated.sight.held);
-      copied = true;
-    }
-  } else {
-    DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, draft.domain.Child("_dmarc"));
-    DMARCATE_ASSIGN_OR_RETURN(live, reader_.Read(provider, owner));
-    texts = TextsOf(live.image.records);
-  }
-  std::optional<InheritedDmarc> inherited;
-  if (SelectDmarc(texts).outcome == DmarcSelection::Outcome::kNone) {
-    const absl::StatusOr<DmarcDiscovery> found = DiscoverDmarc(draft.domain, world_.resolver);
-    if (!found.ok()) {
-      return MakeReasonedError(absl::StatusCode::kUnavailable, "DNS_UNAVAILABLE",
-                               fmt::format("policy that {} inherits: {}", draft.domain.text(),
-                                           MessageOf(found.status())));
-    }
-    if (found->record.has_value() && found->policy_domain.has_value() &&
-        *found->policy_domain != draft.domain) {
-      const auto asked = [&](DmarcStandard standard) {
-        return found->record->Verdict(standard).Requested(found->subject);
-      };
-      inherited = InheritedDmarc{*found->policy_domain, std::max(asked(DmarcStandard::kRfc9989),
-                                                                 asked(DmarcStandard::kRfc7489))};
-    }
-  }
-  const absl::StatusOr<DmarcPlan> plan =
-      PlanDmarcRua(draft.domain, texts, MailboxForReports(domain), inherited);
-  if (!plan.ok()) {
-    return MakeReasonedError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
-                             MessageOf(plan.status()), {{"field", "report_mailbox"}});
-  }
-  Append(draft.guards, GuardZone(live.image, live.servers));
-  Append(draft.guards, plan->guards);
-  if (plan->after != plan->before || (copied && !plan->after.empty())) {
-    draft.dmarc = ReplaceText(live.image, copied ? "" : plan->before, plan->after);
-    draft.dmarc->term_changes = plan->tag_changes;
-    draft.dmarc->alias = alias;
-  }
-  DMARCATE_ASSIGN_OR_RETURN(const ReportHostFacts facts, GatherReportHost(domain, provider, draft));
-  AuthorizationPlan authorization = PlanReportAuthorization(draft.domain, facts);
-  Append(draft.guards, std::move(authorization.guards));
-  draft.authorization = std::move(authorization.change);
-  return absl::OkStatus();
-}
-
-absl::Status Planner::DraftPolicy(const PolicyMove& move, DnsProvider& provider,
-                                  Draft& draft) const {
-  DMARCATE_ASSIGN_OR_RETURN(const DomainName owner, draft.domain.Child("_dmarc"));
-  DMARCATE_ASSIGN_OR_RETURN(const LiveRrSet live, reader_.Read(provider, owner));
-  const DmarcPlan plan = PlanDmarcPolicy(draft.domain, TextsOf(live.image.records), move);
-  Append(draft.guards, GuardZone(live.image, live.servers));
-  Append(draft.guards, plan.guards);
-  if (plan.after != plan.before) {
-    draft.dmarc = ReplaceText(live.image, plan.before, plan.after);
-    draft.dmarc->term_changes = plan.tag_changes;
-  }
   return absl::OkStatus();
 }
 
@@ -383,11 +141,11 @@ void Planner::Stamp(std::string_view principal, ChangeRecord& change) const {
 
 absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeIntent intent,
                                            std::string_view principal,
-                                           const std::vector<SpfNotNeeded>& not_needed) const {
-  const bool repair = intent.repair != RepairKind::kNone;
+                                           const ReportFacts& facts) const {
+  const bool alone = intent.repair != RepairKind::kNone || !intent.prune.empty();
   if (intent.policy.has_value()) {
     intent.spf_from_decisions = intent.dmarc_report_address = false;  // it stands alone
-  } else if (!intent.spf_from_decisions && !intent.dmarc_report_address && !repair) {
+  } else if (!intent.spf_from_decisions && !intent.dmarc_report_address && !alone) {
     intent.spf_from_decisions = true;
     intent.dmarc_report_address = !MailboxForReports(domain).empty();
   }
@@ -402,7 +160,13 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   Draft draft;
   DMARCATE_ASSIGN_OR_RETURN(draft.domain, StoredName(domain.name));
   draft.managed_after = domain.managed_terms;
-  if (repair) {
+  if (!intent.prune.empty()) {
+    DMARCATE_ASSIGN_OR_RETURN(PruneDraft drafted, DraftPrune(domain, intent, facts.prune,
+                                                             world_.store, reader_, *provider));
+    draft.managed_after = std::move(drafted.managed_after);
+    Append(draft.guards, std::move(drafted.guards));
+    draft.spf = std::move(drafted.record);  // the only one there is
+  } else if (intent.repair != RepairKind::kNone) {
     DMARCATE_ASSIGN_OR_RETURN(RepairDraft drafted, DraftRepair(domain, intent, reader_, *provider));
     draft.managed_after = std::move(drafted.managed_after);
     Append(draft.guards, std::move(drafted.guards));
@@ -455,7 +219,7 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   if (draft.compiled.has_value()) {
     Append(change.guards,
            TellFlattening(*draft.compiled, measures.has_value() ? measures->after.lookups : 0));
-    Append(change.guards, TellNotNeeded(not_needed, draft.compiled->plan.term_changes));
+    Append(change.guards, TellNotNeeded(facts.not_needed, draft.compiled->plan.term_changes));
   }
   DMARCATE_ASSIGN_OR_RETURN(std::vector<GuardRecord> judged, JudgeChange(change, measures));
   Append(change.guards, std::move(judged));
@@ -575,6 +339,10 @@ absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& doma
     Append(guards, GuardZone(live.image, live.servers));
     DMARCATE_RETURN_IF_ERROR(CheckDelegation(record, domain));
     const bool holds_terms = record.owner_name == domain.name || record.alias.name == domain.name;
+    if (holds_terms && !change.intent.prune.empty()) {
+      DMARCATE_RETURN_IF_ERROR(CheckPrune(change, TextsOf(live.image.records), world_.store));
+      continue;
+    }
     // A repair does not follow from decisions.
     if (change.intent.rollback_of.empty() && change.intent.repair == RepairKind::kNone &&
         holds_terms && domain.managed_terms == change.managed_before) {

@@ -41,8 +41,7 @@ class Planner {
 
   // As ChangeEngine::Plan, revision 0.
   absl::StatusOr<ChangeRecord> Plan(const DomainRecord& domain, ChangeIntent intent,
-                                    std::string_view principal,
-                                    const std::vector<SpfNotNeeded>& not_needed) const;
+                                    std::string_view principal, const ReportFacts& facts) const;
   // The change that undoes `change`, as far as the zone holds what that wrote: RRsets that hold
   // what was there before need nothing, and are not in it.
   //   kFailedPrecondition ROLLBACK_BLOCKED  an RRset holds neither; with both images

@@ -3,23 +3,20 @@
 // the change engine alone. Every step is a change like any other: planned, compared, journaled,
 // verified on every server.
 //
-// May be killed anywhere. A step is first planned (a plan that nobody takes expires), then written
-// into the rollout as pending together with the decision, then applied; what is pending is settled
-// by what became of its change. Two controllers: one holds the lease, the other idles; and whoever
-// was overtaken cannot write a rollout, as each write names the revision that it was read at.
-//
-// What people ask for (advance, pause, resume, abort) is done at once, on the caller's thread.
+// May be killed anywhere. Here is when to ask, and what people ask for (advance, pause, resume,
+// abort), which is done at once, on the caller's thread. Its parts: rollout_lease.h (of two
+// controllers one idles), rollout_decider.h (evidence in, a step out, written down),
+// rollout_executor.h (the step, and what became of it), rollout_book.h and rollout_memory.h (what
+// is kept, and what was said).
 
 #ifndef DMARCATE_POLICYD_RECONCILE_ROLLOUT_CONTROLLER_H_
 #define DMARCATE_POLICYD_RECONCILE_ROLLOUT_CONTROLLER_H_
 
-#include <map>
+#include <atomic>
+#include <cstdint>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -31,6 +28,11 @@
 #include "lib/store/rollout_store.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/evidence_gatherer.h"
+#include "policyd/reconcile/rollout_book.h"
+#include "policyd/reconcile/rollout_decider.h"
+#include "policyd/reconcile/rollout_executor.h"
+#include "policyd/reconcile/rollout_lease.h"
+#include "policyd/reconcile/rollout_memory.h"
 #include "policyd/rollout/codec.h"
 #include "policyd/rollout/next_step.h"
 #include "policyd/rollout/state.h"
@@ -58,18 +60,11 @@ struct RolloutControllerOptions {
   absl::Duration patience = absl::ZeroDuration();
 };
 
-// A rollout with its state decoded.
-struct Rollout {
-  RolloutRecord record;
-  RolloutState state;
-};
-// kDataLoss: the state does not decode.
-absl::StatusOr<Rollout> ToRollout(RolloutRecord record);
-
 struct RolloutExplanation {
   Rollout rollout;
   Evidence evidence;
   Step step;
+  absl::Time time;   // of the decision
   std::string text;  // ExplainStep
 };
 
@@ -85,19 +80,24 @@ struct AdvanceRequest {
   PolicyStage stage = PolicyStage::kObserve;  // to which
   // The bound of the loss that was shown and is accepted, a share of 1; 0: the proof is wanted.
   double accepted_bound = 0;
+  // Evidence::decisions_etag of what was shown; empty: whatever it is now.
+  std::string decisions_etag = {};
 };
 
 // Thread-safe. Errors carry the API's reasons: RESOURCE_NOT_FOUND, ETAG_MISMATCH, ROLLOUT_ACTIVE,
-// ROLLOUT_STATE, GATE_UNMET, and those of the change engine.
+// ROLLOUT_STATE, GATE_UNMET, those of the change engine, and kResourceExhausted RATE_LIMITED where
+// kMostWaiting others wait for evidence (of Create, Explain, Advance and Resume).
 class RolloutController {
  public:
+  static constexpr int kMostWaiting = 4;
   explicit RolloutController(const RolloutWorld& world,
-                             const RolloutControllerOptions& options = {})
-      : world_(world), options_(options) {}
+                             const RolloutControllerOptions& options = {});
 
   // Asks about every rollout that is due, and settles what is pending. Errors of single rollouts
   // are logged and returned, the first one; the others are worked on all the same.
   absl::Status Tick();
+  // A tick ends with the rollout that it is at, and no other does anything.
+  void BeginStop() { stopping_.store(true, std::memory_order_relaxed); }
 
   // A new rollout, at the stage on which its record stands now. `state`: domain, scope, mode,
   // target and settings; the rest is filled in.
@@ -117,45 +117,25 @@ class RolloutController {
   absl::StatusOr<Rollout> Abort(const RolloutRequest& request, PolicyStage to);
 
  private:
-  struct Asked {
-    uint64_t revision = 0;
-    absl::Time at, again;
-    std::string said;  // action, stage and reason
-    absl::Time logged = absl::InfinitePast();
-  };
-  using Key = std::pair<std::string, std::string>;  // domain, id
-
-  bool HoldsLease();
-  absl::StatusOr<Rollout> Get(std::string_view domain, std::string_view id);
+  // One of the calls that wait for evidence, while it lives; so many at a time that the others,
+  // an abort above all, find a thread.
+  class Waiting;
   absl::StatusOr<Rollout> GetShown(const RolloutRequest& request);
-  absl::StatusOr<Rollout> Put(Rollout rollout, std::vector<RolloutLogRecord> log);
   bool IsDue(const Rollout& rollout);
   // One decision, and what follows from it.
   absl::StatusOr<Rollout> Work(Rollout rollout);
-  Evidence Gather(const RolloutState& state);
-  absl::StatusOr<Rollout> Act(Rollout rollout, const Evidence& evidence, const Step& step);
-  // Looks what became of the pending change. Done: there is none any more.
-  absl::StatusOr<Rollout> Settle(Rollout rollout);
-  absl::StatusOr<Rollout> ApplyPending(Rollout rollout, const ChangeRecord& change);
-  absl::StatusOr<Rollout> GiveUp(Rollout rollout, const ChangeRecord* change, std::string text);
-  absl::StatusOr<Rollout> Publish(Rollout rollout, const Step& step, const std::string& change_id,
-                                  absl::Time when);
-  // Writes down, once, that nothing came of it.
-  absl::StatusOr<Rollout> Fail(Rollout rollout, std::string text);
-  absl::StatusOr<Rollout> WriteDown(Rollout rollout, const Evidence& evidence, const Step& step);
-  RolloutLogRecord Entry(RolloutEvent event, std::string_view who, std::string text) const;
+  absl::StatusOr<Rollout> PauseOnce(const RolloutRequest& request, std::string_view why);
+  absl::StatusOr<Rollout> AbortOnce(const RolloutRequest& request, PolicyStage to);
 
   const RolloutWorld world_;
-  const RolloutControllerOptions options_;
-  const std::string holder_ = MakeHolder();
-  std::string MakeHolder() const;
-
+  RolloutBook book_;
+  RolloutMemory memory_;
+  RolloutLeaseHolder lease_;
+  RolloutDecider decider_;
+  RolloutExecutor executor_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<int> waiting_ = 0;
   std::mutex create_mutex_;  // from looking whether there is one to having made it
-  std::mutex work_mutex_;    // one decision at a time: each reads all reports of a domain
-  std::mutex mutex_;         // guards what follows
-  std::map<Key, Asked> asked_;
-  uint64_t lease_seen_ = 0;  // the other's revision, and since when, monotonic
-  absl::Duration lease_since_;
 };
 
 }  // namespace dmarcate

@@ -5,7 +5,6 @@
 
 #include "lib/base/log.h"
 #include "lib/base/status_macros.h"
-#include "lib/mailauth/spf_record.h"
 #include "policyd/plan/guard.h"
 #include "policyd/plan/txt_image.h"
 #include "policyd/reconcile/reason.h"
@@ -17,10 +16,6 @@ namespace {
 constexpr std::string_view kForward = "";
 constexpr std::string_view kBack = " (back)";
 constexpr std::string_view kChildren = "children";  // of step::kVerifying, before the record
-
-std::string Detail(const Transition& transition, std::string_view mark) {
-  return fmt::format("{}{}", transition.owner.text(), mark);
-}
 
 bool IsRollback(const ChangeRecord& change) { return !change.intent.rollback_of.empty(); }
 
@@ -50,6 +45,12 @@ void Transaction::TakeLease() {
 absl::Status Transaction::Begin(std::string_view principal,
                                 const std::function<absl::Status()>& last_look) {
   DMARCATE_RETURN_IF_ERROR(OpenAndParse());
+  if (PlanDigest(change()) != change().plan_digest) {
+    return MakeError(absl::StatusCode::kDataLoss,
+                     fmt::format("change {}: what is stored is not the plan that was shown; plan "
+                                 "again",
+                                 change().id));
+  }
   const ChangeRecord planned = change();
   TakeLease();
   DMARCATE_ASSIGN_OR_RETURN(const DomainRecord domain, world_.store.GetDomain(change().domain));
@@ -220,219 +221,6 @@ absl::StatusOr<bool> Transaction::ShowChildren() {
   // Nothing leads to them yet, so they go as they came.
   DMARCATE_RETURN_IF_ERROR(TurnBack(reason, result.message));
   return false;
-}
-
-Transaction::Written Transaction::WriteOne(const Transition& transition, std::string_view mark) {
-  const absl::Duration end = world_.clock.Monotonic() + options_.read_deadline;
-  absl::Duration pause = options_.first_pause;
-  bool repeated = false;
-  // The provider says that nothing was changed; the zone, if it can be read, is believed more. A
-  // first try of unknown outcome may still arrive: then nothing is certain.
-  const auto refused = [&](std::string_view reason) {
-    const absl::StatusOr<RrSet> now = provider_->ReadRrSet(transition.zone, transition.owner);
-    if (now.ok() && Compare(transition, now->records) == Content::kTo) {
-      journal_.Step(step::kReadBack, Detail(transition, mark));
-      return Written::kYes;
-    }
-    reason_ = repeated ? "WRITE_OUTCOME_UNKNOWN" : std::string(reason);
-    return repeated ? Written::kAttention : Written::kNo;
-  };
-  while (true) {
-    // Ahead of the write, and the fence: who lost the lease cannot save.
-    journal_.Step(step::kWriting, Detail(transition, mark));
-    later_ = journal_.Save();
-    if (!later_.ok()) return Written::kLater;
-    const absl::Status applied = provider_->Apply(
-        transition.zone, {transition.owner, transition.from, transition.to, transition.ttl_to});
-    message_ = std::string(MessageOf(applied));
-    switch (applied.code()) {
-      case absl::StatusCode::kOk:
-      case absl::StatusCode::kUnknown:
-      case absl::StatusCode::kDeadlineExceeded:
-      case absl::StatusCode::kDataLoss:
-      case absl::StatusCode::kAborted:
-        break;  // what the zone holds decides
-      case absl::StatusCode::kUnavailable:
-        if (world_.clock.Monotonic() + pause > end) return refused("PROVIDER_UNAVAILABLE");
-        if (!world_.pacer.Wait(pause)) return Written::kLater;
-        pause = std::min(pause * 2, options_.longest_pause);
-        continue;
-      case absl::StatusCode::kPermissionDenied:
-        return refused("PROVIDER_CREDENTIAL");
-      default:
-        return refused("PROVIDER_REJECTED");
-    }
-    if (!applied.ok()) journal_.Step(step::kUnknown, EscapeForTerminal(message_));
-    const Written settled = Settle(transition, mark);
-    if (settled != Written::kNo) {
-      // Refused because the zone holds something else: that is no write of ours.
-      const bool conflict =
-          settled == Written::kAttention && applied.code() == absl::StatusCode::kAborted;
-      return conflict ? refused("STALE_PLAN") : settled;
-    }
-    if (std::exchange(repeated, true)) {
-      reason_ = "WRITE_OUTCOME_UNKNOWN";
-      message_ =
-          fmt::format("{} still holds what was there, after two tries: {}", transition.owner.text(),
-                      message_.empty() ? "the provider reported success" : message_);
-      return Written::kAttention;
-    }
-  }
-}
-
-absl::Status Transaction::Later() const {
-  if (!later_.ok()) return later_;
-  return MakeError(absl::StatusCode::kUnavailable, message_);
-}
-
-// Reads until the provider shows the new records. kNo: it kept showing the old ones.
-Transaction::Written Transaction::Settle(const Transition& transition, std::string_view mark) {
-  const absl::Duration end = world_.clock.Monotonic() + options_.settle_deadline;
-  absl::Duration pause = options_.first_pause;
-  while (true) {
-    const absl::StatusOr<RrSet> now =
-        reader_.ReadProvider(*provider_, transition.zone, transition.owner);
-    if (now.ok()) {
-      switch (Compare(transition, now->records)) {
-        case Content::kTo:
-          if (!now->records.empty() && now->ttl_seconds != transition.ttl_to) {
-            journal_.Step(step::kReadBack,
-                          fmt::format("{}: TTL {} s, asked for {} s", transition.owner.text(),
-                                      now->ttl_seconds, transition.ttl_to));
-          }
-          journal_.Step(step::kReadBack, Detail(transition, mark));
-          return Written::kYes;
-        case Content::kThird:
-          reason_ = "VERIFY_CONFLICT";
-          message_ = fmt::format("{} holds neither what was there nor what the change writes",
-                                 transition.owner.text());
-          journal_.change().error_metadata = {
-              {"owner", transition.owner.text()},
-              {"expected", Join(ToPresentations(transition.from), "\n")},
-              {"found", Join(ToPresentations(now->records), "\n")}};
-          return Written::kAttention;
-        case Content::kFrom:
-          break;
-      }
-    } else if (const auto why = ErrorReasonOf(now.status()); why && why->code == "SHUTTING_DOWN") {
-      return Written::kLater;
-    }
-    if (world_.clock.Monotonic() + pause > end) {
-      if (now.ok()) return Written::kNo;
-      reason_ = "WRITE_OUTCOME_UNKNOWN";
-      message_ = std::string(MessageOf(now.status()));
-      return Written::kAttention;
-    }
-    if (!world_.pacer.Wait(pause)) return Written::kLater;
-    pause = std::min(pause * 2, options_.longest_pause);
-  }
-}
-
-Transaction::Proof Transaction::Prove(const std::vector<Transition>& transitions,
-                                      std::string_view direction) {
-  if (!journal_.HasStep(step::kVerifying, direction)) journal_.Step(step::kVerifying, direction);
-  const absl::Duration waited = watch_.Since(change(), direction);
-  uint32_t ttl_seconds = 0;
-  for (const Transition& transition : transitions) {
-    ttl_seconds = std::max({ttl_seconds, transition.ttl_from, transition.ttl_to});
-  }
-  const absl::Duration limit = std::max(
-      options_.verify_deadline, std::min(absl::Seconds(ttl_seconds), options_.verify_limit));
-  // At first somebody waits for it. Later one look each time that this is taken up again.
-  const absl::Duration patience = std::max(absl::ZeroDuration(), options_.verify_deadline - waited);
-  Proof proof{VerifyServers(world_, options_, transitions,
-                            std::min(patience, options_.verify_deadline),
-                            [&](std::vector<VerificationRecord> records) {
-                              journal_.change().verifications = std::move(records);
-                              return journal_.Save();
-                            })};
-  proof.may_converge = watch_.Since(change(), direction) + options_.longest_pause < limit;
-  return proof;
-}
-
-absl::Status Transaction::Verify() {
-  const auto [result, may_converge] = Prove(transitions_, "");
-  switch (result.outcome) {
-    case Verification::Outcome::kVerified:
-      break;
-    case Verification::Outcome::kTimeout:
-      if (may_converge) return absl::OkStatus();
-      return NeedAttention("VERIFY_TIMEOUT", result.message);
-    case Verification::Outcome::kConflict:
-      return NeedAttention("VERIFY_CONFLICT", result.message);
-    case Verification::Outcome::kStopped:
-      return MakeError(absl::StatusCode::kUnavailable, result.message);
-  }
-  DMARCATE_ASSIGN_OR_RETURN(const std::string broken, JudgeLiveAgainAndAgain());
-  if (!broken.empty()) {
-    // Going back from going back, or to what was broken before, would only swap one evil for
-    // another.
-    if (IsRollback(change()) || change().intent.repair != RepairKind::kNone) {
-      return NeedAttention(reason_, broken);
-    }
-    return TurnBack(reason_, broken);
-  }
-  return Succeed();
-}
-
-// One bad look proves little: a resolver says SERVFAIL while it cannot reach a key, a vendor's
-// record is gone while it is being replaced. Going back on that would take a good record away.
-absl::StatusOr<std::string> Transaction::JudgeLiveAgainAndAgain() {
-  const absl::Duration end = world_.clock.Monotonic() + options_.verdict_period;
-  absl::Duration pause = options_.first_pause;
-  while (true) {
-    std::string broken = JudgeLive();
-    if (broken.empty() || world_.clock.Monotonic() >= end) return broken;
-    pause = std::min(pause, end - world_.clock.Monotonic());
-    if (!world_.pacer.Wait(pause)) {
-      return MakeError(absl::StatusCode::kUnavailable, "policyd is stopping");
-    }
-    pause = std::min(pause * 2, options_.longest_pause);
-  }
-}
-
-// The SPF record of `domain`, as it is, with `text` at the name that it includes.
-SpfMeasure Transaction::MeasureThrough(const DomainName& domain, const DomainName& target,
-                                       const std::string& text,
-                                       const absl::StatusOr<DnsAnswer>& seen) const {
-  SpfMeasure nothing;
-  nothing.complete = false;  // proves nothing against the record
-  if (!seen.ok()) return nothing;
-  const std::vector<std::string> texts = TextsOf(seen->txt);
-  const SpfSelection selection = SelectSpf(texts);
-  if (selection.outcome != SpfSelection::Outcome::kOne) return nothing;
-  return reader_.Measure(domain, texts[selection.indexes.front()], {{target, text}});
-}
-
-std::string Transaction::JudgeLive() {
-  for (const Transition& transition : transitions_) {
-    // As receivers do: in delegated mode through the alias.
-    const DomainName& asked = transition.alias.value_or(transition.owner);
-    const absl::StatusOr<DnsAnswer> seen = world_.resolver.Lookup(asked, RrType::kTxt);
-    if (seen.status().code() == absl::StatusCode::kDataLoss) {
-      reason_ = "DNSSEC_BOGUS";
-      return fmt::format("{}: {}", asked.text(), MessageOf(seen.status()));
-    }
-    if (RoleOf(transition.owner) != RecordRole::kSpf || IsRollback(change())) continue;
-    const std::vector<std::string> texts = TextsOf(transition.to);
-    const SpfSelection selection = SelectSpf(texts);
-    if (selection.indexes.empty()) continue;
-    const std::string& text = texts[selection.indexes.front()];
-    const SpfMeasure measure = transition.alias.has_value()
-                                   ? MeasureThrough(*transition.alias, transition.owner, text, seen)
-                                   : reader_.Measure(transition.owner, text);
-    // What could not be counted proves nothing against the record.
-    if (!measure.complete && measure.lookups <= kMaxSpfLookups) continue;
-    // Whether this change brought the void look-ups over IPv6 was judged before it was written.
-    SpfMeasure before;
-    before.void_lookups_ipv6 = measure.void_lookups_ipv6;
-    const std::vector<GuardRecord> guards = GuardSpfCost(before, measure);
-    if (const GuardRecord* refusal = FindRefusal(guards)) {
-      reason_ = refusal->code;
-      return refusal->message;
-    }
-  }
-  return "";
 }
 
 absl::Status Transaction::RollBack() {

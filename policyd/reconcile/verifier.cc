@@ -140,6 +140,7 @@ Verification VerifyServers(
   const absl::Duration end = world.clock.Monotonic() + patience;
   absl::Duration pause = options.first_pause;
   size_t best = 0;
+  bool seen = false;  // in the look before
   while (true) {
     Round round = LookAround(world, transitions);
     const bool done = round.missing.empty() && round.conflict.empty();
@@ -150,9 +151,12 @@ Verification VerifyServers(
       if (!kept.ok()) return {Verification::Outcome::kStopped, std::string(MessageOf(kept))};
     }
     if (!round.conflict.empty()) return {Verification::Outcome::kConflict, round.conflict};
-    if (done) return {Verification::Outcome::kVerified, ""};
-    if (over) return {Verification::Outcome::kTimeout, round.missing};
-    if (!world.pacer.Wait(pause)) return {Verification::Outcome::kStopped, "policyd is stopping"};
+    if (done && std::exchange(seen, true)) return {Verification::Outcome::kVerified, ""};
+    if (!done) seen = false;
+    if (!done && over) return {Verification::Outcome::kTimeout, round.missing};
+    // An address may stand for many machines: the next connection meets another one.
+    const absl::Duration wait = done ? options.first_pause : pause;
+    if (!world.pacer.Wait(wait)) return {Verification::Outcome::kStopped, "policyd is stopping"};
     pause = std::min(pause * 2, options.longest_pause);
   }
 }

@@ -45,8 +45,9 @@ struct Verification {
 };
 
 // Asks all servers of each transition over TCP, again and again, until every name server shows `to`
-// (at an alias of addresses: every address that answers, and one at least) or `patience` has
-// passed; once at least. Of a delegated record the servers of the alias are asked, too, whether
+// (at an alias of addresses: every address that answers, and one at least) in two looks one after
+// the other, or `patience` has passed; once at least, and once more where that look shows it. Of a
+// delegated record the servers of the alias are asked, too, whether
 // they still lead there. `on_progress` gets the state of every server each time more of them agree.
 Verification VerifyServers(
     const ChangeWorld& world, const ChangeEngineOptions& options,

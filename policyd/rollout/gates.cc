@@ -30,7 +30,7 @@ Gate Dwell(const GateScene& scene) {
       fmt::format("{} days with reports at {} since {}", scene.coverage.since_stage,
                   ToString(scene.state.stage), FormatDay(DayOf(scene.state.stage_start)));
   gate.required = fmt::format("{} days", wanted);
-  gate.command = scene.Command("dmarcate stats {domain} --days 60");
+  gate.command = scene.Command("dmarcate stats timeline {domain} --days 60");
   return gate;
 }
 

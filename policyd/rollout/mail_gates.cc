@@ -257,7 +257,7 @@ Gate JudgeLossBound(const GateScene& scene) {
       "at most {} with 95 % confidence, also without any one anchor; takes "
       "{} messages with {} failing",
       Percent(kAllowedLoss), loss.needed, loss.failing);
-  gate.command = scene.Command("dmarcate stats {domain} --by source --days 180");
+  gate.command = scene.Command("dmarcate stats breakdown {domain} --by source --days 180");
   return gate;
 }
 

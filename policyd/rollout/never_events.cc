@@ -14,6 +14,7 @@ constexpr int32_t kLeastAnchors = 2;
 constexpr absl::Duration kStalest = absl::Hours(31 * 24);
 constexpr double kLeastAligned = 0.97;
 constexpr int64_t kFloor = 500;
+constexpr int32_t kLeastLooks = 2;
 
 absl::Status Never(std::string_view what) {
   return MakeError(absl::StatusCode::kFailedPrecondition, what);
@@ -80,12 +81,26 @@ absl::Status CheckUp(const RolloutState& state, const Evidence& evidence, Policy
   return absl::OkStatus();
 }
 
+// A floor below what NextStep asks for: more than one look, of what an approved source needs and
+// nothing makes up for.
+bool IsSeenBroken(const Breakage& breakage, const Evidence& evidence, absl::Time now) {
+  if (breakage.carried || breakage.looks < kLeastLooks || breakage.since > now) return false;
+  return breakage.source_id.empty() ||
+         std::ranges::any_of(evidence.sources, [&breakage](const SourceEvidence& source) {
+           return source.id == breakage.source_id && source.standing == SourceStanding::kApproved;
+         });
+}
+
 absl::Status CheckDown(const RolloutState& state, const Evidence& evidence, PolicyStage to,
                        absl::Time now) {
   if (to >= state.stage) return Never("R5: a step down that does not go down");
   if (state.mode != RolloutMode::kAutomatic)
     return Never("R4: only AUTOMATIC steps down by itself");
-  if (evidence.breakages.empty()) return Never("R4: nothing that we saw ourselves");
+  if (std::ranges::none_of(evidence.breakages, [&](const Breakage& breakage) {
+        return IsSeenBroken(breakage, evidence, now);
+      })) {
+    return Never("R4: nothing that we saw ourselves");
+  }
   if (now - state.last_auto_down < absl::Hours(24)) return Never("R5: the second within 24 hours");
   for (const PolicyStage stage : kPolicyStages) {
     if (stage > to && stage < state.stage && !IsTestStage(stage)) {

@@ -56,18 +56,19 @@ std::string_view Describe(BreakageKind kind) {
     case BreakageKind::kSelectorGone:
       return "its DKIM key is gone";
     case BreakageKind::kIncludeBroken:
-      return "its SPF include leads nowhere";
+      return "an SPF include leads nowhere";
     case BreakageKind::kSpfPermerror:
       return "the SPF record is a permerror";
   }
   return "broken";
 }
 
-// The first breakage that is proved, of an approved source, and not made up for by the other
-// mechanism.
-const Breakage* FindBreakage(const RolloutState& state, const Evidence& evidence, absl::Time now) {
+// The first breakage that is proved, of an approved source, and `carried` by the other mechanism or
+// not.
+const Breakage* FindBreakage(const RolloutState& state, const Evidence& evidence, bool carried,
+                             absl::Time now) {
   for (const Breakage& breakage : evidence.breakages) {
-    if (breakage.carried || breakage.looks < kLooksOfBreakage ||
+    if (breakage.carried != carried || breakage.looks < kLooksOfBreakage ||
         now - breakage.since < kAgeOfBreakage) {
       continue;
     }
@@ -83,12 +84,16 @@ const Breakage* FindBreakage(const RolloutState& state, const Evidence& evidence
   return nullptr;
 }
 
+std::string Tell(const Breakage& breakage) {
+  return fmt::format("{}: {} ({}), seen {} times since {}",
+                     breakage.source_id.empty() ? "approved sources" : breakage.source_id,
+                     Describe(breakage.kind), breakage.name, breakage.looks,
+                     FormatRfc3339(breakage.since));
+}
+
 Step OnBreakage(const RolloutState& state, const DmarcRecord& live, const Breakage& breakage,
                 absl::Time now) {
-  const std::string detail = fmt::format(
-      "{}: {} ({}), seen {} times since {}",
-      breakage.source_id.empty() ? "approved sources" : breakage.source_id, Describe(breakage.kind),
-      breakage.name, breakage.looks, FormatRfc3339(breakage.since));
+  const std::string detail = Tell(breakage);
   const bool may_step =
       state.mode == RolloutMode::kAutomatic && state.settings.step_down &&
       (state.status != RolloutStatus::kPaused || state.pause_reason == PauseReason::kBreakage);
@@ -269,8 +274,15 @@ Step NextStep(const RolloutState& state, const Evidence& evidence, absl::Time no
                         : EscapeForTerminal(evidence.records.dmarc.front())));
   }
   if (IsEnforced(state.stage)) {
-    if (const Breakage* breakage = FindBreakage(state, evidence, now)) {
+    if (const Breakage* breakage = FindBreakage(state, evidence, false, now)) {
       return OnBreakage(state, *live, *breakage, now);
+    }
+    // SPF that broke while all approved mail is signed loses nothing; it is no time to go on
+    // either.
+    const Breakage* const carried = FindBreakage(state, evidence, true, now);
+    if (carried != nullptr && carried->kind != BreakageKind::kSelectorGone) {
+      return Pause(state, now, PauseReason::kBreakage,
+                   fmt::format("{}; all approved mail passes by DKIM", Tell(*carried)));
     }
   }
   if (state.status == RolloutStatus::kPaused) {

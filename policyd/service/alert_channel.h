@@ -20,6 +20,14 @@ inline constexpr int kMaxChannelCodes = 100;
 //   kNotFound RESOURCE_NOT_FOUND  a domain that is not managed
 absl::StatusOr<AlertChannelRecord> ReadChannel(const v1::AlertChannel& in, PolicyStore& policies);
 
+// `record` with what `paths` name as `in` has it; the rest as it is, also what is not shown. Paths
+// of what only the server says are without effect (AIP-161).
+//   kInvalidArgument UPDATE_MASK_REQUIRED, UPDATE_MASK_INVALID; FIELD_INVALID  a target of another
+//   kind; and as ReadChannel
+absl::StatusOr<AlertChannelRecord> ChangeChannel(
+    const AlertChannelRecord& record, const v1::AlertChannel& in,
+    const google::protobuf::RepeatedPtrField<std::string>& paths, PolicyStore& policies);
+
 // The path of a webhook may be a secret, and is not shown.
 v1::AlertChannel Show(const AlertChannelRecord& record);
 v1::AlertDelivery Show(const DeliveryRecord& record);

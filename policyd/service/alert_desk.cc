@@ -16,6 +16,8 @@ constexpr size_t kJournalPage = 1000;
 constexpr absl::Duration kPruneInterval = absl::Hours(1);
 constexpr absl::Duration kDigestLimit = absl::Minutes(10);
 constexpr int32_t kDaysOfDigest = 7;
+// While a digest is made.
+constexpr absl::Duration kTellBetween = absl::Seconds(10);
 // Before something is sent again where the journal cannot be written.
 constexpr absl::Duration kUnwritable = absl::Hours(1);
 
@@ -33,10 +35,16 @@ void AlertDesk::Tick() {
     }
     journal_read_ = true;
   }
-  LogTrouble("alerts_not_decided", Decide());
+  Tell();
   LogTrouble("digest_not_made", MakeDigests());
   Deliver();
   LogTrouble("alerts_not_pruned", Prune());
+}
+
+void AlertDesk::Tell() {
+  LogTrouble("alerts_not_decided", Decide());
+  Deliver();
+  told_ = world_.clock.Monotonic();
 }
 
 absl::Time AlertDesk::NextTime() {
@@ -107,6 +115,11 @@ absl::Status AlertDesk::Decide() {
 }
 
 absl::StatusOr<Digest> AlertDesk::DigestNow(const Call& call, std::vector<std::string> domains) {
+  return MakeDigestOf(call, std::move(domains), [] {});
+}
+
+absl::StatusOr<Digest> AlertDesk::MakeDigestOf(const Call& call, std::vector<std::string> domains,
+                                               const std::function<void()>& between) {
   if (domains.empty()) {
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<DomainRecord> all, AllDomains(world_.policies));
     for (const DomainRecord& domain : all) domains.push_back(domain.name);
@@ -116,6 +129,7 @@ absl::StatusOr<Digest> AlertDesk::DigestNow(const Call& call, std::vector<std::s
   const DayRange before{week.first - kDaysOfDigest, week.first - 1};
   std::vector<DigestDomain> summaries;
   for (const std::string& domain : domains) {
+    between();
     if (call.cancelled() || stopping()) return Cancelled();
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<InsightRecord> insights,
                               world_.insights.ListInsights(domain));
@@ -146,7 +160,10 @@ absl::Status AlertDesk::MakeDigests() {
   if (last && !channels.empty()) {
     Call call({.name = "alerts"}, world_.clock.Now() + kDigestLimit);
     for (const AlertChannelRecord& channel : channels) {
-      DMARCATE_ASSIGN_OR_RETURN(const Digest digest, DigestNow(call, channel.domains));
+      // Many domains with much mail take minutes; what is urgent does not wait for them.
+      DMARCATE_ASSIGN_OR_RETURN(const Digest digest, MakeDigestOf(call, channel.domains, [this] {
+                                  if (world_.clock.Monotonic() - told_ >= kTellBetween) Tell();
+                                }));
       update.put.push_back(ComposeDigest(channel, digest, NextTime()));
     }
   }
@@ -160,8 +177,11 @@ absl::Status AlertDesk::MakeDigests() {
 void AlertDesk::Deliver() {
   std::vector<Place> due;
   for (const auto& [place, delivery] : pending_) {
-    // What nobody has tried is due, whatever the clock says meanwhile.
-    if (delivery.attempts == 0 || delivery.next_attempt <= world_.clock.Now()) {
+    // What nobody has tried is due, whatever the clock says meanwhile; and nothing waits for longer
+    // than the longest pause, as it would if the clock was set back.
+    const absl::Duration left = delivery.next_attempt - world_.clock.Now();
+    if (delivery.attempts == 0 || left <= absl::ZeroDuration() ||
+        left > BackoffAfter(delivery.attempts)) {
       due.push_back(place);
     }
   }
@@ -182,13 +202,15 @@ void AlertDesk::Deliver() {
     } else {
       const auto blocked = not_before_.find(delivery.channel);
       const bool given_up = now - delivery.create_time > kGiveUpAfter;
-      if (blocked != not_before_.end() && blocked->second > now && !given_up) continue;
+      if (blocked != not_before_.end() && blocked->second > world_.clock.Monotonic() && !given_up) {
+        continue;
+      }
       status = Attempt(*channel, delivery);
     }
     if (!status.ok()) {
       // What was sent is not written down: it is sent again, but not every few seconds.
       LogError("alert_not_journaled", {{"delivery", delivery.id}, {"error", status}});
-      not_before_[delivery.channel] = now + kUnwritable;
+      not_before_[delivery.channel] = world_.clock.Monotonic() + kUnwritable;
       return;
     }
     if (delivery.state != DeliveryState::kPending) pending_.erase(place);
@@ -209,7 +231,7 @@ absl::Status AlertDesk::Attempt(const AlertChannelRecord& channel, DeliveryRecor
     not_before_.erase(channel.id);
   } else {
     after.next_attempt = now + BackoffAfter(after.attempts);
-    not_before_[channel.id] = after.next_attempt;
+    not_before_[channel.id] = world_.clock.Monotonic() + BackoffAfter(after.attempts);
     if (give_up) {
       after.state = DeliveryState::kFailed;
       after.end_time = now;

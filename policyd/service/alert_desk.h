@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -70,8 +71,13 @@ class AlertDesk {
   // A time after all that were given out, since ids follow from it.
   absl::Time NextTime();
   absl::Status ReadJournal();
+  // Decides, and delivers what is due.
+  void Tell();
   absl::Status Decide();
   absl::Status MakeDigests();
+  // `between`: called before each domain.
+  absl::StatusOr<Digest> MakeDigestOf(const Call& call, std::vector<std::string> domains,
+                                      const std::function<void()>& between);
   void Deliver();
   // Sends it and writes what became of it.
   absl::Status Attempt(const AlertChannelRecord& channel, DeliveryRecord& delivery);
@@ -84,9 +90,10 @@ class AlertDesk {
   // Of the thread that ticks.
   bool journal_read_ = false;
   std::map<Place, DeliveryRecord> pending_;
-  // Channels that failed: not before that, so that a dead one costs one attempt, not one for each
-  // message.
-  std::map<std::string, absl::Time> not_before_;
+  // Channels that failed: not before that, monotonic, so that a dead one costs one attempt, not one
+  // for each message.
+  std::map<std::string, absl::Duration> not_before_;
+  absl::Duration told_ = -absl::InfiniteDuration();  // when Tell() ended, monotonic
   absl::Duration pruned_ = -absl::InfiniteDuration();
 
   std::mutex mutex_;  // guards what follows

@@ -66,6 +66,15 @@ class AlertServiceImpl final : public v1::AlertService::CallbackService {
                                              [&] { return Create(call, in, out); }));
                       });
   }
+  grpc::ServerUnaryReactor* UpdateAlertChannel(grpc::CallbackServerContext* context,
+                                               const v1::UpdateAlertChannelRequest* request,
+                                               v1::UpdateAlertChannelResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Mutate(parts_, call, "UpdateAlertChannel", in, out,
+                                             [&] { return Update(call, in, out); }));
+                      });
+  }
   grpc::ServerUnaryReactor* DeleteAlertChannel(grpc::CallbackServerContext* context,
                                                const v1::DeleteAlertChannelRequest* request,
                                                v1::DeleteAlertChannelResponse* response) override {
@@ -105,6 +114,8 @@ class AlertServiceImpl final : public v1::AlertService::CallbackService {
   absl::Status GetChannel(const v1::GetAlertChannelRequest& in, v1::GetAlertChannelResponse* out);
   absl::Status Create(const Call& call, const v1::CreateAlertChannelRequest& in,
                       v1::CreateAlertChannelResponse* out);
+  absl::Status Update(const Call& call, const v1::UpdateAlertChannelRequest& in,
+                      v1::UpdateAlertChannelResponse* out);
   absl::Status Delete(const Call& call, const v1::DeleteAlertChannelRequest& in);
   absl::Status Test(const v1::TestAlertChannelRequest& in, v1::TestAlertChannelResponse* out);
   absl::Status ListDeliveries(const Call& call, const v1::ListAlertDeliveriesRequest& in,
@@ -181,6 +192,25 @@ absl::Status AlertServiceImpl::Create(const Call& call, const v1::CreateAlertCha
     LogInfo("alert_channel_created", {{"channel", record.id}, {"by", record.created_by}});
   }
   *out->mutable_alert_channel() = Show(record);
+  return absl::OkStatus();
+}
+
+absl::Status AlertServiceImpl::Update(const Call& call, const v1::UpdateAlertChannelRequest& in,
+                                      v1::UpdateAlertChannelResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const AlertChannelRecord record, Find(in.alert_channel().name()));
+  DMARCATE_RETURN_IF_ERROR(CheckEtag(in.alert_channel().etag(), record.revision));
+  DMARCATE_ASSIGN_OR_RETURN(
+      AlertChannelRecord changed,
+      ChangeChannel(record, in.alert_channel(), in.update_mask().paths(), parts_.policies));
+  if (!in.validate_only() && !(changed == record)) {
+    auto stored = alerts_.PutAlertChannel(std::move(changed));
+    if (absl::IsAborted(stored.status())) {
+      return WithReason(stored.status(), Reason::kEtagMismatch);
+    }
+    DMARCATE_ASSIGN_OR_RETURN(changed, std::move(stored));
+    LogInfo("alert_channel_changed", {{"channel", changed.id}, {"by", call.principal().name}});
+  }
+  *out->mutable_alert_channel() = Show(changed);
   return absl::OkStatus();
 }
 

@@ -20,10 +20,11 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const
                                                                            KeepResult keep) {
   DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
   const Key key{std::string(domain), range.first, range.last, std::string(source)};
+  DMARCATE_ASSIGN_OR_RETURN(const SourceGroupings grouped, Groupings(domain));
   {
     std::unique_lock lock(mutex_);
     for (;;) {
-      const Version version{reader->version(), network().version};
+      const Version version{reader->version(), network().version, grouped.revision};
       if (const auto it = index_.find(key); it != index_.end() && it->second->version == version) {
         entries_.splice(entries_.begin(), entries_, it->second);
         return it->second->statistics;
@@ -38,9 +39,9 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const
   }
   // Read before the reports: what is committed meanwhile makes the next caller compute again.
   const NetworkView known = network();
-  const Version version{reader->version(), known.version};
+  const Version version{reader->version(), known.version, grouped.revision};
   absl::StatusOr<std::shared_ptr<const DomainStatistics>> result =
-      Compute(call, *reader, *known.evidence, key);
+      Compute(call, *reader, *known.evidence, Regrouping(grouped.rules), key);
   {
     const std::lock_guard lock(mutex_);
     running_.erase(key);
@@ -51,13 +52,15 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const
 }
 
 absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(
-    const Call& call, ReportReader& reader, const NetworkEvidence& network, const Key& key) {
+    const Call& call, ReportReader& reader, const NetworkEvidence& network,
+    const Regrouping& regrouping, const Key& key) {
   const auto& [domain, first, last, source] = key;
   // Rows that expire meanwhile would be in both reads, or in none.
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayTotals> expired,
                               reader.ReadExpiredTotals(domain, first, last));
-    StatisticsBuilder builder(domain, DayRange{first, last}, catalogue_, source, &network);
+    StatisticsBuilder builder(domain, DayRange{first, last}, catalogue_, source, &network,
+                              &regrouping);
     bool cancelled = false;
     DMARCATE_RETURN_IF_ERROR(
         reader.ForEachReport(domain, first, last, [&](const StoredReport& report) {
@@ -73,6 +76,30 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(
     return std::make_shared<const DomainStatistics>(builder.Finish());
   }
   return absl::UnavailableError("reports are expiring; ask again in a minute");
+}
+
+absl::StatusOr<SourceGroupings> AnalysisCache::Groupings(std::string_view domain) const {
+  return groupings_ == nullptr ? SourceGroupings() : groupings_->GetGroupings(domain);
+}
+
+absl::StatusOr<bool> AnalysisCache::WithRows(const Call& call, std::string_view domain,
+                                             const DayRange& range,
+                                             const std::function<void(const RowDays&)>& use) {
+  if (rows_ == nullptr) return false;
+  DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
+  auto* const revisions = dynamic_cast<DayRevisionReader*>(reader);
+  if (revisions == nullptr) return false;
+  const NetworkView known = network();
+  DMARCATE_ASSIGN_OR_RETURN(const SourceGroupings grouped, Groupings(domain));
+  const Regrouping regrouping(grouped.rules);
+  const RowAttribution attribution{.version = {known.version, grouped.revision},
+                                   .attribute = [&](const AggregateRecord& record) {
+                                     Attribution out = Attribute(record, domain, catalogue_,
+                                                                 known.evidence.get());
+                                     Regroup(record, catalogue_, &regrouping, &out);
+                                     return out;
+                                   }};
+  return rows_->Use(call, *reader, *revisions, domain, range, attribution, use);
 }
 
 void AnalysisCache::Keep(const Key& key, const Version& version,

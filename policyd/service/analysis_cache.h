@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -22,9 +23,11 @@
 #include "absl/status/statusor.h"
 
 #include "lib/rpc/call.h"
+#include "lib/store/grouping_store.h"
 #include "policyd/analysis/statistics.h"
 #include "policyd/service/network_book.h"
 #include "policyd/service/report_follower.h"
+#include "policyd/service/row_tables.h"
 
 namespace dmarcate {
 
@@ -37,10 +40,16 @@ enum class KeepResult : bool { kNo, kYes };
 // Thread-safe.
 class AnalysisCache {
  public:
-  // `network`: what is known about addresses; null: nothing, ever.
+  // `network`: what is known about addresses; `groupings`: what people did to sources; null:
+  // nothing, ever.
   AnalysisCache(const ReportFollower& reports, const Catalogue& catalogue,
-                const NetworkBook* network = nullptr, size_t limit_bytes = kAnalysisCacheBytes)
-      : reports_(reports), catalogue_(catalogue), network_(network), limit_bytes_(limit_bytes) {}
+                const NetworkBook* network = nullptr, GroupingStore* groupings = nullptr,
+                size_t limit_bytes = kAnalysisCacheBytes)
+      : reports_(reports),
+        catalogue_(catalogue),
+        network_(network),
+        groupings_(groupings),
+        limit_bytes_(limit_bytes) {}
 
   // `source`: the days are those of this source alone; empty: of the domain. Stops early when the
   // call is cancelled.
@@ -50,9 +59,21 @@ class AnalysisCache {
                                                               const DayRange& range,
                                                               std::string_view source = {},
                                                               KeepResult keep = KeepResult::kYes);
+  // From now on queries that can be answered from compact rows are (analysis_queries.h). Before
+  // anybody asks. `suffixes` outlives this.
+  void KeepRows(const PublicSuffixList& suffixes, size_t limit_bytes = kRowTableBytes) {
+    rows_ = std::make_unique<RowTables>(catalogue_, suffixes, limit_bytes);
+  }
+  // Calls `use` with the compact rows of the range. False, and `use` was not called: there are
+  // none, and Get() or the reports have to do. Errors as Get().
+  absl::StatusOr<bool> WithRows(const Call& call, std::string_view domain, const DayRange& range,
+                                const std::function<void(const RowDays&)>& use);
+  const RowTables* rows() const { return rows_.get(); }  // null without KeepRows()
   const Catalogue& catalogue() const { return catalogue_; }
   // What new statistics go by. Its evidence is never null.
   NetworkView network() const { return network_ == nullptr ? NothingKnown() : network_->Get(); }
+  // How people group the sources of the domain now.
+  absl::StatusOr<SourceGroupings> Groupings(std::string_view domain) const;
   // How often reports have been read, and what is kept; for tests and metrics.
   uint64_t computations() const;
   size_t bytes() const;
@@ -60,7 +81,7 @@ class AnalysisCache {
  private:
   using Key = std::tuple<std::string, DayNumber, DayNumber, std::string>;
   struct Version {
-    uint64_t reports = 0, network = 0;
+    uint64_t reports = 0, network = 0, groupings = 0;
     friend bool operator==(const Version&, const Version&) = default;
   };
   struct Entry {
@@ -73,6 +94,7 @@ class AnalysisCache {
   absl::StatusOr<std::shared_ptr<const DomainStatistics>> Compute(const Call& call,
                                                                   ReportReader& reader,
                                                                   const NetworkEvidence& network,
+                                                                  const Regrouping& regrouping,
                                                                   const Key& key);
   void Keep(const Key& key, const Version& version,
             std::shared_ptr<const DomainStatistics> statistics);
@@ -80,7 +102,9 @@ class AnalysisCache {
   const ReportFollower& reports_;
   const Catalogue& catalogue_;
   const NetworkBook* const network_;
+  GroupingStore* const groupings_;
   const size_t limit_bytes_;
+  std::unique_ptr<RowTables> rows_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable finished_;

@@ -33,8 +33,8 @@ RunMode ModeOf(bool validate_only) {
 
 class ChangeServiceImpl final : public v1::ChangeService::CallbackService {
  public:
-  ChangeServiceImpl(const ServiceParts& parts, ChangeEngine& engine)
-      : parts_(parts), engine_(engine) {}
+  ChangeServiceImpl(const ServiceParts& parts, ChangeEngine& engine, SpfTermDesk& terms)
+      : parts_(parts), engine_(engine), terms_(terms) {}
 
   grpc::ServerUnaryReactor* CreateChange(grpc::CallbackServerContext* context,
                                          const v1::CreateChangeRequest* request,
@@ -85,6 +85,14 @@ class ChangeServiceImpl final : public v1::ChangeService::CallbackService {
         parts_.host, CallKind::kRead, context, request, response,
         [this](const Call&, const auto& in, auto* out) { return ToGrpc(Export(in, out)); });
   }
+  grpc::ServerUnaryReactor* ReviewSpfTerms(grpc::CallbackServerContext* context,
+                                           const v1::ReviewSpfTermsRequest* request,
+                                           v1::ReviewSpfTermsResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Review(call, in, out));
+                      });
+  }
   grpc::ServerUnaryReactor* RollbackChange(grpc::CallbackServerContext* context,
                                            const v1::RollbackChangeRequest* request,
                                            v1::RollbackChangeResponse* response) override {
@@ -110,6 +118,8 @@ class ChangeServiceImpl final : public v1::ChangeService::CallbackService {
   absl::Status Export(const v1::ExportChangeRequest& in, v1::ExportChangeResponse* out);
   absl::Status Rollback(const Call& call, const v1::RollbackChangeRequest& in,
                         v1::RollbackChangeResponse* out);
+  absl::Status Review(const Call& call, const v1::ReviewSpfTermsRequest& in,
+                      v1::ReviewSpfTermsResponse* out);
   absl::StatusOr<ChangeRecord> Find(const std::string& name);
 
   v1::Change Show(const ChangeRecord& record) const {
@@ -121,6 +131,7 @@ class ChangeServiceImpl final : public v1::ChangeService::CallbackService {
 
   const ServiceParts& parts_;
   ChangeEngine& engine_;
+  SpfTermDesk& terms_;
 };
 
 std::vector<SpfNotNeeded> ChangeServiceImpl::NotNeeded(const Call& call,
@@ -160,10 +171,33 @@ absl::Status ChangeServiceImpl::Create(const Call& call, const v1::CreateChangeR
   DMARCATE_ASSIGN_OR_RETURN(const DomainRecord managed, FindDomain(parts_.policies, domain));
   DMARCATE_ASSIGN_OR_RETURN(const ChangeIntent intent,
                             ReadIntent(in.intent(), FlattenAsNow(managed.managed_terms)));
-  DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record,
-                            engine_.Plan(domain, intent, call.principal().name,
-                                         ModeOf(in.validate_only()), NotNeeded(call, domain)));
+  ReportFacts facts;
+  if (intent.prune.empty()) {
+    facts.not_needed = NotNeeded(call, domain);
+  } else {
+    DMARCATE_ASSIGN_OR_RETURN(const SpfTermsSeen seen,
+                              terms_.Look(call, managed, kPruneWindowDays));
+    facts.prune = ToFacts(seen);
+  }
+  DMARCATE_ASSIGN_OR_RETURN(
+      const ChangeRecord record,
+      engine_.Plan(domain, intent, call.principal().name, ModeOf(in.validate_only()), facts));
   *out->mutable_change() = Show(record);
+  return absl::OkStatus();
+}
+
+absl::Status ChangeServiceImpl::Review(const Call& call, const v1::ReviewSpfTermsRequest& in,
+                                       v1::ReviewSpfTermsResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
+  if (in.days() < 0 || in.days() > kMaxRangeDays) {
+    return FieldError("days",
+                      fmt::format("wants 1 to {}, or 0 for {}", kMaxRangeDays, kPruneWindowDays));
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord managed, FindDomain(parts_.policies, domain));
+  DMARCATE_ASSIGN_OR_RETURN(
+      const SpfTermsSeen seen,
+      terms_.Look(call, managed, in.days() == 0 ? kPruneWindowDays : in.days()));
+  ToMessage(seen, out);
   return absl::OkStatus();
 }
 
@@ -187,6 +221,12 @@ absl::Status ChangeServiceImpl::Export(const v1::ExportChangeRequest& in,
     return FieldError("format", "is none of bind, dnscontrol, octodns, terraform");
   }
   DMARCATE_ASSIGN_OR_RETURN(const ChangeRecord record, Find(in.name()));
+  // What is refused here is not to be published by another way.
+  for (const GuardRecord& guard : record.guards) {
+    if (record.state != ChangeState::kRefused || guard.verdict != GuardVerdict::kRefuse) continue;
+    return ReasonError(Reason::kGuardRefused, fmt::format("{}: {}", guard.code, guard.message),
+                       {{"guard", guard.code}});
+  }
   const absl::StatusOr<std::string> text =
       ExportPlan(record, static_cast<ExportFormat>(in.format()));  // numbered alike
   if (text.status().code() == absl::StatusCode::kFailedPrecondition) {
@@ -284,8 +324,9 @@ absl::Status ChangeServiceImpl::Rollback(const Call& call, const v1::RollbackCha
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeChangeService(const ServiceParts& parts, ChangeEngine& engine) {
-  return std::make_unique<ChangeServiceImpl>(parts, engine);
+std::unique_ptr<grpc::Service> MakeChangeService(const ServiceParts& parts, ChangeEngine& engine,
+                                                 SpfTermDesk& terms) {
+  return std::make_unique<ChangeServiceImpl>(parts, engine, terms);
 }
 
 }  // namespace dmarcate

@@ -8,6 +8,7 @@
 
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/service/handler.h"
+#include "policyd/service/spf_terms.h"
 
 namespace grpc {
 class Service;
@@ -15,7 +16,8 @@ class Service;
 
 namespace dmarcate {
 
-std::unique_ptr<grpc::Service> MakeChangeService(const ServiceParts& parts, ChangeEngine& engine);
+std::unique_ptr<grpc::Service> MakeChangeService(const ServiceParts& parts, ChangeEngine& engine,
+                                                 SpfTermDesk& terms);
 
 }  // namespace dmarcate
 

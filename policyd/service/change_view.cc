@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "fmt/format.h"
+
 #include "lib/base/text.h"
 #include "policyd/plan/manual_sheet.h"
 #include "policyd/service/convert.h"
@@ -11,6 +13,8 @@
 
 namespace dmarcate {
 namespace {
+
+constexpr int kMaxPruned = 100;  // terms; a record of more would not fit
 
 std::string ChangeName(const ChangeRecord& record, const std::string& id) {
   return id.empty() ? std::string() : DomainChildResource(record.domain, kChanges, id);
@@ -67,6 +71,7 @@ v1::Intent ToMessage(const ChangeIntent& intent, std::string_view domain) {
   out.set_flatten(static_cast<v1::Intent::Flatten>(intent.flatten));  // numbered alike
   out.set_repair(static_cast<v1::Intent::Repair>(intent.repair));     // numbered alike
   out.set_repair_keep(ToValidUtf8(intent.repair_keep));
+  for (const std::string& term : intent.prune) out.add_prune(ToValidUtf8(term));
   if (intent.policy.has_value()) {
     v1::PolicyMove* move = out.mutable_policy();
     move->set_scope(std::string(ToString(intent.policy->scope)));
@@ -104,11 +109,21 @@ absl::StatusOr<ChangeIntent> ReadIntent(const v1::Intent& intent, FlattenMode as
   } else if (intent.spf_from_decisions() || intent.dmarc_report_address()) {
     return FieldError("intent.repair", "no other intent goes with it");
   }
+  if (!intent.prune().empty() && (intent.spf_from_decisions() || intent.dmarc_report_address() ||
+                                  intent.repair() != v1::Intent::REPAIR_UNSPECIFIED ||
+                                  intent.flatten() != v1::Intent::FLATTEN_UNSPECIFIED)) {
+    return FieldError("intent.prune", "no other intent goes with it");
+  }
+  if (intent.prune_size() > kMaxPruned) {
+    return FieldError("intent.prune",
+                      fmt::format("{} terms, limit {}", intent.prune_size(), kMaxPruned));
+  }
   return ChangeIntent{.spf_from_decisions = intent.spf_from_decisions(),
                       .dmarc_report_address = intent.dmarc_report_address(),
                       .flatten = flatten,
                       .repair = static_cast<RepairKind>(intent.repair()),
-                      .repair_keep = intent.repair_keep()};
+                      .repair_keep = intent.repair_keep(),
+                      .prune = {intent.prune().begin(), intent.prune().end()}};
 }
 
 v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {

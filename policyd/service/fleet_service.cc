@@ -211,6 +211,9 @@ absl::Status FleetServiceImpl::Create(const Call& call, const v1::CreateFleetCha
       (request.intent.spf_from_decisions || request.intent.dmarc_report_address)) {
     return FieldError("intent", "a rollback has no other intent");
   }
+  if (!request.intent.prune.empty()) {
+    return FieldError("intent.prune", "what goes is looked at domain by domain");
+  }
   if (request.intent.repair != RepairKind::kNone) {
     return FieldError("intent.repair", "a repair is looked at domain by domain");
   }
@@ -241,6 +244,7 @@ absl::Status FleetServiceImpl::List(const Call& call, const v1::ListFleetChanges
   const bool more = records.size() > page_size;
   if (more) records.resize(page_size);
   for (const FleetRecord& record : records) {
+    if (call.cancelled()) return Cancelled();
     DMARCATE_RETURN_IF_ERROR(Show(record.id, out->add_fleet_changes()));
     out->mutable_fleet_changes()->rbegin()->clear_groups();
   }

@@ -130,32 +130,52 @@ absl::Status PolicySimulation::Run(const Call& call, const v1::SimulatePolicyReq
   }
   const int limit = in.row_limit() == 0 ? kDefaultSimulationRows : in.row_limit();
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
+  std::optional<WhatIfPage> page;
+  DMARCATE_RETURN_IF_ERROR(parts_.analysis
+                               .WithRows(call, domain, range,
+                                         [&](const RowDays& rows) {
+                                           page =
+                                               SumWhatIf(rows, what_if, static_cast<size_t>(limit));
+                                         })
+                               .status());
+  if (!page) {
+    DMARCATE_ASSIGN_OR_RETURN(page, CountRows(call, domain, range, what_if));
+  }
+  const WhatIfResult& result = page->result;
+  Fill(result.total, out->mutable_total());
+  Fill(result.by_trust, out->mutable_trust());
+  out->set_sources_left_out(
+      static_cast<int32_t>(page->sources_left_out) +
+      Fill(result.sources, static_cast<size_t>(limit), out->mutable_sources()));
+  out->set_reporters_left_out(
+      static_cast<int32_t>(page->reporters_left_out) +
+      Fill(result.reporters, static_cast<size_t>(limit), out->mutable_reporters()));
+  out->set_expired_message_count(page->expired.messages);
+  return absl::OkStatus();
+}
 
+absl::StatusOr<WhatIfPage> PolicySimulation::CountRows(const Call& call, const std::string& domain,
+                                                       const DayRange& range,
+                                                       const WhatIf& what_if) {
+  DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
   const std::unique_lock lock(mutex_, absl::ToChronoTime(call.deadline()));
   if (!lock.owns_lock() || call.cancelled()) return Cancelled();
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayTotals> expired,
                             reader->ReadExpiredTotals(domain, range.first, range.last));
+  DMARCATE_ASSIGN_OR_RETURN(const SourceGroupings grouped, parts_.analysis.Groupings(domain));
+  const Regrouping regrouping(grouped.rules);
   const NetworkView network = parts_.analysis.network();
   WhatIfBuilder builder(domain, range, parts_.analysis.catalogue(), suffixes_, what_if,
-                        network.evidence.get());
+                        network.evidence.get(), &regrouping);
   DMARCATE_RETURN_IF_ERROR(
       reader->ForEachReport(domain, range.first, range.last, [&](const StoredReport& report) {
         if (!call.cancelled()) builder.Add(report);
         return !call.cancelled();
       }));
   if (call.cancelled()) return Cancelled();
-  const WhatIfResult result = builder.Finish();
-  Fill(result.total, out->mutable_total());
-  Fill(result.by_trust, out->mutable_trust());
-  out->set_sources_left_out(
-      Fill(result.sources, static_cast<size_t>(limit), out->mutable_sources()));
-  out->set_reporters_left_out(
-      Fill(result.reporters, static_cast<size_t>(limit), out->mutable_reporters()));
-  Counts gone;
-  for (const DayTotals& day : expired) gone.Add(ToCounts(day));
-  out->set_expired_message_count(gone.messages);
-  return absl::OkStatus();
+  WhatIfPage page{.result = builder.Finish()};
+  for (const DayTotals& day : expired) page.expired.Add(ToCounts(day));
+  return page;
 }
 
 }  // namespace dmarcate

@@ -6,6 +6,8 @@
 #define DMARCATE_POLICYD_SERVICE_POLICY_SIMULATION_H_
 
 #include <mutex>
+#include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,6 +15,7 @@
 #include "dmarcate/v1/stats.pb.h"
 #include "lib/mailauth/alignment.h"
 #include "lib/rpc/call.h"
+#include "policyd/analysis/row_sums.h"
 #include "policyd/analysis/what_if.h"
 #include "policyd/service/handler.h"
 #include "policyd/service/report_follower.h"
@@ -28,7 +31,8 @@ inline constexpr int kMaxSimulationRows = 1000;
 // source occurs twice, a name is none or does not lie below `domain`, too many of either.
 absl::StatusOr<WhatIf> ReadWhatIf(const v1::SimulatePolicyRequest& in, std::string_view domain);
 
-// All outlive it. Thread-safe; counts for one caller at a time.
+// All outlive it. Thread-safe; where the reports themselves have to be read it counts for one
+// caller at a time.
 class PolicySimulation {
  public:
   PolicySimulation(const ServiceParts& parts, const ReportFollower& reports,
@@ -40,10 +44,14 @@ class PolicySimulation {
                    v1::SimulatePolicyResponse* out);
 
  private:
+  // From the reports.
+  absl::StatusOr<WhatIfPage> CountRows(const Call& call, const std::string& domain,
+                                       const DayRange& range, const WhatIf& what_if);
+
   const ServiceParts& parts_;
   const ReportFollower& reports_;
   const PublicSuffixList& suffixes_;
-  std::timed_mutex mutex_;  // held while counting
+  std::timed_mutex mutex_;  // held while reading them
 };
 
 }  // namespace dmarcate

@@ -68,8 +68,14 @@ absl::Status ReadHosted(const v1::HostedConfig& config, DnsProviderRecord* recor
   record->secret_name = config.secret();
   if (config.type().empty()) return FieldRequired("dns_provider.hosted.type");
   if (FindHostedType(config.type()) == nullptr) {
-    return FieldError("dns_provider.hosted.type",
-                      fmt::format("want one of {}", Join(HostedTypeNames(), ", ")));
+    std::vector<std::string> types = HostedTypeNames();
+    types.insert(types.begin(), {"powerdns", "rfc2136", "exec", "manual"});
+    const std::string near = Nearest(config.type(), types);
+    return FieldError(
+        "dns_provider.hosted.type",
+        fmt::format("there is no \"{}\"{}; want one of {}",
+                    EscapeForTerminal(config.type().substr(0, 63)),
+                    near.empty() ? "" : fmt::format(", \"{}\"?", near), Join(types, ", ")));
   }
   if (config.settings_size() > kMaxSettings) {
     return FieldError("dns_provider.hosted.settings",

@@ -12,14 +12,17 @@
 #include "lib/inspect/posture.h"
 #include "lib/store/pending_reader.h"
 #include "policyd/evidence/record_evidence.h"
+#include "policyd/evidence/spf_breakage.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
-#include "policyd/watch/drift.h"
 
 namespace dmarcate {
 namespace {
 
 constexpr size_t kChangesLookedAt = 50;
+constexpr size_t kMostChangesLookedAt = 10'000;
+// Named where the store cannot say which: what is not known is never good.
+constexpr char kUnknownChange[] = "(unknown)";
 constexpr int64_t kMostWaitingCounted = 1000;
 constexpr uintmax_t kLeastRoomBytes = 64 << 20;
 constexpr absl::Duration kLongGap = absl::Hours(48);  // gate G7
@@ -32,7 +35,8 @@ std::string DmarcOwner(const std::string& domain) { return "_dmarc." + domain; }
 // The longest span without anything received, from the first in the window to now.
 absl::Duration LongestGap(std::vector<absl::Time> received, absl::Time now) {
   const absl::Time begin = now - absl::Hours(24 * kGateWindowDays);
-  std::erase_if(received, [begin](absl::Time time) { return time < begin; });
+  // What came while the clock was ahead is no gap now.
+  std::erase_if(received, [begin, now](absl::Time time) { return time < begin || time > now; });
   if (received.empty()) return absl::InfiniteDuration();
   std::ranges::sort(received);
   absl::Duration longest = now - received.back();
@@ -40,6 +44,30 @@ absl::Duration LongestGap(std::vector<absl::Time> received, absl::Time now) {
     longest = std::max(longest, received[i] - received[i - 1]);
   }
   return longest;
+}
+
+// The change after which nobody knows what `owner` holds: it needs attention, and none has
+// succeeded there since. Empty: there is none.
+std::string AttentionAt(PolicyStore& policies, const std::string& domain,
+                        const std::string& owner) {
+  std::string before;
+  // Plans that were never applied may lie between, any number of them.
+  for (size_t looked = 0; looked < kMostChangesLookedAt; looked += kChangesLookedAt) {
+    const absl::StatusOr<std::vector<ChangeRecord>> changes =
+        policies.ListChanges(domain, before, kChangesLookedAt);
+    if (!changes.ok()) return kUnknownChange;
+    for (const ChangeRecord& change : *changes) {
+      const bool succeeded = change.state == ChangeState::kSucceeded;
+      if (!succeeded && change.state != ChangeState::kNeedsAttention) continue;
+      const bool here = std::ranges::any_of(
+          change.record_changes,
+          [&owner](const RecordChangeRecord& record) { return record.owner_name == owner; });
+      if (here) return succeeded ? std::string() : change.id;
+    }
+    if (changes->size() < kChangesLookedAt) return std::string();
+    before = changes->back().id;
+  }
+  return std::string();
 }
 
 }  // namespace
@@ -59,7 +87,7 @@ Evidence RolloutEvidence::GatherControl(const RolloutState& state, absl::Time) {
   control.domain_verified = domain.ok() && !domain->dns_provider.empty();
   const absl::StatusOr<std::vector<ChangeRecord>> open = from_.policies.OpenChanges();
   if (!open.ok()) {
-    control.open_change = "(unknown)";
+    control.open_change = kUnknownChange;
   } else {
     for (const ChangeRecord& change : *open) {
       if (change.domain == state.domain && change.id != state.pending_change) {
@@ -67,20 +95,7 @@ Evidence RolloutEvidence::GatherControl(const RolloutState& state, absl::Time) {
       }
     }
   }
-  const absl::StatusOr<std::vector<ChangeRecord>> changes =
-      from_.policies.ListChanges(state.domain, "", kChangesLookedAt);
-  if (!changes.ok()) return evidence;
-  const std::string owner = DmarcOwner(state.domain);
-  if (!NothingExpectedAt(*changes).contains(owner)) return evidence;
-  for (const ChangeRecord& change : *changes) {
-    const bool here = std::ranges::any_of(
-        change.record_changes,
-        [&owner](const RecordChangeRecord& record) { return record.owner_name == owner; });
-    if (here && change.state == ChangeState::kNeedsAttention) {
-      control.attention_change = change.id;
-      break;
-    }
-  }
+  control.attention_change = AttentionAt(from_.policies, state.domain, DmarcOwner(state.domain));
   return evidence;
 }
 
@@ -98,7 +113,8 @@ void RolloutEvidence::AddRecords(const RolloutState& state, absl::Time now, Evid
   const DmarcPosture dmarc = InspectDmarc(*domain, from_.resolver, from_.authoritative);
   absl::StatusOr<std::vector<InsightRecord>> insights = from_.insights.ListInsights(state.domain);
   evidence.records =
-      JudgeRecords(spf, dmarc, now, insights.ok() ? *insights : std::vector<InsightRecord>());
+      JudgeRecords(spf, dmarc, now, insights.ok() ? *insights : std::vector<InsightRecord>(),
+                   std::max(state.create_time, state.resume_time));
   if (!insights.ok()) evidence.records.last_drift = now;  // nobody can say that there was none
 }
 
@@ -114,6 +130,17 @@ void RolloutEvidence::AddBreakages(const RolloutState& state, absl::Time now,
     }
   }
   evidence.breakages = FindBreakages(state.domain, selectors, histories, from_.watch_interval, now);
+  histories.clear();
+  auto spf = from_.observations.GetHistory(state.domain, {state.domain, RecordKind::kSpf});
+  if (!spf.ok()) return;
+  for (const std::string& target : SpfTargetsOf(*spf)) {
+    auto history = from_.observations.GetHistory(state.domain, {target, RecordKind::kSpf});
+    if (history.ok()) histories[target] = *std::move(history);
+  }
+  histories[state.domain] = *std::move(spf);
+  const std::optional<Breakage> broken =
+      FindSpfBreakage(state.domain, selectors, histories, from_.watch_interval, now);
+  if (broken.has_value()) evidence.breakages.push_back(*broken);
 }
 
 bool RolloutEvidence::AddReports(const RolloutState& state, absl::Time now, Evidence& evidence) {
@@ -123,6 +150,12 @@ bool RolloutEvidence::AddReports(const RolloutState& state, absl::Time now, Evid
   if (!reader.ok() || !decisions.ok()) return false;
   evidence.decisions_etag = DecisionsEtagOf(*decisions);
   ReportEvidenceInput input{state.domain, *decisions, {}, LiveRecord(evidence), now};
+  if (from_.groupings != nullptr) {
+    absl::StatusOr<SourceGroupings> groupings = from_.groupings->GetGroupings(state.domain);
+    // Without them, approved mail would look like a stranger's.
+    if (!groupings.ok()) return false;
+    input.groupings = std::move(groupings->rules);
+  }
   const auto history =
       from_.observations.GetHistory(state.domain, {DmarcOwner(state.domain), RecordKind::kDmarc});
   if (history.ok()) input.policy_changes = PolicyChangesOf(*history);

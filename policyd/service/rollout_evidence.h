@@ -13,6 +13,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/dns/resolver.h"
+#include "lib/store/grouping_store.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
@@ -34,7 +35,8 @@ struct RolloutSources {
   const Catalogue& catalogue;
   const Clock& clock;
   absl::Duration watch_interval = absl::Hours(1);  // between two looks at a name; zero: no watch
-  std::vector<std::string> directories;            // of both stores: room on their disks
+  std::vector<std::string> directories = {};       // of both stores: room on their disks
+  GroupingStore* groupings = nullptr;              // null: nobody has grouped anything
 };
 
 // Thread-safe.

@@ -20,6 +20,9 @@ namespace {
 constexpr std::string_view kAllDomains = "domains/-";
 constexpr size_t kMaxLossCharacters = 500;
 constexpr int kMaxWaived = 200;
+constexpr size_t kMaxSourceIdCharacters = 100;
+// An entry holds all that was decided from, and is sent without it.
+constexpr size_t kEntriesPerRead = 8;
 
 RunMode ModeOf(bool validate_only) {
   return validate_only ? RunMode::kValidateOnly : RunMode::kExecute;
@@ -59,6 +62,13 @@ class RolloutServiceImpl final : public v1::RolloutService::CallbackService {
     return ServeUnary(
         parts_.host, CallKind::kRead, context, request, response,
         [this](const Call&, const auto& in, auto* out) { return ToGrpc(Explain(in, out)); });
+  }
+  grpc::ServerUnaryReactor* SimulateRollout(grpc::CallbackServerContext* context,
+                                            const v1::SimulateRolloutRequest* request,
+                                            v1::SimulateRolloutResponse* response) override {
+    return ServeUnary(
+        parts_.host, CallKind::kRead, context, request, response,
+        [this](const Call&, const auto& in, auto* out) { return ToGrpc(Simulate(in, out)); });
   }
   grpc::ServerUnaryReactor* ListRolloutEvents(grpc::CallbackServerContext* context,
                                               const v1::ListRolloutEventsRequest* request,
@@ -155,6 +165,7 @@ class RolloutServiceImpl final : public v1::RolloutService::CallbackService {
   absl::Status List(const Call& call, const v1::ListRolloutsRequest& in,
                     v1::ListRolloutsResponse* out) const;
   absl::Status Explain(const v1::ExplainRolloutRequest& in, v1::ExplainRolloutResponse* out);
+  absl::Status Simulate(const v1::SimulateRolloutRequest& in, v1::SimulateRolloutResponse* out);
   absl::Status ListEvents(const Call& call, const v1::ListRolloutEventsRequest& in,
                           v1::ListRolloutEventsResponse* out) const;
   absl::Status Advance(const Call& call, const v1::AdvanceRolloutRequest& in,
@@ -185,6 +196,10 @@ absl::StatusOr<RolloutState> RolloutServiceImpl::ReadNew(const v1::Rollout& in) 
     return FieldError(
         "rollout.settings.waived_sources",
         fmt::format("{} sources, limit {}", settings.waived_sources_size(), kMaxWaived));
+  }
+  for (const std::string& source : settings.waived_sources()) {
+    DMARCATE_RETURN_IF_ERROR(
+        CheckLength("rollout.settings.waived_sources", source, kMaxSourceIdCharacters));
   }
   state.settings.waived_sources = {settings.waived_sources().begin(),
                                    settings.waived_sources().end()};
@@ -266,7 +281,29 @@ absl::Status RolloutServiceImpl::Explain(const v1::ExplainRolloutRequest& in,
                             ParseDomainChild(in.name(), kRollouts, "name"));
   DMARCATE_ASSIGN_OR_RETURN(const RolloutExplanation explanation,
                             controller_.Explain(child.domain, child.id));
-  Fill(explanation, parts_.clock.Now(), out);
+  Fill(explanation, out);
+  return absl::OkStatus();
+}
+
+absl::Status RolloutServiceImpl::Simulate(const v1::SimulateRolloutRequest& in,
+                                          v1::SimulateRolloutResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const DomainChild child,
+                            ParseDomainChild(in.name(), kRollouts, "name"));
+  ForecastOptions options;
+  if (in.days() != 0) options.days = in.days();
+  if (in.traffic_days() != 0) options.traffic_days = in.traffic_days();
+  if (options.days < 1 || options.days > kMostForecastDays) {
+    return FieldError("days", fmt::format("{} is not in 1 to {}", in.days(), kMostForecastDays));
+  }
+  if (options.traffic_days < kLeastTrafficDays || options.traffic_days > kMostTrafficDays) {
+    return FieldError("traffic_days", fmt::format("{} is not in {} to {}", in.traffic_days(),
+                                                  kLeastTrafficDays, kMostTrafficDays));
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const RolloutExplanation explanation,
+                            controller_.Explain(child.domain, child.id));
+  const Forecast forecast =
+      ForecastRollout(explanation.rollout.state, explanation.evidence, parts_.clock.Now(), options);
+  Fill(explanation, forecast, options, out);
   return absl::OkStatus();
 }
 
@@ -276,17 +313,22 @@ absl::Status RolloutServiceImpl::ListEvents(const Call& call,
   DMARCATE_ASSIGN_OR_RETURN(const Rollout rollout, Find(in.parent(), "parent"));
   DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
   const std::string scope = PageScope("ListRolloutEvents", call.principal().name, in);
-  DMARCATE_ASSIGN_OR_RETURN(const std::string before, parts_.pages.Read(scope, in.page_token()));
-  DMARCATE_ASSIGN_OR_RETURN(
-      std::vector<RolloutLogRecord> log,
-      rollouts_.ListRolloutLog(rollout.record.domain, rollout.record.id, before, page_size + 1));
-  const bool more = log.size() > page_size;
-  if (more) log.resize(page_size);
-  for (const RolloutLogRecord& entry : log) {
-    *out->add_events() = ToMessage(rollout.record.domain, entry);
+  DMARCATE_ASSIGN_OR_RETURN(std::string before, parts_.pages.Read(scope, in.page_token()));
+  while (true) {
+    if (call.cancelled()) return Cancelled();
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<RolloutLogRecord> log,
+                              rollouts_.ListRolloutLog(rollout.record.domain, rollout.record.id,
+                                                       before, kEntriesPerRead));
+    for (const RolloutLogRecord& entry : log) {
+      if (static_cast<size_t>(out->events_size()) == page_size) {
+        out->set_next_page_token(parts_.pages.Make(scope, before));
+        return absl::OkStatus();
+      }
+      *out->add_events() = ToMessage(rollout.record.domain, entry);
+      before = entry.id;
+    }
+    if (log.size() < kEntriesPerRead) return absl::OkStatus();
   }
-  if (more) out->set_next_page_token(parts_.pages.Make(scope, log.back().id));
-  return absl::OkStatus();
 }
 
 absl::Status RolloutServiceImpl::Advance(const Call& call, const v1::AdvanceRolloutRequest& in,
@@ -298,6 +340,8 @@ absl::Status RolloutServiceImpl::Advance(const Call& call, const v1::AdvanceRoll
     return FieldError("accepted_bound", "is a share, 0 to 1");
   }
   request.accepted_bound = in.accepted_bound();
+  if (in.decisions_etag().empty()) return FieldRequired("decisions_etag");
+  request.decisions_etag = in.decisions_etag();
   DMARCATE_ASSIGN_OR_RETURN(const Rollout rollout, controller_.Advance(request));
   *out->mutable_rollout() = ToMessage(rollout);
   return absl::OkStatus();

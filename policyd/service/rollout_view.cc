@@ -42,6 +42,16 @@ std::string_view Describe(SourceStanding standing) {
   return "";
 }
 
+v1::RolloutImpact ToMessage(const std::string& domain, const SourceImpact& source) {
+  v1::RolloutImpact out;
+  out.set_source(DomainChildResource(domain, kSources, source.source_id));
+  out.set_standing(std::string(Describe(source.standing)));
+  out.set_message_count(source.messages);
+  out.set_touched_count(source.touched);
+  out.set_forwarded_count(source.forwarded);
+  return out;
+}
+
 }  // namespace
 
 v1::Rollout ToMessage(const Rollout& rollout) {
@@ -90,34 +100,69 @@ v1::RolloutEvent ToMessage(const std::string& domain, const RolloutLogRecord& en
   return out;
 }
 
-void Fill(const RolloutExplanation& explanation, absl::Time now, v1::ExplainRolloutResponse* out) {
+void Fill(const RolloutExplanation& explanation, const Forecast& forecast,
+          const ForecastOptions& options, v1::SimulateRolloutResponse* out) {
+  const RolloutState& state = explanation.rollout.state;
+  *out->mutable_rollout() = ToMessage(explanation.rollout);
+  for (std::string& assumption : ForecastAssumptions(options)) {
+    out->add_assumptions(std::move(assumption));
+  }
+  for (const ForecastStage& stage : forecast.stages) {
+    v1::RolloutForecastStage* message = out->add_stages();
+    message->set_stage(ToMessage(stage.stage));
+    *message->mutable_start_time() = ToTimestamp(stage.since);
+    message->set_by_person(stage.by_person);
+    for (const ForecastGate& gate : stage.waits) {
+      v1::RolloutForecastGate* one = message->add_gates();
+      one->set_id(std::string(ToString(gate.id)));
+      one->set_title(gate.name);
+      one->set_measured(ToValidUtf8(gate.measured));
+      one->set_required(ToValidUtf8(gate.required));
+      if (gate.closed_until.has_value()) one->set_closed_until(FormatDay(*gate.closed_until));
+    }
+    if (!stage.impact.has_value()) continue;
+    message->set_message_count(stage.impact->messages);
+    message->set_wanted_count(stage.impact->wanted);
+    if (AppliedBy(stage.stage) == DmarcPolicy::kNone) continue;  // a test does nothing to mail
+    message->set_touched_count(stage.impact->touched);
+    message->set_wanted_touched_count(stage.impact->wanted_touched);
+    for (const SourceImpact& source : stage.impact->sources) {
+      *message->add_impacts() = ToMessage(state.domain, source);
+    }
+  }
+  out->set_target_reached(forecast.reached);
+  *out->mutable_end_time() = ToTimestamp(forecast.end);
+  out->set_reason(ToValidUtf8(forecast.reason));
+  out->set_text(ToValidUtf8(TellForecast(state, forecast, options)));
+}
+
+v1::RolloutGate ToMessage(const Gate& gate) {
+  v1::RolloutGate out;
+  out.set_id(std::string(ToString(gate.id)));
+  out.set_title(gate.name);
+  out.set_holds(gate.holds);
+  out.set_waits_for_person(gate.waits_for_person);
+  out.set_measured(ToValidUtf8(gate.measured));
+  out.set_required(ToValidUtf8(gate.required));
+  *out.mutable_since_time() = ToTimestamp(gate.since);
+  out.set_command(gate.command);
+  for (const std::string& note : gate.notes) out.add_notes(ToValidUtf8(note));
+  return out;
+}
+
+void Fill(const RolloutExplanation& explanation, v1::ExplainRolloutResponse* out) {
   const Step& step = explanation.step;
   const std::string& domain = explanation.rollout.state.domain;
   *out->mutable_rollout() = ToMessage(explanation.rollout);
   out->set_decision(std::string(ToString(step.action)));
   out->set_reason(ToValidUtf8(step.reason));
+  out->set_decisions_etag(explanation.evidence.decisions_etag);
   if (step.to != explanation.rollout.state.stage) out->set_next_stage(ToMessage(step.to));
   *out->mutable_ask_again_time() = ToTimestamp(step.ask_again);
-  for (const Gate& gate : step.gates) {
-    v1::RolloutGate* message = out->add_gates();
-    message->set_id(std::string(ToString(gate.id)));
-    message->set_title(gate.name);
-    message->set_holds(gate.holds);
-    message->set_waits_for_person(gate.waits_for_person);
-    message->set_measured(ToValidUtf8(gate.measured));
-    message->set_required(ToValidUtf8(gate.required));
-    *message->mutable_since_time() = ToTimestamp(gate.since);
-    message->set_command(gate.command);
-    for (const std::string& note : gate.notes) message->add_notes(ToValidUtf8(note));
-  }
+  for (const Gate& gate : step.gates) *out->add_gates() = ToMessage(gate);
   if (step.impact.has_value()) {
     for (const SourceImpact& source : step.impact->sources) {
-      v1::RolloutImpact* message = out->add_impacts();
-      message->set_source(DomainChildResource(domain, kSources, source.source_id));
-      message->set_standing(std::string(Describe(source.standing)));
-      message->set_message_count(source.messages);
-      message->set_touched_count(source.touched);
-      message->set_forwarded_count(source.forwarded);
+      *out->add_impacts() = ToMessage(domain, source);
     }
   }
   for (const std::string& command : step.next_commands) out->add_next_commands(command);
@@ -125,7 +170,8 @@ void Fill(const RolloutExplanation& explanation, absl::Time now, v1::ExplainRoll
     out->add_advisories(ToValidUtf8(advisory));
   }
   out->set_input_digest(
-      Record({explanation.rollout.state, explanation.evidence, now}, step).input_digest);
+      Record({explanation.rollout.state, explanation.evidence, explanation.time}, step)
+          .input_digest);
   out->set_text(ToValidUtf8(explanation.text));
 }
 

@@ -7,12 +7,17 @@
 #include "dmarcate/v1/rollout.pb.h"
 #include "lib/store/rollout_store.h"
 #include "policyd/reconcile/rollout_controller.h"
+#include "policyd/rollout/forecast.h"
+#include "policyd/rollout/gates.h"
 
 namespace dmarcate {
 
 v1::Rollout ToMessage(const Rollout& rollout);
 v1::RolloutEvent ToMessage(const std::string& domain, const RolloutLogRecord& entry);
-void Fill(const RolloutExplanation& explanation, absl::Time now, v1::ExplainRolloutResponse* out);
+v1::RolloutGate ToMessage(const Gate& gate);
+void Fill(const RolloutExplanation& explanation, v1::ExplainRolloutResponse* out);
+void Fill(const RolloutExplanation& explanation, const Forecast& forecast,
+          const ForecastOptions& options, v1::SimulateRolloutResponse* out);
 
 }  // namespace dmarcate
 

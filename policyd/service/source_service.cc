@@ -1,9 +1,9 @@
 #include "policyd/service/source_service.h"
 
 #include <algorithm>
-#include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,16 +12,17 @@
 
 #include "dmarcate/v1/source.grpc.pb.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/text.h"
 #include "lib/rpc/unary.h"
-#include "policyd/analysis/advice.h"
 #include "policyd/analysis/health.h"
-#include "policyd/analysis/network_claims.h"
+#include "policyd/service/analysis_queries.h"
 #include "policyd/service/convert.h"
+#include "policyd/service/grouping_desk.h"
 #include "policyd/service/names.h"
 #include "policyd/service/place.h"
 #include "policyd/service/source_desk.h"
+#include "policyd/service/source_explainer.h"
 #include "policyd/service/source_view.h"
-#include "policyd/service/spf_preview.h"
 
 namespace dmarcate {
 namespace {
@@ -31,8 +32,12 @@ constexpr int kMaxSourceChanges = 1000;
 
 class SourceServiceImpl final : public v1::SourceService::CallbackService {
  public:
-  SourceServiceImpl(const ServiceParts& parts, Resolver& resolver, const NetworkBook* network)
-      : parts_(parts), resolver_(resolver), network_(network), desk_(parts, resolver) {}
+  SourceServiceImpl(const ServiceParts& parts, Resolver& resolver, const SourceWorld& world)
+      : parts_(parts),
+        insights_(world.insights),
+        desk_(parts, resolver),
+        explainer_(parts, resolver, world.network, world.insights),
+        grouping_desk_(parts, world.groupings) {}
 
   grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
                                         const v1::ListSourcesRequest* request,
@@ -89,7 +94,43 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
                       });
   }
 
+  grpc::ServerUnaryReactor* MergeSources(grpc::CallbackServerContext* context,
+                                         const v1::MergeSourcesRequest* request,
+                                         v1::MergeSourcesResponse* response) override {
+    return ServeGrouping("MergeSources", &GroupingDesk::Merge, context, request, response);
+  }
+  grpc::ServerUnaryReactor* SplitSource(grpc::CallbackServerContext* context,
+                                        const v1::SplitSourceRequest* request,
+                                        v1::SplitSourceResponse* response) override {
+    return ServeGrouping("SplitSource", &GroupingDesk::Split, context, request, response);
+  }
+  grpc::ServerUnaryReactor* UngroupSource(grpc::CallbackServerContext* context,
+                                          const v1::UngroupSourceRequest* request,
+                                          v1::UngroupSourceResponse* response) override {
+    return ServeGrouping("UngroupSource", &GroupingDesk::Ungroup, context, request, response);
+  }
+  grpc::ServerUnaryReactor* ListSourceGroupings(
+      grpc::CallbackServerContext* context, const v1::ListSourceGroupingsRequest* request,
+      v1::ListSourceGroupingsResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call&, const auto& in, auto* out) {
+                        return ToGrpc(grouping_desk_.List(in, out));
+                      });
+  }
+
  private:
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* ServeGrouping(
+      std::string_view method,
+      absl::Status (GroupingDesk::*act)(const Call&, const Request&, Response*),
+      grpc::CallbackServerContext* context, const Request* request, Response* response) {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this, method, act](const Call& call, const Request& in, Response* out) {
+                        return ToGrpc(Mutate(parts_, call, method, in, out,
+                                             [&] { return (grouping_desk_.*act)(call, in, out); }));
+                      });
+  }
+
   absl::Status List(const Call& call, const v1::ListSourcesRequest& in,
                     v1::ListSourcesResponse* out);
   absl::Status Get(const Call& call, const v1::GetSourceRequest& in, v1::GetSourceResponse* out);
@@ -97,8 +138,6 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
                        v1::ExplainSourceResponse* out);
   absl::Status Compare(const Call& call, const v1::CompareSourcesRequest& in,
                        v1::CompareSourcesResponse* out);
-  void Preview(const SourceCase& found, const AuthorizationSpec& proposal,
-               v1::ExplainSourceResponse* out);
   absl::Status ListAddresses(const Call& call, const v1::ListSourceAddressesRequest& in,
                              v1::ListSourceAddressesResponse* out);
   template <typename Request, typename Response>
@@ -107,9 +146,10 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
                                           const Request* request, Response* response);
 
   const ServiceParts& parts_;
-  Resolver& resolver_;
-  const NetworkBook* const network_;
+  InsightStore* const insights_;
   SourceDesk desk_;
+  const SourceExplainer explainer_;
+  GroupingDesk grouping_desk_;
 };
 
 absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequest& in,
@@ -121,43 +161,57 @@ absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequ
                             ReadPlace(parts_.pages, scope, in.page_token()));
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  DMARCATE_ASSIGN_OR_RETURN(const auto statistics, parts_.analysis.Get(call, domain, range));
   DMARCATE_ASSIGN_OR_RETURN(std::vector<SourceDecision> decided,
                             parts_.policies.ListDecisions(domain));
+  SourceQuery query{.limit = page_size};
+  if (after) query.after = {after->messages, after->key};
   std::map<std::string, SourceDecision, std::less<>> decisions;
   for (SourceDecision& decision : decided) {
     std::string id = decision.source_id;
+    if (decision.state != SourceState::kPending) query.ask.push_back(id);
     decisions.emplace(std::move(id), std::move(decision));
   }
-
-  *out->mutable_total() = ToMessage(statistics->total);
-  // False: the page is full.
-  const auto show = [&](const SourceStatistics& source) {
-    if (after && !after->IsBefore(source.counts.messages, source.id)) return true;
-    const auto it = decisions.find(source.id);
-    const std::optional<SourceDecision> decision =
-        it == decisions.end() ? std::nullopt : std::optional(it->second);
-    const int state = static_cast<int>(decision ? decision->state : SourceState::kPending);
-    if (!in.states().empty() && std::ranges::find(in.states(), state) == in.states().end()) {
-      return true;
-    }
-    if (static_cast<size_t>(out->sources_size()) == page_size) {
-      const v1::Source& last = out->sources(out->sources_size() - 1);
-      const std::string id = last.name().substr(last.name().rfind('/') + 1);
-      out->set_next_page_token(
-          parts_.pages.Make(scope, Place{last.stats().counts().message_count(), id}.ToString()));
-      return false;
-    }
-    *out->add_sources() = MakeSource(source, *statistics, decision);
-    return true;
+  const auto decision_of = [&decisions](std::string_view id) {
+    const auto it = decisions.find(id);
+    return it == decisions.end() ? std::nullopt : std::optional(it->second);
   };
-  for (const SourceStatistics& source : statistics->sources) {
-    if (!show(source)) return absl::OkStatus();
+  const auto wanted = [&](const std::string& id) {
+    const auto it = decisions.find(id);
+    const int state =
+        static_cast<int>(it == decisions.end() ? SourceState::kPending : it->second.state);
+    return std::ranges::find(in.states(), state) != in.states().end();
+  };
+  if (!in.states().empty()) query.wanted = wanted;
+  DMARCATE_ASSIGN_OR_RETURN(const SourcePage page,
+                            PageOfSources(parts_.analysis, call, domain, range, query));
+
+  *out->mutable_total() = ToMessage(page.statistics.total);
+  const auto end_page = [&] {
+    const v1::Source& last = out->sources(out->sources_size() - 1);
+    const std::string id = last.name().substr(last.name().rfind('/') + 1);
+    out->set_next_page_token(
+        parts_.pages.Make(scope, Place{last.stats().counts().message_count(), id}.ToString()));
+  };
+  const DanglingTargets dangling = DanglingTargetsOf(insights_, domain);
+  const auto show = [&](const SourceStatistics& source) {
+    v1::Source* shown = out->add_sources();
+    *shown = MakeSource(source, page.statistics, decision_of(source.id));
+    Suggest(source, dangling, shown);
+  };
+  for (const SourceStatistics& source : page.statistics.sources) show(source);
+  if (page.more) {
+    end_page();
+    return absl::OkStatus();
   }
   // Approved or rejected, and silent in these days: they do not vanish from the list.
-  for (const auto& [id, decision] : decisions) {
-    if (decision.state == SourceState::kPending || statistics->FindSource(id) != nullptr) continue;
-    if (!show(SilentSource(id, parts_.analysis.catalogue()))) return absl::OkStatus();
+  std::set<std::string> silent(page.silent.begin(), page.silent.end());
+  for (const std::string& id : silent) {
+    if ((after && !after->IsBefore(0, id)) || (query.wanted && !query.wanted(id))) continue;
+    if (static_cast<size_t>(out->sources_size()) == page_size) {
+      end_page();
+      return absl::OkStatus();
+    }
+    show(SilentSource(id, parts_.analysis.catalogue()));
   }
   return absl::OkStatus();
 }
@@ -167,6 +221,7 @@ absl::Status SourceServiceImpl::Get(const Call& call, const v1::GetSourceRequest
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.name(), range));
   *out->mutable_source() = found.ToMessage();
+  Suggest(*found.source, DanglingTargetsOf(insights_, found.domain.name), out->mutable_source());
   return absl::OkStatus();
 }
 
@@ -174,31 +229,7 @@ absl::Status SourceServiceImpl::Explain(const Call& call, const v1::ExplainSourc
                                         v1::ExplainSourceResponse* out) {
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.name(), range));
-  *out->mutable_source() = found.ToMessage();
-  out->set_evidence_etag(out->source().evidence_etag());
-  std::vector<Evidence> evidence = EvidenceFor(*found.source, *found.statistics);
-  if (network_ != nullptr) {
-    const NetworkView known = network_->Get();
-    std::ranges::move(
-        NetworkClaims(*found.source, *known.evidence, network_->OwnTermsOf(found.domain.name),
-                      parts_.analysis.catalogue()),
-        std::back_inserter(evidence));
-  }
-  for (const Evidence& item : evidence) {
-    v1::EvidenceItem* message = out->add_evidence();
-    message->set_claim(item.claim);
-    message->set_checked_against(item.checked_against);
-    message->set_verdict(item.verdict);
-    message->set_message_count(item.messages);
-  }
-  for (const std::string& code : WarningsFor(*found.source)) out->add_warnings(code);
-  const Advice advice = Advise(*found.source, found.domain.name);
-  if (advice.proposal.kind != AuthorizationSpec::Kind::kUnspecified) {
-    *out->mutable_proposed_authorization() = ToMessage(advice.proposal);
-  }
-  out->set_advice(advice.sentence);
-  out->set_would_be_refused_count(found.source->counts.messages - found.source->counts.dmarc_pass);
-  Preview(found, advice.proposal, out);
+  explainer_.Explain(found, out);
   return absl::OkStatus();
 }
 
@@ -223,32 +254,6 @@ absl::Status SourceServiceImpl::Compare(const Call& call, const v1::CompareSourc
     *out->add_changes() = MakeSourceChange(change, domain);
   }
   return absl::OkStatus();
-}
-
-void SourceServiceImpl::Preview(const SourceCase& found, const AuthorizationSpec& proposal,
-                                v1::ExplainSourceResponse* out) {
-  const auto run = [&]() -> absl::Status {
-    DMARCATE_ASSIGN_OR_RETURN(std::vector<SourceDecision> decisions,
-                              parts_.policies.ListDecisions(found.domain.name));
-    SpfPreviewer previewer(found.domain, std::move(decisions), resolver_, parts_.clock);
-    DMARCATE_RETURN_IF_ERROR(previewer.ReadLive());
-    SourceDecision decision;
-    decision.source_id = found.source->id;
-    decision.state = SourceState::kApproved;
-    // What somebody decided already is what approving means.
-    decision.authorization = found.decision && found.decision->state == SourceState::kApproved
-                                 ? found.decision->authorization
-                                 : proposal;
-    DMARCATE_ASSIGN_OR_RETURN(*out->mutable_if_approved(), previewer.If(decision));
-    decision.state = SourceState::kRejected;
-    DMARCATE_ASSIGN_OR_RETURN(*out->mutable_if_rejected(), previewer.If(decision));
-    return absl::OkStatus();
-  };
-  if (const absl::Status status = run(); !status.ok()) {
-    out->clear_if_approved();
-    out->clear_if_rejected();
-    out->set_preview_error(std::string(MessageOf(status)));
-  }
 }
 
 absl::Status SourceServiceImpl::ListAddresses(const Call& call,
@@ -316,8 +321,8 @@ grpc::ServerUnaryReactor* SourceServiceImpl::ServeDecision(SourceState state,
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeSourceService(const ServiceParts& parts, Resolver& resolver,
-                                                 const NetworkBook* network) {
-  return std::make_unique<SourceServiceImpl>(parts, resolver, network);
+                                                 const SourceWorld& world) {
+  return std::make_unique<SourceServiceImpl>(parts, resolver, world);
 }
 
 }  // namespace dmarcate

@@ -7,6 +7,8 @@
 #include <memory>
 
 #include "lib/dns/resolver.h"
+#include "lib/store/grouping_store.h"
+#include "lib/store/insight_store.h"
 #include "policyd/service/handler.h"
 #include "policyd/service/network_book.h"
 
@@ -16,10 +18,15 @@ class Service;
 
 namespace dmarcate {
 
-// `resolver` shows the live SPF record for previews and approvals; `network` what is known about
-// addresses, null: nothing. Both outlive the service.
+// What the service knows beside the reports; all outlives it.
+struct SourceWorld {
+  const NetworkBook* network = nullptr;  // about addresses; null: nothing is known
+  GroupingStore* groupings = nullptr;    // what people did to sources; null: they cannot
+  InsightStore* insights = nullptr;      // what dangles; null: not known, so nothing is suggested
+};
+// `resolver` shows the live SPF record for previews and approvals.
 std::unique_ptr<grpc::Service> MakeSourceService(const ServiceParts& parts, Resolver& resolver,
-                                                 const NetworkBook* network = nullptr);
+                                                 const SourceWorld& world = {});
 
 }  // namespace dmarcate
 

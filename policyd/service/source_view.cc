@@ -98,7 +98,7 @@ void FillStats(const SourceStatistics& source, const DayRange& range, v1::Source
     }
   }
   out->set_reporter_count(static_cast<int32_t>(source.reporters.size()));
-  out->set_address_count(static_cast<int32_t>(source.addresses.size()));
+  out->set_address_count(static_cast<int32_t>(source.address_count));
   const SourceHealth health = HealthOf(source.counts);
   FillRate(health.dmarc, out->mutable_dmarc_pass_rate());
   FillRate(health.dkim, out->mutable_dkim_aligned_rate());

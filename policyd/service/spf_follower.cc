@@ -17,30 +17,63 @@
 namespace dmarcate {
 namespace {
 
-// How many changes of a domain are looked at for the last plan; newest first.
-constexpr size_t kChangesLookedAt = 50;
+// How many changes of a domain are looked at for the last plan; newest first. What nobody applies
+// is planned anew each day.
+constexpr size_t kChangesLookedAt = 200;
 
 const ChangeRecord* LastPlan(const std::vector<ChangeRecord>& changes) {
   const auto found = std::ranges::find(changes, kSpfFollower, &ChangeRecord::requested_by);
   return found == changes.end() ? nullptr : &*found;
 }
 
+// The domain's own SPF record before and after; nothing: the change leaves it alone.
+std::optional<SpfTexts> TextsIn(const ChangeRecord& change) {
+  const absl::StatusOr<std::optional<SpfTexts>> texts = SpfTextsOf(change);
+  return texts.ok() ? *texts : std::nullopt;
+}
+
+// Child records are named after what they say, so equal texts are equal addresses. Digests tell
+// more apart: a change that went back leaves its children in the book.
+bool PublishTheSame(const ChangeRecord& a, const ChangeRecord& b) {
+  if (a.plan_digest == b.plan_digest) return true;
+  const std::optional<SpfTexts> one = TextsIn(a);
+  const std::optional<SpfTexts> other = TextsIn(b);
+  return one.has_value() && other.has_value() && one->before == other->before &&
+         one->after == other->after;
+}
+
 // Whether there is nothing to add to what was planned before: it waits, it was refused as it would
 // be now, a person has said no, or it has just failed.
 bool Stands(const ChangeRecord& last, const ChangeRecord& now, absl::Time time) {
-  if (last.plan_digest != now.plan_digest) return false;
   switch (last.state) {
     case ChangeState::kPlanned:
-      return time <= last.plan_expire_time;
+      return last.plan_digest == now.plan_digest && time <= last.plan_expire_time;
     case ChangeState::kRefused:
+      return last.plan_digest == now.plan_digest;
     case ChangeState::kCancelled:
-      return true;
+      return PublishTheSame(last, now);
     case ChangeState::kExpired:
     case ChangeState::kSucceeded:
       return false;
     default:  // it did not work out; not again and again
-      return time <= last.create_time + kSpfFollowLifetime;
+      return PublishTheSame(last, now) && time <= last.create_time + kSpfFollowLifetime;
   }
+}
+
+// Whether the last change of the record published what `plan` would, or took exactly that back: so
+// it was undone since, by somebody at the host or by a rollback. Who did that is not fought with.
+bool WasUndone(const std::vector<ChangeRecord>& changes, const ChangeRecord& plan) {
+  const std::optional<SpfTexts> wanted = TextsIn(plan);
+  if (!wanted.has_value()) return false;
+  for (const ChangeRecord& change : changes) {
+    if (change.apply_time == absl::InfinitePast() || change.state == ChangeState::kFailed) continue;
+    if (change.state == ChangeState::kRolledBack && change.rolled_back_by.empty()) continue;
+    const std::optional<SpfTexts> texts = TextsIn(change);
+    if (!texts.has_value()) continue;
+    const bool back = !change.intent.rollback_of.empty();
+    return (back ? texts->before : texts->after) == wanted->after;
+  }
+  return false;
 }
 
 }  // namespace
@@ -112,7 +145,7 @@ absl::StatusOr<SpfFollower::Step> SpfFollower::Follow(const DomainRecord& domain
     step = Step::kPlanned;
   }
   if (mode_ != SpfFollowMode::kApply || plan.state != ChangeState::kPlanned ||
-      !MayFollowAlone(plan)) {
+      !MayFollowAlone(plan) || WasUndone(changes, plan)) {
     return step;
   }
   // It goes on by itself; what becomes of it is in the change.

@@ -1,6 +1,5 @@
 #include "policyd/service/stats_service.h"
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "lib/base/text.h"
 #include "lib/rpc/errors.h"
 #include "lib/rpc/unary.h"
+#include "policyd/service/analysis_queries.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
 #include "policyd/service/place.h"
@@ -26,40 +26,25 @@ absl::StatusOr<DomainChild> ReadSeriesParent(const std::string& parent) {
   return DomainChild{std::move(domain), ""};
 }
 
-// Every breakdown in the same form and order: most messages first, then by key.
-absl::StatusOr<std::vector<BreakdownEntry>> EntriesOf(const DomainStatistics& statistics,
-                                                      v1::BreakdownDimension dimension) {
-  std::vector<BreakdownEntry> entries;
+absl::StatusOr<std::optional<RowDimension>> ReadDimension(v1::BreakdownDimension dimension) {
   switch (dimension) {
     case v1::BREAKDOWN_DIMENSION_SOURCE:
-      for (const SourceStatistics& source : statistics.sources) {
-        entries.push_back({source.id, source.counts});
-      }
-      return entries;
+      return RowDimension::kSource;
     case v1::BREAKDOWN_DIMENSION_ADDRESS:
-      return statistics.by_address;
+      return std::optional<RowDimension>();  // the one that there are too many of to be kept
     case v1::BREAKDOWN_DIMENSION_REPORTER:
-      return statistics.by_reporter;
+      return RowDimension::kReporter;
     case v1::BREAKDOWN_DIMENSION_HEADER_FROM:
-      return statistics.by_header_from;
+      return RowDimension::kHeaderFrom;
     case v1::BREAKDOWN_DIMENSION_DISPOSITION:
-      return statistics.by_disposition;
+      return RowDimension::kDisposition;
     case v1::BREAKDOWN_DIMENSION_TRUST:
-      for (size_t trust = 0; trust < kTrustClasses; ++trust) {
-        if (statistics.by_trust[trust].messages == 0) continue;
-        entries.push_back({std::string(TrustKey(trust)), statistics.by_trust[trust]});
-      }
-      break;
+      return RowDimension::kTrust;
     case v1::BREAKDOWN_DIMENSION_UNSPECIFIED:
       return FieldRequired("dimension");
     default:
       return FieldError("dimension", "unknown");
   }
-  std::ranges::sort(entries, [](const BreakdownEntry& a, const BreakdownEntry& b) {
-    if (a.counts.messages != b.counts.messages) return a.counts.messages > b.counts.messages;
-    return a.key < b.key;
-  });
-  return entries;
 }
 
 class StatsServiceImpl final : public v1::StatsService::CallbackService {
@@ -108,16 +93,16 @@ absl::Status StatsServiceImpl::TimeSeries(const Call& call, const v1::QueryTimeS
   DMARCATE_ASSIGN_OR_RETURN(const DomainChild parent, ReadSeriesParent(in.parent()));
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, parent.domain).status());
-  DMARCATE_ASSIGN_OR_RETURN(const auto statistics,
-                            parts_.analysis.Get(call, parent.domain, range, parent.id));
-  if (!parent.id.empty() && statistics->FindSource(parent.id) == nullptr) {
+  DMARCATE_ASSIGN_OR_RETURN(const SourceSeries series,
+                            SeriesOf(parts_.analysis, call, parent.domain, range, parent.id));
+  if (!parent.id.empty() && !series.known) {
     const absl::Status decided = parts_.policies.GetDecision(parent.domain, parent.id).status();
     if (absl::IsNotFound(decided)) return NotFound(in.parent());
     DMARCATE_RETURN_IF_ERROR(decided);
   }
   const bool of_domain = parent.id.empty();
   Counts total;
-  for (const DayStats& day : statistics->days) {
+  for (const DayStats& day : series.days) {
     Counts counts = day.counts;
     if (of_domain) counts.Add(day.expired);
     v1::TimeSeriesPoint* point = out->add_points();
@@ -129,7 +114,7 @@ absl::Status StatsServiceImpl::TimeSeries(const Call& call, const v1::QueryTimeS
     total.Add(counts);
   }
   *out->mutable_total() = ToMessage(total);
-  out->set_expired_message_count(statistics->expired.messages);
+  out->set_expired_message_count(series.expired.messages);
   return absl::OkStatus();
 }
 
@@ -142,13 +127,14 @@ absl::Status StatsServiceImpl::Breakdown(const Call& call, const v1::QueryBreakd
                             ReadPlace(parts_.pages, scope, in.page_token()));
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
-  DMARCATE_ASSIGN_OR_RETURN(const auto statistics, parts_.analysis.Get(call, domain, range));
-  DMARCATE_ASSIGN_OR_RETURN(const std::vector<BreakdownEntry> entries,
-                            EntriesOf(*statistics, in.dimension()));
-  *out->mutable_total() = ToMessage(statistics->total);
-  out->set_expired_message_count(statistics->expired.messages);
+  DMARCATE_ASSIGN_OR_RETURN(const std::optional<RowDimension> dimension,
+                            ReadDimension(in.dimension()));
+  DMARCATE_ASSIGN_OR_RETURN(const RowBreakdown breakdown,
+                            BreakdownOf(parts_.analysis, call, domain, range, dimension));
+  *out->mutable_total() = ToMessage(breakdown.total);
+  out->set_expired_message_count(breakdown.expired.messages);
   const BreakdownEntry* last = nullptr;
-  for (const BreakdownEntry& entry : entries) {
+  for (const BreakdownEntry& entry : breakdown.entries) {
     if (after && !after->IsBefore(entry.counts.messages, entry.key)) continue;
     if (static_cast<size_t>(out->rows_size()) == page_size) {
       out->set_next_page_token(

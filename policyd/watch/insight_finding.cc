@@ -178,6 +178,8 @@ bool IsInsightCode(std::string_view code) {
       insight_code::kSpfVendorBroken, insight_code::kSourceUnapproved,
       insight_code::kSourceFailing,   insight_code::kSpoofingBurst,
       insight_code::kReporterSilent,  insight_code::kQuarantineSpike,
+      insight_code::kRolloutBlocked,  insight_code::kRolloutReady,
+      insight_code::kRolloutPaused,   insight_code::kPolicyLowered,
   };
   return Has(kTaken, code) || Has(kDriftTaken, code) || Has(kOthers, code);
 }

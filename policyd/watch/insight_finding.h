@@ -37,6 +37,11 @@ inline constexpr std::string_view kSourceFailing = "SOURCE_FAILING";
 inline constexpr std::string_view kSpoofingBurst = "SPOOFING_BURST";
 inline constexpr std::string_view kReporterSilent = "REPORTER_SILENT";
 inline constexpr std::string_view kQuarantineSpike = "QUARANTINE_SPIKE";
+// Out of rollouts (rollout_look.h).
+inline constexpr std::string_view kRolloutBlocked = "ROLLOUT_BLOCKED";
+inline constexpr std::string_view kRolloutReady = "ROLLOUT_READY";
+inline constexpr std::string_view kRolloutPaused = "ROLLOUT_PAUSED";
+inline constexpr std::string_view kPolicyLowered = "POLICY_LOWERED";
 }  // namespace insight_code
 
 // What has to be learned to find something, and to find it gone.
@@ -54,6 +59,8 @@ std::string Flattened(std::string_view term);
 // Out of reports: what mail says, and whether a reporter still reports.
 inline constexpr std::string_view kMail = "mail";
 inline constexpr std::string_view kReporters = "reporters";
+// Out of what policyd itself keeps of rollouts.
+inline constexpr std::string_view kRollouts = "rollouts";
 }  // namespace insight_scope
 
 struct InsightFinding {

@@ -11,34 +11,10 @@
 #include "policyd/plan/spf_compile.h"
 #include "policyd/plan/spf_follow.h"
 #include "policyd/watch/history.h"
+#include "policyd/watch/remembered_world.h"
 
 namespace dmarcate {
 namespace {
-
-// A memory is judged in no time: budgets of time never run out, and nothing reads a clock.
-class StandingClock final : public Clock {
- public:
-  explicit StandingClock(absl::Time now) : now_(now) {}
-  absl::Time Now() const override { return now_; }
-  absl::Duration Monotonic() const override { return absl::ZeroDuration(); }
-
- private:
-  const absl::Time now_;
-};
-
-// The watch keeps what most servers say; what each says is not asked again.
-class NoServers final : public AuthoritativeResolver {
- public:
-  absl::StatusOr<AuthoritativeAnswer> LookupAll(const DomainName&, RrType, bool) override {
-    return MakeError(absl::StatusCode::kUnavailable, "no server is asked");
-  }
-};
-
-PostureOptions MemoryOptions() {
-  PostureOptions options;
-  options.server_views = ServerViews::kSkip;
-  return options;
-}
 
 bool IsManyAddresses(const LintFinding& finding) {
   return finding.code == lint_code::kSpfTooWide && finding.path == "spf";
@@ -74,7 +50,8 @@ void Miss(const RememberedResolver& resolver, RecordKind kind, InsightLook& look
 
 bool IsLearned(const InsightLook& look, std::string_view scope) {
   const std::string text(scope);
-  const bool of_reports = scope == insight_scope::kMail || scope == insight_scope::kReporters;
+  const bool of_reports = scope == insight_scope::kMail || scope == insight_scope::kReporters ||
+                          scope == insight_scope::kRollouts;
   if (of_reports || look.of_reports) return look.learned.contains(text);
   if (look.scopes.contains(text)) return look.learned.contains(text);
   // Not judged: it is gone if it can be known that it no longer belongs to the domain.

@@ -30,7 +30,8 @@ struct InsightLook {
   std::vector<InsightFinding> found;  // by id, each once
   std::set<std::string> scopes;       // that were judged
   std::set<std::string> learned;      // of these, all that can be known is
-  // The look is at reports (report_look.h) and says nothing of records; or the other way round.
+  // The look is at reports (report_look.h) or at rollouts (rollout_look.h), and says nothing of
+  // records; or the other way round.
   bool of_reports = false;
   bool includes_known = false;   // all names that the SPF record leads to are among `scopes`
   bool selectors_known = false;  // all selectors in use are

@@ -11,6 +11,7 @@
 #include "lib/base/text.h"
 #include "policyd/analysis/advice.h"
 #include "policyd/analysis/health.h"
+#include "policyd/analysis/trusted.h"
 
 namespace dmarcate {
 namespace {
@@ -159,7 +160,11 @@ class Look {
     bool open = false;
     InsightFinding out = Begin(insight_code::kSourceFailing, Severity::kError, insight_scope::kMail,
                                "source/" + source.id, &open);
-    const Rate rate = RateOf(source.counts.dmarc_pass, source.counts.messages);
+    // An alarm needs who can be believed; what others claim is told as that.
+    const TrustedEvidence trusted = TrustedOf(source);
+    const Counts& counts = trusted.conclusive() ? trusted.counts : source.counts;
+    if (!trusted.conclusive()) out.severity = Severity::kInfo;
+    const Rate rate = RateOf(counts.dmarc_pass, counts.messages);
     const bool told =
         open ? static_cast<double>(rate.part) < kPassStays * static_cast<double>(rate.whole)
              : rate.upper < kPassComes;
@@ -169,6 +174,7 @@ class Look {
         "{} is approved, and {} of its {} messages in {} days fail DMARC; at most "
         "{:.1f} % of its mail passes (95 % confidence)",
         DisplayName(source), failed, rate.whole, sight_.recent.range.days(), rate.upper * 100);
+    if (!trusted.conclusive()) out.message += "; fewer than two anchors say so";
     out.fix_hint = "See what changed at the sender: its DKIM key, its signing domain, or SPF.";
     out.evidence_command = Explain(source);
     // In tenths: another tenth of its mail that fails is news.
@@ -233,7 +239,7 @@ class Look {
         now.part, now.whole, sight_.recent.range.days(), before.part, before.whole,
         sight_.before.range.days());
     out.fix_hint = "See which source it is, and what changed there or in your policy.";
-    out.evidence_command = fmt::format("dmarcate stats {} --by disposition --days {}",
+    out.evidence_command = fmt::format("dmarcate stats breakdown {} --by disposition --days {}",
                                        domain_.text(), sight_.recent.range.days());
     out.weight = now.part * 10 / now.whole;
     out.metadata = {{"refused", std::to_string(now.part)}, {"messages", std::to_string(now.whole)}};

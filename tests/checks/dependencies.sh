@@ -25,12 +25,14 @@ policyd/alert: lib/base lib/mailauth lib/store policyd/analysis
 policyd/analysis: lib/base lib/mailauth lib/inspect lib/report lib/store
 policyd/plan: lib/base lib/mailauth lib/dns lib/store lib/inspect
 policyd/rollout: lib/base lib/mailauth lib/store
+policyd/mta_sts: lib/base lib/mailauth lib/report lib/store policyd/rollout
 policyd/evidence: lib/base lib/mailauth lib/report lib/dns lib/inspect lib/store policyd/analysis policyd/rollout
-policyd/watch: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/analysis policyd/plan
+policyd/watch: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/analysis policyd/plan policyd/rollout
 policyd/notify: lib/base lib/dns lib/http lib/inbound lib/mailauth lib/store policyd/alert policyd/provider
 policyd/provider: lib/base lib/mailauth lib/dns lib/http lib/store
 policyd/fleet: lib/base lib/store
-policyd/reconcile: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/fleet policyd/plan policyd/provider policyd/rollout
+policyd/gateway: lib/base lib/mailauth
+policyd/reconcile: lib/base lib/mailauth lib/dns lib/http lib/inbound lib/inspect lib/store policyd/fleet policyd/mta_sts policyd/plan policyd/provider policyd/rollout
 policyd/service: lib/base lib/mailauth lib/report lib/dns lib/http lib/inspect lib/inbound lib/snapshot lib/store lib/rpc lib/view policyd dmarcate/v1
 policyd: lib/base lib/mailauth lib/dns lib/http lib/inspect lib/inbound lib/snapshot lib/store lib/rpc lib/view policyd dmarcate/v1
 cli: lib/base lib/mailauth lib/report lib/mail lib/archive lib/unpack lib/dns lib/http lib/inspect lib/inbound lib/rpc dmarcate/v1 google/rpc lib/view

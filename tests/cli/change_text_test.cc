@@ -45,6 +45,42 @@ v1::Change Planned() {
   return change;
 }
 
+TEST(ChangeText, APlanThatIsNotKeptHasNoName) {
+  v1::Change change = Planned();
+  v1::GuardResult* choice = change.add_guards();
+  choice->set_code("REPAIR_CHOICE");
+  choice->set_result(v1::GuardResult::RESULT_REFUSE);
+  choice->set_message("say which");
+  (*choice->mutable_metadata())["record_1"] = "v=spf1 -all";
+  (*choice->mutable_metadata())["record_2"] = "v=spf1 mx";
+  const std::string text = PlanText(change);
+  EXPECT_THAT(text, testing::StartsWith("example.com  planned, not kept\nexample.com TXT\n"));
+  EXPECT_THAT(text, HasSubstr("refused REPAIR_CHOICE: say which\n"
+                              "  --keep may name  v=spf1 -all\n"
+                              "  --keep may name  v=spf1 mx\n"));
+  EXPECT_THAT(text, Not(HasSubstr("c1")));
+  EXPECT_THAT(text, Not(HasSubstr("expires")));
+}
+
+TEST(ChangeText, ARefusalSaysWhatToTypeNext) {
+  v1::Change change = Planned();
+  EXPECT_THAT(StepsAfterRefusal(change), testing::IsEmpty());
+  change.mutable_intent()->set_spf_from_decisions(true);
+  change.mutable_intent()->set_dmarc_report_address(true);
+  v1::GuardResult* limit = change.add_guards();
+  limit->set_code("SPF_LOOKUP_LIMIT");
+  limit->set_result(v1::GuardResult::RESULT_WARN);
+  EXPECT_THAT(StepsAfterRefusal(change), testing::IsEmpty());
+  limit->set_result(v1::GuardResult::RESULT_REFUSE);
+  EXPECT_THAT(StepsAfterRefusal(change),
+              ElementsAre(HasSubstr("changes plan DOMAIN --spf --flatten if-needed"),
+                          HasSubstr("changes plan DOMAIN --dmarc")));
+  *change.add_guards() = *limit;
+  change.mutable_guards(1)->set_code("ZONE_MOVED");
+  EXPECT_THAT(StepsAfterRefusal(change),
+              ElementsAre(HasSubstr("--flatten"), HasSubstr("records show DOMAIN")));
+}
+
 TEST(ChangeText, ADiffIsTermByTermWithLookUps) {
   EXPECT_EQ(ChangeText(Planned()),
             "domains/example.com/changes/c1  planned\n"

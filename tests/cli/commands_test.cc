@@ -135,6 +135,46 @@ TEST_F(CommandsTest, Reporters) {
   EXPECT_EQ(Run({"reports", "reporters", "--days", "401"}).exit_code, 2);
 }
 
+// Nobody answers in the DNS: what cannot be known is neither good nor bad.
+TEST_F(CommandsTest, Status) {
+  ASSERT_EQ(Import("a.xml", ingest_testing::MakeReportXml("status.test", "a", {7, 1})), 0);
+  ASSERT_TRUE(daemons_.StartPolicyd().ok());
+  EXPECT_THAT(Run({"status", "status.test"}),
+              Ends(5, HasSubstr("put it under management: dmarcate domains add status.test")));
+  ASSERT_THAT(Run({"domains", "add", "status.test"}),
+              Ends(0, AllOf(HasSubstr("dmarcate domains update status.test --provider NAME"),
+                            HasSubstr("--report-mailbox ADDRESS"))));
+  EXPECT_THAT(
+      Run({"status", "status.test"}),
+      Ends(0, AllOf(testing::StartsWith("status.test: unknown: "), HasSubstr("\npolicy    ?\n"),
+                    HasSubstr("\nchanges   none open\n"), HasSubstr("\nsources   "),
+                    HasSubstr("next      dmarcate domains update status.test --provider NAME"))));
+  EXPECT_THAT(Run({"status", "status.test", "--brief"}),
+              Ends(0, AllOf(Not(HasSubstr("\nsources ")), Not(HasSubstr("\nmail ")))));
+  EXPECT_EQ(Run({"status", "status.test", "--exit-code"}).exit_code, 8);
+  EXPECT_THAT(Run({"status", "status.test", "-o", "json"}),
+              Ends(0, HasSubstr("\"standing\": \"STANDING_UNKNOWN\"")));
+  EXPECT_THAT(Run({"status", "status.test", "-o", "csv"}),
+              Ends(0, HasSubstr("\nstatus.test,unknown,?,?,?,")));
+}
+
+// A next step is typed as it stands, with the names in it.
+TEST_F(CommandsTest, NextStepsNameWhatTheyAreAbout) {
+  ASSERT_TRUE(daemons_.StartPolicyd().ok());
+  EXPECT_THAT(Run({"domains", "list"}), Ends(0, HasSubstr("dmarcate domains add DOMAIN")));
+  ASSERT_EQ(Run({"domains", "add", "next.test"}).exit_code, 0);
+  EXPECT_THAT(Run({"changes", "plan", "next.test"}),
+              Ends(6, HasSubstr("dmarcate domains update next.test --provider NAME")));
+  EXPECT_THAT(Run({"fleet", "show", "nosuch"}),
+              Ends(5, HasSubstr("list them: dmarcate fleet list")));
+  EXPECT_THAT(Run({"providers", "add", "x", "--type", "cloudflair", "--secret", "s"}),
+              Ends(2, AllOf(HasSubstr("--type: there is no \"cloudflair\", \"cloudflare\"?"),
+                            HasSubstr("powerdns"))));
+  EXPECT_THAT(Run({"providers", "add", "x", "--type", "powerdns", "--secret", "s", "--api-url",
+                   "127.0.0.1:1"}),
+              Ends(2, HasSubstr("not added: --api-url: ")));
+}
+
 std::string Yesterday(const char* format) {
   return absl::FormatTime(format, absl::Now() - absl::Hours(24), absl::UTCTimeZone());
 }

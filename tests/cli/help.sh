@@ -7,7 +7,7 @@ dmarcate=${DMARCATE_BIN:?}/dmarcate
 failed=0 leaves=0
 
 # The names under "Subcommands:" of the help of a command.
-subcommands() { "$dmarcate" "$@" --help | sed -n '/^Subcommands:/,/^$/p' | sed -nE 's/^  ([a-z]+).*/\1/p'; }
+subcommands() { "$dmarcate" "$@" --help | sed -n '/^Subcommands:/,/^$/p' | sed -nE 's/^  ([a-z][a-z-]*).*/\1/p'; }
 
 visit() {
   local names name help example words

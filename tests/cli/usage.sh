@@ -29,7 +29,7 @@ refuses '^\{"message_type":"exit_error"' -ojson changes show
 refuses '^error: ' sources lst -o no-such-format
 refuses "there is no option '--bogus'" --bogus
 refuses "there is no option '--bogus'" sources --bogus=1
-refuses "'foo', want source, address, reporter, header-from, disposition or trust" stats example.com --by foo
+refuses "'foo', want source, address, reporter, header-from, disposition or trust" stats breakdown example.com --by foo
 refuses '^code: USAGE$' domains list --limit 1001
 refuses '^code: USAGE$' domains list --limit 0
 refuses 'api-url is not for providers of type desec' providers add x --type desec --secret s --api-url https://a.example
@@ -52,7 +52,9 @@ refuses '^try:  dmarcate changes show x --domain DOMAIN$' changes show x
 refuses '^try:  dmarcate changes cancel x --domain DOMAIN$' changes cancel x
 refuses '^try:  dmarcate changes rollback x --domain DOMAIN$' changes rollback x
 refuses '^try:  dmarcate changes export x --domain DOMAIN$' changes export x --format bind
-refuses 'wants a time like 10m, 2h or 90s' changes apply domains/a.test/changes/x --in soon
+refuses 'wants a time like 10m, 2h, 90s or 3d' changes apply domains/a.test/changes/x --in soon
+refuses 'wants a time like 10m' changes apply domains/a.test/changes/x --in d
+refuses 'it is for powerdns$' providers add x --type powerdn --secret s --api-url http://127.0.0.1:1
 refuses '^code: USAGE$' changes export x --domain a.test --format yaml
 refuses '^try:  dmarcate reports quarantine drop MESSAGE$' reports quarantine drop
 refuses '^try:  dmarcate reports purge --domain DOMAIN --count$' reports purge

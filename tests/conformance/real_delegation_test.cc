@@ -201,6 +201,28 @@ TEST_F(RealDelegationTest, BeforeTheCustomerHasSetTheirsItIsPreparedAndSaysWhatT
   EXPECT_EQ(Find(after, guard_code::kDelegation, GuardVerdict::kWarn), nullptr);
 }
 
+// The customer sets both records on one day, before anybody has approved a source.
+TEST_F(RealDelegationTest, WithoutSourcesTheIncludeFindsARecordThatLetsNobodyThrough) {
+  Start(std::string("@ TXT \"v=spf1 mx ~all\"\n_dmarc TXT \"") + kDmarc + "\"\n");
+  DMARCATE_ASSERT_OK_AND_ASSIGN(SourceDecision decision,
+                                store_.GetDecision("customer.test", "vendor"));
+  decision.state = SourceState::kPending;
+  ASSERT_THAT(store_.PutDecision(decision), IsOk());
+  const ChangeRecord plan = Plan();
+  ASSERT_EQ(plan.state, ChangeState::kPlanned) << Refusal(plan);
+  DMARCATE_ASSERT_OK_AND_ASSIGN(ChangeRecord change, Apply(plan));
+  ASSERT_EQ(change.state, ChangeState::kSucceeded) << change.error_reason << change.error_message;
+  EXPECT_THAT(Seen(kSpfTarget), ElementsAre("v=spf1 ~all"));
+  EXPECT_EQ(Plan().state, ChangeState::kSucceeded) << "nothing is left to do";
+  // A source that is approved later stands before what lets nobody through.
+  decision = store_.GetDecision("customer.test", "vendor").value();
+  decision.state = SourceState::kApproved;
+  ASSERT_THAT(store_.PutDecision(decision), IsOk());
+  DMARCATE_ASSERT_OK_AND_ASSIGN(change, Apply(Plan()));
+  ASSERT_EQ(change.state, ChangeState::kSucceeded) << change.error_reason << change.error_message;
+  EXPECT_THAT(Seen(kSpfTarget), ElementsAre("v=spf1 include:_vendor.customer.test ~all"));
+}
+
 TEST_F(RealDelegationTest, AnAliasOfAnotherServiceIsRefused) {
   Start("_dmarc CNAME customer.test.dmarc.vendor.test.\n@ TXT \"v=spf1 mx ~all\"\n");
   const ChangeRecord plan = Plan();

@@ -68,9 +68,10 @@ class RealManualTest : public testing::Test {
   // Again: as after a restart.
   void StartEngine() {
     engine_.reset();
+    pacer_ = std::make_unique<SystemPacer>();  // the engine that was there has stopped its own
     engine_ =
         std::make_unique<ChangeEngine>(ChangeWorld{store_, *factory_, *resolver_, *authoritative_,
-                                                   *suffixes_, clock_, random_, pacer_},
+                                                   *suffixes_, clock_, random_, *pacer_},
                                        options_);
   }
   ChangeRecord Plan() {
@@ -124,7 +125,7 @@ class RealManualTest : public testing::Test {
   FakeSecretSource secrets_{std::map<std::string, std::string, std::less<>>{}};
   SystemClock clock_;
   SystemRandom random_;
-  SystemPacer pacer_;
+  std::unique_ptr<SystemPacer> pacer_;
   FakePolicyStore store_;
   ChangeEngineOptions options_;
   std::unique_ptr<PublicSuffixList> suffixes_ = BuiltinPublicSuffixList();

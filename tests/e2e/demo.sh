@@ -198,7 +198,7 @@ truth() { jq -r "$1" "$work/data/truth.json"; }
 all_reports_are_in() {
   local domain
   for domain in "${domains[@]}"; do
-    [ "$(dmarcate stats "$domain" --from "$(truth .first_day)" --to "$(truth .last_day)" -o json |
+    [ "$(dmarcate stats timeline "$domain" --from "$(truth .first_day)" --to "$(truth .last_day)" -o json |
       jq -r .total.message_count)" = "$(truth ".domains[\"$domain\"].messages")" ] || return 1
   done
 }
@@ -240,7 +240,7 @@ check_totals() {
       "$(jq -cS ".domains[\"$domain\"].by_source" "$work/data/truth.json")"
     for key in address disposition; do
       expect "$domain messages by $key" \
-        "$(dmarcate stats "$domain" --by $key --from "$from" --to "$to" --limit 1000 -o json |
+        "$(dmarcate stats breakdown "$domain" --by $key --from "$from" --to "$to" --limit 1000 -o json |
           jq -cS '[.rows[] | {key, value: (.counts.message_count | tonumber)}] | from_entries')" \
         "$(jq -cS ".domains[\"$domain\"].by_$key" "$work/data/truth.json")"
     done
@@ -249,7 +249,7 @@ check_totals() {
         jq -r '[.aggregate_reports | length, (map(.record_count) | add), (map(.message_count | tonumber) | add)] | join(" ")')" \
       "$(truth ".domains[\"$domain\"] | \"\(.reports) \(.records) \(.messages)\"")"
     expect "$domain messages by day" \
-      "$(dmarcate stats "$domain" --from "$from" --to "$to" -o json | jq -cS '[.points[]
+      "$(dmarcate stats timeline "$domain" --from "$from" --to "$to" -o json | jq -cS '[.points[]
         | select(.counts.message_count != "0")
         | {key: ([.date.year, .date.month, .date.day] | map(tostring | if length < 2 then "0" + . else . end) | join("-")),
            value: (.counts.message_count | tonumber)}] | from_entries' | sha256sum)" \

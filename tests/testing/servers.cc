@@ -160,9 +160,12 @@ absl::StatusOr<std::unique_ptr<RealBind>> RealBind::Start(const std::vector<Test
   for (const TestZone& zone : zones) {
     bind->directory().Write(zone.name + ".zone", zone.text);
     config += fmt::format(
-        "zone \"{0}\" {{ type master; file \"{1}/{0}.zone\"; allow-update {{ key \"{2}.\"; }}; "
-        "}};\n",
-        zone.name, d, key.name);
+        "zone \"{0}\" {{ type master; file \"{1}/{0}.zone\"; {2}; }};\n", zone.name, d,
+        zone.confined
+            ? fmt::format("update-policy {{ grant {0}. name {1}. TXT; grant {0}. name _dmarc.{1}. "
+                          "TXT; }}",
+                          key.name, zone.name)
+            : fmt::format("allow-update {{ key \"{}.\"; }}", key.name));
   }
   const std::string path = bind->directory().Write("named.conf", config);
   bind->key_ = std::move(key);
@@ -177,23 +180,32 @@ absl::StatusOr<std::unique_ptr<RealKnot>> RealKnot::Start(const std::vector<Test
   auto knot = std::make_unique<RealKnot>(std::move(listen));
   const std::string& d = knot->directory().path();
   const std::string listen_v6 = knot->server_v6();
+  std::string confined;  // acls
+  for (const TestZone& zone : zones) {
+    if (!zone.confined) continue;
+    confined += fmt::format(
+        "  - id: confined-{0}\n    key: {1}\n    action: update\n    update-type: [TXT]\n"
+        "    update-owner: name\n    update-owner-match: equal\n"
+        "    update-owner-name: [{0}., _dmarc.{0}.]\n",
+        zone.name, key.name);
+  }
   std::string config = fmt::format(
       "server:\n    rundir: \"{0}\"\n    listen: [{1}]\n    udp-workers: 1\n    tcp-workers: 1\n"
       "    background-workers: 1\n"
       "database:\n    storage: \"{0}/db\"\n    journal-db-max-size: 50M\n"
       "log:\n  - target: stderr\n    any: info\n"
       "key:\n  - id: {2}\n    algorithm: {3}\n    secret: {4}\n"
-      "acl:\n  - id: upd_acl\n    key: {2}\n    action: [update, transfer]\n"
+      "acl:\n  - id: upd_acl\n    key: {2}\n    action: [update, transfer]\n{5}"
       "policy:\n  - id: p\n    algorithm: ecdsap256sha256\n    single-type-signing: on\n"
       "zone:\n",
       d, WithAt(knot->server()) + (listen_v6.empty() ? std::string() : ", " + WithAt(listen_v6)),
-      key.name, key.algorithm, key.secret_base64);
+      key.name, key.algorithm, key.secret_base64, confined);
   for (const TestZone& zone : zones) {
     knot->directory().Write(zone.name + ".zone", zone.text);
     config += fmt::format(
-        "  - domain: {0}\n    storage: \"{1}\"\n    file: {0}.zone\n    acl: upd_acl\n"
+        "  - domain: {0}\n    storage: \"{1}\"\n    file: {0}.zone\n    acl: {2}\n"
         "    zonefile-load: difference-no-serial\n    journal-content: all\n",
-        zone.name, d);
+        zone.name, d, zone.confined ? "confined-" + zone.name : "upd_acl");
     if (signing == Signing::kSigned) {
       config += "    dnssec-signing: on\n    dnssec-policy: p\n";
     }

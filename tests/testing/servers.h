@@ -44,6 +44,9 @@ struct TestZone {
   std::optional<ZoneSigner> signer = std::nullopt;
   // Not, if the server cannot use the text, and says SERVFAIL: then Start() does not wait for it.
   bool loads = true;
+  // BIND and Knot: the key may change the TXT records at the zone itself and at _dmarc, nothing
+  // else.
+  bool confined = false;
 };
 // A zone with SOA (serial 1, negative TTL 60), NS ns1, A of ns1 (127.0.0.1), $TTL 300 and `records`
 // below it: lines with names relative to the zone.

@@ -19,6 +19,9 @@ constexpr int kMaxAttempts = 5;
 constexpr absl::Duration kFirstPause = absl::Milliseconds(500);
 constexpr absl::Duration kThrottledPause = absl::Seconds(1);  // if the host does not say
 constexpr absl::Duration kLongestPause = absl::Seconds(8);
+// How long a whole account is left alone because of one answer. A date is told by the wall clock,
+// which may be a year off; a host that means it says so again.
+constexpr absl::Duration kLongestHold = absl::Hours(1);
 constexpr size_t kMaxQuotedError = 300;
 constexpr size_t kMaxScrubbed = size_t{64} << 10;  // of what a host says
 constexpr char kRetryAfterUrl[] = "dmarcate/retry-after-ms";
@@ -214,7 +217,9 @@ absl::StatusOr<HttpResponse> ApiCall::SendOnce(ApiDialect& dialect, const ApiReq
   if (error->failure == ApiFailure::kThrottled) {
     // Nothing was done: even a write may come again.
     const absl::Duration least = std::max(wait, kThrottledPause);
-    if (world_.pace != nullptr) world_.pace->HoldFor(world_.clock.Monotonic(), least);
+    if (world_.pace != nullptr) {
+      world_.pace->HoldFor(world_.clock.Monotonic(), std::min(least, kLongestHold));
+    }
     status.SetPayload(kRetryAfterUrl,
                       absl::Cord(ToAbsl(std::to_string(absl::ToInt64Milliseconds(least)))));
   } else if (repeat && !write && wait > absl::ZeroDuration()) {

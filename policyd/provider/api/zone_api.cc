@@ -12,7 +12,24 @@ absl::StatusOr<std::vector<HostedZone>> ZoneApi::FindZones(ApiCall& call, const 
   return zones;
 }
 
-void ZoneApi::Probe(ApiCall&, const std::vector<HostedZone>&, ProviderTest&) {}
+void ZoneApi::Probe(ApiCall&, const std::vector<HostedZone>&, ProviderTest& test) {
+  TellNotKnown(kRightsNotTold, test);
+}
+
+void TellNotKnown(std::string_view what, ProviderTest& test) {
+  test.message += fmt::format("; not known: {}", what);
+}
+
+void TellMissing(std::string message, ProviderTest& test) {
+  test.state = ProviderTest::State::kCredentialRefused;
+  test.message = std::move(message);
+}
+
+void TellExcess(const std::vector<std::string>& what, ProviderTest& test) {
+  if (what.empty()) return;
+  test.warnings.push_back(
+      fmt::format("the token may do more than is needed: {}", EscapeForTerminal(Join(what, ", "))));
+}
 
 std::string RelativeName(const DomainName& name, const DomainName& zone, std::string_view apex) {
   if (name == zone) return std::string(apex);

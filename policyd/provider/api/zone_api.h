@@ -80,11 +80,21 @@ class ZoneApi : public ApiDialect {
                              const RrSetChange& change) = 0;
   // Asks the host what the credential may do, beyond listing zones, which worked: adds warnings
   // about rights that are not needed, sets another state where one is missing. `zones` are all.
+  // Changes nothing. What the host does not tell is said, too: nobody takes silence for "it may".
+  // Here: nothing of it is known.
   virtual void Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test);
 };
 
 // `name` relative to `zone`: "_dmarc" or "sub._dmarc", `apex` at the zone itself ("@", "").
 std::string RelativeName(const DomainName& name, const DomainName& zone, std::string_view apex);
+// What a test says of rights that cannot be found out: "; not known: WHAT", behind its message.
+void TellNotKnown(std::string_view what, ProviderTest& test);
+inline constexpr std::string_view kRightsNotTold =
+    "whether it may write, or do more than that: this host tells no token what it may do";
+// The test has found that the credential lacks a right; `message` says which, and what to do.
+void TellMissing(std::string message, ProviderTest& test);
+// It has more than is needed: "the token may do more than is needed: WHAT".
+void TellExcess(const std::vector<std::string>& what, ProviderTest& test);
 // All its records.
 //   kDataLoss  one of them cannot be decoded: what is not understood is not taken for absent
 absl::StatusOr<std::vector<TxtRecord>> Decoded(const HostedRrSet& rrset);

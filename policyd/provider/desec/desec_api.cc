@@ -51,6 +51,7 @@ class DesecApi final : public TokenApi {
                                    const DomainName& owner) override;
   absl::Status Write(ApiCall& call, const HostedZone& zone, const HostedRrSet& now,
                      const RrSetChange& change) override;
+  void Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) override;
 
  private:
   std::string Domain(std::string_view name) const {
@@ -148,6 +149,22 @@ absl::Status DesecApi::Write(ApiCall& call, const HostedZone& zone, const Hosted
   body["subname"] = RelativeName(change.owner, zone.name, "");
   body["type"] = "TXT";
   return call.Write({.method = "POST", .url = sets, .body = ToText(body)}).status();
+}
+
+// Both are documented to be refused to a token that cannot do more than write records: a token with
+// policies may not see the account, and only one with perm_manage_tokens the tokens.
+void DesecApi::Probe(ApiCall& call, const std::vector<HostedZone>&, ProviderTest& test) {
+  std::vector<std::string> excess;
+  if (call.Read({.url = fmt::format("{}/auth/tokens/", kBaseUrl)}).ok()) {
+    excess.emplace_back("it manages tokens, so it can free itself of every restriction");
+  }
+  if (call.Read({.url = fmt::format("{}/auth/account/", kBaseUrl)}).ok()) {
+    excess.emplace_back(
+        "no policy restricts it: it may write every record of every domain and see the account");
+  } else {
+    TellNotKnown("which records its policies let it write: no token is shown them", test);
+  }
+  TellExcess(excess, test);
 }
 
 }  // namespace

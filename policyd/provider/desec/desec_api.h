@@ -9,6 +9,8 @@
 //   TTL from the minimum of the domain (often 3,600 s) to 86,400 s
 //   500 domains or sets a page, by a cursor
 // A token may be confined to domains, names and types by policies.
+// It is not shown them, but what it may not see tells: auth/tokens/ wants perm_manage_tokens,
+// auth/account/ a token without policies (desec.readthedocs.io, auth/tokens).
 
 #ifndef DMARCATE_POLICYD_PROVIDER_DESEC_DESEC_API_H_
 #define DMARCATE_POLICYD_PROVIDER_DESEC_DESEC_API_H_

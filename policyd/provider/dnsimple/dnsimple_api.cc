@@ -30,6 +30,7 @@ class DnsimpleApi final : public TokenApi {
                                    const DomainName& owner) override;
   absl::Status Write(ApiCall& call, const HostedZone& zone, const HostedRrSet& now,
                      const RrSetChange& change) override;
+  void Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) override;
 
  private:
   // Where the zones of the account are; asks for the account where it is not set.
@@ -187,6 +188,18 @@ absl::Status DnsimpleApi::Write(ApiCall& call, const HostedZone& zone, const Hos
 
 absl::Status BadSetting(std::string_view what) {
   return MakeError(absl::StatusCode::kInvalidArgument, what);
+}
+
+// Whose the token is; which rights it has, where it is scoped, is not told.
+void DnsimpleApi::Probe(ApiCall& call, const std::vector<HostedZone>&, ProviderTest& test) {
+  const absl::StatusOr<HttpResponse> response = call.Read({.url = base_ + "/whoami"});
+  const Json body = response.ok() ? ParseJson(response->body) : Json();
+  if (MemberOf(MemberOf(body, "data"), "user").is_object()) {
+    test.warnings.push_back(
+        "the token is of a user and reaches every account of theirs; one of the account, scoped to "
+        "the zone, loses less if it is stolen");
+  }
+  TellNotKnown("whether it may write: this host tells no token its scopes", test);
 }
 
 }  // namespace

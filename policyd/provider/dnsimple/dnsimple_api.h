@@ -11,6 +11,7 @@
 //   raw. Only printable ASCII is written
 //   TTL 60 s at least (ours)
 //   records of the system and of other records, such as an ALIAS, cannot be changed
+// Rights: GET /whoami says whose the token is; scopes of a token are not shown to it.
 
 #ifndef DMARCATE_POLICYD_PROVIDER_DNSIMPLE_DNSIMPLE_API_H_
 #define DMARCATE_POLICYD_PROVIDER_DNSIMPLE_DNSIMPLE_API_H_

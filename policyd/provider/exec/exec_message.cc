@@ -16,13 +16,16 @@ constexpr size_t kMaxZones = 100'000;
 constexpr size_t kMaxRecords = 1000;
 constexpr size_t kMaxWarnings = 20;
 constexpr size_t kMaxTextOctets = 500;  // of a message or a warning
+constexpr size_t kMaxQuotedOctets = 40;
 
 absl::Status Nonsense(std::string_view what) {
   return MakeError(absl::StatusCode::kDataLoss, fmt::format("its answer: {}", what));
 }
 
+// Whole or not at all: what is taken for the secret later must not be half of it.
 std::string Quoted(std::string_view text) {
-  return fmt::format("\"{}\"", EscapeForTerminal(text.substr(0, 40)));
+  if (text.size() > kMaxQuotedOctets) return fmt::format("of {} octets", text.size());
+  return fmt::format("\"{}\"", EscapeForTerminal(text));
 }
 
 Json Request(const char* operation) { return {{"version", kVersion}, {"operation", operation}}; }

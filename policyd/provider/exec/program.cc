@@ -13,6 +13,8 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <memory>
 #include <utility>
 
 #include "lib/base/file.h"
@@ -29,6 +31,10 @@ constexpr size_t kChunk = size_t{64} << 10;
 constexpr absl::Duration kLeastTime = absl::Milliseconds(1);
 // What it may say on standard error before it is taken for a flood; only the beginning is kept.
 constexpr size_t kErrorFloodBytes = size_t{8} << 20;
+
+struct Free {
+  void operator()(char* text) const { std::free(text); }
+};
 
 absl::Status Exhausted(std::string_view what) { return ErrnoError(errno, what); }
 
@@ -206,6 +212,24 @@ absl::Status Unfit(const std::string& path, std::string_view why) {
                    fmt::format("program {}: {}", EscapeForTerminal(path), why));
 }
 
+// Who may change a directory on the way may put another program there.
+absl::Status CheckWayTo(const std::string& path) {
+  for (size_t slash = 0; slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    const std::string directory = slash == 0 ? "/" : path.substr(0, slash);
+    struct stat info = {};
+    if (::stat(directory.c_str(), &info) != 0) {
+      return Unfit(path, MessageOf(ErrnoError(errno, directory)));
+    }
+    // Where the sticky bit is set, only who owns a file may take it away.
+    const bool open = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (info.st_mode & S_ISVTX) == 0;
+    if (open || (info.st_uid != 0 && info.st_uid != ::geteuid())) {
+      return Unfit(path, fmt::format("others can change {}, and so put another program there",
+                                     EscapeForTerminal(directory)));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string DescribeEnd(const ProgramEnd& end, const ProgramRun& run) {
@@ -236,7 +260,11 @@ absl::Status CheckProgram(const std::string& path) {
                                    info.st_mode & 07777));
   }
   if (::access(path.c_str(), X_OK) != 0) return Unfit(path, "may not be run");
-  return absl::OkStatus();
+  DMARCATE_RETURN_IF_ERROR(CheckWayTo(path));
+  // The same for where links lead to.
+  const std::unique_ptr<char, Free> real(::realpath(path.c_str(), nullptr));
+  if (real == nullptr) return Unfit(path, MessageOf(ErrnoError(errno, "realpath")));
+  return CheckWayTo(real.get());
 }
 
 absl::StatusOr<ProgramEnd> RunProgram(const ProgramRun& run) {

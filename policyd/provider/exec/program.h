@@ -4,7 +4,8 @@
 //
 // The program gets a process group of its own. When it ends, or its time is over, everything in the
 // group is killed by its id, so that no child that it forked stays behind. A process that leaves
-// the group (setsid) is out of reach; systemd's control group ends it with policyd.
+// the group (setsid) is out of reach; systemd's control group ends it with policyd. So does nothing
+// else where policyd itself is killed (SIGKILL): what it ran goes on to its end.
 
 #ifndef DMARCATE_POLICYD_PROVIDER_EXEC_PROGRAM_H_
 #define DMARCATE_POLICYD_PROVIDER_EXEC_PROGRAM_H_
@@ -52,7 +53,8 @@ struct ProgramEnd {
 std::string DescribeEnd(const ProgramEnd& end, const ProgramRun& run);
 
 // An absolute path to a regular file that may be run, that is root's or this user's, and that
-// nobody else may change.
+// nobody else may change or put another in the place of: neither the file nor a directory on the
+// way to it, nor on the way to where links lead.
 //   kFailedPrecondition  it is not; the message says what
 absl::Status CheckProgram(const std::string& path);
 

@@ -12,6 +12,10 @@ namespace dmarcate {
 namespace {
 
 constexpr std::string_view kBase = "https://api.gandi.net/v5/livedns";
+constexpr std::string_view kTokenInfo = "https://id.gandi.net/tokeninfo";
+constexpr std::string_view kTechnical =
+    "domain:tech";                                 // Manage domain name technical configurations
+constexpr std::string_view kView = "domain:view";  // See and renew domain names
 constexpr size_t kPerPage = 100;
 constexpr uint32_t kMinTtl = 300;
 constexpr uint32_t kMaxTtl = 2'592'000;
@@ -36,6 +40,7 @@ class GandiApi final : public TokenApi {
                                    const DomainName& owner) override;
   absl::Status Write(ApiCall& call, const HostedZone& zone, const HostedRrSet& now,
                      const RrSetChange& change) override;
+  void Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) override;
 };
 
 // What the host says of a set that is not there; of a domain it says another object.
@@ -130,6 +135,29 @@ absl::Status GandiApi::Write(ApiCall& call, const HostedZone& zone, const Hosted
               .body = ToText(
                   {{"rrset_ttl", std::clamp(ttl, kMinTtl, kMaxTtl)}, {"rrset_values", values}})})
       .status();
+}
+
+// What the token says of itself needs no right of its own.
+void GandiApi::Probe(ApiCall& call, const std::vector<HostedZone>&, ProviderTest& test) {
+  const absl::StatusOr<HttpResponse> response = call.Read({.url = std::string(kTokenInfo)});
+  const Json body = response.ok() ? ParseJson(response->body) : Json();
+  const Json& scopes = MemberOf(body, "scope");
+  if (!scopes.is_array())
+    return TellNotKnown("the scopes of the token: it is not shown them", test);
+  bool may_write = false;
+  std::vector<std::string> excess;
+  for (const Json& scope : scopes) {
+    if (!scope.is_string()) continue;
+    may_write = may_write || scope == kTechnical;
+    if (scope != kTechnical && scope != kView) excess.push_back(scope.get<std::string>());
+  }
+  if (!may_write) {
+    return TellMissing(
+        "gandi: the token may not change records; let it manage the technical configuration of the "
+        "domain (domain:tech)",
+        test);
+  }
+  TellExcess(excess, test);
 }
 
 }  // namespace

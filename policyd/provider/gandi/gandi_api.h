@@ -9,6 +9,8 @@
 //   TTL 300 to 2,592,000 s
 //   a text is quoted strings; text without quotes would be cut at blanks
 // Domains of other name servers than LiveDNS are not there.
+// Rights: id.gandi.net/tokeninfo names the scopes of a token; not in the reference, other clients
+// ask it so (2026-11).
 
 #ifndef DMARCATE_POLICYD_PROVIDER_GANDI_GANDI_API_H_
 #define DMARCATE_POLICYD_PROVIDER_GANDI_GANDI_API_H_

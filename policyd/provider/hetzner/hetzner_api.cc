@@ -12,6 +12,7 @@ namespace dmarcate {
 namespace {
 
 constexpr std::string_view kBase = "https://api.hetzner.cloud/v1";
+constexpr std::string_view kNobodys = "_dmarcate-rights-test";  // no zone has such a name
 constexpr size_t kPerPage = 50;
 constexpr uint32_t kMinTtl = 60;
 constexpr uint32_t kMaxTtl = 2'147'483'647;
@@ -57,11 +58,7 @@ class HetznerApi final : public TokenApi {
                                    const DomainName& owner) override;
   absl::Status Write(ApiCall& call, const HostedZone& zone, const HostedRrSet& now,
                      const RrSetChange& change) override;
-  void Probe(ApiCall&, const std::vector<HostedZone>&, ProviderTest& test) override {
-    test.warnings.push_back(
-        "a token of Hetzner's is for all of its project, servers included, and reading does not "
-        "show whether it may write; keep the zones in a project of their own");
-  }
+  void Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) override;
 
  private:
   absl::StatusOr<std::vector<HostedZone>> Zones(ApiCall& call, std::string_view filter);
@@ -193,6 +190,37 @@ absl::Status HetznerApi::Write(ApiCall& call, const HostedZone& zone, const Host
         call,
         {.method = "POST", .url = one + "/actions/change_ttl", .body = ToText({{"ttl", ttl}})});
   });
+}
+
+// A token that only reads may send nothing but GET (token_readonly): so it is asked to delete what
+// is not there. A token reaches all of its project, servers included.
+void HetznerApi::Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) {
+  const auto writable = std::ranges::find(zones, "", &HostedZone::read_only);
+  if (writable == zones.end()) {
+    TellNotKnown("whether the token may write: there is no zone to ask about", test);
+  } else {
+    const absl::StatusOr<HttpResponse> asked =
+        call.Read({.method = "DELETE",
+                   .url = fmt::format("{}/zones/{}/rrsets/{}/TXT", kBase, QueryEscape(writable->id),
+                                      kNobodys)});
+    if (asked.status().code() == absl::StatusCode::kPermissionDenied) {
+      return TellMissing(
+          fmt::format("the token may not change records: {}; make one with read and write",
+                      MessageOf(asked.status())),
+          test);
+    }
+    if (asked.status().code() != absl::StatusCode::kNotFound) {
+      TellNotKnown("whether the token may write: the host did not say", test);
+    }
+  }
+  const absl::StatusOr<HttpResponse> servers =
+      call.Read({.url = fmt::format("{}/servers?page=1&per_page=1", kBase)});
+  const Json body = servers.ok() ? ParseJson(servers->body) : Json();
+  const Json& listed = MemberOf(body, "servers");
+  if (listed.is_array() && !listed.empty()) {
+    TellExcess({"it reaches the servers of its project; keep the zones in a project of their own"},
+               test);
+  }
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 //   50 zones or sets a page; TTL 60 to 2,147,483,647 s, none: the zone's
 //   a text is quoted strings of at most 255 octets
 //   sets under change protection and zones in secondary mode are not changed
+// Rights: a token that only reads is refused all but GET (error token_readonly); GET /servers shows
+// whether the project has any.
 
 #ifndef DMARCATE_POLICYD_PROVIDER_HETZNER_HETZNER_API_H_
 #define DMARCATE_POLICYD_PROVIDER_HETZNER_HETZNER_API_H_

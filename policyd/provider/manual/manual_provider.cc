@@ -1,12 +1,16 @@
 #include "policyd/provider/manual/manual_provider.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "lib/base/status_macros.h"
 
 namespace dmarcate {
 namespace {
+
+// A label that nobody has.
+constexpr std::string_view kNobody = "_dmarcate-looks-for-a-wildcard";
 
 std::vector<DomainName> Sorted(std::vector<DomainName> zones) {
   std::ranges::sort(zones);
@@ -51,7 +55,27 @@ absl::StatusOr<RrSet> ManualProvider::ReadRrSet(const DomainName& zone, const Do
   const absl::StatusOr<DnsAnswer> first = answer->First();
   if (!first.ok()) return ReadError(first.status());
   if (!first->cname_chain.empty() || first->txt.empty()) return RrSet{};
+  DMARCATE_RETURN_IF_ERROR(CheckNoWildcard(zone, owner, first->txt));
   return RrSet{first->txt, first->ttl_seconds};
+}
+
+// A name below one that exists is answered by no wildcard above that one (RFC 4592 section 2.2.1).
+absl::Status ManualProvider::CheckNoWildcard(const DomainName& zone, const DomainName& owner,
+                                             const std::vector<TxtRecord>& records) {
+  if (owner == zone) return absl::OkStatus();
+  const absl::StatusOr<DomainName> below = owner.Child(kNobody);
+  if (!below.ok()) return absl::OkStatus();  // too long for a name: nothing can be learned so
+  const absl::StatusOr<AuthoritativeAnswer> answer =
+      servers_.LookupAll(*below, RrType::kTxt, /*over_tcp=*/true);
+  if (!answer.ok()) return ReadError(answer.status());
+  const absl::StatusOr<DnsAnswer> first = answer->First();
+  if (!first.ok()) return ReadError(first.status());
+  if (!SameTexts(first->txt, records)) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   fmt::format("zone {}: what {} says, every name below it says, too: a wildcard "
+                               "answers, and what it says would end there with the first record "
+                               "that is set; set a TXT record of its own at the name first",
+                               zone.text(), owner.text()));
 }
 
 absl::Status ManualProvider::Apply(const DomainName& zone, const RrSetChange& change) {

@@ -31,6 +31,7 @@ class ManualProvider final : public DnsProvider {
   absl::StatusOr<DomainName> FindZone(const DomainName& owner) override;
   absl::StatusOr<std::vector<DomainName>> ListZones() override { return zones_; }
   // What the first server that answers says; whether all say so is for the caller to see.
+  // kFailedPrecondition where a wildcard says it: there is no RRset at the name.
   absl::StatusOr<RrSet> ReadRrSet(const DomainName& zone, const DomainName& owner) override;
   // OK where `after` stands already; kAborted where `before` does not; else kFailedPrecondition: it
   // writes nothing.
@@ -39,6 +40,8 @@ class ManualProvider final : public DnsProvider {
 
  private:
   absl::Status CheckZone(const DomainName& zone) const;
+  absl::Status CheckNoWildcard(const DomainName& zone, const DomainName& owner,
+                               const std::vector<TxtRecord>& records);
   AuthoritativeResolver& servers_;
   const std::vector<DomainName> zones_;  // sorted
 };

@@ -42,6 +42,7 @@ class Ns1Api final : public TokenApi {
                                    const DomainName& owner) override;
   absl::Status Write(ApiCall& call, const HostedZone& zone, const HostedRrSet& now,
                      const RrSetChange& change) override;
+  void Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) override;
 };
 
 // The query of the next page, of a Link header; the rest of that URL could lead elsewhere.
@@ -144,6 +145,14 @@ absl::Status Ns1Api::Write(ApiCall& call, const HostedZone& zone, const HostedRr
   return call
       .Write({.method = now.records.empty() ? "PUT" : "POST", .url = one, .body = ToText(body)})
       .status();
+}
+
+// A key is not shown its own rights. But who may see the keys of the account may make any.
+void Ns1Api::Probe(ApiCall& call, const std::vector<HostedZone>&, ProviderTest& test) {
+  if (call.Read({.url = fmt::format("{}/account/apikeys", kBase)}).ok()) {
+    TellExcess({"it manages API keys, so it can give itself every right"}, test);
+  }
+  TellNotKnown("whether it may write: this host shows no key its own rights", test);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 //   a text is one raw string, none is empty. Where it is cut is the choice of the host. No limits
 //   of a TTL are stated sets with filters, regions, metadata, links or a tier (traffic steering)
 //   are not changed, nor zones that are secondary or linked to another
+// Rights: GET /account/apikeys is for keys with "Manage API keys" (IBM, "Account permissions").
 
 #ifndef DMARCATE_POLICYD_PROVIDER_NS1_NS1_API_H_
 #define DMARCATE_POLICYD_PROVIDER_NS1_NS1_API_H_

@@ -133,7 +133,13 @@ absl::Status PowerDnsProvider::Apply(const DomainName& zone, const RrSetChange& 
 ProviderTest PowerDnsProvider::Test() {
   ProviderTest test;
   absl::StatusOr<std::vector<DomainName>> zones = ListZones();
-  if (!zones.ok()) return FailedTest(zones.status());
+  if (!zones.ok()) {
+    test = FailedTest(zones.status());
+    if (zones.status().code() == absl::StatusCode::kNotFound) {
+      test.message += "; is the server's id another one than the account's?";
+    }
+    return test;
+  }
   test.state = ProviderTest::State::kWorking;
   test.zones = *std::move(zones);
   test.message = fmt::format("the API answers and knows {} zones", test.zones.size());

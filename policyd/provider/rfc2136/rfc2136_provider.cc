@@ -9,6 +9,7 @@ namespace dmarcate {
 namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(10);
+constexpr std::string_view kNobodysName = "dmarcate-rights-test";
 
 std::vector<DomainName> Sorted(std::vector<DomainName> zones) {
   std::ranges::sort(zones);
@@ -105,7 +106,33 @@ ProviderTest Rfc2136Provider::Test() {
   }
   test.state = ProviderTest::State::kWorking;
   test.message = fmt::format("the server accepts the key for {} zones", test.zones.size());
+  for (const DomainName& zone : test.zones) {
+    if (!ProbeRights(zone, test)) break;
+  }
   return test;
+}
+
+bool Rfc2136Provider::ProbeRights(const DomainName& zone, ProviderTest& test) {
+  const absl::StatusOr<DomainName> dmarc = zone.Child("_dmarc");
+  const absl::StatusOr<DomainName> other = zone.Child(kNobodysName);
+  if (!dmarc.ok() || !other.ok()) return true;
+  for (const DomainName& owner : {zone, *dmarc}) {
+    const absl::Status txt = client_.CheckRight(zone, owner, RrType::kTxt);
+    if (txt.code() != absl::StatusCode::kPermissionDenied) continue;
+    test.state = ProviderTest::State::kCredentialRefused;
+    test.message = fmt::format("zone {}: the key may not change TXT records at {}: {}", zone.text(),
+                               owner.text(), MessageOf(txt));
+    return false;
+  }
+  // A server that refuses this looks at rights first, so that what it did not refuse the key may.
+  const absl::Status address = client_.CheckRight(zone, *other, RrType::kA);
+  if (address.code() != absl::StatusCode::kPermissionDenied) {
+    test.warnings.push_back(
+        fmt::format("zone {}: the server does not confine the key to the TXT records that are "
+                    "needed, or does not tell before it changes something",
+                    zone.text()));
+  }
+  return true;
 }
 
 }  // namespace dmarcate

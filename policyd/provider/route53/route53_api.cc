@@ -21,6 +21,10 @@ constexpr Partition kPartitions[] = {
 };
 constexpr std::string_view kVersion = "2013-04-01";
 constexpr uint32_t kMaxTtl = 2'147'483'647;
+// What no zone has: asked to be deleted where rights are tried.
+constexpr std::string_view kNobodysName = "_dmarcate-rights-test";
+constexpr std::string_view kNobodysText = "\"dmarcate: a test of rights, never published\"";
+constexpr std::string_view kNobodysAddress = "192.0.2.1";
 // For all servers to take a change over; what is left of the call's time is for reading back.
 constexpr absl::Duration kLeaveForReadBack = absl::Seconds(40);
 constexpr absl::Duration kFirstPoll = absl::Seconds(2);
@@ -55,6 +59,7 @@ class Route53Api final : public ZoneApi {
                                    const DomainName& owner) override;
   absl::Status Write(ApiCall& call, const HostedZone& zone, const HostedRrSet& now,
                      const RrSetChange& change) override;
+  void Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) override;
 
  private:
   ApiRequest Request(std::string_view method, std::string_view path_and_query,
@@ -66,6 +71,10 @@ class Route53Api final : public ZoneApi {
             .accept = "application/xml"};
   }
   void AwaitSync(ApiCall& call, const std::string& change_id) const;
+  // What the host says to the deletion of a set that is not there, which changes nothing: kAborted
+  // or kInvalidArgument to a key that may change it, kPermissionDenied to one that may not.
+  absl::Status TryRight(ApiCall& call, const HostedZone& zone, const DomainName& owner,
+                        Route53Type type) const;
 
   const Partition partition_;
   const AwsCredential credential_;
@@ -154,6 +163,42 @@ void Route53Api::AwaitSync(ApiCall& call, const std::string& change_id) const {
     if (!response.ok()) return;
     const absl::StatusOr<Route53Change> change = ParseRoute53Change(response->body);
     if (!change.ok() || change->in_sync) return;
+  }
+}
+
+absl::Status Route53Api::TryRight(ApiCall& call, const HostedZone& zone, const DomainName& owner,
+                                  Route53Type type) const {
+  return call
+      .Read(Request("POST", fmt::format("hostedzone/{}/rrset/", QueryEscape(zone.id)),
+                    MakeRoute53Deletion(
+                        owner, type, type == Route53Type::kTxt ? kNobodysText : kNobodysAddress)))
+      .status();
+}
+
+// Who is not allowed to is told so before the batch is looked at (IAM, "Policy evaluation logic"),
+// and no batch with a deletion of what is not there is carried out.
+void Route53Api::Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) {
+  const HostedZone& zone = zones.front();
+  const absl::StatusOr<DomainName> dmarc = zone.name.Child("_dmarc");
+  const absl::StatusOr<DomainName> other = zone.name.Child(kNobodysName);
+  if (!dmarc.ok() || !other.ok()) return TellNotKnown("whether the key may write", test);
+  const auto may = [&](const absl::Status& said) {
+    return said.code() == absl::StatusCode::kAborted ||
+           said.code() == absl::StatusCode::kInvalidArgument;
+  };
+  const absl::Status txt = TryRight(call, zone, *dmarc, Route53Type::kTxt);
+  if (txt.code() == absl::StatusCode::kPermissionDenied) {
+    return TellMissing(fmt::format("the key may not change the TXT records of {}: {}; allow "
+                                   "route53:ChangeResourceRecordSets",
+                                   dmarc->text(), MessageOf(txt)),
+                       test);
+  }
+  if (!may(txt)) return TellNotKnown("whether the key may write: the host did not say", test);
+  if (may(TryRight(call, zone, *other, Route53Type::kA))) {
+    test.warnings.push_back(fmt::format(
+        "the key may do more than is needed: it changes records of other names and types of {}; "
+        "conditions of its policy can confine it",
+        zone.name.text()));
   }
 }
 

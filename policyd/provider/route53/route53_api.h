@@ -11,6 +11,8 @@
 //   characters a value of 4,000 characters as escaped; 100 zones and 300 sets a page TTL 0 to
 //   2,147,483,647 s; a change is on all servers within 60 s, mostly
 // Sets with a routing policy, a health check or an alias target are not changed.
+// Rights: the host refuses who may not before it looks at a batch, and a batch that deletes what is
+// not there as a whole (IAM User Guide, "Policy evaluation logic"; ChangeResourceRecordSets).
 
 #ifndef DMARCATE_POLICYD_PROVIDER_ROUTE53_ROUTE53_API_H_
 #define DMARCATE_POLICYD_PROVIDER_ROUTE53_ROUTE53_API_H_

@@ -110,7 +110,7 @@ absl::Status AddRecords(const pugi::xml_node& set, HostedRrSet& rrset) {
 }
 
 void AppendChange(pugi::xml_node changes, const char* action, const DomainName& owner, uint32_t ttl,
-                  const std::vector<std::string>& values) {
+                  const std::vector<std::string>& values, const char* type = "TXT") {
   if (values.empty()) return;
   const auto add = [](pugi::xml_node parent, const char* name, const std::string& text) {
     parent.append_child(name).text().set(text.c_str());
@@ -119,12 +119,24 @@ void AppendChange(pugi::xml_node changes, const char* action, const DomainName& 
   add(change, "Action", action);
   pugi::xml_node set = change.append_child("ResourceRecordSet");
   add(set, "Name", owner.ToFqdn());
-  add(set, "Type", "TXT");
+  add(set, "Type", type);
   add(set, "TTL", std::to_string(ttl));
   pugi::xml_node records = set.append_child("ResourceRecords");
   for (const std::string& value : values) {
     add(records.append_child("ResourceRecord"), "Value", value);
   }
+}
+
+pugi::xml_node AppendBatch(pugi::xml_document& document) {
+  pugi::xml_node root = document.append_child("ChangeResourceRecordSetsRequest");
+  root.append_attribute("xmlns").set_value(kNamespace);
+  return root.append_child("ChangeBatch").append_child("Changes");
+}
+
+std::string ToText(const pugi::xml_document& document) {
+  std::ostringstream out;
+  document.save(out, "", pugi::format_raw, pugi::encoding_utf8);
+  return out.str();
 }
 
 ApiFailure FailureOf(const std::string& code, const std::string& message, int http_status) {
@@ -238,18 +250,21 @@ ApiError ParseRoute53Error(std::string_view xml, int http_status) {
   return {FailureOf(code, message, http_status), said};
 }
 
+std::string MakeRoute53Deletion(const DomainName& owner, Route53Type type, std::string_view value) {
+  pugi::xml_document document;
+  AppendChange(AppendBatch(document), "DELETE", owner, 1, {std::string(value)},
+               type == Route53Type::kTxt ? "TXT" : "A");
+  return ToText(document);
+}
+
 std::string MakeRoute53ChangeBatch(const DomainName& owner,
                                    const std::vector<std::string>& old_values, uint32_t old_ttl,
                                    const std::vector<std::string>& new_values, uint32_t new_ttl) {
   pugi::xml_document document;
-  pugi::xml_node root = document.append_child("ChangeResourceRecordSetsRequest");
-  root.append_attribute("xmlns").set_value(kNamespace);
-  pugi::xml_node changes = root.append_child("ChangeBatch").append_child("Changes");
+  const pugi::xml_node changes = AppendBatch(document);
   AppendChange(changes, "DELETE", owner, old_ttl, old_values);
   AppendChange(changes, "CREATE", owner, new_ttl, new_values);
-  std::ostringstream out;
-  document.save(out, "", pugi::format_raw, pugi::encoding_utf8);
-  return out.str();
+  return ToText(document);
 }
 
 }  // namespace dmarcate

@@ -45,6 +45,11 @@ absl::StatusOr<Route53Change> ParseRoute53Change(std::string_view xml);
 // An answer that is no 2xx, or one of the host's that means failure.
 ApiError ParseRoute53Error(std::string_view xml, int http_status);
 
+enum class Route53Type : uint8_t { kTxt, kA };
+// A ChangeResourceRecordSetsRequest that deletes the set of this one value, with a TTL of a second:
+// refused as a whole, and of no effect, where there is no such set.
+std::string MakeRoute53Deletion(const DomainName& owner, Route53Type type, std::string_view value);
+
 // A ChangeResourceRecordSetsRequest that deletes the set exactly as `old_values` and `old_ttl` have
 // it and creates the new one; either may be empty. Both in one batch are compare-and-swap.
 std::string MakeRoute53ChangeBatch(const DomainName& owner,

@@ -38,6 +38,7 @@ class VultrApi final : public TokenApi {
                                    const DomainName& owner) override;
   absl::Status Write(ApiCall& call, const HostedZone& zone, const HostedRrSet& now,
                      const RrSetChange& change) override;
+  void Probe(ApiCall& call, const std::vector<HostedZone>& zones, ProviderTest& test) override;
 
  private:
   absl::StatusOr<std::vector<Json>> List(ApiCall& call, const std::string& url, const char* member);
@@ -118,6 +119,31 @@ absl::Status VultrApi::Write(ApiCall& call, const HostedZone& zone, const Hosted
     body["ttl"] = change.ttl_seconds;
     return call.Write({.method = "POST", .url = records, .body = ToText(body)}).status();
   });
+}
+
+// The account says which of its rights the key's user has: "dns", "billing", ...
+void VultrApi::Probe(ApiCall& call, const std::vector<HostedZone>&, ProviderTest& test) {
+  const absl::StatusOr<HttpResponse> response =
+      call.Read({.url = fmt::format("{}/account", kBase)});
+  const Json body = response.ok() ? ParseJson(response->body) : Json();
+  const Json& rights = MemberOf(MemberOf(body, "account"), "acls");
+  if (!rights.is_array())
+    return TellNotKnown("the rights of the key: the account is not shown", test);
+  bool may_write = false;
+  std::vector<std::string> excess;
+  for (const Json& right : rights) {
+    if (!right.is_string()) continue;
+    if (right == "dns") {
+      may_write = true;
+    } else {
+      excess.push_back(right.get<std::string>());
+    }
+  }
+  if (!may_write) {
+    return TellMissing("vultr: the user of the key may not manage DNS; give it that right (dns)",
+                       test);
+  }
+  TellExcess(excess, test);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 //   the address that asks must be on the allow-list of the key
 //   a text has one pair of quotes around it and no quote inside. Where it is cut is the choice of
 //   the host. No limits of a TTL are stated
+// Rights: GET /account names them (acls), as the API reference and the vendor's Go client have it.
 
 #ifndef DMARCATE_POLICYD_PROVIDER_VULTR_VULTR_API_H_
 #define DMARCATE_POLICYD_PROVIDER_VULTR_VULTR_API_H_

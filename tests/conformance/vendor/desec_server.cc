@@ -12,15 +12,30 @@ HttpResponse DesecServer::ErrorResponse(int status, std::string_view message) co
   return JsonResponse(status, {{"detail", std::string(message)}});
 }
 
+HttpResponse DesecServer::ServeAccount(const VendorRequest& request) const {
+  const bool tokens = request.path == "/api/v1/auth/tokens/";
+  if (request.method != "GET" || (!tokens && request.path != "/api/v1/auth/account/")) {
+    return NotUnderstood(request, "no such path");
+  }
+  if (!HasQuery(request, {})) return ErrorResponse(400, "query");
+  if (tokens ? !manages_tokens_ : restricted_) {
+    return ErrorResponse(403, "You do not have permission to perform this action.");
+  }
+  if (tokens) return JsonResponse(200, Json::array({{{"id", "3a6b94b5"}, {"name", "ours"}}}));
+  return JsonResponse(200, {{"email", "dns@example.test"}, {"limit_domains", 15}});
+}
+
 HttpResponse DesecServer::Serve(const VendorRequest& request) {
   // Every path ends in a slash.
-  if (request.origin != origin_ || !request.path.starts_with("/api/v1/domains/") ||
+  const bool account = request.path.starts_with("/api/v1/auth/");
+  if (request.origin != origin_ || (!account && !request.path.starts_with("/api/v1/domains/")) ||
       !request.path.ends_with('/')) {
     return NotUnderstood(request, "no such API");
   }
   if (request.Header("Authorization") != "Token " + token_) {
     return ErrorResponse(401, "Invalid token.");
   }
+  if (account) return ServeAccount(request);
   if (!request.body.empty() && request.Header("Content-Type") != "application/json") {
     return NotUnderstood(request, "the body is not declared as JSON");
   }

@@ -18,6 +18,9 @@ class DesecServer final : public VendorServer {
   explicit DesecServer(std::string token, std::string origin = "https://desec.io")
       : token_(std::move(token)), origin_(std::move(origin)) {}
   HttpResponse ErrorResponse(int status, std::string_view message) const override;
+  // The token has no policies; or perm_manage_tokens.
+  void Unrestrict() { restricted_ = false; }
+  void LetManageTokens() { manages_tokens_ = true; }
 
  protected:
   HttpResponse Serve(const VendorRequest& request) override;
@@ -30,7 +33,10 @@ class DesecServer final : public VendorServer {
   std::optional<HttpResponse> Keep(VendorZone& zone, const DomainName& owner, const Json& records,
                                    uint32_t ttl);
 
+  // What is no domain.
+  HttpResponse ServeAccount(const VendorRequest& request) const;
   const std::string token_, origin_;
+  bool restricted_ = true, manages_tokens_ = false;
 };
 
 }  // namespace dmarcate::testing_support

@@ -25,9 +25,10 @@ HttpResponse DnsimpleServer::Serve(const VendorRequest& request) {
   std::vector<std::string> at(request.segments.begin() + 1, request.segments.end());
   if (at == std::vector<std::string>{"whoami"} && request.method == "GET") {
     if (!HasQuery(request, {})) return ErrorResponse(400, "query");
-    Json account;
+    Json account, user;
     if (account_) account = {{"id", std::stoll(kAccount)}, {"email", "dns@example.test"}};
-    return JsonResponse(200, {{"data", {{"user", nullptr}, {"account", account}}}});
+    if (!account_) user = {{"id", 7}, {"email", "somebody@example.test"}};
+    return JsonResponse(200, {{"data", {{"user", user}, {"account", account}}}});
   }
   if (at.size() < 2 || at[0] != kAccount || at[1] != "zones") {
     return NotUnderstood(request, "no such path");

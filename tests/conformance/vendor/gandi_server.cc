@@ -14,12 +14,20 @@ HttpResponse GandiServer::ErrorResponse(int status, std::string_view message) co
 }
 
 HttpResponse GandiServer::Serve(const VendorRequest& request) {
-  if (request.origin != "https://api.gandi.net" || request.segments.size() < 3 ||
-      !request.path.starts_with("/v5/livedns/domains")) {
+  const bool info = request.origin == "https://id.gandi.net" && request.path == "/tokeninfo" &&
+                    request.method == "GET" && request.query.empty();
+  if (!info && (request.origin != "https://api.gandi.net" || request.segments.size() < 3 ||
+                !request.path.starts_with("/v5/livedns/domains"))) {
     return NotUnderstood(request, "no such API");
   }
   if (request.Header("Authorization") != "Bearer " + token_) {
     return ErrorResponse(401, "The server could not verify that you authorized to access");
+  }
+  if (info) {
+    return JsonResponse(200, {{"pat_name", "dmarcate"},
+                              {"scope", scopes_},
+                              {"entities", Json::array()},
+                              {"expires_in", 2'592'000}});
   }
   if (!request.body.empty() && request.Header("Content-Type") != "application/json") {
     return NotUnderstood(request, "the body is not declared as JSON");

@@ -18,6 +18,8 @@ class GandiServer final : public VendorServer {
   HttpResponse ErrorResponse(int status, std::string_view message) const override;
   // Lists no longer say how many items there are.
   void HideTotal() { total_ = false; }
+  // What the token may do.
+  void SetScopes(std::vector<std::string> scopes) { scopes_ = std::move(scopes); }
 
  protected:
   HttpResponse Serve(const VendorRequest& request) override;
@@ -26,6 +28,7 @@ class GandiServer final : public VendorServer {
   HttpResponse Keep(const VendorRequest& request, VendorZone& zone, const DomainName& owner);
   const std::string token_;
   bool total_ = true;
+  std::vector<std::string> scopes_ = {"domain:view", "domain:tech"};
 };
 
 }  // namespace dmarcate::testing_support

@@ -35,7 +35,16 @@ HttpResponse HetznerServer::Serve(const VendorRequest& request) {
   if (!request.body.empty() && request.Header("Content-Type") != "application/json") {
     return NotUnderstood(request, "the body is not declared as JSON");
   }
+  if (readonly_ && request.method != "GET") {
+    return Error(403, "token_readonly", "the token is only allowed to perform GET requests");
+  }
   const std::vector<std::string> at(request.segments.begin() + 1, request.segments.end());
+  if (at[0] == "servers" && at.size() == 1 && request.method == "GET") {
+    if (!HasQuery(request, {"page", "per_page"})) return ErrorResponse(422, "query");
+    Json servers = Json::array();
+    if (has_server_) servers.push_back({{"id", 42}, {"name", "web"}});
+    return Page(request, "servers", servers);
+  }
   if (at[0] == "actions" && at.size() == 2 && request.method == "GET") {
     const auto found = actions_.find(at[1]);
     if (found == actions_.end()) return Error(404, "not_found", "action not found");

@@ -26,6 +26,10 @@ class HetznerServer final : public VendorServer {
   // The next actions fail, without effect.
   void FailActions(int count) { failing_ = count; }
   int polled() const { return polled_; }
+  // The token is one that only reads.
+  void OnlyRead() { readonly_ = true; }
+  // The project has a server, too.
+  void AddServer() { has_server_ = true; }
 
  protected:
   HttpResponse Serve(const VendorRequest& request) override;
@@ -57,6 +61,7 @@ class HetznerServer final : public VendorServer {
   int polls_ = 2;
   int polled_ = 0;
   int failing_ = 0;
+  bool readonly_ = false, has_server_ = false;
 };
 
 }  // namespace dmarcate::testing_support

@@ -12,10 +12,17 @@ HttpResponse Ns1Server::ErrorResponse(int status, std::string_view message) cons
 }
 
 HttpResponse Ns1Server::Serve(const VendorRequest& request) {
-  if (request.origin != "https://api.nsone.net" || !request.path.starts_with("/v1/zones")) {
+  const bool keys = request.path == "/v1/account/apikeys" && request.method == "GET";
+  if (request.origin != "https://api.nsone.net" ||
+      (!keys && !request.path.starts_with("/v1/zones"))) {
     return NotUnderstood(request, "no such API");
   }
   if (request.Header("X-NSONE-Key") != key_) return ErrorResponse(401, "Unauthorized");
+  if (keys) {
+    if (!HasQuery(request, {})) return ErrorResponse(400, "query");
+    if (!manages_keys_) return ErrorResponse(403, "permission denied");
+    return JsonResponse(200, Json::array({{{"id", "520422af9f782d37dffb588b"}, {"name", "ours"}}}));
+  }
   if (!request.body.empty() && request.Header("Content-Type") != "application/json") {
     return NotUnderstood(request, "the body is not declared as JSON");
   }

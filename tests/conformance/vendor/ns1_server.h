@@ -19,6 +19,8 @@ class Ns1Server final : public VendorServer {
  public:
   explicit Ns1Server(std::string key) : key_(std::move(key)) {}
   HttpResponse ErrorResponse(int status, std::string_view message) const override;
+  // The key has "Manage API keys".
+  void LetManageKeys() { manages_keys_ = true; }
 
  protected:
   HttpResponse Serve(const VendorRequest& request) override;
@@ -28,6 +30,7 @@ class Ns1Server final : public VendorServer {
   HttpResponse Keep(const VendorRequest& request, VendorZone& zone, const DomainName& owner);
   Json Show(const VendorZone& zone, const DomainName& owner) const;
   const std::string key_;
+  bool manages_keys_ = false;
 };
 
 }  // namespace dmarcate::testing_support

@@ -358,10 +358,22 @@ HttpResponse Route53Server::Change(const VendorRequest& request, VendorZone& zon
       values.emplace_back(record.child("Value").text().as_string());
     }
     const DomainName owner = DomainName::Parse(set.child("Name").text().as_string()).value();
-    const std::string wrong = owner.IsAtOrBelow(zone.name)
-                                  ? Take(change.child("Action").text().as_string(), owner,
-                                         set.child("TTL").text().as_uint(), values, copy)
-                                  : "RRSet with DNS name is not permitted in zone";
+    const std::string type = set.child("Type").text().as_string();
+    if (rights_ == Rights::kNone || (rights_ == Rights::kTxt && type != "TXT")) {
+      return Error(403, "AccessDenied",
+                   "User is not authorized to perform: route53:ChangeResourceRecordSets");
+    }
+    if (type != "TXT" && change.child("Action").text().as_string() != std::string("DELETE")) {
+      return NotUnderstood(request, "a record of another type");
+    }
+    const std::string wrong =
+        type != "TXT" ? fmt::format(
+                            "Tried to delete resource record set [name='{}.', type='{}'] "
+                            "but it was not found",
+                            owner.text(), type)
+        : owner.IsAtOrBelow(zone.name) ? Take(change.child("Action").text().as_string(), owner,
+                                              set.child("TTL").text().as_uint(), values, copy)
+                                       : "RRSet with DNS name is not permitted in zone";
     if (!wrong.empty()) {
       return Xml(400, fmt::format("<InvalidChangeBatch xmlns=\"{}\"><Messages><Message>[{}]"
                                   "</Message></Messages><RequestId>1</RequestId>"

@@ -24,6 +24,9 @@ class Route53Server final : public VendorServer {
   HttpResponse ErrorResponse(int status, std::string_view message) const override;
   // So many GetChange calls say PENDING before one says INSYNC.
   void SetPolls(int polls) { polls_ = polls; }
+  // What the policy of the key allows to change: nothing, TXT records, or everything.
+  enum class Rights : uint8_t { kNone, kTxt, kAll };
+  void SetRights(Rights rights) { rights_ = rights; }
   // What the signature of a request must be made at; nothing: not checked.
   void SetClock(std::function<absl::Time()> now) { now_ = std::move(now); }
 
@@ -46,6 +49,7 @@ class Route53Server final : public VendorServer {
   std::function<absl::Time()> now_;
   int polls_ = 1;
   int polled_ = 0;
+  Rights rights_ = Rights::kTxt;
 };
 
 }  // namespace dmarcate::testing_support

@@ -12,7 +12,9 @@ HttpResponse VultrServer::ErrorResponse(int status, std::string_view message) co
 }
 
 HttpResponse VultrServer::Serve(const VendorRequest& request) {
-  if (request.origin != "https://api.vultr.com" || !request.path.starts_with("/v2/domains")) {
+  const bool account = request.path == "/v2/account" && request.method == "GET";
+  if (request.origin != "https://api.vultr.com" ||
+      (!account && !request.path.starts_with("/v2/domains"))) {
     return NotUnderstood(request, "no such API");
   }
   if (request.Header("Authorization") != "Bearer " + token_) {
@@ -20,6 +22,15 @@ HttpResponse VultrServer::Serve(const VendorRequest& request) {
   }
   if (!request.body.empty() && request.Header("Content-Type") != "application/json") {
     return NotUnderstood(request, "the body is not declared as JSON");
+  }
+  if (account) {
+    if (!HasQuery(request, {})) return ErrorResponse(400, "query");
+    return JsonResponse(200, {{"account",
+                               {{"name", "Example"},
+                                {"email", "dns@example.test"},
+                                {"acls", rights_},
+                                {"balance", -1.5},
+                                {"pending_charges", 0}}}});
   }
   const std::vector<std::string> at(request.segments.begin() + 2, request.segments.end());
   const auto show_domain = [](const VendorZone& zone) -> Json {

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tests/conformance/vendor/vendor_server.h"
 
@@ -15,6 +16,8 @@ class VultrServer final : public VendorServer {
  public:
   explicit VultrServer(std::string token) : token_(std::move(token)) {}
   HttpResponse ErrorResponse(int status, std::string_view message) const override;
+  // What the user of the key may do.
+  void SetRights(std::vector<std::string> rights) { rights_ = std::move(rights); }
 
  protected:
   HttpResponse Serve(const VendorRequest& request) override;
@@ -25,6 +28,7 @@ class VultrServer final : public VendorServer {
   Json Show(const VendorZone& zone, const VendorRecord& record) const;
   std::string MakeRecordId() override { return "cb676a46-66fd-4dfb-b839-" + NextId(); }
   const std::string token_;
+  std::vector<std::string> rights_ = {"dns"};
 };
 
 }  // namespace dmarcate::testing_support

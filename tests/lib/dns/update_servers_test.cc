@@ -25,12 +25,18 @@ DomainName Name(std::string_view text) { return *DomainName::Parse(text); }
 
 enum class Kind { kBind, kKnot, kPowerDns };
 
+testing_support::TestZone Confined(testing_support::TestZone zone) {
+  zone.confined = true;
+  return zone;
+}
+
 absl::StatusOr<std::unique_ptr<RealServer>> Start(Kind kind, const TestTsigKey& key) {
   const std::vector<testing_support::TestZone> zones = {
       MakeZone("example.test",
                "_dmarc TXT \"v=DMARC1; p=none\"\n"
                "two TXT \"token=1\"\ntwo TXT \"v=spf1 \" \"-all\"\n"
-               "alias CNAME _dmarc\n")};
+               "alias CNAME _dmarc\n"),
+      Confined(MakeZone("confined.test", "_dmarc TXT \"v=DMARC1; p=none\"\n"))};
   switch (kind) {
     case Kind::kBind:
       return RealBind::Start(zones, key);
@@ -140,6 +146,30 @@ TEST_P(RealUpdate, CheckingTheKeyChangesNothing) {
   EXPECT_THAT(MakeClient(wrong)->CheckKey(Name("example.test")),
               StatusIs(absl::StatusCode::kPermissionDenied));
   EXPECT_THAT(Read("_dmarc.example.test"), ElementsAre(kNone));
+}
+
+// A key that is confined is told so without a change; and who is not confined is not refused.
+TEST_P(RealUpdate, RightsAreAskedForAndNothingIsChanged) {
+  const DomainName zone = Name("confined.test");
+  const auto right = [&](const DomainName& in, const DomainName& owner, RrType type) {
+    return client_->CheckRight(in, owner, type);
+  };
+  for (const RrType type : {RrType::kTxt, RrType::kA}) {
+    EXPECT_THAT(right(Name("example.test"), Name("_dmarc.example.test"), type), IsOk())
+        << server_->log();
+  }
+  EXPECT_THAT(right(zone, zone, RrType::kTxt), IsOk()) << server_->log();
+  EXPECT_THAT(right(zone, Name("_dmarc.confined.test"), RrType::kTxt), IsOk()) << server_->log();
+  if (GetParam() != Kind::kPowerDns) {  // which has no such rights
+    const auto refused = StatusIs(absl::StatusCode::kPermissionDenied);
+    EXPECT_THAT(right(zone, Name("_dmarc.confined.test"), RrType::kA), refused) << server_->log();
+    EXPECT_THAT(right(zone, Name("www.confined.test"), RrType::kTxt), refused) << server_->log();
+  }
+  EXPECT_THAT(Read("_dmarc.example.test"), ElementsAre(kNone));
+  EXPECT_THAT(Read("_dmarc.confined.test"), ElementsAre(kNone));
+  // And it is no false promise.
+  TxtRrSetUpdate update{zone, Name("_dmarc.confined.test"), {kNone}, {kReject}, 120};
+  EXPECT_THAT(client_->Apply(update), IsOk()) << server_->log();
 }
 
 TEST_P(RealUpdate, AZoneThatIsNotThereIsAnError) {

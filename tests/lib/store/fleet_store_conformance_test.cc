@@ -11,6 +11,7 @@
 #include "lib/store/fake_fleet_store.h"
 #include "lib/store/policy_codec.h"
 #include "lib/store/policy_keys.h"
+#include "lib/store/rocks_db.h"
 #include "lib/store/rocks_policy_store.h"
 #include "tests/lib/store/store_testing.h"
 
@@ -180,6 +181,26 @@ INSTANTIATE_TEST_SUITE_P(
                             return std::move(*RocksPolicyStore::Open(directory));
                           }}),
     [](const auto& tested) { return tested.param.name; });
+
+TEST(RocksFleets, OneThatDoesNotDecodeHidesNoOther) {
+  TempDir directory;
+  const std::string path = directory.path("policy");
+  {
+    const auto store = *RocksPolicyStore::Open(path);
+    for (const char* id : {"01a", "01b"}) ASSERT_TRUE(store->PutFleet(Full(id), {}).ok());
+  }
+  {
+    const auto db = *RocksDb::Open(path, {{"default", FamilyKind::kSmall}});
+    WriteSet damage(1);
+    damage.Put(0, policy_keys::Fleet("01b"), "no record");
+    ASSERT_TRUE(db->Write(damage, Sync::kYes).ok());
+  }
+  const auto store = *RocksPolicyStore::Open(path);
+  const auto all = store->ListFleets("", 10);
+  ASSERT_TRUE(all.ok()) << all.status();
+  ASSERT_EQ(all->size(), 1u);
+  EXPECT_EQ(all->front().id, "01a");
+}
 
 TEST(RocksFleets, EnumsThatAreNotKnownAreDataLoss) {
   const std::string key = policy_keys::Fleet("01a");

@@ -64,6 +64,7 @@ ChangeRecord Change(std::string domain, std::string id, ChangeState state = Chan
 ChangeRecord FullChange() {
   ChangeRecord record = Change("example.com", "01a", ChangeState::kNeedsAttention);
   record.intent = {true, true, "01b"};
+  record.intent.prune = {"include:old.example", "ip4:192.0.2.1"};
   RecordChangeRecord change;
   change.zone = "example.com";
   change.owner_name = "_dmarc.example.com";
@@ -273,6 +274,7 @@ TEST_P(PolicyStoreTest, KeepsEveryFieldOfAChange) {
   EXPECT_EQ(got->guards[0].metadata, full.guards[0].metadata);
   EXPECT_EQ(got->verifications[0].time, kNow);
   EXPECT_EQ(got->intent.rollback_of, "01b");
+  EXPECT_EQ(got->intent.prune, full.intent.prune);
   EXPECT_EQ(got->apply_time, full.apply_time);
   EXPECT_EQ(got->end_time, full.end_time);
   EXPECT_EQ(got->error_metadata, full.error_metadata);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "gtest/gtest.h"
 
 #include "lib/base/digest.h"
+#include "lib/store/day_revisions.h"
 #include "lib/store/report_rules.h"
 #include "lib/store/report_store.h"
 #include "lib/store/rocks_report_store.h"
@@ -941,6 +943,57 @@ TEST_P(ReportStoreTest, AnyTextIsADomain) {
   ASSERT_THAT(domains, SizeIs(5));
   EXPECT_TRUE(std::ranges::is_sorted(domains));
   EXPECT_EQ(domains[1].first, std::string("a\0b", 3));
+}
+
+TEST_P(ReportStoreTest, ADayHasAnotherRevisionOnceItHasChanged) {
+  auto& days = dynamic_cast<DayRevisionReader&>(reader());
+  const auto read = [&] {
+    reader();
+    std::map<DayNumber, uint64_t> out;
+    const auto revisions = days.ReadDayRevisions(kDomain, kTestDay, kTestDay + 9);
+    EXPECT_TRUE(revisions.ok()) << revisions.status();
+    for (const DayRevision& day : *revisions) out[day.day] = day.revision;
+    return out;
+  };
+  EXPECT_THAT(read(), IsEmpty());
+  const ReceiptId first = MustAccept("first");
+  MustProcess(first, {MakeReport(kDomain, kTestDay, "1", "1", {1})});
+  auto before = read();
+  ASSERT_EQ(before.size(), 1u);
+  const auto changed = [&](const char* what) {
+    auto now = read();
+    EXPECT_NE(now[kTestDay], before[kTestDay]) << what;
+    before = std::move(now);
+  };
+  MustStore(MakeReport(kDomain, kTestDay, "2", "2", {2}));
+  changed("another report");
+  StoredReport trusted = MakeReport(kDomain, kTestDay, "2", "2", {2});
+  trusted.trust = TrustClass::kAnchored;
+  MustStore(trusted);
+  changed("a copy lent more trust");
+  MustStore(MakeReport(kDomain, kTestDay, "1", "1b", {1, 1}));
+  changed("a revision counts");
+  MustProcess(first, {MakeReport(kDomain, kTestDay, "1", "1c", {1, 1, 1})});
+  changed("read again");
+  PurgeTarget target;
+  target.address = MakeReport(kDomain, kTestDay, "2", "2", {2}).report.records[0].source_ip;
+  ASSERT_TRUE(writer().Purge(target, PurgeMode::kRemove, [](const auto&) { return true; }).ok());
+  changed("an address was purged");
+  const uint64_t same = before[kTestDay];
+  EXPECT_EQ(read()[kTestDay], same);
+  MustStore(MakeReport(kDomain, kTestDay + 1, "3", "3", {2}));
+  if (GetParam().name != "Fake") {
+    EXPECT_EQ(read()[kTestDay], same) << "another day";
+  }
+  EXPECT_EQ(read().size(), 2u);
+  before = read();
+  ExpiryCutoffs cutoffs;
+  cutoffs.rows = absl::InfiniteFuture();
+  ASSERT_TRUE(writer().Expire(cutoffs, 100).ok());
+  changed("rows have expired");
+  target = {.domain = kDomain, .address = {}};
+  ASSERT_TRUE(writer().Purge(target, PurgeMode::kRemove, [](const auto&) { return true; }).ok());
+  EXPECT_THAT(read(), IsEmpty());
 }
 
 TEST_P(ReportStoreTest, ReaderSeesNewThingsAfterCatchUpOnly) {

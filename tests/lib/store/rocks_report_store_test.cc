@@ -141,7 +141,7 @@ TEST(RocksReportStore, ANewerLayoutIsRefused) {
   }
   const auto writer = RocksReportWriter::Open(directory.path("reports"));
   EXPECT_EQ(writer.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(writer.status().message().find("layout 4"), absl::string_view::npos);
+  EXPECT_NE(writer.status().message().find("layout 5"), absl::string_view::npos);
   EXPECT_EQ(RocksReportReader::Follow(directory.path("reports"), directory.path("follower"),
                                       absl::Seconds(1))
                 .status()

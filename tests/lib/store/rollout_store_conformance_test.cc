@@ -10,6 +10,7 @@
 
 #include "lib/store/fake_rollout_store.h"
 #include "lib/store/policy_keys.h"
+#include "lib/store/rocks_db.h"
 #include "lib/store/rocks_policy_store.h"
 #include "tests/lib/store/store_testing.h"
 
@@ -168,6 +169,30 @@ INSTANTIATE_TEST_SUITE_P(
                             return store.ok() ? *std::move(store) : nullptr;
                           }}),
     [](const auto& c) { return c.param.name; });
+
+// Those that can be read must go on: one may have to be lowered.
+TEST(RocksRollouts, OneThatDoesNotDecodeHidesNoOther) {
+  TempDir directory;
+  const std::string path = directory.path("policy");
+  {
+    const auto store = *RocksPolicyStore::Open(path);
+    for (const char* domain : {"a.test", "b.test", "c.test"}) {
+      ASSERT_TRUE(store->PutRollout(Full(domain), {}).ok());
+    }
+  }
+  {
+    const auto db = *RocksDb::Open(path, {{"default", FamilyKind::kSmall}});
+    WriteSet damage(1);
+    damage.Put(0, policy_keys::Rollout("b.test", "r1"), "no record");
+    ASSERT_TRUE(db->Write(damage, Sync::kYes).ok());
+  }
+  const auto store = *RocksPolicyStore::Open(path);
+  EXPECT_EQ(store->GetRollout("b.test", "r1").status().code(), StatusCode::kDataLoss);
+  const auto all = store->ListRollouts("-", "", "", 10);
+  ASSERT_TRUE(all.ok()) << all.status();
+  ASSERT_EQ(all->size(), 2u);
+  EXPECT_EQ(all->back().domain, "c.test");
+}
 
 // docs/store.md
 TEST(RolloutKeys, AreAsDocumented) {

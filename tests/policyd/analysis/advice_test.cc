@@ -82,6 +82,7 @@ TEST(Advice, EveryServiceGetsASentence) {
     source.service = &service;
     source.kind = SourceKind::kSender;
     source.counts.messages = 10;
+    source.by_trust[static_cast<size_t>(TrustClass::kImported)] = source.counts;
     const Advice advice = Advise(source, kDomain);
     EXPECT_FALSE(advice.sentence.empty()) << service.id;
     if (service.spf_alignment == SpfAlignment::kNever ||

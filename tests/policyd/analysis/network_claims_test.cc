@@ -37,6 +37,8 @@ std::unique_ptr<Catalogue> Two() {
 class TreeTest : public testing::Test {
  protected:
   TreeTest() {
+    resolver_.SetTxt(Name("partly.test"), {"v=spf1 ip4:192.0.2.7 exists:%{i}.partly.test -all"});
+    resolver_.SetTxt(Name("wide.test"), {"v=spf1 ip4:192.0.2.8 ip4:64.0.0.0/6 -all"});
     resolver_.SetTxt(Name("spf.post.test"), {"v=spf1 ip4:198.51.100.0/24 -all"});
     resolver_.SetTxt(Name("more.shop.test"), {"v=spf1 ip6:2001:db8:1::/48 -all"});
   }
@@ -81,6 +83,16 @@ TEST_F(TreeTest, OwnTermsAreThoseOfTheRecordWithAllThatTheyLeadTo) {
   EXPECT_THAT(OwnTerms(tree),
               ElementsAre(OwnTerm{"include:spf.post.test", {Net("198.51.100.0/24")}},
                           OwnTerm{"ip4:192.0.2.9", {Net("192.0.2.9/32")}}));
+}
+
+TEST_F(TreeTest, ATermOfWhichNotAllIsKnownSaysSo) {
+  const SpfTree tree =
+      Tree("example.com", "v=spf1 include:partly.test include:wide.test ip4:192.0.2.9 -all");
+  const std::vector<OwnTerm> own = OwnTerms(tree);
+  ASSERT_EQ(own.size(), 3u);
+  EXPECT_FALSE(own[0].complete) << "it has a macro";
+  EXPECT_FALSE(own[1].complete) << "it has a network that all addresses are in";
+  EXPECT_TRUE(own[2].complete);
 }
 
 class ClaimsTest : public testing::Test {

@@ -1,11 +1,14 @@
 #include "policyd/evidence/record_evidence.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "policyd/evidence/spf_breakage.h"
 
 namespace dmarcate {
 namespace {
@@ -73,6 +76,48 @@ TEST(FindBreakagesTest, ARevokedKeyIsGoneAndAnotherKeyStillSigns) {
   EXPECT_TRUE(FindBreakages("example.com", {{"vendor", {"s1"}, true}}, KeyIs(revoked),
                             absl::Hours(1), kNow)[0]
                   .carried);
+}
+
+using Histories = std::map<std::string, std::vector<Observation>>;
+Histories SpfIs(std::vector<Observation> own, std::vector<Observation> included = {}) {
+  return {{"example.com", std::move(own)}, {"_spf.a.test", std::move(included)}};
+}
+std::optional<Breakage> FindSpf(const Histories& histories, bool needs_spf = true) {
+  return FindSpfBreakage("example.com", {{"vendor", {"s1"}, false, needs_spf}}, histories,
+                         absl::Hours(1), kNow);
+}
+const std::string kSpfText = "v=spf1 include:_SPF.a.test include:%{i}.b.test -all";
+
+TEST(FindSpfBreakageTest, AnIncludeThatIsGone) {
+  const Observation own = Seen(absl::Hours(90), absl::Hours(0), {kSpfText});
+  const Observation good = Seen(absl::Hours(90), absl::Hours(5), {"v=spf1 -all"});
+  const Observation gone = Seen(absl::Hours(4), absl::Hours(0), {}, ObservedOutcome::kNxDomain);
+  EXPECT_THAT(SpfTargetsOf({own}), ElementsAre("_spf.a.test"));
+  const auto found = FindSpf(SpfIs({own}, {gone, good}));
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->kind, BreakageKind::kIncludeBroken);
+  EXPECT_EQ(found->name, "_spf.a.test");
+  EXPECT_EQ(found->looks, 5);
+  EXPECT_FALSE(found->carried);
+  EXPECT_TRUE(FindSpf(SpfIs({own}, {gone, good}), false)->carried);
+  EXPECT_FALSE(FindSpf(SpfIs({own}, {good, gone})).has_value());
+  EXPECT_FALSE(FindSpf(SpfIs({own}, {gone})).has_value());  // it never was there
+  EXPECT_FALSE(
+      FindSpf(SpfIs({own},
+                    {Seen(absl::Hours(4), absl::Hours(0), {}, ObservedOutcome::kServfail), good}))
+          .has_value());
+}
+
+TEST(FindSpfBreakageTest, ARecordThatIsNoneAnyMore) {
+  const Observation good = Seen(absl::Hours(90), absl::Hours(5), {"v=spf1 -all"});
+  for (const std::vector<std::string>& texts :
+       {std::vector<std::string>{"v=spf1 -all", "v=spf1 mx"}, {"v=spf1 ip4:x -all"}, {"other=1"}}) {
+    const auto found = FindSpf(SpfIs({Seen(absl::Hours(4), absl::Hours(0), texts), good}));
+    ASSERT_TRUE(found.has_value()) << texts.front();
+    EXPECT_EQ(found->kind, BreakageKind::kSpfPermerror);
+  }
+  EXPECT_FALSE(FindSpf(SpfIs({good})).has_value());
+  EXPECT_FALSE(FindSpf({}).has_value());
 }
 
 const std::vector<Observation> kHistory = {
@@ -150,6 +195,27 @@ TEST(JudgeRecordsTest, ErrorsAndDriftCount) {
   const RecordEvidence evidence = JudgeRecords(spf, dmarc, kNow, {drift, other});
   EXPECT_EQ(evidence.lint_errors, 1);
   EXPECT_EQ(evidence.last_drift, kNow - absl::Hours(5));
+}
+
+TEST(JudgeRecordsTest, DriftThatAPersonKnowsIsNewsNoMore) {
+  SpfPosture spf;
+  spf.view = View("example.com", {"v=spf1 -all"});
+  DmarcPosture dmarc;
+  dmarc.view = View("_dmarc.example.com", {"v=DMARC1; p=none"});
+  InsightRecord drift;
+  drift.code = "DRIFT_RECORD_CHANGED";
+  drift.first_seen = kNow - absl::Hours(300);
+  drift.last_seen = kNow;
+  drift.decide_time = kNow - absl::Hours(200);
+  const auto last = [&](absl::Time adopted) {
+    return JudgeRecords(spf, dmarc, kNow, {drift}, adopted).last_drift;
+  };
+  EXPECT_EQ(last(absl::InfinitePast()), kNow);
+  EXPECT_EQ(last(kNow - absl::Hours(301)), kNow);  // it came after that
+  EXPECT_EQ(last(kNow - absl::Hours(250)), kNow - absl::Hours(250));
+  drift.state = InsightState::kAccepted;
+  EXPECT_EQ(last(absl::InfinitePast()), kNow - absl::Hours(200));
+  EXPECT_EQ(last(kNow - absl::Hours(100)), kNow - absl::Hours(100));
 }
 
 }  // namespace

@@ -76,6 +76,25 @@ TEST(ReportEvidenceTest, OnlyAnchoredReportsCount) {
   EXPECT_THAT(evidence.advisories, ElementsAre(HasSubstr("1 reports of the last 30 days")));
 }
 
+TEST(ReportEvidenceTest, SourcesAreAsPeopleGroupThem) {
+  ReportEvidenceInput input{"example.com", {}, {}, Live("v=DMARC1; p=none"), kNow};
+  SourceGrouping merge;
+  merge.from = "ip-198-51-100-7";
+  merge.into = "sendgrid";
+  input.groupings = {merge};
+  input.decisions = {Decision("sendgrid", SourceState::kApproved)};
+  const std::vector<StoredReport> reports = {
+      Report(1, {Row(10).From("198.51.100.7"), Row(20).Dkim("sendgrid.net")})};
+  ReportEvidenceBuilder builder(input, Catalogue::Default());
+  for (const StoredReport& report : reports) builder.Add(report);
+  const ReportEvidence merged = builder.Finish();
+  EXPECT_EQ(Find(merged, "ip-198-51-100-7"), nullptr);
+  ASSERT_NE(Find(merged, "sendgrid"), nullptr);
+  EXPECT_EQ(Find(merged, "sendgrid")->standing, SourceStanding::kApproved);
+  EXPECT_NE(Find(Build(reports, input.decisions), "ip-198-51-100-7"), nullptr)
+      << "which is a stranger where nobody merged it";
+}
+
 TEST(ReportEvidenceTest, DaysBySourceAndAnchor) {
   const ReportEvidence evidence =
       Build({Report(2, {Row(10).Dkim("example.com", "s1"), Row(5)}),

@@ -21,6 +21,7 @@
 #include "lib/http/curl_transport.h"
 #include "lib/http/fake_transport.h"
 #include "policyd/notify/channel_notifier.h"
+#include "policyd/provider/configured_secrets.h"
 #include "tests/lib/inbound/certificates.h"
 #include "tests/lib/inbound/smtp_server.h"
 #include "tests/testing/process.h"
@@ -325,6 +326,38 @@ TEST(WebhookOverTls, IsTakenByARealServer) {
   EXPECT_THAT(got, HasSubstr("Dmarcate-Signature: v1="));
   channel.secret_name = "missing";
   EXPECT_THAT(notifier.Send(channel, Delivery(), {}), StatusIs(StatusCode::kFailedPrecondition));
+}
+
+// A digest made with a weak secret is enough to guess it, and who adds a channel chooses who gets
+// the digest.
+TEST_F(WebhookTest, ASecretThatIsBoundToAProviderSignsNothing) {
+  TempDir directory;
+  for (const char* name : {"dns-key", "hook-key", "any-key"}) {
+    const std::string path = directory.path() + "/" + name;
+    ASSERT_THAT(WriteFileAtomically(path, "key\n", 0400), IsOk());
+  }
+  SecretEntries entries;
+  entries["dns-key"].uses = {"powerdns"};
+  entries["hook-key"].uses = {"webhook:hooks.example.com"};
+  ConfiguredSecretSource secrets(directory.path(), "", entries);
+  ChannelNotifier notifier(http_, resolver_, secrets, clock_, {});
+  AlertChannelRecord channel;
+  channel.kind = AlertChannelKind::kWebhook;
+  channel.url = "https://hooks.example.com/x";
+  for (const char* name : {"hook-key", "any-key"}) {
+    channel.secret_name = name;
+    EXPECT_THAT(notifier.Send(channel, Delivery(), {}), IsOk()) << name;
+  }
+  http_.ClearRequests();
+  channel.secret_name = "dns-key";
+  const absl::Status refused = notifier.Send(channel, Delivery(), {});
+  EXPECT_THAT(refused, StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_THAT(refused.ToString(), HasSubstr("webhook:hooks.example.com"));
+  channel.secret_name = "hook-key";
+  channel.url = "https://other.example.com/x";
+  resolver_.SetA(Name("other.example.com"), {"93.184.216.35"});
+  EXPECT_THAT(notifier.Send(channel, Delivery(), {}), StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_THAT(http_.requests(), IsEmpty());
 }
 
 }  // namespace

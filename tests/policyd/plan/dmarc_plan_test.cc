@@ -37,6 +37,7 @@ const Case kCases[] = {
      "v=DMARC1; p=none; rua=mailto:R@Reports.test",
      "p=none rua=mailto:R@Reports.test"},
     {"TwoRecords", {"v=DMARC1; p=none", "v=DMARC1; p=reject"}, "", "", "DMARC_MULTIPLE:refuse"},
+    {"NearlyARecordIsRepairedFirst", {"x", " v=DMARC1; p=reject"}, "", "", "RECORD_SYNTAX:refuse"},
     {"DuplicateTag",
      {"v=DMARC1; p=none; p=reject"},
      "v=DMARC1; p=none; p=reject",

@@ -164,6 +164,19 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"WhatSaysNothing", {" v=DMARC1; p=nonsense"}, "", "", "RECORD_SYNTAX cannot be told"}),
     [](const auto& tested) { return tested.param.name; });
 
+TEST(DmarcRepair, WhatDoesNotParseIsNotMergedAway) {
+  const std::string good = "v=DMARC1; p=none; rua=mailto:a@a.test";
+  std::string many = "v=DMARC1; p=none; rua=mailto:b@b.test";
+  for (int i = 0; i < 1001; ++i) many += ";x=1";
+  for (const Texts& live : {Texts{many, many + ";y=1"}, Texts{good, many}, Texts{many, good}}) {
+    Check({"", live, "", "", "RECORD_SYNTAX more than 1000 tags"},
+          PlanDmarcRepair(kDomain, live, ""));
+  }
+  Check({"", {}, "", good, ""}, PlanDmarcRepair(kDomain, {many, good}, good));
+  Check({"", {}, "", "", "RECORD_SYNTAX more than 1000 tags"},
+        PlanDmarcRepair(kDomain, {many, good}, many));
+}
+
 TEST(SpfRepair, KeepsTheBookOfWhatIsOurs) {
   const std::vector<ManagedTerm> managed = {{"include:a.test", "a"}, {"include:b.test", "b"}};
   const Texts live = {"v=spf1 include:a.test -all", "v=spf1 include:b.test -all"};

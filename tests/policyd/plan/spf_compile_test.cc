@@ -14,6 +14,7 @@
 #include "lib/dns/fake_resolver.h"
 #include "lib/inspect/overlay_resolver.h"
 #include "policyd/plan/guard.h"
+#include "policyd/plan/spf_diff.h"
 #include "policyd/plan/spf_follow.h"
 #include "policyd/plan/spf_proof.h"
 #include "tests/policyd/plan/plan_testing.h"
@@ -240,6 +241,38 @@ TEST_F(FlattenedTest, FollowingTellsMuchFromLittle) {
   dns_.Fail(Name("b.big.test"), RrType::kTxt, absl::OkStatus());
   dns_.Remove(Name("b.big.test"));
   EXPECT_EQ(follow().outcome, VendorFollow::Outcome::kBroken);
+}
+
+TEST(DiffSpfTest, ARecordOfThirtyThousandTermsIsComparedAsWell) {
+  std::string before = "v=spf1";
+  for (int i = 0; i < 30'000; ++i) before += i % 2 == 0 ? " a" : " ?a";
+  before.resize(before.rfind(' ', kMaxSpfOctets - 10));
+  const std::vector<TermChangeRecord> changes = DiffSpf(before, before + " mx", {}, {});
+  ASSERT_GT(changes.size(), 20'000u);
+  EXPECT_EQ(changes.back().term, "mx");
+  EXPECT_EQ(changes.back().action, TermAction::kAdd);
+  EXPECT_EQ(std::ranges::count(changes, TermAction::kKeep, &TermChangeRecord::action),
+            static_cast<std::ptrdiff_t>(changes.size()) - 1);
+  // Nothing is left out, however little it is told apart.
+  EXPECT_GT(DiffSpf(before, "v=spf1 mx" + before.substr(6, 60'000), {}, {}).size(), 20'000u);
+}
+
+TEST(CompareVendorTest, NeitherFamilyGoesWithoutAPerson) {
+  const auto needs = [](const std::vector<std::string>& before,
+                        const std::vector<std::string>& now) {
+    return CompareVendor(before, now).needs_person;
+  };
+  const std::vector<std::string> both = {"192.0.2.0/24", "2001:db8:1::/48", "2001:db8:3::/48",
+                                         "2001:db8:5::/48", "2001:db8:7::/48"};
+  EXPECT_EQ(needs(both, both), "");
+  EXPECT_THAT(needs(both, {"192.0.2.0/24"}), HasSubstr("4 of 4 IPv6 networks would go"));
+  EXPECT_THAT(
+      needs(both, {"2001:db8:1::/48", "2001:db8:3::/48", "2001:db8:5::/48", "2001:db8:7::/48"}),
+      HasSubstr("256 of 256 IPv4 addresses would go"));
+  EXPECT_EQ(needs(both, {"192.0.2.0/24", "2001:db8:1::/48", "2001:db8:3::/48", "2001:db8:5::/48"}),
+            "");
+  EXPECT_THAT(needs({"2001:db8:1::/48", "2001:db8:3::/48"}, {"2001:db8:1::/48"}),
+              HasSubstr("1 of 2 IPv6 networks would go"));
 }
 
 TEST_F(SpfCompileTest, AnExclusionBetweenTermsKeepsItsEffect) {

@@ -157,6 +157,20 @@ TEST_F(ApiCallTest, RetryAfterInSecondsAndAsADate) {
   EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kUnavailable));
 }
 
+TEST_F(ApiCallTest, NoAnswerHoldsAnAccountForMoreThanAnHour) {
+  world_.pace = std::make_shared<AccountPace>(RateLimit{});
+  Say(429, "", {{"retry-after", "9999999"}});
+  EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(world_.pace->HeldFor(clock_.Monotonic()), absl::Hours(1));
+  clock_.Advance(absl::Hours(1));
+  // Our clock is a year behind.
+  Say(429, "", {{"retry-after", "Sat, 15 Jan 2028 08:00:18 GMT"}});
+  EXPECT_THAT(Read(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(world_.pace->HeldFor(clock_.Monotonic()), absl::Hours(1));
+  clock_.Advance(absl::Hours(1));
+  EXPECT_THAT(Read(), IsOk());
+}
+
 TEST_F(ApiCallTest, TheDeadlineIsOfTheWholeCall) {
   for (int i = 0; i < 10; ++i) Say(503, "", {{"retry-after", "12"}});
   const absl::Status status = Read();

@@ -55,6 +55,19 @@ TEST(ExecAnswerTest, AreReadAsTheManualSays) {
   EXPECT_THAT(ParseExecWritten(R"({"version": 1, "result": {"outcome": "unchanged"}})"), IsOk());
 }
 
+// What is shown of an answer is searched for the secret afterwards: half of one would not be found.
+TEST(ExecAnswerTest, NothingIsQuotedInPart) {
+  const std::string key = "s3cret-" + std::string(60, 'k');
+  for (const std::string& answer :
+       {R"({"version": 1, "result": {"zones": [], ")" + key + R"(": 1}})",
+        R"({"version": 1, "error": {"code": ")" + key + R"(", "message": "x"}})",
+        R"({"version": 1, "result": {"zones": [], "class": ")" + key + R"("}})"}) {
+    const absl::Status status = ParseExecTest(answer).status();
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("of 67 octets")));
+    EXPECT_THAT(std::string(status.message()), testing::Not(HasSubstr("s3cret")));
+  }
+}
+
 struct ErrorCase {
   const char* code;
   absl::StatusCode of_read, of_write;

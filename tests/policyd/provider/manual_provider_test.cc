@@ -18,12 +18,17 @@ std::vector<TxtRecord> Records(std::string_view text) { return {MakeTxtRecord(te
 // One zone with one server that says what it is told to.
 class OneZone final : public AuthoritativeResolver {
  public:
-  absl::StatusOr<AuthoritativeAnswer> LookupAll(const DomainName&, RrType, bool over_tcp) override {
+  absl::StatusOr<AuthoritativeAnswer> LookupAll(const DomainName& owner, RrType,
+                                                bool over_tcp) override {
     EXPECT_TRUE(over_tcp);
     if (!answer.ok()) return answer.status();
+    if (!wildcard && owner.text().starts_with("_dmarcate-")) {
+      return AuthoritativeAnswer{zone, {{Name("ns1.example.test"), "192.0.2.53:53", DnsAnswer{}}}};
+    }
     return AuthoritativeAnswer{zone, {{Name("ns1.example.test"), "192.0.2.53:53", answer}}};
   }
   DomainName zone = Name("example.test");
+  bool wildcard = false;  // else a name below the one that is asked for does not exist
   absl::StatusOr<DnsAnswer> answer = DnsAnswer{.outcome = DnsOutcome::kNoData};
 };
 
@@ -74,6 +79,20 @@ TEST(ManualProviderTest, WhatWasNotLearnedIsNotAbsent) {
   EXPECT_THAT(provider.FindZone(Name("example.test")), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(provider.ReadRrSet(Name("example.test"), Name("example.test")),
               StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST(ManualProviderTest, WhatAWildcardSaysIsNotAtTheName) {
+  OneZone dns;
+  dns.wildcard = true;
+  dns.answer->outcome = DnsOutcome::kRecords;
+  dns.answer->txt = Records("v=spf1 -all");
+  ManualProvider provider(dns, {});
+  // A record set at the name would end what the wildcard says there.
+  EXPECT_THAT(provider.ReadRrSet(Name("example.test"), Name("_dmarc.example.test")),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("wildcard")));
+  // The apex is always there.
+  EXPECT_EQ(provider.ReadRrSet(Name("example.test"), Name("example.test"))->records,
+            Records("v=spf1 -all"));
 }
 
 TEST(ManualProviderTest, AnAliasHasNoRecordsOfItsOwn) {

@@ -156,6 +156,28 @@ TEST_F(RunProgramTest, RefusesWhatOthersCanChangeAndWhatIsNoProgram) {
   EXPECT_THAT(RunProgram({}), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
+TEST_F(RunProgramTest, RefusesAPlaceWhereOthersCanPutAnotherOne) {
+  const std::string path = directory_.Write("open/program", "#!/bin/sh\nexit 0\n");
+  const std::string open = directory_.File("open");
+  ASSERT_EQ(chmod(path.c_str(), 0755), 0);
+  const auto run = [](const std::string& program) {
+    return RunProgram({.argv = {program}}).status();
+  };
+  EXPECT_TRUE(run(path).ok()) << run(path);
+  for (const mode_t mode : {0775, 0757}) {
+    ASSERT_EQ(chmod(open.c_str(), mode), 0);
+    EXPECT_THAT(run(path), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                    HasSubstr("others can change " + open)));
+    // A link that only its owner can change leads there.
+    const std::string link = directory_.File("link");
+    (void)unlink(link.c_str());
+    ASSERT_EQ(symlink(path.c_str(), link.c_str()), 0);
+    EXPECT_THAT(run(link), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(open)));
+  }
+  ASSERT_EQ(chmod(open.c_str(), 01777), 0);  // as /tmp is: nobody else's files go there
+  EXPECT_TRUE(run(path).ok()) << run(path);
+}
+
 TEST_F(RunProgramTest, NoDescriptorIsLeft) {
   const auto count = [] {
     size_t n = 0;

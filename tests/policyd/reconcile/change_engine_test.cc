@@ -607,6 +607,78 @@ TEST_F(ChangeEngineTest, GoesBackWhenSignaturesBreak) {
   ExpectOldZone();
 }
 
+TEST_F(ChangeEngineTest, AStepDownIsNotTakenBackByItself) {
+  const ChangeRecord plan = Plan({.policy = PolicyMove{PolicyScope::kDomain, PolicyStage::kObserve,
+                                                       PolicyDirection::kDown, "r"}});
+  world.provider->Inject({.moment = FakeDnsProvider::Moment::kAfter, .hook = [&] {
+                            world.resolver.Fail(TestWorld::kDmarc, RrType::kTxt,
+                                                absl::DataLossError("bogus"));
+                          }});
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, Apply(plan));
+  EXPECT_EQ(change.state, ChangeState::kNeedsAttention) << "p=reject again, without a gate";
+  EXPECT_EQ(change.error_reason, "DNSSEC_BOGUS");
+  EXPECT_THAT(world.Texts(TestWorld::kDmarc), ElementsAre(HasSubstr("p=none")));
+}
+
+TEST_F(ChangeEngineTest, WhatIsStoredIsWhatWasShown) {
+  const ChangeRecord plan = Plan();
+  ChangeRecord other = plan;
+  other.record_changes[1].after = {
+      "\"v=DMARC1; p=reject; x=1; rua=mailto:o@o.test,mailto:e@e.test\""};
+  DMARCATE_ASSERT_OK_AND_ASSIGN(other, world.store.PutChange(other));
+  EXPECT_THAT(Apply(other).status().ToString(), HasSubstr("not the plan that was shown"));
+  EXPECT_EQ(world.provider->writes(), 0);
+  ExpectOldZone();
+}
+
+// Behind each address stand many machines; one of them shows `texts` for the SPF record in the
+// second look after the write, and is met by nobody else.
+class ManyMachines final : public AuthoritativeResolver {
+ public:
+  ManyMachines(AuthoritativeResolver& fleet, Texts texts)
+      : fleet_(fleet), texts_(std::move(texts)) {}
+  void Begin() { looks_ = 0; }
+  absl::StatusOr<AuthoritativeAnswer> LookupAll(const DomainName& owner, RrType type,
+                                                bool over_tcp) override {
+    absl::StatusOr<AuthoritativeAnswer> answer = fleet_.LookupAll(owner, type, over_tcp);
+    if (owner != TestWorld::kSpf || looks_ < 0 || !answer.ok() || ++looks_ != 2) return answer;
+    answer->servers[1].answer->txt.clear();
+    for (const std::string& text : texts_) {
+      answer->servers[1].answer->txt.push_back(MakeTxtRecord(text));
+    }
+    return answer;
+  }
+  int looks() const { return looks_; }
+
+ private:
+  AuthoritativeResolver& fleet_;
+  const Texts texts_;
+  std::atomic<int> looks_ = -1'000'000;
+};
+
+TEST_F(ChangeEngineTest, OneLookAtTheServersIsNoProof) {
+  for (const bool third : {false, true}) {
+    SCOPED_TRACE(third);
+    TestWorld fresh;
+    const std::string behind = third ? "v=spf1 +all" : TestWorld::kOldSpf;
+    ManyMachines machines(fresh.fleet, {behind, "verification=1"});
+    ChangeEngine looks({fresh.store, fresh.factory, fresh.resolver, machines, *fresh.suffixes,
+                        fresh.clock, fresh.random, *fresh.pacer});
+    DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord plan,
+                                  looks.Plan("example.com", {}, "tokens/p"));
+    fresh.provider->Inject(
+        {.moment = FakeDnsProvider::Moment::kAfter, .hook = [&] { machines.Begin(); }, .skip = 2});
+    DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord change, looks.Apply(For(plan)));
+    if (third) {
+      EXPECT_EQ(change.state, ChangeState::kNeedsAttention);
+      EXPECT_EQ(change.error_reason, "VERIFY_CONFLICT");
+      continue;
+    }
+    EXPECT_EQ(change.state, ChangeState::kSucceeded) << change.error_message;
+    EXPECT_EQ(machines.looks(), 4) << "two that agree, one after the other";
+  }
+}
+
 TEST_F(ChangeEngineTest, DoesNotGoBackBecauseOfABadMoment) {
   FlakyResolver flaky(world.resolver, TestWorld::kSpf);
   const ChangeRecord plan = Plan();

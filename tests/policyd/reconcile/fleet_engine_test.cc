@@ -337,6 +337,33 @@ TEST(FleetEngineTest, NoMoreAtOnceThanAllowed) {
   EXPECT_LE(most, 6U);
 }
 
+// Each holds up to 10,000 domains in memory.
+TEST(FleetEngineTest, SoManyAreAtWorkAndNoMore) {
+  FleetTestWorld world(1);
+  FleetEngineOptions options = FleetLife::Quick();
+  options.plan_patience = absl::InfiniteDuration();
+  world.provider->Inject({.call = FakeDnsProvider::Call::kFindZone,
+                          .status = absl::UnavailableError("down"),
+                          .times = 1'000'000});
+  FleetLife life(world, options);
+  FleetRequest request;
+  request.intent.dmarc_report_address = true;
+  FleetRecord last;
+  for (int i = 0; i < 16; ++i) {
+    const absl::StatusOr<FleetRecord> fleet = life.engine().Create(request);
+    ASSERT_TRUE(fleet.ok()) << fleet.status();
+    last = *fleet;
+  }
+  EXPECT_EQ(CodeOf(life.engine().Create(request).status()), "RATE_LIMITED");
+  ASSERT_TRUE(life.engine().Cancel({.id = last.id, .revision = last.revision}).ok());
+  while (life.engine().Look(last.id)->record.state != FleetState::kCancelled) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_TRUE(life.engine().Create(request).ok());
+  world.provider->ClearFaults();
+  life.engine().WaitIdle();
+}
+
 TEST(FleetEngineTest, WatchersHearOfIt) {
   FleetTestWorld world(5);
   FleetLife life(world);
@@ -347,6 +374,57 @@ TEST(FleetEngineTest, WatchersHearOfIt) {
   const FleetProgress progress = life.Apply(fleet);
   EXPECT_EQ(progress.running + progress.open + progress.retrying, 0U);
   EXPECT_EQ(life.engine().Members(fleet.id, "d002.test", 1)->at(0).domain, "d003.test");
+}
+
+// One whose members cannot be read stays where it is; policyd starts, and the others go on.
+TEST(FleetEngineTest, OneThatCannotBeReadHoldsUpNoOther) {
+  class Damaged final : public FleetStore {
+   public:
+    explicit Damaged(FleetStore& store) : store_(store) {}
+    absl::StatusOr<FleetRecord> GetFleet(std::string_view id) override {
+      return store_.GetFleet(id);
+    }
+    absl::StatusOr<std::vector<FleetRecord>> ListFleets(std::string_view b, size_t n) override {
+      return store_.ListFleets(b, n);
+    }
+    absl::StatusOr<std::vector<FleetMemberRecord>> ListFleetMembers(std::string_view id,
+                                                                    std::string_view a,
+                                                                    size_t n) override {
+      if (id == "zz") return absl::DataLossError("does not decode");
+      return store_.ListFleetMembers(id, a, n);
+    }
+    absl::StatusOr<FleetRecord> PutFleet(FleetRecord r,
+                                         const std::vector<FleetMemberRecord>& m) override {
+      return store_.PutFleet(std::move(r), m);
+    }
+    absl::Status PutFleetMember(std::string_view id, const FleetMemberRecord& m) override {
+      return store_.PutFleetMember(id, m);
+    }
+
+   private:
+    FleetStore& store_;
+  };
+  FleetTestWorld world(2);
+  Damaged fleets(world.fleets);
+  FleetRecord damaged;
+  damaged.id = "zz";  // the newest: it comes first
+  damaged.state = FleetState::kApplying;
+  ASSERT_TRUE(fleets.PutFleet(damaged, {}).ok());
+  FleetRecord fleet;
+  {
+    FleetLife life(world, fleets);
+    fleet = life.Plan();
+  }
+  fleet = fleets.GetFleet(fleet.id).value();
+  fleet.state = FleetState::kApplying;
+  fleet.apply_time = world.clock.Now();
+  fleet.apply_expire_time = world.clock.Now() + absl::Hours(1);
+  ASSERT_TRUE(fleets.PutFleet(fleet, {}).ok());
+  FleetLife next(world, fleets);
+  ASSERT_TRUE(next.engine().TakeUp().ok());
+  next.engine().WaitIdle();
+  EXPECT_EQ(next.engine().Look(fleet.id)->record.state, FleetState::kSucceeded);
+  EXPECT_TRUE(world.HoldsNew(world.NameOf(1)));
 }
 
 // Killed before and after each entry in a store and each write to a zone; the next life finishes,

@@ -149,8 +149,10 @@ class FleetTestWorld {
 class FleetLife {
  public:
   explicit FleetLife(FleetTestWorld& world, FleetEngineOptions options = Quick())
+      : FleetLife(world, world.fleets, options) {}
+  FleetLife(FleetTestWorld& world, FleetStore& fleets, FleetEngineOptions options = Quick())
       : store_(world.store, killer),
-        fleet_store_(world.fleets, killer),
+        fleet_store_(fleets, killer),
         change_pacer_(killer),
         fleet_pacer_(killer) {
     for (const char* id : {"a", "b"}) {

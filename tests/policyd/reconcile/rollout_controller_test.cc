@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <latch>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -255,6 +257,71 @@ TEST_F(RolloutControllerTest, AnAbortAsksForNoEvidence) {
   EXPECT_EQ(ReasonOf(controller->Abort(above, PolicyStage::kQuarantine).status()), "FIELD_INVALID");
 }
 
+// Before each write that is let through so many others are made, as by a tick in between.
+class BusyRollouts final : public RolloutStore {
+ public:
+  explicit BusyRollouts(RolloutStore& store) : store_(store) {}
+  absl::StatusOr<RolloutRecord> GetRollout(std::string_view domain, std::string_view id) override {
+    return store_.GetRollout(domain, id);
+  }
+  absl::StatusOr<std::vector<RolloutRecord>> ListRollouts(std::string_view domain,
+                                                          std::string_view after_domain,
+                                                          std::string_view after_id,
+                                                          size_t limit) override {
+    return store_.ListRollouts(domain, after_domain, after_id, limit);
+  }
+  absl::StatusOr<RolloutRecord> PutRollout(RolloutRecord record,
+                                           std::vector<RolloutLogRecord> log) override {
+    if (others > 0) {
+      --others;
+      (void)store_.PutRollout(store_.GetRollout(record.domain, record.id).value(), {}).value();
+    }
+    return store_.PutRollout(std::move(record), std::move(log));
+  }
+  absl::StatusOr<std::vector<RolloutLogRecord>> ListRolloutLog(std::string_view domain,
+                                                               std::string_view id,
+                                                               std::string_view before,
+                                                               size_t limit) override {
+    return store_.ListRolloutLog(domain, id, before, limit);
+  }
+  absl::StatusOr<RolloutLease> GetRolloutLease() override { return store_.GetRolloutLease(); }
+  absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override {
+    return store_.PutRolloutLease(std::move(lease));
+  }
+  int others = 0;
+
+ private:
+  RolloutStore& store_;
+};
+
+TEST_F(RolloutControllerTest, WhoAbortsIsNotToldThatATickWasQuicker) {
+  const Rollout rollout = Start(RolloutMode::kAutomatic);
+  Days(45);
+  ASSERT_EQ(Now(rollout).stage, PolicyStage::kQuarantine);
+  BusyRollouts busy(rollouts);
+  controller = std::make_unique<RolloutController>(
+      RolloutWorld{world.store, busy, *engine, evidence, world.clock, world.random},
+      RolloutControllerOptions{.patience = absl::InfiniteDuration()});
+  RolloutRequest request = Asked(rollout);
+  busy.others = 1;  // who names what was shown, is told
+  EXPECT_EQ(ReasonOf(controller->Pause(request, "").status()), "ETAG_MISMATCH");
+  request.revision = 0;
+  busy.others = 2;
+  ASSERT_THAT(controller->Pause(request, ""), IsOk());
+  EXPECT_EQ(Now(rollout).status, RolloutStatus::kPaused);
+  busy.others = 2;
+  ASSERT_THAT(controller->Abort(request, PolicyStage::kObserve), IsOk());
+  EXPECT_EQ(Now(rollout).status, RolloutStatus::kAborted);
+  EXPECT_THAT(world.Texts(TestWorld::kDmarc), ElementsAre(Record("none")));
+  // Asked for once, however often it was tried.
+  const std::vector<RolloutLogRecord> log = LogOf(rollout);
+  EXPECT_EQ(std::ranges::count_if(log,
+                                  [](const RolloutLogRecord& entry) {
+                                    return entry.text.starts_with("asked to abort");
+                                  }),
+            1);
+}
+
 TEST_F(RolloutControllerTest, AnAbortIsTriedAgainUntilItHasBeenDone) {
   const Rollout rollout = Start(RolloutMode::kAutomatic);
   Days(45);
@@ -361,6 +428,155 @@ TEST_F(RolloutControllerTest, DecisionsThatChangeWhileGatheringAreAskedAgain) {
   (void)controller->Tick();
   EXPECT_EQ(evidence.gathered, before + 2);
   (void)rollout;
+}
+
+// Between the look and the plan somebody else took the step: it is not counted as ours, and no plan
+// is left for somebody to apply by hand.
+TEST_F(RolloutControllerTest, WhatSomebodyElsePublishedIsNoStepOfOurs) {
+  const Rollout rollout = Start(RolloutMode::kAutomatic);
+  Days(29);
+  evidence.change = [](const RolloutState&, absl::Time, Evidence& seen) {
+    seen.records.dmarc = {Record("none")};
+  };
+  for (const std::string& theirs : {Record("quarantine", kTest), Record("quarantine")}) {
+    world.provider->SetTexts(TestWorld::kDmarc, {theirs});
+    published.clear();
+    Days(5);
+    EXPECT_EQ(Now(rollout).stage, PolicyStage::kObserve);
+    EXPECT_THAT(published, testing::IsEmpty());
+  }
+  const std::vector<RolloutLogRecord> log = LogOf(rollout);
+  EXPECT_EQ(std::ranges::count(log, RolloutEvent::kPublished, &RolloutLogRecord::event), 0);
+  EXPECT_GE(std::ranges::count(log, RolloutEvent::kFailed, &RolloutLogRecord::event), 1);
+  const std::vector<ChangeRecord> changes =
+      world.store.ListChanges("example.com", "", 1000).value();
+  for (const ChangeRecord& change : changes) EXPECT_NE(change.state, ChangeState::kPlanned);
+}
+
+// As policyd does it: a tick each half minute.
+TEST_F(RolloutControllerTest, AProviderThatRefusesIsNotAskedEachTick) {
+  const Rollout rollout = Start(RolloutMode::kAutomatic);
+  Days(29);
+  world.provider->Inject({.call = FakeDnsProvider::Call::kApply,
+                          .moment = FakeDnsProvider::Moment::kBefore,
+                          .status = absl::PermissionDeniedError("read only"),
+                          .times = 1'000'000});
+  for (int tick = 0; tick < 2 * 60 * 24 * 6; ++tick) {  // six days, a weekend among them
+    world.clock.Advance(absl::Seconds(30));
+    (void)controller->Tick();
+  }
+  size_t started = 0, failed = 0;
+  for (const RolloutLogRecord& entry : LogOf(rollout)) {
+    if (entry.event == RolloutEvent::kStarted) ++started;
+    if (entry.event == RolloutEvent::kFailed) ++failed;
+  }
+  EXPECT_GE(started, 3u);  // it is tried again, ever more seldom
+  EXPECT_LE(started, 40u);
+  EXPECT_LE(failed, started);
+  EXPECT_LE(world.store.ListChanges("example.com", "", 10'000)->size(), 40u);
+  // Once it is mended it goes on by itself.
+  world.provider->ClearFaults();
+  Days(1);
+  EXPECT_THAT(published, Contains(Record("quarantine", kTest)));
+}
+
+// Who refuses the plan says so once, not once for each plan.
+TEST_F(RolloutControllerTest, ARefusedPlanIsToldOnce) {
+  const Rollout rollout = Start(RolloutMode::kAutomatic);
+  Days(29);
+  // Somebody adds a second record after each look (DMARC_MULTIPLE).
+  evidence.change = [](const RolloutState&, absl::Time, Evidence& seen) {
+    seen.records.dmarc = {Record("none")};
+  };
+  world.provider->SetTexts(TestWorld::kDmarc, {Record("none"), Record("none")});
+  Days(6);
+  EXPECT_THAT(published, testing::Not(Contains(Record("quarantine", kTest))));
+  const std::vector<RolloutLogRecord> log = LogOf(rollout);
+  const auto failed = std::ranges::count(log, RolloutEvent::kFailed, &RolloutLogRecord::event);
+  EXPECT_GE(failed, 1);
+  EXPECT_LE(failed, 3);
+}
+
+// Time goes on while a decision is made: a second between any two looks.
+class RunningClock final : public Clock {
+ public:
+  explicit RunningClock(FakeClock& clock) : clock_(clock) {}
+  absl::Time Now() const override {
+    const absl::Time now = clock_.Now();
+    clock_.Advance(absl::Seconds(1));
+    return now;
+  }
+  absl::Duration Monotonic() const override { return clock_.Monotonic(); }
+
+ private:
+  FakeClock& clock_;
+};
+
+// The day ends while it is decided, and with it a gate closes: the log has the time at which it
+// was.
+TEST_F(RolloutControllerTest, ADecisionIsReplayedAtTheTimeAtWhichItWasMade) {
+  RolloutState state = HealthyState();
+  state.mode = RolloutMode::kAdvise;
+  state.target = PolicyStage::kReject;
+  state.settings.hours = WorkingHours();  // Monday to Friday: what is ready on Friday is not after
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const Rollout rollout,
+                                controller->Create(state, "ann", RunMode::kExecute));
+  const RunningClock running(world.clock);
+  controller = std::make_unique<RolloutController>(
+      RolloutWorld{world.store, rollouts, *engine, evidence, running, world.random},
+      RolloutControllerOptions{.patience = absl::InfiniteDuration()});
+  for (int night = 0; night < 50; ++night) {
+    const int64_t day = absl::ToUnixSeconds(world.clock.Now()) / 86'400;
+    world.clock.Advance(absl::FromUnixSeconds(86'400 * (day + 1)) - world.clock.Now() -
+                        absl::Milliseconds(2500));
+    (void)controller->Tick();
+  }
+  int decided = 0;
+  for (const RolloutLogRecord& entry : LogOf(rollout)) {
+    if (entry.decision.empty()) continue;
+    ++decided;
+    DMARCATE_ASSERT_OK_AND_ASSIGN(const Decision decision, DecodeDecision(entry.decision));
+    EXPECT_THAT(Replay(decision), IsOk());
+  }
+  EXPECT_GT(decided, 20);
+}
+
+TEST_F(RolloutControllerTest, ATickEndsWhenPolicydStops) {
+  Start(RolloutMode::kAutomatic);
+  RolloutState other = HealthyState();
+  other.scope = PolicyScope::kSubdomains;
+  ASSERT_THAT(controller->Create(other, "ann", RunMode::kExecute), IsOk());
+  const int before = evidence.gathered;
+  evidence.change = [this](const RolloutState&, absl::Time, Evidence&) { controller->BeginStop(); };
+  world.clock.Advance(absl::Hours(2));
+  ASSERT_THAT(controller->Tick(), IsOk());
+  EXPECT_EQ(evidence.gathered, before + 1);
+}
+
+// Evidence takes its time, and one is gathered after the other: who waits for it must not take
+// every thread from those who want to pause or abort.
+TEST_F(RolloutControllerTest, FewWaitForEvidence) {
+  const Rollout rollout = Start(RolloutMode::kConfirm);
+  std::latch go_on(1);
+  evidence.change = [&](const RolloutState&, absl::Time, Evidence&) { go_on.wait(); };
+  std::atomic<int> refused = 0, explained = 0;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < RolloutController::kMostWaiting + 3; ++i) {
+    callers.emplace_back([&] {
+      const auto answer = controller->Explain("example.com", rollout.record.id);
+      if (!answer.ok()) {
+        EXPECT_EQ(ReasonOf(answer.status()), "RATE_LIMITED");
+      }
+      ++(answer.ok() ? explained : refused);
+    });
+  }
+  while (refused < 3) std::this_thread::yield();
+  EXPECT_THAT(controller->Pause(Asked(rollout), ""), IsOk());
+  go_on.count_down();
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(explained, RolloutController::kMostWaiting);
+  EXPECT_EQ(refused, 3);
+  EXPECT_THAT(controller->Explain("example.com", rollout.record.id), IsOk());
 }
 
 TEST_F(RolloutControllerTest, OneOfAScopeAtATime) {

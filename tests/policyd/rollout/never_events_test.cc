@@ -241,7 +241,20 @@ TEST(NeverEventsTest, WrongStepsAreRefused) {
               StartsWith("R1:"));
   EXPECT_THAT(check(reject, StepAction::kStepDown, PolicyStage::kRejectTest, true, nothing),
               StartsWith("R4"));
-  const auto broken = [](auto&, auto& e) { e.breakages.resize(1); };
+  const auto broken = [](auto&, auto& e) {
+    e.breakages = {{.kind = BreakageKind::kSpfPermerror, .since = absl::UnixEpoch(), .looks = 2}};
+  };
+  // What was seen once, is made up for, or is of a source that nobody approved.
+  for (const auto& change : std::vector<std::function<void(Breakage&)>>{
+           [](Breakage& b) { b.looks = 1; }, [](Breakage& b) { b.carried = true; },
+           [](Breakage& b) { b.source_id = "nobody"; }}) {
+    const auto not_quite = [&](auto& s, auto& e) {
+      broken(s, e);
+      change(e.breakages.front());
+    };
+    EXPECT_THAT(check(reject, StepAction::kStepDown, PolicyStage::kRejectTest, true, not_quite),
+                StartsWith("R4"));
+  }
   EXPECT_THAT(check(reject, StepAction::kStepDown, observe, true, broken), StartsWith("R5"));
   EXPECT_THAT(check(reject, StepAction::kStepDown, PolicyStage::kRejectTest, false, broken),
               StartsWith("R15"));

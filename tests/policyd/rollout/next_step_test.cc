@@ -192,6 +192,14 @@ const Case kCases[] = {
        e.breakages[0].looks = 2;
      },
      StepAction::kComplete, "reached"},
+    {"BrokenSpfThatDkimCarriesPausesOnly", PolicyStage::kQuarantine, 45,
+     [](auto&, auto& e) {
+       e.breakages = {Gone()};
+       e.breakages[0].kind = BreakageKind::kIncludeBroken;
+       e.breakages[0].source_id.clear();
+       e.breakages[0].carried = true;
+     },
+     StepAction::kPause, "all approved mail passes by DKIM"},
     {"NotIfItsMailPassesAnyhow", PolicyStage::kReject, 45,
      [](auto&, auto& e) {
        e.breakages = {Gone()};

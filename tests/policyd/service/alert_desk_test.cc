@@ -3,6 +3,7 @@
 
 #include "policyd/service/alert_desk.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -244,6 +245,62 @@ TEST_F(DeskTest, TheDigestComesOnceAWeekToThoseWhoWantIt) {
   EXPECT_THAT(notifier_.sent()[0].delivery.text, HasSubstr("2026-06-29 to 2026-07-05"));
   EXPECT_THAT(notifier_.sent()[0].delivery.html, HasSubstr("example.com"));
   EXPECT_THAT(notifier_.sent()[0].delivery.json, HasSubstr(R"("kind":"digest")"));
+}
+
+// Each look at it takes half a minute, as if much were done meanwhile; and somebody may do
+// something.
+class SlowClock final : public Clock {
+ public:
+  explicit SlowClock(FakeClock& clock) : clock_(clock) {}
+  absl::Time Now() const override { return clock_.Now(); }
+  absl::Duration Monotonic() const override {
+    if (meanwhile) meanwhile();
+    clock_.Advance(absl::Seconds(30));
+    return clock_.Monotonic();
+  }
+  std::function<void()> meanwhile;
+
+ private:
+  FakeClock& clock_;
+};
+
+TEST_F(DeskTest, AlertsDoNotWaitForADigest) {
+  for (int i = 0; i < 20; ++i) {
+    DomainRecord domain;
+    domain.name = "d" + std::to_string(i) + ".test";
+    ASSERT_TRUE(policies_.PutDomain(domain).ok());
+  }
+  options_.digest = DigestTime{1, 7, 0};
+  Start();
+  AddChannel("a", /*digest=*/true);
+  Tick();
+  Tick(absl::Hours(24 * 7));
+  ASSERT_THAT(notifier_.sent(), SizeIs(1));
+  SlowClock slow(clock_);
+  desk_ = std::make_unique<AlertDesk>(
+      AlertWorld{policies_, insights_, alerts_, analysis_, notifier_, slow}, options_);
+  clock_.Advance(absl::Hours(24 * 7));
+  // In the middle of making it: the desk has decided already, and looks whether it is to again.
+  int looks = 0;
+  slow.meanwhile = [&] {
+    if (++looks == 4) PutInsight();
+  };
+  desk_->Tick();
+  ASSERT_THAT(notifier_.sent(), SizeIs(3));
+  EXPECT_THAT(notifier_.sent()[1].delivery.alerts, SizeIs(1));
+  EXPECT_THAT(notifier_.sent()[2].delivery.json, HasSubstr(R"("kind":"digest")"));
+}
+
+TEST_F(DeskTest, AClockThatIsSetBackDelaysNothing) {
+  AddChannel("a");
+  notifier_.Fail("a", absl::UnavailableError("later"));
+  PutInsight();
+  Tick();
+  ASSERT_EQ(notifier_.attempts(), 1);
+  notifier_.Fail("a", absl::OkStatus());
+  clock_.JumpWallTo(clock_.Now() - absl::Hours(24 * 30));
+  Tick(absl::Minutes(2));
+  EXPECT_THAT(notifier_.sent(), SizeIs(1));
 }
 
 TEST_F(DeskTest, OldDeliveriesAreForgotten) {

@@ -329,6 +329,19 @@ TEST_F(ChangeServiceTest, ExportsForEveryTool) {
             "FIELD_INVALID");
 }
 
+TEST_F(ChangeServiceTest, WhatAGuardRefusesIsNotExportedEither) {
+  world_.provider().SetTexts(Name("example.com"), {kBefore, "v=spf1 -all"});
+  const Change plan = Plan();
+  ASSERT_EQ(plan.state(), Change::STATE_REFUSED);
+  v1::ExportChangeRequest request;
+  request.set_name(plan.name());
+  request.set_format(v1::ExportChangeRequest::FORMAT_BIND);
+  v1::ExportChangeResponse response;
+  EXPECT_EQ(ReasonOf(world_.Call<ChangeService>(&Stub::ExportChange, request, &response)),
+            "GUARD_REFUSED");
+  EXPECT_EQ(response.text(), "");
+}
+
 TEST_F(ChangeServiceTest, WhatIsNotThereIsNotFound) {
   v1::GetChangeRequest request;
   request.set_name("domains/example.com/changes/nothing");

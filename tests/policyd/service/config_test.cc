@@ -1,5 +1,6 @@
 #include "policyd/config.h"
 
+#include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -20,6 +21,24 @@ TEST(PolicydConfig, EveryKeyHasADefault) {
   EXPECT_EQ(config->source_lookups_per_second, 5);
   EXPECT_TRUE(config->listen.tcp.empty()) << "no TCP unless asked for";
   EXPECT_TRUE(config->inbound_networks.empty());
+}
+
+TEST(PolicydConfig, AnHttpPortIsThereOnlyIfAskedFor) {
+  EXPECT_FALSE(ParsePolicydConfig("", "test.toml")->http.has_value());
+  const auto config = ParsePolicydConfig(
+      "[http]\nlisten = \"[::1]:8461\"\nmta_sts_directory = \"/srv/mta-sts\"", "test.toml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  ASSERT_TRUE(config->http.has_value());
+  EXPECT_EQ(config->http->address.ToString(), "::1");
+  EXPECT_EQ(config->http->port, 8461);
+  EXPECT_EQ(config->mta_sts_directory, "/srv/mta-sts");
+  for (const char* bad : {"8461", "localhost:8461", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0",
+                          "127.0.0.1:65536", "127.0.0.1:80x"}) {
+    const auto refused = ParsePolicydConfig(fmt::format("[http]\nlisten = \"{}\"", bad), "t.toml");
+    EXPECT_THAT(std::string(refused.status().message()), HasSubstr("http.listen")) << bad;
+  }
+  const auto nowhere = ParsePolicydConfig("[http]\nmta_sts_directory = \"/srv\"", "test.toml");
+  EXPECT_THAT(std::string(nowhere.status().message()), HasSubstr("http.listen"));
 }
 
 TEST(PolicydConfig, AnAllowedNetworkIsANetwork) {

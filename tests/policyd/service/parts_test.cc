@@ -204,7 +204,7 @@ TEST(AnalysisCache, ForgetsTheLeastUsedBeyondItsBytes) {
     one = measured.bytes();
     ASSERT_GT(one, 0u);
   }
-  AnalysisCache cache(follower, Catalogue::Default(), nullptr, 2 * one + one / 2);
+  AnalysisCache cache(follower, Catalogue::Default(), nullptr, nullptr, 2 * one + one / 2);
   for (const char* domain : {"a.example", "b.example", "a.example", "c.example"}) {
     ASSERT_TRUE(cache.Get(call, domain, year).ok());
   }

@@ -1,4 +1,6 @@
+#include <set>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -77,6 +79,31 @@ TEST_F(RolloutServiceTest, RefusesByName) {
   EXPECT_EQ(Reason(&v1::RolloutService::Stub::CreateRollout, request), "ROLLOUT_ACTIVE");
 }
 
+// However many plans came after it: they say nothing of what the record holds.
+TEST_F(RolloutServiceTest, AChangeThatNeedsAttentionIsNotForgottenBehindPlans) {
+  v1::ExplainRolloutRequest request;
+  request.set_name(Create().name());
+  ChangeRecord change;
+  change.domain = "example.com";
+  change.id = "00a";
+  change.state = ChangeState::kNeedsAttention;
+  change.record_changes = {{.owner_name = "_dmarc.example.com"}};
+  ASSERT_TRUE(world.policies().PutChange(change).ok());
+  change.state = ChangeState::kCancelled;
+  for (int i = 100; i < 220; ++i) {
+    change.id = "01" + std::to_string(i);
+    ASSERT_TRUE(world.policies().PutChange(change).ok());
+  }
+  v1::ExplainRolloutResponse response;
+  DMARCATE_CALL(world, v1::RolloutService, ExplainRollout, request, &response);
+  EXPECT_THAT(response.reason(), HasSubstr("change 00a needs attention"));
+  change.id = "02";
+  change.state = ChangeState::kSucceeded;
+  ASSERT_TRUE(world.policies().PutChange(change).ok());
+  DMARCATE_CALL(world, v1::RolloutService, ExplainRollout, request, &response);
+  EXPECT_THAT(response.reason(), testing::Not(HasSubstr("attention")));
+}
+
 TEST_F(RolloutServiceTest, MovesNoRecordThatLiesElsewhere) {
   DomainRecord domain = *world.policies().GetDomain("example.com");
   domain.delegation_zone = "operator.test";
@@ -105,7 +132,47 @@ TEST_F(RolloutServiceTest, ExplainsEachGateAndDoesNothingWithoutReports) {
   advance.set_stage(v1::Rollout::STAGE_QUARANTINE_TEST);
   EXPECT_EQ(Reason(&v1::RolloutService::Stub::AdvanceRollout, advance), "ETAG_REQUIRED");
   advance.set_etag(rollout.etag());
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::AdvanceRollout, advance), "FIELD_REQUIRED");
+  advance.set_decisions_etag(response.decisions_etag());
   EXPECT_EQ(Reason(&v1::RolloutService::Stub::AdvanceRollout, advance), "GATE_UNMET");
+  // What was shown rested on other approvals: a yes to it says nothing of these.
+  SourceDecision decision;
+  decision.domain = "example.com";
+  decision.source_id = "sendgrid";
+  decision.state = SourceState::kApproved;
+  ASSERT_TRUE(world.policies().PutDecision(decision).ok());
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::AdvanceRollout, advance), "ETAG_MISMATCH");
+}
+
+TEST_F(RolloutServiceTest, SimulatesAndWritesNothing) {
+  SetDmarc("v=DMARC1; p=none; rua=mailto:r@example.com");
+  const v1::Rollout rollout = Create();
+  v1::SimulateRolloutRequest request;
+  request.set_name(rollout.name());
+  request.set_days(401);
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::SimulateRollout, request), "FIELD_INVALID");
+  request.set_days(60);
+  request.set_traffic_days(3);
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::SimulateRollout, request), "FIELD_INVALID");
+  request.set_traffic_days(14);
+  const int writes = world.provider().writes();
+  v1::SimulateRolloutResponse response;
+  DMARCATE_CALL(world, v1::RolloutService, SimulateRollout, request, &response);
+  EXPECT_EQ(response.assumptions_size(), 4);
+  EXPECT_THAT(response.assumptions(0), HasSubstr("the last 14 days"));
+  EXPECT_FALSE(response.target_reached());  // without reports nothing moves
+  ASSERT_EQ(response.stages_size(), 1);
+  EXPECT_EQ(response.stages(0).stage(), v1::Rollout::STAGE_OBSERVE);
+  ASSERT_GT(response.stages(0).gates_size(), 3);
+  EXPECT_EQ(response.stages(0).gates(0).id(), "dwell");
+  EXPECT_TRUE(response.stages(0).gates(0).closed_until().empty());
+  EXPECT_THAT(response.text(), HasSubstr("is not reached by then"));
+  EXPECT_EQ(world.provider().writes(), writes);
+  v1::GetRolloutRequest get;
+  get.set_name(rollout.name());
+  v1::GetRolloutResponse same;
+  DMARCATE_CALL(world, v1::RolloutService, GetRollout, get, &same);
+  EXPECT_EQ(same.rollout().etag(), rollout.etag());
 }
 
 TEST_F(RolloutServiceTest, PausesResumesAndLeavesALog) {
@@ -134,6 +201,17 @@ TEST_F(RolloutServiceTest, PausesResumesAndLeavesALog) {
   EXPECT_EQ(events.events(0).text(), "resumed");
   EXPECT_EQ(events.events(1).text(), "paused: new mail system");
   EXPECT_EQ(events.events(2).kind(), v1::RolloutEvent::KIND_PERSON);
+  EXPECT_TRUE(events.next_page_token().empty());
+  // In pages, each once.
+  std::vector<std::string> ids;
+  log.set_page_size(2);
+  do {
+    DMARCATE_CALL(world, v1::RolloutService, ListRolloutEvents, log, &events);
+    for (const v1::RolloutEvent& event : events.events()) ids.push_back(event.id());
+    log.set_page_token(events.next_page_token());
+  } while (!log.page_token().empty());
+  EXPECT_EQ(ids.size(), 3u);
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 3u);
 }
 
 TEST_F(RolloutServiceTest, AbortsWithoutReportsAndTheChangeIsItsOwn) {

@@ -122,6 +122,68 @@ TEST_F(SpfFollowerTest, IfTheOperatorWantsItALittleChangeIsApplied) {
   EXPECT_EQ(Receive(Live(), children, "203.0.113.9"), SpfResult::kPass);
 }
 
+TEST_F(SpfFollowerTest, WhatAPersonTookBackWaitsForAPerson) {
+  SetVendor(" ip4:203.0.113.0/28");
+  Tell();
+  const std::string before = Live();
+  Tick(SpfFollowMode::kApply);
+  ASSERT_EQ(Plans().at(0).state, ChangeState::kSucceeded) << Plans()[0].error_message;
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord back, Rollback(Plans()[0]));
+  ASSERT_EQ(back.state, ChangeState::kSucceeded) << back.error_message;
+  for (int day = 0; day < 5; ++day) {
+    Tick(SpfFollowMode::kApply);
+    EXPECT_EQ(Live(), before) << "day " << day;
+    world.clock.Advance(kSpfFollowLifetime + absl::Minutes(1));
+  }
+  // Another change of the vendor's is another matter.
+  SetVendor(" ip4:203.0.113.0/29");
+  Tick(SpfFollowMode::kApply);
+  EXPECT_EQ(Plans()[0].state, ChangeState::kSucceeded) << Plans()[0].error_message;
+  EXPECT_NE(Live(), before);
+}
+
+TEST_F(SpfFollowerTest, WhatSomebodyPutBackAtTheHostIsNotFoughtWith) {
+  SetVendor(" ip4:203.0.113.0/28");
+  Tell();
+  const std::string before = Live();
+  Tick(SpfFollowMode::kApply);
+  ASSERT_EQ(Plans().at(0).state, ChangeState::kSucceeded) << Plans()[0].error_message;
+  // By a tool that keeps the zone as it has it.
+  world.provider->SetTexts(TestWorld::kSpf, {before, "verification=1"});
+  for (int minute = 0; minute < 3; ++minute) {
+    world.clock.Advance(absl::Minutes(1));
+    Tick(SpfFollowMode::kApply);
+  }
+  EXPECT_EQ(Live(), before);
+  ASSERT_THAT(Plans(), SizeIs(2)) << "the plan waits for a person";
+  EXPECT_EQ(Plans()[0].state, ChangeState::kPlanned);
+}
+
+TEST_F(SpfFollowerTest, WhatWentBackByItselfIsNotTriedAgainEachMinute) {
+  SetVendor(" ip4:203.0.113.0/28");
+  Tell();
+  const std::string before = Live();
+  on_write = [this](const DomainName& owner) {
+    if (owner != TestWorld::kSpf) return;
+    world.resolver.Fail(owner, RrType::kTxt, absl::DataLossError("bogus"));
+  };
+  Tick(SpfFollowMode::kApply);
+  ASSERT_THAT(Plans(), SizeIs(1));
+  ASSERT_EQ(Plans()[0].state, ChangeState::kRolledBack) << Plans()[0].error_message;
+  on_write = nullptr;
+  world.resolver.Remove(TestWorld::kSpf);
+  world.resolver.SetTxt(TestWorld::kSpf, {before});
+  for (int minute = 0; minute < 3; ++minute) {
+    world.clock.Advance(absl::Minutes(1));
+    Tick(SpfFollowMode::kApply);
+  }
+  EXPECT_EQ(Live(), before);
+  EXPECT_THAT(Plans(), SizeIs(1));
+  world.clock.Advance(kSpfFollowLifetime);
+  Tick(SpfFollowMode::kApply);
+  EXPECT_EQ(Plans()[0].state, ChangeState::kSucceeded) << Plans()[0].error_message;
+}
+
 TEST_F(SpfFollowerTest, MuchAtOnceWaitsForAPersonEvenThen) {
   world.resolver.SetTxt(Name("a2.test"), {"v=spf1 ip4:198.51.100.0/28 -all"});  // 112 of 191 go
   Tell();

@@ -16,10 +16,13 @@
 #include "lib/rpc/auth.h"
 #include "lib/rpc/call.h"
 #include "lib/rpc/worker_pool.h"
+#include "lib/store/fake_grouping_store.h"
 #include "lib/store/fake_rollout_store.h"
+#include "policyd/notify/fake_notifier.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
+#include "policyd/service/alert_service.h"
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/handler.h"
@@ -32,6 +35,7 @@
 #include "policyd/service/rollout_service.h"
 #include "policyd/service/source_service.h"
 #include "policyd/service/stats_service.h"
+#include "policyd/service/status_service.h"
 
 namespace dmarcate::service_testing {
 namespace {
@@ -57,11 +61,13 @@ struct World::Impl {
           return std::unique_ptr<ReportReader>(std::move(store));
         }) {
     reports.Tick().IgnoreError();
+    analysis.KeepRows(*suffixes);
     provider = std::make_shared<FakeDnsProvider>();
     providers.Add("fake", provider);
     services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
-    services.push_back(MakeSourceService(parts, resolver, &network));
+    services.push_back(MakeSourceService(parts, resolver, {&network, &groupings, &insights}));
     services.push_back(MakeStatsService(parts, reports, *suffixes));
+    services.push_back(MakeAlertService(parts, alerts, alert_desk));
     services.push_back(MakeRolloutService(parts, rollouts, rollout_controller));
     services.push_back(MakeRecordService(
         parts, resolver, authoritative, observations,
@@ -69,10 +75,11 @@ struct World::Impl {
                absl::Duration limit, const std::function<bool()>& stop) {
           return look_inbound(domain, mx, mta_sts, limit, stop);
         }));
-    services.push_back(MakeChangeService(parts, engine));
+    services.push_back(MakeChangeService(parts, engine, spf_terms));
     services.push_back(MakeReportService(parts, reports, *suffixes));
     services.push_back(MakeProviderService(parts, providers));
     services.push_back(MakeInsightService(parts, insights, book));
+    services.push_back(MakeStatusService(parts, observations, insights, rollouts));
     grpc::ServerBuilder builder;
     for (const auto& service : services) builder.RegisterService(service.get());
     server = builder.BuildAndStart();
@@ -108,6 +115,7 @@ struct World::Impl {
   FakePacer pacer{clock};
   ChangeEngine engine{
       {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer}};
+  FakeGroupingStore groupings;
   FakeRolloutStore rollouts;
   RolloutEvidence rollout_evidence{{policies,
                                     observations,
@@ -118,7 +126,8 @@ struct World::Impl {
                                     Catalogue::Default(),
                                     clock,
                                     absl::Hours(1),
-                                    {}}};
+                                    {},
+                                    &groupings}};
   RolloutController rollout_controller{
       {policies, rollouts, engine, rollout_evidence, clock, random},
       {.patience = absl::InfiniteDuration()}};
@@ -126,10 +135,14 @@ struct World::Impl {
   WorkerPool workers{6, 16};
   CallHost host{authenticator, workers};
   NetworkBook network;
-  AnalysisCache analysis{reports, Catalogue::Default(), &network};
+  AnalysisCache analysis{reports, Catalogue::Default(), &network, &groupings};
+  FakeAlertStore alerts;
+  FakeNotifier notifier;
+  AlertDesk alert_desk{{policies, insights, alerts, analysis, notifier, clock}, {}};
   RequestMemory requests{policies, clock};
   PageTokens pages{clock, random};
   ServiceParts parts{host, clock, random, policies, analysis, requests, pages};
+  SpfTermDesk spf_terms{parts, reports, resolver};
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<grpc::Server> server;
   std::shared_ptr<grpc::Channel> channel;
@@ -145,7 +158,9 @@ FakeClock& World::clock() { return impl_->clock; }
 FakePolicyStore& World::policies() { return impl_->policies; }
 FakeObservationStore& World::observations() { return impl_->observations; }
 FakeInsightStore& World::insights() { return impl_->insights; }
+FakeAlertStore& World::alerts() { return impl_->alerts; }
 InsightBook& World::book() { return impl_->book; }
+RolloutController& World::rollout_controller() { return impl_->rollout_controller; }
 FakeResolver& World::resolver() { return impl_->resolver; }
 void World::SetInboundLook(InboundLook look) { impl_->look_inbound = std::move(look); }
 FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }

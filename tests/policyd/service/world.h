@@ -18,6 +18,7 @@
 #include "lib/base/clock.h"
 #include "lib/dns/fake_resolver.h"
 #include "lib/rpc/errors.h"
+#include "lib/store/fake_alert_store.h"
 #include "lib/store/fake_insight_store.h"
 #include "lib/store/fake_observation_store.h"
 #include "lib/store/fake_policy_store.h"
@@ -28,6 +29,10 @@
 #include "policyd/service/network_book.h"
 #include "policyd/service/record_service.h"
 #include "policyd/service/snapshot_publisher.h"
+
+namespace dmarcate {
+class RolloutController;
+}
 
 namespace dmarcate::service_testing {
 
@@ -51,6 +56,8 @@ class World {
   FakeObservationStore& observations();
   FakeInsightStore& insights();
   InsightBook& book();  // of these
+  FakeAlertStore& alerts();
+  RolloutController& rollout_controller();
   FakeResolver& resolver();
   // Instead of connecting to mail servers; before the first call. An empty posture if not set.
   void SetInboundLook(InboundLook look);

@@ -163,6 +163,15 @@ TEST_F(ReportLookTest, ThreeMessagesThatAllFailAreEnough) {
   EXPECT_THAT(look_.found[0].message, HasSubstr("at most 70.8 %")) << "what three can show";
 }
 
+TEST_F(ReportLookTest, WhatOnlyStrangersSayIsNoAlarm) {
+  On(1, {Row(30).Dkim("mailer.example")});
+  reports_.back().trust = TrustClass::kAuthenticated;
+  Decide("dkim-mailer.example", SourceState::kApproved);
+  EXPECT_THAT(Found(), ElementsAre("SOURCE_FAILING source/dkim-mailer.example"));
+  EXPECT_EQ(look_.found[0].severity, Severity::kInfo);
+  EXPECT_THAT(look_.found[0].message, HasSubstr("fewer than two anchors say so"));
+}
+
 TEST_F(ReportLookTest, ABurstOfSpoofedMail) {
   Usual(60);
   for (int day = 35; day > 8; day -= 7) On(day, {Row(2).From("198.51.100.9")});

@@ -1,0 +1,330 @@
+// ListSources(): which sources are on the page is known from few figures of all of them; the rest
+// is made of those alone, but for the selectors that kinds hang on.
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "policyd/analysis/row_facts.h"
+#include "policyd/analysis/row_slots.h"
+#include "policyd/analysis/row_sums.h"
+#include "policyd/analysis/source_kind.h"
+
+namespace dmarcate {
+namespace {
+
+// What one anchor says of it.
+struct AnchorFill {
+  uint32_t reporter = 0;
+  int64_t proved = 0;
+  DayNumber first_day = 0, last_day = 0;
+  std::array<int64_t, kFactClasses> sums{};
+};
+
+// One source of a page while its cells come.
+struct SourceFill {
+  SourceStatistics stats;
+  bool empty = true;
+  std::array<int64_t, kTrustClasses * kFactClasses> sums{};
+  std::vector<AnchorFill> anchors;  // as they came, as many as are kept
+  bool all_anchors = true;          // false: there are more
+  uint64_t reporters = 0;           // as in DaySource
+  std::set<uint32_t> high_reporters;
+  std::vector<uint64_t> addresses;  // a bit each
+};
+
+// The selectors of a source as they came, as statistics.cc keeps them.
+struct SelectorList {
+  std::vector<uint32_t> texts;
+  bool all = true;
+  uint32_t last = RowSlots::kNone;  // the list that was added last
+
+  void Add(const RowNames& names, const DaySelectors& day) {
+    if (!day.any) return;
+    all = all && !day.more;
+    if (day.list == last) return;
+    last = day.list;
+    const std::string_view bytes = names.text(day.list);
+    for (size_t at = 0; at < bytes.size(); at += sizeof(uint32_t)) {
+      uint32_t text = 0;
+      std::memcpy(&text, bytes.data() + at, sizeof(text));
+      if (std::ranges::find(texts, text) != texts.end()) continue;
+      if (texts.size() < kMaxSelectorsKept) {
+        texts.push_back(text);
+      } else {
+        all = false;
+      }
+    }
+  }
+  std::vector<std::string> Sorted(const RowNames& names) const {
+    std::vector<std::string> out;
+    for (const uint32_t text : texts) out.emplace_back(names.text(text));
+    std::ranges::sort(out);
+    return out;
+  }
+};
+
+// What the kinds of others hang on, of one source.
+struct SourceTraits {
+  bool service = false, own_dkim = false, believed = false, believed_own_dkim = false;
+};
+
+class PageMaker {
+ public:
+  PageMaker(const RowDays& rows, const SourceQuery& query);
+  std::optional<SourcePage> Make();
+
+ private:
+  void Choose();
+  bool Fill();
+  void FillFrom(SourceFill& fill, const DaySource& source, const DayRows& day,
+                const RowSlots::Begin& begin);
+  bool FillSelectors();
+  void Finish(SourceFill& fill) const;
+
+  const RowDays& rows_;
+  const SourceQuery& query_;
+  std::vector<int64_t> messages_;     // by slot
+  std::vector<SourceTraits> traits_;  // by slot
+  uint64_t addresses_ = 0;            // at most so many pairs of source and address
+  const RowSlots slots_;
+  std::vector<uint32_t> chosen_;  // slots
+  std::vector<uint32_t> place_;   // by slot, among chosen_
+  std::vector<SourceFill> fills_;
+  SourcePage page_;
+};
+
+PageMaker::PageMaker(const RowDays& rows, const SourceQuery& query)
+    : rows_(rows),
+      query_(query),
+      messages_(std::min(rows.names.sources(), kMaxSources) + 1),
+      traits_(messages_.size()),
+      slots_(rows, [this](uint32_t slot, const DaySource& source, const DayRows&,
+                          const RowSlots::Begin& begin) {
+        messages_[slot] = SaturatingAdd(messages_[slot], source.messages);
+        SourceTraits& traits = traits_[slot];
+        traits.service |= source.service && slot != RowSlots::kOverflow;
+        traits.own_dkim |= source.own_dkim;
+        traits.believed |= source.believed;
+        traits.believed_own_dkim |= source.believed_own_dkim;
+        addresses_ += std::max<uint32_t>(source.addresses_end - begin.address, 1);
+      }) {}
+
+void PageMaker::Choose() {
+  std::vector<uint32_t> candidates;
+  candidates.reserve(slots_.size());
+  for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    if (query_.after) {
+      if (messages_[slot] > query_.after->messages) continue;
+      if (messages_[slot] == query_.after->messages && slots_.IdOf(slot) <= query_.after->id) {
+        continue;
+      }
+    }
+    if (query_.wanted && !query_.wanted(slots_.IdOf(slot))) continue;
+    candidates.push_back(slot);
+  }
+  page_.more = candidates.size() > query_.limit;
+  chosen_ = FirstOf(
+      std::move(candidates), query_.limit, [this](uint32_t slot) { return messages_[slot]; },
+      [this](uint32_t slot) { return slots_.IdOf(slot); });
+}
+
+void AddAnchor(SourceFill& fill, const RowSum& row, int64_t messages, DayNumber day) {
+  const auto reporter = static_cast<uint32_t>(row.anchor - 1);
+  auto anchor = std::ranges::find(fill.anchors, reporter, &AnchorFill::reporter);
+  if (anchor == fill.anchors.end()) {
+    if (fill.anchors.size() == kMaxAnchorsKept) {
+      fill.all_anchors = false;
+      return;
+    }
+    anchor = fill.anchors.insert(anchor, {.reporter = reporter, .first_day = day});
+  }
+  int64_t& sum = anchor->sums[FactClassOf(row)];
+  sum = SaturatingAdd(sum, messages);
+  if (ProvesIdentity(static_cast<Rule>(row.rule))) {
+    anchor->proved = SaturatingAdd(anchor->proved, messages);
+  }
+  anchor->last_day = day;
+}
+
+void PageMaker::FillFrom(SourceFill& fill, const DaySource& source, const DayRows& day,
+                         const RowSlots::Begin& begin) {
+  const RowNames& names = rows_.names;
+  SourceStatistics& stats = fill.stats;
+  if (stats.rule != Rule::kOverflow) {
+    const auto rule = static_cast<Rule>(source.rule);
+    if (fill.empty || rule <= stats.rule) {
+      std::string value = source.value == DaySource::kOwnAddress
+                              ? names.address(names.AddressOfSource(source.source)).ToString()
+                              : std::string(names.text(source.value));
+      if (fill.empty || rule < stats.rule || value < stats.value) {
+        stats.rule = rule;
+        stats.value = std::move(value);
+        stats.service = source.service ? rows_.catalogue.FindById(stats.id) : nullptr;
+      }
+    }
+  }
+  stats.first_day = fill.empty ? day.day : stats.first_day;
+  stats.last_day = day.day;
+  fill.empty = false;
+  for (uint32_t i = begin.sum; i < source.sums_end; ++i) {
+    const RowSum& row = day.sums[i];
+    const int64_t messages = day.MessagesOf(row);
+    const auto add = [messages](int64_t& to) { to = SaturatingAdd(to, messages); };
+    add(fill.sums[row.trust % kTrustClasses * kFactClasses + FactClassOf(row)]);
+    add(stats.by_rule[row.rule]);
+    if (row.forwarded_by_override) add(stats.forwarded_by_override);
+    if (row.forwarded_by_broken_spf) add(stats.forwarded_by_broken_spf);
+    if (row.own_envelope_denied) add(stats.own_envelope_denied);
+    if (row.own_signature) add(stats.own_signature);
+    if (row.anchor != 0) AddAnchor(fill, row, messages, day.day);
+    if (IsBelieved(static_cast<TrustClass>(row.trust))) {
+      KindGrounds& grounds = stats.believed;
+      add(grounds.messages);
+      if (row.facts >> 2 != 0) add(grounds.dmarc_pass);  // DKIM or SPF is aligned
+      if (row.forwarded_by_override) add(grounds.forwarded_by_override);
+      if (row.own_envelope_denied) add(grounds.own_envelope_denied);
+      if (row.own_signature) add(grounds.own_signature);
+      if (static_cast<Rule>(row.rule) == Rule::kOwnDkim) add(grounds.own_dkim);
+    }
+    for (size_t type = 0; row.overrides >> type != 0; ++type) {
+      if ((row.overrides >> type & 1) != 0) add(stats.overrides[type]);
+    }
+  }
+  fill.reporters |= source.reporters;
+  if ((source.reporters >> DaySource::kHighReporter & 1) != 0) {
+    for (uint32_t i = begin.cell; i < source.cells_end; ++i) {
+      const uint32_t reporter = day.cells[i].reporter;
+      if (reporter >= DaySource::kHighReporter) fill.high_reporters.insert(reporter);
+    }
+  }
+  const auto see = [&fill](uint32_t number) {
+    fill.addresses[number / 64] |= uint64_t{1} << (number % 64);
+  };
+  if (begin.address == source.addresses_end) see(names.AddressOfSource(source.source));
+  for (uint32_t i = begin.address; i < source.addresses_end; ++i) see(day.addresses[i]);
+}
+
+void PageMaker::Finish(SourceFill& fill) const {
+  SourceStatistics& stats = fill.stats;
+  for (size_t trust = 0; trust < kTrustClasses; ++trust) {
+    for (size_t fact_class = 0; fact_class < kFactClasses; ++fact_class) {
+      const int64_t messages = fill.sums[trust * kFactClasses + fact_class];
+      if (messages == 0) continue;
+      stats.by_trust[trust].Add(CountsOf(fact_class, messages));
+    }
+    stats.counts.Add(stats.by_trust[trust]);
+  }
+  for (const AnchorFill& anchor : fill.anchors) {
+    AnchorCounts& out = stats.anchors.emplace_back(AnchorCounts{.reporter = anchor.reporter,
+                                                                .proved = anchor.proved,
+                                                                .first_day = anchor.first_day,
+                                                                .last_day = anchor.last_day});
+    for (size_t fact_class = 0; fact_class < kFactClasses; ++fact_class) {
+      const int64_t messages = anchor.sums[fact_class];
+      if (messages > 0) out.counts.Add(CountsOf(fact_class, messages));
+    }
+  }
+  std::ranges::sort(stats.anchors, {}, &AnchorCounts::reporter);
+  for (uint32_t reporter = 0; reporter < DaySource::kHighReporter; ++reporter) {
+    if ((fill.reporters >> reporter & 1) != 0) stats.reporters.push_back(reporter);
+  }
+  stats.reporters.insert(stats.reporters.end(), fill.high_reporters.begin(),
+                         fill.high_reporters.end());
+  for (const uint64_t word : fill.addresses) {
+    stats.address_count += static_cast<size_t>(__builtin_popcountll(word));
+  }
+}
+
+// And with them the kinds, which hang on those of all sources that are at home here:
+// HomeSelectors() of source_kind.h. False: which ones are kept of the source that stands for the
+// rest depends on the order of rows of many, which is not known here.
+bool PageMaker::FillSelectors() {
+  const bool anybody = std::ranges::any_of(traits_, &SourceTraits::believed);
+  const auto at_home = [&](uint32_t slot) {
+    const SourceTraits& traits = traits_[slot];
+    if (anybody) return traits.believed && (traits.service || traits.believed_own_dkim);
+    return traits.service || traits.own_dkim;
+  };
+  std::vector<SelectorList> claimed(slots_.size()), believed(slots_.size());
+  RowSlots::ForEach(rows_, [&](const DaySource& source, const DayRows&, const RowSlots::Begin&) {
+    const uint32_t slot = slots_.Of(source.source);
+    if (!at_home(slot) && place_[slot] == RowSlots::kNone) return;
+    claimed[slot].Add(rows_.names, source.selectors);
+    believed[slot].Add(rows_.names, source.believed_selectors);
+  });
+  if (slots_.overflow() &&
+      !(claimed[RowSlots::kOverflow].all && believed[RowSlots::kOverflow].all)) {
+    return false;
+  }
+  std::set<std::string> home;
+  for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    if (!at_home(slot)) continue;
+    for (const uint32_t text : (anybody ? believed : claimed)[slot].texts) {
+      home.emplace(rows_.names.text(text));
+    }
+  }
+  for (size_t i = 0; i < chosen_.size(); ++i) {
+    SourceStatistics& stats = fills_[i].stats;
+    stats.own_selectors = claimed[chosen_[i]].Sorted(rows_.names);
+    stats.own_selectors_known = claimed[chosen_[i]].all;
+    stats.believed.own_selectors = believed[chosen_[i]].Sorted(rows_.names);
+    stats.believed.own_selectors_known = believed[chosen_[i]].all;
+    stats.kind = KindOf(stats, home);
+  }
+  return true;
+}
+
+// False: as FillSelectors(), or the same of anchors.
+bool PageMaker::Fill() {
+  place_.assign(slots_.size(), RowSlots::kNone);
+  fills_.resize(chosen_.size());
+  for (uint32_t i = 0; i < chosen_.size(); ++i) {
+    place_[chosen_[i]] = i;
+    SourceFill& fill = fills_[i];
+    fill.stats.id = slots_.IdOf(chosen_[i]);
+    if (chosen_[i] == RowSlots::kOverflow) fill.stats.rule = Rule::kOverflow;
+    fill.addresses.resize(rows_.names.addresses() / 64 + 1);
+  }
+  RowSlots::ForEach(rows_,
+                    [&](const DaySource& source, const DayRows& day, const RowSlots::Begin& begin) {
+                      const uint32_t at = place_[slots_.Of(source.source)];
+                      if (at != RowSlots::kNone) FillFrom(fills_[at], source, day, begin);
+                    });
+  for (size_t i = 0; i < chosen_.size(); ++i) {
+    if (chosen_[i] == RowSlots::kOverflow && !fills_[i].all_anchors) return false;
+    Finish(fills_[i]);
+  }
+  return FillSelectors();
+}
+
+std::optional<SourcePage> PageMaker::Make() {
+  if (addresses_ > kMaxAddresses) return std::nullopt;
+  Choose();
+  if (!Fill()) return std::nullopt;
+  DomainStatistics& out = page_.statistics;
+  out.domain = rows_.domain;
+  out.range = rows_.range;
+  for (const DayRows* day : rows_.days) out.total.Add(day->counts);
+  for (uint32_t reporter = 0; reporter < rows_.names.reporters(); ++reporter) {
+    out.reporters.emplace_back(rows_.names.reporter(reporter));
+  }
+  for (SourceFill& fill : fills_) out.sources.push_back(std::move(fill.stats));
+  for (const std::string& id : query_.ask) {
+    if (id == kOverflowSourceId && slots_.overflow()) continue;
+    const auto source = rows_.names.FindSource(id);
+    const uint32_t slot = source ? slots_.Of(*source) : RowSlots::kNone;
+    if (slot == RowSlots::kNone || slot == RowSlots::kOverflow) page_.silent.push_back(id);
+  }
+  return std::move(page_);
+}
+
+}  // namespace
+
+std::optional<SourcePage> ListSources(const RowDays& rows, const SourceQuery& query) {
+  return PageMaker(rows, query).Make();
+}
+
+}  // namespace dmarcate

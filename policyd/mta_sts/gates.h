@@ -1,0 +1,45 @@
+// policyd/mta_sts/gates.h
+// The gates that must all hold before another MTA-STS policy file is served. Each says what was
+// measured, what is required, since when it is so, and the command that shows the evidence. Pure.
+
+#ifndef DMARCATE_POLICYD_MTA_STS_GATES_H_
+#define DMARCATE_POLICYD_MTA_STS_GATES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+#include "policyd/mta_sts/evidence.h"
+#include "policyd/mta_sts/state.h"
+
+namespace dmarcate {
+
+struct StsGate {
+  StsGateId id = StsGateId::kDwell;
+  bool holds = false;
+  bool waits_for_person = false;   // would hold with a person's yes
+  std::string name;                // "TLS reports"
+  std::string measured, required;  // "0 of 5400 sessions failed: at most 0.09 %"
+  absl::Time since;                // has been holding, or failing, since then
+  std::string command;             // "dmarcate tls summary example.com"
+  std::vector<std::string> notes;  // what else a person should see: failures by type, weak hosts
+  friend bool operator==(const StsGate&, const StsGate&) = default;
+};
+
+// All kStsGates of them, by id, for the step from `state.stage` to `next` (kTesting or kEnforce;
+// the same stage: only its file changes). What a gate does not ask of this step holds and says so.
+std::vector<StsGate> EvaluateStsGates(const StsState& state, const StsEvidence& evidence,
+                                      StsStage next, absl::Time now);
+
+// The gate about MX hosts alone, for which the rest of the way waits, too. `since` is not filled
+// in.
+StsGate JudgeStsMx(const StsState& state, const StsEvidence& evidence, StsStage next,
+                   absl::Time now);
+
+// Whether the confirmation of `state` is for this step and this file, and not older than a week.
+bool IsStsConfirmed(const StsState& state, StsStage next, absl::Time now);
+
+}  // namespace dmarcate
+
+#endif  // DMARCATE_POLICYD_MTA_STS_GATES_H_
