@@ -85,7 +85,7 @@ bool IsMailAddress(std::string_view text) {
   return host_is_plain && name.ok() && !name->IsRoot();
 }
 
-std::string RenderMail(const MailMessage& mail) {
+std::string RenderMail(const AlertMail& mail) {
   const std::string domain = mail.from.substr(mail.from.find('@') + 1);
   std::string out = fmt::format(
       "From: {}\r\nTo: {}\r\nSubject: {}\r\nDate: {}\r\nMessage-ID: <{}@{}>\r\n"

@@ -13,7 +13,7 @@
 
 namespace dmarcate {
 
-struct MailMessage {
+struct AlertMail {
   std::string from;  // an address
   std::vector<std::string> to;
   std::string subject;
@@ -27,7 +27,7 @@ struct MailMessage {
 bool IsMailAddress(std::string_view text);
 
 // Lines end in CRLF and have at most 998 octets (RFC 5322 section 2.1.1).
-std::string RenderMail(const MailMessage& mail);
+std::string RenderMail(const AlertMail& mail);
 
 }  // namespace dmarcate
 

@@ -65,8 +65,8 @@ Advice AdviseService(const SourceStatistics& source, const Counts& counts,
 }
 
 // The claim that decided the grouping.
-Evidence IdentityEvidence(const SourceStatistics& source, Rule rule, int64_t messages) {
-  Evidence evidence{.verdict = "supports", .messages = messages};
+EvidenceItem IdentityEvidence(const SourceStatistics& source, Rule rule, int64_t messages) {
+  EvidenceItem evidence{.verdict = "supports", .messages = messages};
   const std::string value =
       rule == source.rule ? EscapeForTerminal(source.value) : std::string("the same sender");
   const std::string entry =
@@ -200,8 +200,9 @@ bool NeedsSpf(const SourceStatistics& source) {
   return !trusted.conclusive() || trusted.dkim_set_up != Agreement::kYes;
 }
 
-std::vector<Evidence> EvidenceFor(const SourceStatistics& source, const DomainStatistics& domain) {
-  std::vector<Evidence> items;
+std::vector<EvidenceItem> EvidenceFor(const SourceStatistics& source,
+                                      const DomainStatistics& domain) {
+  std::vector<EvidenceItem> items;
   for (size_t i = 0; i < kRuleCount; ++i) {
     if (source.by_rule[i] > 0 || static_cast<Rule>(i) == source.rule) {
       items.push_back(IdentityEvidence(source, static_cast<Rule>(i), source.by_rule[i]));

@@ -30,14 +30,15 @@ Advice Advise(const SourceStatistics& source, std::string_view domain);
 bool NeedsSpf(const SourceStatistics& source);
 
 // A claim, what it was compared with, and what follows.
-struct Evidence {
+struct EvidenceItem {
   std::string claim;
   std::string checked_against;
   std::string verdict;  // "supports", "contradicts", "neutral"
   int64_t messages = 0;
 };
 // Strongest first. Claims name numbers of messages.
-std::vector<Evidence> EvidenceFor(const SourceStatistics& source, const DomainStatistics& domain);
+std::vector<EvidenceItem> EvidenceFor(const SourceStatistics& source,
+                                      const DomainStatistics& domain);
 
 // Why the source is of its kind, with the numbers: one clause, no full stop.
 std::string KindReason(const SourceStatistics& source);

@@ -56,8 +56,10 @@ std::string Verdict(const SourceStatistics& source, const MailService* service) 
 
 }  // namespace
 
-std::vector<Evidence> NetworkClaims(const SourceStatistics& source, const NetworkEvidence& network,
-                                    const std::vector<OwnTerm>& own, const Catalogue& catalogue) {
+std::vector<EvidenceItem> NetworkClaims(const SourceStatistics& source,
+                                        const NetworkEvidence& network,
+                                        const std::vector<OwnTerm>& own,
+                                        const Catalogue& catalogue) {
   Groups ranges, terms, services_by_name, names;
   int64_t nameless = 0, unasked = 0;
   for (const AddressStats& stats : source.addresses) {
@@ -84,7 +86,7 @@ std::vector<Evidence> NetworkClaims(const SourceStatistics& source, const Networ
     }
   }
 
-  std::vector<Evidence> out;
+  std::vector<EvidenceItem> out;
   for (const auto& [id, group] : Largest(ranges)) {
     const MailService* const service = catalogue.FindById(id);
     if (service == nullptr) continue;

@@ -17,8 +17,10 @@ namespace dmarcate {
 // Ranges first, then the terms of the domain's own record, then names, and last what is not known.
 // An address that nobody has asked the DNS about is said to be so, never to be without a name.
 // `own`: OwnTerms() of the domain's live record, or nothing.
-std::vector<Evidence> NetworkClaims(const SourceStatistics& source, const NetworkEvidence& network,
-                                    const std::vector<OwnTerm>& own, const Catalogue& catalogue);
+std::vector<EvidenceItem> NetworkClaims(const SourceStatistics& source,
+                                        const NetworkEvidence& network,
+                                        const std::vector<OwnTerm>& own,
+                                        const Catalogue& catalogue);
 
 }  // namespace dmarcate
 

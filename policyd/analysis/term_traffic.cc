@@ -17,10 +17,10 @@ std::optional<size_t> FirstTerm(const std::vector<OwnTerm>& own, const IpAddress
 
 }  // namespace
 
-std::vector<TermTraffic> TrafficOfTerms(const DomainStatistics& domain,
-                                        const SourceStatistics& source,
-                                        const std::vector<OwnTerm>& own) {
-  std::vector<TermTraffic> out;
+std::vector<TermShare> TrafficOfTerms(const DomainStatistics& domain,
+                                      const SourceStatistics& source,
+                                      const std::vector<OwnTerm>& own) {
+  std::vector<TermShare> out;
   out.reserve(own.size());
   for (const OwnTerm& term : own) out.push_back({.term = term.term, .complete = term.complete});
   if (own.empty()) return out;
@@ -33,13 +33,13 @@ std::vector<TermTraffic> TrafficOfTerms(const DomainStatistics& domain,
       }
       const std::optional<size_t> term = FirstTerm(own, *stats.address);
       if (!term) continue;
-      TermTraffic& traffic = out[*term];
+      TermShare& traffic = out[*term];
       traffic.of_domain = SaturatingAdd(traffic.of_domain, stats.counts.messages);
       if (each.id != source.id) continue;
       traffic.of_source = SaturatingAdd(traffic.of_source, stats.counts.messages);
     }
   }
-  for (TermTraffic& traffic : out) traffic.complete &= all_known;
+  for (TermShare& traffic : out) traffic.complete &= all_known;
   return out;
 }
 

@@ -14,7 +14,7 @@
 
 namespace dmarcate {
 
-struct TermTraffic {
+struct TermShare {
   std::string term;
   int64_t of_source = 0, of_domain = 0;  // messages
   // All addresses are known, of the term and of the mail: else no messages are no proof of none.
@@ -24,9 +24,9 @@ struct TermTraffic {
 // receiver evaluates the record (RFC 7208 section 4.6.2), whatever the envelope domain was: of an
 // address that a forwarder uses, too, the record says pass. `source` is one of `domain`'s, or one
 // without mail.
-std::vector<TermTraffic> TrafficOfTerms(const DomainStatistics& domain,
-                                        const SourceStatistics& source,
-                                        const std::vector<OwnTerm>& own);
+std::vector<TermShare> TrafficOfTerms(const DomainStatistics& domain,
+                                      const SourceStatistics& source,
+                                      const std::vector<OwnTerm>& own);
 
 }  // namespace dmarcate
 

@@ -41,11 +41,12 @@ absl::Status Transaction::AwaitPerson() {
   bool news = false;
   for (const Transition& transition : transitions_) {
     std::vector<VerificationRecord> seen;
-    const Verification look = VerifyServers(world_, options_, {transition}, absl::ZeroDuration(),
-                                            [&seen](std::vector<VerificationRecord> records) {
-                                              seen = std::move(records);
-                                              return absl::OkStatus();
-                                            });
+    const ServerVerification look =
+        VerifyServers(world_, options_, {transition}, absl::ZeroDuration(),
+                      [&seen](std::vector<VerificationRecord> records) {
+                        seen = std::move(records);
+                        return absl::OkStatus();
+                      });
     // One server that shows it is enough for this: somebody has set it.
     if (!HoldsNew(transition) && AnyShows(seen, transition.owner)) {
       journal_.Step(step::kReadBack, transition.owner.text());
@@ -53,17 +54,17 @@ absl::Status Transaction::AwaitPerson() {
     }
     std::ranges::move(seen, std::back_inserter(sight));
     switch (look.outcome) {
-      case Verification::Outcome::kVerified:
+      case ServerVerification::Outcome::kVerified:
         ++set;
         break;
-      case Verification::Outcome::kConflict:
+      case ServerVerification::Outcome::kConflict:
         // A slip of the pen, or half of the typing: the person may see it and go on.
         if (conflict.empty()) conflict = look.message;
         break;
-      case Verification::Outcome::kTimeout:
+      case ServerVerification::Outcome::kTimeout:
         if (missing.empty()) missing = look.message;
         break;
-      case Verification::Outcome::kStopped:
+      case ServerVerification::Outcome::kStopped:
         return MakeError(absl::StatusCode::kUnavailable, look.message);
     }
   }

@@ -109,16 +109,16 @@ absl::StatusOr<bool> Transaction::Survey() {
                               reader_.ReadProvider(*provider_, transition.zone, transition.owner));
     const std::string owner = transition.owner.text();
     switch (Compare(transition, now.records)) {
-      case Content::kTo:
+      case HeldTexts::kTo:
         if (journal_.HasStep(step::kWriting, owner)) journal_.Step(step::kReadBack, owner);
         break;
-      case Content::kFrom:
+      case HeldTexts::kFrom:
         missing = true;
         if (journal_.HasStep(step::kWriting, owner) && !HoldsNew(transition)) {
           announced = &transition;
         }
         break;
-      case Content::kThird:
+      case HeldTexts::kThird:
         if (journal_.HasStep(step::kWriting, owner)) {
           DMARCATE_RETURN_IF_ERROR(NeedAttention(
               "VERIFY_CONFLICT", fmt::format("{} holds neither what was there nor what the change "
@@ -207,15 +207,15 @@ absl::StatusOr<bool> Transaction::ShowChildren() {
   const auto [result, may_converge] = Prove(children, kChildren);
   std::string reason = "VERIFY_TIMEOUT";
   switch (result.outcome) {
-    case Verification::Outcome::kVerified:
+    case ServerVerification::Outcome::kVerified:
       return true;
-    case Verification::Outcome::kTimeout:
+    case ServerVerification::Outcome::kTimeout:
       if (may_converge) return false;  // Resume() looks again
       break;
-    case Verification::Outcome::kConflict:
+    case ServerVerification::Outcome::kConflict:
       reason = "VERIFY_CONFLICT";
       break;
-    case Verification::Outcome::kStopped:
+    case ServerVerification::Outcome::kStopped:
       return MakeError(absl::StatusCode::kUnavailable, result.message);
   }
   // Nothing leads to them yet, so they go as they came.
@@ -231,9 +231,9 @@ absl::Status Transaction::RollBack() {
     const absl::StatusOr<RrSet> now =
         reader_.ReadProvider(*provider_, transition.zone, transition.owner);
     if (!now.ok()) return now.status();  // stays open: never forgotten
-    const Content content = Compare(back, now->records);
-    if (content == Content::kTo) continue;
-    if (content == Content::kThird) {
+    const HeldTexts content = Compare(back, now->records);
+    if (content == HeldTexts::kTo) continue;
+    if (content == HeldTexts::kThird) {
       return NeedAttention("ROLLBACK_BLOCKED",
                            fmt::format("{} no longer holds what the change wrote; not touched",
                                        transition.owner.text()));
@@ -258,14 +258,14 @@ absl::Status Transaction::RollBack() {
   }
   const auto [result, may_converge] = Prove(back, "back");
   switch (result.outcome) {
-    case Verification::Outcome::kVerified:
+    case ServerVerification::Outcome::kVerified:
       break;
-    case Verification::Outcome::kTimeout:
+    case ServerVerification::Outcome::kTimeout:
       if (may_converge) return absl::OkStatus();
       return NeedAttention("VERIFY_TIMEOUT", fmt::format("going back: {}", result.message));
-    case Verification::Outcome::kConflict:
+    case ServerVerification::Outcome::kConflict:
       return NeedAttention("VERIFY_CONFLICT", fmt::format("going back: {}", result.message));
-    case Verification::Outcome::kStopped:
+    case ServerVerification::Outcome::kStopped:
       return MakeError(absl::StatusCode::kUnavailable, result.message);
   }
   journal_.change().state = ChangeState::kRolledBack;

@@ -61,7 +61,7 @@ class Transaction {
 
   // `may_converge`: it is too early to give servers up that are behind.
   struct Proof {
-    Verification verification;
+    ServerVerification verification;
     bool may_converge = false;
   };
 

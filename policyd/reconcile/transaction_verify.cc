@@ -46,14 +46,14 @@ Transaction::Proof Transaction::Prove(const std::vector<Transition>& transitions
 absl::Status Transaction::Verify() {
   const auto [result, may_converge] = Prove(transitions_, "");
   switch (result.outcome) {
-    case Verification::Outcome::kVerified:
+    case ServerVerification::Outcome::kVerified:
       break;
-    case Verification::Outcome::kTimeout:
+    case ServerVerification::Outcome::kTimeout:
       if (may_converge) return absl::OkStatus();
       return NeedAttention("VERIFY_TIMEOUT", result.message);
-    case Verification::Outcome::kConflict:
+    case ServerVerification::Outcome::kConflict:
       return NeedAttention("VERIFY_CONFLICT", result.message);
-    case Verification::Outcome::kStopped:
+    case ServerVerification::Outcome::kStopped:
       return MakeError(absl::StatusCode::kUnavailable, result.message);
   }
   DMARCATE_ASSIGN_OR_RETURN(const std::string broken, JudgeLiveAgainAndAgain());

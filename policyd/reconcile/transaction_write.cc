@@ -26,7 +26,7 @@ Transaction::Written Transaction::WriteOne(const Transition& transition, std::st
   // first try of unknown outcome may still arrive: then nothing is certain.
   const auto refused = [&](std::string_view reason) {
     const absl::StatusOr<RrSet> now = provider_->ReadRrSet(transition.zone, transition.owner);
-    if (now.ok() && Compare(transition, now->records) == Content::kTo) {
+    if (now.ok() && Compare(transition, now->records) == HeldTexts::kTo) {
       journal_.Step(step::kReadBack, Detail(transition, mark));
       return Written::kYes;
     }
@@ -90,7 +90,7 @@ Transaction::Written Transaction::Settle(const Transition& transition, std::stri
         reader_.ReadProvider(*provider_, transition.zone, transition.owner);
     if (now.ok()) {
       switch (Compare(transition, now->records)) {
-        case Content::kTo:
+        case HeldTexts::kTo:
           if (!now->records.empty() && now->ttl_seconds != transition.ttl_to) {
             journal_.Step(step::kReadBack,
                           fmt::format("{}: TTL {} s, asked for {} s", transition.owner.text(),
@@ -98,7 +98,7 @@ Transaction::Written Transaction::Settle(const Transition& transition, std::stri
           }
           journal_.Step(step::kReadBack, Detail(transition, mark));
           return Written::kYes;
-        case Content::kThird:
+        case HeldTexts::kThird:
           reason_ = "VERIFY_CONFLICT";
           message_ = fmt::format("{} holds neither what was there nor what the change writes",
                                  transition.owner.text());
@@ -107,7 +107,7 @@ Transaction::Written Transaction::Settle(const Transition& transition, std::stri
               {"expected", Join(ToPresentations(transition.from), "\n")},
               {"found", Join(ToPresentations(now->records), "\n")}};
           return Written::kAttention;
-        case Content::kFrom:
+        case HeldTexts::kFrom:
           break;
       }
     } else if (const auto why = ErrorReasonOf(now.status()); why && why->code == "SHUTTING_DOWN") {

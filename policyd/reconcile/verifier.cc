@@ -128,12 +128,12 @@ Transition Reverse(const Transition& transition) {
           transition.ttl_to, transition.ttl_from, transition.alias};
 }
 
-Content Compare(const Transition& transition, const std::vector<TxtRecord>& records) {
-  if (SameTexts(records, transition.to)) return Content::kTo;
-  return SameTexts(records, transition.from) ? Content::kFrom : Content::kThird;
+HeldTexts Compare(const Transition& transition, const std::vector<TxtRecord>& records) {
+  if (SameTexts(records, transition.to)) return HeldTexts::kTo;
+  return SameTexts(records, transition.from) ? HeldTexts::kFrom : HeldTexts::kThird;
 }
 
-Verification VerifyServers(
+ServerVerification VerifyServers(
     const ChangeWorld& world, const ChangeEngineOptions& options,
     const std::vector<Transition>& transitions, absl::Duration patience,
     const std::function<absl::Status(std::vector<VerificationRecord>)>& on_progress) {
@@ -148,15 +148,16 @@ Verification VerifyServers(
     if (round.verified > best || done || over || !round.conflict.empty()) {
       best = round.verified;
       const absl::Status kept = on_progress(std::move(round.records));
-      if (!kept.ok()) return {Verification::Outcome::kStopped, std::string(MessageOf(kept))};
+      if (!kept.ok()) return {ServerVerification::Outcome::kStopped, std::string(MessageOf(kept))};
     }
-    if (!round.conflict.empty()) return {Verification::Outcome::kConflict, round.conflict};
-    if (done && std::exchange(seen, true)) return {Verification::Outcome::kVerified, ""};
+    if (!round.conflict.empty()) return {ServerVerification::Outcome::kConflict, round.conflict};
+    if (done && std::exchange(seen, true)) return {ServerVerification::Outcome::kVerified, ""};
     if (!done) seen = false;
-    if (!done && over) return {Verification::Outcome::kTimeout, round.missing};
+    if (!done && over) return {ServerVerification::Outcome::kTimeout, round.missing};
     // An address may stand for many machines: the next connection meets another one.
     const absl::Duration wait = done ? options.first_pause : pause;
-    if (!world.pacer.Wait(wait)) return {Verification::Outcome::kStopped, "policyd is stopping"};
+    if (!world.pacer.Wait(wait))
+      return {ServerVerification::Outcome::kStopped, "policyd is stopping"};
     pause = std::min(pause * 2, options.longest_pause);
   }
 }

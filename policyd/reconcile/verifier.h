@@ -30,10 +30,10 @@ absl::StatusOr<Transition> TransitionOf(const RecordChangeRecord& record);
 Transition Reverse(const Transition& transition);
 
 // What a name holds, compared with a transition.
-enum class Content : uint8_t { kFrom, kTo, kThird };
-Content Compare(const Transition& transition, const std::vector<TxtRecord>& records);
+enum class HeldTexts : uint8_t { kFrom, kTo, kThird };
+HeldTexts Compare(const Transition& transition, const std::vector<TxtRecord>& records);
 
-struct Verification {
+struct ServerVerification {
   enum class Outcome : uint8_t {
     kVerified,
     kTimeout,   // some servers still show the old records, or nothing
@@ -49,7 +49,7 @@ struct Verification {
 // the other, or `patience` has passed; once at least, and once more where that look shows it. Of a
 // delegated record the servers of the alias are asked, too, whether
 // they still lead there. `on_progress` gets the state of every server each time more of them agree.
-Verification VerifyServers(
+ServerVerification VerifyServers(
     const ChangeWorld& world, const ChangeEngineOptions& options,
     const std::vector<Transition>& transitions, absl::Duration patience,
     const std::function<absl::Status(std::vector<VerificationRecord>)>& on_progress);

@@ -66,7 +66,7 @@ void SourceExplainer::Explain(const SourceCase& found, v1::ExplainSourceResponse
 }
 
 void SourceExplainer::AddEvidence(const SourceCase& found, v1::ExplainSourceResponse* out) const {
-  std::vector<Evidence> evidence = EvidenceFor(*found.source, *found.statistics);
+  std::vector<EvidenceItem> evidence = EvidenceFor(*found.source, *found.statistics);
   if (network_ != nullptr) {
     const NetworkView known = network_->Get();
     std::ranges::move(
@@ -74,7 +74,7 @@ void SourceExplainer::AddEvidence(const SourceCase& found, v1::ExplainSourceResp
                       parts_.analysis.catalogue()),
         std::back_inserter(evidence));
   }
-  for (const Evidence& item : evidence) {
+  for (const EvidenceItem& item : evidence) {
     v1::EvidenceItem* message = out->add_evidence();
     message->set_claim(item.claim);
     message->set_checked_against(item.checked_against);
@@ -96,7 +96,7 @@ void SourceExplainer::AddCosts(const SourceCase& found, v1::ExplainSourceRespons
   out->set_would_be_refused_count(counts.messages - counts.dmarc_pass);
   out->set_spf_only_count(std::max<int64_t>(0, counts.dmarc_pass - counts.dkim_aligned));
   if (network_ == nullptr) return;
-  for (const TermTraffic& traffic :
+  for (const TermShare& traffic :
        TrafficOfTerms(*found.statistics, *found.source, network_->OwnTermsOf(found.domain.name))) {
     v1::SpfTermTraffic* message = out->add_spf_terms();
     message->set_term(ToValidUtf8(traffic.term));

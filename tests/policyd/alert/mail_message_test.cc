@@ -13,7 +13,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-MailMessage Mail() {
+AlertMail Mail() {
   return {.from = "dmarcate@example.com",
           .to = {"a@example.net", "b@example.net"},
           .subject = "[dmarcate] error",
@@ -39,7 +39,7 @@ TEST(RenderMail, ATextAlone) {
 }
 
 TEST(RenderMail, WithHtmlThereAreTwoParts) {
-  MailMessage mail = Mail();
+  AlertMail mail = Mail();
   mail.html = "<p>" + std::string(5000, 'x') + "</p>";
   const std::string out = RenderMail(mail);
   EXPECT_THAT(out, HasSubstr("Content-Type: multipart/alternative; boundary=\"=_"));
@@ -49,7 +49,7 @@ TEST(RenderMail, WithHtmlThereAreTwoParts) {
 }
 
 TEST(RenderMail, ASubjectCannotBeginAnotherHeader) {
-  MailMessage mail = Mail();
+  AlertMail mail = Mail();
   mail.subject = "a\r\nBcc: evil@example.org\r\n\r\nbody";
   const std::string out = RenderMail(mail);
   EXPECT_THAT(out, Not(HasSubstr("\nBcc:")));
@@ -57,7 +57,7 @@ TEST(RenderMail, ASubjectCannotBeginAnotherHeader) {
 }
 
 TEST(RenderMail, ASubjectThatIsNotPlainIsEncodedInWholeCharacters) {
-  MailMessage mail = Mail();
+  AlertMail mail = Mail();
   mail.subject.clear();
   for (int i = 0; i < 60; ++i) mail.subject += "é";
   const std::string out = RenderMail(mail);

@@ -105,7 +105,7 @@ TEST(Warnings, SayWhatToKnowFirst) {
 
 TEST(Evidence, StrangersTextIsEscaped) {
   const DomainStatistics got = Gather({Row(5).Dkim("evil\x1b[31m.test")});
-  for (const Evidence& item : EvidenceFor(got.sources[0], got)) {
+  for (const EvidenceItem& item : EvidenceFor(got.sources[0], got)) {
     EXPECT_THAT(item.claim, Not(HasSubstr("\x1b")));
   }
   EXPECT_THAT(Advise(got.sources[0], kDomain).sentence, Not(HasSubstr("\x1b")));

@@ -106,7 +106,7 @@ class ClaimsTest : public testing::Test {
     const SourceStatistics* const source = statistics.FindSource(id);
     if (source == nullptr) return {"no such source"};
     Texts out;
-    for (const Evidence& item : NetworkClaims(*source, network_, own_, *catalogue_)) {
+    for (const EvidenceItem& item : NetworkClaims(*source, network_, own_, *catalogue_)) {
       out.push_back(item.claim + " | " + item.checked_against + " | " + item.verdict);
     }
     return out;

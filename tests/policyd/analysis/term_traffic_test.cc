@@ -36,7 +36,7 @@ DomainStatistics Gather(std::vector<AggregateRecord> rows) {
 std::vector<std::string> Traffic(const DomainStatistics& domain, const std::string& source,
                                  const std::vector<OwnTerm>& own) {
   std::vector<std::string> out;
-  for (const TermTraffic& traffic : TrafficOfTerms(domain, *domain.FindSource(source), own)) {
+  for (const TermShare& traffic : TrafficOfTerms(domain, *domain.FindSource(source), own)) {
     out.push_back(fmt::format("{} {} {}{}", traffic.term, traffic.of_source, traffic.of_domain,
                               traffic.complete ? "" : " ?"));
   }
