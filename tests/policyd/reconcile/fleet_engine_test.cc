@@ -356,8 +356,9 @@ TEST(FleetEngineTest, SoManyAreAtWorkAndNoMore) {
   }
   EXPECT_EQ(CodeOf(life.engine().Create(request).status()), "RATE_LIMITED");
   ASSERT_TRUE(life.engine().Cancel({.id = last.id, .revision = last.revision}).ok());
+  uint64_t news = 0;
   while (life.engine().Look(last.id)->record.state != FleetState::kCancelled) {
-    absl::SleepFor(absl::Milliseconds(1));
+    news = life.engine().AwaitNews(news, absl::Seconds(9));
   }
   EXPECT_TRUE(life.engine().Create(request).ok());
   world.provider->ClearFaults();
