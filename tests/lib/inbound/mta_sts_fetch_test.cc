@@ -4,26 +4,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "lib/base/file.h"
 #include "lib/base/status_macros.h"
 #include "lib/dns/fake_resolver.h"
 #include "lib/http/curl_transport.h"
 #include "lib/http/fake_transport.h"
-#include "tests/lib/inbound/certificates.h"
-#include "tests/testing/process.h"
+#include "tests/lib/inbound/sts_server.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/temp_dir.h"
 
 namespace dmarcate {
 namespace {
 
-using inbound_testing::CertificateWish;
-using inbound_testing::Identity;
+using inbound_testing::StsServer;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing_support::IsOk;
-using testing_support::Process;
 using testing_support::StatusIs;
 
 DomainName Name(std::string_view text) { return DomainName::Parse(text).value(); }
@@ -130,40 +125,14 @@ TEST_F(FetchTest, WithoutTimeNothingIsSent) {
 }
 
 TEST(FetchMtaStsPolicy, FromARealServer) {
-  const absl::Time now = absl::Now();
-  const Identity root = Identity::SelfSigned({.subject = "root",
-                                              .not_before = now - absl::Hours(1),
-                                              .not_after = now + absl::Hours(1),
-                                              .authority = true});
-  const Identity leaf = root.Sign({.subject = "mta-sts.example.com",
-                                   .names = {"mta-sts.example.com"},
-                                   .not_before = now - absl::Hours(1),
-                                   .not_after = now + absl::Hours(1)});
-  const testing_support::TempDir directory;
-  const std::string ca = directory.Write("ca.pem", root.CertificatePem());
-  directory.Write("cert.pem", leaf.CertificatePem());
-  directory.Write("key.pem", leaf.KeyPem());
-  ASSERT_THAT(MakeDirectories(directory.File("web/.well-known"), 0700), IsOk());
-  directory.Write("web/.well-known/mta-sts.txt",
-                  fmt::format("HTTP/1.0 200 ok\r\nContent-Type: text/plain\r\n\r\n{}", kPolicy));
-  const std::string log = directory.Write("log", "");
-  const uint16_t port = testing_support::FreePort();
-  DMARCATE_ASSERT_OK_AND_ASSIGN(
-      const Process server,
-      Process::Start(
-          {.argv = {"openssl", "s_server", "-accept", fmt::format("127.0.0.1:{}", port), "-cert",
-                    directory.File("cert.pem"), "-key", directory.File("key.pem"), "-HTTP"},
-           .working_directory = directory.File("web"),
-           .output_path = log}));
-  ASSERT_TRUE(testing_support::WaitUntil(
-      [&] { return ReadFile(log, 1 << 20).value_or("").find("ACCEPT") != std::string::npos; }));
-
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const auto server, StsServer::Start(kPolicy));
   FakeResolver dns;
   dns.SetA(Name("mta-sts.example.com"), {"127.0.0.1"});
   dns.SetA(Name("mta-sts.example.net"), {"127.0.0.1"});
   const MtaStsFetchOptions options{.guard = {{IpNetwork::Parse("127.0.0.0/8").value()}},
-                                   .port = port};
-  CurlTransport trusting({.schemes = CurlTransportOptions::Schemes::kHttpsOnly, .ca_file = ca});
+                                   .port = server->port()};
+  CurlTransport trusting(
+      {.schemes = CurlTransportOptions::Schemes::kHttpsOnly, .ca_file = server->ca_file()});
   const auto response = FetchMtaStsPolicy(Name("example.com"), dns, trusting, options);
   ASSERT_THAT(response, IsOk());
   EXPECT_EQ(response->status, 200);

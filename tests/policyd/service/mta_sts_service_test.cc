@@ -10,27 +10,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "lib/base/file.h"
 #include "lib/dns/fake_resolver.h"
 #include "lib/http/curl_transport.h"
 #include "lib/http/fake_transport.h"
 #include "lib/rpc/errors.h"
 #include "policyd/mta_sts/policy_file.h"
 #include "policyd/reconcile/sts_files.h"
-#include "tests/lib/inbound/certificates.h"
-#include "tests/testing/process.h"
+#include "tests/lib/inbound/sts_server.h"
 #include "tests/testing/status_matchers.h"
-#include "tests/testing/temp_dir.h"
 
 namespace dmarcate {
 namespace {
 
-using inbound_testing::Identity;
+using inbound_testing::StsServer;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing_support::IsOk;
-using testing_support::Process;
 using testing_support::StatusIs;
 
 DomainName Name(std::string_view text) { return DomainName::Parse(text).value(); }
@@ -180,47 +176,20 @@ TEST(StsFilesTest, WithoutAuthoritiesNothingIsLearned) {
 }
 
 TEST(StsFilesTest, FromARealServer) {
-  const absl::Time now = absl::Now();
-  const Identity root = Identity::SelfSigned({.subject = "root",
-                                              .not_before = now - absl::Hours(1),
-                                              .not_after = now + absl::Hours(1),
-                                              .authority = true});
-  const Identity leaf = root.Sign({.subject = "mta-sts.example.com",
-                                   .names = {"mta-sts.example.com"},
-                                   .not_before = now - absl::Hours(1),
-                                   .not_after = now + absl::Hours(1)});
-  const testing_support::TempDir directory;
-  const std::string ca = directory.Write("ca.pem", root.CertificatePem());
-  directory.Write("cert.pem", leaf.CertificatePem());
-  directory.Write("key.pem", leaf.KeyPem());
-  ASSERT_THAT(MakeDirectories(directory.File("web/.well-known"), 0700), IsOk());
-  directory.Write("web/.well-known/mta-sts.txt",
-                  fmt::format("HTTP/1.0 200 ok\r\nContent-Type: text/plain\r\n\r\n{}", kTesting));
-  const std::string log = directory.Write("log", "");
-  const uint16_t port = testing_support::FreePort();
-  DMARCATE_ASSERT_OK_AND_ASSIGN(
-      const Process server,
-      Process::Start(
-          {.argv = {"openssl", "s_server", "-accept", fmt::format("127.0.0.1:{}", port), "-cert",
-                    directory.File("cert.pem"), "-key", directory.File("key.pem"), "-HTTP"},
-           .working_directory = directory.File("web"),
-           .output_path = log}));
-  ASSERT_TRUE(testing_support::WaitUntil(
-      [&] { return ReadFile(log, 1 << 20).value_or("").find("ACCEPT") != std::string::npos; }));
-
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const auto server, StsServer::Start(kTesting));
   FakeResolver dns;
   dns.SetMx(Name("example.com"), {{10, Name("mx1.example.com")}, {20, Name("mx2.example.com")}});
   dns.SetA(Name("mta-sts.example.com"), {"127.0.0.1"});
   dns.SetA(Name("mta-sts.example.net"), {"127.0.0.1"});
   const MtaStsFetchOptions options{.guard = {{IpNetwork::Parse("127.0.0.0/8").value()}},
-                                   .port = port};
-  CurlTransport http({.schemes = CurlTransportOptions::Schemes::kHttpsOnly, .ca_file = ca});
+                                   .port = server->port()};
+  CurlTransport http(
+      {.schemes = CurlTransportOptions::Schemes::kHttpsOnly, .ca_file = server->ca_file()});
   StsFiles files(dns, http, [] { return true; }, options);
   v1::GetMtaStsPolicyResponse out;
   ASSERT_THAT(FillStsPolicy(Name("example.com"), {}, dns, files, &out), IsOk());
   EXPECT_TRUE(out.served()) << out.served_difference();
-  directory.Write("web/.well-known/mta-sts.txt",
-                  fmt::format("HTTP/1.0 200 ok\r\nContent-Type: text/plain\r\n\r\n{} ", kTesting));
+  server->Serve(std::string(kTesting) + " ");
   ASSERT_THAT(FillStsPolicy(Name("example.com"), {}, dns, files, &out), IsOk());
   EXPECT_FALSE(out.served()) << "a byte more";
   const auto wrong_name = files.Fetch(Name("example.net"));
