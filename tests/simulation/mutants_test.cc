@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "policyd/rollout/codec.h"
+#include "tests/policyd/reconcile/forwarding_rollouts.h"
 #include "tests/simulation/random_run.h"
 
 namespace dmarcate::simulation {
@@ -19,37 +20,17 @@ namespace {
 constexpr uint64_t kMostSeeds = 60;
 
 // Takes what it is told out of each entry of a rollout's log.
-class ForgetfulRollouts final : public RolloutStore {
+class ForgetfulRollouts final : public ForwardingRollouts {
  public:
   ForgetfulRollouts(RolloutStore& store, std::function<void(RolloutLogRecord&)> forget)
-      : store_(store), forget_(std::move(forget)) {}
-  absl::StatusOr<RolloutRecord> GetRollout(std::string_view domain, std::string_view id) override {
-    return store_.GetRollout(domain, id);
-  }
-  absl::StatusOr<std::vector<RolloutRecord>> ListRollouts(std::string_view domain,
-                                                          std::string_view after_domain,
-                                                          std::string_view after_id,
-                                                          size_t limit) override {
-    return store_.ListRollouts(domain, after_domain, after_id, limit);
-  }
+      : ForwardingRollouts(store), forget_(std::move(forget)) {}
   absl::StatusOr<RolloutRecord> PutRollout(RolloutRecord record,
                                            std::vector<RolloutLogRecord> log) override {
     for (RolloutLogRecord& entry : log) forget_(entry);
     return store_.PutRollout(std::move(record), std::move(log));
   }
-  absl::StatusOr<std::vector<RolloutLogRecord>> ListRolloutLog(std::string_view domain,
-                                                               std::string_view id,
-                                                               std::string_view before,
-                                                               size_t limit) override {
-    return store_.ListRolloutLog(domain, id, before, limit);
-  }
-  absl::StatusOr<RolloutLease> GetRolloutLease() override { return store_.GetRolloutLease(); }
-  absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override {
-    return store_.PutRolloutLease(std::move(lease));
-  }
 
  private:
-  RolloutStore& store_;
   const std::function<void(RolloutLogRecord&)> forget_;
 };
 

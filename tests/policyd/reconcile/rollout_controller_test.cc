@@ -17,6 +17,7 @@
 
 #include "lib/store/fake_rollout_store.h"
 #include "policyd/reconcile/reason.h"
+#include "tests/policyd/reconcile/forwarding_rollouts.h"
 #include "tests/policyd/reconcile/test_world.h"
 #include "tests/policyd/rollout/rollout_testing.h"
 #include "tests/testing/status_matchers.h"
@@ -258,18 +259,9 @@ TEST_F(RolloutControllerTest, AnAbortAsksForNoEvidence) {
 }
 
 // Before each write that is let through so many others are made, as by a tick in between.
-class BusyRollouts final : public RolloutStore {
+class BusyRollouts final : public ForwardingRollouts {
  public:
-  explicit BusyRollouts(RolloutStore& store) : store_(store) {}
-  absl::StatusOr<RolloutRecord> GetRollout(std::string_view domain, std::string_view id) override {
-    return store_.GetRollout(domain, id);
-  }
-  absl::StatusOr<std::vector<RolloutRecord>> ListRollouts(std::string_view domain,
-                                                          std::string_view after_domain,
-                                                          std::string_view after_id,
-                                                          size_t limit) override {
-    return store_.ListRollouts(domain, after_domain, after_id, limit);
-  }
+  using ForwardingRollouts::ForwardingRollouts;
   absl::StatusOr<RolloutRecord> PutRollout(RolloutRecord record,
                                            std::vector<RolloutLogRecord> log) override {
     if (others > 0) {
@@ -278,20 +270,7 @@ class BusyRollouts final : public RolloutStore {
     }
     return store_.PutRollout(std::move(record), std::move(log));
   }
-  absl::StatusOr<std::vector<RolloutLogRecord>> ListRolloutLog(std::string_view domain,
-                                                               std::string_view id,
-                                                               std::string_view before,
-                                                               size_t limit) override {
-    return store_.ListRolloutLog(domain, id, before, limit);
-  }
-  absl::StatusOr<RolloutLease> GetRolloutLease() override { return store_.GetRolloutLease(); }
-  absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override {
-    return store_.PutRolloutLease(std::move(lease));
-  }
   int others = 0;
-
- private:
-  RolloutStore& store_;
 };
 
 TEST_F(RolloutControllerTest, WhoAbortsIsNotToldThatATickWasQuicker) {
