@@ -202,6 +202,30 @@ bool ShowsPolicy(const PublishedPolicy& published, const DmarcRecord& live) {
   return !now.testing;  // both tags are left out where they have their defaults
 }
 
+std::vector<PolicyChange> PolicyMovesOf(const std::vector<ChangeRecord>& changes) {
+  std::vector<PolicyChange> out;
+  for (const ChangeRecord& change : changes) {
+    const bool moved = change.intent.policy.has_value() &&
+                       change.apply_time != absl::InfinitePast() &&
+                       change.end_time != absl::InfinitePast();
+    if (moved) out.emplace_back(change.apply_time, change.end_time);
+  }
+  return out;
+}
+
+absl::Duration LongestGap(std::vector<absl::Time> received, absl::Time now) {
+  const absl::Time begin = now - absl::Hours(24 * kGateWindowDays);
+  // What came while the clock was ahead is no gap now.
+  std::erase_if(received, [begin, now](absl::Time time) { return time < begin || time > now; });
+  if (received.empty()) return absl::InfiniteDuration();
+  std::ranges::sort(received);
+  absl::Duration longest = now - received.back();
+  for (size_t i = 1; i < received.size(); ++i) {
+    longest = std::max(longest, received[i] - received[i - 1]);
+  }
+  return longest;
+}
+
 std::string DecisionsEtagOf(const std::vector<SourceDecision>& decisions) {
   std::vector<std::string> lines;
   for (const SourceDecision& decision : decisions) {

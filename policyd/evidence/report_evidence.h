@@ -80,6 +80,13 @@ class ReportEvidenceBuilder {
 // shown.
 bool ShowsPolicy(const PublishedPolicy& published, const DmarcRecord& live);
 
+// The spans in which policy plans among `changes` moved the record; the watch sees them later.
+std::vector<PolicyChange> PolicyMovesOf(const std::vector<ChangeRecord>& changes);
+
+// The longest span of the gates' window without anything received, from the first to `now`. What
+// came while the clock was ahead counts as not received. Nothing received: infinite.
+absl::Duration LongestGap(std::vector<absl::Time> received, absl::Time now);
+
 // Digest over all decisions, and their revisions.
 std::string DecisionsEtagOf(const std::vector<SourceDecision>& decisions);
 

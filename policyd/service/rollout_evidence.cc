@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "lib/store/pending_reader.h"
 #include "policyd/evidence/record_evidence.h"
 #include "policyd/evidence/spf_breakage.h"
+#include "policyd/reconcile/rollout_control.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
 
@@ -20,9 +22,6 @@ namespace dmarcate {
 namespace {
 
 constexpr size_t kChangesLookedAt = 50;
-constexpr size_t kMostChangesLookedAt = 10'000;
-// Named where the store cannot say which: what is not known is never good.
-constexpr char kUnknownChange[] = "(unknown)";
 constexpr int64_t kMostWaitingCounted = 1000;
 constexpr uintmax_t kLeastRoomBytes = 64 << 20;
 constexpr absl::Duration kLongGap = absl::Hours(48);  // gate G7
@@ -31,44 +30,6 @@ constexpr size_t kHeadsPerRead = 1000;
 constexpr int64_t kUnknownCount = std::numeric_limits<int64_t>::max();
 
 std::string DmarcOwner(const std::string& domain) { return "_dmarc." + domain; }
-
-// The longest span without anything received, from the first in the window to now.
-absl::Duration LongestGap(std::vector<absl::Time> received, absl::Time now) {
-  const absl::Time begin = now - absl::Hours(24 * kGateWindowDays);
-  // What came while the clock was ahead is no gap now.
-  std::erase_if(received, [begin, now](absl::Time time) { return time < begin || time > now; });
-  if (received.empty()) return absl::InfiniteDuration();
-  std::ranges::sort(received);
-  absl::Duration longest = now - received.back();
-  for (size_t i = 1; i < received.size(); ++i) {
-    longest = std::max(longest, received[i] - received[i - 1]);
-  }
-  return longest;
-}
-
-// The change after which nobody knows what `owner` holds: it needs attention, and none has
-// succeeded there since. Empty: there is none.
-std::string AttentionAt(PolicyStore& policies, const std::string& domain,
-                        const std::string& owner) {
-  std::string before;
-  // Plans that were never applied may lie between, any number of them.
-  for (size_t looked = 0; looked < kMostChangesLookedAt; looked += kChangesLookedAt) {
-    const absl::StatusOr<std::vector<ChangeRecord>> changes =
-        policies.ListChanges(domain, before, kChangesLookedAt);
-    if (!changes.ok()) return kUnknownChange;
-    for (const ChangeRecord& change : *changes) {
-      const bool succeeded = change.state == ChangeState::kSucceeded;
-      if (!succeeded && change.state != ChangeState::kNeedsAttention) continue;
-      const bool here = std::ranges::any_of(
-          change.record_changes,
-          [&owner](const RecordChangeRecord& record) { return record.owner_name == owner; });
-      if (here) return succeeded ? std::string() : change.id;
-    }
-    if (changes->size() < kChangesLookedAt) return std::string();
-    before = changes->back().id;
-  }
-  return std::string();
-}
 
 }  // namespace
 
@@ -81,21 +42,7 @@ Evidence RolloutEvidence::GatherControl(const RolloutState& state, absl::Time) {
   Evidence evidence;
   evidence.domain = state.domain;
   evidence.decisions_etag = DecisionsEtag(state.domain);
-  ControlEvidence& control = evidence.control;
-  const absl::StatusOr<DomainRecord> domain = from_.policies.GetDomain(state.domain);
-  // Whose provider account writes into the zone has proved that it is theirs.
-  control.domain_verified = domain.ok() && !domain->dns_provider.empty();
-  const absl::StatusOr<std::vector<ChangeRecord>> open = from_.policies.OpenChanges();
-  if (!open.ok()) {
-    control.open_change = kUnknownChange;
-  } else {
-    for (const ChangeRecord& change : *open) {
-      if (change.domain == state.domain && change.id != state.pending_change) {
-        control.open_change = change.id;
-      }
-    }
-  }
-  control.attention_change = AttentionAt(from_.policies, state.domain, DmarcOwner(state.domain));
+  evidence.control = ReadControl(state, from_.policies);
   return evidence;
 }
 
@@ -162,12 +109,7 @@ bool RolloutEvidence::AddReports(const RolloutState& state, absl::Time now, Evid
   // The watch comes by later than the change itself.
   const auto changes = from_.policies.ListChanges(state.domain, "", kChangesLookedAt);
   if (changes.ok()) {
-    for (const ChangeRecord& change : *changes) {
-      const bool moved = change.intent.policy.has_value() &&
-                         change.apply_time != absl::InfinitePast() &&
-                         change.end_time != absl::InfinitePast();
-      if (moved) input.policy_changes.emplace_back(change.apply_time, change.end_time);
-    }
+    std::ranges::move(PolicyMovesOf(*changes), std::back_inserter(input.policy_changes));
   }
   ReportEvidenceBuilder builder(std::move(input), from_.catalogue);
   const DayNumber today = DayOf(now);

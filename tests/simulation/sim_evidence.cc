@@ -10,9 +10,9 @@
 #include "policyd/analysis/catalogue_file.h"
 #include "policyd/evidence/record_evidence.h"
 #include "policyd/evidence/spf_breakage.h"
+#include "policyd/reconcile/rollout_control.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
-#include "policyd/watch/drift.h"
 
 namespace dmarcate::simulation {
 namespace {
@@ -34,61 +34,6 @@ const Catalogue& SomeServices() {
   return *kCatalogue;
 }
 
-// What policyd may do, as the policy store has it.
-ControlEvidence JudgeControl(const RolloutState& state, PolicyStore& policies) {
-  ControlEvidence control;
-  const auto domain = policies.GetDomain(state.domain);
-  control.domain_verified = domain.ok() && !domain->dns_provider.empty();
-  const auto open = policies.OpenChanges();
-  if (!open.ok()) {
-    control.open_change = "(unknown)";
-  } else {
-    for (const ChangeRecord& change : *open) {
-      if (change.domain == state.domain && change.id != state.pending_change) {
-        control.open_change = change.id;
-      }
-    }
-  }
-  const std::string owner = "_dmarc." + state.domain;
-  const auto changes = policies.ListChanges(state.domain, "", kChangesLookedAt);
-  if (!changes.ok() || !NothingExpectedAt(*changes).contains(owner)) return control;
-  for (const ChangeRecord& change : *changes) {
-    const bool here = std::ranges::any_of(
-        change.record_changes,
-        [&owner](const RecordChangeRecord& record) { return record.owner_name == owner; });
-    if (here && change.state == ChangeState::kNeedsAttention) {
-      control.attention_change = change.id;
-      break;
-    }
-  }
-  return control;
-}
-
-// The watch comes by later than the change itself.
-std::vector<PolicyChange> MovesOf(const std::vector<ChangeRecord>& changes) {
-  std::vector<PolicyChange> out;
-  for (const ChangeRecord& change : changes) {
-    const bool moved = change.intent.policy.has_value() &&
-                       change.apply_time != absl::InfinitePast() &&
-                       change.end_time != absl::InfinitePast();
-    if (moved) out.emplace_back(change.apply_time, change.end_time);
-  }
-  return out;
-}
-
-// From the first that came in to now.
-absl::Duration LongestGap(std::vector<absl::Time> received, absl::Time now) {
-  const absl::Time begin = now - absl::Hours(24 * kGateWindowDays);
-  std::erase_if(received, [begin, now](absl::Time time) { return time < begin || time > now; });
-  if (received.empty()) return absl::InfiniteDuration();
-  std::ranges::sort(received);
-  absl::Duration longest = now - received.back();
-  for (size_t i = 1; i < received.size(); ++i) {
-    longest = std::max(longest, received[i] - received[i - 1]);
-  }
-  return longest;
-}
-
 }  // namespace
 
 std::string SimEvidence::DecisionsEtag(std::string_view domain) {
@@ -100,7 +45,7 @@ Evidence SimEvidence::Control(const RolloutState& state) {
   Evidence evidence;
   evidence.domain = state.domain;
   evidence.decisions_etag = DecisionsEtag(state.domain);
-  evidence.control = JudgeControl(state, policies_);
+  evidence.control = ReadControl(state, policies_);
   const auto site = sites_.find(state.domain);
   if (site == sites_.end()) return evidence;
   const Surroundings& around = site->second.around;
@@ -150,7 +95,7 @@ void SimEvidence::AddReports(const Site& site, absl::Time now, Cache& cache, Evi
       PolicyChangesOf(site.watch.History("_dmarc." + evidence.domain, RecordKind::kDmarc));
   const auto changes = policies_.ListChanges(evidence.domain, "", kChangesLookedAt);
   if (changes.ok()) {
-    std::ranges::move(MovesOf(*changes), std::back_inserter(input.policy_changes));
+    std::ranges::move(PolicyMovesOf(*changes), std::back_inserter(input.policy_changes));
   }
   std::string key = fmt::format("{} {} {} {}", site.shelf.version(), evidence.decisions_etag,
                                 DayOf(now), input.live ? input.live->Render() : "");
