@@ -40,10 +40,12 @@ if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; else bold='' plain=''; fi
 step() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
 fail() { printf 'demo: FAILED: %s\n' "$*" >&2; exit 1; }
 
+# Below the ephemeral range, so that no outgoing connection takes it before the server does, and beside the range of the
+# other tests (tests/testing/process.cc).
 free_port() {
   local port
   while :; do
-    port=$((20000 + RANDOM % 40000))
+    port=$((10000 + RANDOM % 10000))
     if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then echo "$port"; return; fi
   done
 }
