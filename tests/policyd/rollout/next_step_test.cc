@@ -104,6 +104,8 @@ const Case kCases[] = {
      "to quarantine:"},
     {"SpfOnlyIsNotForReject", PolicyStage::kQuarantine, 45,
      [](auto&, auto& e) { Replace(e, {{.spf_only = 300}}); }, StepAction::kHold, "G3"},
+    {"AMonthEndOnWhichThePolicyChangedIsOne", PolicyStage::kObserve, 45,
+     [](auto&, auto& e) { e.excluded_days = {DayOf(Noon(26))}; }, StepAction::kStepUp, "up"},
     {"APendingSourceThatAlignsCloses", PolicyStage::kObserve, 45,
      [](auto&, auto& e) { Replace(e, {{}, {.id = "new", .standing = SourceStanding::kPending}}); },
      StepAction::kHold, "G4"},
