@@ -27,6 +27,7 @@
 #include "bench/query_server.h"
 #include "lib/base/status_macros.h"
 #include "lib/store/rocks_report_store.h"
+#include "policyd/service/row_tables.h"
 
 namespace dmarcate::bench {
 namespace {

@@ -525,8 +525,15 @@ absl::StatusOr<std::vector<DayRevision>> FakeReportStore::ReadDayRevisions(std::
   const uint64_t revision = version() + 1;  // all days change with any
   DMARCATE_ASSIGN_OR_RETURN(const auto totals, ReadTotals(domain, first, last));
   std::vector<DayRevision> out;
-  for (const DayTotals& day : totals) out.push_back({day.day, revision});
+  for (const DayTotals& day : totals) out.push_back({day.day, revision, revision});
   return out;
+}
+
+absl::Status FakeReportStore::ForEachReportAfter(
+    const ReportKey& key, const std::function<bool(const StoredReport&)>& visit) {
+  return ForEachReport(key.domain, key.day, key.day, [&](const StoredReport& report) {
+    return report.key <= key || visit(report);
+  });
 }
 
 absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> FakeReportStore::ListDomains(

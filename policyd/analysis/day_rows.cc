@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 
 #include "lib/mailauth/domain_name.h"
 #include "policyd/analysis/spread.h"
@@ -111,7 +112,7 @@ struct DayRowsBuilder::Impl {
   absl::flat_hash_map<uint32_t, uint32_t> source_index;
   std::vector<std::pair<RowCell, int64_t>> cells;
   absl::flat_hash_map<CellKey, uint32_t> cell_index;
-  absl::flat_hash_map<uint64_t, uint8_t> seen_addresses;  // by source and address
+  absl::flat_hash_set<uint64_t> seen_addresses;  // source and address
   absl::flat_hash_map<std::pair<std::string, std::string>, bool> aligned;
 
   // By relaxed rules. As what_if.cc has it: names that are no host names align with themselves.
@@ -122,6 +123,7 @@ struct DayRowsBuilder::Impl {
   SourceBuild& Source(const Attribution& attribution);
   void AddRow(const AggregateRecord& record, const StoredReport& report, uint16_t reporter,
               SpreadReport* spread);
+  void Resume(DayRows before);
   void FinishCells(SourceBuild& source);
 };
 
@@ -263,7 +265,7 @@ void DayRowsBuilder::Impl::AddRow(const AggregateRecord& record, const StoredRep
   sum = SaturatingAdd(sum, messages);
 
   const uint32_t address = names.AddAddress(record.source_ip);
-  if (seen_addresses.try_emplace(uint64_t{day.source} << 32 | address).second) {
+  if (seen_addresses.emplace(uint64_t{day.source} << 32 | address).second) {
     source.addresses.push_back(address);
   }
   if (spread != nullptr) spread->rows.push_back({day.source, shape_number, messages});
@@ -275,11 +277,19 @@ DayRowsBuilder::DayRowsBuilder(std::string_view domain, DayNumber day, const Att
           .domain = domain, .attribute = attribute, .suffixes = suffixes, .names = *names}) {
   impl_->out.day = day;
 }
+DayRowsBuilder::DayRowsBuilder(std::string_view domain, DayRows before, const Attributor& attribute,
+                               const PublicSuffixList& suffixes, RowNames* names)
+    : DayRowsBuilder(domain, before.day, attribute, suffixes, names) {
+  impl_->Resume(std::move(before));
+}
 DayRowsBuilder::~DayRowsBuilder() = default;
 
 bool DayRowsBuilder::Add(const StoredReport& stored) {
   Impl& impl = *impl_;
-  if (stored.key.day != impl.out.day || !IsCounted(stored.trust)) return true;
+  if (stored.key.day != impl.out.day) return true;
+  impl.out.last_receipt = stored.key.receipt;
+  impl.out.last_item = stored.key.item;
+  if (!IsCounted(stored.trust)) return true;
   ++impl.out.reports;
   ++impl.report;
   const ReportMetadata& metadata = stored.report.metadata;
@@ -297,6 +307,46 @@ bool DayRowsBuilder::Add(const StoredReport& stored) {
 
 void DayRowsBuilder::AddExpired(const DayTotals& totals) {
   if (totals.day == impl_->out.day) impl_->out.expired = std::make_unique<DayTotals>(totals);
+}
+
+void DayRowsBuilder::Impl::Resume(DayRows before) {
+  uint32_t cell = 0, address = 0;
+  for (const DaySource& day : before.sources) {
+    source_index.emplace(day.source, static_cast<uint32_t>(sources.size()));
+    SourceBuild& source = sources.emplace_back();
+    source.day = day;
+    // These come of the cells again.
+    source.day.selectors = source.day.believed_selectors = {};
+    source.day.reporters = 0;
+    for (; cell < day.cells_end; ++cell) {
+      RowCell one = before.cells[cell];
+      const int64_t messages = before.MessagesOf(one);
+      one.large = 0;
+      const CellKey key{.source = day.source,
+                        .shape = one.shape,
+                        .reporter = one.reporter,
+                        .trust = one.trust,
+                        .rule_and_spread = static_cast<uint8_t>(one.rule << 1 | one.spread)};
+      cell_index.emplace(key, static_cast<uint32_t>(cells.size()));
+      source.cells.push_back(static_cast<uint32_t>(cells.size()));
+      cells.emplace_back(one, messages);
+    }
+    if (address == day.addresses_end) {
+      source.addresses.push_back(names.AddressOfSource(day.source));
+    }
+    for (; address < day.addresses_end; ++address) {
+      source.addresses.push_back(before.addresses[address]);
+    }
+    for (const uint32_t one : source.addresses) {
+      seen_addresses.emplace(uint64_t{day.source} << 32 | one);
+    }
+  }
+  out = std::move(before);
+  out.sources.clear();
+  out.cells.clear();
+  out.sums.clear();
+  out.addresses.clear();
+  out.large.clear();
 }
 
 void DayRowsBuilder::Impl::FinishCells(SourceBuild& source) {

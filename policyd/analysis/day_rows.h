@@ -101,7 +101,9 @@ struct SpreadReport {
 
 struct DayRows {
   DayNumber day = 0;
-  int32_t reports = 0;  // that count, empty ones included
+  int32_t reports = 0;         // that count, empty ones included
+  ReceiptId last_receipt = 0;  // with last_item: of the report that came last, whether it counts
+  uint16_t last_item = 0;
   Counts counts;
   std::vector<DaySource> sources;
   std::vector<RowCell> cells;
@@ -128,6 +130,9 @@ class DayRowsBuilder {
  public:
   // All outlive this. `names` are those of `domain`.
   DayRowsBuilder(std::string_view domain, DayNumber day, const Attributor& attribute,
+                 const PublicSuffixList& suffixes, RowNames* names);
+  // Goes on where `before`, of the same names and attribution, ended: Add() reports behind it.
+  DayRowsBuilder(std::string_view domain, DayRows before, const Attributor& attribute,
                  const PublicSuffixList& suffixes, RowNames* names);
   ~DayRowsBuilder();
   DayRowsBuilder(const DayRowsBuilder&) = delete;

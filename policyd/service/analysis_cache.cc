@@ -5,6 +5,7 @@
 
 #include "lib/base/status_macros.h"
 #include "policyd/service/handler.h"
+#include "policyd/service/row_tables.h"
 
 namespace dmarcate {
 namespace {
@@ -12,6 +13,20 @@ namespace {
 constexpr int kAttempts = 3;  // to read reports while others expire
 
 }  // namespace
+
+AnalysisCache::AnalysisCache(const ReportFollower& reports, const Catalogue& catalogue,
+                             const NetworkBook* network, GroupingStore* groupings,
+                             size_t limit_bytes)
+    : reports_(reports),
+      catalogue_(catalogue),
+      network_(network),
+      groupings_(groupings),
+      limit_bytes_(limit_bytes) {}
+AnalysisCache::~AnalysisCache() = default;
+
+void AnalysisCache::KeepRows(const PublicSuffixList& suffixes) {
+  rows_ = std::make_unique<RowTables>(catalogue_, suffixes);
+}
 
 absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const Call& call,
                                                                            std::string_view domain,

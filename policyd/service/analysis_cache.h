@@ -27,9 +27,12 @@
 #include "policyd/analysis/statistics.h"
 #include "policyd/service/network_book.h"
 #include "policyd/service/report_follower.h"
-#include "policyd/service/row_tables.h"
 
 namespace dmarcate {
+
+class PublicSuffixList;
+class RowTables;
+struct RowDays;
 
 inline constexpr size_t kAnalysisCacheBytes = 128 << 20;
 inline constexpr size_t kMaxComputations = 2;  // at once; each may take much memory
@@ -44,12 +47,8 @@ class AnalysisCache {
   // nothing, ever.
   AnalysisCache(const ReportFollower& reports, const Catalogue& catalogue,
                 const NetworkBook* network = nullptr, GroupingStore* groupings = nullptr,
-                size_t limit_bytes = kAnalysisCacheBytes)
-      : reports_(reports),
-        catalogue_(catalogue),
-        network_(network),
-        groupings_(groupings),
-        limit_bytes_(limit_bytes) {}
+                size_t limit_bytes = kAnalysisCacheBytes);
+  ~AnalysisCache();
 
   // `source`: the days are those of this source alone; empty: of the domain. Stops early when the
   // call is cancelled.
@@ -61,9 +60,7 @@ class AnalysisCache {
                                                               KeepResult keep = KeepResult::kYes);
   // From now on queries that can be answered from compact rows are (analysis_queries.h). Before
   // anybody asks. `suffixes` outlives this.
-  void KeepRows(const PublicSuffixList& suffixes, size_t limit_bytes = kRowTableBytes) {
-    rows_ = std::make_unique<RowTables>(catalogue_, suffixes, limit_bytes);
-  }
+  void KeepRows(const PublicSuffixList& suffixes);
   // Calls `use` with the compact rows of the range. False, and `use` was not called: there are
   // none, and Get() or the reports have to do. Errors as Get().
   absl::StatusOr<bool> WithRows(const Call& call, std::string_view domain, const DayRange& range,

@@ -83,12 +83,20 @@ absl::StatusOr<bool> RowTables::Refresh(const Call& call, ReportReader& reader,
     const uint64_t version = reader.version();  // first: what comes after it is seen next time
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayRevision> found,
                               revisions.ReadDayRevisions(name, range.first, range.last));
-    std::map<DayNumber, uint64_t> wanted;
-    for (const DayRevision& day : found) wanted[day.day] = day.revision;
+    std::map<DayNumber, DayRevision> wanted;
+    for (const DayRevision& day : found) wanted[day.day] = day;
     for (auto it = domain->days.lower_bound(range.first);
          it != domain->days.end() && it->first <= range.last;) {
       const auto day = wanted.find(it->first);
-      if (day != wanted.end() && day->second == it->second.revision) {
+      if (day != wanted.end() && day->second.rewritten == it->second.rewritten) {
+        if (day->second.revision != it->second.revision) {
+          const absl::Status extended =
+              Extend(call, revisions, name, day->second, attribution, domain);
+          if (!extended.ok()) {
+            domain->days.erase(it);
+            return extended;
+          }
+        }
         wanted.erase(day);
         ++it;
       } else {
@@ -118,7 +126,8 @@ absl::StatusOr<bool> RowTables::Refresh(const Call& call, ReportReader& reader,
 }
 
 absl::Status RowTables::Build(const Call& call, ReportReader& reader, std::string_view name,
-                              const DayRange& run, const std::map<DayNumber, uint64_t>& revisions,
+                              const DayRange& run,
+                              const std::map<DayNumber, DayRevision>& revisions,
                               const RowAttribution& attribution, Domain* domain) {
   if (!builds_.try_acquire_until(absl::ToChronoTime(call.deadline()))) return Cancelled();
   const std::unique_ptr<std::counting_semaphore<kMaxRowBuilds>, ReleaseOne> slot(&builds_);
@@ -132,7 +141,8 @@ absl::Status RowTables::Build(const Call& call, ReportReader& reader, std::strin
   };
   const auto finish = [&] {
     for (const DayTotals& totals : expired) builder->AddExpired(totals);
-    domain->days[day] = {revisions.at(day), builder->Finish()};
+    const DayRevision& known = revisions.at(day);
+    domain->days[day] = {known.revision, known.rewritten, builder->Finish()};
     ++built;
   };
   begin();
@@ -156,6 +166,29 @@ absl::Status RowTables::Build(const Call& call, ReportReader& reader, std::strin
   }
   const std::lock_guard lock(mutex_);
   days_built_ += built;
+  return absl::OkStatus();
+}
+
+absl::Status RowTables::Extend(const Call& call, DayRevisionReader& revisions,
+                               std::string_view name, const DayRevision& revision,
+                               const RowAttribution& attribution, Domain* domain) {
+  if (!builds_.try_acquire_until(absl::ToChronoTime(call.deadline()))) return Cancelled();
+  const std::unique_ptr<std::counting_semaphore<kMaxRowBuilds>, ReleaseOne> slot(&builds_);
+  Day& day = domain->days.at(revision.day);
+  const ReportKey last{.domain = std::string(name),
+                       .day = revision.day,
+                       .receipt = day.rows.last_receipt,
+                       .item = day.rows.last_item};
+  DayRowsBuilder builder(name, std::move(day.rows), attribution.attribute, suffixes_,
+                         &*domain->names);
+  DMARCATE_RETURN_IF_ERROR(revisions.ForEachReportAfter(last, [&](const StoredReport& report) {
+    if (!builder.Add(report)) domain->unfit = true;
+    return !domain->unfit && !call.cancelled();
+  }));
+  if (call.cancelled()) return Cancelled();
+  day = {revision.revision, revision.rewritten, builder.Finish()};
+  const std::lock_guard lock(mutex_);
+  ++days_extended_;
   return absl::OkStatus();
 }
 
@@ -197,6 +230,11 @@ void RowTables::Account(std::string_view name, const std::shared_ptr<Domain>& do
 size_t RowTables::bytes() const {
   const std::lock_guard lock(mutex_);
   return bytes_;
+}
+
+uint64_t RowTables::days_extended() const {
+  const std::lock_guard lock(mutex_);
+  return days_extended_;
 }
 
 uint64_t RowTables::days_built() const {

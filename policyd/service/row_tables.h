@@ -1,7 +1,8 @@
 // policyd/service/row_tables.h
 // The days of domains as compact rows (analysis/day_rows.h): made from the reports when somebody
 // asks for them, and kept. Only days that have changed since are made anew, by their revisions
-// (lib/store/day_revisions.h); all of a domain, when what its rows are attributed by has changed.
+// (lib/store/day_revisions.h), and what is new behind a day is added to it; all of a domain, when
+// what its rows are attributed by has changed.
 // Bounded by bytes; the least recently used domain goes first.
 
 #ifndef DMARCATE_POLICYD_SERVICE_ROW_TABLES_H_
@@ -62,11 +63,13 @@ class RowTables {
                            const std::function<void(const RowDays&)>& use);
 
   size_t bytes() const;
-  uint64_t days_built() const;  // ever; for tests and measurements
+  // Ever; for tests and measurements.
+  uint64_t days_built() const;     // from all of their reports
+  uint64_t days_extended() const;  // by new reports
 
  private:
   struct Day {
-    uint64_t revision = 0;
+    uint64_t revision = 0, rewritten = 0;  // DayRevision
     DayRows rows;
   };
   struct Domain {
@@ -98,8 +101,12 @@ class RowTables {
                                std::string_view name, const DayRange& range,
                                const RowAttribution& attribution, Domain* domain);
   absl::Status Build(const Call& call, ReportReader& reader, std::string_view name,
-                     const DayRange& run, const std::map<DayNumber, uint64_t>& revisions,
+                     const DayRange& run, const std::map<DayNumber, DayRevision>& revisions,
                      const RowAttribution& attribution, Domain* domain);
+  // Adds to a day what is new behind it.
+  absl::Status Extend(const Call& call, DayRevisionReader& revisions, std::string_view name,
+                      const DayRevision& revision, const RowAttribution& attribution,
+                      Domain* domain);
   RowDays View(std::string_view name, const DayRange& range, const Domain& domain) const;
   void Account(std::string_view name, const std::shared_ptr<Domain>& domain, size_t bytes);
 
@@ -112,7 +119,7 @@ class RowTables {
   std::list<Entry> entries_;  // the last used first
   std::map<std::string, std::list<Entry>::iterator, std::less<>> index_;
   size_t bytes_ = 0;
-  uint64_t days_built_ = 0;
+  uint64_t days_built_ = 0, days_extended_ = 0;
 };
 
 }  // namespace dmarcate
