@@ -48,12 +48,36 @@ RowSum SumOf(const RowCell& cell, const RowShape& shape) {
   sum.own_signature = shape.own_signature;
   sum.own_envelope_denied = shape.own_envelope_denied;
   sum.overrides = shape.overrides;
-  if (static_cast<TrustClass>(cell.trust) == TrustClass::kAnchored) {
-    static_assert(kMaxRowReporters < std::numeric_limits<uint16_t>::max());
-    sum.anchor = static_cast<uint16_t>(cell.reporter + 1);
-  }
   return sum;
 }
+
+AnchorSum AnchorOf(const RowCell& cell, const RowSum& of_row) {
+  AnchorSum sum;
+  sum.reporter = cell.reporter;
+  sum.facts = of_row.facts;
+  sum.became = of_row.became;
+  sum.proves = ProvesIdentity(static_cast<Rule>(cell.rule));
+  return sum;
+}
+
+// Sums by all of a RowSum or AnchorSum but the messages, in the order in which they come.
+template <typename Sum>
+class SumsOf {
+ public:
+  void Add(const Sum& sum, int64_t messages) {
+    uint32_t key = 0;
+    static_assert(sizeof(Sum) == sizeof(sum.messages) + sizeof(key));
+    std::memcpy(&key, reinterpret_cast<const char*>(&sum) + sizeof(sum.messages), sizeof(key));
+    const auto [it, inserted] = index_.try_emplace(key, sums_.size());
+    if (inserted) sums_.emplace_back(sum, 0);
+    sums_[it->second].second = SaturatingAdd(sums_[it->second].second, messages);
+  }
+  const std::vector<std::pair<Sum, int64_t>>& all() const { return sums_; }
+
+ private:
+  std::vector<std::pair<Sum, int64_t>> sums_;
+  absl::flat_hash_map<uint32_t, size_t> index_;
+};
 
 // The selectors of `list` to those of `all`, as many as are kept of a source.
 void AddSelectors(std::string_view list, std::string* all, DaySelectors* out) {
@@ -345,6 +369,7 @@ void DayRowsBuilder::Impl::Resume(DayRows before) {
   out.sources.clear();
   out.cells.clear();
   out.sums.clear();
+  out.anchors.clear();
   out.addresses.clear();
   out.large.clear();
 }
@@ -360,20 +385,18 @@ void DayRowsBuilder::Impl::FinishCells(SourceBuild& source) {
     }
     parts.push_back(part);
   };
-  std::vector<std::pair<RowSum, int64_t>> sums;
-  absl::flat_hash_map<uint64_t, size_t> index;  // by all of a RowSum but the messages
+  SumsOf<RowSum> sums;
+  SumsOf<AnchorSum> anchors;
   std::string selectors, believed;
   for (const uint32_t number : source.cells) {
     const auto& [cell, messages] = cells[number];
     const RowShape& shape = names.shape(cell.shape);
     put(messages, cell, out.cells);
     const RowSum sum = SumOf(cell, shape);
-    uint64_t key = 0;
-    static_assert(sizeof(RowSum) == sizeof(sum.messages) + sizeof(key));
-    std::memcpy(&key, reinterpret_cast<const char*>(&sum) + sizeof(sum.messages), sizeof(key));
-    const auto [it, inserted] = index.try_emplace(key, sums.size());
-    if (inserted) sums.emplace_back(sum, 0);
-    sums[it->second].second = SaturatingAdd(sums[it->second].second, messages);
+    sums.Add(sum, messages);
+    if (static_cast<TrustClass>(cell.trust) == TrustClass::kAnchored) {
+      anchors.Add(AnchorOf(cell, sum), messages);
+    }
     source.day.reporters |= uint64_t{1}
                             << std::min<uint32_t>(cell.reporter, DaySource::kHighReporter);
     if (shape.own_signature) {
@@ -384,7 +407,8 @@ void DayRowsBuilder::Impl::FinishCells(SourceBuild& source) {
       }
     }
   }
-  for (const auto& [sum, messages] : sums) put(messages, sum, out.sums);
+  for (const auto& [sum, messages] : sums.all()) put(messages, sum, out.sums);
+  for (const auto& [sum, messages] : anchors.all()) put(messages, sum, out.anchors);
   const auto keep = [this](std::string_view list, DaySelectors& kept) {
     if (kept.any) kept.list = names.AddText(list) & ((1u << 30) - 1);
   };
@@ -392,6 +416,7 @@ void DayRowsBuilder::Impl::FinishCells(SourceBuild& source) {
   keep(believed, source.day.believed_selectors);
   source.day.cells_end = static_cast<uint32_t>(out.cells.size());
   source.day.sums_end = static_cast<uint32_t>(out.sums.size());
+  source.day.anchors_end = static_cast<uint32_t>(out.anchors.size());
 }
 
 DayRows DayRowsBuilder::Finish() {
@@ -412,14 +437,15 @@ DayRows DayRowsBuilder::Finish() {
   }
   out.addresses.shrink_to_fit();
   out.sums.shrink_to_fit();
+  out.anchors.shrink_to_fit();
   return std::move(out);
 }
 
 size_t DayRows::MemoryBytes() const {
   size_t bytes = sizeof(*this) + sources.capacity() * sizeof(DaySource) +
                  cells.capacity() * sizeof(RowCell) + sums.capacity() * sizeof(RowSum) +
-                 addresses.capacity() * sizeof(uint32_t) + large.capacity() * sizeof(int64_t) +
-                 (expired ? sizeof(DayTotals) : 0);
+                 anchors.capacity() * sizeof(AnchorSum) + addresses.capacity() * sizeof(uint32_t) +
+                 large.capacity() * sizeof(int64_t) + (expired ? sizeof(DayTotals) : 0);
   for (const SpreadReport& report : spread) {
     bytes += sizeof(report) + report.rows.capacity() * sizeof(SpreadReport::Row);
   }

@@ -39,8 +39,7 @@ struct RowCell {
 };
 static_assert(sizeof(RowCell) == 12);
 
-// What a row is to statistics, whoever reported it, unless that was an anchor: few, where there are
-// very many cells. Ordered within a source as they came first.
+// What a row is to statistics, whoever reported it: few, where there are very many cells.
 struct RowSum {
   uint32_t messages = 0;   // as in RowCell
   uint8_t facts : 4 = 0;   // of RowShape: dkim_aligned, spf_aligned, dkim_pass, spf_pass
@@ -50,10 +49,18 @@ struct RowSum {
   uint8_t forwarded_by_override : 1 = 0, forwarded_by_broken_spf : 1 = 0;
   uint8_t own_signature : 1 = 0, own_envelope_denied : 1 = 0, unused : 4 = 0;
   uint8_t overrides = 0;
-  uint16_t anchor = 0;  // of rows that are ANCHORED, who reported them: its number plus 1
-  uint16_t unused_too = 0;
 };
-static_assert(sizeof(RowSum) == 12);
+static_assert(sizeof(RowSum) == 8);
+// What one anchor says of it. Ordered within a source as they came first.
+struct AnchorSum {
+  uint32_t messages = 0;  // as in RowCell
+  uint16_t reporter = 0;
+  uint8_t facts : 4 = 0, became : 2 = 0;  // as in RowSum
+  uint8_t proves : 1 = 0;                 // ProvesIdentity() of statistics.h
+  uint8_t large : 1 = 0;
+  uint8_t unused = 0;
+};
+static_assert(sizeof(AnchorSum) == 8);
 // What became of a row, as Counts tell it: 0 delivered, 1 quarantined, 2 rejected, 3 not known.
 uint8_t BecameOf(Disposition disposition);
 
@@ -70,6 +77,7 @@ struct DaySource {
   uint32_t source = 0;
   uint32_t cells_end = 0;
   uint32_t sums_end = 0;
+  uint32_t anchors_end = 0;
   uint32_t addresses_end = 0;  // none: it has its own (RowNames::AddressOfSource), and no other
   uint32_t reports = 0;        // that name it
   uint32_t value =
@@ -108,12 +116,13 @@ struct DayRows {
   std::vector<DaySource> sources;
   std::vector<RowCell> cells;
   std::vector<RowSum> sums;
+  std::vector<AnchorSum> anchors;
   std::vector<uint32_t> addresses;  // each once for a source
   std::vector<int64_t> large;
   std::vector<SpreadReport> spread;
   std::unique_ptr<DayTotals> expired;  // null: nothing has
 
-  template <typename Part>  // RowCell, RowSum
+  template <typename Part>  // RowCell, RowSum, AnchorSum
   int64_t MessagesOf(const Part& part) const {
     return part.large ? large[part.messages] : int64_t{part.messages};
   }

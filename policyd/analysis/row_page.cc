@@ -20,16 +20,15 @@ struct AnchorFill {
   uint32_t reporter = 0;
   int64_t proved = 0;
   DayNumber first_day = 0, last_day = 0;
-  std::array<int64_t, kFactClasses> sums{};
+  FactSums sums;
 };
 
 // One source of a page while its cells come.
 struct SourceFill {
   SourceStatistics stats;
   bool empty = true;
-  std::array<int64_t, kTrustClasses * kFactClasses> sums{};
+  std::array<FactSums, kTrustClasses> sums;
   std::vector<AnchorFill> anchors;  // as they came, as many as are kept
-  bool all_anchors = true;          // false: there are more
   uint64_t reporters = 0;           // as in DaySource
   std::set<uint32_t> high_reporters;
   std::vector<uint64_t> addresses;  // a bit each
@@ -131,21 +130,15 @@ void PageMaker::Choose() {
       [this](uint32_t slot) { return slots_.IdOf(slot); });
 }
 
-void AddAnchor(SourceFill& fill, const RowSum& row, int64_t messages, DayNumber day) {
-  const auto reporter = static_cast<uint32_t>(row.anchor - 1);
-  auto anchor = std::ranges::find(fill.anchors, reporter, &AnchorFill::reporter);
+void AddAnchor(SourceFill& fill, const AnchorSum& row, int64_t messages, DayNumber day) {
+  auto anchor = std::ranges::find(fill.anchors, row.reporter, &AnchorFill::reporter);
   if (anchor == fill.anchors.end()) {
-    if (fill.anchors.size() == kMaxAnchorsKept) {
-      fill.all_anchors = false;
-      return;
-    }
-    anchor = fill.anchors.insert(anchor, {.reporter = reporter, .first_day = day});
+    if (fill.anchors.size() == kMaxAnchorsKept) return;
+    fill.anchors.reserve(kMaxAnchorsKept);
+    anchor = fill.anchors.insert(fill.anchors.end(), {.reporter = row.reporter, .first_day = day});
   }
-  int64_t& sum = anchor->sums[FactClassOf(row)];
-  sum = SaturatingAdd(sum, messages);
-  if (ProvesIdentity(static_cast<Rule>(row.rule))) {
-    anchor->proved = SaturatingAdd(anchor->proved, messages);
-  }
+  anchor->sums.Add(FactClassOf(row), messages);
+  if (row.proves) anchor->proved = SaturatingAdd(anchor->proved, messages);
   anchor->last_day = day;
 }
 
@@ -173,13 +166,12 @@ void PageMaker::FillFrom(SourceFill& fill, const DaySource& source, const DayRow
     const RowSum& row = day.sums[i];
     const int64_t messages = day.MessagesOf(row);
     const auto add = [messages](int64_t& to) { to = SaturatingAdd(to, messages); };
-    add(fill.sums[row.trust % kTrustClasses * kFactClasses + FactClassOf(row)]);
+    fill.sums[row.trust % kTrustClasses].Add(FactClassOf(row), messages);
     add(stats.by_rule[row.rule]);
     if (row.forwarded_by_override) add(stats.forwarded_by_override);
     if (row.forwarded_by_broken_spf) add(stats.forwarded_by_broken_spf);
     if (row.own_envelope_denied) add(stats.own_envelope_denied);
     if (row.own_signature) add(stats.own_signature);
-    if (row.anchor != 0) AddAnchor(fill, row, messages, day.day);
     if (IsBelieved(static_cast<TrustClass>(row.trust))) {
       KindGrounds& grounds = stats.believed;
       add(grounds.messages);
@@ -191,6 +183,11 @@ void PageMaker::FillFrom(SourceFill& fill, const DaySource& source, const DayRow
     }
     for (size_t type = 0; row.overrides >> type != 0; ++type) {
       if ((row.overrides >> type & 1) != 0) add(stats.overrides[type]);
+    }
+  }
+  if (stats.rule != Rule::kOverflow) {
+    for (uint32_t i = begin.anchor; i < source.anchors_end; ++i) {
+      AddAnchor(fill, day.anchors[i], day.MessagesOf(day.anchors[i]), day.day);
     }
   }
   fill.reporters |= source.reporters;
@@ -210,22 +207,16 @@ void PageMaker::FillFrom(SourceFill& fill, const DaySource& source, const DayRow
 void PageMaker::Finish(SourceFill& fill) const {
   SourceStatistics& stats = fill.stats;
   for (size_t trust = 0; trust < kTrustClasses; ++trust) {
-    for (size_t fact_class = 0; fact_class < kFactClasses; ++fact_class) {
-      const int64_t messages = fill.sums[trust * kFactClasses + fact_class];
-      if (messages == 0) continue;
-      stats.by_trust[trust].Add(CountsOf(fact_class, messages));
-    }
+    stats.by_trust[trust] = fill.sums[trust].ToCounts();
     stats.counts.Add(stats.by_trust[trust]);
   }
+  stats.anchors.reserve(fill.anchors.size());
   for (const AnchorFill& anchor : fill.anchors) {
-    AnchorCounts& out = stats.anchors.emplace_back(AnchorCounts{.reporter = anchor.reporter,
-                                                                .proved = anchor.proved,
-                                                                .first_day = anchor.first_day,
-                                                                .last_day = anchor.last_day});
-    for (size_t fact_class = 0; fact_class < kFactClasses; ++fact_class) {
-      const int64_t messages = anchor.sums[fact_class];
-      if (messages > 0) out.counts.Add(CountsOf(fact_class, messages));
-    }
+    stats.anchors.push_back({.reporter = anchor.reporter,
+                             .counts = anchor.sums.ToCounts(),
+                             .proved = anchor.proved,
+                             .first_day = anchor.first_day,
+                             .last_day = anchor.last_day});
   }
   std::ranges::sort(stats.anchors, {}, &AnchorCounts::reporter);
   for (uint32_t reporter = 0; reporter < DaySource::kHighReporter; ++reporter) {
@@ -248,36 +239,49 @@ bool PageMaker::FillSelectors() {
     if (anybody) return traits.believed && (traits.service || traits.believed_own_dkim);
     return traits.service || traits.own_dkim;
   };
-  std::vector<SelectorList> claimed(slots_.size()), believed(slots_.size());
+  struct Lists {
+    SelectorList claimed, believed;
+  };
+  std::vector<uint32_t> index(slots_.size(), RowSlots::kNone);
+  std::vector<Lists> lists;
   RowSlots::ForEach(rows_, [&](const DaySource& source, const DayRows&, const RowSlots::Begin&) {
     const uint32_t slot = slots_.Of(source.source);
-    if (!at_home(slot) && place_[slot] == RowSlots::kNone) return;
-    claimed[slot].Add(rows_.names, source.selectors);
-    believed[slot].Add(rows_.names, source.believed_selectors);
+    if (!source.selectors.any || (!at_home(slot) && place_[slot] == RowSlots::kNone)) return;
+    if (index[slot] == RowSlots::kNone) {
+      index[slot] = static_cast<uint32_t>(lists.size());
+      lists.emplace_back();
+    }
+    lists[index[slot]].claimed.Add(rows_.names, source.selectors);
+    lists[index[slot]].believed.Add(rows_.names, source.believed_selectors);
   });
-  if (slots_.overflow() &&
-      !(claimed[RowSlots::kOverflow].all && believed[RowSlots::kOverflow].all)) {
-    return false;
+  const Lists none;
+  const auto of = [&](uint32_t slot) -> const Lists& {
+    return index[slot] == RowSlots::kNone ? none : lists[index[slot]];
+  };
+  if (slots_.overflow()) {
+    const Lists& rest = of(RowSlots::kOverflow);
+    if (!rest.claimed.all || !rest.believed.all) return false;
   }
   std::set<std::string> home;
   for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
     if (!at_home(slot)) continue;
-    for (const uint32_t text : (anybody ? believed : claimed)[slot].texts) {
+    for (const uint32_t text : (anybody ? of(slot).believed : of(slot).claimed).texts) {
       home.emplace(rows_.names.text(text));
     }
   }
   for (size_t i = 0; i < chosen_.size(); ++i) {
     SourceStatistics& stats = fills_[i].stats;
-    stats.own_selectors = claimed[chosen_[i]].Sorted(rows_.names);
-    stats.own_selectors_known = claimed[chosen_[i]].all;
-    stats.believed.own_selectors = believed[chosen_[i]].Sorted(rows_.names);
-    stats.believed.own_selectors_known = believed[chosen_[i]].all;
+    const Lists& own = of(chosen_[i]);
+    stats.own_selectors = own.claimed.Sorted(rows_.names);
+    stats.own_selectors_known = own.claimed.all;
+    stats.believed.own_selectors = own.believed.Sorted(rows_.names);
+    stats.believed.own_selectors_known = own.believed.all;
     stats.kind = KindOf(stats, home);
   }
   return true;
 }
 
-// False: as FillSelectors(), or the same of anchors.
+// False: as FillSelectors().
 bool PageMaker::Fill() {
   place_.assign(slots_.size(), RowSlots::kNone);
   fills_.resize(chosen_.size());
@@ -293,10 +297,7 @@ bool PageMaker::Fill() {
                       const uint32_t at = place_[slots_.Of(source.source)];
                       if (at != RowSlots::kNone) FillFrom(fills_[at], source, day, begin);
                     });
-  for (size_t i = 0; i < chosen_.size(); ++i) {
-    if (chosen_[i] == RowSlots::kOverflow && !fills_[i].all_anchors) return false;
-    Finish(fills_[i]);
-  }
+  for (SourceFill& fill : fills_) Finish(fill);
   return FillSelectors();
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "lib/base/status_macros.h"
+#include "policyd/service/convert.h"
 #include "policyd/service/handler.h"
 
 namespace dmarcate {
@@ -12,6 +13,13 @@ namespace {
 constexpr int kAttempts = 4;  // to have all days of one moment while the store goes on
 // Names of days that are gone stay. Once so many days went, all are begun anew.
 constexpr size_t kMostGoneDays = 20'000;
+
+// Both, if they touch each other and that is no more than anybody may ask for at once.
+DayRange Joined(const DayRange& a, const DayRange& b) {
+  if (b.first > b.last || a.first > b.last + 1 || b.first > a.last + 1) return a;
+  const DayRange both{std::min(a.first, b.first), std::max(a.last, b.last)};
+  return both.days() <= kMaxRangeDays ? both : a;
+}
 
 struct ReleaseOne {
   void operator()(std::counting_semaphore<kMaxRowBuilds>* slots) const { slots->release(); }
@@ -79,14 +87,16 @@ absl::StatusOr<bool> RowTables::Refresh(const Call& call, ReportReader& reader,
     domain->unfit = false;
     domain->attribution = attribution.version;
   }
+  // All days at once that are looked at together: whoever asks for others of them next, finds them.
+  const DayRange all = Joined(range, domain->checked_range);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const uint64_t version = reader.version();  // first: what comes after it is seen next time
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayRevision> found,
-                              revisions.ReadDayRevisions(name, range.first, range.last));
+                              revisions.ReadDayRevisions(name, all.first, all.last));
     std::map<DayNumber, DayRevision> wanted;
     for (const DayRevision& day : found) wanted[day.day] = day;
-    for (auto it = domain->days.lower_bound(range.first);
-         it != domain->days.end() && it->first <= range.last;) {
+    for (auto it = domain->days.lower_bound(all.first);
+         it != domain->days.end() && it->first <= all.last;) {
       const auto day = wanted.find(it->first);
       if (day != wanted.end() && day->second.rewritten == it->second.rewritten) {
         if (day->second.revision != it->second.revision) {
@@ -113,12 +123,7 @@ absl::StatusOr<bool> RowTables::Refresh(const Call& call, ReportReader& reader,
       first = std::next(last);
     }
     if (reader.version() != version) continue;
-    const bool joins = domain->checked == version &&
-                       range.first <= domain->checked_range.last + 1 &&
-                       domain->checked_range.first <= range.last + 1;
-    domain->checked_range = joins ? DayRange{std::min(range.first, domain->checked_range.first),
-                                             std::max(range.last, domain->checked_range.last)}
-                                  : range;
+    domain->checked_range = all;
     domain->checked = version;
     return true;
   }
