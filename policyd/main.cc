@@ -266,7 +266,9 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   }
   DMARCATE_RETURN_IF_ERROR(fleets.TakeUp());
   Ticker publish(kPublishInterval, [&publisher] { publisher.Publish().IgnoreError(); });
-  Ticker follow(kFollowInterval, [&reports] { reports.Tick().IgnoreError(); });
+  Ticker follow(kFollowInterval, [&reports, &analysis, &clock] {
+    if (reports.Tick().ok()) analysis.Freshen(clock.Now() + kFreshenLimit);
+  });
   Ticker resume(kResumeInterval, [&engine] {
     if (const absl::Status status = engine.Resume(); !status.ok()) {
       LogError("resume_failed", {{"error", status}});

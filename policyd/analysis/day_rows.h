@@ -1,7 +1,8 @@
 // policyd/analysis/day_rows.h
 // The rows of one domain's reports of one day, as compact as sums over many days need them: by
 // source, and within a source each kind of row once. What is invariant is kept, so that the days of
-// any range, put one behind the other, give exactly what the rows would give (row_sums.h). Pure.
+// any range, put one behind the other, give exactly what the rows would give (row_sums.h). So do
+// the parts of a day: what came later is a DayRows of its own behind what was there. Pure.
 //
 // A source is what a row is attributed to, so a DayRows is as old as what attribution went by: the
 // catalogue, what is known about addresses, and what people have grouped.
@@ -11,16 +12,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lib/base/time.h"
-#include "lib/mailauth/alignment.h"
 #include "lib/store/report_store.h"
-#include "policyd/analysis/attribution.h"
 #include "policyd/analysis/counts.h"
 #include "policyd/analysis/row_names.h"
 
@@ -36,6 +34,7 @@ struct RowCell {
   uint8_t spread : 1 = 0;  // in reports of several days
   uint8_t large : 1 = 0;
   uint8_t spare : 2 = 0;
+  friend bool operator==(const RowCell&, const RowCell&) = default;
 };
 static_assert(sizeof(RowCell) == 12);
 
@@ -49,6 +48,7 @@ struct RowSum {
   uint8_t forwarded_by_override : 1 = 0, forwarded_by_broken_spf : 1 = 0;
   uint8_t own_signature : 1 = 0, own_envelope_denied : 1 = 0, unused : 4 = 0;
   uint8_t overrides = 0;
+  friend bool operator==(const RowSum&, const RowSum&) = default;
 };
 static_assert(sizeof(RowSum) == 8);
 // What one anchor says of it. Ordered within a source as they came first.
@@ -59,6 +59,7 @@ struct AnchorSum {
   uint8_t proves : 1 = 0;                 // ProvesIdentity() of statistics.h
   uint8_t large : 1 = 0;
   uint8_t unused = 0;
+  friend bool operator==(const AnchorSum&, const AnchorSum&) = default;
 };
 static_assert(sizeof(AnchorSum) == 8);
 // What became of a row, as Counts tell it: 0 delivered, 1 quarantined, 2 rejected, 3 not known.
@@ -69,6 +70,7 @@ struct DaySelectors {
   uint32_t any : 1 = 0;    // there is one
   uint32_t more : 1 = 0;   // than are kept of a source
   uint32_t list : 30 = 0;  // of those that are: as RowShape::selectors
+  friend bool operator==(const DaySelectors&, const DaySelectors&) = default;
 };
 
 // One source on one day. Ordered as they came first. What belongs to it lies in the vectors of
@@ -94,7 +96,9 @@ struct DaySource {
   uint64_t reporters = 0;
 
   static constexpr uint32_t kOwnAddress = UINT32_MAX;  // its own address, as text
+  static constexpr uint8_t kNoRule = UINT8_MAX;        // weaker than any
   static constexpr uint32_t kHighReporter = 63;
+  friend bool operator==(const DaySource&, const DaySource&) = default;
 };
 
 // A report of several days: its rows have to be dealt out anew for each range.
@@ -103,10 +107,13 @@ struct SpreadReport {
   struct Row {
     uint32_t source = 0, shape = 0;
     int64_t messages = 0;
+    friend bool operator==(const Row&, const Row&) = default;
   };
   std::vector<Row> rows;
+  friend bool operator==(const SpreadReport&, const SpreadReport&) = default;
 };
 
+// A day, or a part of one: reports that came one after the other.
 struct DayRows {
   DayNumber day = 0;
   int32_t reports = 0;         // that count, empty ones included
@@ -127,36 +134,6 @@ struct DayRows {
     return part.large ? large[part.messages] : int64_t{part.messages};
   }
   size_t MemoryBytes() const;
-};
-
-// What a row is attributed to; a function of the row alone.
-using Attributor = std::function<Attribution(const AggregateRecord& record)>;
-
-inline constexpr size_t kMaxRowReporters = 10'000;  // of one domain; kMaxKeys of statistics.h
-
-// Add() the day's reports that count in the order of their keys; then Finish(). Not thread-safe.
-class DayRowsBuilder {
- public:
-  // All outlive this. `names` are those of `domain`.
-  DayRowsBuilder(std::string_view domain, DayNumber day, const Attributor& attribute,
-                 const PublicSuffixList& suffixes, RowNames* names);
-  // Goes on where `before`, of the same names and attribution, ended: Add() reports behind it.
-  DayRowsBuilder(std::string_view domain, DayRows before, const Attributor& attribute,
-                 const PublicSuffixList& suffixes, RowNames* names);
-  ~DayRowsBuilder();
-  DayRowsBuilder(const DayRowsBuilder&) = delete;
-  DayRowsBuilder& operator=(const DayRowsBuilder&) = delete;
-
-  // What does not count, or is of another day, is left out. False: there are more names than have
-  // numbers here, or a source of people's making is called as the one that stands for the rest
-  // (kOverflowSourceId), and nothing comes of it.
-  bool Add(const StoredReport& report);
-  void AddExpired(const DayTotals& totals);
-  DayRows Finish();
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace dmarcate

@@ -5,7 +5,6 @@
 #define DMARCATE_POLICYD_ANALYSIS_ROW_FACTS_H_
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -28,35 +27,12 @@ inline size_t FactClassOf(const RowShape& shape) {
                              shape.dkim_pass << 1 | shape.spf_pass);
 }
 
-// Sums of one trust class or reporter by these; those that are none are not looked at.
-class FactSums {
- public:
-  void Add(size_t fact_class, int64_t messages) {
-    present_ |= uint64_t{1} << fact_class;
-    sums_[fact_class] = SaturatingAdd(sums_[fact_class], messages);
-  }
-  Counts ToCounts() const;
-
- private:
-  uint64_t present_ = 0;  // a bit each
-  std::array<int64_t, kFactClasses> sums_{};
-};
-
 inline Counts CountsOf(size_t fact_class, int64_t messages) {
   constexpr std::array kBecomes = {Disposition::kNone, Disposition::kQuarantine,
                                    Disposition::kReject, Disposition::kUnspecified};
   return RowFacts((fact_class >> 3 & 1) != 0, (fact_class >> 2 & 1) != 0,
                   (fact_class >> 1 & 1) != 0, (fact_class & 1) != 0, kBecomes[fact_class >> 4])
       .Of(messages);
-}
-
-inline Counts FactSums::ToCounts() const {
-  Counts out;
-  for (uint64_t left = present_; left != 0; left &= left - 1) {
-    const auto fact_class = static_cast<size_t>(std::countr_zero(left));
-    out.Add(CountsOf(fact_class, sums_[fact_class]));
-  }
-  return out;
 }
 
 }  // namespace dmarcate

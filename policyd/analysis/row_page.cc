@@ -2,37 +2,17 @@
 // is made of those alone, but for the selectors that kinds hang on.
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <set>
 #include <utility>
 
-#include "policyd/analysis/row_facts.h"
+#include "policyd/analysis/row_fill.h"
 #include "policyd/analysis/row_slots.h"
 #include "policyd/analysis/row_sums.h"
 #include "policyd/analysis/source_kind.h"
 
 namespace dmarcate {
 namespace {
-
-// What one anchor says of it.
-struct AnchorFill {
-  uint32_t reporter = 0;
-  int64_t proved = 0;
-  DayNumber first_day = 0, last_day = 0;
-  FactSums sums;
-};
-
-// One source of a page while its cells come.
-struct SourceFill {
-  SourceStatistics stats;
-  bool empty = true;
-  std::array<FactSums, kTrustClasses> sums;
-  std::vector<AnchorFill> anchors;  // as they came, as many as are kept
-  uint64_t reporters = 0;           // as in DaySource
-  std::set<uint32_t> high_reporters;
-  std::vector<uint64_t> addresses;  // a bit each
-};
 
 // The selectors of a source as they came, as statistics.cc keeps them.
 struct SelectorList {
@@ -78,10 +58,7 @@ class PageMaker {
  private:
   void Choose();
   bool Fill();
-  void FillFrom(SourceFill& fill, const DaySource& source, const DayRows& day,
-                const RowSlots::Begin& begin);
   bool FillSelectors();
-  void Finish(SourceFill& fill) const;
 
   const RowDays& rows_;
   const SourceQuery& query_;
@@ -89,9 +66,9 @@ class PageMaker {
   std::vector<SourceTraits> traits_;  // by slot
   uint64_t addresses_ = 0;            // at most so many pairs of source and address
   const RowSlots slots_;
-  std::vector<uint32_t> chosen_;  // slots
-  std::vector<uint32_t> place_;   // by slot, among chosen_
-  std::vector<SourceFill> fills_;
+  std::vector<uint32_t> chosen_;           // slots
+  std::vector<uint32_t> place_;            // by slot, among chosen_
+  std::vector<SourceStatistics> sources_;  // those
   SourcePage page_;
 };
 
@@ -128,105 +105,6 @@ void PageMaker::Choose() {
   chosen_ = FirstOf(
       std::move(candidates), query_.limit, [this](uint32_t slot) { return messages_[slot]; },
       [this](uint32_t slot) { return slots_.IdOf(slot); });
-}
-
-void AddAnchor(SourceFill& fill, const AnchorSum& row, int64_t messages, DayNumber day) {
-  auto anchor = std::ranges::find(fill.anchors, row.reporter, &AnchorFill::reporter);
-  if (anchor == fill.anchors.end()) {
-    if (fill.anchors.size() == kMaxAnchorsKept) return;
-    fill.anchors.reserve(kMaxAnchorsKept);
-    anchor = fill.anchors.insert(fill.anchors.end(), {.reporter = row.reporter, .first_day = day});
-  }
-  anchor->sums.Add(FactClassOf(row), messages);
-  if (row.proves) anchor->proved = SaturatingAdd(anchor->proved, messages);
-  anchor->last_day = day;
-}
-
-void PageMaker::FillFrom(SourceFill& fill, const DaySource& source, const DayRows& day,
-                         const RowSlots::Begin& begin) {
-  const RowNames& names = rows_.names;
-  SourceStatistics& stats = fill.stats;
-  if (stats.rule != Rule::kOverflow) {
-    const auto rule = static_cast<Rule>(source.rule);
-    if (fill.empty || rule <= stats.rule) {
-      std::string value = source.value == DaySource::kOwnAddress
-                              ? names.address(names.AddressOfSource(source.source)).ToString()
-                              : std::string(names.text(source.value));
-      if (fill.empty || rule < stats.rule || value < stats.value) {
-        stats.rule = rule;
-        stats.value = std::move(value);
-        stats.service = source.service ? rows_.catalogue.FindById(stats.id) : nullptr;
-      }
-    }
-  }
-  stats.first_day = fill.empty ? day.day : stats.first_day;
-  stats.last_day = day.day;
-  fill.empty = false;
-  for (uint32_t i = begin.sum; i < source.sums_end; ++i) {
-    const RowSum& row = day.sums[i];
-    const int64_t messages = day.MessagesOf(row);
-    const auto add = [messages](int64_t& to) { to = SaturatingAdd(to, messages); };
-    fill.sums[row.trust % kTrustClasses].Add(FactClassOf(row), messages);
-    add(stats.by_rule[row.rule]);
-    if (row.forwarded_by_override) add(stats.forwarded_by_override);
-    if (row.forwarded_by_broken_spf) add(stats.forwarded_by_broken_spf);
-    if (row.own_envelope_denied) add(stats.own_envelope_denied);
-    if (row.own_signature) add(stats.own_signature);
-    if (IsBelieved(static_cast<TrustClass>(row.trust))) {
-      KindGrounds& grounds = stats.believed;
-      add(grounds.messages);
-      if (row.facts >> 2 != 0) add(grounds.dmarc_pass);  // DKIM or SPF is aligned
-      if (row.forwarded_by_override) add(grounds.forwarded_by_override);
-      if (row.own_envelope_denied) add(grounds.own_envelope_denied);
-      if (row.own_signature) add(grounds.own_signature);
-      if (static_cast<Rule>(row.rule) == Rule::kOwnDkim) add(grounds.own_dkim);
-    }
-    for (size_t type = 0; row.overrides >> type != 0; ++type) {
-      if ((row.overrides >> type & 1) != 0) add(stats.overrides[type]);
-    }
-  }
-  if (stats.rule != Rule::kOverflow) {
-    for (uint32_t i = begin.anchor; i < source.anchors_end; ++i) {
-      AddAnchor(fill, day.anchors[i], day.MessagesOf(day.anchors[i]), day.day);
-    }
-  }
-  fill.reporters |= source.reporters;
-  if ((source.reporters >> DaySource::kHighReporter & 1) != 0) {
-    for (uint32_t i = begin.cell; i < source.cells_end; ++i) {
-      const uint32_t reporter = day.cells[i].reporter;
-      if (reporter >= DaySource::kHighReporter) fill.high_reporters.insert(reporter);
-    }
-  }
-  const auto see = [&fill](uint32_t number) {
-    fill.addresses[number / 64] |= uint64_t{1} << (number % 64);
-  };
-  if (begin.address == source.addresses_end) see(names.AddressOfSource(source.source));
-  for (uint32_t i = begin.address; i < source.addresses_end; ++i) see(day.addresses[i]);
-}
-
-void PageMaker::Finish(SourceFill& fill) const {
-  SourceStatistics& stats = fill.stats;
-  for (size_t trust = 0; trust < kTrustClasses; ++trust) {
-    stats.by_trust[trust] = fill.sums[trust].ToCounts();
-    stats.counts.Add(stats.by_trust[trust]);
-  }
-  stats.anchors.reserve(fill.anchors.size());
-  for (const AnchorFill& anchor : fill.anchors) {
-    stats.anchors.push_back({.reporter = anchor.reporter,
-                             .counts = anchor.sums.ToCounts(),
-                             .proved = anchor.proved,
-                             .first_day = anchor.first_day,
-                             .last_day = anchor.last_day});
-  }
-  std::ranges::sort(stats.anchors, {}, &AnchorCounts::reporter);
-  for (uint32_t reporter = 0; reporter < DaySource::kHighReporter; ++reporter) {
-    if ((fill.reporters >> reporter & 1) != 0) stats.reporters.push_back(reporter);
-  }
-  stats.reporters.insert(stats.reporters.end(), fill.high_reporters.begin(),
-                         fill.high_reporters.end());
-  for (const uint64_t word : fill.addresses) {
-    stats.address_count += static_cast<size_t>(__builtin_popcountll(word));
-  }
 }
 
 // And with them the kinds, which hang on those of all sources that are at home here:
@@ -270,7 +148,7 @@ bool PageMaker::FillSelectors() {
     }
   }
   for (size_t i = 0; i < chosen_.size(); ++i) {
-    SourceStatistics& stats = fills_[i].stats;
+    SourceStatistics& stats = sources_[i];
     const Lists& own = of(chosen_[i]);
     stats.own_selectors = own.claimed.Sorted(rows_.names);
     stats.own_selectors_known = own.claimed.all;
@@ -284,20 +162,18 @@ bool PageMaker::FillSelectors() {
 // False: as FillSelectors().
 bool PageMaker::Fill() {
   place_.assign(slots_.size(), RowSlots::kNone);
-  fills_.resize(chosen_.size());
+  std::vector<SourceFill> fills;
+  fills.reserve(chosen_.size());
   for (uint32_t i = 0; i < chosen_.size(); ++i) {
     place_[chosen_[i]] = i;
-    SourceFill& fill = fills_[i];
-    fill.stats.id = slots_.IdOf(chosen_[i]);
-    if (chosen_[i] == RowSlots::kOverflow) fill.stats.rule = Rule::kOverflow;
-    fill.addresses.resize(rows_.names.addresses() / 64 + 1);
+    fills.emplace_back(rows_, slots_, chosen_[i]);
   }
   RowSlots::ForEach(rows_,
                     [&](const DaySource& source, const DayRows& day, const RowSlots::Begin& begin) {
                       const uint32_t at = place_[slots_.Of(source.source)];
-                      if (at != RowSlots::kNone) FillFrom(fills_[at], source, day, begin);
+                      if (at != RowSlots::kNone) fills[at].Add(source, day, begin);
                     });
-  for (SourceFill& fill : fills_) Finish(fill);
+  for (SourceFill& fill : fills) sources_.push_back(std::move(fill.Finish()));
   return FillSelectors();
 }
 
@@ -312,7 +188,7 @@ std::optional<SourcePage> PageMaker::Make() {
   for (uint32_t reporter = 0; reporter < rows_.names.reporters(); ++reporter) {
     out.reporters.emplace_back(rows_.names.reporter(reporter));
   }
-  for (SourceFill& fill : fills_) out.sources.push_back(std::move(fill.stats));
+  out.sources = std::move(sources_);
   for (const std::string& id : query_.ask) {
     if (id == kOverflowSourceId && slots_.overflow()) continue;
     const auto source = rows_.names.FindSource(id);

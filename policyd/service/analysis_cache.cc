@@ -104,17 +104,31 @@ absl::StatusOr<bool> AnalysisCache::WithRows(const Call& call, std::string_view 
   DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
   auto* const revisions = dynamic_cast<DayRevisionReader*>(reader);
   if (revisions == nullptr) return false;
-  const NetworkView known = network();
+  DMARCATE_ASSIGN_OR_RETURN(const RowAttribution attribution, AttributionOf(domain));
+  return rows_->Use(call, {*reader, *revisions}, domain, range, attribution, use);
+}
+
+absl::StatusOr<RowAttribution> AnalysisCache::AttributionOf(std::string_view domain) const {
+  NetworkView known = network();
   DMARCATE_ASSIGN_OR_RETURN(const SourceGroupings grouped, Groupings(domain));
-  const Regrouping regrouping(grouped.rules);
-  const RowAttribution attribution{.version = {known.version, grouped.revision},
-                                   .attribute = [&](const AggregateRecord& record) {
-                                     Attribution out = Attribute(record, domain, catalogue_,
-                                                                 known.evidence.get());
-                                     Regroup(record, catalogue_, &regrouping, &out);
-                                     return out;
-                                   }};
-  return rows_->Use(call, *reader, *revisions, domain, range, attribution, use);
+  const uint64_t version = known.version;
+  return RowAttribution{
+      .version = {version, grouped.revision},
+      .attribute = [domain = std::string(domain), regrouping = Regrouping(grouped.rules),
+                    known = std::move(known), this](const AggregateRecord& record) {
+        Attribution out = Attribute(record, domain, catalogue_, known.evidence.get());
+        Regroup(record, catalogue_, &regrouping, &out);
+        return out;
+      }};
+}
+
+void AnalysisCache::Freshen(absl::Time deadline) {
+  const auto reader = reports_.Reader();
+  if (rows_ == nullptr || !reader.ok()) return;
+  auto* const revisions = dynamic_cast<DayRevisionReader*>(*reader);
+  if (revisions == nullptr) return;
+  rows_->Freshen(Call({"freshen"}, deadline), {**reader, *revisions},
+                 [this](std::string_view domain) { return AttributionOf(domain); });
 }
 
 void AnalysisCache::Keep(const Key& key, const Version& version,

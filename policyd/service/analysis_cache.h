@@ -21,6 +21,7 @@
 #include <tuple>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include "lib/rpc/call.h"
 #include "lib/store/grouping_store.h"
@@ -32,9 +33,11 @@ namespace dmarcate {
 
 class PublicSuffixList;
 class RowTables;
+struct RowAttribution;
 struct RowDays;
 
 inline constexpr size_t kAnalysisCacheBytes = 128 << 20;
+inline constexpr absl::Duration kFreshenLimit = absl::Seconds(2);
 inline constexpr size_t kMaxComputations = 2;  // at once; each may take much memory
 
 // Whether a result may take the room of others. What works in the background leaves it to people.
@@ -65,6 +68,9 @@ class AnalysisCache {
   // none, and Get() or the reports have to do. Errors as Get().
   absl::StatusOr<bool> WithRows(const Call& call, std::string_view domain, const DayRange& range,
                                 const std::function<void(const RowDays&)>& use);
+  // Brings up to date the compact rows that were asked for lately, after the reports have been
+  // followed; until `deadline` at the latest.
+  void Freshen(absl::Time deadline);
   const RowTables* rows() const { return rows_.get(); }  // null without KeepRows()
   const Catalogue& catalogue() const { return catalogue_; }
   // What new statistics go by. Its evidence is never null.
@@ -88,6 +94,7 @@ class AnalysisCache {
     std::shared_ptr<const DomainStatistics> statistics;
   };
 
+  absl::StatusOr<RowAttribution> AttributionOf(std::string_view domain) const;
   absl::StatusOr<std::shared_ptr<const DomainStatistics>> Compute(const Call& call,
                                                                   ReportReader& reader,
                                                                   const NetworkEvidence& network,
