@@ -51,6 +51,7 @@
 #include "policyd/service/alert_desk.h"
 #include "policyd/service/alert_service.h"
 #include "policyd/service/analysis_cache.h"
+#include "policyd/service/catalogue_service.h"
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/fleet_service.h"
@@ -193,6 +194,10 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   NetworkBook network;
   AnalysisCache analysis(reports, catalogue, &network, policies.get());
   analysis.KeepRows(suffixes);
+  CatalogueBook services_known(catalogue);
+  CatalogueDesk catalogue_desk(*policies, services_known, suffixes, clock);
+  DMARCATE_RETURN_IF_ERROR(catalogue_desk.Load());
+  analysis.Follow(services_known);
   RequestMemory requests(*policies, clock);
   const PageTokens pages(clock, random);
   SnapshotPublisher publisher(*policies, config.snapshot_file);
@@ -214,11 +219,13 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                             clock,
                             config.watch_interval,
                             {config.store_directory, config.reports_directory},
-                            policies.get()});
+                            policies.get(),
+                            &services_known});
   RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
   SpfTermDesk spf_terms(parts, reports, *resolver);
   const std::unique_ptr<grpc::Service> services[] = {
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
+      MakeCatalogueService(parts, services_known, catalogue_desk),
       MakeSourceService(parts, *resolver, {&network, policies.get(), policies.get()}),
       MakeStatsService(parts, reports, suffixes),
       MakeRecordService(
@@ -298,6 +305,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   if (config.source_lookups_per_second > 0) {
     gatherer.emplace(network, catalogue, *resolver, clock, gather_pacer,
                      GatherOptions{.lookups_per_second = config.source_lookups_per_second});
+    gatherer->Follow(services_known);
     gatherer->Start();
   }
   ReportWatcher report_watcher({*policies, reports, analysis, clock, report_pacer, suffixes,

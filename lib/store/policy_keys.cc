@@ -96,6 +96,7 @@ std::optional<std::string> ParseFleet(std::string_view key) {
   return id;
 }
 std::string Groupings(std::string_view domain) { return Key(kGroupingsTag, domain); }
+std::string OwnService(std::string_view id) { return Key(kOwnServiceTag, id); }
 std::string AlertChannel(std::string_view id) { return Key(kAlertChannelTag, id); }
 std::optional<std::string> ParseAlertChannel(std::string_view key) {
   if (key.empty()) return std::nullopt;

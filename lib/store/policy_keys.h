@@ -21,7 +21,7 @@ inline constexpr char kDomainTag = 'D', kDecisionTag = 'S', kProviderTag = 'P', 
                       kObservationTag = 'H', kInsightTag = 'I', kInsightLookTag = 'J',
                       kFleetTag = 'F', kFleetMemberTag = 'G', kAlertChannelTag = 'a',
                       kDeliveryTag = 'b', kToldTag = 'c', kRolloutTag = 'R', kRolloutLogTag = 'L',
-                      kRolloutLeaseTag = 'A', kGroupingsTag = 'e';
+                      kRolloutLeaseTag = 'A', kGroupingsTag = 'e', kOwnServiceTag = 'h';
 inline constexpr std::string_view kDigest = "ddigest";  // -> when the last one was made
 
 std::string Tag(char tag);
@@ -56,6 +56,7 @@ std::string FleetMembers(std::string_view id);                // prefix of a fle
 std::string FleetMember(std::string_view id, std::string_view domain);
 std::optional<std::string> ParseFleetMember(std::string_view key);  // the domain
 std::string Groupings(std::string_view domain);
+std::string OwnService(std::string_view id);
 std::string AlertChannel(std::string_view id);
 std::optional<std::string> ParseAlertChannel(std::string_view key);
 // By time, then by id.

@@ -14,6 +14,7 @@
 #include "lib/store/grouping_store.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
+#include "lib/store/own_service_store.h"
 #include "lib/store/policy_store.h"
 #include "lib/store/rollout_store.h"
 
@@ -32,7 +33,8 @@ class RocksPolicyStore final : public PolicyStore,
                                public FleetStore,
                                public AlertStore,
                                public RolloutStore,
-                               public GroupingStore {
+                               public GroupingStore,
+                               public OwnServiceStore {
  public:
   // Opens or creates the database in `directory`.
   //   kFailedPrecondition  another process has it open, or a newer program wrote it
@@ -113,6 +115,11 @@ class RocksPolicyStore final : public PolicyStore,
 
   absl::StatusOr<SourceGroupings> GetGroupings(std::string_view domain) override;
   absl::StatusOr<SourceGroupings> PutGroupings(SourceGroupings groupings) override;
+
+  absl::StatusOr<std::vector<OwnServiceRecord>> ListOwnServices() override;
+  absl::StatusOr<OwnServiceRecord> GetOwnService(std::string_view id) override;
+  absl::StatusOr<OwnServiceRecord> PutOwnService(OwnServiceRecord record) override;
+  absl::Status DeleteOwnService(std::string_view id, uint64_t revision) override;
 
  private:
   explicit RocksPolicyStore(std::unique_ptr<RocksDb> db);

@@ -25,6 +25,7 @@
 #include "lib/rpc/call.h"
 #include "lib/store/grouping_store.h"
 #include "policyd/analysis/statistics.h"
+#include "policyd/service/catalogue_book.h"
 #include "policyd/service/network_book.h"
 #include "policyd/service/report_follower.h"
 #include "policyd/service/row_tables.h"
@@ -69,7 +70,13 @@ class AnalysisCache {
   absl::StatusOr<bool> WithRows(const Call& call, std::string_view domain, const DayRange& range,
                                 const std::function<void(const RowDays&)>& use);
   const RowTables* rows() const { return rows_.get(); }  // null without KeepRows()
-  const Catalogue& catalogue() const { return catalogue_; }
+  // As it is now. For as long as a call takes; who needs it for longer keeps the view.
+  const Catalogue& catalogue() const { return *services().catalogue; }
+  CatalogueView services() const {
+    return book_ == nullptr ? CatalogueView{UnownedCatalogue(catalogue_)} : book_->Get();
+  }
+  // From now on the catalogue is that of `book`, which outlives this. Before the first call.
+  void Follow(const CatalogueBook& book) { book_ = &book; }
   // What new statistics go by. Its evidence is never null.
   NetworkView network() const { return network_ == nullptr ? NothingKnown() : network_->Get(); }
   // How people group the sources of the domain now.
@@ -81,7 +88,7 @@ class AnalysisCache {
  private:
   using Key = std::tuple<std::string, DayNumber, DayNumber, std::string>;
   struct Version {
-    uint64_t reports = 0, network = 0, groupings = 0;
+    uint64_t reports = 0, network = 0, groupings = 0, catalogue = 0;
     friend bool operator==(const Version&, const Version&) = default;
   };
   struct Entry {
@@ -93,14 +100,22 @@ class AnalysisCache {
 
   absl::StatusOr<std::shared_ptr<const DomainStatistics>> Compute(const Call& call,
                                                                   ReportReader& reader,
+                                                                  const CatalogueView& services,
                                                                   const NetworkEvidence& network,
                                                                   const Regrouping& regrouping,
                                                                   const Key& key);
   void Keep(const Key& key, const Version& version,
             std::shared_ptr<const DomainStatistics> statistics);
 
+  // What a result depends on; read before the reports.
+  Version VersionOf(const ReportReader& reader, const NetworkView& known,
+                    const SourceGroupings& grouped, const CatalogueView& services) const {
+    return {reader.version(), known.version, grouped.revision, services.version};
+  }
+
   const ReportFollower& reports_;
   const Catalogue& catalogue_;
+  const CatalogueBook* book_ = nullptr;
   const NetworkBook* const network_;
   GroupingStore* const groupings_;
   const size_t limit_bytes_;
@@ -113,6 +128,7 @@ class AnalysisCache {
   std::set<Key> running_;
   size_t bytes_ = 0;
   uint64_t computations_ = 0;
+  uint64_t kept_catalogue_ = 0;  // the version that entries go by
 };
 
 }  // namespace dmarcate

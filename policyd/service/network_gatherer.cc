@@ -55,12 +55,32 @@ NetworkGatherer::NetworkGatherer(NetworkBook& book, const Catalogue& catalogue, 
       pacer_(pacer),
       options_(options),
       published_(clock.Monotonic()) {
-  for (const MailService& service : catalogue.services()) {
+  ReadCatalogue();
+}
+
+void NetworkGatherer::ReadCatalogue() {
+  const std::shared_ptr<const Catalogue> now = catalogue_book_ == nullptr
+                                                   ? UnownedCatalogue(catalogue_)
+                                                   : catalogue_book_->Get().catalogue;
+  if (read_ == now) return;
+  std::map<std::string, Include> before = std::exchange(includes_, {});
+  for (const MailService& service : now->services()) {
     for (const std::string& include : service.spf_includes) {
       // An include that several use by agreement is of the one that it belongs to.
-      if (catalogue.FindByInclude(include) == &service) includes_[include].service = &service;
+      if (now->FindByInclude(include) != &service) continue;
+      Include& kept = includes_[include];
+      if (const auto known = before.find(include);
+          known != before.end() && known->second.service->id == service.id) {
+        kept = std::move(known->second);
+        // Part of them may be another service's now, or no longer: all are asked for again, and
+        // these stay until then.
+        kept.age.due = -absl::InfiniteDuration();
+      }
+      kept.service = &service;
     }
   }
+  read_ = now;  // now that nothing points into the one before
+  changed_ |= !before.empty();
 }
 
 void NetworkGatherer::Want(const DomainStatistics& statistics) {
@@ -119,6 +139,7 @@ bool NetworkGatherer::AwaitTurn() {
 }
 
 bool NetworkGatherer::RunDue() {
+  ReadCatalogue();
   // Names first: they are few on most days, and people wait for them.
   LookAtNames();
   LookAtDomains();
@@ -131,8 +152,16 @@ bool NetworkGatherer::RunDue() {
 
 void NetworkGatherer::LookAtIncludes() {
   TurnResolver turns(*this);
-  for (auto& [name, include] : includes_) {
-    if (include.age.due > clock_.Monotonic()) continue;
+  // Those of which nothing is known first: somebody may just have added them.
+  std::vector<std::pair<const std::string, Include>*> due;
+  for (auto& entry : includes_) {
+    if (entry.second.age.due <= clock_.Monotonic()) due.push_back(&entry);
+  }
+  std::ranges::stable_partition(due, [](const auto* entry) {
+    return entry->second.age.learned == -absl::InfiniteDuration();
+  });
+  for (auto* const entry : due) {
+    auto& [name, include] = *entry;
     const auto domain = DomainName::Parse(name);
     if (!domain.ok()) continue;  // the catalogue's lint lets none in
     const auto tree = ExpandSpf(*domain, turns, clock_);
@@ -144,7 +173,7 @@ void NetworkGatherer::LookAtIncludes() {
     if (!learned) continue;
     include.age.learned = now;
     std::vector<IpNetwork> networks;
-    if (tree.ok()) networks = RangesOfService(*tree, *include.service, catalogue_);
+    if (tree.ok()) networks = RangesOfService(*tree, *include.service, *read_);
     if (networks == include.networks) continue;
     include.networks = std::move(networks);
     changed_ = true;
@@ -214,7 +243,7 @@ absl::StatusOr<std::string> NetworkGatherer::ConfirmedName(const IpAddress& addr
   }
   // A name that says a service before others, so that of many the first ones are enough.
   std::ranges::stable_partition(candidates, [this](const DomainName& name) {
-    return catalogue_.FindByReverseName(name.text()) != nullptr;
+    return read_->FindByReverseName(name.text()) != nullptr;
   });
   if (candidates.size() > kMaxNamesOfAddress) candidates.resize(kMaxNamesOfAddress);
   std::optional<absl::Status> silence;

@@ -29,6 +29,7 @@
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/statistics.h"
 #include "policyd/reconcile/pacer.h"
+#include "policyd/service/catalogue_book.h"
 #include "policyd/service/network_book.h"
 
 namespace dmarcate {
@@ -55,6 +56,9 @@ class NetworkGatherer {
   ~NetworkGatherer() { Stop(); }
   NetworkGatherer(const NetworkGatherer&) = delete;
   NetworkGatherer& operator=(const NetworkGatherer&) = delete;
+
+  // From now on the catalogue is that of `book`, which outlives this. Before Start().
+  void Follow(const CatalogueBook& book) { catalogue_book_ = &book; }
 
   // These addresses sent as the domain: of interest are those whose mail says no service by itself.
   // Thread-safe.
@@ -86,6 +90,8 @@ class NetworkGatherer {
     Age age;
   };
 
+  // The includes of the catalogue as it is now, if it is another one than the last time.
+  void ReadCatalogue();
   bool Stopping();
   bool AwaitTurn();
   void LookAtIncludes();
@@ -99,6 +105,7 @@ class NetworkGatherer {
 
   NetworkBook& book_;
   const Catalogue& catalogue_;
+  const CatalogueBook* catalogue_book_ = nullptr;
   Resolver& resolver_;
   const Clock& clock_;
   Pacer& pacer_;
@@ -106,6 +113,7 @@ class NetworkGatherer {
   std::thread thread_;
 
   // Of the thread that gathers.
+  std::shared_ptr<const Catalogue> read_;  // whose includes these are
   std::map<std::string, Include> includes_;
   absl::Duration published_;
   absl::Duration next_turn_ = -absl::InfiniteDuration();

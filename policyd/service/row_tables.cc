@@ -78,6 +78,7 @@ absl::StatusOr<bool> RowTables::Refresh(const Call& call, ReportReader& reader,
     domain->Clear();
     domain->unfit = false;
     domain->attribution = attribution.version;
+    domain->catalogue = attribution.catalogue;
   }
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const uint64_t version = reader.version();  // first: what comes after it is seen next time
@@ -160,7 +161,8 @@ absl::Status RowTables::Build(const Call& call, ReportReader& reader, std::strin
 }
 
 RowDays RowTables::View(std::string_view name, const DayRange& range, const Domain& domain) const {
-  RowDays out{name, range, *domain.names, catalogue_, {}};
+  const Catalogue& catalogue = domain.catalogue == nullptr ? catalogue_ : *domain.catalogue;
+  RowDays out{name, range, *domain.names, catalogue, {}};
   for (auto it = domain.days.lower_bound(range.first);
        it != domain.days.end() && it->first <= range.last; ++it) {
     out.days.push_back(&it->second.rows);

@@ -42,6 +42,8 @@ struct RowAttribution {
   using Version = std::vector<uint64_t>;
   Version version;
   Attributor attribute;  // used during the call alone
+  // Follows from the version, too; null: that of the tables.
+  std::shared_ptr<const Catalogue> catalogue = nullptr;
 };
 
 // Thread-safe.
@@ -72,6 +74,7 @@ class RowTables {
   struct Domain {
     std::shared_timed_mutex mutex;  // guards what follows
     RowAttribution::Version attribution;
+    std::shared_ptr<const Catalogue> catalogue;
     std::unique_ptr<RowNames> names = std::make_unique<RowNames>();
     std::map<DayNumber, Day> days;
     uint64_t checked = 0;  // the version of the store of which `days` has all of `checked_range`

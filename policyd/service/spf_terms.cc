@@ -83,7 +83,8 @@ absl::StatusOr<SpfTermsSeen> SpfTermDesk::Look(const Call& call, const DomainRec
   const DayNumber last = DayOf(parts_.clock.Now()) - 1;
   const DayRange range{last - days + 1, last};
   const NetworkView known = parts_.analysis.network();
-  SpfTrafficBuilder builder(domain.name, range, seen.tree, parts_.analysis.catalogue(),
+  const CatalogueView services = parts_.analysis.services();
+  SpfTrafficBuilder builder(domain.name, range, seen.tree, *services.catalogue,
                             known.evidence.get());
   bool cancelled = false;
   DMARCATE_RETURN_IF_ERROR(
@@ -95,7 +96,7 @@ absl::StatusOr<SpfTermsSeen> SpfTermDesk::Look(const Call& call, const DomainRec
   if (cancelled) return Cancelled();
   seen.traffic = builder.Finish();
   seen.review =
-      ReviewSpfTerms({seen.tree, seen.traffic, parts_.analysis.catalogue(), ApprovedOf(decisions),
+      ReviewSpfTerms({seen.tree, seen.traffic, *services.catalogue, ApprovedOf(decisions),
                       UnflattenedTerms(domain.managed_terms), LeadToOurs(domain, name)});
   return seen;
 }

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 
 #include "cli/alert_text.h"
+#include "cli/catalogue_text.h"
 #include "cli/insight_text.h"
 #include "cli/reporter_text.h"
 #include "cli/source_text.h"
@@ -158,6 +159,10 @@ const Case kCases[] = {
     {"insights list",
      [](const std::string& text) {
        return InsightTable(Filled<v1::ListInsightsResponse>(text).insights());
+     }},
+    {"catalogue list",
+     [](const std::string& text) {
+       return MailServiceTable(Filled<v1::ListMailServicesResponse>(text).mail_services());
      }},
     {"alerts channels list",
      [](const std::string& text) {

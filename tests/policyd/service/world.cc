@@ -17,12 +17,14 @@
 #include "lib/rpc/call.h"
 #include "lib/rpc/worker_pool.h"
 #include "lib/store/fake_grouping_store.h"
+#include "lib/store/fake_own_service_store.h"
 #include "lib/store/fake_rollout_store.h"
 #include "policyd/notify/fake_notifier.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
 #include "policyd/service/alert_service.h"
+#include "policyd/service/catalogue_service.h"
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/handler.h"
@@ -68,6 +70,8 @@ struct World::Impl {
     services.push_back(MakeSourceService(parts, resolver, {&network, &groupings, &insights}));
     services.push_back(MakeStatsService(parts, reports, *suffixes));
     services.push_back(MakeAlertService(parts, alerts, alert_desk));
+    analysis.Follow(catalogue_book);
+    services.push_back(MakeCatalogueService(parts, catalogue_book, catalogue_desk));
     services.push_back(MakeRolloutService(parts, rollouts, rollout_controller));
     services.push_back(MakeRecordService(
         parts, resolver, authoritative, observations,
@@ -136,6 +140,9 @@ struct World::Impl {
   CallHost host{authenticator, workers};
   NetworkBook network;
   AnalysisCache analysis{reports, Catalogue::Default(), &network, &groupings};
+  FakeOwnServiceStore own_services;
+  CatalogueBook catalogue_book{Catalogue::Default()};
+  CatalogueDesk catalogue_desk{own_services, catalogue_book, *suffixes, clock};
   FakeAlertStore alerts;
   FakeNotifier notifier;
   AlertDesk alert_desk{{policies, insights, alerts, analysis, notifier, clock}, {}};
