@@ -171,6 +171,10 @@ std::vector<std::string> WhereListed(std::string_view resource) {
   if (parts[0] == "dnsProviders") return {"list them: dmarcate providers list"};
   if (parts[0] == "fleetChanges") return {"list them: dmarcate fleet list"};
   if (parts[0] == "alertChannels") return {"list them: dmarcate alerts channels list"};
+  if (parts[0] == "mailServices") {
+    return {"list them: dmarcate catalogue list",
+            "put an entry of your own in the place of a shipped one: dmarcate catalogue add SERVICE"};
+  }
   if (parts[0] == "reporters") return {"list them: dmarcate reports reporters"};
   if (parts[0] != "domains" || parts.size() < 2) return {};
   const std::string domain = EscapeForTerminal(parts[1]);
@@ -200,6 +204,9 @@ std::string WithFlag(const std::string& message) {
       {"address", "ADDRESS"},
       {"domain", "--domain"},
       {"source_address", "--address"},
+      {"mail_service_id", "SERVICE"},
+      {"mail_service.display_name", "--name"},
+      {"mail_service.kind", "--kind"},
       {"page_size", "--limit"},
       {"page_token", "--page-token"},
       {"date_range", "--from, --to"},

@@ -73,6 +73,16 @@ std::optional<OwnService> CatalogueDesk::Find(std::string_view id) const {
   return found == own_.end() ? std::nullopt : std::optional(found->second);
 }
 
+absl::Status CatalogueDesk::NotAdded(std::string_view id) const {
+  const std::string resource = MailServiceResource(id);
+  if (book_.base().FindById(id) == nullptr) return NotFound(resource);
+  return ReasonError(Reason::kResourceNotFound,
+                     fmt::format("{}: it was not added over the API; an entry with its id that is "
+                                 "added takes its place",
+                                 resource),
+                     {{"resource", resource}});
+}
+
 absl::StatusOr<OwnService> CatalogueDesk::Put(const PutOwnRequest& request) {
   const std::lock_guard lock(mutex_);
   const MailService& service = request.service;
@@ -91,7 +101,7 @@ absl::StatusOr<OwnService> CatalogueDesk::Put(const PutOwnRequest& request) {
     }
     out.record.create_time = clock_.Now();
   } else {
-    if (known == own_.end()) return NotFound(resource);
+    if (known == own_.end()) return NotAdded(service.id);
     DMARCATE_RETURN_IF_ERROR(CheckEtag(*request.etag, known->second.record.revision));
     out.record = known->second.record;
   }
@@ -116,7 +126,7 @@ absl::Status CatalogueDesk::Delete(std::string_view id, std::string_view etag, s
                                    bool validate_only) {
   const std::lock_guard lock(mutex_);
   const auto known = own_.find(id);
-  if (known == own_.end()) return NotFound(MailServiceResource(id));
+  if (known == own_.end()) return NotAdded(id);
   DMARCATE_RETURN_IF_ERROR(CheckEtag(etag, known->second.record.revision));
   const std::vector<MailService> counting = Counting(own_, id, nullptr);
   // Another one may declare that it shares this one's include.

@@ -51,6 +51,9 @@ class CatalogueDesk {
   std::vector<OwnService> List() const;
   std::optional<OwnService> Find(std::string_view id) const;
 
+  // RESOURCE_NOT_FOUND: no service of this id was added over the API.
+  absl::Status NotAdded(std::string_view id) const;
+
   //   kInvalidArgument FIELD_INVALID, ETAG_REQUIRED  kAlreadyExists RESOURCE_EXISTS
   //   kNotFound RESOURCE_NOT_FOUND                   kAborted ETAG_MISMATCH
   absl::StatusOr<OwnService> Put(const PutOwnRequest& request);

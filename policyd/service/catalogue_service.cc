@@ -231,7 +231,7 @@ absl::Status CatalogueServiceImpl::Update(const Call& call, const v1::UpdateMail
   DMARCATE_ASSIGN_OR_RETURN(const std::string id, ParseMailServiceResource(in.mail_service().name(),
                                                                            "mail_service.name"));
   const auto own_before = desk_.Find(id);
-  if (!own_before) return NotFound(in.mail_service().name());
+  if (!own_before) return desk_.NotAdded(id);
   DMARCATE_ASSIGN_OR_RETURN(const v1::MailService changed, Changed(*own_before, in));
   PutOwnRequest request{.etag = in.mail_service().etag(),
                         .who = call.principal().name,

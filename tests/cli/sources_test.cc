@@ -132,5 +132,51 @@ TEST_F(SourcesTest, MergeSplitAndUngroup) {
   EXPECT_TRUE(HasBoth(Run(InDays({"sources", "list", "review.test", "-o", "name"})).output));
 }
 
+TEST_F(SourcesTest, AServiceOfOnesOwnNamesItsMailAtOnceAndAfterARestart) {
+  const std::vector<std::string> names = InDays({"sources", "list", "review.test", "-o", "name"});
+  const auto add = [](std::vector<std::string> more) {
+    std::vector<std::string> out = {"catalogue",         "add",
+                                    "mailer",            "--name",
+                                    "=Mailer",           "--kind",
+                                    "marketing",         "--dkim-domain",
+                                    "mailer.example",    "--selector",
+                                    "m#,mailer-current", "--spf",
+                                    "return_path"};
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  };
+  EXPECT_THAT(Run({"catalogue", "get", "mailer"}), Ends(5, HasSubstr("RESOURCE_NOT_FOUND")));
+  EXPECT_THAT(Run(add({"--dry-run"})), Ends(0, HasSubstr("checked only; nothing was kept")));
+  EXPECT_THAT(Run(add({"--range", "10.0.0.0/8"})), Ends(2, HasSubstr("10.0.0.0/8")));
+  EXPECT_TRUE(HasBoth(Run(names).output));
+  ASSERT_THAT(Run(add({})), Ends(0, AllOf(HasSubstr("=Mailer (mailer), marketing, api"),
+                                          HasSubstr("m# mailer-current"))));
+  EXPECT_THAT(Run(add({})), Ends(6, HasSubstr("RESOURCE_EXISTS")));
+  EXPECT_THAT(Run(names), Ends(0, AllOf(HasSubstr("sources/mailer"), HasSubstr("sources/own-"),
+                                        Not(HasSubstr("dkim-mailer.example")))));
+
+  ASSERT_THAT(Run({"catalogue", "set", "mailer", "--name", "Mailer", "--selector", ""}),
+              Ends(0, AllOf(HasSubstr("Mailer (mailer)"), HasSubstr("mailer.example"),
+                            Not(HasSubstr("mailer-current")))));
+  EXPECT_THAT(Run({"catalogue", "set", "mailer"}), Ends(2, HasSubstr("nothing to change")));
+  EXPECT_THAT(Run({"catalogue", "set", "sendgrid", "--name", "Other"}),
+              Ends(5, AllOf(HasSubstr("RESOURCE_NOT_FOUND"), HasSubstr("catalogue add"))));
+  EXPECT_THAT(Run({"catalogue", "list", "--origin", "api", "-o", "csv"}),
+              Ends(0, AllOf(HasSubstr("mailer,Mailer,marketing,api,custom_return_path"),
+                            Not(HasSubstr("sendgrid")))));
+  EXPECT_THAT(Run({"catalogue", "list", "--limit", "1000"}),
+              Ends(0, AllOf(HasSubstr("sendgrid"), HasSubstr("shipped"))));
+
+  daemons_.KillPolicyd();
+  ASSERT_TRUE(daemons_.StartPolicyd().ok());
+  EXPECT_TRUE(WaitUntil([&] {
+    return Run(names).output.find("sources/mailer") != std::string::npos;
+  }));
+  EXPECT_THAT(Run({"catalogue", "remove", "mailer", "--dry-run"}),
+              Ends(0, HasSubstr("it is still there")));
+  EXPECT_THAT(Run({"catalogue", "remove", "mailer"}), Ends(0, HasSubstr("removed")));
+  EXPECT_TRUE(HasBoth(Run(names).output));
+}
+
 }  // namespace
 }  // namespace dmarcate

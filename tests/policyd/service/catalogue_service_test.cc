@@ -123,6 +123,10 @@ TEST_F(CatalogueServiceTest, AChangeChangesWhatItNames) {
   EXPECT_EQ(Update(service, {"selectors"}), "ETAG_REQUIRED");
   service.set_name("mailServices/sendgrid");
   EXPECT_EQ(Update(service, {"selectors"}), "RESOURCE_NOT_FOUND") << "it is shipped";
+  EXPECT_THAT(status_.error_message(), HasSubstr("takes its place"));
+  service.set_name("mailServices/none-such");
+  EXPECT_EQ(Update(service, {"selectors"}), "RESOURCE_NOT_FOUND");
+  EXPECT_THAT(status_.error_message(), Not(HasSubstr("takes its place")));
 }
 
 TEST_F(CatalogueServiceTest, AWrongServiceIsRefusedAndSaysWhy) {

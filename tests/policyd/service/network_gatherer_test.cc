@@ -218,5 +218,35 @@ TEST_F(NetworkGathererTest, StoppingEndsTheQuestions) {
   EXPECT_THAT(resolver_.queries(), SizeIs(1));
 }
 
+// Services that are added and removed while it runs.
+TEST_F(NetworkGathererTest, FollowsTheCatalogue) {
+  resolver_.SetTxt(Name("spf.shop.test"),
+                   {"v=spf1 ip4:198.51.100.0/24 include:spf.depot.test -all"});
+  resolver_.SetTxt(Name("spf.depot.test"), {"v=spf1 ip4:203.0.113.0/24 -all"});
+  CatalogueBook services(*catalogue_);
+  gatherer().Follow(services);
+  Run();
+  EXPECT_EQ(ServiceOf("203.0.113.7"), "shop");
+
+  const MailService depot{.id = "depot", .name = "Depot", .spf_includes = {"spf.depot.test"}};
+  ASSERT_TRUE(services.Replace({depot}, clock_.Monotonic()).ok());
+  Run();
+  EXPECT_EQ(ServiceOf("203.0.113.7"), "depot") << "shop's record only mentions it";
+  EXPECT_EQ(ServiceOf("198.51.100.7"), "shop");
+  ASSERT_FALSE(resolver_.queries().empty());
+  EXPECT_EQ(resolver_.queries().front().name.text(), "spf.depot.test") << "what is new comes first";
+  Run(absl::Minutes(1));
+  EXPECT_THAT(resolver_.queries(), IsEmpty()) << "nothing has changed";
+
+  ASSERT_TRUE(services.Replace({}, clock_.Monotonic()).ok());
+  resolver_.FailAll(absl::DeadlineExceededError("no answer"));
+  Run();
+  EXPECT_EQ(ServiceOf("198.51.100.7"), "shop") << "what was learned stays";
+  EXPECT_EQ(ServiceOf("203.0.113.7"), "") << "nobody is named by a service that is gone";
+  resolver_.FailAll(absl::OkStatus());
+  Run(absl::Hours(2));
+  EXPECT_EQ(ServiceOf("203.0.113.7"), "shop");
+}
+
 }  // namespace
 }  // namespace dmarcate
