@@ -56,7 +56,7 @@ void Fill(Message* message, const std::string& text, int depth = 0) {
           if (!list) reflection->SetInt64(message, field, 7);
           break;
         case FieldDescriptor::CPPTYPE_INT32:
-          if (!list) reflection->SetInt32(message, field, 7);
+          list ? reflection->AddInt32(message, field, 7) : reflection->SetInt32(message, field, 7);
           break;
         case FieldDescriptor::CPPTYPE_DOUBLE:
           if (!list) reflection->SetDouble(message, field, 0.5);
@@ -175,6 +175,11 @@ const Case kCases[] = {
     {"reports reporters",
      [](const std::string& text) {
        return ReporterTable(Filled<v1::ListReportersResponse>(text).reporters());
+     }},
+    {"reports reporters --calendar",
+     [](const std::string& text) {
+       const auto response = Filled<v1::ListReportersResponse>(text);
+       return CalendarTable(response.reporters(), response.date_range());
      }},
 };
 
