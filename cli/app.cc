@@ -172,8 +172,9 @@ std::vector<std::string> WhereListed(std::string_view resource) {
   if (parts[0] == "fleetChanges") return {"list them: dmarcate fleet list"};
   if (parts[0] == "alertChannels") return {"list them: dmarcate alerts channels list"};
   if (parts[0] == "mailServices") {
-    return {"list them: dmarcate catalogue list",
-            "put an entry of your own in the place of a shipped one: dmarcate catalogue add SERVICE"};
+    return {
+        "list them: dmarcate catalogue list",
+        "put an entry of your own in the place of a shipped one: dmarcate catalogue add SERVICE"};
   }
   if (parts[0] == "reporters") return {"list them: dmarcate reports reporters"};
   if (parts[0] != "domains" || parts.size() < 2) return {};

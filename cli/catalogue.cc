@@ -56,6 +56,8 @@ constexpr ListField kLists[] = {
      &v1::MailService::mutable_selectors},
     {"--reverse-name", "reverse_names", "names of its addresses, confirmed both ways",
      &v1::MailService::mutable_reverse_names},
+    {"--mx-name", "mx_names", "servers that receive its customers' mail",
+     &v1::MailService::mutable_mx_names},
     {"--range", "ranges", "address ranges of its own", &v1::MailService::mutable_ranges},
     {"--shares", "shares", "services whose include it uses", &v1::MailService::mutable_shares}};
 

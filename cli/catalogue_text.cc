@@ -62,6 +62,7 @@ std::string MailServiceText(const v1::MailService& service) {
   line("envelopes", Joined(service.envelope_domains()));
   line("selectors", Joined(service.selectors()));
   line("reverse names", Joined(service.reverse_names()));
+  line("MX names", Joined(service.mx_names()));
   line("ranges", Joined(service.ranges()));
   line("shares", Joined(service.shares()));
   line("what to publish", service.setup());

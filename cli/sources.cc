@@ -202,6 +202,11 @@ void AddSources(CLI::App* root, App* app) {
       app->Note(
           "no reports about it in this span; without --days or --from it is the last 30 days");
     }
+    if (response.declarations_pending()) {
+      app->Note(
+          "what its own DNS declares is being looked up; ask again in half a minute for sources "
+          "that no report has told of");
+    }
     NoteNextPage(*app, response);
     return static_cast<int>(kDone);
   });

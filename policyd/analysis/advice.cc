@@ -291,7 +291,7 @@ std::vector<std::string> WarningsFor(const SourceStatistics& source) {
     codes.emplace_back("DKIM_PARTLY_ALIGNED");
   }
   if (source.kind == SourceKind::kForwarder) codes.emplace_back("FORWARDED");
-  if (counts.dmarc_pass == 0) codes.emplace_back("NOTHING_ALIGNS");
+  if (counts.messages > 0 && counts.dmarc_pass == 0) codes.emplace_back("NOTHING_ALIGNS");
   if (source.service == nullptr) codes.emplace_back("NO_CATALOGUE_ENTRY");
   if (source.rule == Rule::kOverflow) codes.emplace_back("OVERFLOW");
   if (source.reporters.size() == 1) codes.emplace_back("SINGLE_REPORTER");

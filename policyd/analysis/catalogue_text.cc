@@ -60,9 +60,10 @@ std::string RenderService(const MailService& service) {
          Line("kind", ToString(service.kind)) + Line("spf_includes", service.spf_includes) +
          Line("dkim_domains", service.dkim_domains) +
          Line("envelope_domains", service.envelope_domains) + Line("selectors", service.selectors) +
-         Line("reverse_names", service.reverse_names) + Line("ranges", service.ranges) +
-         Line("shares", service.shares) + Line("spf", SpfText(service.spf_alignment)) +
-         Line("setup", service.setup) + Line("url", service.url);
+         Line("reverse_names", service.reverse_names) + Line("mx_names", service.mx_names) +
+         Line("ranges", service.ranges) + Line("shares", service.shares) +
+         Line("spf", SpfText(service.spf_alignment)) + Line("setup", service.setup) +
+         Line("url", service.url);
 }
 
 absl::StatusOr<MailService> ParseStoredService(std::string_view text, std::string_view id) {

@@ -60,8 +60,8 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayTotals> expired,
                               reader.ReadExpiredTotals(domain, first, last));
-    StatisticsBuilder builder(domain, DayRange{first, last}, *services.catalogue, source,
-                              &network, &regrouping);
+    StatisticsBuilder builder(domain, DayRange{first, last}, *services.catalogue, source, &network,
+                              &regrouping);
     bool cancelled = false;
     DMARCATE_RETURN_IF_ERROR(
         reader.ForEachReport(domain, first, last, [&](const StoredReport& report) {
@@ -79,8 +79,7 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(
       std::shared_ptr<const Catalogue> catalogue;
       DomainStatistics statistics;
     };
-    const auto kept =
-        std::make_shared<const Kept>(Kept{services.catalogue, builder.Finish()});
+    const auto kept = std::make_shared<const Kept>(Kept{services.catalogue, builder.Finish()});
     return std::shared_ptr<const DomainStatistics>(kept, &kept->statistics);
   }
   return absl::UnavailableError("reports are expiring; ask again in a minute");
@@ -101,22 +100,23 @@ absl::StatusOr<bool> AnalysisCache::WithRows(const Call& call, std::string_view 
   DMARCATE_ASSIGN_OR_RETURN(const SourceGroupings grouped, Groupings(domain));
   const Regrouping regrouping(grouped.rules);
   const CatalogueView by = services();
-  const RowAttribution attribution{
-      .version = {known.version, grouped.revision, by.version},
-      .attribute =
-          [&](const AggregateRecord& record) {
-            Attribution out = Attribute(record, domain, *by.catalogue, known.evidence.get());
-            Regroup(record, *by.catalogue, &regrouping, &out);
-            return out;
-          },
-      .catalogue = by.catalogue};
+  const RowAttribution attribution{.version = {known.version, grouped.revision, by.version},
+                                   .attribute =
+                                       [&](const AggregateRecord& record) {
+                                         Attribution out = Attribute(record, domain, *by.catalogue,
+                                                                     known.evidence.get());
+                                         Regroup(record, *by.catalogue, &regrouping, &out);
+                                         return out;
+                                       },
+                                   .catalogue = by.catalogue};
   return rows_->Use(call, *reader, *revisions, domain, range, attribution, use);
 }
 
 void AnalysisCache::Keep(const Key& key, const Version& version,
                          std::shared_ptr<const DomainStatistics> statistics) {
   if (version.catalogue < kept_catalogue_) return;
-  if (version.catalogue > kept_catalogue_) {  // nothing is of use any more, and all holds the old one
+  if (version.catalogue >
+      kept_catalogue_) {  // nothing is of use any more, and all holds the old one
     entries_.clear();
     index_.clear();
     bytes_ = 0;

@@ -98,12 +98,9 @@ class AnalysisCache {
     std::shared_ptr<const DomainStatistics> statistics;
   };
 
-  absl::StatusOr<std::shared_ptr<const DomainStatistics>> Compute(const Call& call,
-                                                                  ReportReader& reader,
-                                                                  const CatalogueView& services,
-                                                                  const NetworkEvidence& network,
-                                                                  const Regrouping& regrouping,
-                                                                  const Key& key);
+  absl::StatusOr<std::shared_ptr<const DomainStatistics>> Compute(
+      const Call& call, ReportReader& reader, const CatalogueView& services,
+      const NetworkEvidence& network, const Regrouping& regrouping, const Key& key);
   void Keep(const Key& key, const Version& version,
             std::shared_ptr<const DomainStatistics> statistics);
 

@@ -35,6 +35,7 @@ v1::MailService Show(const MailService& service, v1::MailService::Origin origin)
                                          service.envelope_domains.end());
   out.mutable_selectors()->Assign(service.selectors.begin(), service.selectors.end());
   out.mutable_reverse_names()->Assign(service.reverse_names.begin(), service.reverse_names.end());
+  out.mutable_mx_names()->Assign(service.mx_names.begin(), service.mx_names.end());
   out.mutable_ranges()->Assign(service.ranges.begin(), service.ranges.end());
   out.mutable_shares()->Assign(service.shares.begin(), service.shares.end());
   out.set_spf_alignment(static_cast<v1::MailService::SpfAlignment>(service.spf_alignment));
@@ -77,6 +78,7 @@ absl::StatusOr<MailService> Read(const v1::MailService& in, const std::string& i
   out.envelope_domains = {in.envelope_domains().begin(), in.envelope_domains().end()};
   out.selectors = {in.selectors().begin(), in.selectors().end()};
   out.reverse_names = {in.reverse_names().begin(), in.reverse_names().end()};
+  out.mx_names = {in.mx_names().begin(), in.mx_names().end()};
   out.ranges = {in.ranges().begin(), in.ranges().end()};
   out.shares = {in.shares().begin(), in.shares().end()};
   out.spf_alignment = static_cast<SpfAlignment>(in.spf_alignment());

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/ip_address.h"
 #include "lib/dns/resolver.h"
+#include "lib/inspect/spf_tree.h"
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/statistics.h"
 #include "policyd/reconcile/pacer.h"
@@ -84,6 +86,12 @@ class NetworkGatherer {
     std::vector<IpNetwork> networks;
     Age age;
   };
+  struct Domain {
+    Age age;
+    // No report of the last days has mail of it, so that none tells its selectors.
+    bool silent = true;
+    absl::Duration selectors_due = -absl::InfiniteDuration();  // while it is silent
+  };
   struct Name {
     std::string name;  // empty: it has none, if anything was learned
     absl::Duration wanted;
@@ -96,6 +104,10 @@ class NetworkGatherer {
   bool AwaitTurn();
   void LookAtIncludes();
   void LookAtDomains();
+  // What the domain's DNS says of its senders. `tree`: of its SPF record; `learned`: all of it is
+  // known, be it that there is none. False: not all else could be read.
+  bool LookAtDeclared(const DomainName& domain, const absl::StatusOr<SpfTree>& tree, bool learned,
+                      bool with_selectors);
   void LookAtNames();
   // The confirmed name of the address, best one first; empty: it has none.
   absl::StatusOr<std::string> ConfirmedName(const IpAddress& address);
@@ -121,7 +133,7 @@ class NetworkGatherer {
 
   std::mutex mutex_;  // guards what follows
   std::map<IpAddress, Name> names_;
-  std::map<std::string, Age> domains_;
+  std::map<std::string, Domain> domains_;
   bool stopping_ = false;
 };
 

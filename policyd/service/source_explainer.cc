@@ -9,6 +9,7 @@
 #include "lib/base/text.h"
 #include "lib/mailauth/lint.h"
 #include "policyd/analysis/advice.h"
+#include "policyd/analysis/declared.h"
 #include "policyd/analysis/network_claims.h"
 #include "policyd/analysis/term_traffic.h"
 #include "policyd/analysis/trusted.h"
@@ -56,7 +57,7 @@ void SourceExplainer::Explain(const SourceCase& found, v1::ExplainSourceResponse
   out->set_evidence_etag(out->source().evidence_etag());
   AddEvidence(found, out);
   for (const std::string& code : WarningsFor(*found.source)) out->add_warnings(code);
-  const Advice advice = Advise(*found.source, found.domain.name);
+  const Advice advice = found.Advised();
   if (advice.proposal.kind != AuthorizationSpec::Kind::kUnspecified) {
     *out->mutable_proposed_authorization() = ToMessage(advice.proposal);
   }
@@ -66,7 +67,12 @@ void SourceExplainer::Explain(const SourceCase& found, v1::ExplainSourceResponse
 }
 
 void SourceExplainer::AddEvidence(const SourceCase& found, v1::ExplainSourceResponse* out) const {
-  std::vector<EvidenceItem> evidence = EvidenceFor(*found.source, *found.statistics);
+  std::vector<EvidenceItem> evidence;
+  if (found.source->counts.messages > 0 || found.declarations.empty()) {
+    evidence = EvidenceFor(*found.source, *found.statistics);
+  }
+  std::ranges::move(DeclaredEvidence(found.declarations, *found.source),
+                    std::back_inserter(evidence));
   if (network_ != nullptr) {
     const NetworkView known = network_->Get();
     std::ranges::move(

@@ -95,9 +95,8 @@ absl::StatusOr<SpfTermsSeen> SpfTermDesk::Look(const Call& call, const DomainRec
       }));
   if (cancelled) return Cancelled();
   seen.traffic = builder.Finish();
-  seen.review =
-      ReviewSpfTerms({seen.tree, seen.traffic, *services.catalogue, ApprovedOf(decisions),
-                      UnflattenedTerms(domain.managed_terms), LeadToOurs(domain, name)});
+  seen.review = ReviewSpfTerms({seen.tree, seen.traffic, *services.catalogue, ApprovedOf(decisions),
+                                UnflattenedTerms(domain.managed_terms), LeadToOurs(domain, name)});
   return seen;
 }
 

@@ -135,12 +135,18 @@ TEST_F(SourcesTest, MergeSplitAndUngroup) {
 TEST_F(SourcesTest, AServiceOfOnesOwnNamesItsMailAtOnceAndAfterARestart) {
   const std::vector<std::string> names = InDays({"sources", "list", "review.test", "-o", "name"});
   const auto add = [](std::vector<std::string> more) {
-    std::vector<std::string> out = {"catalogue",         "add",
-                                    "mailer",            "--name",
-                                    "=Mailer",           "--kind",
-                                    "marketing",         "--dkim-domain",
-                                    "mailer.example",    "--selector",
-                                    "m#,mailer-current", "--spf",
+    std::vector<std::string> out = {"catalogue",
+                                    "add",
+                                    "mailer",
+                                    "--name",
+                                    "=Mailer",
+                                    "--kind",
+                                    "marketing",
+                                    "--dkim-domain",
+                                    "mailer.example",
+                                    "--selector",
+                                    "m#,mailer-current",
+                                    "--spf",
                                     "return_path"};
     out.insert(out.end(), more.begin(), more.end());
     return out;
@@ -169,9 +175,8 @@ TEST_F(SourcesTest, AServiceOfOnesOwnNamesItsMailAtOnceAndAfterARestart) {
 
   daemons_.KillPolicyd();
   ASSERT_TRUE(daemons_.StartPolicyd().ok());
-  EXPECT_TRUE(WaitUntil([&] {
-    return Run(names).output.find("sources/mailer") != std::string::npos;
-  }));
+  EXPECT_TRUE(
+      WaitUntil([&] { return Run(names).output.find("sources/mailer") != std::string::npos; }));
   EXPECT_THAT(Run({"catalogue", "remove", "mailer", "--dry-run"}),
               Ends(0, HasSubstr("it is still there")));
   EXPECT_THAT(Run({"catalogue", "remove", "mailer"}), Ends(0, HasSubstr("removed")));

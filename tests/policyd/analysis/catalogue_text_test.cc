@@ -52,6 +52,7 @@ TEST(CatalogueText, EveryServiceComesBack) {
     EXPECT_EQ(got->envelope_domains, service.envelope_domains);
     EXPECT_EQ(got->selectors, service.selectors);
     EXPECT_EQ(got->reverse_names, service.reverse_names);
+    EXPECT_EQ(got->mx_names, service.mx_names);
     EXPECT_EQ(got->ranges, service.ranges);
     EXPECT_EQ(got->shares, service.shares);
     EXPECT_EQ(got->spf_alignment, service.spf_alignment);
