@@ -130,15 +130,18 @@ std::optional<std::pair<std::string, std::string>> ParseTold(std::string_view ke
   if (key.empty()) return std::nullopt;
   return TakeTwo(key.substr(1));
 }
-std::string Rollouts(std::string_view domain) { return Key(kRolloutTag, domain); }
-std::string Rollout(std::string_view domain, std::string_view id) {
-  return Key(kRolloutTag, domain, id);
+std::string Rollouts(const RolloutTags& tags, std::string_view domain) {
+  return Key(tags.rollout, domain);
 }
-std::string RolloutLogs(std::string_view domain, std::string_view id) {
-  return Key(kRolloutLogTag, domain, id);
+std::string Rollout(const RolloutTags& tags, std::string_view domain, std::string_view id) {
+  return Key(tags.rollout, domain, id);
 }
-std::string RolloutLog(std::string_view domain, std::string_view id, std::string_view entry) {
-  std::string key = RolloutLogs(domain, id);
+std::string RolloutLogs(const RolloutTags& tags, std::string_view domain, std::string_view id) {
+  return Key(tags.log, domain, id);
+}
+std::string RolloutLog(const RolloutTags& tags, std::string_view domain, std::string_view id,
+                       std::string_view entry) {
+  std::string key = RolloutLogs(tags, domain, id);
   AppendKeyText(entry, &key);
   return key;
 }
@@ -151,7 +154,6 @@ std::optional<std::string> ParseRolloutLog(std::string_view key) {
   if (!domain || !id || !entry || !key.empty()) return std::nullopt;
   return entry;
 }
-std::string RolloutLease() { return Tag(kRolloutLeaseTag); }
 
 std::string Observations(std::string_view domain) { return Key(kObservationTag, domain); }
 std::string Observations(std::string_view domain, const ObservedName& name) {

@@ -90,7 +90,10 @@ absl::Status StageRecord(const RocksDb& db, const std::string& key, std::string_
 
 }  // namespace
 
-RocksPolicyStore::RocksPolicyStore(std::unique_ptr<RocksDb> db) : db_(std::move(db)) {}
+RocksPolicyStore::RocksPolicyStore(std::unique_ptr<RocksDb> db)
+    : RocksRolloutStore(*db, keys::kDmarcRollouts),
+      db_(std::move(db)),
+      mta_sts_rollouts_(*db_, keys::kMtaStsRollouts) {}
 RocksPolicyStore::~RocksPolicyStore() = default;
 
 absl::StatusOr<std::unique_ptr<RocksPolicyStore>> RocksPolicyStore::Open(

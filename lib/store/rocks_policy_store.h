@@ -15,7 +15,7 @@
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
-#include "lib/store/rollout_store.h"
+#include "lib/store/rocks_rollout_store.h"
 
 namespace rocksdb {
 class Env;
@@ -31,7 +31,7 @@ class RocksPolicyStore final : public PolicyStore,
                                public InsightStore,
                                public FleetStore,
                                public AlertStore,
-                               public RolloutStore,
+                               public RocksRolloutStore,
                                public GroupingStore {
  public:
   // Opens or creates the database in `directory`.
@@ -97,19 +97,8 @@ class RocksPolicyStore final : public PolicyStore,
   absl::StatusOr<std::optional<absl::Time>> LastDigest() override;
   absl::Status UpdateAlerts(const AlertUpdate& update) override;
 
-  absl::StatusOr<RolloutRecord> GetRollout(std::string_view domain, std::string_view id) override;
-  absl::StatusOr<std::vector<RolloutRecord>> ListRollouts(std::string_view domain,
-                                                          std::string_view after_domain,
-                                                          std::string_view after_id,
-                                                          size_t limit) override;
-  absl::StatusOr<RolloutRecord> PutRollout(RolloutRecord record,
-                                           std::vector<RolloutLogRecord> log) override;
-  absl::StatusOr<std::vector<RolloutLogRecord>> ListRolloutLog(std::string_view domain,
-                                                               std::string_view id,
-                                                               std::string_view before,
-                                                               size_t limit) override;
-  absl::StatusOr<RolloutLease> GetRolloutLease() override;
-  absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override;
+  // The rollouts of MTA-STS policies; those of DMARC policies are the store itself.
+  RolloutStore& mta_sts_rollouts() { return mta_sts_rollouts_; }
 
   absl::StatusOr<SourceGroupings> GetGroupings(std::string_view domain) override;
   absl::StatusOr<SourceGroupings> PutGroupings(SourceGroupings groupings) override;
@@ -125,6 +114,7 @@ class RocksPolicyStore final : public PolicyStore,
   absl::Status Write(const WriteSet& changes);
 
   std::unique_ptr<RocksDb> db_;
+  RocksRolloutStore mta_sts_rollouts_;
   std::mutex put_mutex_;  // from reading a revision to having written the next
 };
 
