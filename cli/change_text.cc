@@ -143,7 +143,11 @@ std::vector<std::string> StepsAfterRefusal(const v1::Change& change) {
       {"ZONE_INCONSISTENT", "see which server is behind: dmarcate records show DOMAIN"},
       {"ZONE_MOVED", "see the name servers: dmarcate records show DOMAIN"},
       {"CNAME_AT_NAME", "see where it leads: dmarcate records show DOMAIN"},
-      {"UNMANAGED_TERM_LOSS", "see who changed what: dmarcate records history DOMAIN"}};
+      {"UNMANAGED_TERM_LOSS", "see who changed what: dmarcate records history DOMAIN"},
+      {"MTA_STS_FILE", "see what is served, and what is not: dmarcate mta-sts policy DOMAIN"},
+      {"MTA_STS_MX", "see the mail servers: dmarcate check DOMAIN --inbound"},
+      {"MTA_STS_MODE", "let a rollout lead there: dmarcate mta-sts start DOMAIN"},
+      {"MTA_STS_RECORD", "see the records: dmarcate records show DOMAIN"}};
   std::vector<std::string> steps;
   bool spf = false, other = false;
   for (const v1::GuardResult& guard : change.guards()) {

@@ -180,12 +180,12 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                                  credentials == nullptr ? "" : credentials, config.secrets);
   RealProviderFactory providers(http, secrets, {config.programs, authoritative.get()});
   SystemPacer pacer;
-  ChangeEngine engine(
-      {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer},
-      {.max_running = kTransactions});
-  SystemPacer fleet_pacer;
   StsFiles sts_files(*resolver, strangers, [&trust] { return trust->HasAuthorities(); },
                      {.guard = {config.inbound_networks}});
+  ChangeEngine engine(
+      {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer, &sts_files},
+      {.max_running = kTransactions});
+  SystemPacer fleet_pacer;
   FleetEngine fleets({*policies, *policies, engine, clock, random, fleet_pacer});
 
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(

@@ -199,9 +199,9 @@ struct PolicyMove {
 };
 // The record at _mta-sts for a policy file that is served already (RFC 8461 section 8.1).
 struct StsAnnouncement {
-  std::string file;        // byte for byte; empty: the record is taken away
-  std::string id;          // under which; empty: the next one after the live one
-  std::string rollout_id;  // of MTA-STS, that asked for it; empty: a person
+  std::string file;             // byte for byte; empty: the record is taken away
+  std::string id = {};          // under which; empty: the next one after the live one
+  std::string rollout_id = {};  // of MTA-STS, that asked for it; empty: a person
   friend bool operator==(const StsAnnouncement&, const StsAnnouncement&) = default;
 };
 struct ChangeIntent {
