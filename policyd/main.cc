@@ -250,7 +250,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       MakeInsightService(parts, *policies, insights),
       MakeAlertService(parts, *policies, alerts),
       MakeRolloutService(parts, *policies, rollouts),
-      MakeStatusService(parts, *policies, *policies, *policies),
+      MakeStatusService(parts, *policies, *policies, *policies, sts_rollouts),
       MakeMtaStsService(parts, *resolver, sts_files),
       MakeMtaStsRolloutService(parts, sts_rollouts, *resolver, mta_sts),
   };

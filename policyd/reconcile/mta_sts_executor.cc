@@ -11,7 +11,7 @@
 #include "policyd/mta_sts/live_record.h"
 #include "policyd/mta_sts/never_events.h"
 #include "policyd/plan/guard.h"
-#include "policyd/plan/txt_image.h"
+#include "policyd/plan/mta_sts_plan.h"
 #include "policyd/reconcile/reason.h"
 
 namespace dmarcate {
@@ -36,17 +36,15 @@ bool IsSame(const StsStep& step, const StsDecision& decision) {
 
 // Whether the plan was made from the record that `state` believes in.
 bool BeganFromOurs(const ChangeRecord& change, const StsState& state) {
-  if (change.record_changes.size() != 1) return false;
-  const auto images = FromPresentations(change.record_changes.front().before);
-  if (!images.ok()) return false;
-  const LiveStsRecord before = FindStsRecord(TextsOf(*images));
-  return state.stage == StsStage::kOff ? before.none() : before.id == state.record_id;
+  const absl::StatusOr<LiveStsRecord> before = StsRecordBefore(change);
+  if (!before.ok()) return false;
+  return state.stage == StsStage::kOff ? before->none() : before->id == state.record_id;
 }
 
 ChangeIntent IntentOf(const StsState& state, const StsStep& step) {
   ChangeIntent intent;
-  intent.mta_sts = StsAnnouncement{step.action == StsAction::kRemove ? "" : step.file, step.id,
-                                   state.id};
+  intent.mta_sts =
+      StsAnnouncement{step.action == StsAction::kRemove ? "" : step.file, step.id, state.id};
   return intent;
 }
 
@@ -77,8 +75,8 @@ absl::StatusOr<StsRollout> MtaStsExecutor::Execute(StsRollout rollout, const Sts
                fmt::format("{}: cannot be planned: {}", step.reason, MessageOf(plan.status())));
     return plan.status();
   }
-  // There is nothing to remove any more.
-  if (plan->state == ChangeState::kSucceeded && step.action == StsAction::kRemove) {
+  // It is there already, or gone.
+  if (plan->state == ChangeState::kSucceeded) {
     return Published(std::move(rollout), step, plan->id, world_.clock.Now());
   }
   if (const GuardRecord* refusal = FindRefusal(plan->guards)) {

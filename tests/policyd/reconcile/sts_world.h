@@ -1,6 +1,7 @@
 // tests/policyd/reconcile/sts_world.h
-// MTA-STS rollouts carried out by the real decision, plan and change code, over a provider, servers,
-// stores and evidence in memory. policyd serves the files itself unless a test says otherwise.
+// MTA-STS rollouts carried out by the real decision, plan and change code, over a provider,
+// servers, stores and evidence in memory. policyd serves the files itself unless a test says
+// otherwise.
 
 #ifndef DMARCATE_TESTS_POLICYD_RECONCILE_STS_WORLD_H_
 #define DMARCATE_TESTS_POLICYD_RECONCILE_STS_WORLD_H_
@@ -33,7 +34,8 @@ class FakeStsWeb final : public StsFileSource {
   }
   absl::StatusOr<ServedStsFile> Fetch(const DomainName&) override {
     const std::optional<std::string> file = File();
-    if (!file.has_value() || file->empty()) return absl::NotFoundError("the web server answers 404");
+    if (!file.has_value() || file->empty())
+      return absl::NotFoundError("the web server answers 404");
     return ServedStsFile{*file};
   }
 
@@ -77,6 +79,9 @@ class StsTestWorld {
  public:
   StsTestWorld() {
     world.clock.JumpWallTo(kBegin);
+    world.sts_files = &web;
+    world.resolver.SetMx(kStsDomain,
+                         {{10, Name("mx1.example.com")}, {20, Name("mx2.example.com")}});
     world.observer = [this](const DomainName& owner, const RrSet& rrset) {
       if (owner != kStsOwner) return;
       std::string text;
