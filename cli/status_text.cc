@@ -9,8 +9,8 @@
 #include "cli/app.h"
 #include "cli/change_text.h"
 #include "cli/messages.h"
-#include "cli/posture_text.h"
 #include "cli/mta_sts_text.h"
+#include "cli/posture_text.h"
 #include "cli/rollout_text.h"
 #include "lib/base/text.h"
 
@@ -163,8 +163,8 @@ void AddMtaSts(const v1::DomainStatus& status, Screen& screen) {
   }
   if (!one.has_nearest_gate()) return;
   const v1::RolloutGate& gate = one.nearest_gate();
-  screen.Add("mta-sts", fmt::format("{} {}: {}; wants {}", gate.id(), gate.title(),
-                                    gate.measured(), gate.required()));
+  screen.Add("mta-sts", fmt::format("{} {}: {}; wants {}", gate.id(), gate.title(), gate.measured(),
+                                    gate.required()));
 }
 
 void AddChanges(const v1::DomainStatus& status, Screen& screen) {

@@ -19,9 +19,9 @@
 #include "policyd/service/change_view.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/insight_view.h"
-#include "policyd/service/names.h"
 #include "policyd/service/mta_sts_rollout_view.h"
 #include "policyd/service/mta_sts_status.h"
+#include "policyd/service/names.h"
 #include "policyd/service/rollout_view.h"
 #include "policyd/watch/remembered_posture.h"
 
@@ -416,8 +416,7 @@ void DomainStatusGatherer::AddMtaSts(const DomainRecord& domain, v1::DomainStatu
   if (!rollout.ok()) return Miss(domain, "mta-sts", rollout.status(), out);
   const auto log = mta_sts_.ListRolloutLog(domain.name, rollout->state.id, "", kLogEntriesRead);
   if (!log.ok()) Miss(domain, "mta-sts", log.status(), out);
-  *out->mutable_mta_sts() =
-      MtaStsStatusOf(*rollout, log.value_or(std::vector<RolloutLogRecord>()));
+  *out->mutable_mta_sts() = MtaStsStatusOf(*rollout, log.value_or(std::vector<RolloutLogRecord>()));
 }
 
 void DomainStatusGatherer::AddChanges(const DomainRecord& domain, v1::DomainStatus* out) {

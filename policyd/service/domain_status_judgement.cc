@@ -169,8 +169,7 @@ void AddMtaSts(const v1::DomainStatus& status, Matters& matters) {
   } else if (one.rollout().state() == v1::Rollout::STATE_ACTIVE && one.decision() == "ready" &&
              one.rollout().next_file().empty() &&
              one.rollout().mode() == v1::Rollout::MODE_CONFIRM) {
-    matters.push_back({v1::DomainStatus::STANDING_OPEN,
-                       fmt::format("MTA-STS: {}", one.reason()),
+    matters.push_back({v1::DomainStatus::STANDING_OPEN, fmt::format("MTA-STS: {}", one.reason()),
                        fmt::format("dmarcate mta-sts advance {}", domain)});
   }
 }

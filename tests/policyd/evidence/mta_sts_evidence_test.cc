@@ -82,14 +82,18 @@ const FaultCase kFaults[] = {
        seen.probe.error = absl::DeadlineExceededError("15 s");
      },
      {MxFault::kNotReached}},
-    {"NoCertificate", [](ProbedAddress& seen) { seen.probe.chain.clear(); },
+    {"NoCertificate",
+     [](ProbedAddress& seen) { seen.probe.chain.clear(); },
      {MxFault::kNotVerified}},
     {"Old", [](ProbedAddress& seen) { seen.probe.tls_current = false; }, {MxFault::kOldTls}},
-    {"SelfSigned", [](ProbedAddress& seen) { seen.problems.untrusted = true; },
+    {"SelfSigned",
+     [](ProbedAddress& seen) { seen.problems.untrusted = true; },
      {MxFault::kUntrusted}},
-    {"WrongName", [](ProbedAddress& seen) { seen.problems.wrong_name = true; },
+    {"WrongName",
+     [](ProbedAddress& seen) { seen.problems.wrong_name = true; },
      {MxFault::kWrongName}},
-    {"Expired", [](ProbedAddress& seen) { seen.problems.outside_validity = true; },
+    {"Expired",
+     [](ProbedAddress& seen) { seen.problems.outside_validity = true; },
      {MxFault::kExpired}},
     {"ExpiredAndNotTrusted",
      [](ProbedAddress& seen) {
@@ -97,7 +101,8 @@ const FaultCase kFaults[] = {
        seen.problems.untrusted = true;
      },
      {MxFault::kUntrusted, MxFault::kExpired}},
-    {"NotVerified", [](ProbedAddress& seen) { seen.problems.not_verified = "no authorities"; },
+    {"NotVerified",
+     [](ProbedAddress& seen) { seen.problems.not_verified = "no authorities"; },
      {MxFault::kNotVerified}},
 };
 

@@ -77,12 +77,12 @@ class MtaStsEndToEnd : public testing::Test {
  protected:
   void SetUp() override {
     DMARCATE_ASSERT_OK_AND_ASSIGN(
-        dns_,
-        RealPowerDns::Start({MakeZone("example.com",
-                                      "@ TXT \"v=spf1 -all\"\n"
-                                      "@ MX 10 mx1\n"
-                                      "@ MX 20 mx2\n"
-                                      "_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:t@example.com\"\n")}));
+        dns_, RealPowerDns::Start(
+                  {MakeZone("example.com",
+                            "@ TXT \"v=spf1 -all\"\n"
+                            "@ MX 10 mx1\n"
+                            "@ MX 20 mx2\n"
+                            "_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:t@example.com\"\n")}));
     DnsConfig config;
     config.stubs = {{Name("example.com"), {dns_->server()}}};
     DMARCATE_ASSERT_OK_AND_ASSIGN(resolver_, LdnsResolver::Create(config, system_));
@@ -109,26 +109,25 @@ class MtaStsEndToEnd : public testing::Test {
                                            absl::ZeroDuration());
         });
     ASSERT_THAT(reports_->Tick(), IsOk());
-    DMARCATE_ASSERT_OK_AND_ASSIGN(
-        port_, HttpPort::Start(IpAddress::Parse("127.0.0.1").value(), 0,
-                               [this](const HttpQuestion& question) {
-                                 return AnswerPage(question, pages_);
-                               }));
+    DMARCATE_ASSERT_OK_AND_ASSIGN(port_, HttpPort::Start(IpAddress::Parse("127.0.0.1").value(), 0,
+                                                         [this](const HttpQuestion& question) {
+                                                           return AnswerPage(question, pages_);
+                                                         }));
     files_.port = port_->port();
     engine_ = std::make_unique<ChangeEngine>(ChangeWorld{policies_, *providers_, *resolver_,
                                                          *authoritative_, *suffixes_, clock_,
                                                          random_, pacer_, &files_});
-    evidence_ = std::make_unique<MtaStsEvidence>(StsSources{
-        policies_,
-        insights_,
-        *reports_,
-        *resolver_,
-        *authoritative_,
-        files_,
-        [this](const DomainName&, const MxPosture& mx, const MtaStsPosture&, absl::Duration,
-               const std::function<bool()>&) { return Look(mx); },
-        clock_,
-        {directory_.path()}});
+    evidence_ = std::make_unique<MtaStsEvidence>(
+        StsSources{policies_,
+                   insights_,
+                   *reports_,
+                   *resolver_,
+                   *authoritative_,
+                   files_,
+                   [this](const DomainName&, const MxPosture& mx, const MtaStsPosture&,
+                          absl::Duration, const std::function<bool()>&) { return Look(mx); },
+                   clock_,
+                   {directory_.path()}});
     controller_ = std::make_unique<MtaStsController>(
         StsWorld{policies_, rollouts_, *engine_, *evidence_, clock_, random_},
         RolloutControllerOptions{.patience = absl::InfiniteDuration()});
@@ -246,8 +245,7 @@ class MtaStsEndToEnd : public testing::Test {
   // A person's yes to what is explained.
   absl::Status SayYes() {
     DMARCATE_ASSIGN_OR_RETURN(const StsExplanation told, controller_->Explain("example.com", id_));
-    return controller_
-        ->Advance({.rollout = Asked(), .stage = told.step.to, .file = told.step.file})
+    return controller_->Advance({.rollout = Asked(), .stage = told.step.to, .file = told.step.file})
         .status();
   }
 
@@ -269,10 +267,9 @@ class MtaStsEndToEnd : public testing::Test {
   std::unique_ptr<ReportWriter> writer_;
   std::unique_ptr<ReportFollower> reports_;
   MtaStsServed served_{rollouts_, clock_};
-  const PageSources pages_{.is_ready = [] { return true; },
-                           .sts_file = [this](const DomainName& domain) {
-                             return served_.Find(domain);
-                           }};
+  const PageSources pages_{
+      .is_ready = [] { return true; },
+      .sts_file = [this](const DomainName& domain) { return served_.Find(domain); }};
   std::unique_ptr<HttpPort> port_;
   ProxiedFiles files_;
   std::unique_ptr<ChangeEngine> engine_;

@@ -34,7 +34,7 @@
 namespace dmarcate {
 class MtaStsController;
 class RolloutController;
-}
+}  // namespace dmarcate
 
 namespace dmarcate::service_testing {
 
