@@ -132,9 +132,14 @@ std::vector<std::string> NextSteps(std::string_view reason) {
       {"REPORT_ADDRESS_LIMIT",
        {"see them: dmarcate domains address list DOMAIN",
         "revoke one: dmarcate domains address revoke DOMAIN ADDRESS"}},
-      {"GATE_UNMET", {"see each gate: dmarcate rollout explain DOMAIN"}},
-      {"ROLLOUT_STATE", {"see where it stands: dmarcate rollout show DOMAIN"}},
-      {"ROLLOUT_ACTIVE", {"see it: dmarcate rollout show DOMAIN"}},
+      {"GATE_UNMET",
+       {"see each gate: dmarcate rollout explain DOMAIN; of MTA-STS: dmarcate mta-sts explain "
+        "DOMAIN"}},
+      {"ROLLOUT_STATE",
+       {"see where it stands: dmarcate rollout show DOMAIN; of MTA-STS: dmarcate mta-sts show "
+        "DOMAIN"}},
+      {"ROLLOUT_ACTIVE",
+       {"see it: dmarcate rollout show DOMAIN; of MTA-STS: dmarcate mta-sts show DOMAIN"}},
       {"SHUTTING_DOWN", {"try again in a moment"}},
       {"STARTING", {"try again in a moment"}},
   };

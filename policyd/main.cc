@@ -62,6 +62,7 @@
 #include "policyd/service/mta_sts_evidence.h"
 #include "policyd/service/mta_sts_rollout_service.h"
 #include "policyd/service/mta_sts_service.h"
+#include "policyd/service/mta_sts_watcher.h"
 #include "policyd/service/network_book.h"
 #include "policyd/service/network_gatherer.h"
 #include "policyd/service/paging.h"
@@ -304,7 +305,11 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
     rollouts.Tick().IgnoreError();
     rollout_watcher.Tick();
   });
-  Ticker sts_rollout(kRolloutInterval, [&mta_sts] { mta_sts.Tick().IgnoreError(); });
+  MtaStsWatcher sts_watcher({*policies, sts_rollouts, insights, clock});
+  Ticker sts_rollout(kRolloutInterval, [&mta_sts, &sts_watcher] {
+    mta_sts.Tick().IgnoreError();
+    sts_watcher.Tick();
+  });
   SystemPacer watch_pacer;
   SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
