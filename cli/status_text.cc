@@ -9,6 +9,7 @@
 #include "cli/app.h"
 #include "cli/change_text.h"
 #include "cli/messages.h"
+#include "cli/mta_sts_text.h"
 #include "cli/posture_text.h"
 #include "cli/rollout_text.h"
 #include "lib/base/text.h"
@@ -145,6 +146,27 @@ void AddRollouts(const v1::DomainStatus& status, Screen& screen) {
   }
 }
 
+void AddMtaSts(const v1::DomainStatus& status, Screen& screen) {
+  if (!status.has_mta_sts()) return;
+  const v1::MtaStsStatus& one = status.mta_sts();
+  const v1::MtaStsRollout& rollout = one.rollout();
+  screen.Add("mta-sts",
+             fmt::format("{} since {}, target {}, {}, {}", StsStageText(rollout.stage()),
+                         Text(rollout.stage_start_time()), StsStageText(rollout.target()),
+                         EnumText(v1::Rollout::Mode_Name(rollout.mode()), "MODE_"),
+                         EnumText(v1::Rollout::State_Name(rollout.state()), "STATE_")));
+  if (rollout.state() == v1::Rollout::STATE_PAUSED) {
+    screen.Add("mta-sts",
+               fmt::format("paused ({}): {}", rollout.pause_reason(), rollout.pause_detail()));
+  } else if (!one.reason().empty()) {
+    screen.Add("mta-sts", fmt::format("{} ({})", one.reason(), Text(one.decide_time())));
+  }
+  if (!one.has_nearest_gate()) return;
+  const v1::RolloutGate& gate = one.nearest_gate();
+  screen.Add("mta-sts", fmt::format("{} {}: {}; wants {}", gate.id(), gate.title(), gate.measured(),
+                                    gate.required()));
+}
+
 void AddChanges(const v1::DomainStatus& status, Screen& screen) {
   if (!status.has_changes()) return screen.Add("changes", "?");
   if (status.changes().open().empty()) return screen.Add("changes", "none open");
@@ -179,6 +201,7 @@ std::string StatusText(const v1::DomainStatus& status) {
   AddSources(status, screen);
   AddInsights(status, screen);
   AddRollouts(status, screen);
+  AddMtaSts(status, screen);
   AddChanges(status, screen);
   for (const std::string& unknown : status.unknown()) screen.Add("unknown", unknown);
   if (status.next_command().empty()) {

@@ -45,6 +45,8 @@
 #include "policyd/provider/factory.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/fleet_engine.h"
+#include "policyd/reconcile/mta_sts_controller.h"
+#include "policyd/reconcile/mta_sts_served.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
 #include "policyd/reconcile/sts_files.h"
@@ -57,6 +59,8 @@
 #include "policyd/service/handler.h"
 #include "policyd/service/insight_book.h"
 #include "policyd/service/insight_service.h"
+#include "policyd/service/mta_sts_evidence.h"
+#include "policyd/service/mta_sts_rollout_service.h"
 #include "policyd/service/mta_sts_service.h"
 #include "policyd/service/network_book.h"
 #include "policyd/service/network_gatherer.h"
@@ -216,19 +220,29 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                             {config.store_directory, config.reports_directory},
                             policies.get()});
   RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
+  const InboundLook look_inbound = [&](const DomainName& domain, const MxPosture& mx,
+                                       const MtaStsPosture& mta_sts, absl::Duration limit,
+                                       const std::function<bool()>& stop) {
+    return InspectInbound(domain, mx, mta_sts, {*resolver, strangers, *trust, clock},
+                          {.guard = {config.inbound_networks}, .limit = limit, .stop = stop});
+  };
+  MtaStsEvidence sts_evidence({*policies,
+                               *policies,
+                               reports,
+                               *resolver,
+                               *authoritative,
+                               sts_files,
+                               look_inbound,
+                               clock,
+                               {config.store_directory, config.reports_directory}});
+  RolloutStore& sts_rollouts = policies->mta_sts_rollouts();
+  MtaStsController mta_sts({*policies, sts_rollouts, engine, sts_evidence, clock, random});
   SpfTermDesk spf_terms(parts, reports, *resolver);
   const std::unique_ptr<grpc::Service> services[] = {
       MakeDomainService(parts, suffixes, config.address_domain, publisher),
       MakeSourceService(parts, *resolver, {&network, policies.get(), policies.get()}),
       MakeStatsService(parts, reports, suffixes),
-      MakeRecordService(
-          parts, *resolver, *authoritative, *policies,
-          [&](const DomainName& domain, const MxPosture& mx, const MtaStsPosture& mta_sts,
-              absl::Duration limit, const std::function<bool()>& stop) {
-            return InspectInbound(
-                domain, mx, mta_sts, {*resolver, strangers, *trust, clock},
-                {.guard = {config.inbound_networks}, .limit = limit, .stop = stop});
-          }),
+      MakeRecordService(parts, *resolver, *authoritative, *policies, look_inbound),
       MakeChangeService(parts, engine, spf_terms),
       MakeFleetService(parts, *policies, fleets),
       MakeReportService(parts, reports, suffixes),
@@ -236,8 +250,9 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       MakeInsightService(parts, *policies, insights),
       MakeAlertService(parts, *policies, alerts),
       MakeRolloutService(parts, *policies, rollouts),
-      MakeStatusService(parts, *policies, *policies, *policies),
+      MakeStatusService(parts, *policies, *policies, *policies, sts_rollouts),
       MakeMtaStsService(parts, *resolver, sts_files),
+      MakeMtaStsRolloutService(parts, sts_rollouts, *resolver, mta_sts),
   };
   std::vector<grpc::Service*> served;
   for (const auto& service : services) served.push_back(service.get());
@@ -250,10 +265,13 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                         up_to_date ? GrpcServer::Serving::kYes : GrpcServer::Serving::kNo);
     });
   }
+  MtaStsServed sts_served(sts_rollouts, clock);
   StsDirectory sts_directory(config.mta_sts_directory);
   const PageSources pages_of{
       .is_ready = [&reports] { return reports.Reader().ok(); },
       .sts_file = [&](const DomainName& domain) -> std::optional<std::string> {
+        // What a rollout owns goes before what a person put there.
+        if (auto file = sts_served.Find(domain); file.has_value()) return file;
         if (config.mta_sts_directory.empty()) return std::nullopt;
         return sts_directory.Find(domain);
       }};
@@ -286,6 +304,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
     rollouts.Tick().IgnoreError();
     rollout_watcher.Tick();
   });
+  Ticker sts_rollout(kRolloutInterval, [&mta_sts] { mta_sts.Tick().IgnoreError(); });
   SystemPacer watch_pacer;
   SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
@@ -312,8 +331,11 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
 
   LogInfo("stopping", {});
   rollouts.BeginStop();
+  mta_sts.BeginStop();
+  sts_evidence.BeginStop();
   http_port.reset();
   rollout.Stop();
+  sts_rollout.Stop();
   resume.Stop();
   publish.Stop();
   host.StartDraining();

@@ -65,7 +65,7 @@ StsStep ServeSts(const StsState& state, absl::Time now, StsStage to, StsMoveKind
   step.kind = kind;
   step.file = WantedStsFile(state.settings, to);
   step.id = StsId(step.file, state.serial + 1);
-  step.next_commands = {fmt::format("dmarcate mta-sts policy {}", state.domain)};
+  step.next_commands = {fmt::format("dmarcate mta-sts show {} --file", state.domain)};
   return step;
 }
 
@@ -77,7 +77,7 @@ StsStep OnStsMove(const StsState& state, const StsEvidence& evidence, absl::Time
     StsStep step = MakeStsStep(state, StsAction::kHold,
                                fmt::format("wait with the id: {} is not served yet: {}", what, why),
                                now + kRecheckFile);
-    step.next_commands = {fmt::format("dmarcate mta-sts policy {}", state.domain)};
+    step.next_commands = {fmt::format("dmarcate mta-sts show {} --file", state.domain)};
     return step;
   };
   if (file.looked == absl::InfinitePast() || now - file.looked > kFreshFile) {

@@ -149,22 +149,21 @@ class MortalPacer final : public Pacer {
 // One life of policyd over a store and a zone that survive it.
 class Life {
  public:
-  Life(TestWorld& world, const ChangeEngineOptions& options, StsFileSource* sts_files = nullptr)
+  Life(TestWorld& world, const ChangeEngineOptions& options)
       : store_(world.store, killer),
         pacer_(world.clock, killer),
-        engine_(MakeEngine(world, options, sts_files)) {}
+        engine_(MakeEngine(world, options)) {}
 
   Killer killer;
   ChangeEngine& engine() { return *engine_; }
   PolicyStore& store() { return store_; }
 
  private:
-  std::unique_ptr<ChangeEngine> MakeEngine(TestWorld& world, const ChangeEngineOptions& options,
-                                           StsFileSource* sts_files) {
+  std::unique_ptr<ChangeEngine> MakeEngine(TestWorld& world, const ChangeEngineOptions& options) {
     factory_.Add("dns", std::make_shared<MortalProvider>(*world.provider, killer));
     return std::make_unique<ChangeEngine>(
         ChangeWorld{store_, factory_, world.resolver, world.fleet, *world.suffixes, world.clock,
-                    world.random, pacer_, sts_files},
+                    world.random, pacer_, world.sts_files},
         options);
   }
 

@@ -44,21 +44,15 @@ std::string Record(const std::string& file, uint32_t serial) {
   return StsRecordText(StsId(file, serial));
 }
 
-class StsWorld : public TestWorld {
+class AnnouncedWorld : public TestWorld {
  public:
-  explicit StsWorld(ProviderClass provider_class = ProviderClass::kA) : TestWorld(provider_class) {
+  explicit AnnouncedWorld(ProviderClass provider_class = ProviderClass::kA)
+      : TestWorld(provider_class) {
     provider->SetTexts(kOwner, {kSibling});
     resolver.SetMx(kDomain, {{10, Name("mx1.example.com")}});
+    sts_files = &files;
   }
 
-  std::unique_ptr<ChangeEngine> NewEngine() {
-    pacer = std::make_unique<FakePacer>(clock);
-    ChangeWorld parts = world();
-    parts.sts_files = &files;
-    ChangeEngineOptions options;
-    options.max_running = 1;
-    return std::make_unique<ChangeEngine>(parts, options);
-  }
   void Serve(const std::string& body, bool plain_text = true) {
     files.Serve(kDomain, ServedStsFile{body, plain_text});
   }
@@ -99,8 +93,8 @@ class MtaStsChangeTest : public testing::Test {
     return done.value_or(plan);
   }
 
-  StsWorld world_;
-  std::unique_ptr<ChangeEngine> engine_ = world_.NewEngine();
+  AnnouncedWorld world_;
+  std::unique_ptr<ChangeEngine> engine_ = world_.MakeEngine();
 };
 
 TEST_F(MtaStsChangeTest, TheFileGoesBeforeItsId) {
@@ -212,6 +206,7 @@ TEST_F(MtaStsChangeTest, SomebodyElsesRecordSincePlanningStopsIt) {
 }
 
 TEST_F(MtaStsChangeTest, WithoutAnyoneToFetchItNothingIsAnnounced) {
+  world_.sts_files = nullptr;
   const std::unique_ptr<ChangeEngine> blind = world_.MakeEngine();
   EXPECT_THAT(Refusal(PlanIn(*blind, kTesting)), StartsWith("MTA_STS_FILE: "));
 }
@@ -237,14 +232,14 @@ TEST(MtaStsChangeKillTest, EndsWhereverItWasKilled) {
   for (const bool undo : {false, true}) {
     for (int point = 1;; ++point) {
       SCOPED_TRACE(testing::Message() << (undo ? "undone" : "applied") << ", killed at " << point);
-      StsWorld world;
+      AnnouncedWorld world;
       world.Serve(kTesting);
-      const ChangeRecord plan = PlanIn(*world.NewEngine(), kTesting);
+      const ChangeRecord plan = PlanIn(*world.MakeEngine(), kTesting);
       ASSERT_EQ(plan.state, ChangeState::kPlanned);
       const auto live = [&](int points, auto work) {
         ChangeEngineOptions options;
         options.max_running = 1;
-        Life life(world, options, &world.files);
+        Life life(world, options);
         if (points > 0) life.killer.Arm(points);
         work(life.engine());
         life.engine().WaitIdle();
@@ -302,9 +297,9 @@ TEST(MtaStsChangeFaultTest, EveryFaultOfTheProviderEndsInAListedState) {
                            << "class " << ToString(provider_class) << " call "
                            << static_cast<int>(call) << " status " << status << " moment "
                            << static_cast<int>(moment) << " skip " << skip << " times " << times);
-              StsWorld world(provider_class);
+              AnnouncedWorld world(provider_class);
               world.Serve(kTesting);
-              const std::unique_ptr<ChangeEngine> engine = world.NewEngine();
+              const std::unique_ptr<ChangeEngine> engine = world.MakeEngine();
               const ChangeRecord plan = PlanIn(*engine, kTesting);
               ASSERT_EQ(plan.state, ChangeState::kPlanned);
               world.provider->Inject({call, moment, status, {}, skip, times});

@@ -20,6 +20,7 @@
 #include "lib/store/fake_rollout_store.h"
 #include "policyd/notify/fake_notifier.h"
 #include "policyd/reconcile/change_engine.h"
+#include "policyd/reconcile/mta_sts_controller.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
 #include "policyd/service/alert_service.h"
@@ -27,6 +28,8 @@
 #include "policyd/service/domain_service.h"
 #include "policyd/service/handler.h"
 #include "policyd/service/insight_service.h"
+#include "policyd/service/mta_sts_evidence.h"
+#include "policyd/service/mta_sts_rollout_service.h"
 #include "policyd/service/provider_service.h"
 #include "policyd/service/record_service.h"
 #include "policyd/service/report_follower.h"
@@ -79,7 +82,8 @@ struct World::Impl {
     services.push_back(MakeReportService(parts, reports, *suffixes));
     services.push_back(MakeProviderService(parts, providers));
     services.push_back(MakeInsightService(parts, insights, book));
-    services.push_back(MakeStatusService(parts, observations, insights, rollouts));
+    services.push_back(MakeStatusService(parts, observations, insights, rollouts, sts_rollouts));
+    services.push_back(MakeMtaStsRolloutService(parts, sts_rollouts, resolver, sts_controller));
     grpc::ServerBuilder builder;
     for (const auto& service : services) builder.RegisterService(service.get());
     server = builder.BuildAndStart();
@@ -113,8 +117,9 @@ struct World::Impl {
   FakeProviderFactory providers;
   std::unique_ptr<PublicSuffixList> suffixes = BuiltinPublicSuffixList();
   FakePacer pacer{clock};
+  FakeStsFileSource sts_files;
   ChangeEngine engine{
-      {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer}};
+      {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer, &sts_files}};
   FakeGroupingStore groupings;
   FakeRolloutStore rollouts;
   RolloutEvidence rollout_evidence{{policies,
@@ -131,6 +136,11 @@ struct World::Impl {
   RolloutController rollout_controller{
       {policies, rollouts, engine, rollout_evidence, clock, random},
       {.patience = absl::InfiniteDuration()}};
+  FakeRolloutStore sts_rollouts;
+  MtaStsEvidence sts_evidence{{policies, insights, reports, resolver, authoritative, sts_files,
+                               [this](const auto&... of) { return look_inbound(of...); }, clock}};
+  MtaStsController sts_controller{{policies, sts_rollouts, engine, sts_evidence, clock, random},
+                                  {.patience = absl::InfiniteDuration()}};
   Authenticator authenticator{Secret(Token()), LocalSocketTrust::kTokenRequired};
   WorkerPool workers{6, 16};
   CallHost host{authenticator, workers};
@@ -161,6 +171,8 @@ FakeInsightStore& World::insights() { return impl_->insights; }
 FakeAlertStore& World::alerts() { return impl_->alerts; }
 InsightBook& World::book() { return impl_->book; }
 RolloutController& World::rollout_controller() { return impl_->rollout_controller; }
+MtaStsController& World::mta_sts_controller() { return impl_->sts_controller; }
+FakeStsFileSource& World::sts_files() { return impl_->sts_files; }
 FakeResolver& World::resolver() { return impl_->resolver; }
 void World::SetInboundLook(InboundLook look) { impl_->look_inbound = std::move(look); }
 FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }

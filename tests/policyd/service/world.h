@@ -24,6 +24,7 @@
 #include "lib/store/fake_policy_store.h"
 #include "lib/store/fake_report_store.h"
 #include "policyd/provider/fake_provider.h"
+#include "policyd/reconcile/sts_file_source.h"
 #include "policyd/service/analysis_cache.h"
 #include "policyd/service/insight_book.h"
 #include "policyd/service/network_book.h"
@@ -31,8 +32,9 @@
 #include "policyd/service/snapshot_publisher.h"
 
 namespace dmarcate {
+class MtaStsController;
 class RolloutController;
-}
+}  // namespace dmarcate
 
 namespace dmarcate::service_testing {
 
@@ -58,6 +60,8 @@ class World {
   InsightBook& book();  // of these
   FakeAlertStore& alerts();
   RolloutController& rollout_controller();
+  MtaStsController& mta_sts_controller();
+  FakeStsFileSource& sts_files();  // what is served at mta-sts.DOMAIN
   FakeResolver& resolver();
   // Instead of connecting to mail servers; before the first call. An empty posture if not set.
   void SetInboundLook(InboundLook look);
