@@ -67,21 +67,27 @@ void StsSim::Heal(int days) {
   failing_ = 0;
   world_.provider->ClearFaults();
   world_.resolver.FailAll(absl::OkStatus());
-  life_->killer().Disarm();
   if (const auto last = Last(); last.has_value()) {
     hosts_.clear();
     for (const std::string& name : last->state.settings.mx) {
       hosts_[name].since = world_.clock.Now();
     }
-    // Whoever edited the zone puts back what was there.
-    std::vector<std::string> texts = Live();
-    std::erase_if(texts, [](const std::string& text) { return !FindStsRecord({text}).none(); });
-    if (!last->state.record_id.empty()) texts.push_back(StsRecordText(last->state.record_id));
-    if (last->state.pending_change.empty()) Strangers(texts);
   }
+  PutRecordBack();
   SetHosts();
   NewLife();
   for (int tick = 0; tick < days * 4 && violations_.empty(); ++tick) Tick();
+}
+
+// Whoever edited the zone puts back what was there.
+void StsSim::PutRecordBack() {
+  const std::optional<StsRollout> last = Last();
+  if (!last.has_value() || !last->state.pending_change.empty()) return;
+  std::vector<std::string> texts = Live();
+  if (FindStsRecord(texts).id == last->state.record_id) return;
+  std::erase_if(texts, [](const std::string& text) { return !FindStsRecord({text}).none(); });
+  if (!last->state.record_id.empty()) texts.push_back(StsRecordText(last->state.record_id));
+  Strangers(texts);
 }
 
 void StsSim::NewLife() {
@@ -102,8 +108,11 @@ void StsSim::SetHosts() {
 
 void StsSim::Strangers(std::vector<std::string> texts) {
   not_policyd_ = true;
+  const std::string before = FindStsRecord(texts_).id;
   world_.provider->SetTexts(owner_, texts);
   texts_ = std::move(texts);
+  const std::string now = FindStsRecord(texts_).id;
+  if (!now.empty() && now != before) announced_file_ = Served().value_or(announced_file_);
   not_policyd_ = false;
 }
 
@@ -131,6 +140,9 @@ void StsSim::Lookers() {
     wanted_since_ = now;
   }
   if (now - wanted_since_ >= kTick * slowness_) hosted_ = wanted_;
+  for (const auto& [name, host] : hosts_) {
+    if (host.faults == std::vector<MxFault>{MxFault::kExpired}) expired_ = now;
+  }
 
   const LiveStsRecord live = FindStsRecord(Live());
   const std::optional<std::string> served = Served();
@@ -140,7 +152,7 @@ void StsSim::Lookers() {
   if (policy->mode != MtaStsMode::kNone) {
     cached_until_ = std::max(cached_until_, now + policy->max_age);
   }
-  if (*served == announced_file_ && IsStsIdOf(*served, live.id)) days_[DayOf(now)] = failing_;
+  sessions_[*served][DayOf(now)] = failing_;
 }
 
 std::optional<std::string> StsSim::Served() {
@@ -198,7 +210,9 @@ StsEvidence StsSim::Gather(const StsState& state, absl::Time now) {
   }
   for (int i = 0; i < 3 && reports_; ++i) {
     StsReporter reporter{fmt::format("reporter{}.test", i), {}};
-    for (const auto& [day, failed] : days_) reporter.days.push_back({day, 100, failed});
+    for (const auto& [day, failed] : sessions_[state.file]) {
+      if (day >= DayOf(state.stage_start)) reporter.days.push_back({day, 100, failed});
+    }
     evidence.reporters.push_back(std::move(reporter));
   }
   return evidence;
@@ -241,7 +255,7 @@ void StsSim::BreakSomething() {
         absl::PermissionDeniedError("401"), absl::DeadlineExceededError("timeout")};
     world_.provider->Inject({dice_.OneIn(2) ? Call::kApply : Call::kRead,
                              static_cast<Moment>(dice_.Below(3)),
-                             kErrors[dice_.Below(std::ssize(kErrors))],
+                             kErrors[static_cast<size_t>(dice_.Below(std::ssize(kErrors)))],
                              {},
                              static_cast<int>(dice_.Below(3)),
                              static_cast<int>(dice_.Between(1, 40))});

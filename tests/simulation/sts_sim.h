@@ -76,6 +76,7 @@ class StsSim final : public StsFileSource, public StsEvidenceGatherer {
   void NewLife();
   void Strangers(std::vector<std::string> texts);
   void SetHosts();
+  void PutRecordBack();
   RolloutRequest Asked(const StsRollout& rollout) const;
   StsState Wanted();
 
@@ -97,7 +98,8 @@ class StsSim final : public StsFileSource, public StsEvidenceGatherer {
 
   // The world.
   std::map<std::string, Host> hosts_;
-  std::map<DayNumber, int64_t> days_;  // with sessions under the live policy; failed ones of 100
+  // Sessions under each policy: on which days, and how many of 100 failed.
+  std::map<std::string, std::map<DayNumber, int64_t>> sessions_;
   int64_t failing_ = 0;
   Web web_ = Web::kOurs;
   int64_t slowness_ = 0;  // ticks until who hosts the file puts it there; 0: policyd serves it
@@ -116,6 +118,7 @@ class StsSim final : public StsFileSource, public StsEvidenceGatherer {
   std::string announced_file_;
   std::set<std::string> yes_;  // files that a person said yes to
   absl::Time cached_until_ = absl::InfinitePast();
+  absl::Time expired_ = absl::InfinitePast();  // when a certificate was out of date, and no more
   std::vector<std::string> violations_;
 };
 

@@ -28,6 +28,7 @@ RolloutRequest StsSim::Asked(const StsRollout& rollout) const {
 }
 
 void StsSim::People(StsLife& life) {
+  if (life.killer().dead()) return;  // nobody answers
   const std::optional<StsRollout> last = Last();
   if (!last.has_value() || last->state.status == RolloutStatus::kAborted) {
     if (!healed_ && dice_.OneIn(30)) {
@@ -37,7 +38,9 @@ void StsSim::People(StsLife& life) {
   }
   if (last->state.status == RolloutStatus::kPaused) {
     if (!healed_ && !dice_.OneIn(honest_ ? 3 : 30)) return;
+    if (healed_) PutRecordBack();
     if (last->state.pause_reason == StsPause::kAttention) {
+      life.killer().Disarm();  // what a person does is none of policyd's
       // Looked at, and undone where that can be.
       const std::string id = Gather(last->state, world_.clock.Now()).control.attention_change;
       if (const auto change = world_.store.GetChange("example.com", id); change.ok()) {
@@ -143,9 +146,7 @@ void StsSim::JudgeAnnounced(const StsRollout& rollout, const std::string& before
   }
   if (state.move->kind == StsMoveKind::kDown) {
     ++steps_down;
-    if (state.mode != RolloutMode::kAutomatic && state.pause_reason != StsPause::kMx) {
-      Violation("S7: down by itself, and not in mode automatic");
-    }
+    if (expired_ < state.move->since - kTick) Violation("S7: down, and no certificate expired");
   }
   if (policy->mode == MtaStsMode::kEnforce) {
     const auto last = ParseMtaStsPolicy(announced_file_);
@@ -155,17 +156,20 @@ void StsSim::JudgeAnnounced(const StsRollout& rollout, const std::string& before
       if (!host.faults.empty()) Violation(fmt::format("S3: {} is faulty", name));
       if (!policy->AllowsMx(Name(name))) Violation(fmt::format("S3: {} is not named", name));
     }
-    int64_t failed = 0;
-    for (const auto& [day, count] : days_) failed += count;
+    int64_t days = 0, failed = 0;
+    for (const auto& [day, count] : sessions_[state.file]) {
+      if (day < DayOf(state.stage_start)) continue;
+      ++days;
+      failed += count;
+    }
     const bool from_testing = last.ok() && last->mode == MtaStsMode::kTesting;
-    if (from_testing && std::ssize(days_) < 7) Violation("S4: too few days in testing");
-    if (from_testing && !days_.empty() && failed > 2 * std::ssize(days_)) {
-      Violation(fmt::format("S4: {} of {} sessions failed", failed, 100 * days_.size()));
+    if (from_testing && days < 7) Violation("S4: too few days in testing");
+    if (from_testing && failed > 2 * days) {
+      Violation(fmt::format("S4: {} of {} sessions failed", failed, 100 * days));
     }
     enforced = std::min(enforced, world_.clock.Now());
   }
   announced_file_ = *served;
-  days_.clear();  // reports are about the live policy
 }
 
 void StsSim::JudgeRemoved() {
@@ -180,7 +184,6 @@ void StsSim::JudgeRemoved() {
     Violation("S6: the record is gone, and what is served is not mode none");
   }
   announced_file_.clear();
-  days_.clear();
 }
 
 void StsSim::ReplayAll() {
