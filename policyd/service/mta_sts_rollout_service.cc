@@ -177,7 +177,13 @@ class MtaStsRolloutServiceImpl final : public v1::MtaStsRolloutService::Callback
 absl::StatusOr<StsRollout> MtaStsRolloutServiceImpl::Create(
     const Call& call, const v1::CreateMtaStsRolloutRequest& in) {
   DMARCATE_ASSIGN_OR_RETURN(const std::string name, ParseDomainResource(in.parent(), "parent"));
-  DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, name).status());
+  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord managed, FindDomain(parts_.policies, name));
+  if (!managed.delegation_zone.empty()) {
+    return ReasonError(Reason::kRolloutState,
+                       fmt::format("{}: only its DMARC record lies in {}; policyd cannot write "
+                                   "_mta-sts.{}",
+                                   name, managed.delegation_zone, name));
+  }
   const absl::StatusOr<DomainName> domain = DomainName::Parse(name);
   if (!domain.ok()) return FieldError("parent", MessageOf(domain.status()));
   DMARCATE_ASSIGN_OR_RETURN(StsState state, ReadNewStsRollout(in.rollout()));

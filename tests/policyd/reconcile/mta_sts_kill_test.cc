@@ -55,6 +55,7 @@ TEST(MtaStsKill, OffToEnforceWhereverItWasKilled) {
     StsState state = world.Now();
     // A change of which nobody knows how it ended is a person's to look at; it is not guessed.
     if (state.status == RolloutStatus::kPaused) {
+      ASSERT_TRUE(died);
       EXPECT_EQ(state.pause_reason, StsPause::kAttention) << state.pause_detail;
       continue;
     }

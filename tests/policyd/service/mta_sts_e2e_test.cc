@@ -17,6 +17,7 @@
 #include "lib/base/digest.h"
 #include "lib/base/ip_address.h"
 #include "lib/base/random.h"
+#include "lib/base/status_macros.h"
 #include "lib/base/text.h"
 #include "lib/dns/ldns_authoritative_resolver.h"
 #include "lib/dns/ldns_resolver.h"
