@@ -131,6 +131,19 @@ TEST(MtaStsCommands, ARolloutIsStartedSteeredAndEnded) {
        "--secret", "pdns-key"});
   run({"domains", "add", "example.test", "--provider", "main"});
 
+  // By hand: the file first. Nothing is served, so nothing is announced.
+  const std::string file = daemons.directory().Write("mta-sts.txt", kFile);
+  EXPECT_THAT(run({"changes", "plan", "example.test", "--mta-sts", file}, 6),
+              AllOf(HasSubstr("MTA_STS_FILE"),
+                    HasSubstr("see what is served, and what is not: dmarcate mta-sts policy "
+                              "example.test")));
+  run({"changes", "plan", "example.test", "--mta-sts", file, "--spf"}, 2);
+  EXPECT_THAT(
+      run({"changes", "plan", "example.test", "--mta-sts", daemons.directory().Write("no", "")}, 2),
+      HasSubstr("--no-mta-sts"));
+  EXPECT_THAT(run({"changes", "plan", "example.test", "--no-mta-sts"}),
+              HasSubstr("the records say what was decided"));
+
   EXPECT_THAT(run({"mta-sts", "show", "example.test"}, 5),
               HasSubstr("dmarcate mta-sts start example.test"));
   EXPECT_THAT(run({"mta-sts", "start", "example.test", "--dry-run"}), HasSubstr("checked only"));

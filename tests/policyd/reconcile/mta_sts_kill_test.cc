@@ -11,8 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/policyd/reconcile/forwarding_rollouts.h"
-#include "tests/policyd/reconcile/mortal.h"
+#include "tests/policyd/reconcile/sts_life.h"
 #include "tests/policyd/reconcile/sts_world.h"
 #include "tests/testing/status_matchers.h"
 
@@ -23,50 +22,9 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing_support::IsOk;
 
-class MortalRollouts final : public ForwardingRollouts {
- public:
-  MortalRollouts(RolloutStore& store, Killer& killer)
-      : ForwardingRollouts(store), killer_(killer) {}
-  absl::StatusOr<RolloutRecord> PutRollout(RolloutRecord record,
-                                           std::vector<RolloutLogRecord> log) override {
-    if (killer_.Tick()) return Dead();
-    auto put = store_.PutRollout(std::move(record), std::move(log));
-    if (killer_.Tick()) return Dead();
-    return put;
-  }
-  absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override {
-    if (killer_.dead()) return Dead();
-    return store_.PutRolloutLease(std::move(lease));
-  }
-
- private:
-  Killer& killer_;
-};
-
-// One life of policyd over stores, a zone and a clock that survive it.
-class StsLife {
- public:
-  explicit StsLife(StsTestWorld& world)
-      : life_(world.world, {.max_running = 1}),
-        rollouts_(world.rollouts, life_.killer),
-        controller_({life_.store(), rollouts_, life_.engine(), world.evidence, world.world.clock,
-                     world.world.random},
-                    {.patience = absl::InfiniteDuration()}) {}
-
-  Killer& killer() { return life_.killer; }
-  MtaStsController& controller() { return controller_; }
-  void Begin() { (void)life_.engine().Resume(); }
-  void End() { life_.engine().WaitIdle(); }
-
- private:
-  Life life_;
-  MortalRollouts rollouts_;
-  MtaStsController controller_;
-};
-
 // Hours of one life, with a tick each; ends when it dies.
 bool Live(StsTestWorld& world, int points, int hours) {
-  StsLife life(world);
+  StsLife life(world.world, world.rollouts, world.evidence);
   if (points > 0) life.killer().Arm(points);
   life.Begin();
   for (int hour = 0; hour < hours && !life.killer().dead(); ++hour) {
@@ -126,7 +84,7 @@ TEST(MtaStsKill, WithdrawalWhereverItWasKilled) {
     ASSERT_EQ(world.Now().stage, StsStage::kEnforce);
     world.Hours(1);
     {
-      StsLife life(world);
+      StsLife life(world.world, world.rollouts, world.evidence);
       life.killer().Arm(point);
       life.Begin();
       RolloutRequest request = world.Asked();
@@ -148,7 +106,7 @@ TEST(MtaStsKill, WithdrawalWhereverItWasKilled) {
     RolloutRequest request = world.Asked();
     request.revision = 0;
     {
-      StsLife life(world);
+      StsLife life(world.world, world.rollouts, world.evidence);
       life.Begin();
       (void)life.controller().Abort(request, StsStage::kOff);
       life.End();
