@@ -16,7 +16,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr absl::Time kFirst = absl::FromUnixSeconds(1'767'571'200);
-constexpr absl::Time kThen = kFirst + absl::Minutes(20);
+const absl::Time kThen = kFirst + absl::Minutes(20);
 
 DomainName Name(std::string_view text) { return DomainName::Parse(text).value(); }
 
