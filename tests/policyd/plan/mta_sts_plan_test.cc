@@ -71,7 +71,9 @@ TEST_P(StsPlanTest, Case) {
   const StsRecordPlan plan = PlanStsRecord(kDomain, GetParam().live, GetParam().wanted);
   EXPECT_EQ(plan.after, GetParam().want);
   EXPECT_THAT(Worst(plan.guards), testing::StartsWith(GetParam().want_guard));
-  if (!GetParam().want_guard.empty()) EXPECT_EQ(plan.before, plan.after) << "nothing is written";
+  if (!GetParam().want_guard.empty()) {
+    EXPECT_EQ(plan.before, plan.after) << "nothing is written";
+  }
 }
 INSTANTIATE_TEST_SUITE_P(All, StsPlanTest, testing::ValuesIn(kPlans),
                          [](const auto& one) { return one.param.name; });
