@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 
+#include "lib/base/status_macros.h"
 #include "lib/mailauth/mta_sts_policy.h"
 #include "policyd/mta_sts/codec.h"
 #include "policyd/mta_sts/live_record.h"
@@ -193,7 +194,7 @@ void StsSim::ReplayAll() {
       if (entry.decision.empty()) continue;
       const auto decision = DecodeStsDecision(entry.decision);
       const absl::Status same = decision.ok() ? Replay(*decision) : decision.status();
-      if (!same.ok()) Violation(fmt::format("decided otherwise: {}", same.message()));
+      if (!same.ok()) Violation(fmt::format("decided otherwise: {}", MessageOf(same)));
       ++replayed;
     }
   }

@@ -83,7 +83,7 @@ TEST(StsCodecTest, DamagedBytesHarmNobody) {
   const std::string bytes = EncodeStsInput(Input());
   std::mt19937_64 random(7);
   int read = 0;
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 5'000; ++i) {
     std::string damaged = bytes;
     const auto changes = 1 + random() % 3;
     for (uint64_t change = 0; change < changes; ++change) {
@@ -112,7 +112,7 @@ TEST(StsCodecTest, DamagedBytesHarmNobody) {
     ASSERT_TRUE(Replay(Record(*input, step)).ok());
     (void)CheckNeverEvents(input->state, input->evidence, step, input->now);
   }
-  EXPECT_GT(read, 500);
+  EXPECT_GT(read, 200);
 }
 
 }  // namespace

@@ -207,8 +207,9 @@ TEST_F(MtaStsChangeTest, SomebodyElsesRecordSincePlanningStopsIt) {
 
 TEST_F(MtaStsChangeTest, WithoutAnyoneToFetchItNothingIsAnnounced) {
   world_.sts_files = nullptr;
-  const std::unique_ptr<ChangeEngine> blind = world_.MakeEngine();
-  EXPECT_THAT(Refusal(PlanIn(*blind, kTesting)), StartsWith("MTA_STS_FILE: "));
+  engine_.reset();
+  engine_ = world_.MakeEngine();
+  EXPECT_THAT(Refusal(PlanIn(*engine_, kTesting)), StartsWith("MTA_STS_FILE: "));
 }
 
 TEST_F(MtaStsChangeTest, ARollbackBringsBackTheRecordAndSaysThatItIsNotTheFile) {

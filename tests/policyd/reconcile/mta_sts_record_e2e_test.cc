@@ -122,8 +122,10 @@ class MtaStsEndToEnd : public testing::Test {
     const auto answer = authoritative_->LookupAll(Name("_mta-sts.example.com"), RrType::kTxt,
                                                   /*over_tcp=*/true);
     std::vector<std::string> texts;
-    if (!answer.ok() || !answer->First().ok()) return {"?"};
-    for (const TxtRecord& record : answer->First()->txt) texts.push_back(record.Joined());
+    if (!answer.ok()) return {"?"};
+    const auto first = answer->First();
+    if (!first.ok()) return {"?"};
+    for (const TxtRecord& record : first->txt) texts.push_back(record.Joined());
     return texts;
   }
 
