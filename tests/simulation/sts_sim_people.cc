@@ -188,7 +188,8 @@ void StsSim::JudgeRemoved() {
 }
 
 void StsSim::ReplayAll() {
-  for (const RolloutRecord& rollout : rollouts_.ListRollouts("-", "", "", 1000).value()) {
+  const auto all = rollouts_.ListRollouts("-", "", "", 1000).value();
+  for (const RolloutRecord& rollout : all) {
     const auto log = rollouts_.ListRolloutLog(rollout.domain, rollout.id, "", 100'000).value();
     for (const RolloutLogRecord& entry : log) {
       if (entry.decision.empty()) continue;
