@@ -50,6 +50,10 @@ class StsSim final : public StsFileSource, public StsEvidenceGatherer {
   std::optional<StsRollout> Last();
   std::vector<std::string> Live() const { return world_.Texts(owner_); }
   std::optional<std::string> Served();
+  // Of all sessions under the policy of its stage, since that began.
+  double FailedShare();
+  // What the last rollout would do now, and why.
+  std::string Explanation();
   bool idle() { return world_.store.OpenChanges()->empty(); }
   absl::Time begin() const { return begin_; }
 

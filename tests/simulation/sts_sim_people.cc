@@ -21,6 +21,25 @@ std::optional<StsRollout> StsSim::Last() {
   return ToStsRollout(all.back()).value();
 }
 
+double StsSim::FailedShare() {
+  const std::optional<StsRollout> last = Last();
+  if (!last.has_value()) return 0;
+  int64_t days = 0, failed = 0;
+  for (const auto& [day, count] : sessions_[last->state.file]) {
+    if (day < DayOf(last->state.stage_start)) continue;
+    ++days;
+    failed += count;
+  }
+  return days == 0 ? 0 : static_cast<double>(failed) / (100 * static_cast<double>(days));
+}
+
+std::string StsSim::Explanation() {
+  const std::optional<StsRollout> last = Last();
+  if (!last.has_value()) return "none";
+  const auto shown = life_->controller().Explain("example.com", last->record.id);
+  return shown.ok() ? shown->text : std::string(shown.status().message());
+}
+
 RolloutRequest StsSim::Asked(const StsRollout& rollout) const {
   return {.domain = "example.com",
           .id = rollout.record.id,
@@ -188,7 +207,8 @@ void StsSim::JudgeRemoved() {
 }
 
 void StsSim::ReplayAll() {
-  for (const RolloutRecord& rollout : rollouts_.ListRollouts("-", "", "", 1000).value()) {
+  const auto all = rollouts_.ListRollouts("-", "", "", 1000).value();
+  for (const RolloutRecord& rollout : all) {
     const auto log = rollouts_.ListRolloutLog(rollout.domain, rollout.id, "", 100'000).value();
     for (const RolloutLogRecord& entry : log) {
       if (entry.decision.empty()) continue;
