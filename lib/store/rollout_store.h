@@ -1,7 +1,8 @@
 // lib/store/rollout_store.h
-// Rollouts of one kind (DMARC policies, or MTA-STS policies, in stores of their own), and the log of
-// each: what was decided, by whom, on what evidence, and what came of it. policyd owns them, beside
-// the policy store: RocksDB (rocks_rollout_store.h), and a fake; one conformance suite runs on all.
+// Rollouts of one kind (DMARC policies, or MTA-STS policies, in stores of their own), and the log
+// of each: what was decided, by whom, on what evidence, and what came of it. policyd owns them,
+// beside the policy store: RocksDB (rocks_rollout_store.h), and a fake; one conformance suite runs
+// on all.
 //
 // The store knows no more of a rollout than its name: `state` and `decision` are bytes of
 // policyd/rollout/codec.h or policyd/mta_sts/codec.h. Every Put is synced before it returns, and
