@@ -39,6 +39,7 @@ TrustedEvidence TrustedOf(const SourceStatistics& source) {
     out.counts = anchored;
     out.dkim_set_up = Vote(source.anchors, &Counts::dkim_aligned);
     out.spf_set_up = Vote(source.anchors, &Counts::spf_aligned);
+    out.passes = Vote(source.anchors, &Counts::dmarc_pass);
     return out;
   }
   out.counts = anchored;
@@ -50,6 +51,7 @@ TrustedEvidence TrustedOf(const SourceStatistics& source) {
   }
   out.dkim_set_up = Of(out.counts, &Counts::dkim_aligned);
   out.spf_set_up = Of(out.counts, &Counts::spf_aligned);
+  out.passes = Of(out.counts, &Counts::dmarc_pass);
   return out;
 }
 

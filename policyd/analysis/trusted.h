@@ -28,9 +28,9 @@ enum class Agreement : uint8_t { kNo, kSplit, kYes };
 struct TrustedEvidence {
   TrustedGround ground = TrustedGround::kNone;
   Counts counts;  // of that ground
-  // Whether its mail carries an aligned signature, or passes SPF aligned, but for single failures.
-  // Of several anchors each has one voice, however much it reports.
-  Agreement dkim_set_up = Agreement::kNo, spf_set_up = Agreement::kNo;
+  // Whether its mail carries an aligned signature, passes SPF aligned, or does either, but for
+  // single failures. Of several anchors each has one voice, however much it reports.
+  Agreement dkim_set_up = Agreement::kNo, spf_set_up = Agreement::kNo, passes = Agreement::kNo;
 
   bool conclusive() const {
     return ground == TrustedGround::kImported || ground == TrustedGround::kAnchors;

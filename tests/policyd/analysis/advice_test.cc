@@ -49,6 +49,32 @@ TEST(Advice, AnIncludeThatCannotAlignIsNotProposed) {
               Contains("SPF_CANNOT_ALIGN"));
 }
 
+TEST(Advice, NoStrangerAndNoSingleAnchorSaysThatAnIncludeWouldHelp) {
+  const auto gather = [](std::vector<std::pair<const char*, TrustClass>> liars) {
+    StatisticsBuilder builder(kDomain, kRange, Catalogue::Default());
+    for (const char* anchor : {"google.com", "microsoft.com"}) {
+      builder.Add(Report(kDay, {Row(10).Dkim("sendgrid.net").Spf("sendgrid.net")}, anchor,
+                         TrustClass::kAnchored));
+    }
+    for (const auto& [name, trust] : liars) {
+      builder.Add(
+          Report(kDay, {Row(1).Dkim("sendgrid.net").Spf("bounce.example.com")}, name, trust));
+    }
+    return builder.Finish();
+  };
+  using Liars = std::vector<std::pair<const char*, TrustClass>>;
+  for (const Liars& liars : {Liars{{"stranger.test", TrustClass::kAuthenticated}},
+                             Liars{{"google.com", TrustClass::kAnchored}}}) {
+    const DomainStatistics statistics = gather(liars);
+    ASSERT_EQ(statistics.sources[0].id, "sendgrid");
+    EXPECT_EQ(Advise(statistics.sources[0], kDomain).proposal.kind, Kind::kDkimOnly);
+    EXPECT_THAT(WarningsFor(statistics.sources[0]), Contains("SPF_CANNOT_ALIGN"));
+  }
+  const DomainStatistics two =
+      gather({{"google.com", TrustClass::kAnchored}, {"microsoft.com", TrustClass::kAnchored}});
+  EXPECT_EQ(Advise(two.sources[0], kDomain).proposal.kind, Kind::kSpfInclude);
+}
+
 TEST(Advice, AnIncludeThatAlignsIs) {
   const Advice advice =
       AdviceFor({Row(10).From("40.107.1.1").Spf("example.com", AuthResult::kSoftfail)});
