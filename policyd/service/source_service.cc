@@ -192,7 +192,7 @@ absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequ
     out->set_next_page_token(
         parts_.pages.Make(scope, Place{last.stats().counts().message_count(), id}.ToString()));
   };
-  const DanglingTargets dangling = DanglingTargetsOf(insights_, domain);
+  const DanglingTargets dangling = DanglingTargetsOf(insights_, domain, parts_.clock.Now());
   const auto show = [&](const SourceStatistics& source) {
     v1::Source* shown = out->add_sources();
     *shown = MakeSource(source, page.statistics, decision_of(source.id));
@@ -221,7 +221,8 @@ absl::Status SourceServiceImpl::Get(const Call& call, const v1::GetSourceRequest
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.name(), range));
   *out->mutable_source() = found.ToMessage();
-  Suggest(*found.source, DanglingTargetsOf(insights_, found.domain.name), out->mutable_source());
+  Suggest(*found.source, DanglingTargetsOf(insights_, found.domain.name, parts_.clock.Now()),
+          out->mutable_source());
   return absl::OkStatus();
 }
 
