@@ -8,6 +8,7 @@
 #ifndef DMARCATE_POLICYD_ANALYSIS_TRUSTED_H_
 #define DMARCATE_POLICYD_ANALYSIS_TRUSTED_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -16,6 +17,9 @@
 #include "policyd/analysis/statistics.h"
 
 namespace dmarcate {
+
+// What reports say that can be believed (IsBelieved): the rest anybody may claim.
+Counts BelievedCounts(const std::array<Counts, kTrustClasses>& by_trust);
 
 enum class TrustedGround : uint8_t {
   kNone,       // only reporters that are no anchors speak of it

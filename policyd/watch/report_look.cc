@@ -79,12 +79,9 @@ constexpr std::string_view kOnlyClaimed = "; only reporters that are no anchors 
 
 template <typename Statistics>  // of a source, or of the domain
 Counts CountsOf(const Statistics& statistics, Voices voices) {
+  if (voices == Voices::kBelieved) return BelievedCounts(statistics.by_trust);
   Counts out;
-  for (size_t trust = 0; trust < kTrustClasses; ++trust) {
-    if (voices == Voices::kAll || IsBelieved(static_cast<TrustClass>(trust))) {
-      out.Add(statistics.by_trust[trust]);
-    }
-  }
+  for (const Counts& counts : statistics.by_trust) out.Add(counts);
   return out;
 }
 
