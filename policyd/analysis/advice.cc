@@ -256,6 +256,13 @@ std::vector<EvidenceItem> EvidenceFor(const SourceStatistics& source,
                   source.reporters.size(), domain.reporters.size(), source.address_count),
       "the reports of the range", source.reporters.size() > 1 ? "supports" : "neutral",
       counts.messages);
+  // The numbers above are those of all reports that count; who decides by them has to know it.
+  const int64_t claimed = counts.messages - BelievedCounts(source.by_trust).messages;
+  if (claimed > 0) {
+    add(fmt::format("of {} only reporters that are no anchors speak",
+                    OfMessages(claimed, counts.messages)),
+        "the trust classes of the reports", "neutral", claimed);
+  }
   return items;
 }
 

@@ -1,6 +1,9 @@
 #include "policyd/analysis/advice.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -135,6 +138,24 @@ TEST(Evidence, StrangersTextIsEscaped) {
     EXPECT_THAT(item.claim, Not(HasSubstr("\x1b")));
   }
   EXPECT_THAT(Advise(got.sources[0], kDomain).sentence, Not(HasSubstr("\x1b")));
+}
+
+TEST(Evidence, WhatStrangersClaimIsToldApart) {
+  StatisticsBuilder builder(kDomain, kRange, Catalogue::Default());
+  builder.Add(Report(kDay, {Row(10).Dkim("sendgrid.net")}));
+  const auto claims = [](const DomainStatistics& statistics) {
+    std::vector<std::string> out;
+    for (const EvidenceItem& item : EvidenceFor(statistics.sources[0], statistics)) {
+      if (item.checked_against == "the trust classes of the reports") out.push_back(item.claim);
+    }
+    return out;
+  };
+  EXPECT_THAT(claims(Gather({Row(10).Dkim("sendgrid.net")})), testing::IsEmpty());
+  builder.Add(Report(kDay, {Row(990).Dkim("sendgrid.net").Dkim("example.com", "s")},
+                     "stranger.test", TrustClass::kAuthenticated));
+  EXPECT_THAT(
+      claims(builder.Finish()),
+      testing::ElementsAre("of 990 of 1000 messages only reporters that are no anchors speak"));
 }
 
 TEST(EvidenceEtag, StaysWhenOnlyCountsMove) {
