@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "fmt/format.h"
@@ -13,6 +14,7 @@
 #include "policyd/analysis/advice.h"
 #include "policyd/analysis/health.h"
 #include "policyd/analysis/trusted.h"
+#include "policyd/watch/source_failure.h"
 
 namespace dmarcate {
 namespace {
@@ -24,8 +26,6 @@ constexpr double kEnd = 0.975;
 constexpr double kShareComes = 0.02, kShareStays = 0.01;
 // Fewer are told by `sources news`; below that a share says little.
 constexpr int64_t kFewestMessages = 5;
-// An approved source: it passes less than that for certain; and until it passes that again.
-constexpr double kPassComes = 0.95, kPassStays = 0.98;
 // How many times as much a day as before.
 constexpr double kTimesComes = 3, kTimesStays = 2;
 
@@ -229,25 +229,16 @@ class Look {
     bool open = false;
     InsightFinding out = Begin(insight_code::kSourceFailing, Severity::kError, insight_scope::kMail,
                                "source/" + source.id, &open);
-    // An alarm needs who can be believed; what others claim is told as that.
-    const TrustedEvidence trusted = TrustedOf(source);
-    if (!trusted.conclusive()) out.severity = Severity::kInfo;
-    const auto fails = [open](const Rate& rate) {
-      return open ? static_cast<double>(rate.part) < kPassStays * static_cast<double>(rate.whole)
-                  : rate.upper < kPassComes;
-    };
-    Rate rate = RateOf(trusted.counts.dmarc_pass, trusted.counts.messages);
-    // What one anchor says is not enough for an alarm, and no number of others drowns it.
-    if (!trusted.conclusive() && (rate.whole == 0 || !fails(rate))) {
-      rate = RateOf(source.counts.dmarc_pass, source.counts.messages);
-    }
-    if (rate.whole == 0 || !fails(rate)) return;
+    const std::optional<SourceFailure> failure = FailureOf(source, sight_.recent.reporters, open);
+    if (!failure) return;
+    const Rate& rate = failure->rate;
     const int64_t failed = rate.whole - rate.part;
+    out.severity = failure->severity;
     out.message = fmt::format(
         "{} is approved, and {} of its {} messages in {} days fail DMARC; at most "
-        "{:.1f} % of its mail passes (95 % confidence)",
-        DisplayName(source), failed, rate.whole, sight_.recent.range.days(), rate.upper * 100);
-    if (!trusted.conclusive()) out.message += "; fewer than two anchors say so";
+        "{:.1f} % of its mail passes (95 % confidence){}",
+        DisplayName(source), failed, rate.whole, sight_.recent.range.days(), rate.upper * 100,
+        failure->remark);
     out.fix_hint = "See what changed at the sender: its DKIM key, its signing domain, or SPF.";
     out.evidence_command = Explain(source);
     // In tenths: another tenth of its mail that fails is news.

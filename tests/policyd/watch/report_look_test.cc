@@ -36,6 +36,10 @@ class ReportLookTest : public testing::Test {
     reports_.push_back(Report(kToday - days_ago, std::move(rows), reporter));
     reports_.back().reporter_key = reporter;
   }
+  void Anchor(int days_ago, std::vector<AggregateRecord> rows, const std::string& reporter) {
+    On(days_ago, std::move(rows), reporter);
+    reports_.back().trust = TrustClass::kAnchored;
+  }
   // From somebody who authenticates, as anybody can, and is no anchor.
   void Stranger(int days_ago, std::vector<AggregateRecord> rows,
                 const std::string& reporter = "stranger.test") {
@@ -304,12 +308,25 @@ TEST_F(ReportLookTest, NoStrangerHidesASpike) {
 }
 
 TEST_F(ReportLookTest, NoStrangerDrownsTheOneAnchorThatSeesFailures) {
-  On(1, {Row(30).Dkim("mailer.example")}, "google.com");
-  reports_.back().trust = TrustClass::kAnchored;
-  Stranger(1, {Row(1'000'000).Dkim("mailer.example").Dkim("example.com", "m")});
-  Decide("dkim-mailer.example", SourceState::kApproved);
-  EXPECT_THAT(Found(), Contains("SOURCE_FAILING source/dkim-mailer.example"));
+  Anchor(1, {Row(30).Dkim("sendgrid.net")}, "google.com");
+  Stranger(1, {Row(1'000'000).Dkim("sendgrid.net").Dkim("example.com", "sg1")});
+  Decide("sendgrid", SourceState::kApproved);
+  EXPECT_THAT(Found(), Contains("SOURCE_FAILING source/sendgrid"));
   EXPECT_THAT(Finding("SOURCE_FAILING").message, HasSubstr("30 of its 30 messages"));
+}
+
+TEST_F(ReportLookTest, NorDoesASingleAnchorDrownTheOthers) {
+  Anchor(1, {Row(1'000'000).Dkim("sendgrid.net").Dkim("example.com", "sg1")}, "google.com");
+  Anchor(1, {Row(30).Dkim("sendgrid.net")}, "yahoo.com");
+  Decide("sendgrid", SourceState::kApproved);
+  EXPECT_THAT(Found(), Contains("SOURCE_FAILING source/sendgrid"));
+  EXPECT_EQ(Finding("SOURCE_FAILING").severity, Severity::kInfo) << "one says so";
+  Anchor(1, {Row(20).Dkim("sendgrid.net")}, "mail.ru");
+  Found();
+  EXPECT_EQ(Finding("SOURCE_FAILING").severity, Severity::kWarning);
+  EXPECT_THAT(Finding("SOURCE_FAILING").message,
+              AllOf(HasSubstr("50 of its 50 messages"),
+                    HasSubstr("without the reports of google.com, by which 1000000 of 1000000")));
 }
 
 TEST_F(ReportLookTest, AStrangerThatStopsIsNoAlarm) {
