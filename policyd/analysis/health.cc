@@ -7,6 +7,7 @@
 
 #include "lib/base/binomial.h"
 #include "policyd/analysis/advice.h"
+#include "policyd/analysis/trusted.h"
 
 namespace dmarcate {
 namespace {

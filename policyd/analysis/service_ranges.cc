@@ -73,7 +73,8 @@ OwnTermIndex::OwnTermIndex(const std::vector<OwnTerm>& own) {
   IpRangeSet before;
   for (size_t term = 0; term < own.size(); ++term) {
     const IpRangeSet set(own[term].networks);
-    for (const IpRange& range : set.Minus(before).ranges()) entries_.push_back({range, term});
+    const IpRangeSet fresh = set.Minus(before);
+    for (const IpRange& range : fresh.ranges()) entries_.push_back({range, term});
     before = before.Union(set);
   }
   std::ranges::sort(entries_, {}, [](const Entry& entry) { return entry.range.first; });
