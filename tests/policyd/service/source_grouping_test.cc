@@ -184,7 +184,7 @@ TEST_F(SourceGroupingTest, ASourceIsListedAsItIsShown) {
                day == 3 ? TrustClass::kAuthenticated : TrustClass::kAnchored));
   }
   InsightUpdate update;
-  update.look.emplace();
+  update.look.emplace().time = world_.clock().Now();
   ASSERT_TRUE(world_.insights().UpdateInsights("example.com", update, InsightSync::kSynced).ok());
   v1::MergeSourcesRequest merge;
   merge.set_name(kSendgrid);
