@@ -123,6 +123,7 @@ std::optional<std::pair<absl::Time, std::string>> ParseDelivery(std::string_view
   if (!time || !id || !key.empty()) return std::nullopt;
   return std::pair(absl::FromUnixMicros(static_cast<int64_t>(*time ^ kSignBit)), *std::move(id));
 }
+std::string ToldOf(std::string_view domain) { return Key(kToldTag, domain); }
 std::string Told(std::string_view domain, std::string_view insight) {
   return Key(kToldTag, domain, insight);
 }
@@ -152,6 +153,11 @@ std::optional<std::string> ParseRolloutLog(std::string_view key) {
   return entry;
 }
 std::string RolloutLease() { return Tag(kRolloutLeaseTag); }
+std::string Removals(std::string_view kind) { return Key(kRemovalTag, kind); }
+std::string Removal(std::string_view kind, std::string_view id) {
+  return Key(kRemovalTag, kind, id);
+}
+std::optional<std::string> ParseRemoval(std::string_view key) { return ParseInsight(key); }
 
 std::string Observations(std::string_view domain) { return Key(kObservationTag, domain); }
 std::string Observations(std::string_view domain, const ObservedName& name) {

@@ -21,7 +21,7 @@ inline constexpr char kDomainTag = 'D', kDecisionTag = 'S', kProviderTag = 'P', 
                       kObservationTag = 'H', kInsightTag = 'I', kInsightLookTag = 'J',
                       kFleetTag = 'F', kFleetMemberTag = 'G', kAlertChannelTag = 'a',
                       kDeliveryTag = 'b', kToldTag = 'c', kRolloutTag = 'R', kRolloutLogTag = 'L',
-                      kRolloutLeaseTag = 'A', kGroupingsTag = 'e';
+                      kRolloutLeaseTag = 'A', kGroupingsTag = 'e', kRemovalTag = 'p';
 inline constexpr std::string_view kDigest = "ddigest";  // -> when the last one was made
 
 std::string Tag(char tag);
@@ -61,6 +61,7 @@ std::optional<std::string> ParseAlertChannel(std::string_view key);
 // By time, then by id.
 std::string Delivery(absl::Time time, std::string_view id);
 std::optional<std::pair<absl::Time, std::string>> ParseDelivery(std::string_view key);
+std::string ToldOf(std::string_view domain);  // prefix of a domain's
 std::string Told(std::string_view domain, std::string_view insight);
 std::optional<std::pair<std::string, std::string>> ParseTold(std::string_view key);
 std::string Rollouts(std::string_view domain);  // prefix of a domain's
@@ -69,6 +70,10 @@ std::string RolloutLogs(std::string_view domain, std::string_view id);  // prefi
 std::string RolloutLog(std::string_view domain, std::string_view id, std::string_view entry);
 std::optional<std::string> ParseRolloutLog(std::string_view key);  // the entry's id
 std::string RolloutLease();
+// `kind`: "domain" or "provider".
+std::string Removals(std::string_view kind);  // prefix of a kind's
+std::string Removal(std::string_view kind, std::string_view id);
+std::optional<std::string> ParseRemoval(std::string_view key);  // the id
 // (caller, request id)
 std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_view key);
 

@@ -80,6 +80,8 @@ absl::Status RocksPolicyStore::UpdateInsights(std::string_view domain, const Ins
     std::string value = EncodeRecord(key, *update.look);
     changes.Put(kFamily, std::move(key), std::move(value));
   }
+  const std::lock_guard lock(put_mutex_);
+  DMARCATE_RETURN_IF_ERROR(CheckThere(RemovedKind::kDomain, domain));
   return db_->Write(changes, sync == InsightSync::kSynced ? Sync::kYes : Sync::kNo);
 }
 

@@ -68,6 +68,8 @@ absl::Status RocksPolicyStore::UpdateHistory(std::string_view domain, const Obse
     std::string value = EncodeRecord(key, observation);
     changes.Put(kFamily, std::move(key), std::move(value));
   }
+  const std::lock_guard lock(put_mutex_);
+  DMARCATE_RETURN_IF_ERROR(CheckThere(RemovedKind::kDomain, domain));
   return db_->Write(changes, Sync::kNo);
 }
 

@@ -1,6 +1,6 @@
 // lib/store/rocks_policy_store.h
-// The policy store, the history of records, the insights, the alerts, the changes of many domains
-// and the rollouts, one RocksDB. Keys and values are documented in docs/store.md.
+// The policy store, the history of records, the insights, the alerts, the changes of many domains,
+// the rollouts and what was removed, one RocksDB. Keys and values are documented in docs/store.md.
 
 #ifndef DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
 #define DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
@@ -15,6 +15,7 @@
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
+#include "lib/store/removal_store.h"
 #include "lib/store/rollout_store.h"
 
 namespace rocksdb {
@@ -32,7 +33,8 @@ class RocksPolicyStore final : public PolicyStore,
                                public FleetStore,
                                public AlertStore,
                                public RolloutStore,
-                               public GroupingStore {
+                               public GroupingStore,
+                               public RemovalStore {
  public:
   // Opens or creates the database in `directory`.
   //   kFailedPrecondition  another process has it open, or a newer program wrote it
@@ -114,9 +116,21 @@ class RocksPolicyStore final : public PolicyStore,
   absl::StatusOr<SourceGroupings> GetGroupings(std::string_view domain) override;
   absl::StatusOr<SourceGroupings> PutGroupings(SourceGroupings groupings) override;
 
+  absl::Status RemoveDomain(const RemovalRequest& request) override;
+  absl::Status RemoveProvider(const RemovalRequest& request) override;
+  absl::StatusOr<std::optional<RemovalRecord>> FindRemoval(RemovedKind kind,
+                                                           std::string_view id) override;
+  absl::StatusOr<std::vector<RemovalRecord>> ListRemovals(RemovedKind kind) override;
+
  private:
   explicit RocksPolicyStore(std::unique_ptr<RocksDb> db);
 
+  // kNotFound: it was removed, and is not there again. With put_mutex_ held until what depends on
+  // it is written.
+  absl::Status CheckThere(RemovedKind kind, std::string_view id) const;
+  // Of a new record (`revision` 0): the last one that one of its name had which was removed, or 0.
+  absl::StatusOr<uint64_t> LastRevision(RemovedKind kind, std::string_view id,
+                                        uint64_t revision) const;
   // Check the revision, raise it and add to `changes` what is to be written.
   absl::Status Stage(DomainRecord* record, WriteSet* changes) const;
   absl::Status Stage(ChangeRecord* record, WriteSet* changes) const;

@@ -70,6 +70,9 @@ absl::StatusOr<RolloutRecord> RocksPolicyStore::PutRollout(RolloutRecord record,
                                                            std::vector<RolloutLogRecord> log) {
   DMARCATE_RETURN_IF_ERROR(CheckKey("rollout", {record.domain, record.id}));
   const std::lock_guard lock(put_mutex_);
+  if (record.revision == 0) {
+    DMARCATE_RETURN_IF_ERROR(CheckThere(RemovedKind::kDomain, record.domain));
+  }
   const std::string key = keys::Rollout(record.domain, record.id);
   DMARCATE_ASSIGN_OR_RETURN(const auto stored, Find<RolloutRecord>(*db_, key));
   DMARCATE_RETURN_IF_ERROR(CheckRevision("rollout", record.revision,
