@@ -22,16 +22,31 @@ Transaction::Written Transaction::WriteOne(const Transition& transition, std::st
   const absl::Duration end = world_.clock.Monotonic() + options_.read_deadline;
   absl::Duration pause = options_.first_pause;
   bool repeated = false;
-  // The provider says that nothing was changed; the zone, if it can be read, is believed more. A
-  // first try of unknown outcome may still arrive: then nothing is certain.
+  // Announced before a restart, and nobody knows what came of it.
+  const bool announced = mark.empty() && journal_.HasStep(step::kWriting, Detail(transition, mark));
+  // The provider says that nothing was changed; the zone, if it can be read, is believed more. An
+  // earlier try of unknown outcome may still arrive: then nothing is certain.
   const auto refused = [&](std::string_view reason) {
     const absl::StatusOr<RrSet> now = provider_->ReadRrSet(transition.zone, transition.owner);
     if (now.ok() && Compare(transition, now->records) == HeldTexts::kTo) {
       journal_.Step(step::kReadBack, Detail(transition, mark));
       return Written::kYes;
     }
-    reason_ = repeated ? "WRITE_OUTCOME_UNKNOWN" : std::string(reason);
-    return repeated ? Written::kAttention : Written::kNo;
+    if (announced && !repeated) {
+      message_ = fmt::format(
+          "interrupted while writing {}, which {}; that write may still arrive. Now: {}",
+          transition.owner.text(),
+          now.ok() && Compare(transition, now->records) == HeldTexts::kFrom
+              ? "still holds what was there"
+              : "holds something else, or cannot be read",
+          message_);
+      if (reason == "PROVIDER_UNAVAILABLE") {  // read again when it is back
+        later_ = absl::OkStatus();
+        return Written::kLater;
+      }
+    }
+    reason_ = repeated || announced ? "WRITE_OUTCOME_UNKNOWN" : std::string(reason);
+    return repeated || announced ? Written::kAttention : Written::kNo;
   };
   while (true) {
     // Ahead of the write, and the fence: who lost the lease cannot save.

@@ -480,6 +480,39 @@ void RollbackProviderDown(Bench& bench) {
   bench.ExpectOld();
 }
 
+// Interrupted while it wrote, and the host refuses now: the write of before may still arrive.
+ChangeRecord InterruptedWhileWriting(Bench& bench) {
+  ChangeRecord change = bench.Plan({.spf_from_decisions = true});
+  change.state = ChangeState::kApplying;
+  change.apply_time = bench.world.clock.Now();
+  change.steps = {{"JOURNALED", "", change.apply_time},
+                  {"WRITING", "example.com", change.apply_time}};
+  return bench.world.store.PutChange(change).value();
+}
+
+void RefusedAfterARestart(Bench& bench) {
+  const ChangeRecord change = InterruptedWhileWriting(bench);
+  bench.Fault(Call::kApply, Moment::kBefore, absl::PermissionDeniedError("403"), {}, 0, kAlways);
+  bench.Resume();
+  const ChangeRecord after = bench.Stored(change);
+  EXPECT_EQ(after.state, ChangeState::kNeedsAttention) << "that nothing was written is not known";
+  EXPECT_EQ(after.error_reason, "WRITE_OUTCOME_UNKNOWN");
+  EXPECT_THAT(after.error_message, HasSubstr("still holds what was there"));
+  EXPECT_THAT(after.error_message, HasSubstr("403"));
+  bench.ExpectNothingWritten();
+}
+
+void DownAfterARestart(Bench& bench) {
+  const ChangeRecord change = InterruptedWhileWriting(bench);
+  bench.Fault(Call::kApply, Moment::kBefore, absl::UnavailableError("503"), {}, 0, kAlways);
+  bench.Resume();
+  EXPECT_EQ(bench.Stored(change).state, ChangeState::kApplying) << "it is asked again";
+  bench.world.provider->ClearFaults();
+  bench.Resume();
+  EXPECT_EQ(bench.Stored(change).state, ChangeState::kSucceeded);
+  EXPECT_EQ(bench.world.provider->writes(), 1);
+}
+
 void KilledAtEachPoint(Bench& bench) {
   for (int point = 1;; ++point) {
     Bench fresh(ProviderClass::kA);
@@ -599,6 +632,8 @@ const Row kRows[] = {
     {"verify", "live evaluation fails", LiveEvaluationFails},
     {"rollback", "current is not our after image", NotOurAfterImage},
     {"rollback", "provider down", RollbackProviderDown},
+    {"write", "refused after a restart", RefusedAfterARestart},
+    {"write", "provider down after a restart", DownAfterARestart},
     {"any", "kill", KilledAtEachPoint},
     {"any", "clock jumps", ClockJumps},
     {"any", "cancel by user", CancelledByUser},
