@@ -242,6 +242,7 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
 absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
                                                      const DomainRecord& domain,
                                                      std::string_view principal) const {
+  if (change.intent.repair != RepairKind::kNone) return NoWayBack(change);
   DMARCATE_ASSIGN_OR_RETURN(const std::shared_ptr<DnsProvider> provider,
                             OpenProvider(change.dns_provider));
   ChangeRecord rollback = PlanRollback(change, domain.managed_terms);
