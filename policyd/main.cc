@@ -52,6 +52,7 @@
 #include "policyd/service/alert_service.h"
 #include "policyd/service/analysis_cache.h"
 #include "policyd/service/change_service.h"
+#include "policyd/service/domain_removal.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/fleet_service.h"
 #include "policyd/service/handler.h"
@@ -195,7 +196,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   analysis.KeepRows(suffixes);
   RequestMemory requests(*policies, clock);
   const PageTokens pages(clock, random);
-  SnapshotPublisher publisher(*policies, config.snapshot_file);
+  SnapshotPublisher publisher(*policies, *policies, config.snapshot_file);
   publisher.Publish().IgnoreError();  // before anybody is answered; an error is logged
   InsightBook insights(*policies, clock);
   CurlTransport hooks(
@@ -218,7 +219,8 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
   SpfTermDesk spf_terms(parts, reports, *resolver);
   const std::unique_ptr<grpc::Service> services[] = {
-      MakeDomainService(parts, suffixes, config.address_domain, publisher),
+      MakeDomainService(parts, suffixes, config.address_domain, publisher,
+                        {*policies, *policies, *policies}),
       MakeSourceService(parts, *resolver, {&network, policies.get(), policies.get()}),
       MakeStatsService(parts, reports, suffixes),
       MakeRecordService(
@@ -232,7 +234,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       MakeChangeService(parts, engine, spf_terms),
       MakeFleetService(parts, *policies, fleets),
       MakeReportService(parts, reports, suffixes),
-      MakeProviderService(parts, providers),
+      MakeProviderService(parts, providers, *policies),
       MakeInsightService(parts, *policies, insights),
       MakeAlertService(parts, *policies, alerts),
       MakeRolloutService(parts, *policies, rollouts),

@@ -17,13 +17,13 @@
 #include "lib/rpc/call.h"
 #include "lib/rpc/worker_pool.h"
 #include "lib/store/fake_grouping_store.h"
-#include "lib/store/fake_rollout_store.h"
 #include "policyd/notify/fake_notifier.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
 #include "policyd/service/alert_service.h"
 #include "policyd/service/change_service.h"
+#include "policyd/service/domain_removal.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/handler.h"
 #include "policyd/service/insight_service.h"
@@ -51,7 +51,7 @@ std::string Token() { return std::string(kTokenPrefix) + std::string(64, 'a'); }
 struct World::Impl {
   Impl(ReportsStore reports_store, const std::string& address_domain,
        const std::string& snapshot_file)
-      : publisher(policies, snapshot_file),
+      : publisher(policies, policies, snapshot_file),
         reports([this, reports_store]() -> absl::StatusOr<std::unique_ptr<ReportReader>> {
           if (reports_store == ReportsStore::kMissing) {
             return absl::UnavailableError("no database yet");
@@ -64,7 +64,8 @@ struct World::Impl {
     analysis.KeepRows(*suffixes);
     provider = std::make_shared<FakeDnsProvider>();
     providers.Add("fake", provider);
-    services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
+    services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher,
+                                         {policies, rollouts, fleets}));
     services.push_back(MakeSourceService(parts, resolver, {&network, &groupings, &insights}));
     services.push_back(MakeStatsService(parts, reports, *suffixes));
     services.push_back(MakeAlertService(parts, alerts, alert_desk));
@@ -77,7 +78,7 @@ struct World::Impl {
         }));
     services.push_back(MakeChangeService(parts, engine, spf_terms));
     services.push_back(MakeReportService(parts, reports, *suffixes));
-    services.push_back(MakeProviderService(parts, providers));
+    services.push_back(MakeProviderService(parts, providers, policies));
     services.push_back(MakeInsightService(parts, insights, book));
     services.push_back(MakeStatusService(parts, observations, insights, rollouts));
     grpc::ServerBuilder builder;
@@ -117,6 +118,7 @@ struct World::Impl {
       {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer}};
   FakeGroupingStore groupings;
   FakeRolloutStore rollouts;
+  FakeFleetStore fleets;
   RolloutEvidence rollout_evidence{{policies,
                                     observations,
                                     insights,
@@ -159,6 +161,8 @@ FakePolicyStore& World::policies() { return impl_->policies; }
 FakeObservationStore& World::observations() { return impl_->observations; }
 FakeInsightStore& World::insights() { return impl_->insights; }
 FakeAlertStore& World::alerts() { return impl_->alerts; }
+FakeRolloutStore& World::rollouts() { return impl_->rollouts; }
+FakeFleetStore& World::fleets() { return impl_->fleets; }
 InsightBook& World::book() { return impl_->book; }
 RolloutController& World::rollout_controller() { return impl_->rollout_controller; }
 FakeResolver& World::resolver() { return impl_->resolver; }

@@ -19,10 +19,12 @@
 #include "lib/dns/fake_resolver.h"
 #include "lib/rpc/errors.h"
 #include "lib/store/fake_alert_store.h"
+#include "lib/store/fake_fleet_store.h"
 #include "lib/store/fake_insight_store.h"
 #include "lib/store/fake_observation_store.h"
 #include "lib/store/fake_policy_store.h"
 #include "lib/store/fake_report_store.h"
+#include "lib/store/fake_rollout_store.h"
 #include "policyd/provider/fake_provider.h"
 #include "policyd/service/analysis_cache.h"
 #include "policyd/service/insight_book.h"
@@ -57,6 +59,8 @@ class World {
   FakeInsightStore& insights();
   InsightBook& book();  // of these
   FakeAlertStore& alerts();
+  FakeRolloutStore& rollouts();
+  FakeFleetStore& fleets();
   RolloutController& rollout_controller();
   FakeResolver& resolver();
   // Instead of connecting to mail servers; before the first call. An empty posture if not set.
