@@ -262,6 +262,13 @@ std::vector<std::string> StepMarks(const v1::Change& change) {
   const double start = Seconds(change.steps(0).time());
   for (const v1::Step& step : change.steps()) {
     if (step.step() == "VERIFYING") continue;  // shown by the servers, while it goes on
+    if (step.step() == "LEFT_OUT") {
+      marks.push_back(
+          fmt::format("[.] {} in between are not kept: a journal has the first and the "
+                      "last hundred",
+                      EscapeForTerminal(step.detail())));
+      continue;
+    }
     marks.push_back(fmt::format("[{}] {:<9}  +{:.1f} s{}{}", step.step() == "UNKNOWN" ? '?' : 'x',
                                 StepWord(step.step()), Seconds(step.time()) - start,
                                 step.detail().empty() ? "" : "  ",

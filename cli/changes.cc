@@ -43,12 +43,19 @@ grpc::Status Get(App* app, Stub& stub, const Options& options, v1::Change* chang
   return status;
 }
 
+// What a plan takes its time for; who does not answer is named at the end.
+std::string ReadsZoneOf(std::string_view domain) {
+  return fmt::format("the records of {} are read at its DNS provider and at each name server",
+                     LastSegment(domain));
+}
+
 // What `changes plan` would show for a domain, not kept.
 grpc::Status DiffOf(App* app, Stub& stub, const std::string& domain, v1::Change* change) {
   v1::CreateChangeRequest request;
   request.set_parent(domain);
   request.set_validate_only(true);
   v1::CreateChangeResponse response;
+  app->Expect(ReadsZoneOf(domain));
   const grpc::Status status = Call(app, stub, &Stub::CreateChange, request, &response);
   *change = response.change();
   return status;
@@ -88,7 +95,7 @@ int Diff(App* app, const Options& options) {
   v1::ListChangesResponse differing;
   int failures = 0;
   int last = kDone;
-  // Each attempt on a host that is down takes some ten seconds: one is enough for all its domains.
+  // Each attempt on a host that is down takes some seconds: one is enough for all its domains.
   std::set<std::string> down;
   for (const Managed& domain : domains) {
     if (down.contains(domain.dns_provider)) {
@@ -212,6 +219,7 @@ void AddChanges(CLI::App* root, App* app) {
     request.set_validate_only(options->dry_run);
     v1::CreateChangeResponse response;
     const auto stub = v1::ChangeService::NewStub(app->policyd());
+    app->Expect(ReadsZoneOf(options->domain));
     const grpc::Status status = Call(app, *stub, &Stub::CreateChange, request, &response);
     if (!status.ok()) return app->Fail("plan not made", status);
     if (options->dry_run) {
