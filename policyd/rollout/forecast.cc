@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 
 #include "lib/base/text.h"
+#include "policyd/rollout/explain.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
 
@@ -118,7 +119,7 @@ std::string TellGate(const ForecastGate& gate) {
   const std::string until = gate.closed_until.has_value()
                                 ? fmt::format("until {}", FormatDay(*gate.closed_until))
                                 : std::string("to the end");
-  return fmt::format("    {} {}: {}: {}; wanted: {}\n", ToString(gate.id), gate.name, until,
+  return fmt::format("    {}: {}: {}; wanted: {}\n", GateTitle(gate.id, gate.name), until,
                      EscapeForTerminal(gate.measured), gate.required);
 }
 
