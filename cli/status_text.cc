@@ -53,14 +53,23 @@ void AddSpf(const v1::DomainStatus& status, Screen& screen) {
   if (!status.has_spf()) return screen.Add("spf", "?");
   const v1::SpfStatus& spf = status.spf();
   if (spf.record().empty()) return screen.Add("spf", spf.reason());
+  const std::string lookups = fmt::format("{} of 10 look-ups", spf.lookup_count());
+  if (spf.complete() && spf.reason().starts_with(lookups)) {
+    return screen.Add("spf", fmt::format("{}: {}", VerdictText(spf.verdict()), spf.reason()));
+  }
   screen.Add("spf", fmt::format("{}{} of 10 look-ups; {}{}{}", spf.complete() ? "" : "at least ",
                                 spf.lookup_count(), VerdictText(spf.verdict()),
                                 spf.reason().empty() ? "" : ": ", spf.reason()));
 }
 
-void AddDkim(const v1::DkimStatus& dkim, Screen& screen) {
+void AddDkim(const v1::DomainStatus& status, Screen& screen) {
+  const v1::DkimStatus& dkim = status.dkim();
   const int all = dkim.usable_count() + dkim.unusable_count() + dkim.unknown_count();
-  if (all == 0) return screen.Add("dkim", "no selectors are known: reports name them");
+  if (all == 0) {
+    return screen.Add("dkim", fmt::format("no key has been looked at: reports name selectors; now: "
+                                          "dmarcate records dkim {}",
+                                          LastSegment(status.name())));
+  }
   std::string text = fmt::format("{} of {} usable", dkim.usable_count(), Counted(all, "key"));
   for (const v1::DkimKeyView& key : dkim.keys()) {
     if (key.state() == v1::DKIM_KEY_STATE_USABLE) continue;
@@ -174,7 +183,7 @@ std::string StatusText(const v1::DomainStatus& status) {
                   StandingText(status.standing()), EscapeForTerminal(status.reason()));
   AddPolicy(status, screen);
   AddSpf(status, screen);
-  AddDkim(status.dkim(), screen);
+  AddDkim(status, screen);
   AddReports(status, screen);
   AddSources(status, screen);
   AddInsights(status, screen);
