@@ -119,8 +119,8 @@ Table SourceChangeTable(const v1::CompareSourcesResponse& response) {
                {"SOURCE"},
                {"BEFORE", Align::kRight},
                {"AFTER", Align::kRight},
-               {"PASS%_BEFORE", Align::kRight},
-               {"PASS%_AFTER", Align::kRight},
+               {"PASS_BEFORE", Align::kRight},
+               {"PASS_AFTER", Align::kRight},
                {"WHAT"}});
   for (const v1::SourceChange& change : response.changes()) {
     const v1::MessageCounts &before = change.before(), &after = change.after();

@@ -128,8 +128,33 @@ TEST_F(SourcesTest, MergeSplitAndUngroup) {
                 Ends(0, HasSubstr(source)));
   }
   EXPECT_THAT(Run({"sources", "ungroup", "split-office", "--domain", "review.test"}),
-              Ends(5, HasSubstr("RESOURCE_NOT_FOUND")));
+              Ends(5, AllOf(HasSubstr("RESOURCE_NOT_FOUND"),
+                            HasSubstr("dmarcate sources groupings review.test"))));
+  EXPECT_THAT(Run({"sources", "ungroup", "split-office", "--domain", "nobodys.test"}),
+              Ends(5, HasSubstr("dmarcate domains add nobodys.test")));
   EXPECT_TRUE(HasBoth(Run(InDays({"sources", "list", "review.test", "-o", "name"})).output));
+}
+
+TEST_F(SourcesTest, AnEmptyTableIsExplained) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"sources", "list", "review.test"},
+      {"stats", "timeline", "review.test"},
+      {"stats", "breakdown", "review.test", "--by", "source"},
+      {"simulate", "review.test", "--p", "reject"}};
+  for (std::vector<std::string> command : commands) {
+    EXPECT_THAT(Run(InDays(command)), Ends(0, Not(HasSubstr("no reports about it"))));
+    command.insert(command.end(), {"--from", "2025-06-01", "--to", "2025-06-02"});
+    EXPECT_THAT(Run(std::move(command)), Ends(0, HasSubstr("no reports about it in these days")));
+  }
+  EXPECT_THAT(Run(InDays({"sources", "list", "review.test", "--state", "rejected"})),
+              Ends(0, AllOf(HasSubstr("no source in that state"), Not(HasSubstr("no reports")))));
+}
+
+TEST_F(SourcesTest, SimulateTellsOfSourcesWithoutMail) {
+  EXPECT_THAT(Run(InDays({"simulate", "review.test", "--p", "reject", "--sign",
+                          "dkim-mailer.exampel,own-review.test"})),
+              Ends(0, AllOf(HasSubstr("no mail of dkim-mailer.exampel in these days"),
+                            Not(HasSubstr("no mail of own-review.test")))));
 }
 
 }  // namespace
