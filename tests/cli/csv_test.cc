@@ -14,6 +14,7 @@
 #include "cli/alert_text.h"
 #include "cli/insight_text.h"
 #include "cli/reporter_text.h"
+#include "cli/rollout_text.h"
 #include "cli/source_text.h"
 #include "cli/stats_text.h"
 
@@ -154,6 +155,20 @@ const Case kCases[] = {
     {"simulate --by trust",
      [](const std::string& text) {
        return SimulationTable(Filled<v1::SimulatePolicyResponse>(text), "trust");
+     }},
+    {"rollout explain",
+     [](const std::string& text) { return GateTable(Filled<v1::ExplainRolloutResponse>(text)); }},
+    {"rollout list",
+     [](const std::string& text) {
+       return RolloutTable(Filled<v1::ListRolloutsResponse>(text).rollouts());
+     }},
+    {"rollout simulate",
+     [](const std::string& text) {
+       return ForecastTable(Filled<v1::SimulateRolloutResponse>(text).stages());
+     }},
+    {"rollout show --log",
+     [](const std::string& text) {
+       return EventTable(Filled<v1::ListRolloutEventsResponse>(text).events());
      }},
     {"insights list",
      [](const std::string& text) {
