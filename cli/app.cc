@@ -229,6 +229,18 @@ std::string WithFlag(const std::string& message) {
       {"authorization", "--spf-include, --spf-addresses, --dkim-only or --already-authorized"},
       {"intent.repair", "--repair"},
       {"intent.repair_keep", "--keep"},
+      {"alert_channel_id", "CHANNEL"},
+      {"alert_channel.webhook.url", "--webhook"},
+      {"alert_channel.webhook.secret", "--secret"},
+      {"alert_channel.mail.recipients", "--mail"},
+      {"alert_channel.min_severity", "--min-severity"},
+      {"alert_channel.domains", "--domain"},
+      {"alert_channel.codes", "--code"},
+      {"sources", "SOURCE"},
+      {"ranges", "--range"},
+      {"split_id", "--as"},
+      {"accepted_loss", "--accept-loss"},
+      {"accepted_bound", "--accept-bound"},
       {"format", "--format"},
       {"delay", "--in"}};
   size_t colon = std::min(message.find(": "), message.size());
