@@ -432,6 +432,21 @@ TEST_F(ScenarioTest, AnUnapprovedSenderIsToldOnceAndClearsWithADecision) {
   EXPECT_EQ(Told("SOURCE_UNAPPROVED"), std::pair(1, 1));
 }
 
+TEST_F(ScenarioTest, WhatWasDecidedBeforeItIsTimeToTellIsNotTold) {
+  Receive(Usual());
+  Receive({Row(30).From("198.51.100.1").Dkim("mailer.example")});
+  ASSERT_TRUE(report_watcher_.RunDue());
+  desk_->Tick();
+  ASSERT_THAT(book_.OpenIds("example.com").value_or(std::set<std::string>()), SizeIs(1));
+  Decide("dkim-mailer.example", SourceState::kRejected);
+  clock_.Advance(absl::Minutes(1));  // no reports have come, and the hour is not over
+  ASSERT_TRUE(report_watcher_.RunDue());
+  EXPECT_THAT(book_.OpenIds("example.com").value_or(std::set<std::string>({"?"})), IsEmpty());
+  clock_.Advance(absl::Minutes(30));
+  desk_->Tick();
+  EXPECT_EQ(Told("SOURCE_UNAPPROVED"), std::pair(0, 0));
+}
+
 TEST_F(ScenarioTest, AnApprovedSourceThatFailsIsToldOnceAndClears) {
   for (int i = 0; i < 10; ++i) {
     Day({Row(50).From("198.51.100.1").Dkim("sendgrid.net").Dkim("example.com", "sg1")});
