@@ -107,7 +107,9 @@ ReportReader& QueryServer::reader() { return **impl_->reports.Reader(); }
 const PublicSuffixList& QueryServer::suffixes() { return *impl_->suffixes; }
 
 void QueryServer::Follow() {
-  impl_->follow.emplace(kFollowInterval, [this] { impl_->reports.Tick().IgnoreError(); });
+  impl_->follow.emplace(kFollowInterval, [this] {
+    if (impl_->reports.Tick().ok()) impl_->analysis.Freshen(impl_->clock.Now() + kFreshenLimit);
+  });
 }
 
 absl::StatusOr<QueryServer::Answer> QueryServer::Ask(const std::string& domain,

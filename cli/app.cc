@@ -17,6 +17,7 @@
 #include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
 
+#include "cli/next_steps.h"
 #include "lib/base/file.h"
 #include "lib/base/ip_address.h"
 #include "lib/base/status_macros.h"
@@ -98,146 +99,6 @@ google::rpc::ErrorInfo InfoOf(const grpc::Status& status) {
   if (!rich.ParseFromString(status.error_details())) return info;
   for (const auto& detail : rich.details()) detail.UnpackTo(&info);
   return info;
-}
-
-// The next thing to do, by reason: the line on which the eye rests.
-std::vector<std::string> NextSteps(std::string_view reason) {
-  static const std::map<std::string, std::vector<std::string>, std::less<>> kSteps = {
-      {"SOURCE_EVIDENCE_CHANGED", {"look again: dmarcate sources explain SOURCE --domain DOMAIN"}},
-      {"STALE_PLAN", {"plan anew: dmarcate changes plan DOMAIN"}},
-      {"PLAN_EXPIRED", {"plan anew: dmarcate changes plan DOMAIN"}},
-      {"CHANGE_STATE",
-       {"see where it stands: dmarcate changes show CHANGE",
-        "plan anew: dmarcate changes plan DOMAIN"}},
-      {"PROVIDER_CREDENTIAL",
-       {"put the credential right and test it: dmarcate providers test PROVIDER"}},
-      {"PROVIDER_UNAVAILABLE",
-       {"see whether it answers: dmarcate providers test PROVIDER, and try again"}},
-      {"ZONE_NOT_BOUND",
-       {"see which zones the account shows: dmarcate providers test PROVIDER",
-        "name another account: dmarcate domains update DOMAIN --provider PROVIDER"}},
-      {"VERIFY_TIMEOUT", {"see which server is behind: dmarcate records show DOMAIN"}},
-      {"PLAN_DIGEST_MISMATCH", {"look again: dmarcate changes show CHANGE"}},
-      {"ETAG_MISMATCH", {"somebody else changed it; read it again and repeat"}},
-      {"CHANGE_IN_PROGRESS", {"wait for the running change: dmarcate changes list DOMAIN"}},
-      {"GUARD_REFUSED", {"see the guards: dmarcate changes show CHANGE"}},
-      {"NOT_RELEASABLE", {"look at it: dmarcate reports quarantine show MESSAGE"}},
-      {"ROLLBACK_BLOCKED", {"see what is live: dmarcate records show DOMAIN"}},
-      {"NO_PROVIDER",
-       {"dmarcate providers add NAME ..., then dmarcate domains update DOMAIN --provider NAME"}},
-      {"DNS_UNAVAILABLE", {"see who does not answer: dmarcate records show DOMAIN"}},
-      {"REPORT_DOMAIN_MISSING",
-       {"set reports.address_domain and snapshot.file in policyd.toml, and snapshot.file in "
-        "ingestd.toml; docs/operating.md, Report addresses, says what else"}},
-      {"REPORT_ADDRESS_LIMIT",
-       {"see them: dmarcate domains address list DOMAIN",
-        "revoke one: dmarcate domains address revoke DOMAIN ADDRESS"}},
-      {"GATE_UNMET", {"see each gate: dmarcate rollout explain DOMAIN"}},
-      {"ROLLOUT_STATE", {"see where it stands: dmarcate rollout show DOMAIN"}},
-      {"ROLLOUT_ACTIVE", {"see it: dmarcate rollout show DOMAIN"}},
-      {"SHUTTING_DOWN", {"try again in a moment"}},
-      {"STARTING", {"try again in a moment"}},
-  };
-  const auto found = kSteps.find(reason);
-  return found == kSteps.end() ? std::vector<std::string>() : found->second;
-}
-
-bool IsPlainWord(std::string_view text) {
-  return !text.empty() && text.find_first_not_of(
-                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW"
-                              "XYZ0123456789._-/") == std::string_view::npos;
-}
-
-// A next step with the words DOMAIN, CHANGE and SOURCE as the names that `resource` has, so that it
-// can be typed as it is. What is not known, or would have to be quoted, stays a word to fill in.
-std::string WithNames(std::string step, std::string_view resource) {
-  const auto parts = Split(resource, '/');
-  if (parts.size() < 2 || parts[0] != "domains" || !IsPlainWord(resource)) return step;
-  std::vector<std::pair<std::string_view, std::string_view>> words;
-  if (parts[1] != "-") words.emplace_back("DOMAIN", parts[1]);
-  if (parts.size() == 4 && parts[2] == "changes") words.emplace_back("CHANGE", resource);
-  if (parts.size() == 4 && parts[2] == "sources") words.emplace_back("SOURCE", parts[3]);
-  for (const auto& [word, name] : words) {
-    const size_t at = step.find(word);
-    if (at != std::string::npos) step.replace(at, word.size(), name);
-  }
-  return step;
-}
-
-// Where a resource that was not found would be listed.
-std::vector<std::string> WhereListed(std::string_view resource) {
-  const auto parts = Split(resource, '/');
-  if (parts[0] == "quarantinedMessages") return {"list them: dmarcate reports quarantine list"};
-  if (parts[0] == "dnsProviders") return {"list them: dmarcate providers list"};
-  if (parts[0] == "fleetChanges") return {"list them: dmarcate fleet list"};
-  if (parts[0] == "alertChannels") return {"list them: dmarcate alerts channels list"};
-  if (parts[0] == "reporters") return {"list them: dmarcate reports reporters"};
-  if (parts[0] != "domains" || parts.size() < 2) return {};
-  const std::string domain = EscapeForTerminal(parts[1]);
-  if (parts.size() == 2) {
-    return {fmt::format("put it under management: dmarcate domains add {}", domain),
-            "list those that are: dmarcate domains list"};
-  }
-  static const std::map<std::string, std::string, std::less<>> kCommands = {
-      {"sources", "sources list"},
-      {"changes", "changes list"},
-      {"insights", "insights list"},
-      {"rollouts", "rollout list"},
-      {"aggregateReports", "reports list"},
-      {"failureReports", "reports failures"},
-      {"tlsReports", "tls list"}};
-  const auto command = kCommands.find(parts[2]);
-  if (command == kCommands.end()) return {};
-  return {fmt::format("list them: dmarcate {} {}", command->second, domain)};
-}
-
-// Fields of the API's messages as the command line names them. A message that begins with one is
-// told with the other.
-std::string WithFlag(const std::string& message) {
-  static const std::map<std::string, std::string, std::less<>> kFlags = {
-      {"parent", "DOMAIN"},
-      {"domain_id", "DOMAIN"},
-      {"address", "ADDRESS"},
-      {"domain", "--domain"},
-      {"source_address", "--address"},
-      {"page_size", "--limit"},
-      {"page_token", "--page-token"},
-      {"date_range", "--from, --to"},
-      {"domain.report_mailbox", "--report-mailbox"},
-      {"domain.delegation_zone", "--delegate-to"},
-      {"domain.dns_provider", "--provider"},
-      {"dns_provider_id", "NAME"},
-      {"dns_provider.powerdns.api_url", "--api-url"},
-      {"dns_provider.powerdns.server_id", "--server-id"},
-      {"dns_provider.powerdns.secret", "--secret"},
-      {"dns_provider: api_url", "--api-url"},
-      {"dns_provider: server_id", "--server-id"},
-      {"dns_provider: server", "--address"},
-      {"dns_provider: key_name", "--key-name"},
-      {"dns_provider: algorithm", "--algorithm"},
-      {"dns_provider: program", "--program"},
-      {"dns_provider.rfc2136.server", "--address"},
-      {"dns_provider.rfc2136.key_name", "--key-name"},
-      {"dns_provider.rfc2136.algorithm", "--algorithm"},
-      {"dns_provider.rfc2136.zones", "--zone"},
-      {"dns_provider.rfc2136.secret", "--secret"},
-      {"dns_provider.hosted.type", "--type"},
-      {"dns_provider.hosted.settings", "--set"},
-      {"dns_provider.exec.program", "--program"},
-      {"dns_provider.manual.zones", "--zone"},
-      {"secret", "--secret"},
-      {"authorization", "--spf-include, --spf-addresses, --dkim-only or --already-authorized"},
-      {"intent.repair", "--repair"},
-      {"intent.repair_keep", "--keep"},
-      {"format", "--format"},
-      {"delay", "--in"}};
-  size_t colon = std::min(message.find(": "), message.size());
-  if (message.starts_with("dns_provider: ")) {
-    const size_t next = std::min(message.find(": ", colon + 2), message.size());
-    if (kFlags.contains(std::string_view(message).substr(0, next))) colon = next;
-  }
-  const auto flag = kFlags.find(std::string_view(message).substr(0, colon));
-  return flag == kFlags.end() ? message : flag->second + message.substr(colon);
 }
 
 }  // namespace
@@ -358,6 +219,13 @@ void App::Prepare(grpc::ClientContext* context, Daemon daemon, absl::Duration ti
   context->AddMetadata("authorization", fmt::format("Bearer {}", TrimAscii(*token)));
 }
 
+std::string App::TakeExpected(Daemon daemon) {
+  std::string what = std::exchange(expected_, "");
+  if (!what.empty()) return what;
+  return daemon == Daemon::kPolicyd ? "policyd has not answered yet"
+                                    : "ingestd has not answered yet";
+}
+
 int App::Fail(int exit_code, std::string_view reason, std::string_view what, std::string_view why,
               const std::vector<std::string>& next,
               const std::map<std::string, std::string>& details) const {
@@ -394,6 +262,8 @@ std::vector<std::string> App::NextStepsOf(std::string_view reason) const {
   if (reason == "CHANGE_STATE" && about_.starts_with("fleetChanges/") && IsPlainWord(about_)) {
     return {fmt::format("see where it stands: dmarcate fleet show {}", about_)};
   }
+  // What keeps an account from being removed says itself what to do.
+  if (reason == "GUARD_REFUSED" && about_.starts_with("dnsProviders/")) return {};
   std::vector<std::string> next = NextSteps(reason);
   for (std::string& step : next) step = WithNames(std::move(step), about_);
   return next;
@@ -473,6 +343,28 @@ bool App::Confirm(Confirmation level, std::string_view question) const {
   std::string answer;
   std::getline(std::cin, answer);
   if (answer == "y" || answer == "yes") return true;
+  Note("nothing done");
+  return false;
+}
+
+bool App::ConfirmName(std::string_view question, std::string_view name,
+                      std::string_view given) const {
+  if (given == name) return true;
+  if (!given.empty()) {
+    Fail(kFailed, "CONFIRMATION_REQUIRED", "nothing done",
+         fmt::format("--confirm says {}, and this is {}", given, name));
+    return false;
+  }
+  if (!StderrIsTerminal() || isatty(STDIN_FILENO) != 1) {
+    Fail(kFailed, "CONFIRMATION_REQUIRED", "nothing done",
+         fmt::format("{} Nobody to ask", question),
+         {fmt::format("the same command with --confirm {}; --yes is not enough for this", name)});
+    return false;
+  }
+  WriteErr(fmt::format("careful: {} Type {} to go on: ", question, name));
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (TrimAscii(answer) == name) return true;
   Note("nothing done");
   return false;
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -63,6 +64,9 @@ class App {
   // Deadline and credentials for one call. `daemon` is the one that the call goes to.
   enum class Daemon : uint8_t { kPolicyd, kIngestd };
   void Prepare(grpc::ClientContext* context, Daemon daemon, absl::Duration timeout);
+  // What the next call takes its time for, told to who waits for it (Waiting).
+  void Expect(std::string what) { expected_ = std::move(what); }
+  std::string TakeExpected(Daemon daemon);
   // The resource that the last call is about, whose names stand in the next steps of a failure.
   void AskAbout(std::string resource) { about_ = std::move(resource); }
 
@@ -90,6 +94,9 @@ class App {
   void Note(std::string_view text) const;
   // Asks on a terminal; elsewhere --yes is needed. True: go on. False: kFailed, all has been told.
   bool Confirm(Confirmation level, std::string_view question) const;
+  // For what cannot be undone: `name` has to be typed; elsewhere --confirm has to be `name`, which
+  // is `given`. --yes is not enough.
+  bool ConfirmName(std::string_view question, std::string_view name, std::string_view given) const;
 
   // A command registers what is to be run once the command line is known to be right.
   void OnSelected(CLI::App* command, std::function<int()> run);
@@ -104,7 +111,7 @@ class App {
   const std::string& EndpointAsked() const;
   std::shared_ptr<grpc::Channel> policyd_, ingestd_;
   Daemon asked_ = Daemon::kPolicyd;  // by the last call
-  std::string about_;
+  std::string about_, expected_;
   std::function<int()> run_;
 };
 

@@ -10,6 +10,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "cli/app.h"
+#include "cli/waiting.h"
 
 namespace dmarcate::cli {
 
@@ -31,6 +32,7 @@ grpc::Status Call(App* app, Stub& stub,
   } else if constexpr (requires { std::string(request.domain().name()); }) {
     app->AskAbout(request.domain().name());
   }
+  const Waiting waiting(app->TakeExpected(daemon));
   return (stub.*method)(&context, request, response);
 }
 

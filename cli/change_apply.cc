@@ -242,6 +242,7 @@ int RollBack(App* app, const Options& options) {
   request.set_etag(change.etag());
   request.set_validate_only(true);
   v1::RollbackChangeResponse plan;
+  app->Expect("what is live now is read at the DNS provider and at each name server");
   status = Call(app, *stub, &Stub::RollbackChange, request, &plan);
   if (!status.ok()) return app->Fail("change not rolled back", status);
   const bool done_before = !change.rolled_back_by().empty();
@@ -265,6 +266,7 @@ int RollBack(App* app, const Options& options) {
   request.set_plan_digest(plan.change().plan_digest());
   request.set_validate_only(false);
   v1::RollbackChangeResponse response;
+  app->Expect("what is live is compared, written, and looked for at each name server");
   status = Call(app, *stub, &Stub::RollbackChange, request, &response);
   if (!status.ok()) return app->Fail("change not rolled back", status);
   v1::Change result = response.change();

@@ -143,7 +143,11 @@ std::vector<std::string> StepsAfterRefusal(const v1::Change& change) {
       {"ZONE_INCONSISTENT", "see which server is behind: dmarcate records show DOMAIN"},
       {"ZONE_MOVED", "see the name servers: dmarcate records show DOMAIN"},
       {"CNAME_AT_NAME", "see where it leads: dmarcate records show DOMAIN"},
-      {"UNMANAGED_TERM_LOSS", "see who changed what: dmarcate records history DOMAIN"}};
+      {"UNMANAGED_TERM_LOSS", "see who changed what: dmarcate records history DOMAIN"},
+      {"MTA_STS_FILE", "see what is served, and what is not: dmarcate mta-sts policy DOMAIN"},
+      {"MTA_STS_MX", "see the mail servers: dmarcate check DOMAIN --inbound"},
+      {"MTA_STS_MODE", "let a rollout lead there: dmarcate mta-sts start DOMAIN"},
+      {"MTA_STS_RECORD", "see the records: dmarcate records show DOMAIN"}};
   std::vector<std::string> steps;
   bool spf = false, other = false;
   for (const v1::GuardResult& guard : change.guards()) {
@@ -262,6 +266,13 @@ std::vector<std::string> StepMarks(const v1::Change& change) {
   const double start = Seconds(change.steps(0).time());
   for (const v1::Step& step : change.steps()) {
     if (step.step() == "VERIFYING") continue;  // shown by the servers, while it goes on
+    if (step.step() == "LEFT_OUT") {
+      marks.push_back(
+          fmt::format("[.] {} in between are not kept: a journal has the first and the "
+                      "last hundred",
+                      EscapeForTerminal(step.detail())));
+      continue;
+    }
     marks.push_back(fmt::format("[{}] {:<9}  +{:.1f} s{}{}", step.step() == "UNKNOWN" ? '?' : 'x',
                                 StepWord(step.step()), Seconds(step.time()) - start,
                                 step.detail().empty() ? "" : "  ",

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "fmt/format.h"
 #include <CLI/CLI.hpp>
 
@@ -17,6 +18,10 @@
 #include "cli/spf_terms.h"
 #include "dmarcate/v1/change.grpc.pb.h"
 #include "dmarcate/v1/domain.grpc.pb.h"
+#include "lib/base/file.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/text.h"
+#include "lib/mailauth/mta_sts_policy.h"
 
 namespace dmarcate::cli {
 namespace {
@@ -24,9 +29,9 @@ namespace {
 using Stub = v1::ChangeService::Stub;
 
 struct Options {
-  std::string domain, change, format, flatten, repair, keep;
+  std::string domain, change, format, flatten, repair, keep, mta_sts;
   std::vector<std::string> prune;
-  bool spf = false, dmarc = false, dry_run = false, exit_code = false;
+  bool spf = false, dmarc = false, no_mta_sts = false, dry_run = false, exit_code = false;
   PageOptions page;
 };
 
@@ -43,12 +48,19 @@ grpc::Status Get(App* app, Stub& stub, const Options& options, v1::Change* chang
   return status;
 }
 
+// What a plan takes its time for; who does not answer is named at the end.
+std::string ReadsZoneOf(std::string_view domain) {
+  return fmt::format("the records of {} are read at its DNS provider and at each name server",
+                     LastSegment(domain));
+}
+
 // What `changes plan` would show for a domain, not kept.
 grpc::Status DiffOf(App* app, Stub& stub, const std::string& domain, v1::Change* change) {
   v1::CreateChangeRequest request;
   request.set_parent(domain);
   request.set_validate_only(true);
   v1::CreateChangeResponse response;
+  app->Expect(ReadsZoneOf(domain));
   const grpc::Status status = Call(app, stub, &Stub::CreateChange, request, &response);
   *change = response.change();
   return status;
@@ -88,7 +100,7 @@ int Diff(App* app, const Options& options) {
   v1::ListChangesResponse differing;
   int failures = 0;
   int last = kDone;
-  // Each attempt on a host that is down takes some ten seconds: one is enough for all its domains.
+  // Each attempt on a host that is down takes some seconds: one is enough for all its domains.
   std::set<std::string> down;
   for (const Managed& domain : domains) {
     if (down.contains(domain.dns_provider)) {
@@ -133,6 +145,18 @@ void NoteNext(const App& app, const std::string& domain, const v1::Change& chang
     app.Note(fmt::format("the records say what was decided; what is missing: dmarcate status {}",
                          LastSegment(DomainResource(domain))));
   }
+}
+
+// The file that `changes plan --mta-sts` names.
+absl::StatusOr<std::string> ReadPolicyFile(const std::string& path) {
+  DMARCATE_ASSIGN_OR_RETURN(std::string text,
+                            ReadFile(path == "-" ? "/dev/stdin" : path, kMaxMtaStsPolicyOctets));
+  // Nothing would mean to take the record away.
+  if (!text.empty() && IsValidUtf8(text)) return text;
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   fmt::format("{}: {}", path,
+                               text.empty() ? "is empty; to take the record away: --no-mta-sts"
+                                            : "is no text, so no policy"));
 }
 
 int Export(App* app, const Options& options) {
@@ -184,12 +208,20 @@ void AddChanges(CLI::App* root, App* app) {
                    "terms that go out of SPF, as they are live; `changes terms` says which carried "
                    "nothing")
       ->excludes("--spf", "--dmarc", "--flatten", "--repair");
+  plan->add_option("--mta-sts", options->mta_sts,
+                   "the record that announces this policy file (- for standard input), which is "
+                   "served already")
+      ->excludes("--spf", "--dmarc", "--flatten", "--repair", "--prune");
+  plan->add_flag("--no-mta-sts", options->no_mta_sts,
+                 "take that record away; a policy of mode none goes before it")
+      ->excludes("--spf", "--dmarc", "--flatten", "--repair", "--prune", "--mta-sts");
   plan->add_flag("--dry-run", options->dry_run, "do not keep the plan");
   plan->footer(
       "Examples:\n  dmarcate changes plan example.com\n"
       "  dmarcate changes plan example.com --spf --flatten if-needed\n"
       "  dmarcate changes plan example.com --repair dmarc --keep \"v=DMARC1; p=none\"\n"
       "  dmarcate changes plan example.com --prune include:old.example ip4:192.0.2.1\n"
+      "  dmarcate changes plan example.com --mta-sts mta-sts.txt\n"
       "  dmarcate changes plan example.com --spf -o json");
   app->OnSelected(plan, [app, options] {
     v1::CreateChangeRequest request;
@@ -209,9 +241,17 @@ void AddChanges(CLI::App* root, App* app) {
       request.mutable_intent()->set_repair_keep(options->keep);
     }
     for (const std::string& term : options->prune) request.mutable_intent()->add_prune(term);
+    if (options->no_mta_sts) {
+      request.mutable_intent()->mutable_mta_sts();
+    } else if (!options->mta_sts.empty()) {
+      const absl::StatusOr<std::string> file = ReadPolicyFile(options->mta_sts);
+      if (!file.ok()) return app->Fail("plan not made", file.status());
+      request.mutable_intent()->mutable_mta_sts()->set_file(*file);
+    }
     request.set_validate_only(options->dry_run);
     v1::CreateChangeResponse response;
     const auto stub = v1::ChangeService::NewStub(app->policyd());
+    app->Expect(ReadsZoneOf(options->domain));
     const grpc::Status status = Call(app, *stub, &Stub::CreateChange, request, &response);
     if (!status.ok()) return app->Fail("plan not made", status);
     if (options->dry_run) {

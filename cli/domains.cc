@@ -6,6 +6,7 @@
 #include "cli/addresses.h"
 #include "cli/app.h"
 #include "cli/call.h"
+#include "cli/domain_remove.h"
 #include "cli/messages.h"
 #include "dmarcate/v1/domain.grpc.pb.h"
 
@@ -112,7 +113,11 @@ void AddDomains(CLI::App* root, App* app) {
     return printed;
   });
 
-  CLI::App* update = group->add_subcommand("update", "change the provider or the report mailbox");
+  CLI::App* update = group
+                         ->add_subcommand("update",
+                                          "change the provider, the zone that holds its records or "
+                                          "the report mailbox")
+                         ->alias("set");
   update->add_option("DOMAIN", options->domain)->required();
   CLI::Option* provider =
       update->add_option("--provider", options->provider, "DNS provider; '' for none");
@@ -190,6 +195,7 @@ void AddDomains(CLI::App* root, App* app) {
   });
 
   AddAddresses(group, app);
+  AddDomainRemove(group, app);
 }
 
 }  // namespace dmarcate::cli

@@ -1,5 +1,6 @@
 #include "cli/fleet.h"
 
+#include <algorithm>
 #include <cctype>
 #include <fstream>
 #include <memory>
@@ -294,6 +295,20 @@ int WatchOne(App* app, const Options& options) {
   return WatchAndFinish(app, *stub, fleet, "fleet change not watched");
 }
 
+// As --state takes them.
+std::vector<std::string> MemberStates() {
+  std::vector<std::string> out;
+  const auto* states = v1::FleetMember::State_descriptor();
+  for (int i = 0; i < states->value_count(); ++i) {
+    if (states->value(i)->number() == v1::FleetMember::STATE_UNSPECIFIED) continue;
+    std::string name = StateText(static_cast<v1::FleetMember::State>(states->value(i)->number()));
+    std::ranges::replace(name, '_', '-');
+    std::ranges::replace(name, ' ', '-');
+    out.push_back(std::move(name));
+  }
+  return out;
+}
+
 int Domains(App* app, const Options& options) {
   v1::ListFleetMembersRequest request;
   request.set_parent(FleetResource(options.fleet));
@@ -302,8 +317,11 @@ int Domains(App* app, const Options& options) {
     for (char& c : state) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));
     v1::FleetMember::State parsed = v1::FleetMember::STATE_UNSPECIFIED;
     if (!v1::FleetMember::State_Parse("STATE_" + state, &parsed)) {
-      return app->Fail(kUsage, "USAGE", "command line",
-                       fmt::format("--state {}: no such state", state));
+      return app->Fail(
+          kUsage, "USAGE", "command line",
+          fmt::format("--state {}: no such state; want one of {}",
+                      EscapeForTerminal(AsciiLower(state)), Join(MemberStates(), ", ")),
+          {"dmarcate fleet domains --help"});
     }
     request.add_states(parsed);
     if (parsed != v1::FleetMember::STATE_FAILED) continue;
@@ -391,7 +409,9 @@ void AddFleet(CLI::App* root, App* app) {
   CLI::App* domains = one("domains", "its domains, each with its change and why it failed");
   domains->add_option(
       "--state", options->states,
-      "only planned, unchanged, refused, plan-failed, succeeded, failed, cancelled");
+      fmt::format("only in this state, may be repeated: {}; failed means rolled-back and "
+                  "needs-attention, too",
+                  Join(MemberStates(), ", ")));
   options->page.Add(domains);
   domains->footer(
       "Examples:\n  dmarcate fleet domains 01jd2y4q8zj0k5c6v7w8x9y0ab --state failed\n"

@@ -121,7 +121,7 @@ int Decide(App* app, const Options& options, std::string_view command, std::stri
     if (status.ok()) status = Call(app, *stub, method, request, &response);
     if (!status.ok()) {
       ++failed;
-      code = app->Fail(fmt::format("{} not {}", name, verb), status);
+      code = app->Fail(fmt::format("{} not {}", LastSegment(name), verb), status);
       continue;
     }
     if (response.insight().state() == v1::Insight::STATE_RESOLVED) {

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/app.h"
+#include "cli/catalogue.h"
 #include "cli/fleet.h"
 #include "cli/mta_sts.h"
 #include "cli/server.h"
@@ -132,6 +133,7 @@ int main(int argc, char** argv) {
   dmarcate::cli::AddStatus(&root, &app);
   dmarcate::cli::AddDomains(&root, &app);
   dmarcate::cli::AddSources(&root, &app);
+  dmarcate::cli::AddCatalogue(&root, &app);
   dmarcate::cli::AddStats(&root, &app);
   dmarcate::cli::AddSimulate(&root, &app);
   dmarcate::cli::AddRecords(&root, &app);

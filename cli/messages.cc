@@ -18,6 +18,13 @@ void SetDate(DayNumber day, v1::Date* out) {
   out->set_day(civil.day());
 }
 
+absl::StatusOr<DayNumber> DayOption(std::string_view flag, const std::string& text) {
+  const auto day = ParseDay(text);
+  if (day.ok()) return *day;
+  return MakeError(day.status().code(),
+                   fmt::format("{}: '{}' is no day; want YYYY-MM-DD", flag, text));
+}
+
 }  // namespace
 
 std::string Text(const v1::Date& date) {
@@ -46,11 +53,11 @@ void DateRangeOptions::Add(CLI::App* command) {
 absl::Status DateRangeOptions::Fill(v1::DateRange* range) const {
   DayNumber last = DayOf(absl::Now());
   if (!to.empty()) {
-    DMARCATE_ASSIGN_OR_RETURN(last, ParseDay(to));
+    DMARCATE_ASSIGN_OR_RETURN(last, DayOption("--to", to));
     SetDate(last, range->mutable_last_date());
   }
   if (!from.empty()) {
-    DMARCATE_ASSIGN_OR_RETURN(const DayNumber first, ParseDay(from));
+    DMARCATE_ASSIGN_OR_RETURN(const DayNumber first, DayOption("--from", from));
     SetDate(first, range->mutable_first_date());
   } else if (days > 0) {
     SetDate(last - days + 1, range->mutable_first_date());

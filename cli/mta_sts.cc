@@ -10,6 +10,7 @@
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
+#include "cli/mta_sts_rollout.h"
 #include "dmarcate/v1/mta_sts.grpc.pb.h"
 
 namespace dmarcate::cli {
@@ -111,6 +112,7 @@ void AddMtaSts(CLI::App* root, App* app) {
       "'*.example.net'\n"
       "  dmarcate mta-sts policy example.com -o json");
   app->OnSelected(policy, [app, options] { return ShowPolicy(app, *options); });
+  AddMtaStsRollout(group, app);
 }
 
 }  // namespace dmarcate::cli

@@ -129,8 +129,10 @@ std::string PostureText(const v1::InspectRecordsResponse& response) {
                                      ? std::string("nothing")
                                      : EscapeForTerminal(Join({own.begin(), own.end()}, " | ")));
       }
-      out += fmt::format("        {} {} {}{}\n", server.error().empty() ? "ok" : "--",
-                         server.address(), EscapeForTerminal(server.name_server()), notes);
+      std::string name = EscapeForTerminal(server.name_server());
+      if (!name.empty()) name.insert(0, 1, ' ');  // of a stub only the address is known
+      out += fmt::format("        {} {}{}{}\n", server.error().empty() ? "ok" : "--",
+                         server.address(), name, notes);
     }
   }
   if (!response.consistent()) out += "the authoritative servers disagree\n";
@@ -226,10 +228,10 @@ Table FindingsTable(const google::protobuf::RepeatedPtrField<v1::LintFinding>& f
 std::string SpfTreeText(const v1::SpfTree& tree) {
   std::string out = fmt::format("{}\n", EscapeForTerminal(tree.root().term()));
   DrawNode(tree.root(), "", &out);
-  out += fmt::format("{}{} of {} look-ups, {} of {} void, {} IPv4 addresses\n",
-                     tree.complete() ? "" : "at least ", tree.lookup_count(), tree.lookup_limit(),
-                     tree.void_lookup_count(), tree.void_lookup_limit(),
-                     FormatCount(tree.ipv4_address_count()));
+  out += fmt::format(
+      "{}{} of {} look-ups, {} of {} void, {} IPv4 address{}\n", tree.complete() ? "" : "at least ",
+      tree.lookup_count(), tree.lookup_limit(), tree.void_lookup_count(), tree.void_lookup_limit(),
+      FormatCount(tree.ipv4_address_count()), tree.ipv4_address_count() == 1 ? "" : "es");
   return out;
 }
 

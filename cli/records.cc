@@ -71,6 +71,7 @@ int Dkim(App* app, const Options& options) {
   for (const std::string& selector : options.selectors) request.add_dkim_selectors(selector);
   v1::InspectRecordsResponse response;
   const auto stub = v1::RecordService::NewStub(app->policyd());
+  app->Expect("each name server is asked");
   const grpc::Status status = Call(app, *stub, &Stub::InspectRecords, request, &response);
   if (!status.ok()) return app->Fail("keys not read", status);
   Print(app->format(), response, "records", DkimTable(response));

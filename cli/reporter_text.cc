@@ -1,9 +1,11 @@
 #include "cli/reporter_text.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/time/civil_time.h"
 #include "fmt/format.h"
 
 #include "cli/app.h"
@@ -51,6 +53,10 @@ std::string CodesText(const v1::Reporter& reporter) {
     parts.push_back(fmt::format("{} {}", finding.code(), finding.report_count()));
   }
   return Join(parts, ", ");
+}
+
+absl::CivilDay DayOf(const v1::Date& date) {
+  return absl::CivilDay(date.year(), date.month(), date.day());
 }
 
 // Lines of "label  text".
@@ -189,6 +195,50 @@ std::string ReporterText(const v1::Reporter& reporter) {
   lines.Add("evaluation", EvaluationText(reporter.evaluation()));
   std::string out = lines.Take();
   for (const v1::ReporterFinding& finding : reporter.findings()) out += FindingText(finding);
+  return out;
+}
+
+Table CalendarTable(const google::protobuf::RepeatedPtrField<v1::Reporter>& reporters,
+                    const v1::DateRange& range) {
+  Table table({{"REPORTER"}, {"DATE"}, {"REPORTS", Align::kRight}});
+  const absl::CivilDay first = DayOf(range.first_date());
+  for (const v1::Reporter& reporter : reporters) {
+    for (int i = 0; i < reporter.day_report_counts_size(); ++i) {
+      table.Add(reporter.name(),
+                {std::string(LastSegment(reporter.name())), absl::FormatCivilTime(first + i),
+                 CountCell(reporter.day_report_counts(i))});
+    }
+  }
+  return table;
+}
+
+std::string CalendarText(const google::protobuf::RepeatedPtrField<v1::Reporter>& reporters,
+                         const v1::DateRange& range) {
+  constexpr int kWeek = 7, kWeeksBeside = 9, kNameWidth = 24;
+  const absl::CivilDay first = DayOf(range.first_date());
+  const int days = static_cast<int>(DayOf(range.last_date()) - first) + 1;
+  std::string out;
+  for (int from = 0; from < days; from += kWeek * kWeeksBeside) {
+    const int to = std::min(days, from + kWeek * kWeeksBeside);
+    if (from > 0) out += "\n";
+    std::string line = fmt::format("{:<{}}", "", kNameWidth);
+    for (int day = from; day < to; day += kWeek) {
+      const absl::CivilDay date = first + day;
+      line += fmt::format(" {:02}-{:02}  ", date.month(), date.day());
+    }
+    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    for (const v1::Reporter& reporter : reporters) {
+      if (reporter.day_report_counts().empty()) continue;  // nobody vouches for its reports
+      const std::string name = EscapeForTerminal(LastSegment(reporter.name()));
+      line = fmt::format("{:<{}}", name.substr(0, kNameWidth), kNameWidth);
+      for (int day = from; day < to && day < reporter.day_report_counts_size(); ++day) {
+        const int count = reporter.day_report_counts(day);
+        if ((day - from) % kWeek == 0) line += ' ';
+        line += count <= 0 ? '.' : count > 9 ? '+' : static_cast<char>('0' + count);
+      }
+      out += line + "\n";
+    }
+  }
   return out;
 }
 

@@ -24,6 +24,7 @@ struct Options {
   std::string reporter, domain;
   PageOptions page;
   DateRangeOptions range;
+  bool calendar = false;
 };
 
 // What both requests have. kInvalidArgument on a text that is no day.
@@ -36,6 +37,7 @@ absl::Status Fill(const Options& options, Request* request) {
 int List(App* app, const Options& options) {
   v1::ListReportersRequest request;
   options.page.Fill(&request);
+  request.set_with_calendar(options.calendar);
   if (const auto status = Fill(options, &request); !status.ok()) {
     return app->Fail("reporters not listed", status);
   }
@@ -43,7 +45,14 @@ int List(App* app, const Options& options) {
   const auto stub = v1::ReportService::NewStub(app->policyd());
   const grpc::Status status = Call(app, *stub, &Stub::ListReporters, request, &response);
   if (!status.ok()) return app->Fail("reporters not listed", status);
-  Print(app->format(), response, "reporters", ReporterTable(response.reporters()));
+  if (!options.calendar) {
+    Print(app->format(), response, "reporters", ReporterTable(response.reporters()));
+  } else if (app->format() == Format::kTable || app->format() == Format::kWide) {
+    WriteOut(CalendarText(response.reporters(), response.date_range()));
+  } else {
+    Print(app->format(), response, "reporters",
+          CalendarTable(response.reporters(), response.date_range()));
+  }
   if (response.other_report_count() > 0 || response.other_uncounted_report_count() > 0) {
     app->Note(
         fmt::format("too many reporters to tell apart: {} reports of others, and {} that do "
@@ -66,13 +75,17 @@ int Get(App* app, const Options& options) {
   const auto stub = v1::ReportService::NewStub(app->policyd());
   const grpc::Status status = Call(app, *stub, &Stub::GetReporter, request, &response);
   if (!status.ok()) return app->Fail("reporter not read", status);
-  if (app->format() == Format::kTable) {
-    WriteOut(ReporterText(response.reporter()));
-    return kDone;
-  }
   google::protobuf::RepeatedPtrField<v1::Reporter> one;
   *one.Add() = response.reporter();
-  Print(app->format(), response.reporter(), "", ReporterTable(one));
+  if (app->format() == Format::kTable) {
+    WriteOut(ReporterText(response.reporter()));
+    if (response.reporter().day_report_counts_size() > 0) {
+      WriteOut("\n" + CalendarText(one, response.date_range()));
+    }
+    return kDone;
+  }
+  Print(app->format(), response.reporter(), "",
+        options.calendar ? CalendarTable(one, response.date_range()) : ReporterTable(one));
   return kDone;
 }
 
@@ -84,6 +97,8 @@ void AddReporters(CLI::App* reports, App* app) {
       "reporters", "who reports, how they keep to the format, and whether they still do");
   command->add_option("REPORTER", options->reporter, "one of them in full, as listed");
   command->add_option("--domain", options->domain, "reports about this domain only");
+  command->add_flag("--calendar", options->calendar,
+                    "each day with how many reports came: 1 to 9, + for more, a dot for none");
   options->page.Add(command);
   options->range.Add(command);
   command->footer(
@@ -92,6 +107,7 @@ void AddReporters(CLI::App* reports, App* app) {
       "the period to receipt.\n"
       "Examples:\n  dmarcate reports reporters --days 90\n"
       "  dmarcate reports reporters google.com\n"
+      "  dmarcate reports reporters --domain example.com --calendar --days 60\n"
       "  dmarcate reports reporters -o csv");
   app->OnSelected(command, [app, options] {
     return options->reporter.empty() ? List(app, *options) : Get(app, *options);

@@ -97,13 +97,13 @@ class Session {
 std::string Head(const v1::Source& source, size_t index, size_t count,
                  const v1::ExplainSourceResponse& why) {
   const v1::MessageCounts& counts = source.stats().counts();
-  std::string out = fmt::format(
-      "\n{} of {}: {} ({})\n  {} messages, {} pass DMARC, from {} addresses, seen by {} "
-      "reporters\n",
-      index + 1, count, EscapeForTerminal(source.display_name()), LastSegment(source.name()),
-      FormatCount(counts.message_count()),
-      FormatRate(counts.dmarc_pass_count(), counts.message_count()), source.stats().address_count(),
-      source.stats().reporter_count());
+  std::string out =
+      fmt::format("\n{} of {}: {} ({})\n  {}, {} pass DMARC, from {} address{}, seen by {}\n",
+                  index + 1, count, EscapeForTerminal(source.display_name()),
+                  LastSegment(source.name()), Counted(counts.message_count(), "message"),
+                  FormatRate(counts.dmarc_pass_count(), counts.message_count()),
+                  source.stats().address_count(), source.stats().address_count() == 1 ? "" : "es",
+                  Counted(source.stats().reporter_count(), "reporter"));
   out += fmt::format("  {}: {}\n", EnumText(v1::Source::Kind_Name(source.kind()), "KIND_"),
                      EscapeForTerminal(source.kind_reason()));
   constexpr int kShown = 3;

@@ -57,6 +57,11 @@ v1::Rollout::Stage StageNamed(const std::string& text) {
   return v1::Rollout::STAGE_UNSPECIFIED;
 }
 
+// What goes behind a command so that it means the same ladder.
+std::string ScopeFlag(const Options& options) {
+  return options.scope == "domain" ? "" : " --scope " + options.scope;
+}
+
 bool ForPeople(const App& app) { return app.format() == Format::kTable; }
 
 void PrintOne(const App& app, const v1::Rollout& rollout) {
@@ -90,8 +95,18 @@ grpc::Status Find(App* app, Stub& stub, const Options& options, v1::Rollout* fou
   } while (!request.page_token().empty());
   if (any) return grpc::Status::OK;
   return {grpc::StatusCode::NOT_FOUND,
-          fmt::format("{} has no rollout of {}; dmarcate rollout start {}", options.domain,
-                      options.scope, options.domain)};
+          fmt::format("{} has no rollout of scope {}", options.domain, options.scope)};
+}
+
+int FailToFind(const App& app, const Options& options, std::string_view failed,
+               const grpc::Status& status) {
+  // Else policyd says what was not found: the domain.
+  if (status.error_code() != grpc::StatusCode::NOT_FOUND || !App::ReasonOf(status).empty()) {
+    return app.Fail(failed, status);
+  }
+  return app.Fail(
+      kNotFound, "RESOURCE_NOT_FOUND", failed, status.error_message(),
+      {fmt::format("begin one: dmarcate rollout start {}{}", options.domain, ScopeFlag(options))});
 }
 
 // Finds it and does `act` with it; `failed` says what did not come of it otherwise.
@@ -100,7 +115,7 @@ int OnOne(App* app, const Options& options, std::string_view failed, Act act) {
   const auto stub = v1::RolloutService::NewStub(app->policyd());
   v1::Rollout rollout;
   const grpc::Status status = Find(app, *stub, options, &rollout);
-  return status.ok() ? act(*stub, std::move(rollout)) : app->Fail(failed, status);
+  return status.ok() ? act(*stub, std::move(rollout)) : FailToFind(*app, options, failed, status);
 }
 
 grpc::Status Ask(App* app, Stub& stub, const v1::Rollout& rollout,
@@ -137,8 +152,8 @@ int TellStep(App* app, Stub& stub, const Options& options, v1::Rollout rollout) 
     return kStillRunning;
   }
   if (rollout.abort_to() != v1::Rollout::STAGE_UNSPECIFIED) {
-    app->Note(fmt::format("not done yet, and tried again; why: dmarcate rollout show {} --log",
-                          options.domain));
+    app->Note(fmt::format("not done yet, and tried again; why: dmarcate rollout show {}{} --log",
+                          options.domain, ScopeFlag(options)));
     return kStillRunning;
   }
   return kDone;
@@ -164,11 +179,17 @@ int Start(App* app, const Options& options) {
   const auto stub = v1::RolloutService::NewStub(app->policyd());
   const grpc::Status status = Call(app, *stub, &Stub::CreateRollout, request, &response,
                                    App::Daemon::kPolicyd, kExplainTimeout);
+  if (App::ReasonOf(status) == "ROLLOUT_STATE") {  // there is none yet to be shown
+    return app->Fail(
+        kRefused, "ROLLOUT_STATE", "rollout not started", status.error_message(),
+        {fmt::format("see what is live: dmarcate records show {}", options.domain),
+         fmt::format("write a record that is missing: dmarcate changes plan {}", options.domain)});
+  }
   if (!status.ok()) return app->Fail("rollout not started", status);
   PrintOne(*app, response.rollout());
   app->Note(options.dry_run ? std::string("checked only; nothing was started")
-                            : fmt::format("see what it waits for: dmarcate rollout explain {}",
-                                          options.domain));
+                            : fmt::format("see what it waits for: dmarcate rollout explain {}{}",
+                                          options.domain, ScopeFlag(options)));
   return kDone;
 }
 
@@ -215,9 +236,7 @@ int Show(App* app, const Options& options) {
 
 void PrintExplanation(const App& app, const v1::ExplainRolloutResponse& response) {
   if (!ForPeople(app)) {
-    google::protobuf::RepeatedPtrField<v1::Rollout> one;
-    *one.Add() = response.rollout();
-    Print(app.format(), response, "", RolloutTable(one));
+    Print(app.format(), response, "", GateTable(response));
     return;
   }
   WriteOut(response.text());

@@ -86,6 +86,21 @@ std::string RolloutText(const v1::Rollout& rollout) {
   return text;
 }
 
+Table GateTable(const v1::ExplainRolloutResponse& response) {
+  Table table({{"GATE"}, {"STATE"}, {"MEASURED"}, {"REQUIRED"}, {"SINCE"}, {"SEE"}, {"NOTES"}});
+  for (const v1::RolloutGate& gate : response.gates()) {
+    std::string notes;
+    for (const std::string& note : gate.notes()) notes += (notes.empty() ? "" : "; ") + note;
+    table.Add(gate.id(),
+              {gate.id(),
+               gate.holds()              ? "holds"
+               : gate.waits_for_person() ? "waits for a person"
+                                         : "closed",
+               gate.measured(), gate.required(), Text(gate.since_time()), gate.command(), notes});
+  }
+  return table;
+}
+
 Table ForecastTable(const google::protobuf::RepeatedPtrField<v1::RolloutForecastStage>& stages) {
   Table table({{"STAGE"},
                {"SINCE"},

@@ -17,6 +17,8 @@ std::string StageText(v1::Rollout::Stage stage);  // "quarantine-test"
 Table RolloutTable(const google::protobuf::RepeatedPtrField<v1::Rollout>& rollouts);
 // Several lines: where it stands, who steers it, what it waits for.
 std::string RolloutText(const v1::Rollout& rollout);
+// A line for each gate of an explanation.
+Table GateTable(const v1::ExplainRolloutResponse& response);
 Table ForecastTable(const google::protobuf::RepeatedPtrField<v1::RolloutForecastStage>& stages);
 Table EventTable(const google::protobuf::RepeatedPtrField<v1::RolloutEvent>& events);
 

@@ -1,5 +1,6 @@
 // dmarcate simulate: what the reports would have said under another policy.
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -75,6 +76,22 @@ void AddTreatments(const std::vector<std::string>& sources, v1::SourceTreatment:
   }
 }
 
+// A decision about a source without mail changes nothing; it may be a mistyped name.
+void NoteAbsent(const App& app, const v1::SimulatePolicyRequest& request,
+                const v1::SimulatePolicyResponse& response) {
+  if (response.sources_left_out() > 0) return;  // not known
+  for (const v1::SourceTreatment& treatment : request.treatments()) {
+    const auto is_it = [&](const v1::SimulationRow& row) {
+      return row.key() == treatment.source();
+    };
+    if (std::ranges::any_of(response.sources(), is_it)) continue;
+    app.Note(
+        fmt::format("no mail of {} in these days, so what is supposed of it changes nothing; "
+                    "see: dmarcate sources list {}",
+                    EscapeForTerminal(treatment.source()), LastSegment(request.parent())));
+  }
+}
+
 int Simulate(App* app, const Options& options) {
   v1::SimulatePolicyRequest request;
   request.set_parent(DomainResource(options.domain));
@@ -97,7 +114,9 @@ int Simulate(App* app, const Options& options) {
   const grpc::Status status = Call(app, *stub, &Stub::SimulatePolicy, request, &response);
   if (!status.ok()) return app->Fail("not simulated", status);
   Print(app->format(), response, "", SimulationTable(response, options.by));
+  if (response.total().message_count() == 0) app->Note(kNoReportsNote);
   app->Note(Verdict(response));
+  NoteAbsent(*app, request, response);
   if (response.total().assumed_count() > 0) {
     app->Note(fmt::format("{} of the passes are assumed: receivers did not say by which domain",
                           FormatCount(response.total().assumed_count())));

@@ -76,6 +76,13 @@ int Ungroup(App* app, const Options& options) {
   v1::UngroupSourceResponse response;
   const auto stub = v1::SourceService::NewStub(app->policyd());
   const grpc::Status status = Call(app, *stub, &Stub::UngroupSource, request, &response);
+  if (App::ReasonOf(status) == "RESOURCE_NOT_FOUND" &&
+      status.error_message().starts_with(request.name())) {
+    return app->Fail(kNotFound, "RESOURCE_NOT_FOUND", "nothing taken back",
+                     fmt::format("{} is neither merged nor split", LastSegment(request.name())),
+                     {fmt::format("list what is: dmarcate sources groupings {}",
+                                  dmarcate::Split(request.name(), '/')[1])});
+  }
   if (!status.ok()) return app->Fail("nothing taken back", status);
   PrintOne(*app, response, options.dry_run);
   return kDone;

@@ -71,6 +71,7 @@ Table SourceTable(const google::protobuf::RepeatedPtrField<v1::Source>& sources)
   columns.push_back({"EVIDENCE", Align::kLeft, true});
   columns.push_back({"SPF_TERM", Align::kLeft, true});
   columns.push_back({"SUGGESTED", Align::kLeft, true});
+  columns.push_back({"DECLARED", Align::kLeft, true});
   columns.push_back({"LAST_SEEN"});
   Table table(std::move(columns));
   for (const v1::Source& source : sources) {
@@ -84,6 +85,11 @@ Table SourceTable(const google::protobuf::RepeatedPtrField<v1::Source>& sources)
                     source.identity().value()));
     cells.push_back(source.proposed_spf_term());
     cells.push_back(source.suggested() ? "yes" : "no");
+    std::vector<std::string> declared;
+    for (const v1::SourceDeclaration& declaration : source.declarations()) {
+      declared.push_back(declaration.value());
+    }
+    cells.push_back(Join(declared, ", "));
     cells.push_back(Text(source.last_seen_date()));
     table.Add(source.name(), std::move(cells));
   }
@@ -119,8 +125,8 @@ Table SourceChangeTable(const v1::CompareSourcesResponse& response) {
                {"SOURCE"},
                {"BEFORE", Align::kRight},
                {"AFTER", Align::kRight},
-               {"PASS%_BEFORE", Align::kRight},
-               {"PASS%_AFTER", Align::kRight},
+               {"PASS_BEFORE", Align::kRight},
+               {"PASS_AFTER", Align::kRight},
                {"WHAT"}});
   for (const v1::SourceChange& change : response.changes()) {
     const v1::MessageCounts &before = change.before(), &after = change.after();

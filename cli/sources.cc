@@ -9,6 +9,7 @@
 #include "cli/review.h"
 #include "cli/source_groups.h"
 #include "cli/source_text.h"
+#include "cli/stats_text.h"
 #include "dmarcate/v1/source.grpc.pb.h"
 #include "lib/base/text.h"
 
@@ -67,7 +68,7 @@ int Decide(App* app, const Options& options, std::string_view command, std::stri
     }
     if (!status.ok()) {
       ++failed;
-      code = app->Fail(fmt::format("{} not {}", name, verb), status);
+      code = app->Fail(fmt::format("{} not {}", LastSegment(name), verb), status);
       continue;
     }
     *decided.Add() = all.source();
@@ -100,9 +101,10 @@ int News(App* app, const Options& options) {
   const grpc::Status status = Call(app, *stub, &Stub::CompareSources, request, &response);
   if (!status.ok()) return app->Fail("sources not compared", status);
   Print(app->format(), response, "changes", SourceChangeTable(response));
-  app->Note(fmt::format("{} to {}, beside {} to {}", Text(response.after().first_date()),
-                        Text(response.after().last_date()), Text(response.before().first_date()),
-                        Text(response.before().last_date())));
+  app->Note(fmt::format("{}{} to {}, beside {} to {}",
+                        response.changes().empty() ? "nothing new: " : "",
+                        Text(response.after().first_date()), Text(response.after().last_date()),
+                        Text(response.before().first_date()), Text(response.before().last_date())));
   if (response.left_out() > 0) app->Note(fmt::format("{} more", response.left_out()));
   return kDone;
 }
@@ -199,8 +201,12 @@ void AddSources(CLI::App* root, App* app) {
     if (!status.ok()) return app->Fail("sources not listed", status);
     Print(app->format(), response, "sources", SourceTable(response.sources()));
     if (response.sources().empty()) {
+      app->Note(options->states.empty() ? kNoReportsNote : "no source in that state in these days");
+    }
+    if (response.declarations_pending()) {
       app->Note(
-          "no reports about it in this span; without --days or --from it is the last 30 days");
+          "what its own DNS declares is being looked up; ask again in half a minute for sources "
+          "that no report has told of");
     }
     NoteNextPage(*app, response);
     return static_cast<int>(kDone);

@@ -53,6 +53,7 @@ int Breakdown(App* app, const Options& options) {
   const grpc::Status status = Call(app, *stub, &Stub::QueryBreakdown, request, &response);
   if (!status.ok()) return app->Fail("no statistics", status);
   Print(app->format(), response, "rows", BreakdownTable(response));
+  if (response.total().message_count() == 0) app->Note(kNoReportsNote);
   NoteExpired(*app, response.expired_message_count(), "they are not in this table");
   NoteNextPage(*app, response);
   return kDone;
@@ -71,6 +72,7 @@ int TimeSeries(App* app, const Options& options) {
   const grpc::Status status = Call(app, *stub, &Stub::QueryTimeSeries, request, &response);
   if (!status.ok()) return app->Fail("no statistics", status);
   Print(app->format(), response, "points", TimeSeriesTable(response));
+  if (response.total().message_count() == 0) app->Note(kNoReportsNote);
   NoteExpired(*app, response.expired_message_count(),
               options.source.empty() ? "of these only the aligned DKIM and SPF passes are known"
                                      : "whose they were is not known any more");

@@ -57,8 +57,8 @@ Table TimeSeriesTable(const v1::QueryTimeSeriesResponse& response) {
 Table SimulationTable(const v1::SimulatePolicyResponse& response, std::string_view by) {
   Table table({{"KEY"},
                {"MESSAGES", Align::kRight},
-               {"PASSED%", Align::kRight},
-               {"WOULD_PASS%", Align::kRight},
+               {"PASSED", Align::kRight},
+               {"WOULD_PASS", Align::kRight},
                {"DELIVERED", Align::kRight},
                {"QUARANTINE", Align::kRight},
                {"REJECT", Align::kRight},

@@ -11,6 +11,10 @@
 
 namespace dmarcate::cli {
 
+// Said where a range of days has no mail at all, so that an empty table is not taken for an answer.
+inline constexpr char kNoReportsNote[] =
+    "no reports about it in these days; without --days or --from they are the last 30";
+
 Table BreakdownTable(const v1::QueryBreakdownResponse& response);
 Table TimeSeriesTable(const v1::QueryTimeSeriesResponse& response);
 // `by`: "source", "reporter" or "trust".

@@ -9,6 +9,7 @@
 #include "cli/app.h"
 #include "cli/change_text.h"
 #include "cli/messages.h"
+#include "cli/mta_sts_text.h"
 #include "cli/posture_text.h"
 #include "cli/rollout_text.h"
 #include "lib/base/text.h"
@@ -53,14 +54,23 @@ void AddSpf(const v1::DomainStatus& status, Screen& screen) {
   if (!status.has_spf()) return screen.Add("spf", "?");
   const v1::SpfStatus& spf = status.spf();
   if (spf.record().empty()) return screen.Add("spf", spf.reason());
+  const std::string lookups = fmt::format("{} of 10 look-ups", spf.lookup_count());
+  if (spf.complete() && spf.reason().starts_with(lookups)) {
+    return screen.Add("spf", fmt::format("{}: {}", VerdictText(spf.verdict()), spf.reason()));
+  }
   screen.Add("spf", fmt::format("{}{} of 10 look-ups; {}{}{}", spf.complete() ? "" : "at least ",
                                 spf.lookup_count(), VerdictText(spf.verdict()),
                                 spf.reason().empty() ? "" : ": ", spf.reason()));
 }
 
-void AddDkim(const v1::DkimStatus& dkim, Screen& screen) {
+void AddDkim(const v1::DomainStatus& status, Screen& screen) {
+  const v1::DkimStatus& dkim = status.dkim();
   const int all = dkim.usable_count() + dkim.unusable_count() + dkim.unknown_count();
-  if (all == 0) return screen.Add("dkim", "no selectors are known: reports name them");
+  if (all == 0) {
+    return screen.Add("dkim", fmt::format("no key has been looked at: reports name selectors; now: "
+                                          "dmarcate records dkim {}",
+                                          LastSegment(status.name())));
+  }
   std::string text = fmt::format("{} of {} usable", dkim.usable_count(), Counted(all, "key"));
   for (const v1::DkimKeyView& key : dkim.keys()) {
     if (key.state() == v1::DKIM_KEY_STATE_USABLE) continue;
@@ -145,6 +155,27 @@ void AddRollouts(const v1::DomainStatus& status, Screen& screen) {
   }
 }
 
+void AddMtaSts(const v1::DomainStatus& status, Screen& screen) {
+  if (!status.has_mta_sts()) return;
+  const v1::MtaStsStatus& one = status.mta_sts();
+  const v1::MtaStsRollout& rollout = one.rollout();
+  screen.Add("mta-sts",
+             fmt::format("{} since {}, target {}, {}, {}", StsStageText(rollout.stage()),
+                         Text(rollout.stage_start_time()), StsStageText(rollout.target()),
+                         EnumText(v1::Rollout::Mode_Name(rollout.mode()), "MODE_"),
+                         EnumText(v1::Rollout::State_Name(rollout.state()), "STATE_")));
+  if (rollout.state() == v1::Rollout::STATE_PAUSED) {
+    screen.Add("mta-sts",
+               fmt::format("paused ({}): {}", rollout.pause_reason(), rollout.pause_detail()));
+  } else if (!one.reason().empty()) {
+    screen.Add("mta-sts", fmt::format("{} ({})", one.reason(), Text(one.decide_time())));
+  }
+  if (!one.has_nearest_gate()) return;
+  const v1::RolloutGate& gate = one.nearest_gate();
+  screen.Add("mta-sts", fmt::format("{} {}: {}; wants {}", gate.id(), gate.title(), gate.measured(),
+                                    gate.required()));
+}
+
 void AddChanges(const v1::DomainStatus& status, Screen& screen) {
   if (!status.has_changes()) return screen.Add("changes", "?");
   if (status.changes().open().empty()) return screen.Add("changes", "none open");
@@ -174,11 +205,12 @@ std::string StatusText(const v1::DomainStatus& status) {
                   StandingText(status.standing()), EscapeForTerminal(status.reason()));
   AddPolicy(status, screen);
   AddSpf(status, screen);
-  AddDkim(status.dkim(), screen);
+  AddDkim(status, screen);
   AddReports(status, screen);
   AddSources(status, screen);
   AddInsights(status, screen);
   AddRollouts(status, screen);
+  AddMtaSts(status, screen);
   AddChanges(status, screen);
   for (const std::string& unknown : status.unknown()) screen.Add("unknown", unknown);
   if (status.next_command().empty()) {

@@ -21,7 +21,7 @@ struct Options {
   ReportListOptions list;
 };
 
-// OK, FAILED and FAIL% of any message that counts sessions.
+// OK, FAILED and FAIL_RATE of any message that counts sessions.
 template <typename Message>
 void AppendSessions(const Message& message, std::vector<Cell>* cells) {
   const int64_t ok = message.successful_session_count(), failed = message.failed_session_count();
@@ -32,7 +32,7 @@ void AppendSessions(const Message& message, std::vector<Cell>* cells) {
 void AppendSessionColumns(std::vector<Column>* columns) {
   columns->push_back({"OK", Align::kRight});
   columns->push_back({"FAILED", Align::kRight});
-  columns->push_back({"FAIL%", Align::kRight});
+  columns->push_back({"FAIL_RATE", Align::kRight});
 }
 
 int List(App* app, const Options& options) {

@@ -45,19 +45,26 @@
 #include "policyd/provider/factory.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/fleet_engine.h"
+#include "policyd/reconcile/mta_sts_controller.h"
+#include "policyd/reconcile/mta_sts_served.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
 #include "policyd/reconcile/sts_files.h"
 #include "policyd/service/alert_desk.h"
 #include "policyd/service/alert_service.h"
 #include "policyd/service/analysis_cache.h"
+#include "policyd/service/catalogue_service.h"
 #include "policyd/service/change_service.h"
+#include "policyd/service/domain_removal.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/fleet_service.h"
 #include "policyd/service/handler.h"
 #include "policyd/service/insight_book.h"
 #include "policyd/service/insight_service.h"
+#include "policyd/service/mta_sts_evidence.h"
+#include "policyd/service/mta_sts_rollout_service.h"
 #include "policyd/service/mta_sts_service.h"
+#include "policyd/service/mta_sts_watcher.h"
 #include "policyd/service/network_book.h"
 #include "policyd/service/network_gatherer.h"
 #include "policyd/service/paging.h"
@@ -176,12 +183,12 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                                  credentials == nullptr ? "" : credentials, config.secrets);
   RealProviderFactory providers(http, secrets, {config.programs, authoritative.get()});
   SystemPacer pacer;
-  ChangeEngine engine(
-      {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer},
-      {.max_running = kTransactions});
-  SystemPacer fleet_pacer;
   StsFiles sts_files(*resolver, strangers, [&trust] { return trust->HasAuthorities(); },
                      {.guard = {config.inbound_networks}});
+  ChangeEngine engine(
+      {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer, &sts_files},
+      {.max_running = kTransactions});
+  SystemPacer fleet_pacer;
   FleetEngine fleets({*policies, *policies, engine, clock, random, fleet_pacer});
 
   DMARCATE_RETURN_IF_ERROR(MakeDirectories(
@@ -193,9 +200,13 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   NetworkBook network;
   AnalysisCache analysis(reports, catalogue, &network, policies.get());
   analysis.KeepRows(suffixes);
+  CatalogueBook services_known(catalogue);
+  CatalogueDesk catalogue_desk(*policies, services_known, suffixes, clock);
+  DMARCATE_RETURN_IF_ERROR(catalogue_desk.Load());
+  analysis.Follow(services_known);
   RequestMemory requests(*policies, clock);
   const PageTokens pages(clock, random);
-  SnapshotPublisher publisher(*policies, config.snapshot_file);
+  SnapshotPublisher publisher(*policies, *policies, config.snapshot_file);
   publisher.Publish().IgnoreError();  // before anybody is answered; an error is logged
   InsightBook insights(*policies, clock);
   CurlTransport hooks(
@@ -214,30 +225,44 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                             clock,
                             config.watch_interval,
                             {config.store_directory, config.reports_directory},
-                            policies.get()});
+                            policies.get(),
+                            &services_known});
   RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
+  const InboundLook look_inbound = [&](const DomainName& domain, const MxPosture& mx,
+                                       const MtaStsPosture& mta_sts, absl::Duration limit,
+                                       const std::function<bool()>& stop) {
+    return InspectInbound(domain, mx, mta_sts, {*resolver, strangers, *trust, clock},
+                          {.guard = {config.inbound_networks}, .limit = limit, .stop = stop});
+  };
+  MtaStsEvidence sts_evidence({*policies,
+                               *policies,
+                               reports,
+                               *resolver,
+                               *authoritative,
+                               sts_files,
+                               look_inbound,
+                               clock,
+                               {config.store_directory, config.reports_directory}});
+  RolloutStore& sts_rollouts = policies->mta_sts_rollouts();
+  MtaStsController mta_sts({*policies, sts_rollouts, engine, sts_evidence, clock, random});
   SpfTermDesk spf_terms(parts, reports, *resolver);
   const std::unique_ptr<grpc::Service> services[] = {
-      MakeDomainService(parts, suffixes, config.address_domain, publisher),
+      MakeDomainService(parts, suffixes, config.address_domain, publisher,
+                        {*policies, *policies, policies->mta_sts_rollouts(), *policies}),
+      MakeCatalogueService(parts, services_known, catalogue_desk),
       MakeSourceService(parts, *resolver, {&network, policies.get(), policies.get()}),
       MakeStatsService(parts, reports, suffixes),
-      MakeRecordService(
-          parts, *resolver, *authoritative, *policies,
-          [&](const DomainName& domain, const MxPosture& mx, const MtaStsPosture& mta_sts,
-              absl::Duration limit, const std::function<bool()>& stop) {
-            return InspectInbound(
-                domain, mx, mta_sts, {*resolver, strangers, *trust, clock},
-                {.guard = {config.inbound_networks}, .limit = limit, .stop = stop});
-          }),
+      MakeRecordService(parts, *resolver, *authoritative, *policies, look_inbound),
       MakeChangeService(parts, engine, spf_terms),
       MakeFleetService(parts, *policies, fleets),
       MakeReportService(parts, reports, suffixes),
-      MakeProviderService(parts, providers),
+      MakeProviderService(parts, providers, *policies),
       MakeInsightService(parts, *policies, insights),
       MakeAlertService(parts, *policies, alerts),
       MakeRolloutService(parts, *policies, rollouts),
-      MakeStatusService(parts, *policies, *policies, *policies),
+      MakeStatusService(parts, *policies, *policies, *policies, sts_rollouts),
       MakeMtaStsService(parts, *resolver, sts_files),
+      MakeMtaStsRolloutService(parts, sts_rollouts, *resolver, mta_sts),
   };
   std::vector<grpc::Service*> served;
   for (const auto& service : services) served.push_back(service.get());
@@ -250,10 +275,13 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                         up_to_date ? GrpcServer::Serving::kYes : GrpcServer::Serving::kNo);
     });
   }
+  MtaStsServed sts_served(sts_rollouts, clock);
   StsDirectory sts_directory(config.mta_sts_directory);
   const PageSources pages_of{
       .is_ready = [&reports] { return reports.Reader().ok(); },
       .sts_file = [&](const DomainName& domain) -> std::optional<std::string> {
+        // What a rollout owns goes before what a person put there.
+        if (auto file = sts_served.Find(domain); file.has_value()) return file;
         if (config.mta_sts_directory.empty()) return std::nullopt;
         return sts_directory.Find(domain);
       }};
@@ -266,7 +294,9 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   }
   DMARCATE_RETURN_IF_ERROR(fleets.TakeUp());
   Ticker publish(kPublishInterval, [&publisher] { publisher.Publish().IgnoreError(); });
-  Ticker follow(kFollowInterval, [&reports] { reports.Tick().IgnoreError(); });
+  Ticker follow(kFollowInterval, [&reports, &analysis, &clock] {
+    if (reports.Tick().ok()) analysis.Freshen(clock.Now() + kFreshenLimit);
+  });
   Ticker resume(kResumeInterval, [&engine] {
     if (const absl::Status status = engine.Resume(); !status.ok()) {
       LogError("resume_failed", {{"error", status}});
@@ -286,6 +316,11 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
     rollouts.Tick().IgnoreError();
     rollout_watcher.Tick();
   });
+  MtaStsWatcher sts_watcher({*policies, sts_rollouts, insights, clock});
+  Ticker sts_rollout(kRolloutInterval, [&mta_sts, &sts_watcher] {
+    mta_sts.Tick().IgnoreError();
+    sts_watcher.Tick();
+  });
   SystemPacer watch_pacer;
   SelectorMemory selectors(analysis, clock);
   RecordWatcher watcher(
@@ -298,6 +333,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   if (config.source_lookups_per_second > 0) {
     gatherer.emplace(network, catalogue, *resolver, clock, gather_pacer,
                      GatherOptions{.lookups_per_second = config.source_lookups_per_second});
+    gatherer->Follow(services_known);
     gatherer->Start();
   }
   ReportWatcher report_watcher({*policies, reports, analysis, clock, report_pacer, suffixes,
@@ -312,8 +348,11 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
 
   LogInfo("stopping", {});
   rollouts.BeginStop();
+  mta_sts.BeginStop();
+  sts_evidence.BeginStop();
   http_port.reset();
   rollout.Stop();
+  sts_rollout.Stop();
   resume.Stop();
   publish.Stop();
   host.StartDraining();

@@ -73,27 +73,59 @@ double BetaFraction(double a, double b, double x) {
   return result;
 }
 
-// The probability of k or more of n at the rate p; 1 <= k <= n.
-double AtLeast(double k, double n, double p) {
-  if (p <= 0) return 0;
-  if (p >= 1) return 1;
+// The probabilities of k or more of n at the rate p, and of exactly k; 1 <= k <= n.
+struct Tail {
+  double at_least = 0, exactly = 0;
+};
+Tail TailOf(double k, double n, double p) {
+  if (p <= 0) return {0, 0};
+  if (p >= 1) return {1, k == n ? 1.0 : 0.0};
   const double a = k, b = n - k + 1;
-  if (p < (a + 1) / (a + b + 2)) return Exactly(a, n, p) * (1 - p) * BetaFraction(a, b, p);
-  return 1 - Exactly(b, n, 1 - p) * p * BetaFraction(b, a, 1 - p);
+  if (p < (a + 1) / (a + b + 2)) {
+    const double exactly = Exactly(a, n, p);
+    return {exactly * (1 - p) * BetaFraction(a, b, p), exactly};
+  }
+  const double one_less = Exactly(b, n, 1 - p);  // b failures, so k - 1
+  return {1 - one_less * p * BetaFraction(b, a, 1 - p), one_less * (b / a) * (p / (1 - p))};
+}
+double AtLeast(double k, double n, double p) { return TailOf(k, n, p).at_least; }
+
+// About the rate at which the incomplete beta function of a and b is `level` (Abramowitz and Stegun
+// 26.5.22, with 26.2.22 for the quantile of the normal distribution).
+double GuessRate(double a, double b, double level) {
+  if (a <= 1) return -std::expm1(std::log1p(-level) / b);
+  if (b <= 1) return std::exp(std::log(level) / a);
+  const double t = std::sqrt(-2 * std::log(std::min(level, 1 - level)));
+  const double z = t - (2.30753 + t * 0.27061) / (1 + t * (0.99229 + t * 0.04481));
+  const double y = level < 0.5 ? z : -z;
+  const double inverse_a = 1 / (2 * a - 1), inverse_b = 1 / (2 * b - 1);
+  const double lambda = (y * y - 3) / 6, h = 2 / (inverse_a + inverse_b);
+  const double w =
+      y * std::sqrt(h + lambda) / h - (inverse_b - inverse_a) * (lambda + 5.0 / 6 - 2 / (3 * h));
+  return a / (a + b * std::exp(2 * w));
 }
 
-// The rate at which k or more of n come with probability `level`: Newton's method, held within a
-// bracket that shrinks at each step.
+// The rate at which k or more of n come with probability `level`: Halley's method, held within a
+// bracket that shrinks at each step. What a step leaves is in the order of its third power, by the
+// scale on which the probability changes.
 double RateOf(double k, double n, double level) {
   double low = 0, high = 1;
-  double rate = k / (n + 1);
+  double rate = GuessRate(k, n - k + 1, level);
+  if (!(rate > low && rate < high)) rate = k / (n + 1);
   for (int i = 0; i < 200; ++i) {
-    const double error = AtLeast(k, n, rate) - level;
+    const Tail tail = TailOf(k, n, rate);
+    const double error = tail.at_least - level;
     (error < 0 ? low : high) = rate;
-    const double slope = k * Exactly(k, n, rate) / rate;
-    double next = slope > 0 ? rate - error / slope : low;
+    const double slope = k * tail.exactly / rate;
+    double next = low;
+    if (slope > 0) {
+      const double step = error / slope;
+      const double bent = step * ((k - 1) / rate - (n - k) / (1 - rate));  // of the slope, by it
+      next = rate - (std::abs(bent) < 1 ? step / (1 - 0.5 * bent) : step);
+      const double scale = std::min({std::sqrt(rate * (1 - rate) / n), rate, 1 - rate});
+      if (std::abs(next - rate) <= 1e-5 * scale) return next;
+    }
     if (!(next > low && next < high)) next = low + (high - low) / 2;
-    if (std::abs(next - rate) <= 1e-14 * next) return next;
     rate = next;
   }
   return rate;

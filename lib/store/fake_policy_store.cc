@@ -37,8 +37,9 @@ std::vector<Record> ListAfter(const std::map<std::string, Record>& map, std::str
 
 template <typename Key, typename Record>
 absl::StatusOr<Record> Put(std::map<Key, Record>& map, const Key& key, Record record,
-                           std::string_view what) {
+                           std::string_view what, uint64_t last = 0) {
   DMARCATE_RETURN_IF_ERROR(CheckRevision(what, record.revision, RevisionOf(map, key)));
+  if (record.revision == 0) record.revision = last;  // of one that was removed
   ++record.revision;
   map[key] = record;
   return record;
@@ -72,7 +73,9 @@ absl::StatusOr<DomainRecord> FakePolicyStore::PutDomain(DomainRecord record) {
   DMARCATE_RETURN_IF_ERROR(put_error_);
   DMARCATE_RETURN_IF_ERROR(CheckKey("domain", {record.name}));
   const std::string key = record.name;
-  return Put(domains_, key, std::move(record), fmt::format("domain {}", key));
+  DMARCATE_RETURN_IF_ERROR(CheckThere(RemovedKind::kProvider, record.dns_provider));
+  return Put(domains_, key, std::move(record), fmt::format("domain {}", key),
+             LastRevision(RemovedKind::kDomain, key));
 }
 
 absl::StatusOr<SourceDecision> FakePolicyStore::GetDecision(std::string_view domain,
@@ -100,6 +103,7 @@ absl::StatusOr<SourceDecision> FakePolicyStore::PutDecision(SourceDecision recor
   DMARCATE_RETURN_IF_ERROR(put_error_);
   DMARCATE_RETURN_IF_ERROR(CheckKey("decision", {record.domain, record.source_id}));
   const Pair key(record.domain, record.source_id);
+  DMARCATE_RETURN_IF_ERROR(CheckThere(RemovedKind::kDomain, record.domain));
   return Put(decisions_, key, std::move(record),
              fmt::format("decision {} of {}", key.second, key.first));
 }
@@ -120,7 +124,8 @@ absl::StatusOr<DnsProviderRecord> FakePolicyStore::PutProvider(DnsProviderRecord
   DMARCATE_RETURN_IF_ERROR(put_error_);
   DMARCATE_RETURN_IF_ERROR(CheckKey("dns provider", {record.id}));
   const std::string key = record.id;
-  return Put(providers_, key, std::move(record), fmt::format("dns provider {}", key));
+  return Put(providers_, key, std::move(record), fmt::format("dns provider {}", key),
+             LastRevision(RemovedKind::kProvider, key));
 }
 
 absl::StatusOr<ChangeRecord> FakePolicyStore::GetChange(std::string_view domain,
@@ -147,6 +152,9 @@ absl::StatusOr<ChangeRecord> FakePolicyStore::PutChange(ChangeRecord record) {
   DMARCATE_RETURN_IF_ERROR(put_error_);
   DMARCATE_RETURN_IF_ERROR(CheckKey("change", {record.id, record.domain}));
   const Pair key(record.id, record.domain);
+  if (record.revision == 0 || IsOpen(record)) {
+    DMARCATE_RETURN_IF_ERROR(CheckThere(RemovedKind::kDomain, record.domain));
+  }
   return Put(changes_, key, std::move(record),
              fmt::format("change {} of {}", key.first, key.second));
 }
@@ -198,6 +206,59 @@ absl::Status FakePolicyStore::PutRequest(RequestRecord record) {
   });
   requests_[key] = std::move(record);
   return absl::OkStatus();
+}
+
+absl::Status FakePolicyStore::CheckThere(RemovedKind kind, const std::string& id) const {
+  if (!removals_.contains({kind, id})) return absl::OkStatus();
+  const bool again = kind == RemovedKind::kDomain ? domains_.contains(id) : providers_.contains(id);
+  return again ? absl::OkStatus() : WasRemoved(kind, id);
+}
+
+uint64_t FakePolicyStore::LastRevision(RemovedKind kind, const std::string& id) const {
+  const auto found = removals_.find({kind, id});
+  return found == removals_.end() ? 0 : found->second.revision;
+}
+
+absl::Status FakePolicyStore::RemoveDomain(const RemovalRequest& request) {
+  const std::lock_guard lock(mutex_);
+  DMARCATE_RETURN_IF_ERROR(put_error_);
+  const std::string what = fmt::format("domain {}", request.id);
+  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord domain, Get(domains_, request.id, what));
+  DMARCATE_RETURN_IF_ERROR(CheckRevision(what, request.revision, domain.revision));
+  DMARCATE_RETURN_IF_ERROR(request.check());
+  domains_.erase(request.id);
+  std::erase_if(decisions_, [&](const auto& entry) { return entry.first.first == request.id; });
+  removals_[{RemovedKind::kDomain, request.id}] = RemovalOf(domain, request);
+  return absl::OkStatus();
+}
+
+absl::Status FakePolicyStore::RemoveProvider(const RemovalRequest& request) {
+  const std::lock_guard lock(mutex_);
+  DMARCATE_RETURN_IF_ERROR(put_error_);
+  const std::string what = fmt::format("dns provider {}", request.id);
+  DMARCATE_ASSIGN_OR_RETURN(const DnsProviderRecord provider, Get(providers_, request.id, what));
+  DMARCATE_RETURN_IF_ERROR(CheckRevision(what, request.revision, provider.revision));
+  DMARCATE_RETURN_IF_ERROR(request.check());
+  providers_.erase(request.id);
+  removals_[{RemovedKind::kProvider, request.id}] = RemovalOf(provider, request);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<RemovalRecord>> FakePolicyStore::FindRemoval(RemovedKind kind,
+                                                                          std::string_view id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = removals_.find({kind, std::string(id)});
+  if (found == removals_.end()) return std::nullopt;
+  return found->second;
+}
+
+absl::StatusOr<std::vector<RemovalRecord>> FakePolicyStore::ListRemovals(RemovedKind kind) {
+  const std::lock_guard lock(mutex_);
+  std::vector<RemovalRecord> out;
+  for (const auto& [key, removal] : removals_) {
+    if (key.first == kind) out.push_back(removal);
+  }
+  return out;
 }
 
 }  // namespace dmarcate

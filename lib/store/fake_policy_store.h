@@ -1,5 +1,6 @@
 // lib/store/fake_policy_store.h
-// A policy store in memory that keeps the contract of policy_store.h; for tests.
+// A policy store in memory that keeps the contracts of policy_store.h and removal_store.h; for
+// tests.
 
 #ifndef DMARCATE_LIB_STORE_FAKE_POLICY_STORE_H_
 #define DMARCATE_LIB_STORE_FAKE_POLICY_STORE_H_
@@ -10,11 +11,12 @@
 #include <utility>
 
 #include "lib/store/policy_store.h"
+#include "lib/store/removal_store.h"
 
 namespace dmarcate {
 
 // Thread-safe.
-class FakePolicyStore final : public PolicyStore {
+class FakePolicyStore final : public PolicyStore, public RemovalStore {
  public:
   // All further Puts fail with `error` and write nothing, until it is OK again.
   void FailPuts(absl::Status error);
@@ -43,17 +45,27 @@ class FakePolicyStore final : public PolicyStore {
   absl::StatusOr<std::optional<RequestRecord>> FindRequest(std::string_view caller,
                                                            std::string_view request_id) override;
   absl::Status PutRequest(RequestRecord record) override;
+  absl::Status RemoveDomain(const RemovalRequest& request) override;
+  absl::Status RemoveProvider(const RemovalRequest& request) override;
+  absl::StatusOr<std::optional<RemovalRecord>> FindRemoval(RemovedKind kind,
+                                                           std::string_view id) override;
+  absl::StatusOr<std::vector<RemovalRecord>> ListRemovals(RemovedKind kind) override;
 
  private:
   using Pair = std::pair<std::string, std::string>;
 
-  std::mutex mutex_;
+  // With the mutex held.
+  absl::Status CheckThere(RemovedKind kind, const std::string& id) const;
+  uint64_t LastRevision(RemovedKind kind, const std::string& id) const;
+
+  std::recursive_mutex mutex_;  // who removes may read meanwhile
   absl::Status put_error_, decision_error_;
   std::map<std::string, DomainRecord> domains_;
   std::map<Pair, SourceDecision> decisions_;  // domain, source
   std::map<std::string, DnsProviderRecord> providers_;
   std::map<Pair, ChangeRecord> changes_;  // id, domain: by time
   std::map<Pair, RequestRecord> requests_;
+  std::map<std::pair<RemovedKind, std::string>, RemovalRecord> removals_;
 };
 
 }  // namespace dmarcate

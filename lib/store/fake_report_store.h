@@ -54,6 +54,8 @@ class FakeReportStore final : public ReportWriter,
   absl::StatusOr<std::vector<DayRevision>> ReadDayRevisions(std::string_view domain,
                                                             DayNumber first,
                                                             DayNumber last) override;
+  absl::Status ForEachReportAfter(const ReportKey& key,
+                                  const std::function<bool(const StoredReport&)>& visit) override;
   absl::StatusOr<int64_t> CountPending(int64_t limit) override;
   absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(std::string_view after,
                                                                              size_t limit) override;

@@ -133,7 +133,10 @@ std::optional<ReceiptId> ParseReceiptDbKey(char tag, std::string_view bytes) {
 
 std::string ExpiredDbKey(std::string_view day_key) { return "X" + std::string(day_key); }
 
-std::string DayRevisionDbKey(std::string_view day_key) { return "V" + std::string(day_key); }
+std::string DayRevisionPrefix(std::string_view day_key) { return "V" + std::string(day_key); }
+std::string DayRevisionDbKey(std::string_view day_key, DayChange change) {
+  return DayRevisionPrefix(day_key) + static_cast<char>(change);
+}
 
 std::string ExpiryCursorKey(std::string_view name) { return "Mexpired-" + std::string(name); }
 

@@ -43,8 +43,13 @@ inline constexpr char kLateTag = 'F';
 std::string ReceiptDbKey(char tag, ReceiptId receipt);
 // "X" and a DayDbKey() -> the part of the day's totals whose rows have expired.
 std::string ExpiredDbKey(std::string_view day_key);
-// "V" and a DayDbKey() -> the commit that was the last to change the day (day_revisions.h).
-std::string DayRevisionDbKey(std::string_view day_key);
+// "V", a DayDbKey() and what was done -> the last commit that did it (day_revisions.h).
+enum class DayChange : char {
+  kAppended = 0,   // reports behind all others of the day
+  kRewritten = 1,  // anything else
+};
+std::string DayRevisionDbKey(std::string_view day_key, DayChange change);
+std::string DayRevisionPrefix(std::string_view day_key);  // of both
 // How far the class of retention has come: the last receipt that it has passed.
 std::string ExpiryCursorKey(std::string_view name);
 // -> the first day of which totals are kept.

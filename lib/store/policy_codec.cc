@@ -235,6 +235,12 @@ std::string EncodeRecord(std::string_view key, const ChangeRecord& record) {
     move->set_direction(static_cast<uint32_t>(record.intent.policy->direction));
     move->set_rollout_id(record.intent.policy->rollout_id);
   }
+  if (record.intent.mta_sts.has_value()) {
+    pb::MtaStsAnnouncement* announcement = out.mutable_intent()->mutable_mta_sts();
+    announcement->set_file(record.intent.mta_sts->file);
+    announcement->set_id(record.intent.mta_sts->id);
+    announcement->set_rollout_id(record.intent.mta_sts->rollout_id);
+  }
   for (const RecordChangeRecord& change : record.record_changes) {
     PutRecordChange(change, out.add_record_changes());
   }
@@ -313,6 +319,11 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, ChangeRe
     known = FromNumber(move.to(), PolicyStage::kReject, &to.to) && known;
     known = FromNumber(move.direction(), PolicyDirection::kDown, &to.direction) && known;
     to.rollout_id = move.rollout_id();
+  }
+  if (in.intent().has_mta_sts()) {
+    const pb::MtaStsAnnouncement& announcement = in.intent().mta_sts();
+    record->intent.mta_sts =
+        StsAnnouncement{announcement.file(), announcement.id(), announcement.rollout_id()};
   }
   for (const pb::RecordChange& change : in.record_changes()) {
     known = GetRecordChange(change, &record->record_changes.emplace_back()) && known;

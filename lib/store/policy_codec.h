@@ -19,6 +19,7 @@
 #include "lib/store/grouping_store.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
+#include "lib/store/own_service_store.h"
 #include "lib/store/policy_store.h"
 #include "lib/store/rollout_store.h"
 
@@ -46,6 +47,7 @@ std::string EncodeRecord(std::string_view key, const AlertChannelRecord& record)
 std::string EncodeRecord(std::string_view key, const DeliveryRecord& record);
 std::string EncodeRecord(std::string_view key, const ToldRecord& record);
 std::string EncodeRecord(std::string_view key, const SourceGroupings& record);
+std::string EncodeRecord(std::string_view key, const OwnServiceRecord& record);
 std::string EncodeDigestTime(std::string_view key, absl::Time time);
 
 absl::Status DecodeRecord(std::string_view key, std::string_view value, DomainRecord* record);
@@ -62,6 +64,7 @@ absl::Status DecodeRecord(std::string_view key, std::string_view value, AlertCha
 absl::Status DecodeRecord(std::string_view key, std::string_view value, DeliveryRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, ToldRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, SourceGroupings* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, OwnServiceRecord* record);
 absl::StatusOr<absl::Time> DecodeDigestTime(std::string_view key, std::string_view value);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutLogRecord* record);

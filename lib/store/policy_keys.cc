@@ -96,6 +96,7 @@ std::optional<std::string> ParseFleet(std::string_view key) {
   return id;
 }
 std::string Groupings(std::string_view domain) { return Key(kGroupingsTag, domain); }
+std::string OwnService(std::string_view id) { return Key(kOwnServiceTag, id); }
 std::string AlertChannel(std::string_view id) { return Key(kAlertChannelTag, id); }
 std::optional<std::string> ParseAlertChannel(std::string_view key) {
   if (key.empty()) return std::nullopt;
@@ -123,6 +124,7 @@ std::optional<std::pair<absl::Time, std::string>> ParseDelivery(std::string_view
   if (!time || !id || !key.empty()) return std::nullopt;
   return std::pair(absl::FromUnixMicros(static_cast<int64_t>(*time ^ kSignBit)), *std::move(id));
 }
+std::string ToldOf(std::string_view domain) { return Key(kToldTag, domain); }
 std::string Told(std::string_view domain, std::string_view insight) {
   return Key(kToldTag, domain, insight);
 }
@@ -130,15 +132,18 @@ std::optional<std::pair<std::string, std::string>> ParseTold(std::string_view ke
   if (key.empty()) return std::nullopt;
   return TakeTwo(key.substr(1));
 }
-std::string Rollouts(std::string_view domain) { return Key(kRolloutTag, domain); }
-std::string Rollout(std::string_view domain, std::string_view id) {
-  return Key(kRolloutTag, domain, id);
+std::string Rollouts(const RolloutTags& tags, std::string_view domain) {
+  return Key(tags.rollout, domain);
 }
-std::string RolloutLogs(std::string_view domain, std::string_view id) {
-  return Key(kRolloutLogTag, domain, id);
+std::string Rollout(const RolloutTags& tags, std::string_view domain, std::string_view id) {
+  return Key(tags.rollout, domain, id);
 }
-std::string RolloutLog(std::string_view domain, std::string_view id, std::string_view entry) {
-  std::string key = RolloutLogs(domain, id);
+std::string RolloutLogs(const RolloutTags& tags, std::string_view domain, std::string_view id) {
+  return Key(tags.log, domain, id);
+}
+std::string RolloutLog(const RolloutTags& tags, std::string_view domain, std::string_view id,
+                       std::string_view entry) {
+  std::string key = RolloutLogs(tags, domain, id);
   AppendKeyText(entry, &key);
   return key;
 }
@@ -151,7 +156,11 @@ std::optional<std::string> ParseRolloutLog(std::string_view key) {
   if (!domain || !id || !entry || !key.empty()) return std::nullopt;
   return entry;
 }
-std::string RolloutLease() { return Tag(kRolloutLeaseTag); }
+std::string Removals(std::string_view kind) { return Key(kRemovalTag, kind); }
+std::string Removal(std::string_view kind, std::string_view id) {
+  return Key(kRemovalTag, kind, id);
+}
+std::optional<std::string> ParseRemoval(std::string_view key) { return ParseInsight(key); }
 
 std::string Observations(std::string_view domain) { return Key(kObservationTag, domain); }
 std::string Observations(std::string_view domain, const ObservedName& name) {

@@ -21,7 +21,8 @@ inline constexpr char kDomainTag = 'D', kDecisionTag = 'S', kProviderTag = 'P', 
                       kObservationTag = 'H', kInsightTag = 'I', kInsightLookTag = 'J',
                       kFleetTag = 'F', kFleetMemberTag = 'G', kAlertChannelTag = 'a',
                       kDeliveryTag = 'b', kToldTag = 'c', kRolloutTag = 'R', kRolloutLogTag = 'L',
-                      kRolloutLeaseTag = 'A', kGroupingsTag = 'e';
+                      kGroupingsTag = 'e', kOwnServiceTag = 'h', kMtaStsTag = 'm',
+                      kMtaStsLogTag = 'n', kRemovalTag = 'p';
 inline constexpr std::string_view kDigest = "ddigest";  // -> when the last one was made
 
 std::string Tag(char tag);
@@ -56,19 +57,35 @@ std::string FleetMembers(std::string_view id);                // prefix of a fle
 std::string FleetMember(std::string_view id, std::string_view domain);
 std::optional<std::string> ParseFleetMember(std::string_view key);  // the domain
 std::string Groupings(std::string_view domain);
+std::string OwnService(std::string_view id);
 std::string AlertChannel(std::string_view id);
 std::optional<std::string> ParseAlertChannel(std::string_view key);
 // By time, then by id.
 std::string Delivery(absl::Time time, std::string_view id);
 std::optional<std::pair<absl::Time, std::string>> ParseDelivery(std::string_view key);
+std::string ToldOf(std::string_view domain);  // prefix of a domain's
 std::string Told(std::string_view domain, std::string_view insight);
 std::optional<std::pair<std::string, std::string>> ParseTold(std::string_view key);
-std::string Rollouts(std::string_view domain);  // prefix of a domain's
-std::string Rollout(std::string_view domain, std::string_view id);
-std::string RolloutLogs(std::string_view domain, std::string_view id);  // prefix of a rollout's
-std::string RolloutLog(std::string_view domain, std::string_view id, std::string_view entry);
+// Where the rollouts of one kind are kept.
+struct RolloutTags {
+  std::string_view what;  // in errors: "rollout"
+  char rollout = 0, log = 0;
+  std::string_view lease;  // its whole key
+};
+inline constexpr RolloutTags kDmarcRollouts = {"rollout", kRolloutTag, kRolloutLogTag, "A"};
+inline constexpr RolloutTags kMtaStsRollouts = {"mta-sts rollout", kMtaStsTag, kMtaStsLogTag,
+                                                "Amta-sts"};
+std::string Rollouts(const RolloutTags& tags, std::string_view domain);  // prefix of a domain's
+std::string Rollout(const RolloutTags& tags, std::string_view domain, std::string_view id);
+// Prefix of a rollout's.
+std::string RolloutLogs(const RolloutTags& tags, std::string_view domain, std::string_view id);
+std::string RolloutLog(const RolloutTags& tags, std::string_view domain, std::string_view id,
+                       std::string_view entry);
 std::optional<std::string> ParseRolloutLog(std::string_view key);  // the entry's id
-std::string RolloutLease();
+// `kind`: "domain" or "provider".
+std::string Removals(std::string_view kind);  // prefix of a kind's
+std::string Removal(std::string_view kind, std::string_view id);
+std::optional<std::string> ParseRemoval(std::string_view key);  // the id
 // (caller, request id)
 std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_view key);
 

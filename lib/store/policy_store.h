@@ -197,6 +197,13 @@ struct PolicyMove {
   std::string rollout_id;
   friend bool operator==(const PolicyMove&, const PolicyMove&) = default;
 };
+// The record at _mta-sts for a policy file that is served already (RFC 8461 section 8.1).
+struct StsAnnouncement {
+  std::string file;             // byte for byte; empty: the record is taken away
+  std::string id = {};          // under which; empty: the next one after the live one
+  std::string rollout_id = {};  // of MTA-STS, that asked for it; empty: a person
+  friend bool operator==(const StsAnnouncement&, const StsAnnouncement&) = default;
+};
 struct ChangeIntent {
   bool spf_from_decisions = false;
   bool dmarc_report_address = false;
@@ -207,6 +214,7 @@ struct ChangeIntent {
   std::vector<std::string> prune = {};  // terms of the SPF record that go, as they are live; alone
   // Stands alone; with rollback_of: what the change did that is undone.
   std::optional<PolicyMove> policy = {};
+  std::optional<StsAnnouncement> mta_sts = {};  // likewise
 };
 
 struct ChangeRecord {

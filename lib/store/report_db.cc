@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "fmt/format.h"
 
 #include "lib/base/digest.h"
@@ -57,35 +56,6 @@ absl::StatusOr<std::optional<uint64_t>> ReadNumber(const RocksDb& db, ReportFami
   if (!value) return std::nullopt;
   DMARCATE_ASSIGN_OR_RETURN(const uint64_t number, DecodeNumber(key, *value));
   return number;
-}
-
-absl::Status StampDays(const RocksDb& db, uint64_t commit, WriteSet* changes) {
-  constexpr size_t kReportBytes = 10;  // receipt and item, behind the day
-  const std::string expired = ExpiredDbKey("");
-  absl::flat_hash_set<std::string> days;
-  const auto& families = changes->families();
-  for (const auto& [key, value] : families[kReportsFamily]) {
-    if (key.size() > kReportBytes) days.insert(key.substr(0, key.size() - kReportBytes));
-  }
-  for (const auto& [key, value] : families[kTotalsFamily]) days.insert(key);
-  for (const auto& [key, value] : families[kMainFamily]) {
-    if (key.starts_with(expired)) days.insert(key.substr(expired.size()));
-  }
-  for (const std::string& day_key : days) {
-    std::string key = DayRevisionDbKey(day_key);
-    const auto* const totals = changes->Find(kTotalsFamily, day_key);
-    if (totals != nullptr && !*totals) {
-      changes->Delete(kMainFamily, std::move(key));
-      continue;
-    }
-    if (totals == nullptr) {
-      DMARCATE_ASSIGN_OR_RETURN(const auto stored, db.Get(kTotalsFamily, day_key));
-      if (!stored) continue;  // nothing on it has ever counted
-    }
-    std::string number = EncodeNumber(key, commit);
-    changes->Put(kMainFamily, std::move(key), std::move(number));
-  }
-  return absl::OkStatus();
 }
 
 void StampCommit(uint64_t commit, WriteSet* changes) {

@@ -43,9 +43,6 @@ absl::StatusOr<std::optional<uint64_t>> ReadNumber(const RocksDb& db, ReportFami
                                                    std::string_view key);
 // Puts the number of the commit into every family that numbers come from: all but raw.
 void StampCommit(uint64_t commit, WriteSet* changes);
-// Notes which days of which domains it changes (day_revisions.h), of days that have totals: on
-// others nothing counts. `db` is as it was before the commit. Before StampCommit().
-absl::Status StampDays(const RocksDb& db, uint64_t commit, WriteSet* changes);
 // kUnavailable: the families are of different commits, or there is none yet.
 absl::StatusOr<uint64_t> ReadCommit(const RocksDb& db);
 // nullopt: no such receipt.

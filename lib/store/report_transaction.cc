@@ -304,7 +304,10 @@ absl::Status ReportTransaction::InsertAmong(std::vector<Revision> revisions,
   changes_.Put(kIndexFamily, index_key, EncodeRevisions(index_key, revisions));
   const std::string document_key = DocumentIndexKey(report.document_sha256);
   changes_.Put(kIndexFamily, document_key, EncodeRef(document_key, report.key));
-  changes_.Put(kReportsFamily, ReportDbKey(report.key), EncodeReport(report));
+  std::string key = ReportDbKey(report.key);
+  // What is put in the place of another one was taken out before.
+  if (changes_.Find(kReportsFamily, key) == nullptr) added_.insert(key);
+  changes_.Put(kReportsFamily, std::move(key), EncodeReport(report));
   return absl::OkStatus();
 }
 

@@ -71,6 +71,8 @@ class ReportTransaction {
   // Raw bytes above kRawPieceBytes, by the receipt that brings them: to be written in pieces before
   // the changes, which do not hold them.
   std::vector<std::pair<ReceiptId, std::string>> TakeLargeRaw() { return std::move(large_raw_); }
+  // Keys of reports that nothing was stored under before. What is not among them was changed.
+  const absl::flat_hash_set<std::string>& added() const { return added_; }
   ReceiptId last_receipt() const { return last_receipt_; }
   // Totals that were touched, by DayDbKey, as they will be.
   const StringMap<DayTotals>& totals() const { return totals_; }
@@ -200,7 +202,8 @@ class ReportTransaction {
   };
   StringMap<Standing> standings_;  // by kind and document, of the receipt that is read again
   std::map<ReceiptId, std::set<uint16_t>> lent_;  // reports that were quarantined, by receipt
-  absl::flat_hash_set<std::string> recount_;      // days whose totals cannot be subtracted from
+  absl::flat_hash_set<std::string> added_;
+  absl::flat_hash_set<std::string> recount_;  // days whose totals cannot be subtracted from
 };
 
 // What goes by the age of its receipt, each in its own time: receipts are passed in the order in

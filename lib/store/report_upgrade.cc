@@ -82,7 +82,7 @@ absl::Status NoteDays(RocksDb* db, size_t step_keys) {
         next = key;
         return false;
       }
-      std::string noted = DayRevisionDbKey(key);
+      std::string noted = DayRevisionDbKey(key, DayChange::kRewritten);
       std::string number = EncodeNumber(noted, *commit);
       step.Put(kMainFamily, std::move(noted), std::move(number));
       return true;

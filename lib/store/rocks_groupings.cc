@@ -11,6 +11,7 @@
 #include "lib/store/policy_rules.h"
 #include "lib/store/rocks_db.h"
 #include "lib/store/rocks_policy_store.h"
+#include "lib/store/rocks_removals.h"
 #include "lib/store/sealed_message.h"
 
 namespace dmarcate {
@@ -68,6 +69,7 @@ absl::StatusOr<SourceGroupings> RocksPolicyStore::GetGroupings(std::string_view 
 absl::StatusOr<SourceGroupings> RocksPolicyStore::PutGroupings(SourceGroupings groupings) {
   const std::lock_guard lock(put_mutex_);
   DMARCATE_RETURN_IF_ERROR(CheckKey("groupings", {groupings.domain}));
+  DMARCATE_RETURN_IF_ERROR(CheckThere(*db_, RemovedKind::kDomain, groupings.domain));
   DMARCATE_ASSIGN_OR_RETURN(const SourceGroupings stored, GetGroupings(groupings.domain));
   DMARCATE_RETURN_IF_ERROR(
       CheckRevision(fmt::format("groupings of {}", groupings.domain), groupings.revision,

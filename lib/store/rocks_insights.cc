@@ -12,6 +12,7 @@
 #include "lib/store/policy_rules.h"
 #include "lib/store/rocks_db.h"
 #include "lib/store/rocks_policy_store.h"
+#include "lib/store/rocks_removals.h"
 
 namespace dmarcate {
 namespace {
@@ -80,6 +81,8 @@ absl::Status RocksPolicyStore::UpdateInsights(std::string_view domain, const Ins
     std::string value = EncodeRecord(key, *update.look);
     changes.Put(kFamily, std::move(key), std::move(value));
   }
+  const std::lock_guard lock(put_mutex_);
+  DMARCATE_RETURN_IF_ERROR(CheckThere(*db_, RemovedKind::kDomain, domain));
   return db_->Write(changes, sync == InsightSync::kSynced ? Sync::kYes : Sync::kNo);
 }
 

@@ -9,6 +9,7 @@
 #include "lib/store/policy_rules.h"
 #include "lib/store/rocks_db.h"
 #include "lib/store/rocks_policy_store.h"
+#include "lib/store/rocks_removals.h"
 
 namespace dmarcate {
 namespace {
@@ -68,6 +69,8 @@ absl::Status RocksPolicyStore::UpdateHistory(std::string_view domain, const Obse
     std::string value = EncodeRecord(key, observation);
     changes.Put(kFamily, std::move(key), std::move(value));
   }
+  const std::lock_guard lock(put_mutex_);
+  DMARCATE_RETURN_IF_ERROR(CheckThere(*db_, RemovedKind::kDomain, domain));
   return db_->Write(changes, Sync::kNo);
 }
 

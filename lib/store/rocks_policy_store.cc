@@ -10,6 +10,7 @@
 #include "lib/store/policy_keys.h"
 #include "lib/store/policy_rules.h"
 #include "lib/store/rocks_db.h"
+#include "lib/store/rocks_removals.h"
 #include "lib/store/value_codec.h"
 
 namespace dmarcate {
@@ -76,13 +77,15 @@ absl::StatusOr<std::vector<ChangeRecord>> ListIndexed(const RocksDb& db, const s
   return out;
 }
 
-// Checks the revision of `record` against the stored one, raises it and adds it to `changes`.
+// Checks the revision of `record` against the stored one, raises it and adds it to `changes`. A new
+// record goes on after revision `last`, of one that was removed.
 template <typename Record>
 absl::Status StageRecord(const RocksDb& db, const std::string& key, std::string_view what,
-                         Record* record, WriteSet* changes) {
+                         Record* record, WriteSet* changes, uint64_t last = 0) {
   DMARCATE_ASSIGN_OR_RETURN(const auto stored, Find<Record>(db, key));
   DMARCATE_RETURN_IF_ERROR(CheckRevision(what, record->revision,
                                          stored ? std::optional(stored->revision) : std::nullopt));
+  if (!stored) record->revision = last;
   ++record->revision;
   changes->Put(kFamily, key, EncodeRecord(key, *record));
   return absl::OkStatus();
@@ -90,7 +93,10 @@ absl::Status StageRecord(const RocksDb& db, const std::string& key, std::string_
 
 }  // namespace
 
-RocksPolicyStore::RocksPolicyStore(std::unique_ptr<RocksDb> db) : db_(std::move(db)) {}
+RocksPolicyStore::RocksPolicyStore(std::unique_ptr<RocksDb> db)
+    : RocksRolloutStore(*db, put_mutex_, keys::kDmarcRollouts),
+      db_(std::move(db)),
+      mta_sts_rollouts_(*db_, put_mutex_, keys::kMtaStsRollouts) {}
 RocksPolicyStore::~RocksPolicyStore() = default;
 
 absl::StatusOr<std::unique_ptr<RocksPolicyStore>> RocksPolicyStore::Open(
@@ -129,8 +135,13 @@ absl::StatusOr<std::vector<DomainRecord>> RocksPolicyStore::ListDomains(std::str
 
 absl::Status RocksPolicyStore::Stage(DomainRecord* record, WriteSet* changes) const {
   DMARCATE_RETURN_IF_ERROR(CheckKey("domain", {record->name}));
+  if (!record->dns_provider.empty()) {
+    DMARCATE_RETURN_IF_ERROR(CheckThere(*db_, RemovedKind::kProvider, record->dns_provider));
+  }
+  DMARCATE_ASSIGN_OR_RETURN(const uint64_t last,
+                            LastRevision(RemovedKind::kDomain, record->name, record->revision));
   return StageRecord(*db_, keys::Domain(record->name), fmt::format("domain {}", record->name),
-                     record, changes);
+                     record, changes, last);
 }
 
 absl::StatusOr<DomainRecord> RocksPolicyStore::PutDomain(DomainRecord record) {
@@ -156,6 +167,7 @@ absl::StatusOr<std::vector<SourceDecision>> RocksPolicyStore::ListDecisions(
 absl::StatusOr<SourceDecision> RocksPolicyStore::PutDecision(SourceDecision record) {
   const std::lock_guard lock(put_mutex_);
   DMARCATE_RETURN_IF_ERROR(CheckKey("decision", {record.domain, record.source_id}));
+  DMARCATE_RETURN_IF_ERROR(CheckThere(*db_, RemovedKind::kDomain, record.domain));
   WriteSet changes(1);
   DMARCATE_RETURN_IF_ERROR(StageRecord(
       *db_, keys::Decision(record.domain, record.source_id),
@@ -178,10 +190,12 @@ absl::StatusOr<std::vector<DnsProviderRecord>> RocksPolicyStore::ListProviders(
 absl::StatusOr<DnsProviderRecord> RocksPolicyStore::PutProvider(DnsProviderRecord record) {
   const std::lock_guard lock(put_mutex_);
   DMARCATE_RETURN_IF_ERROR(CheckKey("dns provider", {record.id}));
+  DMARCATE_ASSIGN_OR_RETURN(const uint64_t last,
+                            LastRevision(RemovedKind::kProvider, record.id, record.revision));
   WriteSet changes(1);
   DMARCATE_RETURN_IF_ERROR(StageRecord(*db_, keys::Provider(record.id),
-                                       fmt::format("dns provider {}", record.id), &record,
-                                       &changes));
+                                       fmt::format("dns provider {}", record.id), &record, &changes,
+                                       last));
   DMARCATE_RETURN_IF_ERROR(Write(changes));
   return record;
 }
@@ -207,6 +221,9 @@ absl::StatusOr<std::vector<ChangeRecord>> RocksPolicyStore::ListChanges(std::str
 
 absl::Status RocksPolicyStore::Stage(ChangeRecord* record, WriteSet* changes) const {
   DMARCATE_RETURN_IF_ERROR(CheckKey("change", {record->id, record->domain}));
+  if (record->revision == 0 || IsOpen(*record)) {
+    DMARCATE_RETURN_IF_ERROR(CheckThere(*db_, RemovedKind::kDomain, record->domain));
+  }
   DMARCATE_RETURN_IF_ERROR(StageRecord(*db_, keys::Change(record->domain, record->id),
                                        fmt::format("change {} of {}", record->id, record->domain),
                                        record, changes));

@@ -1,6 +1,6 @@
 // lib/store/rocks_policy_store.h
-// The policy store, the history of records, the insights, the alerts, the changes of many domains
-// and the rollouts, one RocksDB. Keys and values are documented in docs/store.md.
+// The policy store, the history of records, the insights, the alerts, the changes of many domains,
+// the rollouts and what was removed, one RocksDB. Keys and values are documented in docs/store.md.
 
 #ifndef DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
 #define DMARCATE_LIB_STORE_ROCKS_POLICY_STORE_H_
@@ -14,8 +14,10 @@
 #include "lib/store/grouping_store.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
+#include "lib/store/own_service_store.h"
 #include "lib/store/policy_store.h"
-#include "lib/store/rollout_store.h"
+#include "lib/store/removal_store.h"
+#include "lib/store/rocks_rollout_store.h"
 
 namespace rocksdb {
 class Env;
@@ -31,8 +33,10 @@ class RocksPolicyStore final : public PolicyStore,
                                public InsightStore,
                                public FleetStore,
                                public AlertStore,
-                               public RolloutStore,
-                               public GroupingStore {
+                               public RocksRolloutStore,
+                               public GroupingStore,
+                               public OwnServiceStore,
+                               public RemovalStore {
  public:
   // Opens or creates the database in `directory`.
   //   kFailedPrecondition  another process has it open, or a newer program wrote it
@@ -97,26 +101,29 @@ class RocksPolicyStore final : public PolicyStore,
   absl::StatusOr<std::optional<absl::Time>> LastDigest() override;
   absl::Status UpdateAlerts(const AlertUpdate& update) override;
 
-  absl::StatusOr<RolloutRecord> GetRollout(std::string_view domain, std::string_view id) override;
-  absl::StatusOr<std::vector<RolloutRecord>> ListRollouts(std::string_view domain,
-                                                          std::string_view after_domain,
-                                                          std::string_view after_id,
-                                                          size_t limit) override;
-  absl::StatusOr<RolloutRecord> PutRollout(RolloutRecord record,
-                                           std::vector<RolloutLogRecord> log) override;
-  absl::StatusOr<std::vector<RolloutLogRecord>> ListRolloutLog(std::string_view domain,
-                                                               std::string_view id,
-                                                               std::string_view before,
-                                                               size_t limit) override;
-  absl::StatusOr<RolloutLease> GetRolloutLease() override;
-  absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override;
+  // The rollouts of MTA-STS policies; those of DMARC policies are the store itself.
+  RolloutStore& mta_sts_rollouts() { return mta_sts_rollouts_; }
 
   absl::StatusOr<SourceGroupings> GetGroupings(std::string_view domain) override;
   absl::StatusOr<SourceGroupings> PutGroupings(SourceGroupings groupings) override;
 
+  absl::Status RemoveDomain(const RemovalRequest& request) override;
+  absl::Status RemoveProvider(const RemovalRequest& request) override;
+  absl::StatusOr<std::optional<RemovalRecord>> FindRemoval(RemovedKind kind,
+                                                           std::string_view id) override;
+  absl::StatusOr<std::vector<RemovalRecord>> ListRemovals(RemovedKind kind) override;
+
+  absl::StatusOr<std::vector<OwnServiceRecord>> ListOwnServices() override;
+  absl::StatusOr<OwnServiceRecord> GetOwnService(std::string_view id) override;
+  absl::StatusOr<OwnServiceRecord> PutOwnService(OwnServiceRecord record) override;
+  absl::Status DeleteOwnService(std::string_view id, uint64_t revision) override;
+
  private:
   explicit RocksPolicyStore(std::unique_ptr<RocksDb> db);
 
+  // Of a new record (`revision` 0): the last one that one of its name had which was removed, or 0.
+  absl::StatusOr<uint64_t> LastRevision(RemovedKind kind, std::string_view id,
+                                        uint64_t revision) const;
   // Check the revision, raise it and add to `changes` what is to be written.
   absl::Status Stage(DomainRecord* record, WriteSet* changes) const;
   absl::Status Stage(ChangeRecord* record, WriteSet* changes) const;
@@ -125,6 +132,7 @@ class RocksPolicyStore final : public PolicyStore,
   absl::Status Write(const WriteSet& changes);
 
   std::unique_ptr<RocksDb> db_;
+  RocksRolloutStore mta_sts_rollouts_;
   std::mutex put_mutex_;  // from reading a revision to having written the next
 };
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <thread>
@@ -156,18 +157,34 @@ absl::StatusOr<std::vector<DayRevision>> RocksReportReader::ReadDayRevisions(
   const uint64_t opened = version_ >> kSequenceBits << kSequenceBits;
   const DayKeyRange range(domain, first, last);
   DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
-  DMARCATE_RETURN_IF_ERROR(db->Scan(
-      kMainFamily, DayRevisionDbKey(range.from), DayRevisionDbKey(range.to), Direction::kForward,
-      [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-        const auto day = ParseDayDbKey(key.substr(1));
-        if (!day) {
-          return MakeError(absl::StatusCode::kDataLoss, "days of reports: a key does not decode");
-        }
-        DMARCATE_ASSIGN_OR_RETURN(const uint64_t commit, DecodeNumber(key, value));
-        out.push_back({day->second, opened | commit});
-        return true;
-      }));
+  const auto take = [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+    const auto day = ParseDayDbKey(key.substr(1, key.size() - 2));
+    if (!day) {
+      return MakeError(absl::StatusCode::kDataLoss, "days of reports: a key does not decode");
+    }
+    DMARCATE_ASSIGN_OR_RETURN(const uint64_t commit, DecodeNumber(key, value));
+    if (out.empty() || out.back().day != day->second) out.push_back({day->second, 0, opened});
+    out.back().revision = std::max(out.back().revision, opened | commit);
+    if (key.back() == static_cast<char>(DayChange::kRewritten)) {
+      out.back().rewritten = opened | commit;
+    }
+    return true;
+  };
+  DMARCATE_RETURN_IF_ERROR(db->Scan(kMainFamily, DayRevisionPrefix(range.from),
+                                    DayRevisionPrefix(range.to), Direction::kForward, take));
   return out;
+}
+
+absl::Status RocksReportReader::ForEachReportAfter(
+    const ReportKey& key, const std::function<bool(const StoredReport&)>& visit) {
+  const DayKeyRange range(key.domain, key.day, key.day);
+  StoredReport report;
+  DMARCATE_ASSIGN_OR_RETURN(const auto db, this->db());
+  return db->Scan(kReportsFamily, ReportDbKey(key) + '\0', range.to, Direction::kForward,
+                  [&](std::string_view at, std::string_view value) -> absl::StatusOr<bool> {
+                    DMARCATE_RETURN_IF_ERROR(DecodeReport(at, value, ReportParts::kAll, &report));
+                    return !report.current || visit(report);
+                  });
 }
 
 absl::StatusOr<int64_t> RocksReportReader::CountPending(int64_t limit) {

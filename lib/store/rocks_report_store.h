@@ -19,6 +19,7 @@
 
 #include "lib/base/text.h"
 #include "lib/store/day_revisions.h"
+#include "lib/store/day_stamps.h"
 #include "lib/store/key_codec.h"
 #include "lib/store/pending_reader.h"
 #include "lib/store/report_store.h"
@@ -128,6 +129,7 @@ class RocksReportWriter final : public ReportWriter {
   ReceiptId last_receipt_ = 0;
   uint64_t commit_ = 0;
   StringMap<DayTotals> totals_cache_;  // by DayDbKey; days that reports come for
+  DayStamps stamps_;
 
   std::mutex expiry_mutex_;                            // guards what follows
   std::string next_entry_ = std::string(kFirstEntry);  // of the index; empty: it is done
@@ -166,6 +168,8 @@ class RocksReportReader final : public ReportReader,
   absl::StatusOr<std::vector<DayRevision>> ReadDayRevisions(std::string_view domain,
                                                             DayNumber first,
                                                             DayNumber last) override;
+  absl::Status ForEachReportAfter(const ReportKey& key,
+                                  const std::function<bool(const StoredReport&)>& visit) override;
   absl::StatusOr<int64_t> CountPending(int64_t limit) override;
   absl::StatusOr<std::vector<std::pair<std::string, DayNumber>>> ListDomains(std::string_view after,
                                                                              size_t limit) override;

@@ -134,7 +134,8 @@ absl::Status RocksReportWriter::Write(ReportTransaction& transaction, Sync sync)
     DMARCATE_RETURN_IF_ERROR(WriteRawPieces(receipt, raw, db_.get()));
   }
   WriteSet changes = transaction.TakeChanges();
-  DMARCATE_RETURN_IF_ERROR(StampDays(*db_, commit_ + 1, &changes));
+  DMARCATE_RETURN_IF_ERROR(
+      stamps_.Stamp(*db_, commit_ + 1, transaction.added(), transaction.last_receipt(), &changes));
   StampCommit(commit_ + 1, &changes);
   DMARCATE_RETURN_IF_ERROR(db_->Write(changes, sync));
   ++commit_;

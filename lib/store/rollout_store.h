@@ -1,11 +1,12 @@
 // lib/store/rollout_store.h
-// Rollouts, and the log of each: what was decided, by whom, on what evidence, and what came of it.
-// policyd owns it, beside the policy store. Implementations: RocksDB (rocks_policy_store.h) and the
-// fake in memory (fake_rollout_store.h); one conformance suite runs on both.
+// Rollouts of one kind (DMARC policies, or MTA-STS policies, in stores of their own), and the log
+// of each: what was decided, by whom, on what evidence, and what came of it. policyd owns them,
+// beside the policy store: RocksDB (rocks_rollout_store.h), and a fake; one conformance suite runs
+// on all.
 //
-// The store knows no more of a rollout than its name and whether it still moves: `state` and
-// `decision` are bytes of policyd/rollout/codec.h. Every Put is synced before it returns, and names
-// the revision that it was read at, as in policy_store.h:
+// The store knows no more of a rollout than its name: `state` and `decision` are bytes of
+// policyd/rollout/codec.h or policyd/mta_sts/codec.h. Every Put is synced before it returns, and
+// names the revision that it was read at, as in policy_store.h:
 //   kAborted         the rollout, or the lease, has another revision now
 //   kAlreadyExists   revision 0 and it exists
 //   kNotFound        no such record

@@ -31,12 +31,16 @@ class Case {
 
   // Nothing: nothing is to be told.
   std::optional<AlertRecord> Decide() {
+    // The clock was set back.
+    if (told_.seen != absl::InfiniteFuture()) told_.seen = std::min(told_.seen, now_);
+    told_.window = std::min(told_.window, now_);
     switch (insight_.state) {
       case InsightState::kActive:
-        return told_.open ? Worse() : Fire();
+        if (!told_.open) return Fire();
+        return told_.seen == absl::InfiniteFuture() ? Again() : Worse();
       case InsightState::kAccepted:
       case InsightState::kDismissed:
-        if (!told_.open) told_.seen = absl::InfiniteFuture();
+        told_.seen = absl::InfiniteFuture();  // also while it is open: it is in a person's hands
         return std::nullopt;
       case InsightState::kResolved:
         return told_.open ? Clear() : Pass();
@@ -54,14 +58,8 @@ class Case {
     const bool settled =
         insight_.severity == Severity::kError || now_ - told_.seen >= rules_.settle;
     if (!settled || HeldBack()) return std::nullopt;
-    if (now_ - told_.window >= rules_.window) {
-      told_.window = now_;
-      told_.firings = 0;
-    }
-    ++told_.firings;
+    CountFiring();
     told_.open = true;
-    told_.severity = insight_.severity;
-    told_.told = now_;
     AlertRecord alert = Alert(AlertEvent::kFired, domain_, insight_, insight_.first_seen);
     if (told_.held_back > 0) {
       alert.message +=
@@ -69,6 +67,24 @@ class Case {
       told_.held_back = 0;
     }
     return alert;
+  }
+
+  void CountFiring() {
+    if (now_ - told_.window >= rules_.window) {
+      told_.window = now_;
+      told_.firings = 0;
+    }
+    ++told_.firings;
+    told_.severity = insight_.severity;
+    told_.told = now_;
+  }
+
+  // Told, decided about, and active again.
+  std::optional<AlertRecord> Again() {
+    if (HeldBack()) return std::nullopt;
+    CountFiring();
+    told_.seen = now_;
+    return Alert(AlertEvent::kWorse, domain_, insight_, insight_.first_seen);
   }
 
   std::optional<AlertRecord> Worse() {
@@ -81,7 +97,9 @@ class Case {
   std::optional<AlertRecord> Clear() {
     const bool dismissed = insight_.decide_time != absl::InfinitePast() &&
                            insight_.decision == InsightState::kDismissed;
-    if (!dismissed && now_ - insight_.resolve_time < rules_.clear_after) return std::nullopt;
+    const absl::Duration gone = now_ - insight_.resolve_time;
+    const bool waits = gone < rules_.clear_after && gone > -rules_.clear_after;
+    if (!dismissed && waits) return std::nullopt;
     told_.open = false;
     told_.seen = absl::InfiniteFuture();
     if (dismissed) return std::nullopt;

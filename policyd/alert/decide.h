@@ -5,10 +5,11 @@
 //   ACTIVE, not told      told once it has been so for `settle`; an error at once
 //   ACTIVE, told          told again if its severity has risen
 //   RESOLVED, told        told once it has been gone for `clear_after`; until then it may come
-//   back,
-//                         and nothing is told. Not if a person had dismissed it
-//   ACCEPTED, DISMISSED   nothing: a person knows
-// What comes and goes is told most_firings times in `window`, then no more until that is over.
+//                         back, and nothing is told. Not if a person had dismissed it
+//   ACCEPTED, DISMISSED   nothing: a person knows. ACTIVE again it is told as worse: it is, or it
+//                         says something else than what was decided about
+// A clock that is set back makes nothing wait for what lies ahead. What comes and goes is told
+// most_firings times in `window`, then no more until that is over.
 
 #ifndef DMARCATE_POLICYD_ALERT_DECIDE_H_
 #define DMARCATE_POLICYD_ALERT_DECIDE_H_

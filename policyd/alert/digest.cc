@@ -11,6 +11,7 @@
 #include "lib/base/text.h"
 #include "lib/base/time.h"
 #include "policyd/alert/text.h"
+#include "policyd/analysis/trusted.h"
 
 namespace dmarcate {
 namespace {
@@ -22,12 +23,19 @@ std::string Days(const DayRange& week) {
   return fmt::format("{} to {}", FormatDay(week.first), FormatDay(week.last));
 }
 
-// "1,204 messages, 98.3 % pass": the interval says what the number is worth.
+// "1204 messages, 1180 pass (between 96.9 and 98.7 %)": the interval says what the number is worth.
 std::string Passing(const Counts& counts) {
   if (counts.messages == 0) return "no mail";
   const Rate rate = RateOf(counts.dmarc_pass, counts.messages);
   return fmt::format("{} messages, {} pass (between {:.1f} and {:.1f} %)", counts.messages,
                      counts.dmarc_pass, rate.lower * 100, rate.upper * 100);
+}
+
+// What is said beside the week's numbers; begins with "; ", or is empty.
+std::string Claimed(const DigestDomain& domain) {
+  if (domain.only_claimed) return "; only reporters that are no anchors say so";
+  if (domain.claimed == 0) return "";
+  return fmt::format("; reporters that are no anchors claim {} more", domain.claimed);
 }
 
 Severity Worst(const DigestDomain& domain) {
@@ -49,8 +57,15 @@ DigestDomain SummarizeDomain(const std::string& name, const DomainStatistics& no
                              const std::vector<InsightRecord>& insights) {
   DigestDomain out;
   out.name = name;
-  out.now = now.total;
-  out.before = before.total;
+  out.now = BelievedCounts(now.by_trust);
+  out.before = BelievedCounts(before.by_trust);
+  out.claimed = now.total.messages - out.now.messages;
+  if (out.now.messages == 0 && out.before.messages == 0) {
+    out.now = now.total;
+    out.before = before.total;
+    out.only_claimed = out.claimed > 0;
+    out.claimed = 0;
+  }
   for (const SourceChange& change : CompareSources(before, now)) {
     if (out.news.size() < kMaxDigestNews) {
       out.news.push_back(EscapeForTerminal(change.sentence));
@@ -75,6 +90,9 @@ Digest MakeDigest(const DayRange& week, std::vector<DigestDomain> domains) {
   std::ranges::stable_sort(
       domains, [](const DigestDomain& a, const DigestDomain& b) { return Order(b) < Order(a); });
   Digest out{.week = week, .domains = std::move(domains)};
+  for (const DigestDomain& domain : out.domains) {
+    out.open += domain.open.size() + domain.open_left_out;
+  }
   if (out.domains.size() > kMaxDigestDomains) {
     out.domains_left_out = out.domains.size() - kMaxDigestDomains;
     out.domains.resize(kMaxDigestDomains);
@@ -83,13 +101,9 @@ Digest MakeDigest(const DayRange& week, std::vector<DigestDomain> domains) {
 }
 
 std::string DigestSubject(const Digest& digest) {
-  size_t open = 0;
-  for (const DigestDomain& domain : digest.domains) {
-    open += domain.open.size() + domain.open_left_out;
-  }
   return fmt::format("[dmarcate] week of {}: {} domains, {} open insights",
                      FormatDay(digest.week.first), digest.domains.size() + digest.domains_left_out,
-                     open);
+                     digest.open);
 }
 
 std::string DigestText(const Digest& digest) {
@@ -98,8 +112,8 @@ std::string DigestText(const Digest& digest) {
     out += fmt::format("\n{}\n", EscapeForTerminal(domain.name));
     if (!domain.known) out += "  its reports could not be read\n";
     if (domain.known) {
-      out +=
-          fmt::format("  {}\n  the week before: {}\n", Passing(domain.now), Passing(domain.before));
+      out += fmt::format("  {}{}\n  the week before: {}\n", Passing(domain.now), Claimed(domain),
+                         Passing(domain.before));
     }
     for (const std::string& sentence : domain.news) out += fmt::format("  * {}\n", sentence);
     if (domain.news_left_out > 0) out += fmt::format("  * {}\n", More(domain.news_left_out));
@@ -125,7 +139,7 @@ std::string DigestHtml(const Digest& digest) {
     out += fmt::format("<h2 style=\"font-size:1em\">{}</h2>",
                        EscapeHtml(EscapeForTerminal(domain.name)));
     if (domain.known) {
-      out += fmt::format("<p>{}<br>the week before: {}</p>", Passing(domain.now),
+      out += fmt::format("<p>{}{}<br>the week before: {}</p>", Passing(domain.now), Claimed(domain),
                          Passing(domain.before));
     } else {
       out += "<p>its reports could not be read</p>";

@@ -6,6 +6,7 @@
 #define DMARCATE_POLICYD_ALERT_DIGEST_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,7 +28,11 @@ inline constexpr size_t kMaxDigestInsights = 10;  // of one domain
 struct DigestDomain {
   std::string name;
   bool known = true;  // false: its reports could not be read
+  // By what can be believed (IsBelieved); where nobody who can be has seen mail, by what is
+  // claimed.
   Counts now, before;
+  bool only_claimed = false;
+  int64_t claimed = 0;            // messages of the week beside `now`, which only others claim
   std::vector<std::string> news;  // sentences, the gravest first
   size_t news_left_out = 0;
   std::vector<InsightRecord> open;  // ACTIVE, the worst first
@@ -41,6 +46,7 @@ struct Digest {
   DayRange week;
   std::vector<DigestDomain> domains = {};  // what needs attention first, then most mail
   size_t domains_left_out = 0;
+  size_t open = 0;  // insights, of those left out, too
 };
 // Those that need attention first; at most kMaxDigestDomains.
 Digest MakeDigest(const DayRange& week, std::vector<DigestDomain> domains);

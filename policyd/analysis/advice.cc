@@ -1,5 +1,6 @@
 #include "policyd/analysis/advice.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -16,8 +17,19 @@ std::string OfMessages(int64_t part, int64_t whole) {
   return fmt::format("{} of {} messages", part, whole);
 }
 
+// Whether its mail passes SPF aligned now and then: a service whose envelope domain is its own may
+// have been given one of ours. What no two anchors say, nor a report that was handed in, is no
+// ground to advise an include.
+bool IsSeenToAlignBySpf(const SourceStatistics& source) {
+  const TrustedEvidence trusted = TrustedOf(source);
+  if (trusted.ground != TrustedGround::kAnchors) return trusted.counts.spf_aligned > 0;
+  return std::ranges::count_if(source.anchors, [](const AnchorCounts& anchor) {
+           return anchor.counts.spf_aligned > 0;
+         }) >= 2;
+}
+
 bool SpfCannotAlign(const SourceStatistics& source) {
-  if (source.service == nullptr || source.counts.spf_aligned > 0) return false;
+  if (source.service == nullptr || IsSeenToAlignBySpf(source)) return false;
   return source.service->spf_alignment == SpfAlignment::kNever ||
          source.service->spf_alignment == SpfAlignment::kCustomReturnPath;
 }
@@ -69,8 +81,10 @@ EvidenceItem IdentityEvidence(const SourceStatistics& source, Rule rule, int64_t
   EvidenceItem evidence{.verdict = "supports", .messages = messages};
   const std::string value =
       rule == source.rule ? EscapeForTerminal(source.value) : std::string("the same sender");
-  const std::string entry =
-      source.service == nullptr ? "" : fmt::format("catalogue entry {}", source.service->id);
+  // Mail of a service may have been merged into a source that is none.
+  const std::string entry = source.service == nullptr
+                                ? "an entry of the catalogue"
+                                : fmt::format("catalogue entry {}", source.service->id);
   switch (rule) {
     case Rule::kCatalogueDkim:
       evidence.claim = fmt::format("{} messages carry a DKIM pass of {}", messages, value);
@@ -175,7 +189,7 @@ Advice Advise(const SourceStatistics& source, std::string_view domain) {
     Advice of_service = AdviseService(source, counts, domain);
     of_service.spf_term = std::move(advice.spf_term);
     return of_service;
-  } else if (NearlyAll(counts.dmarc_pass, counts.messages)) {
+  } else if (trusted.passes == Agreement::kYes) {
     advice.proposal.kind = AuthorizationSpec::Kind::kAlreadyAuthorized;
     advice.sentence = fmt::format("If it is yours, approve it: {} pass by DKIM or by SPF already.",
                                   OfMessages(counts.dmarc_pass, counts.messages));
@@ -242,6 +256,13 @@ std::vector<EvidenceItem> EvidenceFor(const SourceStatistics& source,
                   source.reporters.size(), domain.reporters.size(), source.address_count),
       "the reports of the range", source.reporters.size() > 1 ? "supports" : "neutral",
       counts.messages);
+  // The numbers above are those of all reports that count; who decides by them has to know it.
+  const int64_t claimed = counts.messages - BelievedCounts(source.by_trust).messages;
+  if (claimed > 0) {
+    add(fmt::format("of {} only reporters that are no anchors speak",
+                    OfMessages(claimed, counts.messages)),
+        "the trust classes of the reports", "neutral", claimed);
+  }
   return items;
 }
 
@@ -291,7 +312,7 @@ std::vector<std::string> WarningsFor(const SourceStatistics& source) {
     codes.emplace_back("DKIM_PARTLY_ALIGNED");
   }
   if (source.kind == SourceKind::kForwarder) codes.emplace_back("FORWARDED");
-  if (counts.dmarc_pass == 0) codes.emplace_back("NOTHING_ALIGNS");
+  if (counts.messages > 0 && counts.dmarc_pass == 0) codes.emplace_back("NOTHING_ALIGNS");
   if (source.service == nullptr) codes.emplace_back("NO_CATALOGUE_ENTRY");
   if (source.rule == Rule::kOverflow) codes.emplace_back("OVERFLOW");
   if (source.reporters.size() == 1) codes.emplace_back("SINGLE_REPORTER");

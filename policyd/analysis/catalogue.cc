@@ -107,6 +107,7 @@ absl::Status Catalogue::Build(std::vector<MailService> services) {
         Add(by_envelope_, service.envelope_domains, service, "envelope_domains", false));
     DMARCATE_RETURN_IF_ERROR(
         Add(by_reverse_, service.reverse_names, service, "reverse_names", false));
+    DMARCATE_RETURN_IF_ERROR(Add(by_mx_, service.mx_names, service, "mx_names", false));
     DMARCATE_RETURN_IF_ERROR(Add(by_include_, service.spf_includes, service, "spf_includes", true));
     std::vector<std::string> whole;
     for (const std::string& selector : service.selectors) {
@@ -203,6 +204,10 @@ const MailService* Catalogue::FindBySelector(std::string_view selector) const {
 
 const MailService* Catalogue::FindByReverseName(std::string_view name) const {
   return FindAtOrAbove(by_reverse_, name);
+}
+
+const MailService* Catalogue::FindByMx(std::string_view host) const {
+  return FindAtOrAbove(by_mx_, host);
 }
 
 const MailService* Catalogue::FindByAddress(const IpAddress& address) const {

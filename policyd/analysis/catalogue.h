@@ -61,6 +61,9 @@ struct MailService {
   // Names that its addresses resolve to, and that resolve to them; names below count too. Not a
   // name under which a host lets its customers' own servers be called.
   std::vector<std::string> reverse_names = {};
+  // Servers that receive its customers' mail; names below count too. Says nothing about mail that
+  // was sent: a domain whose MX records are there uses the service (analysis/declared.h).
+  std::vector<std::string> mx_names = {};
   // Published by the service, its own, and stable for years.
   std::vector<std::string> ranges = {};
   // Ids of services whose includes it uses by agreement: the include stands for those.
@@ -79,7 +82,7 @@ class Catalogue {
   Catalogue& operator=(const Catalogue&) = delete;
 
   //   kInvalidArgument  the data contradicts itself: two services with one id, or with one include,
-  //                     signing domain, envelope domain, reverse name or selector that is not
+  //                     signing domain, envelope domain, reverse or MX name or selector that is not
   //                     declared in `shares`; a range that does not parse; `shares` names no
   //                     service
   static absl::StatusOr<std::unique_ptr<Catalogue>> Make(std::vector<MailService> services);
@@ -98,6 +101,8 @@ class Catalogue {
   const MailService* FindBySelector(std::string_view selector) const;
   // `name`, lower case: what an address resolves to, confirmed by the address that it resolves to.
   const MailService* FindByReverseName(std::string_view name) const;
+  // `host`, lower case: the target of an MX record.
+  const MailService* FindByMx(std::string_view host) const;
   // By the longest range that holds `address`.
   const MailService* FindByAddress(const IpAddress& address) const;
   // By the target of an include in somebody's SPF record.
@@ -117,7 +122,7 @@ class Catalogue {
                    std::string_view field, bool shareable);
 
   std::vector<MailService> services_;
-  Index by_id_, by_dkim_, by_envelope_, by_include_, by_selector_, by_reverse_;
+  Index by_id_, by_dkim_, by_envelope_, by_include_, by_selector_, by_reverse_, by_mx_;
   std::vector<std::pair<std::string_view, const MailService*>> selector_patterns_;
   std::vector<Range> ranges_;  // the longest prefix first
 };

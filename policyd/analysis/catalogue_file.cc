@@ -58,6 +58,7 @@ MailService ReadService(TomlConfig& table) {
   out.envelope_domains = table.Strings("envelope_domains", {});
   out.selectors = table.Strings("selectors", {});
   out.reverse_names = table.Strings("reverse_names", {});
+  out.mx_names = table.Strings("mx_names", {});
   out.ranges = table.Strings("ranges", {});
   out.shares = table.Strings("shares", {});
   out.spf_alignment = table.OneOf<SpfAlignment>("spf",
@@ -111,6 +112,7 @@ class ServiceLint {
     CheckNames("dkim_domains", service_.dkim_domains);
     CheckNames("envelope_domains", service_.envelope_domains);
     CheckNames("reverse_names", service_.reverse_names);
+    CheckNames("mx_names", service_.mx_names);
     for (const std::string& selector : service_.selectors) {
       if (!IsSelectorPattern(selector)) Say("selectors", selector, "is no selector or pattern");
     }

@@ -5,19 +5,6 @@
 
 namespace dmarcate {
 
-int64_t SaturatingAdd(int64_t a, int64_t b) {
-  return a > std::numeric_limits<int64_t>::max() - b ? std::numeric_limits<int64_t>::max() : a + b;
-}
-
-void Counts::Add(const Counts& other) {
-  for (int64_t Counts::* field :
-       {&Counts::messages, &Counts::dmarc_pass, &Counts::dkim_aligned, &Counts::spf_aligned,
-        &Counts::both_aligned, &Counts::dkim_pass, &Counts::spf_pass, &Counts::disposition_none,
-        &Counts::quarantine, &Counts::reject, &Counts::disposition_unknown}) {
-    this->*field = SaturatingAdd(this->*field, other.*field);
-  }
-}
-
 Counts ToCounts(const DayTotals& totals) {
   const auto cut = [](uint64_t messages) {
     return static_cast<int64_t>(std::min<uint64_t>(messages, std::numeric_limits<int64_t>::max()));

@@ -5,11 +5,18 @@
 #define DMARCATE_POLICYD_ANALYSIS_COUNTS_H_
 
 #include <cstdint>
+#include <limits>
 
 #include "lib/report/model.h"
 #include "lib/store/report_store.h"
 
 namespace dmarcate {
+
+// Two non-negative numbers, without overflow.
+constexpr int64_t SaturatingAdd(int64_t a, int64_t b) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  return a > kMost - b ? kMost : a + b;
+}
 
 // All fields are messages. Sums saturate at INT64_MAX: a hostile report cannot wrap them.
 struct Counts {
@@ -25,16 +32,26 @@ struct Counts {
   int64_t reject = 0;
   int64_t disposition_unknown = 0;
 
-  void Add(const Counts& other);
+  void Add(const Counts& other) {
+    const auto add = [](int64_t& to, int64_t more) { to = SaturatingAdd(to, more); };
+    add(messages, other.messages);
+    add(dmarc_pass, other.dmarc_pass);
+    add(dkim_aligned, other.dkim_aligned);
+    add(spf_aligned, other.spf_aligned);
+    add(both_aligned, other.both_aligned);
+    add(dkim_pass, other.dkim_pass);
+    add(spf_pass, other.spf_pass);
+    add(disposition_none, other.disposition_none);
+    add(quarantine, other.quarantine);
+    add(reject, other.reject);
+    add(disposition_unknown, other.disposition_unknown);
+  }
   friend bool operator==(const Counts&, const Counts&) = default;
 };
 
 // The counts of a day whose rows are gone. Totals know no raw passes: the aligned ones, which are
 // raw passes, too, stand for them and are too few where others passed unaligned.
 Counts ToCounts(const DayTotals& totals);
-
-// Two non-negative numbers, without overflow.
-int64_t SaturatingAdd(int64_t a, int64_t b);
 
 // What is true of every message of one row; computed once, however many sums it enters.
 class RowFacts {

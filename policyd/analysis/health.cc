@@ -7,6 +7,7 @@
 
 #include "lib/base/binomial.h"
 #include "policyd/analysis/advice.h"
+#include "policyd/analysis/trusted.h"
 
 namespace dmarcate {
 namespace {
@@ -41,6 +42,10 @@ class SourceComparison {
     const SourceStatistics& any = after != nullptr ? *after : *before;
     id_ = any.id;
     name_ = DisplayName(any);
+    if (before != nullptr) before_ = BelievedCounts(before->by_trust);
+    if (after != nullptr) after_ = BelievedCounts(after->by_trust);
+    if (before_.messages > 0 || after_.messages > 0) return;
+    claimed_ = true;
     if (before != nullptr) before_ = before->counts;
     if (after != nullptr) after_ = after->counts;
   }
@@ -81,7 +86,8 @@ class SourceComparison {
 
  private:
   void Add(SourceNews news, std::string sentence, std::vector<SourceChange>* out) const {
-    out->push_back({id_, news, before_, after_, std::move(sentence)});
+    if (claimed_) sentence += "; only reporters that are no anchors say so";
+    out->push_back({id_, news, before_, after_, std::move(sentence), claimed_});
   }
   std::string Volume(std::string_view what, double before, double after) const {
     return fmt::format("{} {}: {:.1f} messages a day after {:.1f}", name_, what, after, before);
@@ -102,6 +108,7 @@ class SourceComparison {
   DayRange days_before_, days_after_;
   std::string id_, name_;
   Counts before_, after_;
+  bool claimed_ = false;
 };
 
 }  // namespace
@@ -148,6 +155,7 @@ std::vector<SourceChange> CompareSources(const DomainStatistics& before,
     SourceComparison(source, nullptr, before.range, after.range).Tell(&out);
   }
   std::ranges::sort(out, [](const SourceChange& a, const SourceChange& b) {
+    if (a.claimed != b.claimed) return b.claimed;
     if (a.news != b.news) return Gravity(a.news) < Gravity(b.news);
     const int64_t size_a = std::max(a.before.messages, a.after.messages);
     const int64_t size_b = std::max(b.before.messages, b.after.messages);

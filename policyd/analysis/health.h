@@ -47,11 +47,14 @@ struct SourceChange {
   SourceNews news = SourceNews::kNew;
   Counts before, after;
   std::string sentence;  // what happened, with the numbers
+  bool claimed = false;  // nobody who can be believed has seen the source
 };
 
 // What is new about the sources of a domain in `after`, beside `before`; the ranges may differ in
-// length. The gravest kind of news first (kWorse, kVanished, kNew, kLess, kMore, kBetter), then
-// most messages, then by id. One source may have two: less mail, and worse.
+// length. By what can be believed (IsBelieved), so that no stranger makes a source look worse or
+// silent; of what nobody who can be has seen, by what is claimed, after all others. The gravest
+// kind of news first (kWorse, kVanished, kNew, kLess, kMore, kBetter), then most messages, then by
+// id. One source may have two: less mail, and worse.
 std::vector<SourceChange> CompareSources(const DomainStatistics& before,
                                          const DomainStatistics& after);
 

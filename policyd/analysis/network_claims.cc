@@ -38,16 +38,6 @@ std::vector<std::pair<std::string, Group>> Largest(const Groups& groups) {
   return out;
 }
 
-const OwnTerm* TermOf(const std::vector<OwnTerm>& own, const IpAddress& address) {
-  for (const OwnTerm& term : own) {
-    if (std::ranges::any_of(term.networks,
-                            [&](const IpNetwork& network) { return network.Contains(address); })) {
-      return &term;
-    }
-  }
-  return nullptr;
-}
-
 std::string Verdict(const SourceStatistics& source, const MailService* service) {
   if (service == nullptr) return "neutral";
   if (source.service == nullptr) return "neutral";
@@ -60,6 +50,7 @@ std::vector<EvidenceItem> NetworkClaims(const SourceStatistics& source,
                                         const NetworkEvidence& network,
                                         const std::vector<OwnTerm>& own,
                                         const Catalogue& catalogue) {
+  const OwnTermIndex own_terms(own);
   Groups ranges, terms, services_by_name, names;
   int64_t nameless = 0, unasked = 0;
   for (const AddressStats& stats : source.addresses) {
@@ -68,8 +59,8 @@ std::vector<EvidenceItem> NetworkClaims(const SourceStatistics& source,
     if (const std::string_view id = network.ServiceOf(*stats.address); !id.empty()) {
       Add(ranges, id, messages, stats.address->ToString());
     }
-    if (const OwnTerm* const term = TermOf(own, *stats.address)) {
-      Add(terms, term->term, messages, stats.address->ToString());
+    if (const auto term = own_terms.TermOf(*stats.address)) {
+      Add(terms, own[*term].term, messages, stats.address->ToString());
     }
     const std::string_view name = network.ConfirmedNameOf(*stats.address);
     if (!name.empty()) {

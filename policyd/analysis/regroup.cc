@@ -1,6 +1,7 @@
 #include "policyd/analysis/regroup.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "fmt/format.h"
@@ -8,6 +9,40 @@
 #include "lib/base/status_macros.h"
 
 namespace dmarcate {
+namespace {
+
+using Sources = std::set<std::string>;
+
+// The ids that one rule leads to from one of `from`.
+Sources Follow(const std::vector<SourceGrouping>& rules, const Sources& from) {
+  Sources out;
+  for (const SourceGrouping& rule : rules) {
+    if (from.contains(rule.from)) out.insert(rule.into);
+  }
+  return out;
+}
+// From which one rule leads to one of `into`.
+Sources FollowBack(const std::vector<SourceGrouping>& rules, const Sources& into) {
+  Sources out;
+  for (const SourceGrouping& rule : rules) {
+    if (into.contains(rule.into)) out.insert(rule.from);
+  }
+  return out;
+}
+
+// How many rules follow after one another from `start`, the longest way; more than kMaxSourceHops:
+// so many, or in a circle. What is passed on the way is added to `passed`.
+template <typename Step>
+size_t LongestWay(const std::string& start, Sources* passed, Step&& step) {
+  Sources here = {start};
+  for (size_t length = 0;; ++length) {
+    passed->insert(here.begin(), here.end());
+    here = step(here);
+    if (here.empty() || length > kMaxSourceHops) return length;
+  }
+}
+
+}  // namespace
 
 Regrouping::Regrouping(const std::vector<SourceGrouping>& rules) {
   // A multimap keeps equal keys in the order in which they come.
@@ -76,22 +111,21 @@ absl::Status CheckGrouping(const std::vector<SourceGrouping>& rules, const Sourc
       return error(absl::StatusCode::kAlreadyExists, fmt::format("{} is there already", rule.into));
     }
   }
-  // Follow what may become of `into`, every way.
-  std::vector<std::string> ways = {rule.into};
-  for (size_t i = 0; i < ways.size(); ++i) {
-    for (const SourceGrouping& other : rules) {
-      if (other.from != ways[i]) continue;
-      if (other.into == rule.from) {
-        return error(
-            absl::StatusCode::kFailedPrecondition,
-            fmt::format("{} counts as {} already, so it would lead back", rule.into, rule.from));
-      }
-      if (std::ranges::find(ways, other.into) == ways.end()) ways.push_back(other.into);
-    }
-    if (i >= kMaxSourceHops) {
-      return error(absl::StatusCode::kFailedPrecondition,
-                   fmt::format("more than {} groupings after one another", kMaxSourceHops));
-    }
+  Sources after, before;
+  const size_t ways_after = LongestWay(
+      rule.into, &after, [&rules](const Sources& sources) { return Follow(rules, sources); });
+  const size_t ways_before = LongestWay(
+      rule.from, &before, [&rules](const Sources& sources) { return FollowBack(rules, sources); });
+  if (after.contains(rule.from)) {
+    return error(
+        absl::StatusCode::kFailedPrecondition,
+        fmt::format("{} counts as {} already, so it would lead back", rule.into, rule.from));
+  }
+  if (ways_before + 1 + ways_after > kMaxSourceHops) {
+    return error(absl::StatusCode::kFailedPrecondition,
+                 fmt::format("{} groupings would follow after one another, limit {}; let the "
+                             "first one count as the last at once",
+                             ways_before + 1 + ways_after, kMaxSourceHops));
   }
   return absl::OkStatus();
 }

@@ -91,7 +91,6 @@ std::string EmailDomain(std::string_view email) {
 struct RowBuild {
   ReporterRow row;
   NameCounts organizations{kMaxOrganizations}, email_domains{kMaxEmailDomains};
-  std::vector<bool> days;  // of the range
   MedianSample delays;
   std::string last_domain;
 };
@@ -220,7 +219,7 @@ RowBuild* ReporterLedgerBuilder::Impl::RowOf(const StoredReport& report) {
   // Anchors are those of a list that the operator has: they always find room.
   if (rows.size() >= kMaxReporters && report.trust != TrustClass::kAnchored) return nullptr;
   RowBuild& build = rows[report.reporter_key];
-  build.days.resize(static_cast<size_t>(out.range.days()));
+  build.row.day_reports.resize(static_cast<size_t>(out.range.days()));
   return &build;
 }
 
@@ -241,7 +240,7 @@ void ReporterLedgerBuilder::Impl::AddCounted(const StoredReport& report, RowBuil
   AddTimes(report, build);
   AddDomain(report.key.domain, build);
   AddFindings(report, row);
-  build.days[static_cast<size_t>(report.key.day - out.range.first)] = true;
+  ++row.day_reports[static_cast<size_t>(report.key.day - out.range.first)];
   for (const AggregateRecord& record : report.report.records) {
     const EvaluationCheck check = checker.Check(record, report.report.policy);
     EvaluationCounts& counts = row.evaluation;
@@ -264,8 +263,8 @@ void ReporterLedgerBuilder::Impl::FinishRow(const std::string& key, RowBuild& bu
     return a.reports != b.reports ? a.reports > b.reports : a.code < b.code;
   });
   std::vector<DayNumber> days;
-  for (size_t i = 0; i < build.days.size(); ++i) {
-    if (build.days[i]) days.push_back(out.range.first + static_cast<DayNumber>(i));
+  for (size_t i = 0; i < row.day_reports.size(); ++i) {
+    if (row.day_reports[i] > 0) days.push_back(out.range.first + static_cast<DayNumber>(i));
   }
   row.rhythm = RhythmOf(days, out.range.last);
 }

@@ -85,6 +85,8 @@ struct ReporterRow {
   std::vector<ReporterFinding> findings;       // in most reports first
   EvaluationCounts evaluation;
   Rhythm rhythm;
+  // Reports by day of the range, the first day first; empty for one whose reports do not count.
+  std::vector<int32_t> day_reports;
 };
 
 struct ReporterLedger {

@@ -17,7 +17,8 @@ namespace dmarcate {
 // All that Counts are made of: four facts, and four things that may become of a row.
 inline constexpr size_t kFactClasses = 64;
 
-inline size_t FactClassOf(const RowSum& sum) {
+template <typename Sum>  // RowSum, AnchorSum
+size_t FactClassOf(const Sum& sum) {
   return static_cast<size_t>(sum.became << 4 | sum.facts);
 }
 inline size_t FactClassOf(const RowShape& shape) {

@@ -2,38 +2,17 @@
 // is made of those alone, but for the selectors that kinds hang on.
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <set>
 #include <utility>
 
-#include "policyd/analysis/row_facts.h"
+#include "policyd/analysis/row_fill.h"
 #include "policyd/analysis/row_slots.h"
 #include "policyd/analysis/row_sums.h"
 #include "policyd/analysis/source_kind.h"
 
 namespace dmarcate {
 namespace {
-
-// What one anchor says of it.
-struct AnchorFill {
-  uint32_t reporter = 0;
-  int64_t proved = 0;
-  DayNumber first_day = 0, last_day = 0;
-  std::array<int64_t, kFactClasses> sums{};
-};
-
-// One source of a page while its cells come.
-struct SourceFill {
-  SourceStatistics stats;
-  bool empty = true;
-  std::array<int64_t, kTrustClasses * kFactClasses> sums{};
-  std::vector<AnchorFill> anchors;  // as they came, as many as are kept
-  bool all_anchors = true;          // false: there are more
-  uint64_t reporters = 0;           // as in DaySource
-  std::set<uint32_t> high_reporters;
-  std::vector<uint64_t> addresses;  // a bit each
-};
 
 // The selectors of a source as they came, as statistics.cc keeps them.
 struct SelectorList {
@@ -79,10 +58,7 @@ class PageMaker {
  private:
   void Choose();
   bool Fill();
-  void FillFrom(SourceFill& fill, const DaySource& source, const DayRows& day,
-                const RowSlots::Begin& begin);
   bool FillSelectors();
-  void Finish(SourceFill& fill) const;
 
   const RowDays& rows_;
   const SourceQuery& query_;
@@ -90,9 +66,9 @@ class PageMaker {
   std::vector<SourceTraits> traits_;  // by slot
   uint64_t addresses_ = 0;            // at most so many pairs of source and address
   const RowSlots slots_;
-  std::vector<uint32_t> chosen_;  // slots
-  std::vector<uint32_t> place_;   // by slot, among chosen_
-  std::vector<SourceFill> fills_;
+  std::vector<uint32_t> chosen_;           // slots
+  std::vector<uint32_t> place_;            // by slot, among chosen_
+  std::vector<SourceStatistics> sources_;  // those
   SourcePage page_;
 };
 
@@ -131,113 +107,6 @@ void PageMaker::Choose() {
       [this](uint32_t slot) { return slots_.IdOf(slot); });
 }
 
-void AddAnchor(SourceFill& fill, const RowSum& row, int64_t messages, DayNumber day) {
-  const auto reporter = static_cast<uint32_t>(row.anchor - 1);
-  auto anchor = std::ranges::find(fill.anchors, reporter, &AnchorFill::reporter);
-  if (anchor == fill.anchors.end()) {
-    if (fill.anchors.size() == kMaxAnchorsKept) {
-      fill.all_anchors = false;
-      return;
-    }
-    anchor = fill.anchors.insert(anchor, {.reporter = reporter, .first_day = day});
-  }
-  int64_t& sum = anchor->sums[FactClassOf(row)];
-  sum = SaturatingAdd(sum, messages);
-  if (ProvesIdentity(static_cast<Rule>(row.rule))) {
-    anchor->proved = SaturatingAdd(anchor->proved, messages);
-  }
-  anchor->last_day = day;
-}
-
-void PageMaker::FillFrom(SourceFill& fill, const DaySource& source, const DayRows& day,
-                         const RowSlots::Begin& begin) {
-  const RowNames& names = rows_.names;
-  SourceStatistics& stats = fill.stats;
-  if (stats.rule != Rule::kOverflow) {
-    const auto rule = static_cast<Rule>(source.rule);
-    if (fill.empty || rule <= stats.rule) {
-      std::string value = source.value == DaySource::kOwnAddress
-                              ? names.address(names.AddressOfSource(source.source)).ToString()
-                              : std::string(names.text(source.value));
-      if (fill.empty || rule < stats.rule || value < stats.value) {
-        stats.rule = rule;
-        stats.value = std::move(value);
-        stats.service = source.service ? rows_.catalogue.FindById(stats.id) : nullptr;
-      }
-    }
-  }
-  stats.first_day = fill.empty ? day.day : stats.first_day;
-  stats.last_day = day.day;
-  fill.empty = false;
-  for (uint32_t i = begin.sum; i < source.sums_end; ++i) {
-    const RowSum& row = day.sums[i];
-    const int64_t messages = day.MessagesOf(row);
-    const auto add = [messages](int64_t& to) { to = SaturatingAdd(to, messages); };
-    add(fill.sums[row.trust % kTrustClasses * kFactClasses + FactClassOf(row)]);
-    add(stats.by_rule[row.rule]);
-    if (row.forwarded_by_override) add(stats.forwarded_by_override);
-    if (row.forwarded_by_broken_spf) add(stats.forwarded_by_broken_spf);
-    if (row.own_envelope_denied) add(stats.own_envelope_denied);
-    if (row.own_signature) add(stats.own_signature);
-    if (row.anchor != 0) AddAnchor(fill, row, messages, day.day);
-    if (IsBelieved(static_cast<TrustClass>(row.trust))) {
-      KindGrounds& grounds = stats.believed;
-      add(grounds.messages);
-      if (row.facts >> 2 != 0) add(grounds.dmarc_pass);  // DKIM or SPF is aligned
-      if (row.forwarded_by_override) add(grounds.forwarded_by_override);
-      if (row.own_envelope_denied) add(grounds.own_envelope_denied);
-      if (row.own_signature) add(grounds.own_signature);
-      if (static_cast<Rule>(row.rule) == Rule::kOwnDkim) add(grounds.own_dkim);
-    }
-    for (size_t type = 0; row.overrides >> type != 0; ++type) {
-      if ((row.overrides >> type & 1) != 0) add(stats.overrides[type]);
-    }
-  }
-  fill.reporters |= source.reporters;
-  if ((source.reporters >> DaySource::kHighReporter & 1) != 0) {
-    for (uint32_t i = begin.cell; i < source.cells_end; ++i) {
-      const uint32_t reporter = day.cells[i].reporter;
-      if (reporter >= DaySource::kHighReporter) fill.high_reporters.insert(reporter);
-    }
-  }
-  const auto see = [&fill](uint32_t number) {
-    fill.addresses[number / 64] |= uint64_t{1} << (number % 64);
-  };
-  if (begin.address == source.addresses_end) see(names.AddressOfSource(source.source));
-  for (uint32_t i = begin.address; i < source.addresses_end; ++i) see(day.addresses[i]);
-}
-
-void PageMaker::Finish(SourceFill& fill) const {
-  SourceStatistics& stats = fill.stats;
-  for (size_t trust = 0; trust < kTrustClasses; ++trust) {
-    for (size_t fact_class = 0; fact_class < kFactClasses; ++fact_class) {
-      const int64_t messages = fill.sums[trust * kFactClasses + fact_class];
-      if (messages == 0) continue;
-      stats.by_trust[trust].Add(CountsOf(fact_class, messages));
-    }
-    stats.counts.Add(stats.by_trust[trust]);
-  }
-  for (const AnchorFill& anchor : fill.anchors) {
-    AnchorCounts& out = stats.anchors.emplace_back(AnchorCounts{.reporter = anchor.reporter,
-                                                                .proved = anchor.proved,
-                                                                .first_day = anchor.first_day,
-                                                                .last_day = anchor.last_day});
-    for (size_t fact_class = 0; fact_class < kFactClasses; ++fact_class) {
-      const int64_t messages = anchor.sums[fact_class];
-      if (messages > 0) out.counts.Add(CountsOf(fact_class, messages));
-    }
-  }
-  std::ranges::sort(stats.anchors, {}, &AnchorCounts::reporter);
-  for (uint32_t reporter = 0; reporter < DaySource::kHighReporter; ++reporter) {
-    if ((fill.reporters >> reporter & 1) != 0) stats.reporters.push_back(reporter);
-  }
-  stats.reporters.insert(stats.reporters.end(), fill.high_reporters.begin(),
-                         fill.high_reporters.end());
-  for (const uint64_t word : fill.addresses) {
-    stats.address_count += static_cast<size_t>(__builtin_popcountll(word));
-  }
-}
-
 // And with them the kinds, which hang on those of all sources that are at home here:
 // HomeSelectors() of source_kind.h. False: which ones are kept of the source that stands for the
 // rest depends on the order of rows of many, which is not known here.
@@ -248,55 +117,63 @@ bool PageMaker::FillSelectors() {
     if (anybody) return traits.believed && (traits.service || traits.believed_own_dkim);
     return traits.service || traits.own_dkim;
   };
-  std::vector<SelectorList> claimed(slots_.size()), believed(slots_.size());
+  struct Lists {
+    SelectorList claimed, believed;
+  };
+  std::vector<uint32_t> index(slots_.size(), RowSlots::kNone);
+  std::vector<Lists> lists;
   RowSlots::ForEach(rows_, [&](const DaySource& source, const DayRows&, const RowSlots::Begin&) {
     const uint32_t slot = slots_.Of(source.source);
-    if (!at_home(slot) && place_[slot] == RowSlots::kNone) return;
-    claimed[slot].Add(rows_.names, source.selectors);
-    believed[slot].Add(rows_.names, source.believed_selectors);
+    if (!source.selectors.any || (!at_home(slot) && place_[slot] == RowSlots::kNone)) return;
+    if (index[slot] == RowSlots::kNone) {
+      index[slot] = static_cast<uint32_t>(lists.size());
+      lists.emplace_back();
+    }
+    lists[index[slot]].claimed.Add(rows_.names, source.selectors);
+    lists[index[slot]].believed.Add(rows_.names, source.believed_selectors);
   });
-  if (slots_.overflow() &&
-      !(claimed[RowSlots::kOverflow].all && believed[RowSlots::kOverflow].all)) {
-    return false;
+  const Lists none;
+  const auto of = [&](uint32_t slot) -> const Lists& {
+    return index[slot] == RowSlots::kNone ? none : lists[index[slot]];
+  };
+  if (slots_.overflow()) {
+    const Lists& rest = of(RowSlots::kOverflow);
+    if (!rest.claimed.all || !rest.believed.all) return false;
   }
   std::set<std::string> home;
   for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
     if (!at_home(slot)) continue;
-    for (const uint32_t text : (anybody ? believed : claimed)[slot].texts) {
+    for (const uint32_t text : (anybody ? of(slot).believed : of(slot).claimed).texts) {
       home.emplace(rows_.names.text(text));
     }
   }
   for (size_t i = 0; i < chosen_.size(); ++i) {
-    SourceStatistics& stats = fills_[i].stats;
-    stats.own_selectors = claimed[chosen_[i]].Sorted(rows_.names);
-    stats.own_selectors_known = claimed[chosen_[i]].all;
-    stats.believed.own_selectors = believed[chosen_[i]].Sorted(rows_.names);
-    stats.believed.own_selectors_known = believed[chosen_[i]].all;
+    SourceStatistics& stats = sources_[i];
+    const Lists& own = of(chosen_[i]);
+    stats.own_selectors = own.claimed.Sorted(rows_.names);
+    stats.own_selectors_known = own.claimed.all;
+    stats.believed.own_selectors = own.believed.Sorted(rows_.names);
+    stats.believed.own_selectors_known = own.believed.all;
     stats.kind = KindOf(stats, home);
   }
   return true;
 }
 
-// False: as FillSelectors(), or the same of anchors.
+// False: as FillSelectors().
 bool PageMaker::Fill() {
   place_.assign(slots_.size(), RowSlots::kNone);
-  fills_.resize(chosen_.size());
+  std::vector<SourceFill> fills;
+  fills.reserve(chosen_.size());
   for (uint32_t i = 0; i < chosen_.size(); ++i) {
     place_[chosen_[i]] = i;
-    SourceFill& fill = fills_[i];
-    fill.stats.id = slots_.IdOf(chosen_[i]);
-    if (chosen_[i] == RowSlots::kOverflow) fill.stats.rule = Rule::kOverflow;
-    fill.addresses.resize(rows_.names.addresses() / 64 + 1);
+    fills.emplace_back(rows_, slots_, chosen_[i]);
   }
   RowSlots::ForEach(rows_,
                     [&](const DaySource& source, const DayRows& day, const RowSlots::Begin& begin) {
                       const uint32_t at = place_[slots_.Of(source.source)];
-                      if (at != RowSlots::kNone) FillFrom(fills_[at], source, day, begin);
+                      if (at != RowSlots::kNone) fills[at].Add(source, day, begin);
                     });
-  for (size_t i = 0; i < chosen_.size(); ++i) {
-    if (chosen_[i] == RowSlots::kOverflow && !fills_[i].all_anchors) return false;
-    Finish(fills_[i]);
-  }
+  for (SourceFill& fill : fills) sources_.push_back(std::move(fill.Finish()));
   return FillSelectors();
 }
 
@@ -311,7 +188,7 @@ std::optional<SourcePage> PageMaker::Make() {
   for (uint32_t reporter = 0; reporter < rows_.names.reporters(); ++reporter) {
     out.reporters.emplace_back(rows_.names.reporter(reporter));
   }
-  for (SourceFill& fill : fills_) out.sources.push_back(std::move(fill.stats));
+  out.sources = std::move(sources_);
   for (const std::string& id : query_.ask) {
     if (id == kOverflowSourceId && slots_.overflow()) continue;
     const auto source = rows_.names.FindSource(id);

@@ -22,7 +22,7 @@ class RowSlots {
 
   // Where what belongs to a DaySource begins in the vectors of its DayRows.
   struct Begin {
-    uint32_t cell = 0, sum = 0, address = 0;
+    uint32_t cell = 0, sum = 0, anchor = 0, address = 0;
   };
 
   // Calls `visit(slot, DaySource, DayRows, Begin)` for each DaySource.
@@ -50,7 +50,7 @@ class RowSlots {
       Begin begin;
       for (const DaySource& source : day->sources) {
         visit(source, *day, begin);
-        begin = {source.cells_end, source.sums_end, source.addresses_end};
+        begin = {source.cells_end, source.sums_end, source.anchors_end, source.addresses_end};
       }
     }
   }

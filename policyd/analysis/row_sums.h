@@ -33,7 +33,9 @@ struct RowDays {
   DayRange range;
   const RowNames& names;
   const Catalogue& catalogue;
-  std::vector<const DayRows*> days;  // of the range, ascending; days without reports may be missing
+  // Of the range, ascending, the parts of a day in their order; days without reports may be
+  // missing.
+  std::vector<const DayRows*> days;
 };
 
 struct SourceQuery {

@@ -1,6 +1,7 @@
 #include "policyd/analysis/service_ranges.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 namespace dmarcate {
@@ -66,6 +67,28 @@ std::vector<OwnTerm> OwnTerms(const SpfTree& tree) {
     if (!term.networks.empty()) out.push_back(std::move(term));
   }
   return out;
+}
+
+OwnTermIndex::OwnTermIndex(const std::vector<OwnTerm>& own) {
+  IpRangeSet before;
+  for (size_t term = 0; term < own.size(); ++term) {
+    const IpRangeSet set(own[term].networks);
+    const IpRangeSet fresh = set.Minus(before);
+    for (const IpRange& range : fresh.ranges()) entries_.push_back({range, term});
+    before = before.Union(set);
+  }
+  std::ranges::sort(entries_, {}, [](const Entry& entry) { return entry.range.first; });
+}
+
+std::optional<size_t> OwnTermIndex::TermOf(const IpAddress& address) const {
+  const auto after = std::ranges::upper_bound(entries_, address, {},
+                                              [](const Entry& entry) { return entry.range.first; });
+  if (after == entries_.begin()) return std::nullopt;
+  const Entry& entry = *std::prev(after);
+  if (entry.range.last < address || entry.range.first.is_v4() != address.is_v4()) {
+    return std::nullopt;
+  }
+  return entry.term;
 }
 
 }  // namespace dmarcate

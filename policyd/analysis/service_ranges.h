@@ -5,10 +5,12 @@
 #define DMARCATE_POLICYD_ANALYSIS_SERVICE_RANGES_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lib/base/ip_address.h"
+#include "lib/base/ip_range_set.h"
 #include "lib/inspect/spf_tree.h"
 #include "policyd/analysis/catalogue.h"
 
@@ -35,6 +37,22 @@ struct OwnTerm {
 // In the order of the record. Wide networks are left out as above: what all addresses are in tells
 // none from another.
 std::vector<OwnTerm> OwnTerms(const SpfTree& tree);
+
+// Which of `own` holds an address, found in time logarithmic in all their networks: a stranger may
+// report mail from any number of addresses.
+class OwnTermIndex {
+ public:
+  explicit OwnTermIndex(const std::vector<OwnTerm>& own);
+  // The first term that does, by its place.
+  std::optional<size_t> TermOf(const IpAddress& address) const;
+
+ private:
+  struct Entry {
+    IpRange range;
+    size_t term = 0;
+  };
+  std::vector<Entry> entries_;  // sorted, disjoint
+};
 
 }  // namespace dmarcate
 

@@ -1,6 +1,7 @@
 #include "policyd/analysis/spf_pruning.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "lib/base/binomial.h"
 #include "lib/base/text.h"
 #include "lib/mailauth/spf_record.h"
+#include "policyd/analysis/counts.h"
 
 namespace dmarcate {
 namespace {
@@ -77,6 +79,10 @@ class Judge {
   explicit Judge(const PruningInput& input) : input_(input) {
     for (const auto& [anchor, days] : traffic().anchors) covered_.insert(days.begin(), days.end());
     ends_ = SeenEnds(covered_, traffic().range);
+    std::vector<int64_t> passed;
+    for (const auto& [anchor, messages] : traffic().passed_by) passed.push_back(messages);
+    std::ranges::sort(passed, std::greater<>());
+    for (size_t i = 1; i < passed.size(); ++i) vouched_ = SaturatingAdd(vouched_, passed[i]);
   }
 
   PruningReview Review() {
@@ -129,13 +135,21 @@ class Judge {
     lacks(ends_.months < kPruneMonthEnds || ends_.quarters < 1,
           fmt::format("{} month ends and {} quarter ends were seen; {} and 1 are needed",
                       ends_.months, ends_.quarters, kPruneMonthEnds));
-    const double bound = UpperBound(0, traffic().passed, kPruneConfidence);
-    lacks(bound > kPruneShare,
-          fmt::format("{} messages passed SPF by the record; {} are needed to say that a term "
-                      "carries at most {}",
-                      traffic().passed, TrialsNeeded(0, kPruneShare, kPruneConfidence),
-                      Percent(kPruneShare)));
+    lacks(Bound() > kPruneShare,
+          fmt::format(
+              "{} messages passed SPF by the record without those that the largest ANCHORED "
+              "reporter saw; {} are needed to say that a term carries at most {}",
+              vouched_, TrialsNeeded(0, kPruneShare, kPruneConfidence), Percent(kPruneShare)));
     return missing;
+  }
+
+  // Of the part of the mail that comes through a term that none came through.
+  double Bound() const { return UpperBound(0, vouched_, kPruneConfidence); }
+
+  // As people have grouped them.
+  std::string SourceOf(const MailService& service) const {
+    return input_.regrouping == nullptr ? std::string(service.id)
+                                        : input_.regrouping->SourceOf(service.id, std::nullopt);
   }
 
   std::optional<std::string> SourceOfManaged(const std::string& term) const {
@@ -160,7 +174,8 @@ class Judge {
         return term.ok() && wanted.ok() && *wanted == *term;
       });
       if (says_so || managed_for == claim.source_id ||
-          (service != nullptr && service->id == claim.source_id)) {
+          (service != nullptr &&
+           (service->id == claim.source_id || SourceOf(*service) == claim.source_id))) {
         out.push_back(claim.source_id);
       }
     }
@@ -214,8 +229,8 @@ class Judge {
         fmt::format("{}; with 95 % confidence at most {} of the mail needs it. Reports of {} "
                     "ANCHORED reporters on {} days, {} month ends among them. Who sends once a "
                     "year is not seen in that time",
-                    Nothing(mail), Percent(UpperBound(0, traffic().passed, kPruneConfidence)),
-                    traffic().anchors.size(), covered_.size(), ends_.months));
+                    Nothing(mail), Percent(Bound()), traffic().anchors.size(), covered_.size(),
+                    ends_.months));
   }
 
   static std::string Used(const TermTraffic& mail) {
@@ -265,6 +280,7 @@ class Judge {
   }
 
   const PruningInput& input_;
+  int64_t vouched_ = 0;  // messages that passed, without those of the anchor with the most
   std::set<DayNumber> covered_;
   MonthEnds ends_;
 };

@@ -33,7 +33,8 @@ inline constexpr size_t kPruneAnchors = 2;
 inline constexpr int32_t kPruneLongestHole = 7;           // days without any ANCHORED report
 inline constexpr int32_t kPruneLongestHoleOfOthers = 14;  // without the anchor that reports most
 // With 95 % confidence at most so much of the mail that passes comes through a term that none of it
-// came through: the promise about losses (DESIGN 13.9).
+// came through: the promise about losses (DESIGN 13.9). Without the anchor that reports most of it,
+// which may lie.
 inline constexpr double kPruneShare = 0.01;
 inline constexpr double kPruneConfidence = 0.95;
 
@@ -58,8 +59,9 @@ struct PruningInput {
   const SpfTraffic& traffic;  // over that tree
   const Catalogue& catalogue;
   std::vector<SpfClaim> approved;
-  std::vector<ManagedTerm> managed;    // of that record
-  std::set<std::string> lead_to_ours;  // terms that do, by their text
+  std::vector<ManagedTerm> managed;        // of that record
+  std::set<std::string> lead_to_ours;      // terms that do, by their text
+  const Regrouping* regrouping = nullptr;  // that of `traffic`
 };
 
 struct TermReview {

@@ -92,8 +92,8 @@ std::vector<TermReach> ReachOfTerms(const SpfTree& tree) {
 
 struct SpfTrafficBuilder::Impl {
   Impl(std::string_view name, const DayRange& days, const SpfTree& tree, const Catalogue& known,
-       const NetworkEvidence* addresses)
-      : domain(name), catalogue(known), network(addresses) {
+       const NetworkEvidence* addresses, const Regrouping* groups)
+      : domain(name), catalogue(known), network(addresses), regrouping(groups) {
     traffic.range = days;
     traffic.terms.resize(tree.root.children.size());
     for (const SpfNode& node : tree.root.children) {
@@ -124,21 +124,29 @@ struct SpfTrafficBuilder::Impl {
     return id;
   }
 
-  void AddRow(const AggregateRecord& record, bool anchored, DayNumber day) {
+  void AddPassed(int64_t count, int64_t* by_anchor) {
+    traffic.passed = SaturatingAdd(traffic.passed, count);
+    *by_anchor = SaturatingAdd(*by_anchor, count);
+  }
+
+  // `by_anchor`: where its passes are counted; null: the reporter is none.
+  void AddRow(const AggregateRecord& record, int64_t* by_anchor, DayNumber day) {
     const int64_t count = MessagesOf(record);
     if (count == 0) return;
-    const std::string source = KeepSource(Attribute(record, domain, catalogue, network).source_id);
+    Attribution attribution = Attribute(record, domain, catalogue, network);
+    Regroup(record, catalogue, regrouping, &attribution);
+    const std::string source = KeepSource(std::move(attribution.source_id));
     const Passed by = PassOf(record, domain);
     if (by == Passed::kNo) return;
     static const std::vector<size_t> kNone;
     const std::vector<size_t>& terms = record.source_ip ? TermsOf(*record.source_ip) : kNone;
     if (terms.empty()) {
-      if (by == Passed::kOwn && anchored) AddUnexplained(record, count);
+      if (by == Passed::kOwn && by_anchor != nullptr) AddUnexplained(record, count, by_anchor);
       return;
     }
-    if (anchored) traffic.passed = SaturatingAdd(traffic.passed, count);
+    if (by_anchor != nullptr) AddPassed(count, by_anchor);
     TermTraffic& term = traffic.terms[terms.front()];
-    int64_t& sum = anchored ? term.anchored : term.others;
+    int64_t& sum = by_anchor != nullptr ? term.anchored : term.others;
     sum = SaturatingAdd(sum, count);
     term.last_day = std::max(term.last_day.value_or(day), day);
     int64_t& of_source = term.sources[source];
@@ -148,8 +156,8 @@ struct SpfTrafficBuilder::Impl {
     }
   }
 
-  void AddUnexplained(const AggregateRecord& record, int64_t count) {
-    traffic.passed = SaturatingAdd(traffic.passed, count);
+  void AddUnexplained(const AggregateRecord& record, int64_t count, int64_t* by_anchor) {
+    AddPassed(count, by_anchor);
     traffic.unexplained = SaturatingAdd(traffic.unexplained, count);
     std::vector<std::string>& shown = traffic.unexplained_addresses;
     std::string text = record.source_ip ? record.source_ip->ToString() : "an unreadable address";
@@ -161,6 +169,7 @@ struct SpfTrafficBuilder::Impl {
   std::string domain;
   const Catalogue& catalogue;
   const NetworkEvidence* network;
+  const Regrouping* regrouping;
   std::vector<IpRangeSet> passing;  // of each term; empty: not judged
   std::map<IpAddress, std::vector<size_t>> terms_of;
   SpfTraffic traffic;
@@ -168,17 +177,20 @@ struct SpfTrafficBuilder::Impl {
 
 SpfTrafficBuilder::SpfTrafficBuilder(std::string_view domain, const DayRange& range,
                                      const SpfTree& tree, const Catalogue& catalogue,
-                                     const NetworkEvidence* network)
-    : impl_(std::make_unique<Impl>(domain, range, tree, catalogue, network)) {}
+                                     const NetworkEvidence* network, const Regrouping* regrouping)
+    : impl_(std::make_unique<Impl>(domain, range, tree, catalogue, network, regrouping)) {}
 SpfTrafficBuilder::~SpfTrafficBuilder() = default;
 
 void SpfTrafficBuilder::Add(const StoredReport& report) {
   const DayNumber day = report.key.day;
   const DayRange& range = impl_->traffic.range;
   if (!report.current || !IsCounted(report.trust) || day < range.first || day > range.last) return;
-  const bool anchored = report.trust == TrustClass::kAnchored;
-  if (anchored) impl_->traffic.anchors[report.reporter_key].insert(day);
-  for (const AggregateRecord& record : report.report.records) impl_->AddRow(record, anchored, day);
+  int64_t* by_anchor = nullptr;
+  if (report.trust == TrustClass::kAnchored) {
+    impl_->traffic.anchors[report.reporter_key].insert(day);
+    by_anchor = &impl_->traffic.passed_by[report.reporter_key];
+  }
+  for (const AggregateRecord& record : report.report.records) impl_->AddRow(record, by_anchor, day);
 }
 
 SpfTraffic SpfTrafficBuilder::Finish() { return std::move(impl_->traffic); }

@@ -27,6 +27,7 @@
 #include "lib/store/report_store.h"
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/network_evidence.h"
+#include "policyd/analysis/regroup.h"
 #include "policyd/analysis/spread.h"
 
 namespace dmarcate {
@@ -44,7 +45,8 @@ struct SpfTraffic {
   DayRange range;
   std::vector<TermTraffic> terms;  // as the children of the tree's root
   int64_t passed = 0;              // messages that passed by the record, by ANCHORED reports
-  int64_t unexplained = 0;         // of these, from addresses that no term covers today
+  std::map<std::string, int64_t> passed_by;  // of these, by reporter
+  int64_t unexplained = 0;                   // of these, from addresses that no term covers today
   std::vector<std::string> unexplained_addresses;      // the first few
   std::map<std::string, std::set<DayNumber>> anchors;  // the days with a report, by reporter
   std::set<std::string> sources;  // with mail of any kind, by reports that count
@@ -63,9 +65,11 @@ std::vector<TermReach> ReachOfTerms(const SpfTree& tree);
 // Not thread-safe. Add() each current report of the range once, in any order; then Finish().
 class SpfTrafficBuilder {
  public:
-  // All but `range` outlive it. `network`: as Attribute.
+  // All but `range` outlive it. `network` and `regrouping`: as for StatisticsBuilder, so that both
+  // name the same sources.
   SpfTrafficBuilder(std::string_view domain, const DayRange& range, const SpfTree& tree,
-                    const Catalogue& catalogue, const NetworkEvidence* network = nullptr);
+                    const Catalogue& catalogue, const NetworkEvidence* network = nullptr,
+                    const Regrouping* regrouping = nullptr);
   ~SpfTrafficBuilder();
   SpfTrafficBuilder(const SpfTrafficBuilder&) = delete;
   SpfTrafficBuilder& operator=(const SpfTrafficBuilder&) = delete;

@@ -265,7 +265,8 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   SourceStatistics& stats = source.stats;
   stats.counts.Add(counts);
   stats.by_trust[trust].Add(counts);
-  if (report.trust == TrustClass::kAnchored) {
+  // What stands for many senders has no voices: nothing is concluded of it.
+  if (report.trust == TrustClass::kAnchored && stats.rule != Rule::kOverflow) {
     AddAnchor(stats.anchors, reporter, counts, attribution.rule, report.key.day);
   }
   if (IsBelieved(report.trust)) {

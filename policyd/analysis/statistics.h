@@ -109,7 +109,7 @@ struct SourceStatistics {
 
   Counts counts;
   std::array<Counts, kTrustClasses> by_trust;
-  std::vector<AnchorCounts> anchors;              // by reporter
+  std::vector<AnchorCounts> anchors;              // by reporter; none of Rule::kOverflow
   KindGrounds believed;                           // without messages: there are none
   std::array<int64_t, kReasonTypes> overrides{};  // messages
   std::array<int64_t, kRuleCount> by_rule{};      // messages

@@ -1,22 +1,8 @@
 #include "policyd/analysis/term_traffic.h"
 
-#include <algorithm>
 #include <optional>
 
 namespace dmarcate {
-namespace {
-
-std::optional<size_t> FirstTerm(const std::vector<OwnTerm>& own, const IpAddress& address) {
-  const auto found = std::ranges::find_if(own, [&address](const OwnTerm& term) {
-    return std::ranges::any_of(
-        term.networks, [&address](const IpNetwork& network) { return network.Contains(address); });
-  });
-  if (found == own.end()) return std::nullopt;
-  return static_cast<size_t>(found - own.begin());
-}
-
-}  // namespace
-
 std::vector<TermShare> TrafficOfTerms(const DomainStatistics& domain,
                                       const SourceStatistics& source,
                                       const std::vector<OwnTerm>& own) {
@@ -24,6 +10,7 @@ std::vector<TermShare> TrafficOfTerms(const DomainStatistics& domain,
   out.reserve(own.size());
   for (const OwnTerm& term : own) out.push_back({.term = term.term, .complete = term.complete});
   if (own.empty()) return out;
+  const OwnTermIndex terms(own);
   bool all_known = domain.expired.messages == 0;
   for (const SourceStatistics& each : domain.sources) {
     for (const AddressStats& stats : each.addresses) {
@@ -31,7 +18,7 @@ std::vector<TermShare> TrafficOfTerms(const DomainStatistics& domain,
         all_known &= stats.counts.messages == 0;
         continue;
       }
-      const std::optional<size_t> term = FirstTerm(own, *stats.address);
+      const std::optional<size_t> term = terms.TermOf(*stats.address);
       if (!term) continue;
       TermShare& traffic = out[*term];
       traffic.of_domain = SaturatingAdd(traffic.of_domain, stats.counts.messages);

@@ -26,6 +26,14 @@ Agreement Of(const Counts& counts, int64_t Counts::* part) {
 
 }  // namespace
 
+Counts BelievedCounts(const std::array<Counts, kTrustClasses>& by_trust) {
+  Counts out;
+  for (size_t trust = 0; trust < kTrustClasses; ++trust) {
+    if (IsBelieved(static_cast<TrustClass>(trust))) out.Add(by_trust[trust]);
+  }
+  return out;
+}
+
 bool NearlyAll(int64_t part, int64_t whole) {
   return whole > 0 && static_cast<double>(part) * 100 >= static_cast<double>(whole) * kSetUpPercent;
 }
@@ -39,10 +47,10 @@ TrustedEvidence TrustedOf(const SourceStatistics& source) {
     out.counts = anchored;
     out.dkim_set_up = Vote(source.anchors, &Counts::dkim_aligned);
     out.spf_set_up = Vote(source.anchors, &Counts::spf_aligned);
+    out.passes = Vote(source.anchors, &Counts::dmarc_pass);
     return out;
   }
-  out.counts = anchored;
-  out.counts.Add(imported);
+  out.counts = BelievedCounts(source.by_trust);
   if (imported.messages > 0 || source.counts.messages == 0) {
     out.ground = TrustedGround::kImported;
   } else if (anchored.messages > 0) {
@@ -50,6 +58,7 @@ TrustedEvidence TrustedOf(const SourceStatistics& source) {
   }
   out.dkim_set_up = Of(out.counts, &Counts::dkim_aligned);
   out.spf_set_up = Of(out.counts, &Counts::spf_aligned);
+  out.passes = Of(out.counts, &Counts::dmarc_pass);
   return out;
 }
 

@@ -8,6 +8,7 @@
 #ifndef DMARCATE_POLICYD_ANALYSIS_TRUSTED_H_
 #define DMARCATE_POLICYD_ANALYSIS_TRUSTED_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -16,6 +17,9 @@
 #include "policyd/analysis/statistics.h"
 
 namespace dmarcate {
+
+// What reports say that can be believed (IsBelieved): the rest anybody may claim.
+Counts BelievedCounts(const std::array<Counts, kTrustClasses>& by_trust);
 
 enum class TrustedGround : uint8_t {
   kNone,       // only reporters that are no anchors speak of it
@@ -28,9 +32,9 @@ enum class Agreement : uint8_t { kNo, kSplit, kYes };
 struct TrustedEvidence {
   TrustedGround ground = TrustedGround::kNone;
   Counts counts;  // of that ground
-  // Whether its mail carries an aligned signature, or passes SPF aligned, but for single failures.
-  // Of several anchors each has one voice, however much it reports.
-  Agreement dkim_set_up = Agreement::kNo, spf_set_up = Agreement::kNo;
+  // Whether its mail carries an aligned signature, passes SPF aligned, or does either, but for
+  // single failures. Of several anchors each has one voice, however much it reports.
+  Agreement dkim_set_up = Agreement::kNo, spf_set_up = Agreement::kNo, passes = Agreement::kNo;
 
   bool conclusive() const {
     return ground == TrustedGround::kImported || ground == TrustedGround::kAnchors;

@@ -34,15 +34,14 @@ bool IsRevoked(const Observation& observation) {
   return key.ok() && key->revoked;
 }
 
-// Until when somebody else's record was news.
+}  // namespace
+
 absl::Time LastDriftOf(const InsightRecord& drift, absl::Time adopted) {
   if (drift.state == InsightState::kResolved) return drift.resolve_time;
   const absl::Time known =
       drift.state == InsightState::kActive ? adopted : std::max(adopted, drift.decide_time);
   return drift.first_seen <= known ? known : drift.last_seen;
 }
-
-}  // namespace
 
 RecordEvidence JudgeRecords(const SpfPosture& spf, const DmarcPosture& dmarc, absl::Time looked,
                             const std::vector<InsightRecord>& insights, absl::Time adopted) {

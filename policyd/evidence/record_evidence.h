@@ -26,6 +26,8 @@ namespace dmarcate {
 RecordEvidence JudgeRecords(const SpfPosture& spf, const DmarcPosture& dmarc, absl::Time looked,
                             const std::vector<InsightRecord>& insights,
                             absl::Time adopted = absl::InfinitePast());
+// Until when the record of somebody else that `drift` tells of was news.
+absl::Time LastDriftOf(const InsightRecord& drift, absl::Time adopted);
 
 // What the watch has seen broken for approved sources: selectors with which their mail passed and
 // which answer NXDOMAIN, NODATA or with a revoked key, by the word of the authoritative servers.

@@ -1,5 +1,8 @@
 #include "policyd/mta_sts/codec.h"
 
+#include <algorithm>
+#include <cstddef>
+
 #include "lib/base/digest.h"
 #include "lib/base/field_archive.h"
 #include "lib/base/status_macros.h"
@@ -100,19 +103,62 @@ absl::StatusOr<T> Decode(std::string_view bytes, std::string_view what) {
   return DecodeFields<T>(bytes, kStsMagic, kStsCodecVersion, what);
 }
 
+// A number that names no value of its enum would be taken for none of the cases by whoever decides.
+template <typename E>
+bool IsIn(E value, E first, E last) {
+  return value >= first && value <= last;
+}
+bool IsKnown(StsStage stage) { return IsIn(stage, StsStage::kOff, StsStage::kWithdrawn); }
+
+bool IsKnown(const StsState& state) {
+  const bool move =
+      !state.move.has_value() ||
+      (IsKnown(state.move->to) && IsIn(state.move->kind, StsMoveKind::kUp, StsMoveKind::kByPerson));
+  const bool gates = std::ranges::all_of(state.gates, [](const StsGateMemory& gate) {
+    return static_cast<size_t>(gate.id) < kStsGates;
+  });
+  return IsIn(state.mode, RolloutMode::kAdvise, RolloutMode::kAutomatic) &&
+         IsIn(state.status, RolloutStatus::kActive, RolloutStatus::kAborted) &&
+         IsIn(state.pause_reason, StsPause::kNone, StsPause::kAttention) && IsKnown(state.stage) &&
+         IsKnown(state.target) && move && gates &&
+         (!state.confirmation.has_value() || IsKnown(state.confirmation->stage)) &&
+         (!state.abort_to.has_value() || IsKnown(*state.abort_to));
+}
+bool IsKnown(const StsDecisionInput& input) {
+  const bool faults = std::ranges::all_of(input.evidence.mx.hosts, [](const MxHost& host) {
+    return std::ranges::all_of(host.faults, [](MxFault fault) {
+      return IsIn(fault, MxFault::kNotReached, MxFault::kNotVerified);
+    });
+  });
+  return IsKnown(input.state) && faults &&
+         IsIn(input.evidence.file.sight, FileSight::kUnknown, FileSight::kUntrusted);
+}
+bool IsKnown(const StsDecision& decision) {
+  return IsIn(decision.action, StsAction::kHold, StsAction::kEnd) && IsKnown(decision.from) &&
+         IsKnown(decision.to);
+}
+
+template <typename T>
+absl::StatusOr<T> DecodeKnown(std::string_view bytes, std::string_view what) {
+  absl::StatusOr<T> value = Decode<T>(bytes, what);
+  if (!value.ok() || IsKnown(*value)) return value;
+  return MakeError(absl::StatusCode::kDataLoss,
+                   fmt::format("{}: has a number that means nothing here", what));
+}
+
 }  // namespace
 
 std::string EncodeStsState(const StsState& state) { return Encode(state); }
 absl::StatusOr<StsState> DecodeStsState(std::string_view bytes) {
-  return Decode<StsState>(bytes, "mta-sts ladder");
+  return DecodeKnown<StsState>(bytes, "mta-sts ladder");
 }
 std::string EncodeStsInput(const StsDecisionInput& input) { return Encode(input); }
 absl::StatusOr<StsDecisionInput> DecodeStsInput(std::string_view bytes) {
-  return Decode<StsDecisionInput>(bytes, "input of an mta-sts decision");
+  return DecodeKnown<StsDecisionInput>(bytes, "input of an mta-sts decision");
 }
 std::string EncodeStsDecision(const StsDecision& decision) { return Encode(decision); }
 absl::StatusOr<StsDecision> DecodeStsDecision(std::string_view bytes) {
-  return Decode<StsDecision>(bytes, "mta-sts decision");
+  return DecodeKnown<StsDecision>(bytes, "mta-sts decision");
 }
 
 StsDecision Record(const StsDecisionInput& input, const StsStep& step) {

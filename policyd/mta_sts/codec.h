@@ -24,7 +24,7 @@ namespace dmarcate {
 inline constexpr int64_t kStsCodecVersion = 1;
 
 std::string EncodeStsState(const StsState& state);
-//   kDataLoss  not such bytes, or of another version
+//   kDataLoss  not such bytes, of another version, or with a number that is none of its enum's
 absl::StatusOr<StsState> DecodeStsState(std::string_view bytes);
 
 struct StsDecisionInput {

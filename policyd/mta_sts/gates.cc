@@ -145,7 +145,7 @@ StsGate Failures(const Scene& scene) {
 StsGate File(const Scene& scene) {
   const FileEvidence& file = scene.evidence.file;
   StsGate gate{.id = StsGateId::kFile, .name = "policy file"};
-  gate.command = scene.Command("dmarcate mta-sts policy {domain}");
+  gate.command = scene.Command("dmarcate check {domain} --inbound");
   // A file that was on its way, and is to give way to another one, is no stranger's.
   const std::string moving = scene.state.move.has_value() ? scene.state.move->file : "";
   if (scene.state.stage == StsStage::kOff) {

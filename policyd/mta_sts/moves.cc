@@ -46,7 +46,11 @@ std::string StsPausedText(const StsState& state) {
 
 // A ladder that is paused already stays as it is.
 StsStep PauseSts(const StsState& state, absl::Time now, StsPause why, std::string detail) {
-  if (state.status == RolloutStatus::kPaused) return HoldSts(state, now, StsPausedText(state));
+  if (state.status == RolloutStatus::kPaused) {
+    StsStep step = HoldSts(state, now, StsPausedText(state));
+    step.next_commands = {fmt::format("dmarcate mta-sts resume {}", state.domain)};
+    return step;
+  }
   StsStep step =
       MakeStsStep(state, StsAction::kPause, fmt::format("pause ({}): {}", ToString(why), detail),
                   now + kStsRecheck);
@@ -65,7 +69,7 @@ StsStep ServeSts(const StsState& state, absl::Time now, StsStage to, StsMoveKind
   step.kind = kind;
   step.file = WantedStsFile(state.settings, to);
   step.id = StsId(step.file, state.serial + 1);
-  step.next_commands = {fmt::format("dmarcate mta-sts policy {}", state.domain)};
+  step.next_commands = {fmt::format("dmarcate mta-sts show {} --file", state.domain)};
   return step;
 }
 
@@ -77,7 +81,7 @@ StsStep OnStsMove(const StsState& state, const StsEvidence& evidence, absl::Time
     StsStep step = MakeStsStep(state, StsAction::kHold,
                                fmt::format("wait with the id: {} is not served yet: {}", what, why),
                                now + kRecheckFile);
-    step.next_commands = {fmt::format("dmarcate mta-sts policy {}", state.domain)};
+    step.next_commands = {fmt::format("dmarcate mta-sts show {} --file", state.domain)};
     return step;
   };
   if (file.looked == absl::InfinitePast() || now - file.looked > kFreshFile) {

@@ -29,6 +29,19 @@ absl::StatusOr<std::vector<IpAddress>> AddressesOf(const WebhookUrl& url, Resolv
   return std::move(found->addresses);
 }
 
+// SendGuarded refuses these, too; here the operator is told where they are allowed.
+absl::Status CheckAddresses(const std::vector<IpAddress>& addresses, const EgressGuard& guard) {
+  for (const IpAddress& address : addresses) {
+    const absl::Status allowed = guard.Check(address);
+    if (allowed.ok()) continue;
+    return MakeError(allowed.code(),
+                     fmt::format("{}; webhooks go to public addresses, and to the networks of "
+                                 "alerts.allow_networks in policyd.toml",
+                                 MessageOf(allowed)));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Judge(int status) {
   if (status >= 200 && status < 300) return absl::OkStatus();
   if (status >= 300 && status < 400) {
@@ -51,6 +64,7 @@ absl::Status SendWebhook(const std::string& url, const Secret& key, const Delive
                          const Clock& clock, const std::function<bool()>& stop) {
   DMARCATE_ASSIGN_OR_RETURN(const WebhookUrl target, ParseWebhookUrl(url));
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<IpAddress> addresses, AddressesOf(target, resolver));
+  DMARCATE_RETURN_IF_ERROR(CheckAddresses(addresses, guard));
   const std::string time = fmt::format("{}", absl::ToUnixSeconds(clock.Now()));
   HttpRequest request;
   request.method = "POST";

@@ -10,6 +10,7 @@
 #include "lib/mailauth/spf_record.h"
 #include "policyd/plan/dmarc_plan.h"
 #include "policyd/plan/guard.h"
+#include "policyd/plan/mta_sts_plan.h"
 #include "policyd/plan/prune_plan.h"
 #include "policyd/plan/repair_plan.h"
 #include "policyd/plan/spf_children.h"
@@ -247,6 +248,10 @@ absl::StatusOr<std::vector<GuardRecord>> JudgeChange(const ChangeRecord& change,
                               TextsOf(images.after.empty() ? images.seen_instead : images.after),
                               direction, change.intent.policy));
         break;
+      case RecordRole::kMtaSts:
+        Append(guards, GuardStsRecord(TextsOf(images.before), TextsOf(images.after),
+                                      change.intent.mta_sts, direction));
+        break;
       case RecordRole::kReportAuthorization:
         break;
     }
@@ -355,6 +360,12 @@ std::string PlanDigest(const ChangeRecord& change) {
     input.Add(static_cast<uint64_t>(change.intent.policy->direction));
     input.Add(change.intent.policy->rollout_id);
   }
+  if (change.intent.mta_sts.has_value()) {
+    input.Add("mta-sts");
+    input.Add(change.intent.mta_sts->file);
+    input.Add(change.intent.mta_sts->id);
+    input.Add(change.intent.mta_sts->rollout_id);
+  }
   input.Add(change.record_changes.size());
   for (const RecordChangeRecord& record : change.record_changes) {
     input.Add(record.zone);
@@ -426,6 +437,7 @@ ChangeRecord PlanRollback(const ChangeRecord& change, const std::vector<ManagedT
   rollback.intent.rollback_of = change.id;
   rollback.intent.policy = change.intent.policy;
   rollback.intent.prune = change.intent.prune;
+  rollback.intent.mta_sts = change.intent.mta_sts;
   rollback.rollback_of = change.id;
   rollback.dns_provider = change.dns_provider;
   rollback.provider_class = change.provider_class;

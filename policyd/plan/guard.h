@@ -53,6 +53,10 @@ inline constexpr std::string_view kDmarcRepair = "DMARC_REPAIR";
 inline constexpr std::string_view kSpfPrune = "SPF_PRUNE";
 inline constexpr std::string_view kSpfPruneTerm = "SPF_PRUNE_TERM";
 inline constexpr std::string_view kSpfPruneApproved = "SPF_PRUNE_APPROVED";
+inline constexpr std::string_view kMtaStsFile = "MTA_STS_FILE";
+inline constexpr std::string_view kMtaStsRecord = "MTA_STS_RECORD";
+inline constexpr std::string_view kMtaStsMx = "MTA_STS_MX";
+inline constexpr std::string_view kMtaStsMode = "MTA_STS_MODE";
 }  // namespace guard_code
 
 GuardRecord Pass(std::string_view code, std::string message,

@@ -5,6 +5,7 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/mailauth/dmarc_record.h"
+#include "lib/mailauth/mta_sts_record.h"
 #include "lib/mailauth/spf_record.h"
 #include "policyd/plan/guard.h"
 
@@ -31,6 +32,7 @@ size_t OctetsOf(const DomainName& owner, const std::vector<TxtRecord>& records) 
 RecordRole RoleOf(const DomainName& owner) {
   const std::vector<std::string_view> labels = owner.labels();
   if (!labels.empty() && labels.front() == "_dmarc") return RecordRole::kDmarc;
+  if (!labels.empty() && labels.front() == "_mta-sts") return RecordRole::kMtaSts;
   for (size_t i = 0; i + 1 < labels.size(); ++i) {
     if (labels[i] == "_report" && labels[i + 1] == "_dmarc") {
       return RecordRole::kReportAuthorization;
@@ -48,6 +50,8 @@ bool IsOfRole(RecordRole role, std::string_view text) {
       return SelectDmarc({std::string(text)}).outcome == DmarcSelection::Outcome::kOne;
     case RecordRole::kReportAuthorization:
       return IsReportAuthorization(text);
+    case RecordRole::kMtaSts:
+      return !SelectMtaSts({std::string(text)}).indexes.empty();
   }
   return false;
 }

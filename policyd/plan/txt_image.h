@@ -27,9 +27,9 @@ inline constexpr size_t kTxtWarnOctets = 450;
 inline constexpr size_t kTxtRefuseOctets = 1200;
 
 // What a name is for; decides which of its TXT records a plan may touch.
-enum class RecordRole : uint8_t { kSpf, kDmarc, kReportAuthorization };
+enum class RecordRole : uint8_t { kSpf, kDmarc, kReportAuthorization, kMtaSts };
 // `x._report._dmarc.y`: kReportAuthorization. `_dmarc.x` and, in a zone that is delegated to,
-// `x._dmarc.y`: kDmarc. Else kSpf.
+// `x._dmarc.y`: kDmarc. `_mta-sts.x`: kMtaSts. Else kSpf.
 RecordRole RoleOf(const DomainName& owner);
 // Whether the TXT record `text` at a name of that role is of that kind; else it is a sibling.
 bool IsOfRole(RecordRole role, std::string_view text);

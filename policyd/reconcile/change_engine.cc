@@ -37,6 +37,14 @@ absl::Status CheckRevisionShown(const ChangeRecord& change, uint64_t revision) {
                            fmt::format("change {} is not what was shown any more", change.id));
 }
 
+// A plan writes nothing and somebody waits for it: who does not answer by then is named.
+constexpr absl::Duration kPlanReadDeadline = absl::Seconds(5);
+
+ChangeEngineOptions ForPlans(ChangeEngineOptions options) {
+  options.read_deadline = std::min(options.read_deadline, kPlanReadDeadline);
+  return options;
+}
+
 // What a change that ended tells the one who applied it.
 absl::StatusOr<ChangeRecord> Outcome(ChangeRecord change) {
   if (change.state == ChangeState::kFailed && change.error_reason == "STALE_PLAN") {
@@ -95,6 +103,10 @@ class ChangeEngine::Impl {
   const ChangeEngineOptions options_;
   const LiveReader reader_{world_, options_};
   const Planner planner_{world_, options_, reader_};
+  // What nothing has been written for yet.
+  const ChangeEngineOptions plan_options_ = ForPlans(options_);
+  const LiveReader plan_reader_{world_, plan_options_};
+  const Planner drafter_{world_, plan_options_, plan_reader_};
   LeaseTable leases_;
   LeaseWatch watch_{world_.clock};
   const std::string holder_ = MakeSortableId(world_.clock.Now(), world_.random);
@@ -138,7 +150,7 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Plan(std::string_view domain,
                                                       const ReportFacts& facts,
                                                       absl::Duration lifetime) {
   DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, GetDomain(domain));
-  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change, planner_.Plan(record, intent, principal, facts));
+  DMARCATE_ASSIGN_OR_RETURN(ChangeRecord change, drafter_.Plan(record, intent, principal, facts));
   if (lifetime > absl::ZeroDuration()) change.plan_expire_time = change.create_time + lifetime;
   if (mode == RunMode::kValidateOnly) return change;
   if (change.state != ChangeState::kSucceeded || change.managed_after == record.managed_terms) {
@@ -301,7 +313,7 @@ absl::StatusOr<ChangeRecord> ChangeEngine::Impl::Rollback(const RollbackRequest&
   DMARCATE_RETURN_IF_ERROR(CheckRevisionShown(change, request.revision));
   DMARCATE_ASSIGN_OR_RETURN(const DomainRecord domain, GetDomain(request.domain));
   DMARCATE_ASSIGN_OR_RETURN(ChangeRecord rollback,
-                            planner_.PlanRollbackOf(change, domain, request.principal));
+                            drafter_.PlanRollbackOf(change, domain, request.principal));
   if (!request.plan_digest.empty() && request.plan_digest != rollback.plan_digest) {
     return MakeReasonedError(absl::StatusCode::kAborted, "PLAN_DIGEST_MISMATCH",
                              "the rollback that was shown is not what it would be now; look again",

@@ -45,6 +45,8 @@
 
 namespace dmarcate {
 
+class StsFileSource;  // sts_file_source.h
+
 // What the engine works with; all outlive it.
 struct ChangeWorld {
   PolicyStore& store;
@@ -55,6 +57,7 @@ struct ChangeWorld {
   const Clock& clock;
   Random& random;
   Pacer& pacer;
+  StsFileSource* sts_files = nullptr;  // null: no MTA-STS record can be planned
 };
 
 enum class StoreUse : uint8_t {

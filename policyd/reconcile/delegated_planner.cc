@@ -63,7 +63,8 @@ absl::Status Planner::CheckDelegation(const RecordChangeRecord& record,
   DMARCATE_ASSIGN_OR_RETURN(const DomainName target, Name(record.owner_name, "stored owner"));
   const RecordRole role = RoleOf(target);
   const bool delegated = !record.alias.name.empty();
-  if (role != RecordRole::kReportAuthorization && delegated != IsDelegated(domain)) {
+  const bool may_be = role == RecordRole::kSpf || role == RecordRole::kDmarc;
+  if (may_be && delegated != IsDelegated(domain)) {
     return MakeReasonedError(absl::StatusCode::kAborted, "STALE_PLAN",
                              "the domain was put into or out of delegated mode since; plan again",
                              {{"owner", record.owner_name}});

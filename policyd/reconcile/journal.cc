@@ -1,6 +1,10 @@
 #include "policyd/reconcile/journal.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/numbers.h"
 
 #include "lib/base/status_macros.h"
 #include "policyd/reconcile/reason.h"
@@ -10,6 +14,26 @@ namespace {
 
 constexpr int kDomainTries = 5;  // a person may edit the domain at the same time
 
+constexpr std::string_view kLeftOut = "LEFT_OUT";  // detail: how many steps are not kept there
+
+// Of a list that is full, one more from its middle goes: how it began and how it stands stay, and
+// that something is missing is told where it is missing.
+void LeaveOneOut(std::vector<StepRecord>& steps, absl::Time now) {
+  const auto middle = steps.begin() + static_cast<ptrdiff_t>(steps.size() / 2);
+  const auto mark = std::ranges::find(steps, kLeftOut, &StepRecord::step);
+  if (mark == steps.end()) {
+    // Two go, and the mark comes in their place.
+    steps.erase(middle);
+    *middle = {std::string(kLeftOut), "2 steps", now};
+    return;
+  }
+  int64_t count = 0;
+  if (!absl::SimpleAtoi(mark->detail.substr(0, mark->detail.find(' ')), &count)) count = 0;
+  mark->detail = fmt::format("{} steps", count + 1);
+  mark->time = now;
+  steps.erase(mark + 1);
+}
+
 }  // namespace
 
 void Journal::Step(std::string_view name, std::string_view detail) {
@@ -18,7 +42,7 @@ void Journal::Step(std::string_view name, std::string_view detail) {
     steps.back().time = clock_.Now();
     return;
   }
-  if (steps.size() >= kMaxSteps) steps.erase(steps.begin() + kMaxSteps / 2);
+  if (steps.size() >= kMaxSteps) LeaveOneOut(steps, clock_.Now());
   steps.push_back({std::string(name), std::string(detail), clock_.Now()});
 }
 

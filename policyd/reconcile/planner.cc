@@ -14,6 +14,7 @@
 #include "policyd/reconcile/prune_draft.h"
 #include "policyd/reconcile/reason.h"
 #include "policyd/reconcile/repair_draft.h"
+#include "policyd/reconcile/sts_draft.h"
 
 namespace dmarcate {
 
@@ -143,7 +144,7 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
                                            std::string_view principal,
                                            const ReportFacts& facts) const {
   const bool alone = intent.repair != RepairKind::kNone || !intent.prune.empty();
-  if (intent.policy.has_value()) {
+  if (intent.policy.has_value() || intent.mta_sts.has_value()) {
     intent.spf_from_decisions = intent.dmarc_report_address = false;  // it stands alone
   } else if (!intent.spf_from_decisions && !intent.dmarc_report_address && !alone) {
     intent.spf_from_decisions = true;
@@ -184,6 +185,12 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
     }
     DMARCATE_RETURN_IF_ERROR(DraftPolicy(*intent.policy, *provider, draft));
   }
+  if (intent.mta_sts.has_value()) {
+    DMARCATE_ASSIGN_OR_RETURN(StsDraft drafted, DraftStsRecord(draft.domain, *intent.mta_sts,
+                                                               world_, reader_, *provider));
+    draft.sts = std::move(drafted.record);
+    Append(draft.guards, std::move(drafted.guards));
+  }
   if (intent.spf_from_decisions && IsDelegated(domain)) {
     DMARCATE_RETURN_IF_ERROR(DraftDelegatedSpf(domain, *provider, draft));
   } else if (intent.spf_from_decisions) {
@@ -199,7 +206,8 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
   change.managed_before = domain.managed_terms;
   change.managed_after = draft.managed_after;
   change.guards = draft.guards;
-  for (std::optional<RecordChangeRecord>* record : {&draft.authorization, &draft.dmarc}) {
+  for (std::optional<RecordChangeRecord>* record :
+       {&draft.authorization, &draft.dmarc, &draft.sts}) {
     if (record->has_value()) change.record_changes.push_back(*std::move(*record));
   }
   std::ranges::move(draft.children, std::back_inserter(change.record_changes));
@@ -242,6 +250,7 @@ absl::StatusOr<ChangeRecord> Planner::Plan(const DomainRecord& domain, ChangeInt
 absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
                                                      const DomainRecord& domain,
                                                      std::string_view principal) const {
+  if (change.intent.repair != RepairKind::kNone) return NoWayBack(change);
   DMARCATE_ASSIGN_OR_RETURN(const std::shared_ptr<DnsProvider> provider,
                             OpenProvider(change.dns_provider));
   ChangeRecord rollback = PlanRollback(change, domain.managed_terms);
@@ -348,6 +357,10 @@ absl::Status Planner::Check(const ChangeRecord& change, const DomainRecord& doma
         holds_terms && domain.managed_terms == change.managed_before) {
       DMARCATE_RETURN_IF_ERROR(CheckDecisions(change, domain, TextsOf(live.image.records)));
     }
+  }
+  if (change.intent.mta_sts.has_value() && change.intent.rollback_of.empty()) {
+    DMARCATE_ASSIGN_OR_RETURN(const DomainName name, StoredName(domain.name));
+    Append(guards, GuardStsLive(name, *change.intent.mta_sts, world_));
   }
   DMARCATE_RETURN_IF_ERROR(CheckUnused(change, provider));
   if (has_terms && domain.managed_terms != change.managed_before) {

@@ -24,6 +24,7 @@ struct Planner::Draft {
   // In the order of writing, in which every prefix is safe: who may receive reports first, then who
   // shall, and SPF, which depends on neither, last, after the child records that it leads to.
   std::optional<RecordChangeRecord> authorization, dmarc, spf;
+  std::optional<RecordChangeRecord> sts;     // of MTA-STS, and nothing else
   std::vector<RecordChangeRecord> children;  // of SPF, before it, the deepest first
   std::vector<RecordChangeRecord> unused;    // child records that go, after it
   std::optional<SpfCompiled> compiled;

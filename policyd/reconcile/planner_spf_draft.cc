@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "lib/base/status_macros.h"
+#include "lib/mailauth/spf_record.h"
 #include "policyd/plan/guard.h"
 #include "policyd/plan/spf_cleanup.h"
 #include "policyd/plan/spf_compile.h"
@@ -14,6 +18,28 @@
 #include "policyd/reconcile/reason.h"
 
 namespace dmarcate {
+namespace {
+
+// Two SPF records at the name of a child record: an error for every receiver that gets there (RFC
+// 7208 section 4.5), and nothing tells which of them is meant. Nothing: there is at most one.
+std::optional<GuardRecord> GuardOneChild(const DomainName& owner,
+                                         const std::vector<TxtRecord>& records) {
+  const std::vector<std::string> texts = TextsOf(records);
+  const SpfSelection selection = SelectSpf(texts);
+  if (selection.indexes.size() <= 1) return std::nullopt;
+  std::map<std::string, std::string> metadata = {{"owner", owner.text()}};
+  for (size_t i = 0; i < selection.indexes.size(); ++i) {
+    metadata[fmt::format("found_{}", i + 1)] = texts[selection.indexes[i]];
+  }
+  return Refuse(guard_code::kSpfChildForeign,
+                fmt::format("{}, a child record of Dmarcate's, holds {} SPF records, which is an "
+                            "error for receivers: leave the one that Dmarcate wrote (ip4, ip6 and "
+                            "-all alone) and take the others away at the DNS host; then plan again",
+                            owner.text(), selection.indexes.size()),
+                std::move(metadata));
+}
+
+}  // namespace
 
 absl::Status Planner::DraftSpfRecords(const DomainRecord& domain, FlattenMode flatten,
                                       DnsProvider& provider, Draft& draft) const {
@@ -34,6 +60,10 @@ absl::Status Planner::DraftSpfRecords(const DomainRecord& domain, FlattenMode fl
   std::set<DomainName> taken;
   for (const DomainName& name : SpfChildrenOf(draft.domain, domain.managed_terms)) {
     DMARCATE_ASSIGN_OR_RETURN(LiveRrSet image, reader_.Read(provider, name));
+    if (std::optional<GuardRecord> broken = GuardOneChild(name, image.image.records)) {
+      draft.guards.push_back(*std::move(broken));
+      return absl::OkStatus();  // what it says is not known, so nothing can be compared with it
+    }
     const std::string text = OnlySpfText(image.image.records);
     if (!text.empty() &&
         (!ParseSpfChild(text).ok() || !IsNamedAfterText({name, text}, draft.domain))) {

@@ -65,4 +65,16 @@ std::optional<ErrorReason> ErrorReasonOf(const absl::Status& status) {
   return reason;
 }
 
+bool PassesByItself(const absl::Status& status) {
+  const std::optional<ErrorReason> reason = ErrorReasonOf(status);
+  if (reason.has_value()) {
+    for (const std::string_view code :
+         {"CHANGE_IN_PROGRESS", "RATE_LIMITED", "SHUTTING_DOWN", "LEASE_LOST"}) {
+      if (reason->code == code) return true;
+    }
+  }
+  return status.code() == absl::StatusCode::kUnavailable ||
+         status.code() == absl::StatusCode::kDeadlineExceeded;
+}
+
 }  // namespace dmarcate

@@ -26,6 +26,8 @@ absl::Status MakeReasonedError(absl::StatusCode code, std::string_view reason,
                                const std::map<std::string, std::string>& metadata = {});
 // Absent: an error without a reason of its own.
 std::optional<ErrorReason> ErrorReasonOf(const absl::Status& status);
+// Whether what the change engine refused so may be asked for again, later, as it is.
+bool PassesByItself(const absl::Status& status);
 
 }  // namespace dmarcate
 

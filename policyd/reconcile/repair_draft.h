@@ -24,6 +24,10 @@ struct RepairDraft {
 absl::StatusOr<RepairDraft> DraftRepair(const DomainRecord& domain, const ChangeIntent& intent,
                                         const LiveReader& reader, DnsProvider& provider);
 
+// Why `change`, which is a repair, cannot be rolled back: what it replaced was an error.
+//   kFailedPrecondition ROLLBACK_BLOCKED  with the records that stood there
+absl::Status NoWayBack(const ChangeRecord& change);
+
 }  // namespace dmarcate
 
 #endif  // DMARCATE_POLICYD_RECONCILE_REPAIR_DRAFT_H_

@@ -39,21 +39,26 @@ std::string AttentionAt(PolicyStore& policies, const std::string& domain,
 }  // namespace
 
 ControlEvidence ReadControl(const RolloutState& state, PolicyStore& policies) {
+  return ReadControl(state.domain, "_dmarc." + state.domain, state.pending_change, policies);
+}
+
+ControlEvidence ReadControl(const std::string& domain, const std::string& owner,
+                            const std::string& own_change, PolicyStore& policies) {
   ControlEvidence control;
-  const absl::StatusOr<DomainRecord> domain = policies.GetDomain(state.domain);
+  const absl::StatusOr<DomainRecord> record = policies.GetDomain(domain);
   // Whose provider account writes into the zone has proved that it is theirs.
-  control.domain_verified = domain.ok() && !domain->dns_provider.empty();
+  control.domain_verified = record.ok() && !record->dns_provider.empty();
   const absl::StatusOr<std::vector<ChangeRecord>> open = policies.OpenChanges();
   if (!open.ok()) {
     control.open_change = kUnknownChange;
   } else {
     for (const ChangeRecord& change : *open) {
-      if (change.domain == state.domain && change.id != state.pending_change) {
+      if (change.domain == domain && change.id != own_change) {
         control.open_change = change.id;
       }
     }
   }
-  control.attention_change = AttentionAt(policies, state.domain, "_dmarc." + state.domain);
+  control.attention_change = AttentionAt(policies, domain, owner);
   return control;
 }
 

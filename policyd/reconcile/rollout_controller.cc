@@ -3,15 +3,14 @@
 #include <optional>
 #include <utility>
 
-#include "lib/base/log.h"
 #include "lib/base/status_macros.h"
 #include "policyd/reconcile/reason.h"
+#include "policyd/reconcile/rollout_calls.h"
 #include "policyd/rollout/explain.h"
 
 namespace dmarcate {
 namespace {
 
-constexpr size_t kPage = 500;
 constexpr absl::Duration kWatchSlack = absl::Hours(24);
 
 absl::Status WrongState(const RolloutState& state, std::string_view why) {
@@ -25,44 +24,11 @@ absl::Status FieldInvalid(std::string_view field, std::string_view why) {
                            fmt::format("{}: {}", field, why), {{"field", std::string(field)}});
 }
 
-// Who asks for something whatever the rollout is now is not told that it has gone on: that happens
-// by itself, with any tick.
-template <typename Act>
-absl::StatusOr<Rollout> EvenIfOvertaken(const RolloutRequest& request, Act act) {
-  constexpr int kMostTries = 5;
-  absl::StatusOr<Rollout> rollout = act();
-  for (int i = 1; i < kMostTries && request.revision == 0 && !rollout.ok(); ++i) {
-    const std::optional<ErrorReason> reason = ErrorReasonOf(rollout.status());
-    if (!reason.has_value() || reason->code != "ETAG_MISMATCH") break;
-    rollout = act();
-  }
-  return rollout;
-}
-
 bool IsOpen(const RolloutState& state) {
   return state.status == RolloutStatus::kActive || state.status == RolloutStatus::kPaused;
 }
 
 }  // namespace
-
-class RolloutController::Waiting {
- public:
-  explicit Waiting(std::atomic<int>& count) : count_(count), before_(count.fetch_add(1)) {}
-  ~Waiting() { count_.fetch_sub(1); }
-  Waiting(const Waiting&) = delete;
-  Waiting& operator=(const Waiting&) = delete;
-
-  absl::Status status() const {
-    if (before_ < kMostWaiting) return absl::OkStatus();
-    return MakeReasonedError(
-        absl::StatusCode::kResourceExhausted, "RATE_LIMITED",
-        fmt::format("{} others wait for the evidence of a rollout; try again", kMostWaiting));
-  }
-
- private:
-  std::atomic<int>& count_;
-  const int before_;
-};
 
 RolloutController::RolloutController(const RolloutWorld& world,
                                      const RolloutControllerOptions& options)
@@ -81,25 +47,12 @@ absl::StatusOr<Rollout> RolloutController::GetShown(const RolloutRequest& reques
 
 absl::Status RolloutController::Tick() {
   if (!lease_.Hold()) return absl::OkStatus();
-  absl::Status first_error;
-  std::string domain;
-  std::string id;
-  while (true) {
-    DMARCATE_ASSIGN_OR_RETURN(const std::vector<RolloutRecord> page,
-                              book_.List("-", domain, id, kPage));
-    for (const RolloutRecord& record : page) {
-      if (stopping_.load(std::memory_order_relaxed)) return first_error;
-      absl::StatusOr<Rollout> rollout = ToRollout(record);
-      if (rollout.ok() && IsDue(*rollout)) rollout = Work(*std::move(rollout));
-      if (rollout.ok()) continue;
-      LogWarn("rollout_not_worked_on",
-              {{"domain", record.domain}, {"rollout", record.id}, {"error", rollout.status()}});
-      first_error.Update(rollout.status());
-    }
-    if (page.size() < kPage) return first_error;
-    domain = page.back().domain;
-    id = page.back().id;
-  }
+  return WorkOnRollouts(world_.rollouts, stopping_, "rollout_not_worked_on",
+                        [this](const RolloutRecord& record) -> absl::Status {
+                          DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, ToRollout(record));
+                          if (!IsDue(rollout)) return absl::OkStatus();
+                          return Work(std::move(rollout)).status();
+                        });
 }
 
 bool RolloutController::IsDue(const Rollout& rollout) {
@@ -125,7 +78,7 @@ absl::StatusOr<Rollout> RolloutController::Work(Rollout rollout) {
 
 absl::StatusOr<RolloutExplanation> RolloutController::Explain(std::string_view domain,
                                                               std::string_view id) {
-  const Waiting waiting(waiting_);
+  const EvidenceWait waiting(waiting_, kMostWaiting);
   DMARCATE_RETURN_IF_ERROR(waiting.status());
   RolloutExplanation out;
   DMARCATE_ASSIGN_OR_RETURN(out.rollout, book_.Get(domain, id));
@@ -151,7 +104,7 @@ absl::StatusOr<Rollout> RolloutController::Create(RolloutState state, std::strin
                         "reject for a domain whose people write to mailing lists needs a sentence "
                         "that names what is lost (RFC 9989 section 7.4); or say that it has none");
   }
-  const Waiting waiting(waiting_);
+  const EvidenceWait waiting(waiting_, kMostWaiting);
   DMARCATE_RETURN_IF_ERROR(waiting.status());
   const std::lock_guard lock(create_mutex_);
   std::vector<Rollout> completed;
@@ -220,7 +173,7 @@ absl::StatusOr<Rollout> RolloutController::Create(RolloutState state, std::strin
 }
 
 absl::StatusOr<Rollout> RolloutController::Advance(const AdvanceRequest& request) {
-  const Waiting waiting(waiting_);
+  const EvidenceWait waiting(waiting_, kMostWaiting);
   DMARCATE_RETURN_IF_ERROR(waiting.status());
   DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, GetShown(request.rollout));
   const RolloutState& state = rollout.state;
@@ -271,7 +224,7 @@ absl::StatusOr<Rollout> RolloutController::Advance(const AdvanceRequest& request
 
 absl::StatusOr<Rollout> RolloutController::Pause(const RolloutRequest& request,
                                                  std::string_view why) {
-  return EvenIfOvertaken(request, [&] { return PauseOnce(request, why); });
+  return EvenIfOvertaken(request.revision, [&] { return PauseOnce(request, why); });
 }
 
 absl::StatusOr<Rollout> RolloutController::PauseOnce(const RolloutRequest& request,
@@ -296,7 +249,7 @@ absl::StatusOr<Rollout> RolloutController::PauseOnce(const RolloutRequest& reque
 }
 
 absl::StatusOr<Rollout> RolloutController::Resume(const RolloutRequest& request) {
-  const Waiting waiting(waiting_);
+  const EvidenceWait waiting(waiting_, kMostWaiting);
   DMARCATE_RETURN_IF_ERROR(waiting.status());
   DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, GetShown(request));
   if (rollout.state.status != RolloutStatus::kPaused) {
@@ -343,7 +296,7 @@ absl::StatusOr<Rollout> RolloutController::Resume(const RolloutRequest& request)
 }
 
 absl::StatusOr<Rollout> RolloutController::Abort(const RolloutRequest& request, PolicyStage to) {
-  return EvenIfOvertaken(request, [&] { return AbortOnce(request, to); });
+  return EvenIfOvertaken(request.revision, [&] { return AbortOnce(request, to); });
 }
 
 absl::StatusOr<Rollout> RolloutController::AbortOnce(const RolloutRequest& request,

@@ -117,9 +117,6 @@ class RolloutController {
   absl::StatusOr<Rollout> Abort(const RolloutRequest& request, PolicyStage to);
 
  private:
-  // One of the calls that wait for evidence, while it lives; so many at a time that the others,
-  // an abort above all, find a thread.
-  class Waiting;
   absl::StatusOr<Rollout> GetShown(const RolloutRequest& request);
   bool IsDue(const Rollout& rollout);
   // One decision, and what follows from it.

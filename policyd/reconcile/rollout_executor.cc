@@ -42,19 +42,6 @@ std::optional<PolicyStage> StageBefore(const ChangeRecord& change, PolicyScope s
   return record.has_value() ? StageOf(*record, scope) : std::nullopt;
 }
 
-// What passes by itself: the plan is applied with a later tick.
-bool IsTransient(const absl::Status& status) {
-  const std::optional<ErrorReason> reason = ErrorReasonOf(status);
-  if (reason.has_value()) {
-    for (const std::string_view code :
-         {"CHANGE_IN_PROGRESS", "RATE_LIMITED", "SHUTTING_DOWN", "LEASE_LOST"}) {
-      if (reason->code == code) return true;
-    }
-  }
-  return status.code() == absl::StatusCode::kUnavailable ||
-         status.code() == absl::StatusCode::kDeadlineExceeded;
-}
-
 }  // namespace
 
 absl::StatusOr<Rollout> RolloutExecutor::Execute(Rollout rollout, const RolloutAnswer& answer) {
@@ -128,7 +115,7 @@ absl::StatusOr<Rollout> RolloutExecutor::ApplyPending(Rollout rollout, const Cha
                            .principal = change.requested_by},
                           patience_);
   if (applied.ok()) return IsEndState(applied->state) ? Settle(std::move(rollout)) : rollout;
-  if (IsTransient(applied.status())) return rollout;  // until the plan expires
+  if (PassesByItself(applied.status())) return rollout;  // until the plan expires
   const absl::StatusOr<ChangeRecord> now = world_.policies.GetChange(change.domain, change.id);
   const bool begun = now.ok() && now->state != ChangeState::kPlanned;
   // An error of the store, say, after the journal was begun: it goes on by itself.

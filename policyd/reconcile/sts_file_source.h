@@ -14,15 +14,9 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/mailauth/domain_name.h"
+#include "policyd/mta_sts/served_file.h"
 
 namespace dmarcate {
-
-// What https://mta-sts.<domain>/.well-known/mta-sts.txt answers, with status 200 and a trusted
-// certificate.
-struct ServedStsFile {
-  std::string body;
-  bool plain_text = true;  // its media type
-};
 
 // Thread-safe.
 class StsFileSource {

@@ -1,5 +1,7 @@
 #include "policyd/rollout/explain.h"
 
+#include <algorithm>
+
 #include "fmt/format.h"
 
 #include "lib/base/text.h"
@@ -12,7 +14,7 @@ constexpr size_t kSourcesShown = 10;
 
 void AddGate(const Gate& gate, std::string& text) {
   const std::string_view mark = gate.holds ? "ok" : gate.waits_for_person ? "you" : "no";
-  text += fmt::format("  {:<4}{} {}\n", mark, ToString(gate.id), gate.name);
+  text += fmt::format("  {:<4}{}\n", mark, GateTitle(gate.id, gate.name));
   text += fmt::format("      measured  {}\n", EscapeForTerminal(gate.measured));
   text += fmt::format("      required  {}\n", gate.required);
   text += fmt::format("      since     {}\n", FormatRfc3339(gate.since));
@@ -63,8 +65,21 @@ std::string ExplainStep(const RolloutState& state, const Step& step) {
   if (!step.gates.empty()) text += "gates:\n";
   for (const Gate& gate : step.gates) AddGate(gate, text);
   if (step.impact.has_value()) AddImpact(*step.impact, text);
+  if (state.settings.ordinary_mailboxes && state.target == PolicyStage::kQuarantine) {
+    text +=
+        "advice: quarantine is where RFC 9989 section 7.4 wants a domain whose people write to "
+        "mailing lists; reject asks for the loss by name (rollout set --target reject "
+        "--accept-loss)\n";
+  }
   for (const std::string& command : step.next_commands) text += fmt::format("next: {}\n", command);
   return text;
+}
+
+std::string GateTitle(GateId id, std::string_view name) {
+  const std::string_view text = ToString(id);
+  const bool same = std::ranges::equal(
+      text, name, [](char a, char b) { return a == b || (a == '-' && b == ' '); });
+  return same ? std::string(text) : fmt::format("{} {}", text, name);
 }
 
 }  // namespace dmarcate

@@ -5,7 +5,9 @@
 #define DMARCATE_POLICYD_ROLLOUT_EXPLAIN_H_
 
 #include <string>
+#include <string_view>
 
+#include "policyd/rollout/gates.h"
 #include "policyd/rollout/next_step.h"
 #include "policyd/rollout/state.h"
 
@@ -15,6 +17,10 @@ namespace dmarcate {
 // what is required, since when and the command that shows the evidence, the impact of the next
 // stage by source, what to type next. Ends with a line feed.
 std::string ExplainStep(const RolloutState& state, const Step& step);
+
+// "G1 coverage", "loss-bound": the gate for people. A name that only repeats the id is not said
+// twice.
+std::string GateTitle(GateId id, std::string_view name);
 
 }  // namespace dmarcate
 

@@ -135,9 +135,13 @@ Coverage MeasureCoverage(const RolloutState& state, const Evidence& evidence,
   const int32_t min_anchors = state.settings.gates.min_anchors;
   const std::vector<DayNumber> window = filter.Window(kGateWindowDays);
   for (const DayNumber day : window) {
-    if (!IsCovered(evidence, min_anchors, day)) continue;
-    ++coverage.covered;
-    coverage.month_end = coverage.month_end || IsMonthEnd(day);
+    if (IsCovered(evidence, min_anchors, day)) ++coverage.covered;
+  }
+  // Whatever the policy was on that day: who sends only then was seen, or was not.
+  for (DayNumber day = window.empty() ? filter.last() : window.back(); day <= filter.last();
+       ++day) {
+    coverage.month_end =
+        coverage.month_end || (IsMonthEnd(day) && IsCovered(evidence, min_anchors, day));
   }
   const DayNumber stage_day = DayOf(state.stage_start);
   for (const DayNumber day : filter.Window(kLongestWindowDays)) {

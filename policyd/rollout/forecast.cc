@@ -7,13 +7,14 @@
 #include "fmt/format.h"
 
 #include "lib/base/text.h"
+#include "policyd/rollout/explain.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
 
 namespace dmarcate {
 namespace {
 
-constexpr char kSomebody[] = "(supposed)";
+constexpr char kSomebody[] = "(supposed)", kAnother[] = "(supposed, too)";
 
 // The evidence of a later day, made of that of `now`.
 class Projection {
@@ -118,7 +119,7 @@ std::string TellGate(const ForecastGate& gate) {
   const std::string until = gate.closed_until.has_value()
                                 ? fmt::format("until {}", FormatDay(*gate.closed_until))
                                 : std::string("to the end");
-  return fmt::format("    {} {}: {}: {}; wanted: {}\n", ToString(gate.id), gate.name, until,
+  return fmt::format("    {}: {}: {}; wanted: {}\n", GateTitle(gate.id, gate.name), until,
                      EscapeForTerminal(gate.measured), gate.required);
 }
 
@@ -129,7 +130,10 @@ Forecast ForecastRollout(RolloutState state, const Evidence& evidence, absl::Tim
   Forecast out;
   out.end = now;
   out.stages.push_back({state.stage, state.stage_start, false, {}, {}});
-  if (state.mode == RolloutMode::kAdvise) state.mode = RolloutMode::kConfirm;
+  // Where two people are wanted, they are in mode automatic as well.
+  if (state.mode == RolloutMode::kAdvise || evidence.rules.two_people) {
+    state.mode = RolloutMode::kConfirm;
+  }
   const std::optional<DmarcRecord> live = LiveRecord(evidence);
   std::string record = live.has_value() ? live->Render() : std::string();
   Projection projection(evidence, now,
@@ -144,7 +148,8 @@ Forecast ForecastRollout(RolloutState state, const Evidence& evidence, absl::Tim
     Step step = NextStep(state, then, when);
     const bool by_person = step.action == StepAction::kReady;
     if (by_person) {
-      state.confirmation = Confirmation{kSomebody, when, step.to, then.decisions_etag, 0};
+      state.confirmation =
+          Confirmation{kSomebody, when, step.to, then.decisions_etag, 0, kAnother, when};
       step = NextStep(state, then, when);
     }
     out.reason = step.reason;

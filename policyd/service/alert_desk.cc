@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kJournalPage = 1000;
 constexpr absl::Duration kPruneInterval = absl::Hours(1);
 constexpr absl::Duration kDigestLimit = absl::Minutes(10);
+constexpr absl::Duration kWeek = absl::Hours(7 * 24);
 constexpr int32_t kDaysOfDigest = 7;
 // While a digest is made.
 constexpr absl::Duration kTellBetween = absl::Seconds(10);
@@ -89,10 +90,17 @@ absl::Status AlertDesk::Decide() {
   for (const DomainRecord& domain : domains) {
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<InsightRecord> insights,
                               world_.insights.ListInsights(domain.name));
-    Telling telling = DecideAlerts(domain.name, insights, told[domain.name], now, options_.rules);
+    const auto known = told.extract(domain.name);
+    Telling telling = DecideAlerts(domain.name, insights,
+                                   known ? known.mapped() : std::map<std::string, ToldRecord>(),
+                                   now, options_.rules);
     std::ranges::move(telling.alerts, std::back_inserter(alerts));
     std::ranges::move(telling.told, std::back_inserter(update.told));
     std::ranges::move(telling.forget, std::back_inserter(update.forget_told));
+  }
+  // Of domains that are no longer managed.
+  for (const auto& [domain, records] : told) {
+    for (const auto& [insight, record] : records) update.forget_told.emplace_back(domain, insight);
   }
   if (!alerts.empty()) {
     const absl::Time time = NextTime();
@@ -150,21 +158,28 @@ absl::Status AlertDesk::MakeDigests() {
   if (!options_.digest) return absl::OkStatus();
   const absl::Time slot = LastDigestSlot(*options_.digest, world_.clock.Now());
   DMARCATE_ASSIGN_OR_RETURN(const std::optional<absl::Time> last, world_.alerts.LastDigest());
-  if (last && *last >= slot) return absl::OkStatus();
+  // Further ahead than a week it was made by a clock that was, and nobody has waited since then.
+  const bool ahead = last && *last - slot > kWeek;
+  if (last && *last >= slot && !ahead) return absl::OkStatus();
   AlertUpdate update;
   update.digest = slot;
   DMARCATE_ASSIGN_OR_RETURN(std::vector<AlertChannelRecord> channels,
                             world_.alerts.ListAlertChannels());
   std::erase_if(channels, [](const AlertChannelRecord& channel) { return !channel.digest; });
   // At the first start nobody has waited for one.
-  if (last && !channels.empty()) {
-    Call call({.name = "alerts"}, world_.clock.Now() + kDigestLimit);
+  if (last && !ahead) {
+    std::map<std::vector<std::string>, Digest> made;  // by domains: for most channels they are all
     for (const AlertChannelRecord& channel : channels) {
-      // Many domains with much mail take minutes; what is urgent does not wait for them.
-      DMARCATE_ASSIGN_OR_RETURN(const Digest digest, MakeDigestOf(call, channel.domains, [this] {
-                                  if (world_.clock.Monotonic() - told_ >= kTellBetween) Tell();
-                                }));
-      update.put.push_back(ComposeDigest(channel, digest, NextTime()));
+      auto digest = made.find(channel.domains);
+      if (digest == made.end()) {
+        Call call({.name = "alerts"}, world_.clock.Now() + kDigestLimit);
+        // Many domains with much mail take minutes; what is urgent does not wait for them.
+        DMARCATE_ASSIGN_OR_RETURN(Digest of, MakeDigestOf(call, channel.domains, [this] {
+                                    if (world_.clock.Monotonic() - told_ >= kTellBetween) Tell();
+                                  }));
+        digest = made.emplace(channel.domains, std::move(of)).first;
+      }
+      update.put.push_back(ComposeDigest(channel, digest->second, NextTime()));
     }
   }
   DMARCATE_RETURN_IF_ERROR(world_.alerts.UpdateAlerts(update));
@@ -192,20 +207,21 @@ void AlertDesk::Deliver() {
     const auto channel = world_.alerts.GetAlertChannel(delivery.channel);
     absl::Status status;
     if (absl::IsNotFound(channel.status())) {
-      delivery.state = DeliveryState::kFailed;
-      delivery.last_error = "the channel was removed";
-      delivery.end_time = now;
-      status = world_.alerts.UpdateAlerts({.put = {delivery}});
+      status = GiveUp(delivery, "the channel was removed");
     } else if (!channel.ok()) {
       LogTrouble("alert_channel_unreadable", channel.status());
       continue;
     } else {
-      const auto blocked = not_before_.find(delivery.channel);
+      const auto not_before = not_before_.find(delivery.channel);
+      const bool blocked =
+          not_before != not_before_.end() && not_before->second > world_.clock.Monotonic();
       const bool given_up = now - delivery.create_time > kGiveUpAfter;
-      if (blocked != not_before_.end() && blocked->second > world_.clock.Monotonic() && !given_up) {
-        continue;
-      }
-      status = Attempt(*channel, delivery);
+      if (blocked && !given_up) continue;
+      // Each attempt may take half a minute, in which nobody else is told.
+      status = blocked ? GiveUp(delivery, delivery.last_error.empty()
+                                              ? "the channel took nothing that was sent before"
+                                              : delivery.last_error)
+                       : Attempt(*channel, delivery);
     }
     if (!status.ok()) {
       // What was sent is not written down: it is sent again, but not every few seconds.
@@ -215,6 +231,18 @@ void AlertDesk::Deliver() {
     }
     if (delivery.state != DeliveryState::kPending) pending_.erase(place);
   }
+}
+
+absl::Status AlertDesk::GiveUp(DeliveryRecord& delivery, const std::string& why) {
+  DeliveryRecord after = delivery;
+  after.state = DeliveryState::kFailed;
+  after.end_time = world_.clock.Now();
+  after.last_error = why;
+  DMARCATE_RETURN_IF_ERROR(world_.alerts.UpdateAlerts({.put = {after}}));
+  LogError("alert_given_up",
+           {{"channel", after.channel}, {"delivery", after.id}, {"error", after.last_error}});
+  delivery = std::move(after);
+  return absl::OkStatus();
 }
 
 absl::Status AlertDesk::Attempt(const AlertChannelRecord& channel, DeliveryRecord& delivery) {

@@ -81,6 +81,8 @@ class AlertDesk {
   void Deliver();
   // Sends it and writes what became of it.
   absl::Status Attempt(const AlertChannelRecord& channel, DeliveryRecord& delivery);
+  // Without sending it.
+  absl::Status GiveUp(DeliveryRecord& delivery, const std::string& why);
   absl::Status Prune();
 
   const AlertWorld world_;

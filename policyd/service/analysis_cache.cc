@@ -5,6 +5,7 @@
 
 #include "lib/base/status_macros.h"
 #include "policyd/service/handler.h"
+#include "policyd/service/row_tables.h"
 
 namespace dmarcate {
 namespace {
@@ -12,6 +13,20 @@ namespace {
 constexpr int kAttempts = 3;  // to read reports while others expire
 
 }  // namespace
+
+AnalysisCache::AnalysisCache(const ReportFollower& reports, const Catalogue& catalogue,
+                             const NetworkBook* network, GroupingStore* groupings,
+                             size_t limit_bytes)
+    : reports_(reports),
+      catalogue_(catalogue),
+      network_(network),
+      groupings_(groupings),
+      limit_bytes_(limit_bytes) {}
+AnalysisCache::~AnalysisCache() = default;
+
+void AnalysisCache::KeepRows(const PublicSuffixList& suffixes) {
+  rows_ = std::make_unique<RowTables>(catalogue_, suffixes);
+}
 
 absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const Call& call,
                                                                            std::string_view domain,
@@ -24,7 +39,7 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const
   {
     std::unique_lock lock(mutex_);
     for (;;) {
-      const Version version{reader->version(), network().version, grouped.revision};
+      const Version version = VersionOf(*reader, network(), grouped, services());
       if (const auto it = index_.find(key); it != index_.end() && it->second->version == version) {
         entries_.splice(entries_.begin(), entries_, it->second);
         return it->second->statistics;
@@ -39,9 +54,10 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const
   }
   // Read before the reports: what is committed meanwhile makes the next caller compute again.
   const NetworkView known = network();
-  const Version version{reader->version(), known.version, grouped.revision};
+  const CatalogueView by = services();
+  const Version version = VersionOf(*reader, known, grouped, by);
   absl::StatusOr<std::shared_ptr<const DomainStatistics>> result =
-      Compute(call, *reader, *known.evidence, Regrouping(grouped.rules), key);
+      Compute(call, *reader, by, *known.evidence, Regrouping(grouped.rules), key);
   {
     const std::lock_guard lock(mutex_);
     running_.erase(key);
@@ -52,14 +68,14 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const
 }
 
 absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(
-    const Call& call, ReportReader& reader, const NetworkEvidence& network,
-    const Regrouping& regrouping, const Key& key) {
+    const Call& call, ReportReader& reader, const CatalogueView& services,
+    const NetworkEvidence& network, const Regrouping& regrouping, const Key& key) {
   const auto& [domain, first, last, source] = key;
   // Rows that expire meanwhile would be in both reads, or in none.
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<DayTotals> expired,
                               reader.ReadExpiredTotals(domain, first, last));
-    StatisticsBuilder builder(domain, DayRange{first, last}, catalogue_, source, &network,
+    StatisticsBuilder builder(domain, DayRange{first, last}, *services.catalogue, source, &network,
                               &regrouping);
     bool cancelled = false;
     DMARCATE_RETURN_IF_ERROR(
@@ -73,7 +89,13 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(
                               reader.ReadExpiredTotals(domain, first, last));
     if (still != expired) continue;
     for (const DayTotals& day : expired) builder.AddExpired(day);
-    return std::make_shared<const DomainStatistics>(builder.Finish());
+    // They point into the catalogue.
+    struct Kept {
+      std::shared_ptr<const Catalogue> catalogue;
+      DomainStatistics statistics;
+    };
+    const auto kept = std::make_shared<const Kept>(Kept{services.catalogue, builder.Finish()});
+    return std::shared_ptr<const DomainStatistics>(kept, &kept->statistics);
   }
   return absl::UnavailableError("reports are expiring; ask again in a minute");
 }
@@ -89,21 +111,47 @@ absl::StatusOr<bool> AnalysisCache::WithRows(const Call& call, std::string_view 
   DMARCATE_ASSIGN_OR_RETURN(ReportReader* const reader, reports_.Reader());
   auto* const revisions = dynamic_cast<DayRevisionReader*>(reader);
   if (revisions == nullptr) return false;
-  const NetworkView known = network();
+  DMARCATE_ASSIGN_OR_RETURN(const RowAttribution attribution, AttributionOf(domain));
+  return rows_->Use(call, {*reader, *revisions}, domain, range, attribution, use);
+}
+
+absl::StatusOr<RowAttribution> AnalysisCache::AttributionOf(std::string_view domain) const {
+  NetworkView known = network();
   DMARCATE_ASSIGN_OR_RETURN(const SourceGroupings grouped, Groupings(domain));
-  const Regrouping regrouping(grouped.rules);
-  const RowAttribution attribution{.version = {known.version, grouped.revision},
-                                   .attribute = [&](const AggregateRecord& record) {
-                                     Attribution out = Attribute(record, domain, catalogue_,
-                                                                 known.evidence.get());
-                                     Regroup(record, catalogue_, &regrouping, &out);
-                                     return out;
-                                   }};
-  return rows_->Use(call, *reader, *revisions, domain, range, attribution, use);
+  CatalogueView by = services();
+  const RowAttribution::Version version = {known.version, grouped.revision, by.version};
+  std::shared_ptr<const Catalogue> catalogue = by.catalogue;
+  return RowAttribution{
+      .version = version,
+      .attribute =
+          [domain = std::string(domain), regrouping = Regrouping(grouped.rules),
+           known = std::move(known), by = std::move(by)](const AggregateRecord& record) {
+            Attribution out = Attribute(record, domain, *by.catalogue, known.evidence.get());
+            Regroup(record, *by.catalogue, &regrouping, &out);
+            return out;
+          },
+      .catalogue = std::move(catalogue)};
+}
+
+void AnalysisCache::Freshen(absl::Time deadline) {
+  const auto reader = reports_.Reader();
+  if (rows_ == nullptr || !reader.ok()) return;
+  auto* const revisions = dynamic_cast<DayRevisionReader*>(*reader);
+  if (revisions == nullptr) return;
+  rows_->Freshen(Call({"freshen"}, deadline), {**reader, *revisions},
+                 [this](std::string_view domain) { return AttributionOf(domain); });
 }
 
 void AnalysisCache::Keep(const Key& key, const Version& version,
                          std::shared_ptr<const DomainStatistics> statistics) {
+  if (version.catalogue < kept_catalogue_) return;
+  if (version.catalogue >
+      kept_catalogue_) {  // nothing is of use any more, and all holds the old one
+    entries_.clear();
+    index_.clear();
+    bytes_ = 0;
+    kept_catalogue_ = version.catalogue;
+  }
   if (const auto it = index_.find(key); it != index_.end()) {
     bytes_ -= it->second->bytes;
     entries_.erase(it->second);

@@ -257,15 +257,17 @@ absl::Status ChangeServiceImpl::Cancel(const Call& call, const v1::CancelChangeR
 absl::Status ChangeServiceImpl::List(const Call& call, const v1::ListChangesRequest& in,
                                      v1::ListChangesResponse* out) {
   std::string domain = "-";
+  absl::Status managed;
   if (in.parent() != kAllDomains) {
     DMARCATE_ASSIGN_OR_RETURN(domain, ParseDomainResource(in.parent(), "parent"));
-    DMARCATE_RETURN_IF_ERROR(FindDomain(parts_.policies, domain).status());
+    managed = FindDomain(parts_.policies, domain).status();
   }
   DMARCATE_ASSIGN_OR_RETURN(const size_t page_size, PageSize(in.page_size()));
   const std::string scope = PageScope("ListChanges", call.principal().name, in);
   DMARCATE_ASSIGN_OR_RETURN(const std::string before, parts_.pages.Read(scope, in.page_token()));
   DMARCATE_ASSIGN_OR_RETURN(std::vector<ChangeRecord> records,
                             parts_.policies.ListChanges(domain, before, page_size + 1));
+  if (records.empty()) DMARCATE_RETURN_IF_ERROR(managed);  // of one that was removed, they stay
   const bool more = records.size() > page_size;
   if (more) records.resize(page_size);
   for (const ChangeRecord& record : records) *out->add_changes() = Show(record);

@@ -1,10 +1,14 @@
 #include "policyd/service/change_view.h"
 
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "fmt/format.h"
 
+#include "lib/base/status_macros.h"
 #include "lib/base/text.h"
+#include "lib/mailauth/mta_sts_policy.h"
 #include "policyd/plan/manual_sheet.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/handler.h"
@@ -15,6 +19,7 @@ namespace dmarcate {
 namespace {
 
 constexpr int kMaxPruned = 100;  // terms; a record of more would not fit
+constexpr std::string_view kMtaStsRollouts = "mtaStsRollouts";
 
 std::string ChangeName(const ChangeRecord& record, const std::string& id) {
   return id.empty() ? std::string() : DomainChildResource(record.domain, kChanges, id);
@@ -62,6 +67,25 @@ void FillEdits(const ChangeRecord& record, v1::Change* out) {
 }
 static_assert(static_cast<int>(ManualEdit::Action::kRemove) == v1::ManualEdit::ACTION_REMOVE);
 
+absl::StatusOr<std::optional<StsAnnouncement>> ReadAnnouncement(const v1::Intent& intent) {
+  if (!intent.has_mta_sts()) return std::nullopt;
+  const v1::MtaStsAnnouncement& in = intent.mta_sts();
+  if (intent.spf_from_decisions() || intent.dmarc_report_address() || !intent.prune().empty() ||
+      intent.repair() != v1::Intent::REPAIR_UNSPECIFIED ||
+      intent.flatten() != v1::Intent::FLATTEN_UNSPECIFIED) {
+    return FieldError("intent.mta_sts", "no other intent goes with it");
+  }
+  if (!in.id().empty() || !in.rollout().empty()) {
+    return FieldError("intent.mta_sts", "id and rollout are set by a rollout of MTA-STS");
+  }
+  if (in.file().empty()) return StsAnnouncement{};
+  if (const auto policy = ParseMtaStsPolicy(in.file()); !policy.ok()) {
+    return FieldError("intent.mta_sts.file",
+                      fmt::format("is no policy: {}", MessageOf(policy.status())));
+  }
+  return StsAnnouncement{.file = in.file()};
+}
+
 }  // namespace
 
 v1::Intent ToMessage(const ChangeIntent& intent, std::string_view domain) {
@@ -77,6 +101,15 @@ v1::Intent ToMessage(const ChangeIntent& intent, std::string_view domain) {
     move->set_scope(std::string(ToString(intent.policy->scope)));
     move->set_stage(std::string(ToString(intent.policy->to)));
     move->set_rollout(DomainChildResource(domain, kRollouts, intent.policy->rollout_id));
+  }
+  if (intent.mta_sts.has_value()) {
+    v1::MtaStsAnnouncement* announcement = out.mutable_mta_sts();
+    announcement->set_file(ToValidUtf8(intent.mta_sts->file));
+    announcement->set_id(ToValidUtf8(intent.mta_sts->id));
+    if (!intent.mta_sts->rollout_id.empty()) {
+      announcement->set_rollout(
+          DomainChildResource(domain, kMtaStsRollouts, intent.mta_sts->rollout_id));
+    }
   }
   if (!intent.rollback_of.empty()) {
     out.set_rollback_of(DomainChildResource(domain, kChanges, intent.rollback_of));
@@ -118,12 +151,14 @@ absl::StatusOr<ChangeIntent> ReadIntent(const v1::Intent& intent, FlattenMode as
     return FieldError("intent.prune",
                       fmt::format("{} terms, limit {}", intent.prune_size(), kMaxPruned));
   }
+  DMARCATE_ASSIGN_OR_RETURN(std::optional<StsAnnouncement> mta_sts, ReadAnnouncement(intent));
   return ChangeIntent{.spf_from_decisions = intent.spf_from_decisions(),
                       .dmarc_report_address = intent.dmarc_report_address(),
                       .flatten = flatten,
                       .repair = static_cast<RepairKind>(intent.repair()),
                       .repair_keep = intent.repair_keep(),
-                      .prune = {intent.prune().begin(), intent.prune().end()}};
+                      .prune = {intent.prune().begin(), intent.prune().end()},
+                      .mta_sts = std::move(mta_sts)};
 }
 
 v1::Change ToMessage(const ChangeRecord& record, absl::Time now) {

@@ -17,17 +17,15 @@
 #include "lib/mailauth/unicode_name.h"
 #include "lib/rpc/errors.h"
 #include "lib/rpc/unary.h"
-#include "policyd/plan/delegation.h"
-#include "policyd/plan/dmarc_plan.h"
 #include "policyd/service/convert.h"
+#include "policyd/service/domain_fields.h"
+#include "policyd/service/domain_removal.h"
 #include "policyd/service/names.h"
 #include "policyd/service/report_addresses.h"
 #include "policyd/service/snapshot_publisher.h"
 
 namespace dmarcate {
 namespace {
-
-constexpr size_t kMaxMailboxOctets = 254;  // RFC 5321 section 4.5.3.1.3, without < and >
 
 // What is left of the call's time must do for the answer itself: a domain without its summary
 // beats no list.
@@ -36,11 +34,13 @@ constexpr absl::Duration kSummaryMargin = absl::Seconds(3);
 class DomainServiceImpl final : public v1::DomainService::CallbackService {
  public:
   DomainServiceImpl(const ServiceParts& parts, const PublicSuffixList& suffixes,
-                    const std::string& address_domain, SnapshotPublisher& publisher)
+                    const std::string& address_domain, SnapshotPublisher& publisher,
+                    const DomainStores& stores)
       : parts_(parts),
         suffixes_(suffixes),
         address_domain_(address_domain),
-        publisher_(publisher) {}
+        publisher_(publisher),
+        stores_(stores) {}
 
   grpc::ServerUnaryReactor* ListDomains(grpc::CallbackServerContext* context,
                                         const v1::ListDomainsRequest* request,
@@ -75,6 +75,15 @@ class DomainServiceImpl final : public v1::DomainService::CallbackService {
                                              [&] { return Update(call, in, out); }));
                       });
   }
+  grpc::ServerUnaryReactor* DeleteDomain(grpc::CallbackServerContext* context,
+                                         const v1::DeleteDomainRequest* request,
+                                         v1::DeleteDomainResponse* response) override {
+    return ServeUnary(parts_.host, CallKind::kMutation, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Mutate(parts_, call, "DeleteDomain", in, out,
+                                             [&] { return Delete(call, in, out); }));
+                      });
+  }
   grpc::ServerUnaryReactor* RotateReportAddress(
       grpc::CallbackServerContext* context, const v1::RotateReportAddressRequest* request,
       v1::RotateReportAddressResponse* response) override {
@@ -102,6 +111,8 @@ class DomainServiceImpl final : public v1::DomainService::CallbackService {
                       v1::CreateDomainResponse* out);
   absl::Status Update(const Call& call, const v1::UpdateDomainRequest& in,
                       v1::UpdateDomainResponse* out);
+  absl::Status Delete(const Call& call, const v1::DeleteDomainRequest& in,
+                      v1::DeleteDomainResponse* out);
   absl::Status Rotate(const Call& call, const v1::RotateReportAddressRequest& in,
                       v1::RotateReportAddressResponse* out);
   absl::Status Revoke(const Call& call, const v1::RevokeReportAddressRequest& in,
@@ -121,37 +132,8 @@ class DomainServiceImpl final : public v1::DomainService::CallbackService {
   const PublicSuffixList& suffixes_;
   const std::string address_domain_;
   SnapshotPublisher& publisher_;
+  const DomainStores stores_;
 };
-
-absl::StatusOr<std::string> ReadMailbox(const std::string& mailbox) {
-  if (mailbox.empty()) return std::string();
-  if (mailbox.size() > kMaxMailboxOctets || !MailtoUri(mailbox).ok()) {
-    return FieldError("domain.report_mailbox",
-                      fmt::format("\"{}\" is no mail address",
-                                  EscapeForTerminal(std::string_view(mailbox).substr(0, 300))));
-  }
-  return mailbox;
-}
-
-// A zone that holds other domains' records cannot be the domain's own.
-absl::StatusOr<std::string> ReadDelegationZone(const std::string& zone, const std::string& domain) {
-  if (zone.empty()) return std::string();
-  const auto refuse = [](std::string_view why) {
-    return FieldError("domain.delegation_zone", why);
-  };
-  const absl::StatusOr<DomainName> name = DomainName::Parse(zone);
-  if (!name.ok()) return refuse(MessageOf(name.status()));
-  const absl::StatusOr<DomainName> own = DomainName::Parse(domain);
-  if (name->IsRoot()) return refuse("the root is no zone of yours");
-  if (own.ok() && name->IsAtOrBelow(*own)) {
-    return refuse(fmt::format("{} is in the domain's own zone; want a zone of yours elsewhere",
-                              name->text()));
-  }
-  if (own.ok() && !DelegatedOwner(RecordRole::kDmarc, *own, *name).ok()) {
-    return refuse("the names of the records would be too long");
-  }
-  return name->text();
-}
 
 absl::StatusOr<DomainName> DomainServiceImpl::ReadNewName(const std::string& id) const {
   if (id.empty()) return FieldRequired("domain_id");
@@ -292,8 +274,12 @@ absl::Status DomainServiceImpl::Create(const Call& call, const v1::CreateDomainR
   };
   if (known.ok()) return exists();
   if (known.code() != absl::StatusCode::kNotFound) return known;
+  // Its old addresses stay refused, and plans warn where rua= still names one.
+  DMARCATE_ASSIGN_OR_RETURN(const auto removal,
+                            stores_.removals.FindRemoval(RemovedKind::kDomain, record.name));
+  if (removal) record.report_addresses = LastRevoked(removal->report_addresses);
   if (in.validate_only()) {
-    record.revision = 1;
+    record.revision = removal ? removal->revision + 1 : 1;
   } else {
     if (!address_domain_.empty()) {
       DMARCATE_RETURN_IF_ERROR(
@@ -320,6 +306,7 @@ absl::Status DomainServiceImpl::Update(const Call& call, const v1::UpdateDomainR
                        {{"field", "update_mask"}});
   }
   DMARCATE_ASSIGN_OR_RETURN(DomainRecord record, FindAtEtag(domain, in.domain().etag()));
+  const DomainRecord before = record;
   // Known, output only: named by clients that send back all they got, and without effect (AIP-161).
   const std::vector<std::string> kOutputOnly = {
       "name",         "uid",     "etag",           "create_time",     "update_time",
@@ -339,6 +326,10 @@ absl::Status DomainServiceImpl::Update(const Call& call, const v1::UpdateDomainR
                                      near.empty() ? "" : fmt::format("; \"{}\"?", near)),
                          {{"field", "update_mask"}, {"path", path.substr(0, 100)}});
     }
+  }
+  if (record.dns_provider != before.dns_provider ||
+      record.delegation_zone != before.delegation_zone) {
+    DMARCATE_RETURN_IF_ERROR(CheckNoneBegun(record.name, parts_.policies));
   }
   record.update_time = parts_.clock.Now();
   if (!in.validate_only()) {
@@ -363,6 +354,19 @@ absl::Status DomainServiceImpl::Store(DomainRecord* record) const {
     return WithReason(stored.status(), Reason::kEtagMismatch);
   }
   DMARCATE_ASSIGN_OR_RETURN(*record, std::move(stored));
+  return absl::OkStatus();
+}
+
+absl::Status DomainServiceImpl::Delete(const Call& call, const v1::DeleteDomainRequest& in,
+                                       v1::DeleteDomainResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.name(), "name"));
+  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord record, FindAtEtag(domain, in.etag()));
+  v1::DeleteDomainResponse answer;
+  *answer.mutable_domain() = Show(call, record);
+  DMARCATE_RETURN_IF_ERROR(dmarcate::RemoveDomain(
+      record, in, call.principal().name, parts_.clock.Now(), parts_.policies, stores_, &answer));
+  if (!in.validate_only()) publisher_.Publish().IgnoreError();  // logged, and tried again
+  *out = std::move(answer);
   return absl::OkStatus();
 }
 
@@ -414,8 +418,9 @@ absl::Status DomainServiceImpl::Revoke(const Call& call, const v1::RevokeReportA
 std::unique_ptr<grpc::Service> MakeDomainService(const ServiceParts& parts,
                                                  const PublicSuffixList& suffixes,
                                                  const std::string& address_domain,
-                                                 SnapshotPublisher& publisher) {
-  return std::make_unique<DomainServiceImpl>(parts, suffixes, address_domain, publisher);
+                                                 SnapshotPublisher& publisher,
+                                                 const DomainStores& stores) {
+  return std::make_unique<DomainServiceImpl>(parts, suffixes, address_domain, publisher, stores);
 }
 
 }  // namespace dmarcate

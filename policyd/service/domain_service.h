@@ -16,6 +16,7 @@ class Service;
 
 namespace dmarcate {
 
+struct DomainStores;
 class SnapshotPublisher;
 
 // `address_domain`: of the report addresses that are made; empty: none are. All outlive the
@@ -23,7 +24,8 @@ class SnapshotPublisher;
 std::unique_ptr<grpc::Service> MakeDomainService(const ServiceParts& parts,
                                                  const PublicSuffixList& suffixes,
                                                  const std::string& address_domain,
-                                                 SnapshotPublisher& publisher);
+                                                 SnapshotPublisher& publisher,
+                                                 const DomainStores& stores);
 
 }  // namespace dmarcate
 

@@ -19,6 +19,8 @@
 #include "policyd/service/change_view.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/insight_view.h"
+#include "policyd/service/mta_sts_rollout_view.h"
+#include "policyd/service/mta_sts_status.h"
 #include "policyd/service/names.h"
 #include "policyd/service/rollout_view.h"
 #include "policyd/watch/remembered_posture.h"
@@ -281,7 +283,10 @@ v1::ChangesStatus::Brief BriefOf(const v1::Change& change, const ChangeRecord& r
                            std::ranges::any_of(record.steps, [](const StepRecord& step) {
                              return step.step == "WAITING";
                            }));
-  out.set_of_rollout(record.intent.policy.has_value() && record.intent.rollback_of.empty());
+  const bool announces =
+      record.intent.mta_sts.has_value() && !record.intent.mta_sts->rollout_id.empty();
+  out.set_of_rollout((record.intent.policy.has_value() || announces) &&
+                     record.intent.rollback_of.empty());
   if (change.has_apply_after_time()) {
     *out.mutable_apply_after_time() = change.apply_after_time();
   }
@@ -301,6 +306,7 @@ v1::DomainStatus DomainStatusGatherer::Gather(const Call& call, const DomainReco
   AddRecords(domain, &out);
   AddInsights(domain, &out);
   AddRollouts(domain, &out);
+  AddMtaSts(domain, &out);
   AddChanges(domain, &out);
   if (view != v1::GetDomainStatusRequest::VIEW_BASIC) AddMail(call, domain, &out);
   return out;
@@ -400,6 +406,17 @@ void DomainStatusGatherer::AddRollouts(const DomainRecord& domain, v1::DomainSta
       AddDecision(rollout, *log, status);
     }
   }
+}
+
+void DomainStatusGatherer::AddMtaSts(const DomainRecord& domain, v1::DomainStatus* out) {
+  const auto records = mta_sts_.ListRollouts(domain.name, "", "", kMaxRollouts);
+  if (!records.ok()) return Miss(domain, "mta-sts", records.status(), out);
+  if (records->empty()) return;
+  const absl::StatusOr<StsRollout> rollout = ToStsRollout(records->back());
+  if (!rollout.ok()) return Miss(domain, "mta-sts", rollout.status(), out);
+  const auto log = mta_sts_.ListRolloutLog(domain.name, rollout->state.id, "", kLogEntriesRead);
+  if (!log.ok()) Miss(domain, "mta-sts", log.status(), out);
+  *out->mutable_mta_sts() = MtaStsStatusOf(*rollout, log.value_or(std::vector<RolloutLogRecord>()));
 }
 
 void DomainStatusGatherer::AddChanges(const DomainRecord& domain, v1::DomainStatus* out) {

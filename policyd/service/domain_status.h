@@ -19,8 +19,12 @@ namespace dmarcate {
 class DomainStatusGatherer {
  public:
   DomainStatusGatherer(const ServiceParts& parts, ObservationStore& observations,
-                       InsightStore& insights, RolloutStore& rollouts)
-      : parts_(parts), observations_(observations), insights_(insights), rollouts_(rollouts) {}
+                       InsightStore& insights, RolloutStore& rollouts, RolloutStore& mta_sts)
+      : parts_(parts),
+        observations_(observations),
+        insights_(insights),
+        rollouts_(rollouts),
+        mta_sts_(mta_sts) {}
 
   // All but standing, reason and next command (domain_status_judgement.h).
   v1::DomainStatus Gather(const Call& call, const DomainRecord& domain,
@@ -31,12 +35,14 @@ class DomainStatusGatherer {
   void AddMail(const Call& call, const DomainRecord& domain, v1::DomainStatus* out);
   void AddInsights(const DomainRecord& domain, v1::DomainStatus* out);
   void AddRollouts(const DomainRecord& domain, v1::DomainStatus* out);
+  void AddMtaSts(const DomainRecord& domain, v1::DomainStatus* out);
   void AddChanges(const DomainRecord& domain, v1::DomainStatus* out);
 
   const ServiceParts& parts_;
   ObservationStore& observations_;
   InsightStore& insights_;
   RolloutStore& rollouts_;
+  RolloutStore& mta_sts_;
 };
 
 }  // namespace dmarcate

@@ -157,6 +157,23 @@ void AddRollouts(const v1::DomainStatus& status, Matters& matters) {
   }
 }
 
+void AddMtaSts(const v1::DomainStatus& status, Matters& matters) {
+  if (!status.has_mta_sts()) return;
+  const v1::MtaStsStatus& one = status.mta_sts();
+  const std::string domain = DomainOf(status);
+  if (one.rollout().state() == v1::Rollout::STATE_PAUSED) {
+    matters.push_back({v1::DomainStatus::STANDING_TROUBLE,
+                       fmt::format("MTA-STS is paused ({}): {}", one.rollout().pause_reason(),
+                                   one.rollout().pause_detail()),
+                       fmt::format("dmarcate mta-sts explain {}", domain)});
+  } else if (one.rollout().state() == v1::Rollout::STATE_ACTIVE && one.decision() == "ready" &&
+             one.rollout().next_file().empty() &&
+             one.rollout().mode() == v1::Rollout::MODE_CONFIRM) {
+    matters.push_back({v1::DomainStatus::STANDING_OPEN, fmt::format("MTA-STS: {}", one.reason()),
+                       fmt::format("dmarcate mta-sts advance {}", domain)});
+  }
+}
+
 void AddSources(const v1::DomainStatus& status, Matters& matters) {
   const v1::SourcesStatus& sources = status.sources();
   if (sources.largest_pending().empty()) return;
@@ -207,6 +224,7 @@ void JudgeStatus(const StatusContext& context, absl::Time now, v1::DomainStatus*
   if (!running) AddPolicy(*status, matters);
   AddInsights(*status, v1::SEVERITY_ERROR, status->insights().error_count(), matters);
   AddRollouts(*status, matters);
+  AddMtaSts(*status, matters);
   if (!running) AddPlans(*status, matters);
   AddProvider(*status, matters);
   if (!running) AddReportAddress(context, *status, matters);

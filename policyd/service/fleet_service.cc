@@ -214,6 +214,9 @@ absl::Status FleetServiceImpl::Create(const Call& call, const v1::CreateFleetCha
   if (!request.intent.prune.empty()) {
     return FieldError("intent.prune", "what goes is looked at domain by domain");
   }
+  if (request.intent.mta_sts.has_value()) {
+    return FieldError("intent.mta_sts", "each domain has a file of its own");
+  }
   if (request.intent.repair != RepairKind::kNone) {
     return FieldError("intent.repair", "a repair is looked at domain by domain");
   }

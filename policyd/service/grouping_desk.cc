@@ -35,7 +35,8 @@ v1::SourceGrouping ToMessage(const SourceGrouping& rule, std::string_view domain
 }
 
 // What CheckGrouping says, as clients see it.
-absl::Status AsReason(const absl::Status& status, std::string_view resource) {
+absl::Status AsReason(const absl::Status& status, std::string_view field,
+                      std::string_view resource) {
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return status;
@@ -43,7 +44,7 @@ absl::Status AsReason(const absl::Status& status, std::string_view resource) {
       return ReasonError(Reason::kResourceExists, std::string(MessageOf(status)),
                          {{"resource", std::string(resource)}});
     default:
-      return FieldError("sources", MessageOf(status));
+      return FieldError(field, MessageOf(status));
   }
 }
 
@@ -76,7 +77,7 @@ absl::Status GroupingDesk::Merge(const Call& call, const v1::MergeSourcesRequest
                         .decided_by = call.principal().name,
                         .note = in.note(),
                         .decide_time = parts_.clock.Now()};
-    DMARCATE_RETURN_IF_ERROR(AsReason(CheckGrouping(groupings.rules, rule),
+    DMARCATE_RETURN_IF_ERROR(AsReason(CheckGrouping(groupings.rules, rule), "sources",
                                       DomainChildResource(into.domain, kSources, from)));
     *out->add_groupings() = ToMessage(rule, into.domain);
     groupings.rules.push_back(std::move(rule));
@@ -115,16 +116,17 @@ absl::Status GroupingDesk::Split(const Call& call, const v1::SplitSourceRequest&
     rule.ranges.push_back(network->ToString());
   }
   DMARCATE_ASSIGN_OR_RETURN(SourceGroupings groupings, Read(from.domain));
-  DMARCATE_RETURN_IF_ERROR(AsReason(CheckGrouping(groupings.rules, rule),
+  DMARCATE_RETURN_IF_ERROR(AsReason(CheckGrouping(groupings.rules, rule), "ranges",
                                     DomainChildResource(from.domain, kSources, rule.into)));
   *out->mutable_grouping() = ToMessage(rule, from.domain);
   if (in.validate_only()) return absl::OkStatus();
+  groupings.rules.push_back(rule);
+  DMARCATE_RETURN_IF_ERROR(groupings_->PutGroupings(std::move(groupings)).status());
   LogInfo("source_split", {{"domain", from.domain},
                            {"source", from.id},
                            {"into", rule.into},
                            {"by", call.principal().name}});
-  groupings.rules.push_back(std::move(rule));
-  return groupings_->PutGroupings(std::move(groupings)).status();
+  return absl::OkStatus();
 }
 
 absl::Status GroupingDesk::Ungroup(const Call& call, const v1::UngroupSourceRequest& in,

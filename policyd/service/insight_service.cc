@@ -26,8 +26,6 @@ namespace {
 
 constexpr std::string_view kAllDomains = "domains/-";
 constexpr size_t kMaxUnknown = 100;
-// Where the watch runs, a domain is written down every hour or so.
-constexpr absl::Duration kStale = absl::Hours(24);
 
 // The last insight of the page before.
 struct InsightPlace {
@@ -199,7 +197,7 @@ absl::Status InsightServiceImpl::TellUnknown(const Call& call,
     const bool unreadable = absl::IsDataLoss(read.status());
     if (!unreadable) DMARCATE_RETURN_IF_ERROR(read.status());
     const std::optional<InsightLookRecord> look = unreadable ? std::nullopt : *read;
-    const bool stale = look && parts_.clock.Now() - look->time > kStale;
+    const bool stale = look && parts_.clock.Now() - look->time > kStaleLook;
     const uint32_t left_out = look ? look->left_out + look->forgotten_unknown : 0;
     if (look && !stale && look->unknown_names.empty() && left_out == 0) continue;
     std::vector<v1::InsightUnknown>& kind = !look || stale ? nothing : some;

@@ -15,6 +15,7 @@
 #include "policyd/mta_sts/policy_file.h"
 #include "policyd/mta_sts/settings.h"
 #include "policyd/plan/txt_image.h"
+#include "policyd/service/mta_sts_patterns.h"
 #include "policyd/service/names.h"
 
 namespace dmarcate {
@@ -60,42 +61,6 @@ absl::StatusOr<absl::Duration> ReadAge(const v1::MtaStsPolicy& in, MtaStsMode mo
         fmt::format("{} is not in {} to {}", in.max_age_seconds(), kLeastAgeSeconds, most));
   }
   return absl::Seconds(in.max_age_seconds());
-}
-
-// To which the MX records lead; of a domain without any the domain itself (RFC 5321 section 5.1),
-// with a null MX none.
-absl::StatusOr<std::vector<std::string>> LiveMxHosts(const DomainName& domain, Resolver& resolver) {
-  DMARCATE_ASSIGN_OR_RETURN(const DnsAnswer answer, resolver.Lookup(domain, RrType::kMx));
-  std::vector<std::string> hosts;
-  for (const MxRecord& mx : answer.mx) {
-    if (!mx.exchange.IsRoot()) hosts.push_back(mx.exchange.text());
-  }
-  if (answer.mx.empty()) hosts.push_back(domain.text());
-  return hosts;
-}
-
-// Those that are named, else the live hosts; in normal form.
-absl::StatusOr<std::vector<std::string>> Patterns(
-    const DomainName& domain, const v1::MtaStsPolicy& in,
-    const absl::StatusOr<std::vector<std::string>>& hosts) {
-  std::vector<std::string> mx(in.mx().begin(), in.mx().end());
-  if (mx.empty()) {
-    if (!hosts.ok()) {
-      return WithReason(
-          MakeError(absl::StatusCode::kUnavailable,
-                    fmt::format("MX of {}: {}", domain.text(), MessageOf(hosts.status()))),
-          Reason::kDnsUnavailable);
-    }
-    if (hosts->empty()) {
-      return FieldError("policy.mx", fmt::format("{} receives no mail (a null MX); name the "
-                                                 "servers if it is to",
-                                                 domain.text()));
-    }
-    mx = *hosts;
-  }
-  auto normal = NormalizeStsPatterns(mx);
-  if (!normal.ok()) return FieldError("policy.mx", MessageOf(normal.status()));
-  return normal;
 }
 
 void FillServed(const DomainName& domain, StsFileSource& files, v1::GetMtaStsPolicyResponse* out) {
@@ -162,7 +127,8 @@ absl::Status FillStsPolicy(const DomainName& domain, const v1::MtaStsPolicy& in,
   v1::MtaStsPolicy* policy = out->mutable_policy();
   if (file.mode != MtaStsMode::kNone) {
     const absl::StatusOr<std::vector<std::string>> hosts = LiveMxHosts(domain, resolver);
-    DMARCATE_ASSIGN_OR_RETURN(file.mx, Patterns(domain, in, hosts));
+    DMARCATE_ASSIGN_OR_RETURN(
+        file.mx, StsPatterns(domain, {in.mx().begin(), in.mx().end()}, hosts, "policy.mx"));
     for (const std::string& pattern : file.mx) policy->add_mx(pattern);
     if (!hosts.ok()) out->set_mx_error(EscapeForTerminal(MessageOf(hosts.status())));
     for (std::string& host : HostsNotMatched(file.mx, hosts.value_or(std::vector<std::string>{}))) {

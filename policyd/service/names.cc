@@ -89,6 +89,17 @@ absl::StatusOr<std::string> ParseAlertChannelResource(std::string_view name,
   return std::string(parts[1]);
 }
 
+absl::StatusOr<std::string> ParseMailServiceResource(std::string_view name,
+                                                     std::string_view field) {
+  const auto parts = Split(name, '/');
+  if (parts.size() != 2 || parts[0] != "mailServices" || !IsChosenId(parts[1])) {
+    return Malformed(name, field, "mailServices/{service}");
+  }
+  return std::string(parts[1]);
+}
+
+std::string MailServiceResource(std::string_view id) { return fmt::format("mailServices/{}", id); }
+
 std::string DomainResource(std::string_view domain) { return fmt::format("domains/{}", domain); }
 
 std::string DomainChildResource(std::string_view domain, std::string_view collection,

@@ -34,6 +34,9 @@ absl::StatusOr<std::string> ParseReporterResource(std::string_view name, std::st
 absl::StatusOr<std::string> ParseAlertChannelResource(std::string_view name,
                                                       std::string_view field);
 
+// "mailServices/{service}"
+absl::StatusOr<std::string> ParseMailServiceResource(std::string_view name, std::string_view field);
+
 std::string DomainResource(std::string_view domain);
 std::string DomainChildResource(std::string_view domain, std::string_view collection,
                                 std::string_view id);
@@ -41,6 +44,7 @@ std::string ProviderResource(std::string_view id);
 std::string FleetResource(std::string_view id);
 std::string ReporterResource(std::string_view id);
 std::string AlertChannelResource(std::string_view id);
+std::string MailServiceResource(std::string_view id);
 
 inline constexpr std::string_view kSources = "sources";
 inline constexpr std::string_view kChanges = "changes";

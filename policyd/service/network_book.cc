@@ -35,4 +35,25 @@ void NetworkBook::PutOwnTerms(const std::string& domain, std::vector<OwnTerm> te
   }
 }
 
+std::optional<DeclaredFacts> NetworkBook::DeclaredOf(std::string_view domain) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = declared_.find(domain);
+  return found == declared_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void NetworkBook::PutDeclared(const std::string& domain, DeclaredFacts facts) {
+  const std::lock_guard lock(mutex_);
+  declared_[domain] = std::move(facts);
+}
+
+bool NetworkBook::gathered() const {
+  const std::lock_guard lock(mutex_);
+  return gathered_;
+}
+
+void NetworkBook::SetGathered() {
+  const std::lock_guard lock(mutex_);
+  gathered_ = true;
+}
+
 }  // namespace dmarcate

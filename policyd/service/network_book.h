@@ -8,10 +8,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "policyd/analysis/declared.h"
 #include "policyd/analysis/network_evidence.h"
 #include "policyd/analysis/service_ranges.h"
 
@@ -36,10 +38,19 @@ class NetworkBook {
   std::vector<OwnTerm> OwnTermsOf(std::string_view domain) const;
   void PutOwnTerms(const std::string& domain, std::vector<OwnTerm> terms);
 
+  // What the DNS of a domain says about who sends for it; nothing: it has not been asked yet.
+  std::optional<DeclaredFacts> DeclaredOf(std::string_view domain) const;
+  void PutDeclared(const std::string& domain, DeclaredFacts facts);
+  // Whether anybody asks, so that what is not there will come.
+  bool gathered() const;
+  void SetGathered();
+
  private:
   mutable std::mutex mutex_;
   NetworkView view_;
   std::map<std::string, std::vector<OwnTerm>, std::less<>> own_;
+  std::map<std::string, DeclaredFacts, std::less<>> declared_;
+  bool gathered_ = false;
 };
 
 }  // namespace dmarcate

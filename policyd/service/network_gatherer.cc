@@ -10,12 +10,15 @@
 #include "lib/base/status_macros.h"
 #include "lib/inspect/spf_check.h"
 #include "lib/inspect/spf_tree.h"
+#include "lib/mailauth/dkim_key.h"
 #include "lib/mailauth/domain_name.h"
+#include "policyd/analysis/declared.h"
 
 namespace dmarcate {
 namespace {
 
 constexpr absl::Duration kIdle = absl::Seconds(1);
+constexpr std::string_view kNoSelector = "dmarcate-asks-for-none";  // that nobody has
 constexpr size_t kMaxNamesOfAddress = 5;  // that are tried; RFC 7208 section 5.5 allows 10
 
 // Rows of these sources say by themselves which service sent them.
@@ -55,12 +58,31 @@ NetworkGatherer::NetworkGatherer(NetworkBook& book, const Catalogue& catalogue, 
       pacer_(pacer),
       options_(options),
       published_(clock.Monotonic()) {
-  for (const MailService& service : catalogue.services()) {
+  ReadCatalogue();
+}
+
+void NetworkGatherer::ReadCatalogue() {
+  const std::shared_ptr<const Catalogue> now =
+      catalogue_book_ == nullptr ? UnownedCatalogue(catalogue_) : catalogue_book_->Get().catalogue;
+  if (read_ == now) return;
+  std::map<std::string, Include> before = std::exchange(includes_, {});
+  for (const MailService& service : now->services()) {
     for (const std::string& include : service.spf_includes) {
       // An include that several use by agreement is of the one that it belongs to.
-      if (catalogue.FindByInclude(include) == &service) includes_[include].service = &service;
+      if (now->FindByInclude(include) != &service) continue;
+      Include& kept = includes_[include];
+      if (const auto known = before.find(include);
+          known != before.end() && known->second.service->id == service.id) {
+        kept = std::move(known->second);
+        // Part of them may be another service's now, or no longer: all are asked for again, and
+        // these stay until then.
+        kept.age.due = -absl::InfiniteDuration();
+      }
+      kept.service = &service;
     }
   }
+  read_ = now;  // now that nothing points into the one before
+  changed_ |= !before.empty();
 }
 
 void NetworkGatherer::Want(const DomainStatistics& statistics) {
@@ -79,11 +101,14 @@ void NetworkGatherer::Want(const DomainStatistics& statistics) {
                             });
   const absl::Duration now = clock_.Monotonic();
   const std::lock_guard lock(mutex_);
-  if (domains_.size() < options_.domains) domains_.try_emplace(statistics.domain);
+  if (domains_.size() < options_.domains || domains_.contains(statistics.domain)) {
+    domains_[statistics.domain].silent = statistics.total.messages == 0;
+  }
   for (size_t i = 0; i < limit; ++i) names_[*wanted[i]->address].wanted = now;
 }
 
 void NetworkGatherer::Start() {
+  book_.SetGathered();
   thread_ = std::thread([this] {
     while (RunDue() && pacer_.Wait(kIdle)) {
     }
@@ -119,6 +144,7 @@ bool NetworkGatherer::AwaitTurn() {
 }
 
 bool NetworkGatherer::RunDue() {
+  ReadCatalogue();
   // Names first: they are few on most days, and people wait for them.
   LookAtNames();
   LookAtDomains();
@@ -131,8 +157,17 @@ bool NetworkGatherer::RunDue() {
 
 void NetworkGatherer::LookAtIncludes() {
   TurnResolver turns(*this);
-  for (auto& [name, include] : includes_) {
-    if (include.age.due > clock_.Monotonic()) continue;
+  // Those of which nothing is known first: somebody may just have added them.
+  std::vector<std::pair<const std::string, Include>*> due;
+  for (auto& entry : includes_) {
+    if (entry.second.age.due <= clock_.Monotonic()) due.push_back(&entry);
+  }
+  std::ranges::stable_partition(due, [](const auto* entry) {
+    return entry->second.age.learned == -absl::InfiniteDuration();
+  });
+  for (auto* const entry : due) {
+    LookAtDomains();  // a domain that came meanwhile is waited for by a person
+    auto& [name, include] = *entry;
     const auto domain = DomainName::Parse(name);
     if (!domain.ok()) continue;  // the catalogue's lint lets none in
     const auto tree = ExpandSpf(*domain, turns, clock_);
@@ -144,7 +179,7 @@ void NetworkGatherer::LookAtIncludes() {
     if (!learned) continue;
     include.age.learned = now;
     std::vector<IpNetwork> networks;
-    if (tree.ok()) networks = RangesOfService(*tree, *include.service, catalogue_);
+    if (tree.ok()) networks = RangesOfService(*tree, *include.service, *read_);
     if (networks == include.networks) continue;
     include.networks = std::move(networks);
     changed_ = true;
@@ -153,27 +188,80 @@ void NetworkGatherer::LookAtIncludes() {
 
 void NetworkGatherer::LookAtDomains() {
   TurnResolver turns(*this);
-  std::vector<std::string> due;
+  std::vector<std::pair<std::string, bool>> due;
   {
     const std::lock_guard lock(mutex_);
     const absl::Duration now = clock_.Monotonic();
-    for (const auto& [name, age] : domains_) {
-      if (age.due <= now) due.push_back(name);
+    for (const auto& [name, domain] : domains_) {
+      if (domain.age.due > now) continue;
+      due.emplace_back(name, domain.silent && domain.selectors_due <= now);
     }
   }
-  for (const std::string& name : due) {
+  for (const auto& [name, with_selectors] : due) {
     const auto domain = DomainName::Parse(name);
     if (!domain.ok()) continue;
     const auto tree = ExpandSpf(*domain, turns, clock_);
     if (Stopping()) return;
     const bool learned = tree.ok() ? tree->complete : !IsSilence(tree.status());
     if (learned) book_.PutOwnTerms(name, tree.ok() ? OwnTerms(*tree) : std::vector<OwnTerm>());
+    const bool all = LookAtDeclared(*domain, tree, learned, with_selectors) && learned;
+    if (Stopping()) return;
     const std::lock_guard lock(mutex_);
     const absl::Duration now = clock_.Monotonic();
-    Age& age = domains_[name];
-    age.due = now + (learned ? options_.ranges_for : options_.retry);
+    if (all && with_selectors) domains_[name].selectors_due = now + options_.keep;
+    Age& age = domains_[name].age;
+    age.due = now + (all ? options_.ranges_for : options_.retry);
     if (learned) age.learned = now;
   }
+}
+
+bool NetworkGatherer::LookAtDeclared(const DomainName& domain, const absl::StatusOr<SpfTree>& tree,
+                                     bool learned, bool with_selectors) {
+  TurnResolver turns(*this);
+  DeclaredFacts facts = book_.DeclaredOf(domain.text()).value_or(DeclaredFacts());
+  bool all = true;
+  // Of a tree that is not complete what there is, until more is known.
+  if (tree.ok() && (learned || facts.spf.empty())) {
+    facts.spf = MentionsIn(*tree);
+  } else if (learned) {
+    facts.spf.clear();  // there is no record
+  }
+  if (const auto mx = turns.Lookup(domain, RrType::kMx); mx.ok()) {
+    facts.mx_hosts.clear();
+    for (const MxRecord& record : mx->mx) facts.mx_hosts.push_back(record.exchange.text());
+  } else {
+    all = false;
+  }
+  if (Stopping()) return false;
+  book_.PutDeclared(domain.text(), facts);  // what follows takes longer
+  if (!with_selectors) return all;
+  const auto has_key = [&](const std::string& selector) -> std::optional<bool> {
+    const auto owner = DomainName::Parse(selector + "._domainkey." + domain.text());
+    if (!owner.ok()) return false;
+    const auto answer = turns.Lookup(*owner, RrType::kTxt);
+    if (!answer.ok()) return std::nullopt;
+    return std::ranges::any_of(answer->txt, [](const TxtRecord& record) {
+      const auto key = ParseDkimKeyRecord(record.Joined());
+      return key.ok() && !key->key.revoked;
+    });
+  };
+  // Where any name has a key, by a wildcard, a selector tells nothing.
+  const std::optional<bool> wildcard = has_key(std::string(kNoSelector));
+  if (!wildcard) return false;
+  const std::vector<std::string> known = std::exchange(facts.selectors, {});
+  if (!*wildcard) {
+    for (const std::string& selector : SelectorsThatTell(*read_)) {
+      const std::optional<bool> key = has_key(selector);
+      if (Stopping()) return false;
+      if (!key) all = false;
+      // Silence takes nothing away.
+      if (key.value_or(std::ranges::find(known, selector) != known.end())) {
+        facts.selectors.push_back(selector);
+      }
+    }
+  }
+  book_.PutDeclared(domain.text(), std::move(facts));
+  return all;
 }
 
 void NetworkGatherer::LookAtNames() {
@@ -186,6 +274,7 @@ void NetworkGatherer::LookAtNames() {
     }
   }
   for (const IpAddress& address : due) {
+    LookAtDomains();
     const auto confirmed = ConfirmedName(address);
     if (Stopping()) return;
     const absl::Duration now = clock_.Monotonic();
@@ -214,7 +303,7 @@ absl::StatusOr<std::string> NetworkGatherer::ConfirmedName(const IpAddress& addr
   }
   // A name that says a service before others, so that of many the first ones are enough.
   std::ranges::stable_partition(candidates, [this](const DomainName& name) {
-    return catalogue_.FindByReverseName(name.text()) != nullptr;
+    return read_->FindByReverseName(name.text()) != nullptr;
   });
   if (candidates.size() > kMaxNamesOfAddress) candidates.resize(kMaxNamesOfAddress);
   std::optional<absl::Status> silence;
@@ -239,8 +328,8 @@ void NetworkGatherer::Forget(absl::Duration now) {
     changed_ = true;
   }
   const std::lock_guard lock(mutex_);
-  for (auto& [domain, age] : domains_) {
-    if (now - age.learned > options_.keep) book_.PutOwnTerms(domain, {});
+  for (auto& [name, domain] : domains_) {
+    if (now - domain.age.learned > options_.keep) book_.PutOwnTerms(name, {});
   }
   std::vector<std::pair<absl::Duration, IpAddress>> by_wanted;
   for (auto it = names_.begin(); it != names_.end();) {

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -26,9 +27,11 @@
 #include "lib/base/clock.h"
 #include "lib/base/ip_address.h"
 #include "lib/dns/resolver.h"
+#include "lib/inspect/spf_tree.h"
 #include "policyd/analysis/catalogue.h"
 #include "policyd/analysis/statistics.h"
 #include "policyd/reconcile/pacer.h"
+#include "policyd/service/catalogue_book.h"
 #include "policyd/service/network_book.h"
 
 namespace dmarcate {
@@ -56,6 +59,9 @@ class NetworkGatherer {
   NetworkGatherer(const NetworkGatherer&) = delete;
   NetworkGatherer& operator=(const NetworkGatherer&) = delete;
 
+  // From now on the catalogue is that of `book`, which outlives this. Before Start().
+  void Follow(const CatalogueBook& book) { catalogue_book_ = &book; }
+
   // These addresses sent as the domain: of interest are those whose mail says no service by itself.
   // Thread-safe.
   void Want(const DomainStatistics& statistics);
@@ -80,16 +86,28 @@ class NetworkGatherer {
     std::vector<IpNetwork> networks;
     Age age;
   };
+  struct Domain {
+    Age age;
+    // No report of the last days has mail of it, so that none tells its selectors.
+    bool silent = true;
+    absl::Duration selectors_due = -absl::InfiniteDuration();  // while it is silent
+  };
   struct Name {
     std::string name;  // empty: it has none, if anything was learned
     absl::Duration wanted;
     Age age;
   };
 
+  // The includes of the catalogue as it is now, if it is another one than the last time.
+  void ReadCatalogue();
   bool Stopping();
   bool AwaitTurn();
   void LookAtIncludes();
   void LookAtDomains();
+  // What the domain's DNS says of its senders. `tree`: of its SPF record; `learned`: all of it is
+  // known, be it that there is none. False: not all else could be read.
+  bool LookAtDeclared(const DomainName& domain, const absl::StatusOr<SpfTree>& tree, bool learned,
+                      bool with_selectors);
   void LookAtNames();
   // The confirmed name of the address, best one first; empty: it has none.
   absl::StatusOr<std::string> ConfirmedName(const IpAddress& address);
@@ -99,6 +117,7 @@ class NetworkGatherer {
 
   NetworkBook& book_;
   const Catalogue& catalogue_;
+  const CatalogueBook* catalogue_book_ = nullptr;
   Resolver& resolver_;
   const Clock& clock_;
   Pacer& pacer_;
@@ -106,6 +125,7 @@ class NetworkGatherer {
   std::thread thread_;
 
   // Of the thread that gathers.
+  std::shared_ptr<const Catalogue> read_;  // whose includes these are
   std::map<std::string, Include> includes_;
   absl::Duration published_;
   absl::Duration next_turn_ = -absl::InfiniteDuration();
@@ -113,7 +133,7 @@ class NetworkGatherer {
 
   std::mutex mutex_;  // guards what follows
   std::map<IpAddress, Name> names_;
-  std::map<std::string, Age> domains_;
+  std::map<std::string, Domain> domains_;
   bool stopping_ = false;
 };
 

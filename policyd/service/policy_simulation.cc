@@ -165,7 +165,8 @@ absl::StatusOr<WhatIfPage> PolicySimulation::CountRows(const Call& call, const s
   DMARCATE_ASSIGN_OR_RETURN(const SourceGroupings grouped, parts_.analysis.Groupings(domain));
   const Regrouping regrouping(grouped.rules);
   const NetworkView network = parts_.analysis.network();
-  WhatIfBuilder builder(domain, range, parts_.analysis.catalogue(), suffixes_, what_if,
+  const CatalogueView services = parts_.analysis.services();
+  WhatIfBuilder builder(domain, range, *services.catalogue, suffixes_, what_if,
                         network.evidence.get(), &regrouping);
   DMARCATE_RETURN_IF_ERROR(
       reader->ForEachReport(domain, range.first, range.last, [&](const StoredReport& report) {

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "lib/store/removal_store.h"
 #include "policyd/provider/factory.h"
 #include "policyd/service/handler.h"
 
@@ -16,7 +17,8 @@ class Service;
 namespace dmarcate {
 
 std::unique_ptr<grpc::Service> MakeProviderService(const ServiceParts& parts,
-                                                   ProviderFactory& providers);
+                                                   ProviderFactory& providers,
+                                                   RemovalStore& removals);
 
 }  // namespace dmarcate
 

@@ -22,6 +22,9 @@ namespace {
 
 // How often it is looked for domains that came under management.
 constexpr absl::Duration kReadDomains = absl::Seconds(10);
+// How often it is looked for changes that have ended, among the newest of each domain.
+constexpr absl::Duration kReadChanges = absl::Seconds(5);
+constexpr size_t kNewest = 2;
 // Between two looks for work, where nothing is due.
 constexpr absl::Duration kIdle = absl::Seconds(1);
 // Before a domain comes again whose turn ended early: time was up, or the store failed.
@@ -38,6 +41,7 @@ class RecordWatcher::Round {
       : watcher_(watcher),
         domain_(std::move(domain)),
         name_(std::move(name)),
+        written_(watcher.WrittenIn(domain_)),
         end_(watcher.world_.clock.Monotonic() + watcher.options_.time_per_domain) {}
 
   // How long until one of the names is due again.
@@ -114,6 +118,11 @@ class RecordWatcher::Round {
   }
 
   absl::Time Next(const ObservedName& name, const std::vector<Observation>& history) const {
+    const Observation* last = LastLook(history);
+    if (last != nullptr && last->last_seen < written_.time &&
+        written_.owners.contains(name.owner)) {
+      return absl::InfinitePast();
+    }
     return NextLook(history, domain_, name, watcher_.options_.interval,
                     watcher_.world_.clock.Now());
   }
@@ -176,6 +185,7 @@ class RecordWatcher::Round {
   RecordWatcher& watcher_;
   const std::string domain_;
   const DomainName name_;
+  const Written written_;
   const absl::Duration end_;
   std::set<ObservedName> visited_;
   std::optional<DomainSight> sight_;
@@ -209,12 +219,13 @@ void RecordWatcher::Stop() {
 bool RecordWatcher::RunDue() {
   for (;;) {
     // Each time, since where there are many domains one of them is always due.
-    if (const absl::Status status = ReadDomains(); !status.ok()) {
-      LogError("record_watch_failed", {{"error", status}});
-    }
+    absl::Status status = ReadDomains();
+    status.Update(ReadChanges());
+    if (!status.ok()) LogError("record_watch_failed", {{"error", status}});
     const std::optional<std::string> domain = Take();
     if (!domain) return !Stopping();
-    GiveBack(*domain, LookAt(*domain));
+    const absl::Time seen = WrittenIn(*domain).time;
+    GiveBack(*domain, LookAt(*domain), seen);
   }
 }
 
@@ -237,6 +248,42 @@ absl::Status RecordWatcher::ReadDomains() {
     due_.try_emplace(domain.name, -absl::InfiniteDuration());
   }
   return absl::OkStatus();
+}
+
+absl::Status RecordWatcher::ReadChanges() {
+  std::vector<std::string> domains;
+  {
+    const std::lock_guard lock(mutex_);
+    const absl::Duration now = world_.clock.Monotonic();
+    if (now - changes_read_ < kReadChanges) return absl::OkStatus();
+    changes_read_ = now;
+    for (const auto& [domain, due] : due_) domains.push_back(domain);
+  }
+  for (const std::string& domain : domains) {
+    DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> changes,
+                              world_.policies.ListChanges(domain, "", kNewest));
+    const std::lock_guard lock(mutex_);
+    Written& written = written_[domain];
+    const absl::Time known = written.time;
+    for (const ChangeRecord& change : changes) {
+      if (change.record_changes.empty() || change.apply_time == absl::InfinitePast() ||
+          change.end_time <= known) {
+        continue;
+      }
+      written.time = std::max(written.time, change.end_time);
+      for (const RecordChangeRecord& one : change.record_changes) {
+        written.owners.insert(one.owner_name);
+      }
+      due_[domain] = std::min(due_[domain], world_.clock.Monotonic());
+    }
+  }
+  return absl::OkStatus();
+}
+
+RecordWatcher::Written RecordWatcher::WrittenIn(const std::string& domain) {
+  const std::lock_guard lock(mutex_);
+  const auto found = written_.find(domain);
+  return found == written_.end() ? Written() : found->second;
 }
 
 void RecordWatcher::TellIfBehind(absl::Duration now) {
@@ -268,10 +315,10 @@ std::optional<std::string> RecordWatcher::Take() {
   return first->first;
 }
 
-void RecordWatcher::GiveBack(const std::string& domain, absl::Duration next) {
+void RecordWatcher::GiveBack(const std::string& domain, absl::Duration next, absl::Time seen) {
   const std::lock_guard lock(mutex_);
   taken_.erase(domain);
-  due_[domain] = next;
+  due_[domain] = written_[domain].time > seen ? world_.clock.Monotonic() : next;
 }
 
 absl::Duration RecordWatcher::LookAt(const std::string& domain) {

@@ -2,7 +2,8 @@
 // Looks at the names of every managed domain again and again, keeps what it sees, and writes down
 // what people should know about it. What is due,
 // and what a look means, is decided in policyd/watch; here it is done, within bounds: so many looks
-// a second, so many domains at once, so many names of each, so long at one go.
+// a second, so many domains at once, so many names of each, so long at one go. The names that a
+// change has written are looked at again some seconds after it has ended.
 
 #ifndef DMARCATE_POLICYD_SERVICE_RECORD_WATCHER_H_
 #define DMARCATE_POLICYD_SERVICE_RECORD_WATCHER_H_
@@ -77,11 +78,19 @@ class RecordWatcher {
 
  private:
   class Round;
+  // What the last change that has ended wrote.
+  struct Written {
+    absl::Time time = absl::InfinitePast();
+    std::set<std::string> owners;
+  };
 
   // Takes a domain that is due and nobody works on; nothing if there is none.
   std::optional<std::string> Take();
-  void GiveBack(const std::string& domain, absl::Duration next);
+  // `seen`: the end of the last change that was known when the turn began.
+  void GiveBack(const std::string& domain, absl::Duration next, absl::Time seen);
   absl::Status ReadDomains();
+  absl::Status ReadChanges();
+  Written WrittenIn(const std::string& domain);
   bool Stopping();
   // When the domain is due again, monotonic.
   absl::Duration LookAt(const std::string& domain);
@@ -100,7 +109,9 @@ class RecordWatcher {
   // Monotonic, since a clock that is set back must not keep from looking.
   std::map<std::string, absl::Duration> due_;
   std::set<std::string> taken_;
+  std::map<std::string, Written> written_;
   absl::Duration domains_read_ = -absl::InfiniteDuration();
+  absl::Duration changes_read_ = -absl::InfiniteDuration();
   absl::Duration told_behind_ = -absl::InfiniteDuration();
   absl::Duration next_turn_ = -absl::InfiniteDuration();
   bool stopping_ = false;

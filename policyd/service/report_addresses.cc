@@ -55,4 +55,11 @@ absl::Status RevokeReportAddress(std::string_view address, absl::Time now, Domai
   return absl::OkStatus();
 }
 
+std::vector<ReportAddressRecord> LastRevoked(std::vector<ReportAddressRecord> addresses) {
+  while (addresses.size() > kMostRevokedAddresses) {
+    addresses.erase(std::ranges::min_element(addresses, {}, &ReportAddressRecord::revoke_time));
+  }
+  return addresses;
+}
+
 }  // namespace dmarcate

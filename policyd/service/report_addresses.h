@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -31,6 +32,9 @@ absl::Status AddReportAddress(std::string_view host, absl::Time now, Random& ran
 // `address` in any case. One that is revoked already stays as it is.
 //   kNotFound  RESOURCE_NOT_FOUND
 absl::Status RevokeReportAddress(std::string_view address, absl::Time now, DomainRecord* record);
+
+// Of addresses that are all revoked, those that are kept: the last kMostRevokedAddresses, in order.
+std::vector<ReportAddressRecord> LastRevoked(std::vector<ReportAddressRecord> addresses);
 
 }  // namespace dmarcate
 

@@ -19,6 +19,8 @@ namespace {
 constexpr absl::Duration kIdle = absl::Seconds(5);
 // Before a domain comes again whose reports could not be read.
 constexpr absl::Duration kRetry = absl::Minutes(1);
+// Between two questions what was decided about the sources of a domain.
+constexpr absl::Duration kAskDecisions = absl::Seconds(30);
 // Nobody waits for it, so it may take longer than a call.
 constexpr absl::Duration kLookLimit = absl::Minutes(5);
 
@@ -57,21 +59,37 @@ bool ReportWatcher::RunDue() {
       }
       const absl::Duration now = world_.clock.Monotonic();
       Seen& seen = seen_[domain.name];
-      if (seen.due > now) continue;
+      if (seen.retry > now) continue;
       const uint64_t version = (*reader)->version();
       const DayNumber today = DefaultRange(world_.clock).last;
-      if (seen.version == version && seen.day == today) continue;
+      const bool others = HasOtherDecisions(domain.name, seen);
+      const bool same = seen.version == version && seen.day == today;
+      if (!others && (seen.due > now || same)) continue;
       const absl::Status looked = LookAt(domain);
       if (!looked.ok()) {
         LogWarn("reports_not_looked_at", {{"domain", domain.name}, {"error", looked}});
-        seen.due = now + kRetry;
+        seen.due = seen.retry = now + kRetry;
+        seen.day = 0;  // not seen
         continue;
       }
-      seen = {.due = now + interval_, .version = version, .day = today};
+      seen.due = now + interval_;
+      seen.version = version;
+      seen.day = today;
     }
   }
   const std::lock_guard lock(mutex_);
   return !stopping_;
+}
+
+bool ReportWatcher::HasOtherDecisions(const std::string& domain, Seen& seen) {
+  const absl::Duration now = world_.clock.Monotonic();
+  if (seen.decisions > now) return false;
+  const auto decisions = world_.policies.ListDecisions(domain);
+  if (!decisions.ok()) return false;
+  Decisions decided;
+  for (const SourceDecision& one : *decisions) decided.emplace_back(one.source_id, one.revision);
+  seen.decisions = now + kAskDecisions;
+  return std::exchange(seen.decided, decided) != decided;
 }
 
 template <typename Read>

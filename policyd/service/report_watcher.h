@@ -1,7 +1,8 @@
 // Reads the reports of every managed domain again and again, for what nobody should have to ask
 // for: what a person should know about its mail (policyd/watch/report_look.h), and which addresses
 // to learn the names of. One domain after the other, each once an interval,
-// and only if reports have come since or the day is another one.
+// and only if reports have come since or the day is another one. What a person decides about a
+// source is seen within half a minute, so that nobody is told of what was settled meanwhile.
 
 #ifndef DMARCATE_POLICYD_SERVICE_REPORT_WATCHER_H_
 #define DMARCATE_POLICYD_SERVICE_REPORT_WATCHER_H_
@@ -12,6 +13,8 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -56,11 +59,19 @@ class ReportWatcher {
   bool RunDue();
 
  private:
+  // Source ids with the revisions of what was decided about them.
+  using Decisions = std::vector<std::pair<std::string, uint64_t>>;
   struct Seen {
-    absl::Duration due = -absl::InfiniteDuration();  // monotonic
+    absl::Duration due = -absl::InfiniteDuration();        // monotonic, as the others
+    absl::Duration retry = -absl::InfiniteDuration();      // not before, after a failure
+    absl::Duration decisions = -absl::InfiniteDuration();  // asked for again
     uint64_t version = 0;
     int32_t day = 0;
+    Decisions decided;
   };
+
+  // Whether people have decided since; asks now and then. False where that is not known.
+  bool HasOtherDecisions(const std::string& domain, Seen& seen);
 
   absl::Status LookAt(const DomainRecord& domain);
   absl::Status TellInsights(const Call& call, const std::string& domain);

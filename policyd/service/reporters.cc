@@ -72,6 +72,10 @@ void FillTimes(const ReporterRow& row, v1::Reporter* out) {
   }
 }
 
+void FillCalendar(const ReporterRow& row, v1::Reporter* out) {
+  out->mutable_day_report_counts()->Assign(row.day_reports.begin(), row.day_reports.end());
+}
+
 void Fill(const ReporterRow& row, Detail detail, v1::Reporter* out) {
   FillNames(row, detail, out);
   for (size_t trust = 0; trust < kTrustClasses; ++trust) {
@@ -177,6 +181,7 @@ absl::Status Reporters::List(const Call& call, const v1::ListReportersRequest& i
     }
     v1::Reporter* const reporter = out->add_reporters();
     Fill(row, Detail::kNo, reporter);
+    if (in.with_calendar()) FillCalendar(row, reporter);
     bytes += reporter->ByteSizeLong();
     last = &row;
   }
@@ -190,6 +195,8 @@ absl::Status Reporters::Get(const Call& call, const v1::GetReporterRequest& in,
   const ReporterRow* const row = ledger->Find(id);
   if (row == nullptr) return NotFound(in.name());
   Fill(*row, Detail::kYes, out->mutable_reporter());
+  FillCalendar(*row, out->mutable_reporter());
+  *out->mutable_date_range() = ToMessage(ledger->range);
   return absl::OkStatus();
 }
 

@@ -111,7 +111,9 @@ bool RolloutEvidence::AddReports(const RolloutState& state, absl::Time now, Evid
   if (changes.ok()) {
     std::ranges::move(PolicyMovesOf(*changes), std::back_inserter(input.policy_changes));
   }
-  ReportEvidenceBuilder builder(std::move(input), from_.catalogue);
+  const CatalogueView services =
+      from_.book == nullptr ? CatalogueView{UnownedCatalogue(from_.catalogue)} : from_.book->Get();
+  ReportEvidenceBuilder builder(std::move(input), *services.catalogue);
   const DayNumber today = DayOf(now);
   const absl::Status read = (*reader)->ForEachReport(state.domain, today - kLongestWindowDays,
                                                      today, [&builder](const StoredReport& report) {

@@ -20,6 +20,7 @@
 #include "policyd/analysis/catalogue.h"
 #include "policyd/evidence/report_evidence.h"
 #include "policyd/reconcile/evidence_gatherer.h"
+#include "policyd/service/catalogue_book.h"
 #include "policyd/service/report_follower.h"
 
 namespace dmarcate {
@@ -37,6 +38,7 @@ struct RolloutSources {
   absl::Duration watch_interval = absl::Hours(1);  // between two looks at a name; zero: no watch
   std::vector<std::string> directories = {};       // of both stores: room on their disks
   GroupingStore* groupings = nullptr;              // null: nobody has grouped anything
+  const CatalogueBook* book = nullptr;  // in place of `catalogue`; null: that never changes
 };
 
 // Thread-safe.

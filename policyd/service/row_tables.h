@@ -1,12 +1,14 @@
 // policyd/service/row_tables.h
-// The days of domains as compact rows (analysis/day_rows.h): made from the reports when somebody
-// asks for them, and kept. Only days that have changed since are made anew, by their revisions
-// (lib/store/day_revisions.h); all of a domain, when what its rows are attributed by has changed.
-// Bounded by bytes; the least recently used domain goes first.
+// The days of domains as compact rows (row_domain.h): made from the reports when somebody asks for
+// them, and kept. Bounded by bytes; the least recently used domain goes first.
+//
+// Whoever has the store followed has Freshen() bring up to date what is asked for these days, so
+// that those who ask need not.
 
 #ifndef DMARCATE_POLICYD_SERVICE_ROW_TABLES_H_
 #define DMARCATE_POLICYD_SERVICE_ROW_TABLES_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,35 +16,19 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <semaphore>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#include "lib/mailauth/alignment.h"
 #include "lib/rpc/call.h"
-#include "lib/store/day_revisions.h"
-#include "lib/store/report_store.h"
-#include "policyd/analysis/catalogue.h"
-#include "policyd/analysis/row_sums.h"
+#include "policyd/service/row_domain.h"
 
 namespace dmarcate {
 
 inline constexpr size_t kRowTableBytes = 192 << 20;
-inline constexpr int kMaxRowBuilds = 2;  // at once; each may decode a report of any size
-
-// What the rows of a domain are attributed by.
-struct RowAttribution {
-  // Equal ones attribute alike.
-  using Version = std::vector<uint64_t>;
-  Version version;
-  Attributor attribute;  // used during the call alone
-};
+inline constexpr size_t kMaxFreshened = 32;     // domains at a time
+inline constexpr uint64_t kFreshenedFor = 300;  // times after somebody has asked for one
 
 // Thread-safe.
 class RowTables {
@@ -50,69 +36,49 @@ class RowTables {
   // All outlive it.
   RowTables(const Catalogue& catalogue, const PublicSuffixList& suffixes,
             size_t limit_bytes = kRowTableBytes)
-      : catalogue_(catalogue), suffixes_(suffixes), limit_bytes_(limit_bytes) {}
+      : limit_bytes_(limit_bytes), workshop_{catalogue, suffixes} {}
 
-  // Calls `use` with the days as the store has them at present. False, and `use` was not called:
-  // that cannot be done for this domain, and the reports have to be read. `revisions` is an aspect
-  // of `reader`.
+  // Calls `use` with the days as the store has them at present; while Freshen() is at work, perhaps
+  // as it had them when that was called the time before. False, and `use` was not called: that
+  // cannot be done for this domain, and the reports have to be read.
   //   kDeadlineExceeded  cancelled, or others took too long; else as ReportReader
-  absl::StatusOr<bool> Use(const Call& call, ReportReader& reader, DayRevisionReader& revisions,
-                           std::string_view domain, const DayRange& range,
-                           const RowAttribution& attribution,
+  absl::StatusOr<bool> Use(const Call& call, const RowStore& store, std::string_view domain,
+                           const DayRange& range, const RowAttribution& attribution,
                            const std::function<void(const RowDays&)>& use);
 
+  // Brings up to date what was asked for lately, until the deadline of `call`. Each time the store
+  // has been caught up with, by one thread. Errors are left to those who ask.
+  void Freshen(
+      const Call& call, const RowStore& store,
+      const std::function<absl::StatusOr<RowAttribution>(std::string_view domain)>& attribution_of);
+
   size_t bytes() const;
-  uint64_t days_built() const;  // ever; for tests and measurements
+  // Ever; for tests and measurements.
+  uint64_t days_built() const { return workshop_.days_built; }        // from all of their reports
+  uint64_t days_extended() const { return workshop_.days_extended; }  // by new reports
 
  private:
-  struct Day {
-    uint64_t revision = 0;
-    DayRows rows;
-  };
-  struct Domain {
-    std::shared_timed_mutex mutex;  // guards what follows
-    RowAttribution::Version attribution;
-    std::unique_ptr<RowNames> names = std::make_unique<RowNames>();
-    std::map<DayNumber, Day> days;
-    uint64_t checked = 0;  // the version of the store of which `days` has all of `checked_range`
-    DayRange checked_range{1, 0};
-    size_t gone = 0;  // days that were dropped or replaced since the names were begun
-    bool unfit = false;
-
-    bool Has(const DayRange& range, uint64_t version, const RowAttribution& by) const {
-      return checked == version && attribution == by.version &&
-             checked_range.first <= range.first && range.last <= checked_range.last;
-    }
-    void Clear();
-    size_t MemoryBytes() const;
-  };
   struct Entry {
     std::string name;
-    std::shared_ptr<Domain> domain;
+    std::shared_ptr<RowDomain> domain;
     size_t bytes = 0;
+    uint64_t asked = 0;  // `freshened_` when somebody asked for it last
   };
 
-  std::shared_ptr<Domain> Find(std::string_view domain);
-  // Under the lock of `domain`, which then has `range`. False: as Use().
-  absl::StatusOr<bool> Refresh(const Call& call, ReportReader& reader, DayRevisionReader& revisions,
-                               std::string_view name, const DayRange& range,
-                               const RowAttribution& attribution, Domain* domain);
-  absl::Status Build(const Call& call, ReportReader& reader, std::string_view name,
-                     const DayRange& run, const std::map<DayNumber, uint64_t>& revisions,
-                     const RowAttribution& attribution, Domain* domain);
-  RowDays View(std::string_view name, const DayRange& range, const Domain& domain) const;
-  void Account(std::string_view name, const std::shared_ptr<Domain>& domain, size_t bytes);
+  std::shared_ptr<RowDomain> Find(std::string_view domain);
+  // Takes note of what the domain takes.
+  void Account(std::string_view name, const std::shared_ptr<RowDomain>& domain);
 
-  const Catalogue& catalogue_;
-  const PublicSuffixList& suffixes_;
   const size_t limit_bytes_;
-  std::counting_semaphore<kMaxRowBuilds> builds_{kMaxRowBuilds};
+  RowWorkshop workshop_;
+  std::atomic<uint64_t> former_version_ = 0;  // of the store, that will do as well; 0: none
 
   mutable std::mutex mutex_;  // guards what follows
   std::list<Entry> entries_;  // the last used first
   std::map<std::string, std::list<Entry>::iterator, std::less<>> index_;
   size_t bytes_ = 0;
-  uint64_t days_built_ = 0;
+  uint64_t freshened_ = 0;     // times
+  uint64_t last_version_ = 0;  // of the store, when that was begun last
 };
 
 }  // namespace dmarcate

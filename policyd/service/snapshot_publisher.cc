@@ -38,35 +38,6 @@ std::set<std::string, std::less<>> AddressesOf(const Snapshot& snapshot) {
   return out;
 }
 
-// An empty store where the disk is not mounted, or one restored from a back-up, would take back
-// addresses that are in the DNS, and ingestd would refuse their reports for good.
-absl::Status CheckKnown(const std::string& file, std::string_view there,
-                        const std::vector<DomainRecord>& domains) {
-  const absl::StatusOr<Snapshot> seen = ParseSnapshot(there);
-  if (!seen.ok()) return absl::OkStatus();  // nobody goes by it
-  std::set<std::string_view> known;
-  for (const DomainRecord& domain : domains) {
-    known.insert(domain.name);
-    for (const ReportAddressRecord& address : domain.report_addresses) {
-      known.insert(address.address);
-    }
-  }
-  const auto unknown = [&](std::string_view what, std::string_view name) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     fmt::format("{}: it has the {} {}, which this store has never known: another "
-                                 "store made it, or this one has lost something. The file stays as "
-                                 "it is. If the store is right, remove the file",
-                                 file, what, name));
-  };
-  for (const std::string& domain : seen->domains) {
-    if (!known.contains(domain)) return unknown("domain", domain);
-  }
-  for (const Snapshot::Address& address : seen->addresses) {
-    if (!known.contains(address.address)) return unknown("address", address.address);
-  }
-  return absl::OkStatus();
-}
-
 // Whether ingestd, which is in the group of the directory, may read it. Where the directory does
 // not hand its group on, writing the file anew would not help.
 bool IsForItsGroup(const std::string& file) {
@@ -97,8 +68,9 @@ void RemoveLeftovers(const std::string& file) {
 
 }  // namespace
 
-SnapshotPublisher::SnapshotPublisher(PolicyStore& policies, std::string file)
-    : policies_(policies), file_(std::move(file)) {}
+SnapshotPublisher::SnapshotPublisher(PolicyStore& policies, RemovalStore& removals,
+                                     std::string file)
+    : policies_(policies), removals_(removals), file_(std::move(file)) {}
 
 absl::Status SnapshotPublisher::Write() {
   const absl::StatusOr<std::string> there = ReadFile(file_, kSnapshotLimitBytes);
@@ -113,6 +85,39 @@ absl::Status SnapshotPublisher::Write() {
   return written;
 }
 
+// An empty store where the disk is not mounted, or one restored from a back-up, would take back
+// addresses that are in the DNS, and ingestd would refuse their reports for good. What was removed
+// is known.
+absl::Status SnapshotPublisher::CheckKnown(std::string_view there,
+                                           const std::vector<DomainRecord>& domains) const {
+  const absl::StatusOr<Snapshot> seen = ParseSnapshot(there);
+  if (!seen.ok()) return absl::OkStatus();  // nobody goes by it
+  DMARCATE_ASSIGN_OR_RETURN(const std::vector<RemovalRecord> removals,
+                            removals_.ListRemovals(RemovedKind::kDomain));
+  std::set<std::string_view> known;
+  const auto add = [&known](std::string_view name,
+                            const std::vector<ReportAddressRecord>& addresses) {
+    known.insert(name);
+    for (const ReportAddressRecord& address : addresses) known.insert(address.address);
+  };
+  for (const DomainRecord& domain : domains) add(domain.name, domain.report_addresses);
+  for (const RemovalRecord& removal : removals) add(removal.id, removal.report_addresses);
+  const auto unknown = [&](std::string_view what, std::string_view name) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     fmt::format("{}: it has the {} {}, which this store has never known: another "
+                                 "store made it, or this one has lost something. The file stays as "
+                                 "it is. If the store is right, remove the file",
+                                 file_, what, name));
+  };
+  for (const std::string& domain : seen->domains) {
+    if (!known.contains(domain)) return unknown("domain", domain);
+  }
+  for (const Snapshot::Address& address : seen->addresses) {
+    if (!known.contains(address.address)) return unknown("address", address.address);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SnapshotPublisher::Replace(const std::vector<DomainRecord>& domains,
                                         const absl::StatusOr<std::string>& there) {
   Snapshot snapshot = SnapshotOf(domains);
@@ -124,7 +129,7 @@ absl::Status SnapshotPublisher::Replace(const std::vector<DomainRecord>& domains
                      fmt::format("{}: {} addresses take {} bytes, over the limit of {}", file_,
                                  addresses.size(), text.size(), kSnapshotLimitBytes));
   }
-  if (there.ok()) DMARCATE_RETURN_IF_ERROR(CheckKnown(file_, *there, domains));
+  if (there.ok() && *there != text) DMARCATE_RETURN_IF_ERROR(CheckKnown(*there, domains));
   if (!there.ok() || *there != text || !IsForItsGroup(file_)) {
     DMARCATE_RETURN_IF_ERROR(WriteFileAtomically(file_, text, kMode));
     LogInfo("snapshot_published",

@@ -18,15 +18,16 @@
 #include "absl/status/statusor.h"
 
 #include "lib/store/policy_store.h"
+#include "lib/store/removal_store.h"
 
 namespace dmarcate {
 
 // Thread-safe.
 class SnapshotPublisher {
  public:
-  // `policies` outlives this. `file`: an absolute path, whose directory is there; empty: nothing is
+  // The stores outlive this. `file`: an absolute path, whose directory is there; empty: nothing is
   // ever published.
-  SnapshotPublisher(PolicyStore& policies, std::string file);
+  SnapshotPublisher(PolicyStore& policies, RemovalStore& removals, std::string file);
 
   // Makes the file say what is stored, if it does not already. An error is logged, once as long as
   // it stays the same: what was decided stands, and the next call tries again.
@@ -44,10 +45,12 @@ class SnapshotPublisher {
 
  private:
   absl::Status Write();
+  absl::Status CheckKnown(std::string_view there, const std::vector<DomainRecord>& domains) const;
   absl::Status Replace(const std::vector<DomainRecord>& domains,
                        const absl::StatusOr<std::string>& there);
 
   PolicyStore& policies_;
+  RemovalStore& removals_;
   const std::string file_;
 
   std::mutex publishing_;  // held before the other

@@ -55,7 +55,16 @@ std::string_view StateName(SourceState state) {
 
 }  // namespace
 
-v1::Source SourceCase::ToMessage() const { return MakeSource(*source, *statistics, decision); }
+v1::Source SourceCase::ToMessage() const {
+  v1::Source out = MakeSource(*source, *statistics, decision);
+  Declare(declarations, *source, statistics->domain, &out);
+  return out;
+}
+
+Advice SourceCase::Advised() const {
+  return source->counts.messages == 0 ? AdviseDeclared(declarations, *source, statistics->domain)
+                                      : Advise(*source, statistics->domain);
+}
 
 absl::StatusOr<SourceCase> SourceDesk::Find(const Call& call, std::string_view name,
                                             const DayRange& range) {
@@ -65,7 +74,9 @@ absl::StatusOr<SourceCase> SourceDesk::Find(const Call& call, std::string_view n
   DMARCATE_ASSIGN_OR_RETURN(found.statistics, parts_.analysis.Get(call, child.domain, range));
   DMARCATE_ASSIGN_OR_RETURN(found.decision, FindDecision(parts_.policies, child.domain, child.id));
   found.source = SourceIn(found.statistics, child.id);
-  if (found.source == nullptr && found.decision) {
+  found.declarations =
+      DeclarationsOf(network_, child.domain, parts_.analysis.catalogue(), child.id);
+  if (found.source == nullptr && (found.decision || !found.declarations.empty())) {
     found.source = std::make_shared<const SourceStatistics>(
         SilentSource(child.id, parts_.analysis.catalogue()));
   } else if (found.source == nullptr) {
@@ -97,7 +108,7 @@ absl::StatusOr<std::optional<SourceDecision>> SourceDesk::Draft(const Call& call
     } else if (same_state) {
       return std::optional<SourceDecision>();
     } else {
-      draft.authorization = Advise(*found.source, found.domain.name).proposal;
+      draft.authorization = found.Advised().proposal;
       if (draft.authorization.kind == AuthorizationSpec::Kind::kUnspecified) {
         return ReasonError(
             Reason::kFieldRequired,

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,20 +17,26 @@
 #include "dmarcate/v1/source.pb.h"
 #include "lib/dns/resolver.h"
 #include "lib/store/policy_store.h"
+#include "policyd/analysis/advice.h"
+#include "policyd/analysis/declared.h"
 #include "policyd/analysis/statistics.h"
 #include "policyd/service/handler.h"
+#include "policyd/service/network_book.h"
 
 namespace dmarcate {
 
-// One source of one range. `source` lies in `statistics`, or is silent: decided about, without mail
-// in the range.
+// One source of one range. `source` lies in `statistics`, or is silent: decided about or declared
+// by the domain's own DNS, without mail in the range.
 struct SourceCase {
   DomainRecord domain;
   std::shared_ptr<const DomainStatistics> statistics;
   std::shared_ptr<const SourceStatistics> source;
   std::optional<SourceDecision> decision;
+  std::vector<Declaration> declarations;
 
   v1::Source ToMessage() const;
+  // What to do about it, and how.
+  Advice Advised() const;
 };
 
 struct DecisionRequest {
@@ -44,9 +51,12 @@ struct DecisionRequest {
 // Thread-safe.
 class SourceDesk {
  public:
-  SourceDesk(const ServiceParts& parts, Resolver& resolver) : parts_(parts), resolver_(resolver) {}
+  // `network` null: nothing is declared.
+  SourceDesk(const ServiceParts& parts, Resolver& resolver, const NetworkBook* network)
+      : parts_(parts), resolver_(resolver), network_(network) {}
 
-  //   kNotFound  the domain is not managed, or no mail of the source in the range and no decision
+  //   kNotFound  the domain is not managed; or no mail of the source in the range, no decision, and
+  //              no declaration
   absl::StatusOr<SourceCase> Find(const Call& call, std::string_view name, const DayRange& range);
 
   // Checks and stores; the source as it is then, over the default range.
@@ -60,6 +70,7 @@ class SourceDesk {
 
   const ServiceParts& parts_;
   Resolver& resolver_;
+  const NetworkBook* const network_;
 };
 
 }  // namespace dmarcate

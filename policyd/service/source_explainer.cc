@@ -9,16 +9,18 @@
 #include "lib/base/text.h"
 #include "lib/mailauth/lint.h"
 #include "policyd/analysis/advice.h"
+#include "policyd/analysis/declared.h"
 #include "policyd/analysis/network_claims.h"
 #include "policyd/analysis/term_traffic.h"
 #include "policyd/analysis/trusted.h"
 #include "policyd/service/convert.h"
+#include "policyd/service/insight_view.h"
 #include "policyd/service/source_view.h"
 #include "policyd/service/spf_preview.h"
 
 namespace dmarcate {
 
-DanglingTargets DanglingTargetsOf(InsightStore* insights, std::string_view domain) {
+DanglingTargets DanglingTargetsOf(InsightStore* insights, std::string_view domain, absl::Time now) {
   DanglingTargets out;
   if (insights == nullptr) return out;
   // A record of the insights that does not decode keeps nobody from the sources.
@@ -26,7 +28,9 @@ DanglingTargets DanglingTargetsOf(InsightStore* insights, std::string_view domai
   if (!look.ok() || !*look) return out;
   const auto found = insights->ListInsights(domain);
   if (!found.ok()) return out;
-  out.known = true;
+  out.known = now - (*look)->time <= kStaleLook && (*look)->left_out == 0 &&
+              (*look)->forgotten_unknown == 0 && (*look)->unknown_names_left_out == 0;
+  out.targets.insert((*look)->unknown_names.begin(), (*look)->unknown_names.end());
   for (const InsightRecord& insight : *found) {
     const auto target = insight.metadata.find("target");
     if (insight.code == lint_code::kSpfDangling && insight.state != InsightState::kResolved &&
@@ -52,11 +56,12 @@ void Suggest(const SourceStatistics& source, const DanglingTargets& dangling, v1
 
 void SourceExplainer::Explain(const SourceCase& found, v1::ExplainSourceResponse* out) const {
   *out->mutable_source() = found.ToMessage();
-  Suggest(*found.source, DanglingTargetsOf(insights_, found.domain.name), out->mutable_source());
+  Suggest(*found.source, DanglingTargetsOf(insights_, found.domain.name, parts_.clock.Now()),
+          out->mutable_source());
   out->set_evidence_etag(out->source().evidence_etag());
   AddEvidence(found, out);
   for (const std::string& code : WarningsFor(*found.source)) out->add_warnings(code);
-  const Advice advice = Advise(*found.source, found.domain.name);
+  const Advice advice = found.Advised();
   if (advice.proposal.kind != AuthorizationSpec::Kind::kUnspecified) {
     *out->mutable_proposed_authorization() = ToMessage(advice.proposal);
   }
@@ -66,7 +71,12 @@ void SourceExplainer::Explain(const SourceCase& found, v1::ExplainSourceResponse
 }
 
 void SourceExplainer::AddEvidence(const SourceCase& found, v1::ExplainSourceResponse* out) const {
-  std::vector<EvidenceItem> evidence = EvidenceFor(*found.source, *found.statistics);
+  std::vector<EvidenceItem> evidence;
+  if (found.source->counts.messages > 0 || found.declarations.empty()) {
+    evidence = EvidenceFor(*found.source, *found.statistics);
+  }
+  std::ranges::move(DeclaredEvidence(found.declarations, *found.source),
+                    std::back_inserter(evidence));
   if (network_ != nullptr) {
     const NetworkView known = network_->Get();
     std::ranges::move(

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "absl/time/time.h"
+
 #include "dmarcate/v1/source.pb.h"
 #include "lib/dns/resolver.h"
 #include "lib/store/insight_store.h"
@@ -21,11 +23,12 @@ namespace dmarcate {
 // Names that the SPF records of one domain lead to, and that lead to nothing, as the last look at
 // its records found them.
 struct DanglingTargets {
-  bool known = false;             // false: nobody has looked, or it cannot be read
-  std::set<std::string> targets;  // lower case
+  // False: nobody has looked of late, more was found than is kept, or it cannot be read.
+  bool known = false;
+  std::set<std::string> targets;  // lower case; those of which nothing could be learned, too
 };
 // `insights` null: not known.
-DanglingTargets DanglingTargetsOf(InsightStore* insights, std::string_view domain);
+DanglingTargets DanglingTargetsOf(InsightStore* insights, std::string_view domain, absl::Time now);
 
 // Says of a pending source whether it is suggested, and why or why not.
 void Suggest(const SourceStatistics& source, const DanglingTargets& dangling, v1::Source* out);

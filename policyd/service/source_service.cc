@@ -35,7 +35,8 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
   SourceServiceImpl(const ServiceParts& parts, Resolver& resolver, const SourceWorld& world)
       : parts_(parts),
         insights_(world.insights),
-        desk_(parts, resolver),
+        network_(world.network),
+        desk_(parts, resolver, world.network),
         explainer_(parts, resolver, world.network, world.insights),
         grouping_desk_(parts, world.groupings) {}
 
@@ -147,6 +148,7 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
 
   const ServiceParts& parts_;
   InsightStore* const insights_;
+  const NetworkBook* const network_;
   SourceDesk desk_;
   const SourceExplainer explainer_;
   GroupingDesk grouping_desk_;
@@ -171,6 +173,15 @@ absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequ
     if (decision.state != SourceState::kPending) query.ask.push_back(id);
     decisions.emplace(std::move(id), std::move(decision));
   }
+  const Declarations declared = DeclarationsOf(network_, domain, parts_.analysis.catalogue());
+  for (const auto& [id, declarations] : declared) {
+    const auto decision = decisions.find(id);
+    if (decision == decisions.end() || decision->second.state == SourceState::kPending) {
+      query.ask.push_back(id);
+    }
+  }
+  out->set_declarations_pending(network_ != nullptr && network_->gathered() &&
+                                !network_->DeclaredOf(domain));
   const auto decision_of = [&decisions](std::string_view id) {
     const auto it = decisions.find(id);
     return it == decisions.end() ? std::nullopt : std::optional(it->second);
@@ -192,10 +203,13 @@ absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequ
     out->set_next_page_token(
         parts_.pages.Make(scope, Place{last.stats().counts().message_count(), id}.ToString()));
   };
-  const DanglingTargets dangling = DanglingTargetsOf(insights_, domain);
+  const DanglingTargets dangling = DanglingTargetsOf(insights_, domain, parts_.clock.Now());
   const auto show = [&](const SourceStatistics& source) {
     v1::Source* shown = out->add_sources();
     *shown = MakeSource(source, page.statistics, decision_of(source.id));
+    if (const auto found = declared.find(source.id); found != declared.end()) {
+      Declare(found->second, source, domain, shown);
+    }
     Suggest(source, dangling, shown);
   };
   for (const SourceStatistics& source : page.statistics.sources) show(source);
@@ -203,7 +217,7 @@ absl::Status SourceServiceImpl::List(const Call& call, const v1::ListSourcesRequ
     end_page();
     return absl::OkStatus();
   }
-  // Approved or rejected, and silent in these days: they do not vanish from the list.
+  // Approved, rejected or declared, and silent in these days: they do not vanish from the list.
   std::set<std::string> silent(page.silent.begin(), page.silent.end());
   for (const std::string& id : silent) {
     if ((after && !after->IsBefore(0, id)) || (query.wanted && !query.wanted(id))) continue;
@@ -221,7 +235,8 @@ absl::Status SourceServiceImpl::Get(const Call& call, const v1::GetSourceRequest
   DMARCATE_ASSIGN_OR_RETURN(const DayRange range, ReadRange(in.date_range(), parts_.clock));
   DMARCATE_ASSIGN_OR_RETURN(const SourceCase found, desk_.Find(call, in.name(), range));
   *out->mutable_source() = found.ToMessage();
-  Suggest(*found.source, DanglingTargetsOf(insights_, found.domain.name), out->mutable_source());
+  Suggest(*found.source, DanglingTargetsOf(insights_, found.domain.name, parts_.clock.Now()),
+          out->mutable_source());
   return absl::OkStatus();
 }
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "fmt/format.h"
+
 #include "lib/base/text.h"
 #include "policyd/analysis/advice.h"
 #include "policyd/service/convert.h"
@@ -166,6 +168,42 @@ SourceStatistics SilentSource(std::string_view id, const Catalogue& catalogue) {
   if (id == kOverflowSourceId) source.rule = Rule::kOverflow;
   return source;
 }
+
+Declarations DeclarationsOf(const NetworkBook* network, std::string_view domain,
+                            const Catalogue& catalogue) {
+  Declarations out;
+  if (network == nullptr) return out;
+  const auto facts = network->DeclaredOf(domain);
+  if (!facts) return out;
+  for (DeclaredSource& source : DeclaredBy(*facts, domain, catalogue)) {
+    out[source.id] = std::move(source.declarations);
+  }
+  return out;
+}
+
+std::vector<Declaration> DeclarationsOf(const NetworkBook* network, std::string_view domain,
+                                        const Catalogue& catalogue, std::string_view id) {
+  Declarations all = DeclarationsOf(network, domain, catalogue);
+  const auto found = all.find(id);
+  return found == all.end() ? std::vector<Declaration>() : std::move(found->second);
+}
+
+void Declare(const std::vector<Declaration>& declarations, const SourceStatistics& source,
+             std::string_view domain, v1::Source* out) {
+  if (declarations.empty()) return;
+  for (const Declaration& declaration : declarations) {
+    v1::SourceDeclaration* message = out->add_declarations();
+    message->set_kind(static_cast<v1::SourceDeclaration::Kind>(
+        static_cast<int>(declaration.kind) + v1::SourceDeclaration::KIND_SPF_TERM));
+    message->set_value(ToValidUtf8(declaration.value));
+  }
+  if (source.counts.messages > 0) return;
+  out->set_kind_reason(fmt::format("no mail in these days; {}",
+                                   DeclaredEvidence(declarations, source).front().claim));
+  out->set_spf_needed(AdviseDeclared(declarations, source, domain).spf_needed);
+}
+static_assert(static_cast<int>(DeclarationKind::kMx) + v1::SourceDeclaration::KIND_SPF_TERM ==
+              v1::SourceDeclaration::KIND_MX);
 
 v1::SourceChange MakeSourceChange(const SourceChange& change, std::string_view domain) {
   v1::SourceChange out;

@@ -83,8 +83,11 @@ absl::StatusOr<SpfTermsSeen> SpfTermDesk::Look(const Call& call, const DomainRec
   const DayNumber last = DayOf(parts_.clock.Now()) - 1;
   const DayRange range{last - days + 1, last};
   const NetworkView known = parts_.analysis.network();
-  SpfTrafficBuilder builder(domain.name, range, seen.tree, parts_.analysis.catalogue(),
-                            known.evidence.get());
+  const CatalogueView services = parts_.analysis.services();
+  DMARCATE_ASSIGN_OR_RETURN(const SourceGroupings grouped, parts_.analysis.Groupings(domain.name));
+  const Regrouping regrouping(grouped.rules);
+  SpfTrafficBuilder builder(domain.name, range, seen.tree, *services.catalogue,
+                            known.evidence.get(), &regrouping);
   bool cancelled = false;
   DMARCATE_RETURN_IF_ERROR(
       reader->ForEachReport(domain.name, range.first, range.last, [&](const StoredReport& report) {
@@ -94,9 +97,9 @@ absl::StatusOr<SpfTermsSeen> SpfTermDesk::Look(const Call& call, const DomainRec
       }));
   if (cancelled) return Cancelled();
   seen.traffic = builder.Finish();
-  seen.review =
-      ReviewSpfTerms({seen.tree, seen.traffic, parts_.analysis.catalogue(), ApprovedOf(decisions),
-                      UnflattenedTerms(domain.managed_terms), LeadToOurs(domain, name)});
+  seen.review = ReviewSpfTerms({seen.tree, seen.traffic, *services.catalogue, ApprovedOf(decisions),
+                                UnflattenedTerms(domain.managed_terms), LeadToOurs(domain, name),
+                                &regrouping});
   return seen;
 }
 

@@ -16,8 +16,8 @@ namespace {
 class StatusServiceImpl final : public v1::StatusService::CallbackService {
  public:
   StatusServiceImpl(const ServiceParts& parts, ObservationStore& observations,
-                    InsightStore& insights, RolloutStore& rollouts)
-      : parts_(parts), gatherer_(parts, observations, insights, rollouts) {}
+                    InsightStore& insights, RolloutStore& rollouts, RolloutStore& mta_sts)
+      : parts_(parts), gatherer_(parts, observations, insights, rollouts, mta_sts) {}
 
   grpc::ServerUnaryReactor* GetDomainStatus(grpc::CallbackServerContext* context,
                                             const v1::GetDomainStatusRequest* request,
@@ -53,8 +53,9 @@ class StatusServiceImpl final : public v1::StatusService::CallbackService {
 
 std::unique_ptr<grpc::Service> MakeStatusService(const ServiceParts& parts,
                                                  ObservationStore& observations,
-                                                 InsightStore& insights, RolloutStore& rollouts) {
-  return std::make_unique<StatusServiceImpl>(parts, observations, insights, rollouts);
+                                                 InsightStore& insights, RolloutStore& rollouts,
+                                                 RolloutStore& mta_sts) {
+  return std::make_unique<StatusServiceImpl>(parts, observations, insights, rollouts, mta_sts);
 }
 
 }  // namespace dmarcate

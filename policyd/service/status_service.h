@@ -17,10 +17,11 @@ class Service;
 
 namespace dmarcate {
 
-// All outlive the service.
+// All outlive the service. `mta_sts`: the rollouts of MTA-STS.
 std::unique_ptr<grpc::Service> MakeStatusService(const ServiceParts& parts,
                                                  ObservationStore& observations,
-                                                 InsightStore& insights, RolloutStore& rollouts);
+                                                 InsightStore& insights, RolloutStore& rollouts,
+                                                 RolloutStore& mta_sts);
 
 }  // namespace dmarcate
 

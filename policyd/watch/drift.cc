@@ -273,7 +273,7 @@ std::vector<Drift> FindDrift(const DomainRecord& domain, const AppliedRecord& ap
   const auto after = FromPresentations(applied.record.after);
   if (!owner.ok() || !after.ok()) return {};
   const RecordRole role = RoleOf(*owner);
-  if (role == RecordRole::kReportAuthorization) return {};  // not looked at
+  if (role != RecordRole::kSpf && role != RecordRole::kDmarc) return {};  // not looked at
   const std::vector<std::string> expected = OfRole(role, TextsOf(*after));
   if (expected.size() != 1) return {};  // a rollback to no record
   std::vector<Drift> out;

@@ -180,6 +180,8 @@ bool IsInsightCode(std::string_view code) {
       insight_code::kReporterSilent,  insight_code::kQuarantineSpike,
       insight_code::kRolloutBlocked,  insight_code::kRolloutReady,
       insight_code::kRolloutPaused,   insight_code::kPolicyLowered,
+      insight_code::kMtaStsBlocked,   insight_code::kMtaStsReady,
+      insight_code::kMtaStsPaused,    insight_code::kMtaStsLowered,
   };
   return Has(kTaken, code) || Has(kDriftTaken, code) || Has(kOthers, code);
 }

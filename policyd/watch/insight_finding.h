@@ -42,6 +42,11 @@ inline constexpr std::string_view kRolloutBlocked = "ROLLOUT_BLOCKED";
 inline constexpr std::string_view kRolloutReady = "ROLLOUT_READY";
 inline constexpr std::string_view kRolloutPaused = "ROLLOUT_PAUSED";
 inline constexpr std::string_view kPolicyLowered = "POLICY_LOWERED";
+// Out of rollouts of MTA-STS (mta_sts_look.h).
+inline constexpr std::string_view kMtaStsBlocked = "MTA_STS_BLOCKED";
+inline constexpr std::string_view kMtaStsReady = "MTA_STS_READY";
+inline constexpr std::string_view kMtaStsPaused = "MTA_STS_PAUSED";
+inline constexpr std::string_view kMtaStsLowered = "MTA_STS_LOWERED";
 }  // namespace insight_code
 
 // What has to be learned to find something, and to find it gone.
@@ -61,6 +66,7 @@ inline constexpr std::string_view kMail = "mail";
 inline constexpr std::string_view kReporters = "reporters";
 // Out of what policyd itself keeps of rollouts.
 inline constexpr std::string_view kRollouts = "rollouts";
+inline constexpr std::string_view kMtaSts = "mta-sts";  // of those of MTA-STS
 }  // namespace insight_scope
 
 struct InsightFinding {

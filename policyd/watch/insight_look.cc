@@ -51,7 +51,7 @@ void Miss(const RememberedResolver& resolver, RecordKind kind, InsightLook& look
 bool IsLearned(const InsightLook& look, std::string_view scope) {
   const std::string text(scope);
   const bool of_reports = scope == insight_scope::kMail || scope == insight_scope::kReporters ||
-                          scope == insight_scope::kRollouts;
+                          scope == insight_scope::kRollouts || scope == insight_scope::kMtaSts;
   if (of_reports || look.of_reports) return look.learned.contains(text);
   if (look.scopes.contains(text)) return look.learned.contains(text);
   // Not judged: it is gone if it can be known that it no longer belongs to the domain.

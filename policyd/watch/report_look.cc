@@ -1,7 +1,9 @@
 #include "policyd/watch/report_look.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "fmt/format.h"
@@ -12,6 +14,7 @@
 #include "policyd/analysis/advice.h"
 #include "policyd/analysis/health.h"
 #include "policyd/analysis/trusted.h"
+#include "policyd/watch/source_failure.h"
 
 namespace dmarcate {
 namespace {
@@ -23,8 +26,6 @@ constexpr double kEnd = 0.975;
 constexpr double kShareComes = 0.02, kShareStays = 0.01;
 // Fewer are told by `sources news`; below that a share says little.
 constexpr int64_t kFewestMessages = 5;
-// An approved source: it passes less than that for certain; and until it passes that again.
-constexpr double kPassComes = 0.95, kPassStays = 0.98;
 // How many times as much a day as before.
 constexpr double kTimesComes = 3, kTimesStays = 2;
 
@@ -62,7 +63,32 @@ int64_t Step(int64_t count) {
   return count == 0 ? 0 : step;
 }
 
+// `whole` is not 0; a reporter may claim any number.
+int64_t Tenths(int64_t part, int64_t whole) {
+  return static_cast<int64_t>(static_cast<double>(part) * 10 / static_cast<double>(whole));
+}
+
 bool IsClaim(const SourceStatistics& source) { return source.kind == SourceKind::kSuspicious; }
+
+// Whose reports are counted.
+enum class Voices : uint8_t {
+  kBelieved,  // anchors, and what the operator handed in
+  kAll,       // and whoever else may send reports
+};
+constexpr std::string_view kOnlyClaimed = "; only reporters that are no anchors say so";
+
+template <typename Statistics>  // of a source, or of the domain
+Counts CountsOf(const Statistics& statistics, Voices voices) {
+  if (voices == Voices::kBelieved) return BelievedCounts(statistics.by_trust);
+  Counts out;
+  for (const Counts& counts : statistics.by_trust) out.Add(counts);
+  return out;
+}
+
+bool IsBelievedReporter(const ReporterRow& row) {
+  return row.trust[static_cast<size_t>(TrustClass::kAnchored)] > 0 ||
+         row.trust[static_cast<size_t>(TrustClass::kImported)] > 0;
+}
 
 class Look {
  public:
@@ -79,10 +105,18 @@ class Look {
     Reporters();
     // No report at all: that is what is the matter, and not that all mail is well.
     if (sight_.recent.last_report_day) {
-      out_.learned.insert(std::string(insight_scope::kMail));
-      for (const SourceStatistics& source : sight_.recent.sources) {
-        Unapproved(source);
-        Failing(source);
+      learned_ = IsMailLearned();
+      if (learned_) out_.learned.insert(std::string(insight_scope::kMail));
+      // The largest by what can be believed first: there is room for so many, and no stranger fills
+      // it.
+      std::vector<const SourceStatistics*> sources;
+      for (const SourceStatistics& source : sight_.recent.sources) sources.push_back(&source);
+      std::ranges::stable_sort(sources, std::greater<>(), [](const SourceStatistics* source) {
+        return CountsOf(*source, Voices::kBelieved).messages;
+      });
+      for (const SourceStatistics* source : sources) {
+        Unapproved(*source);
+        Failing(*source);
       }
       Spoofing();
       Quarantine();
@@ -95,6 +129,38 @@ class Look {
   SourceState StateOf(const std::string& id) const {
     const auto found = states_.find(id);
     return found == states_.end() ? SourceState::kPending : found->second;
+  }
+
+  // Whether reports that can be believed came of late; of a domain of which none ever did, any.
+  bool IsMailLearned() const {
+    bool ever = CountsOf(sight_.before, Voices::kBelieved).messages > 0;
+    if (CountsOf(sight_.recent, Voices::kBelieved).messages > 0) return true;
+    for (const ReporterRow& row : sight_.reporters.reporters) {
+      if (!IsBelievedReporter(row)) continue;
+      if (row.rhythm.silent <= kRecentDays) return true;  // an empty report is one, too
+      ever = true;
+    }
+    return !ever;
+  }
+
+  // Whether reports that can be believed had come before the last days, empty ones included.
+  bool WereBelievedBefore() const {
+    return CountsOf(sight_.before, Voices::kBelieved).messages > 0 ||
+           std::ranges::any_of(sight_.reporters.reporters, [this](const ReporterRow& row) {
+             return IsBelievedReporter(row) && row.rhythm.days > sight_.recent.range.days();
+           });
+  }
+
+  // Tells what `judge` finds by the voices that can be believed; if it finds nothing, by all of
+  // them. While nothing can be believed what is open stays as it was told.
+  template <typename Judge>
+  void ByVoices(InsightFinding finding, bool open, Judge&& judge) {
+    InsightFinding claimed = finding;
+    if (judge(Voices::kBelieved, &finding)) return Add(std::move(finding));
+    if ((open && !learned_) || !judge(Voices::kAll, &claimed)) return;
+    claimed.severity = Severity::kInfo;
+    claimed.message += kOnlyClaimed;
+    Add(std::move(claimed));
   }
 
   // With an id, and whether it is there already.
@@ -136,23 +202,26 @@ class Look {
     bool open = false;
     InsightFinding out = Begin(insight_code::kSourceUnapproved, Severity::kWarning,
                                insight_scope::kMail, "source/" + source.id, &open);
-    const int64_t all = sight_.recent.total.messages;
-    const int64_t messages = source.counts.messages;
-    const double share = all == 0 ? 0 : static_cast<double>(messages) / static_cast<double>(all);
-    const bool told = open ? share >= kShareStays : share >= kShareComes;
-    if (!told || messages < (open ? 1 : kFewestMessages)) return;
-    out.message = fmt::format(
-        "{} sends as {} and nobody has decided about it: {} of {} messages in "
-        "{} days, {} of them pass DMARC",
-        DisplayName(source), domain_.text(), messages, all, sight_.recent.range.days(),
-        source.counts.dmarc_pass);
-    out.fix_hint = "Look whose it is, then approve or reject it.";
-    out.evidence_command = Explain(source);
-    out.weight = Step(messages);
-    out.metadata = {{"source", source.id},
-                    {"messages", std::to_string(messages)},
-                    {"total", std::to_string(all)}};
-    Add(std::move(out));
+    ByVoices(std::move(out), open, [&](Voices voices, InsightFinding* found) {
+      const Counts counts = CountsOf(source, voices);
+      const int64_t all = CountsOf(sight_.recent, voices).messages;
+      const double share =
+          all == 0 ? 0 : static_cast<double>(counts.messages) / static_cast<double>(all);
+      const bool told = open ? share >= kShareStays : share >= kShareComes;
+      if (!told || counts.messages < (open ? 1 : kFewestMessages)) return false;
+      found->message = fmt::format(
+          "{} sends as {} and nobody has decided about it: {} of {} messages in {} days, {} of "
+          "them pass DMARC",
+          DisplayName(source), domain_.text(), counts.messages, all, sight_.recent.range.days(),
+          counts.dmarc_pass);
+      found->fix_hint = "Look whose it is, then approve or reject it.";
+      found->evidence_command = Explain(source);
+      found->weight = Step(counts.messages);
+      found->metadata = {{"source", source.id},
+                         {"messages", std::to_string(counts.messages)},
+                         {"total", std::to_string(all)}};
+      return true;
+    });
   }
 
   void Failing(const SourceStatistics& source) {
@@ -160,35 +229,31 @@ class Look {
     bool open = false;
     InsightFinding out = Begin(insight_code::kSourceFailing, Severity::kError, insight_scope::kMail,
                                "source/" + source.id, &open);
-    // An alarm needs who can be believed; what others claim is told as that.
-    const TrustedEvidence trusted = TrustedOf(source);
-    const Counts& counts = trusted.conclusive() ? trusted.counts : source.counts;
-    if (!trusted.conclusive()) out.severity = Severity::kInfo;
-    const Rate rate = RateOf(counts.dmarc_pass, counts.messages);
-    const bool told =
-        open ? static_cast<double>(rate.part) < kPassStays * static_cast<double>(rate.whole)
-             : rate.upper < kPassComes;
-    if (!told) return;
+    const std::optional<SourceFailure> failure = FailureOf(source, sight_.recent.reporters, open);
+    if (!failure) return;
+    const Rate& rate = failure->rate;
     const int64_t failed = rate.whole - rate.part;
+    out.severity = failure->severity;
     out.message = fmt::format(
         "{} is approved, and {} of its {} messages in {} days fail DMARC; at most "
-        "{:.1f} % of its mail passes (95 % confidence)",
-        DisplayName(source), failed, rate.whole, sight_.recent.range.days(), rate.upper * 100);
-    if (!trusted.conclusive()) out.message += "; fewer than two anchors say so";
+        "{:.1f} % of its mail passes (95 % confidence){}",
+        DisplayName(source), failed, rate.whole, sight_.recent.range.days(), rate.upper * 100,
+        failure->remark);
     out.fix_hint = "See what changed at the sender: its DKIM key, its signing domain, or SPF.";
     out.evidence_command = Explain(source);
     // In tenths: another tenth of its mail that fails is news.
-    out.weight = failed * 10 / rate.whole;
+    out.weight = Tenths(failed, rate.whole);
     out.metadata = {{"source", source.id},
                     {"failed", std::to_string(failed)},
                     {"messages", std::to_string(rate.whole)}};
     Add(std::move(out));
   }
 
-  static Span ClaimsIn(const DomainStatistics& statistics) {
+  static Span ClaimsIn(const DomainStatistics& statistics, Voices voices) {
     Span out{.days = static_cast<double>(statistics.range.days())};
     for (const SourceStatistics& source : statistics.sources) {
-      if (IsClaim(source)) out.messages = SaturatingAdd(out.messages, source.counts.messages);
+      if (!IsClaim(source)) continue;
+      out.messages = SaturatingAdd(out.messages, CountsOf(source, voices).messages);
     }
     return out;
   }
@@ -197,32 +262,35 @@ class Look {
     bool open = false;
     InsightFinding out = Begin(insight_code::kSpoofingBurst, Severity::kWarning,
                                insight_scope::kMail, "spoofing", &open);
-    const Span now = ClaimsIn(sight_.recent), before = ClaimsIn(sight_.before);
     // Of a domain that is new nobody knows what is usual.
     if (!sight_.before.last_report_day) return;
-    if (!IsMore(now, before, open ? kTimesStays : kTimesComes)) return;
-    out.message = fmt::format(
-        "{} messages in {} days claim to be {} without any support, {} in the {} days before",
-        now.messages, sight_.recent.range.days(), domain_.text(), before.messages,
-        sight_.before.range.days());
-    out.fix_hint =
-        "Nothing of yours is lost. A policy of quarantine or reject keeps such mail out.";
-    out.evidence_command = fmt::format("dmarcate sources list {} --days {}", domain_.text(),
-                                       sight_.recent.range.days());
-    out.weight = Step(now.messages);
-    out.metadata = {{"messages", std::to_string(now.messages)},
-                    {"before", std::to_string(before.messages)}};
-    Add(std::move(out));
+    ByVoices(std::move(out), open, [&](Voices voices, InsightFinding* found) {
+      if (voices == Voices::kBelieved && !WereBelievedBefore()) return false;
+      const Span now = ClaimsIn(sight_.recent, voices), before = ClaimsIn(sight_.before, voices);
+      if (!IsMore(now, before, open ? kTimesStays : kTimesComes)) return false;
+      found->message = fmt::format(
+          "{} messages in {} days claim to be {} without any support, {} in the {} days before",
+          now.messages, sight_.recent.range.days(), domain_.text(), before.messages,
+          sight_.before.range.days());
+      found->fix_hint =
+          "Nothing of yours is lost. A policy of quarantine or reject keeps such mail out.";
+      found->evidence_command = fmt::format("dmarcate sources list {} --days {}", domain_.text(),
+                                            sight_.recent.range.days());
+      found->weight = Step(now.messages);
+      found->metadata = {{"messages", std::to_string(now.messages)},
+                         {"before", std::to_string(before.messages)}};
+      return true;
+    });
   }
 
   // Of what is no unsupported claim.
-  static Rate RefusedIn(const DomainStatistics& statistics) {
+  static Rate RefusedIn(const DomainStatistics& statistics, Voices voices) {
     int64_t refused = 0, all = 0;
     for (const SourceStatistics& source : statistics.sources) {
       if (IsClaim(source)) continue;
-      refused =
-          SaturatingAdd(refused, SaturatingAdd(source.counts.quarantine, source.counts.reject));
-      all = SaturatingAdd(all, source.counts.messages);
+      const Counts counts = CountsOf(source, voices);
+      refused = SaturatingAdd(refused, SaturatingAdd(counts.quarantine, counts.reject));
+      all = SaturatingAdd(all, counts.messages);
     }
     return RateOf(refused, all);
   }
@@ -231,26 +299,37 @@ class Look {
     bool open = false;
     InsightFinding out = Begin(insight_code::kQuarantineSpike, Severity::kError,
                                insight_scope::kMail, "quarantine", &open);
-    const Rate now = RefusedIn(sight_.recent), before = RefusedIn(sight_.before);
-    if (!IsLarger(now, before, open ? kTimesStays : kTimesComes)) return;
-    out.message = fmt::format(
-        "receivers quarantined or refused {} of {} messages in {} days, {} of {} in the {} days "
-        "before; mail that nothing supports is not counted",
-        now.part, now.whole, sight_.recent.range.days(), before.part, before.whole,
-        sight_.before.range.days());
-    out.fix_hint = "See which source it is, and what changed there or in your policy.";
-    out.evidence_command = fmt::format("dmarcate stats breakdown {} --by disposition --days {}",
-                                       domain_.text(), sight_.recent.range.days());
-    out.weight = now.part * 10 / now.whole;
-    out.metadata = {{"refused", std::to_string(now.part)}, {"messages", std::to_string(now.whole)}};
-    Add(std::move(out));
+    ByVoices(std::move(out), open, [&](Voices voices, InsightFinding* found) {
+      const Rate now = RefusedIn(sight_.recent, voices), before = RefusedIn(sight_.before, voices);
+      if (!IsLarger(now, before, open ? kTimesStays : kTimesComes)) return false;
+      found->message = fmt::format(
+          "receivers quarantined or refused {} of {} messages in {} days, {} of {} in the {} days "
+          "before; mail that nothing supports is not counted",
+          now.part, now.whole, sight_.recent.range.days(), before.part, before.whole,
+          sight_.before.range.days());
+      found->fix_hint = "See which source it is, and what changed there or in your policy.";
+      found->evidence_command =
+          fmt::format("dmarcate stats breakdown {} --by disposition --days {}", domain_.text(),
+                      sight_.recent.range.days());
+      found->weight = Tenths(now.part, now.whole);
+      found->metadata = {{"refused", std::to_string(now.part)},
+                         {"messages", std::to_string(now.whole)}};
+      return true;
+    });
   }
 
   void Reporters() {
+    std::vector<const ReporterRow*> rows;
     for (const ReporterRow& row : sight_.reporters.reporters) {
-      if (!row.rhythm.overdue) continue;
+      if (row.rhythm.overdue) rows.push_back(&row);
+    }
+    std::ranges::stable_partition(rows, [](const auto* row) { return IsBelievedReporter(*row); });
+    for (const ReporterRow* overdue : rows) {
+      const ReporterRow& row = *overdue;
       bool open = false;
-      InsightFinding out = Begin(insight_code::kReporterSilent, Severity::kWarning,
+      // That a stranger stops is no alarm.
+      InsightFinding out = Begin(insight_code::kReporterSilent,
+                                 IsBelievedReporter(row) ? Severity::kWarning : Severity::kInfo,
                                  insight_scope::kReporters, "reporter/" + row.id, &open);
       out.message = fmt::format(
           "{} has sent no report for {} days; before, the longest pause in {} days with reports "
@@ -272,6 +351,7 @@ class Look {
   const ReportSight& sight_;
   std::map<std::string, SourceState> states_;
   std::map<std::string, int> told_;
+  bool learned_ = false;  // of mail
   InsightLook out_;
 };
 

@@ -8,7 +8,12 @@
 //
 // Each compares the last days with those before, by exact bounds and not by a threshold of volume,
 // and each has another bar for staying than for coming, so that what lies at the bar does not come
-// and go. Where no report came at all nothing is learned about mail, and nothing is gone.
+// and go.
+//
+// Anybody may send reports. What anchors report and what the operator handed in (IsBelieved) is
+// judged by itself, so that no stranger's numbers raise an alarm, dilute one, or end it; what only
+// the others claim is told as that, with severity info. Where no report came that can be believed,
+// of a domain of which such reports do come, nothing is learned about mail, and nothing is gone.
 
 #ifndef DMARCATE_POLICYD_WATCH_REPORT_LOOK_H_
 #define DMARCATE_POLICYD_WATCH_REPORT_LOOK_H_

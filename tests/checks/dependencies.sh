@@ -23,11 +23,11 @@ ingestd: lib/base lib/imap lib/mailauth lib/report lib/mail lib/unpack lib/dns l
 lib/view: lib/base lib/mailauth lib/dns lib/inspect lib/inbound lib/report dmarcate/v1
 policyd/alert: lib/base lib/mailauth lib/store policyd/analysis
 policyd/analysis: lib/base lib/mailauth lib/inspect lib/report lib/store
-policyd/plan: lib/base lib/mailauth lib/dns lib/store lib/inspect
+policyd/plan: lib/base lib/mailauth lib/dns lib/store lib/inspect policyd/mta_sts
 policyd/rollout: lib/base lib/mailauth lib/store
 policyd/mta_sts: lib/base lib/mailauth lib/report lib/store policyd/rollout
-policyd/evidence: lib/base lib/mailauth lib/report lib/dns lib/inspect lib/store policyd/analysis policyd/rollout
-policyd/watch: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/analysis policyd/plan policyd/rollout
+policyd/evidence: lib/base lib/mailauth lib/report lib/dns lib/inspect lib/inbound lib/store policyd/analysis policyd/rollout policyd/mta_sts
+policyd/watch: lib/base lib/mailauth lib/dns lib/inspect lib/store policyd/analysis policyd/mta_sts policyd/plan policyd/rollout
 policyd/notify: lib/base lib/dns lib/http lib/inbound lib/mailauth lib/store policyd/alert policyd/provider
 policyd/provider: lib/base lib/mailauth lib/dns lib/http lib/store
 policyd/fleet: lib/base lib/store

@@ -12,8 +12,10 @@
 #include "gtest/gtest.h"
 
 #include "cli/alert_text.h"
+#include "cli/catalogue_text.h"
 #include "cli/insight_text.h"
 #include "cli/reporter_text.h"
+#include "cli/rollout_text.h"
 #include "cli/source_text.h"
 #include "cli/stats_text.h"
 
@@ -55,7 +57,7 @@ void Fill(Message* message, const std::string& text, int depth = 0) {
           if (!list) reflection->SetInt64(message, field, 7);
           break;
         case FieldDescriptor::CPPTYPE_INT32:
-          if (!list) reflection->SetInt32(message, field, 7);
+          list ? reflection->AddInt32(message, field, 7) : reflection->SetInt32(message, field, 7);
           break;
         case FieldDescriptor::CPPTYPE_DOUBLE:
           if (!list) reflection->SetDouble(message, field, 0.5);
@@ -155,9 +157,27 @@ const Case kCases[] = {
      [](const std::string& text) {
        return SimulationTable(Filled<v1::SimulatePolicyResponse>(text), "trust");
      }},
+    {"rollout explain",
+     [](const std::string& text) { return GateTable(Filled<v1::ExplainRolloutResponse>(text)); }},
+    {"rollout list",
+     [](const std::string& text) {
+       return RolloutTable(Filled<v1::ListRolloutsResponse>(text).rollouts());
+     }},
+    {"rollout simulate",
+     [](const std::string& text) {
+       return ForecastTable(Filled<v1::SimulateRolloutResponse>(text).stages());
+     }},
+    {"rollout show --log",
+     [](const std::string& text) {
+       return EventTable(Filled<v1::ListRolloutEventsResponse>(text).events());
+     }},
     {"insights list",
      [](const std::string& text) {
        return InsightTable(Filled<v1::ListInsightsResponse>(text).insights());
+     }},
+    {"catalogue list",
+     [](const std::string& text) {
+       return MailServiceTable(Filled<v1::ListMailServicesResponse>(text).mail_services());
      }},
     {"alerts channels list",
      [](const std::string& text) {
@@ -170,6 +190,15 @@ const Case kCases[] = {
     {"reports reporters",
      [](const std::string& text) {
        return ReporterTable(Filled<v1::ListReportersResponse>(text).reporters());
+     }},
+    {"reports reporters --calendar",
+     [](const std::string& text) {
+       auto response = Filled<v1::ListReportersResponse>(text);
+       // A row for each day.
+       for (v1::Reporter& one : *response.mutable_reporters()) {
+         one.mutable_day_report_counts()->Truncate(1);
+       }
+       return CalendarTable(response.reporters(), response.date_range());
      }},
 };
 

@@ -83,8 +83,11 @@ class FlattenTest : public testing::Test {
     }
     const absl::Status ingestd = daemons_.StartIngestd();  // evidence comes from its store
     ASSERT_TRUE(ingestd.ok()) << ingestd;
-    const absl::Status policyd =
-        daemons_.StartPolicyd("[watch]\ninterval = \"1s\"\nlooks_per_second = 100\n", dns);
+    const absl::Status policyd = daemons_.StartPolicyd(
+        "[watch]\ninterval = \"1s\"\nlooks_per_second = 100\n"
+        // So that the first source is the one that reports tell of.
+        "[sources]\nlookups_per_second = 0\n",
+        dns);
     ASSERT_TRUE(policyd.ok()) << policyd;
     Run({"providers", "add", "main", "--type", "powerdns", "--api-url", pdns_->api_url(),
          "--secret", "pdns-key"});

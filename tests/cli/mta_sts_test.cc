@@ -1,5 +1,7 @@
 // `dmarcate mta-sts policy` against a real policyd and a real name server, and policyd's HTTP port.
 
+#include <sys/stat.h>
+
 #include <string>
 #include <vector>
 
@@ -26,6 +28,7 @@ using testing_support::FreePort;
 using testing_support::IsOk;
 using testing_support::MakeZone;
 using testing_support::RealBind;
+using testing_support::RealPowerDns;
 using testing_support::RunCommand;
 using Json = nlohmann::json;
 
@@ -92,6 +95,109 @@ TEST(MtaStsCommands, PolicyIsForWhoeverHostsIt) {
   EXPECT_EQ(http.Send(request).value_or(HttpResponse{}).status, 404);
   request.url = "http://127.0.0.1/readyz";
   EXPECT_EQ(http.Send(request).value_or(HttpResponse{}).status, 200);
+}
+
+// The ladder against both daemons and a PowerDNS: from start to an end, with the file served by
+// policyd's HTTP port. No web server is behind mta-sts.example.test, so nothing is announced.
+TEST(MtaStsCommands, ARolloutIsStartedSteeredAndEnded) {
+  auto pdns = RealPowerDns::Start({MakeZone(
+      "example.test", "@ MX 10 mx1\n_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:t@example.test\"\n")});
+  ASSERT_TRUE(pdns.ok()) << pdns.status();
+  Daemons daemons;
+  ASSERT_THAT(daemons.StartIngestd(), IsOk());
+  daemons.directory().Write("secrets/pdns-key", (*pdns)->api_key());
+  ASSERT_EQ(chmod(daemons.directory().File("secrets/pdns-key").c_str(), 0600), 0);
+  const uint16_t port = FreePort();
+  ASSERT_THAT(
+      daemons.StartPolicyd(
+          fmt::format("[watch]\ninterval = \"0s\"\n[http]\nlisten = \"127.0.0.1:{}\"\n", port),
+          fmt::format("timeout = \"500ms\"\ndeadline = \"2s\"\n[[dns.stub]]\nzone = "
+                      "\"example.test\"\nservers = [\"{}\"]\n",
+                      (*pdns)->server())),
+      IsOk());
+  const auto run = [&daemons](std::vector<std::string> arguments, int exit_code = 0) {
+    CommandResult result = daemons.Run(arguments);
+    EXPECT_EQ(result.exit_code, exit_code) << arguments[1] << ": " << result.output;
+    return result.output;
+  };
+  const auto served = [port] {
+    CurlTransport http;
+    HttpRequest request;
+    request.url = "http://mta-sts.example.test/.well-known/mta-sts.txt";
+    request.connect_to = fmt::format("127.0.0.1:{}", port);
+    return http.Send(request).value_or(HttpResponse{});
+  };
+  run({"providers", "add", "main", "--type", "powerdns", "--api-url", (*pdns)->api_url(),
+       "--secret", "pdns-key"});
+  run({"domains", "add", "example.test", "--provider", "main"});
+
+  // By hand: the file first. Nothing is served, so nothing is announced.
+  const std::string file = daemons.directory().Write("mta-sts.txt", kFile);
+  EXPECT_THAT(run({"changes", "plan", "example.test", "--mta-sts", file}, 6),
+              AllOf(HasSubstr("MTA_STS_FILE"),
+                    HasSubstr("see what is served, and what is not: dmarcate mta-sts policy "
+                              "example.test")));
+  run({"changes", "plan", "example.test", "--mta-sts", file, "--spf"}, 2);
+  EXPECT_THAT(
+      run({"changes", "plan", "example.test", "--mta-sts", daemons.directory().Write("no", "")}, 2),
+      HasSubstr("--no-mta-sts"));
+  EXPECT_THAT(run({"changes", "plan", "example.test", "--no-mta-sts"}),
+              HasSubstr("the records say what was decided"));
+
+  EXPECT_THAT(run({"mta-sts", "show", "example.test"}, 5),
+              HasSubstr("dmarcate mta-sts start example.test"));
+  EXPECT_THAT(run({"mta-sts", "start", "example.test", "--dry-run"}), HasSubstr("checked only"));
+  run({"mta-sts", "show", "example.test"}, 5);
+  run({"mta-sts", "start", "example.test", "--testing-days", "3"}, 2);
+  EXPECT_THAT(run({"mta-sts", "start", "example.test"}),
+              AllOf(HasSubstr("example.test: off since"), HasSubstr("mx        mx1.example.test")));
+  run({"mta-sts", "start", "example.test"}, 7);
+  EXPECT_THAT(run({"mta-sts", "list"}), HasSubstr("example.test"));
+  run({"mta-sts", "show", "example.test", "--file"}, 6);
+  EXPECT_EQ(served().status, 404);
+
+  const std::string told = run({"mta-sts", "explain", "example.test"});
+  for (const char* gate :
+       {"dwell", "reporters", "failures", "mx", "file", "record", "tlsrpt", "window", "yes"}) {
+    EXPECT_THAT(told, HasSubstr(fmt::format(" {}: ", gate)));
+  }
+  EXPECT_THAT(
+      told, AllOf(HasSubstr("measured  1 MX hosts, 0 without a pattern"),
+                  HasSubstr("see       dmarcate check example.test --inbound"),
+                  HasSubstr("measured  one record, with an address"), HasSubstr("mode: testing")));
+  EXPECT_THAT(run({"status", "example.test"}), HasSubstr("mta-sts"));
+
+  EXPECT_THAT(run({"mta-sts", "pause", "example.test", "--note", "new servers"}),
+              HasSubstr("new servers"));
+  run({"mta-sts", "advance", "example.test", "--yes"}, 6);
+  EXPECT_THAT(run({"mta-sts", "resume", "example.test"}), HasSubstr("active"));
+  EXPECT_THAT(run({"mta-sts", "update", "example.test", "--mx", "mx1.example.test", "--mx",
+                   "mx2.example.test"}),
+              HasSubstr("mx        mx1.example.test, mx2.example.test"));
+  run({"mta-sts", "update", "example.test"}, 2);
+
+  // Steps are taken from Monday to Friday.
+  const bool open = told.find("ok  window") != std::string::npos;
+  const std::string advanced = run({"mta-sts", "advance", "example.test", "--yes"}, open ? 0 : 6);
+  if (open) {
+    EXPECT_THAT(advanced, HasSubstr("to be served since"));
+    const HttpResponse now = served();
+    EXPECT_EQ(now.status, 200);
+    EXPECT_EQ(now.body,
+              "version: STSv1\r\nmode: testing\r\nmx: mx1.example.test\r\nmx: "
+              "mx2.example.test\r\nmax_age: 86400\r\n");
+    EXPECT_THAT(run({"mta-sts", "show", "example.test", "--file"}), HasSubstr(now.body));
+    EXPECT_THAT(run({"mta-sts", "explain", "example.test"}), HasSubstr("wait with the id"));
+  } else {
+    EXPECT_THAT(advanced, HasSubstr("window"));
+  }
+  // Nothing was announced, so it is over at once.
+  run({"mta-sts", "abort", "example.test", "--to", "testing", "--yes"}, 2);
+  EXPECT_THAT(run({"mta-sts", "abort", "example.test", "--to", "off", "--yes"}),
+              HasSubstr("aborted"));
+  EXPECT_EQ(served().status, 404);
+  const Json log = Json::parse(run({"mta-sts", "show", "example.test", "--log", "-o", "json"}));
+  EXPECT_GE(log["events"].size(), 5u);
 }
 
 }  // namespace

@@ -127,5 +127,46 @@ TEST(ReporterText, NamesOfStrangersArePrintedAsEscapes) {
   EXPECT_THAT(ReporterText(reporter), Not(HasSubstr("\x1b")));
 }
 
+google::protobuf::RepeatedPtrField<v1::Reporter> WithCalendars(int days) {
+  google::protobuf::RepeatedPtrField<v1::Reporter> reporters = Two();
+  for (int day = 0; day < days; ++day) {
+    reporters[0].add_day_report_counts(day % 10 == 9 ? 0 : day == 3 ? 12 : 1 + day % 2);
+  }
+  return reporters;
+}
+v1::DateRange June(int last) {
+  v1::DateRange range;
+  for (v1::Date* date : {range.mutable_first_date(), range.mutable_last_date()}) {
+    date->set_year(2026);
+    date->set_month(6);
+    date->set_day(1);
+  }
+  range.mutable_last_date()->set_day(last);
+  return range;
+}
+
+TEST(CalendarText, HasAMarkADay) {
+  EXPECT_EQ(CalendarText(WithCalendars(16), June(16)),
+            "                         06-01   06-08   06-15\n"
+            "google.com               121+121 21.1212 12\n")
+      << "whose reports do not count has no calendar";
+}
+
+TEST(CalendarText, GoesOnBelowAfterNineWeeks) {
+  v1::DateRange range = June(1);
+  range.mutable_last_date()->set_month(8);
+  range.mutable_last_date()->set_day(4);
+  const std::string text = CalendarText(WithCalendars(65), range);
+  EXPECT_THAT(text, HasSubstr("07-27\n"));
+  EXPECT_THAT(text, HasSubstr("\n\n                         08-03\ngoogle.com               21\n"));
+  for (const std::string_view line : Split(text, '\n')) EXPECT_LE(line.size(), 100u) << line;
+}
+
+TEST(CalendarTable, HasARowADay) {
+  const std::string text = CalendarTable(WithCalendars(2), June(2)).Render(Format::kCsv);
+  EXPECT_THAT(text, HasSubstr("google.com,2026-06-01,1"));
+  EXPECT_THAT(text, HasSubstr("google.com,2026-06-02,2"));
+}
+
 }  // namespace
 }  // namespace dmarcate::cli

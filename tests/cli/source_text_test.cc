@@ -29,10 +29,10 @@ v1::Source Hostile() {
 TEST(SourceTable, CsvQuotesAndDisarms) {
   EXPECT_EQ(OneSource(Hostile()).Render(Format::kCsv),
             "source,state,kind,messages,pass,dkim,spf,dkim_raw,spf_raw,none,quarantine,reject,"
-            "addresses,reporters,evidence,spf_term,suggested,last_seen\r\n"
+            "addresses,reporters,evidence,spf_term,suggested,declared,last_seen\r\n"
             "dkim-mailer.example,pending,unknown,1200,0.5000,0.0000,0.0000,0.0000,0.0000,0,"
             "0,0,3,2,\"dkim_domain=a,\"\"b\"\"\","
-            "\"'=HYPERLINK(\"\"http://evil.test\"\")\",no,2026-06-30\r\n");
+            "\"'=HYPERLINK(\"\"http://evil.test\"\")\",no,,2026-06-30\r\n");
 }
 
 TEST(GroupingTable, CsvDisarmsNotes) {

@@ -128,8 +128,84 @@ TEST_F(SourcesTest, MergeSplitAndUngroup) {
                 Ends(0, HasSubstr(source)));
   }
   EXPECT_THAT(Run({"sources", "ungroup", "split-office", "--domain", "review.test"}),
-              Ends(5, HasSubstr("RESOURCE_NOT_FOUND")));
+              Ends(5, AllOf(HasSubstr("RESOURCE_NOT_FOUND"),
+                            HasSubstr("dmarcate sources groupings review.test"))));
+  EXPECT_THAT(Run({"sources", "ungroup", "split-office", "--domain", "nobodys.test"}),
+              Ends(5, HasSubstr("dmarcate domains add nobodys.test")));
   EXPECT_TRUE(HasBoth(Run(InDays({"sources", "list", "review.test", "-o", "name"})).output));
+}
+
+TEST_F(SourcesTest, AnEmptyTableIsExplained) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"sources", "list", "review.test"},
+      {"stats", "timeline", "review.test"},
+      {"stats", "breakdown", "review.test", "--by", "source"},
+      {"simulate", "review.test", "--p", "reject"}};
+  for (std::vector<std::string> command : commands) {
+    EXPECT_THAT(Run(InDays(command)), Ends(0, Not(HasSubstr("no reports about it"))));
+    command.insert(command.end(), {"--from", "2025-06-01", "--to", "2025-06-02"});
+    EXPECT_THAT(Run(std::move(command)), Ends(0, HasSubstr("no reports about it in these days")));
+  }
+  EXPECT_THAT(Run(InDays({"sources", "list", "review.test", "--state", "rejected"})),
+              Ends(0, AllOf(HasSubstr("no source in that state"), Not(HasSubstr("no reports")))));
+}
+
+TEST_F(SourcesTest, SimulateTellsOfSourcesWithoutMail) {
+  EXPECT_THAT(Run(InDays({"simulate", "review.test", "--p", "reject", "--sign",
+                          "dkim-mailer.exampel,own-review.test"})),
+              Ends(0, AllOf(HasSubstr("no mail of dkim-mailer.exampel in these days"),
+                            Not(HasSubstr("no mail of own-review.test")))));
+}
+
+TEST_F(SourcesTest, AServiceOfOnesOwnNamesItsMailAtOnceAndAfterARestart) {
+  const std::vector<std::string> names = InDays({"sources", "list", "review.test", "-o", "name"});
+  const auto add = [](std::vector<std::string> more) {
+    std::vector<std::string> out = {"catalogue",
+                                    "add",
+                                    "mailer",
+                                    "--name",
+                                    "=Mailer",
+                                    "--kind",
+                                    "marketing",
+                                    "--dkim-domain",
+                                    "mailer.example",
+                                    "--selector",
+                                    "m#,mailer-current",
+                                    "--spf",
+                                    "return_path"};
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  };
+  EXPECT_THAT(Run({"catalogue", "get", "mailer"}), Ends(5, HasSubstr("RESOURCE_NOT_FOUND")));
+  EXPECT_THAT(Run(add({"--dry-run"})), Ends(0, HasSubstr("checked only; nothing was kept")));
+  EXPECT_THAT(Run(add({"--range", "10.0.0.0/8"})), Ends(2, HasSubstr("10.0.0.0/8")));
+  EXPECT_TRUE(HasBoth(Run(names).output));
+  ASSERT_THAT(Run(add({})), Ends(0, AllOf(HasSubstr("=Mailer (mailer), marketing, api"),
+                                          HasSubstr("m# mailer-current"))));
+  EXPECT_THAT(Run(add({})), Ends(7, HasSubstr("RESOURCE_EXISTS")));
+  EXPECT_THAT(Run(names), Ends(0, AllOf(HasSubstr("sources/mailer"), HasSubstr("sources/own-"),
+                                        Not(HasSubstr("dkim-mailer.example")))));
+
+  ASSERT_THAT(Run({"catalogue", "set", "mailer", "--name", "Mailer", "--selector", ""}),
+              Ends(0, AllOf(HasSubstr("Mailer (mailer)"), HasSubstr("mailer.example"),
+                            Not(HasSubstr("mailer-current")))));
+  EXPECT_THAT(Run({"catalogue", "set", "mailer"}), Ends(2, HasSubstr("nothing to change")));
+  EXPECT_THAT(Run({"catalogue", "set", "sendgrid", "--name", "Other"}),
+              Ends(5, AllOf(HasSubstr("RESOURCE_NOT_FOUND"), HasSubstr("catalogue add"))));
+  EXPECT_THAT(Run({"catalogue", "list", "--origin", "api", "-o", "csv"}),
+              Ends(0, AllOf(HasSubstr("mailer,Mailer,marketing,api,custom_return_path"),
+                            Not(HasSubstr("sendgrid")))));
+  EXPECT_THAT(Run({"catalogue", "list", "--limit", "1000"}),
+              Ends(0, AllOf(HasSubstr("sendgrid"), HasSubstr("shipped"))));
+
+  daemons_.KillPolicyd();
+  ASSERT_TRUE(daemons_.StartPolicyd().ok());
+  EXPECT_TRUE(
+      WaitUntil([&] { return Run(names).output.find("sources/mailer") != std::string::npos; }));
+  EXPECT_THAT(Run({"catalogue", "remove", "mailer", "--dry-run"}),
+              Ends(0, HasSubstr("it is still there")));
+  EXPECT_THAT(Run({"catalogue", "remove", "mailer"}), Ends(0, HasSubstr("removed")));
+  EXPECT_TRUE(HasBoth(Run(names).output));
 }
 
 }  // namespace

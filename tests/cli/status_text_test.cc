@@ -110,12 +110,23 @@ TEST(StatusText, WhatIsNotKnownIsNotToldAsNone) {
             "example.com: unknown: nobody has looked\n"
             "policy    ?\n"
             "spf       ?\n"
-            "dkim      no selectors are known: reports name them\n"
+            "dkim      no key has been looked at: reports name selectors; now: dmarcate records "
+            "dkim example.com\n"
             "insights  ?\n"
             "rollout   none\n"
             "changes   ?\n"
             "unknown   spf: nobody has looked yet\n"
             "next      nothing to do\n");
+}
+
+TEST(StatusText, LookupsAreCountedOnce) {
+  v1::DomainStatus status = Busy();
+  status.mutable_spf()->set_verdict(v1::VERDICT_PASS);
+  status.mutable_spf()->set_lookup_count(2);
+  status.mutable_spf()->set_complete(true);
+  status.mutable_spf()->set_reason("2 of 10 look-ups, 18 IPv4 addresses");
+  EXPECT_THAT(StatusText(status),
+              HasSubstr("\nspf       pass: 2 of 10 look-ups, 18 IPv4 addresses\n"));
 }
 
 TEST(StatusText, WhatStrangersWroteIsEscaped) {

@@ -29,6 +29,7 @@ refuses '^\{"message_type":"exit_error"' -ojson changes show
 refuses '^error: ' sources lst -o no-such-format
 refuses "there is no option '--bogus'" --bogus
 refuses "there is no option '--bogus'" sources --bogus=1
+refuses 'state nonsense: no such state; want one of unplanned, planned, ' fleet domains x --state nonsense
 refuses "'foo', want source, address, reporter, header-from, disposition or trust" stats breakdown example.com --by foo
 refuses '^code: USAGE$' domains list --limit 1001
 refuses '^code: USAGE$' domains list --limit 0

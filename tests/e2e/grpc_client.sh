@@ -28,7 +28,8 @@ within() {
     read -rt 0.2 <> <(:) || true
   done
 }
-port=$((20000 + RANDOM % 40000))
+# Below the ports that connections take by themselves.
+port=$((10000 + RANDOM % 10000))
 
 mkdir -m 700 "$work/ingestd" "$work/policyd" "$work/secrets"
 cat >"$work/ingestd.toml" <<CONF

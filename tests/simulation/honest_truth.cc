@@ -117,12 +117,15 @@ bool IsTrulyUnmet(GateId gate, const SimWorld& world, const SimWorld::Site& site
                                    [](const Sums& one) { return one.Exceeds(one.failing, 0.008); });
       });
     case GateId::kDkim:
-      for (size_t i = 0; i < recent.size(); ++i) {
-        if (!IsApproved(world, site, site.senders[i])) continue;
-        if (recent[i].Exceeds(recent[i].unsigned_mail, 0.015)) return true;
-        if (site.senders[i].selector.empty()) return true;
-      }
-      return false;
+      return AnyView(world, [&](int32_t without) {
+        const std::vector<Sums> seen = SumsOf(world, site, 35, without);
+        for (size_t i = 0; i < seen.size(); ++i) {
+          if (!IsApproved(world, site, site.senders[i])) continue;
+          if (seen[i].Exceeds(seen[i].unsigned_mail, 0.015)) return true;
+          if (site.senders[i].selector.empty()) return true;
+        }
+        return false;
+      });
     case GateId::kNothingUnknown:
       for (size_t i = 0; i < recent.size(); ++i) {
         if (site.senders[i].legitimate() && recent[i].messages > 0 &&
@@ -132,10 +135,15 @@ bool IsTrulyUnmet(GateId gate, const SimWorld& world, const SimWorld::Site& site
       }
       return false;
     case GateId::kRareSenders: {
-      for (size_t i = 0; i < recent.size(); ++i) {
+      const std::set<DayNumber> mixed = judge.MixedDays(site);
+      std::set<int32_t> seen;
+      for (const Tally& tally : site.delivered) {
+        const bool recently = tally.day >= world.Today() - 28 && tally.day < world.Today();
+        if (recently && tally.messages > 0 && !mixed.contains(tally.day)) seen.insert(tally.sender);
+      }
+      for (size_t i = 0; i < site.senders.size(); ++i) {
         if (!IsApproved(world, site, site.senders[i])) continue;
-        const std::vector<Sums> month = SumsOf(world, site, 28);
-        if (month[i].messages == 0) return true;
+        if (!seen.contains(static_cast<int32_t>(i))) return true;
       }
       // No month's last day that every known receiver has reported about.
       for (DayNumber day = world.Today() - 30; day < world.Today(); ++day) {

@@ -15,6 +15,8 @@ constexpr int kDwell[] = {30, 7, 30, 7};  // days at each rung, safety.md 6.1
 constexpr double kAligned = 0.99;         // gate G2
 constexpr int64_t kFloor = 50;
 constexpr int kWindow = 30;
+// What a change takes from the decision to the write: a plan, leases, a slow provider.
+constexpr absl::Duration kDecisionToWrite = absl::Minutes(10);
 
 std::string Trim(std::string_view text) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())))
@@ -139,6 +141,17 @@ absl::Duration Judge::StageSince(const SimWorld::Site& site) const {
   return moves == moves_.end() ? absl::ZeroDuration() : moves->second.back().time;
 }
 
+std::set<DayNumber> Judge::MixedDays(const SimWorld::Site& site) const {
+  std::set<DayNumber> mixed;
+  const auto moves = moves_.find(site.domain);
+  if (moves == moves_.end()) return mixed;
+  for (const Move& move : moves->second) {
+    const absl::Time when = world_.TrueTime() - (world_.now() - move.time);
+    for (int day = -1; day <= 1; ++day) mixed.insert(DayOf(when) + day);
+  }
+  return mixed;
+}
+
 void Judge::OnForeign(SimWorld::Site& site, const std::string& owner,
                       const std::vector<std::string>& before,
                       const std::vector<std::string>& after) {
@@ -250,12 +263,7 @@ void Judge::OnUp(SimWorld::Site& site, int from, int to, const TagList& tags) {
 }
 
 void Judge::CheckSenders(SimWorld::Site& site, int to) {
-  // Days on which no report may mix two policies.
-  std::set<DayNumber> mixed;
-  for (const Move& move : moves_[site.domain]) {
-    const absl::Time when = world_.TrueTime() - (world_.now() - move.time);
-    for (int day = -1; day <= 1; ++day) mixed.insert(DayOf(when) + day);
-  }
+  const std::set<DayNumber> mixed = MixedDays(site);
   for (size_t i = 0; i < site.senders.size(); ++i) {
     const Sender& sender = site.senders[i];
     const auto decision = world_.policies.GetDecision(site.domain, sender.id);
@@ -306,9 +314,12 @@ void Judge::OnDown(SimWorld::Site& site, int from, int to, const ChangeRecord* c
     }
     const DomainName key =
         DomainName::Parse(sender.selector + "._domainkey." + site.domain).value();
-    // Gone now, and half an hour ago.
-    broken = broken || (world_.dns.Texts(key).empty() &&
-                        world_.dns.TextsAt(key, world_.now() - absl::Minutes(30)).empty());
+    // Gone for half an hour when that was decided; it may be back since, as nobody could know.
+    for (absl::Duration ago; ago <= kDecisionToWrite; ago += absl::Minutes(1)) {
+      const absl::Duration then = world_.now() - ago;
+      broken = broken || (world_.dns.TextsAt(key, then).empty() &&
+                          world_.dns.TextsAt(key, then - absl::Minutes(30)).empty());
+    }
   }
   broken = broken || SpfIsBroken(world_, site);
   if (!broken)

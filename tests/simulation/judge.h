@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,6 +53,8 @@ class Judge {
   int64_t replayed() const { return replayed_; }
   // When the record of a site came to stand where it stands.
   absl::Duration StageSince(const SimWorld::Site& site) const;
+  // The days on which a report may mix two policies.
+  std::set<DayNumber> MixedDays(const SimWorld::Site& site) const;
 
  private:
   struct Move {

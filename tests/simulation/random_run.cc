@@ -16,6 +16,7 @@ using Call = FakeDnsProvider::Call;
 using Moment = FakeDnsProvider::Moment;
 
 constexpr int32_t kDaysToTarget = 110;
+constexpr int32_t kLastDays = 4;  // of them, in which a gate that opens explains what is late
 constexpr std::string_view kDomain = "example.com";
 
 struct Service {
@@ -417,7 +418,8 @@ class Run {
     const Service& service = kServices[static_cast<size_t>(dice_.Below(3))];
     const bool approve = !dice_.OneIn(3);
     Plan("spf", SomeTime(), [this, service, approve] {
-      if (world_->IsDead(0)) return;
+      // Who has no provider for the domain can plan nothing.
+      if (world_->IsDead(0) || !site_->around.proven) return;
       AuthorizationSpec authorization{.kind = AuthorizationSpec::Kind::kSpfInclude,
                                       .include_domain = service.include};
       world_->Decide(*site_, service.id, approve ? SourceState::kApproved : SourceState::kRejected,
@@ -468,6 +470,7 @@ class Run {
       result_.reached = true;
       result_.reached_on = world_->day();
     }
+    if (result_.honest && world_->day() > kDaysToTarget - kLastDays) Hold();
     if (!options_.print) return;
     const auto log = world_->rollouts.ListRolloutLog(kDomain, site_->rollout_id, "", 1);
     if (!log.ok() || log->empty()) return;
@@ -505,17 +508,36 @@ class Run {
       if (!IsTruePause(state.pause_reason, *world_, *site_)) result_.truth = state.pause_detail;
       return;
     }
-    std::vector<std::string> closed;
-    std::vector<std::string> untrue;
-    for (const Gate& gate : explained->step.gates) {
+    Held held = HeldBy(*explained);
+    // What it waited for is over since this morning: it is on its way, and was held until now.
+    if (held.closed.empty()) held = held_;
+    result_.waits_for = Join(held.closed, " ");
+    result_.truth = held.closed.empty() ? explained->step.reason : Join(held.untrue, "; ");
+  }
+
+  struct Held {
+    std::vector<std::string> closed;  // gates
+    std::vector<std::string> untrue;  // those of them that need not be closed, with what they say
+  };
+
+  Held HeldBy(const RolloutExplanation& explained) const {
+    Held held;
+    for (const Gate& gate : explained.step.gates) {
       if (gate.holds) continue;
-      closed.emplace_back(ToString(gate.id));
-      if (!IsTrulyUnmet(gate.id, *world_, *site_, state, *judge_)) {
-        untrue.push_back(fmt::format("{}: {}", ToString(gate.id), gate.measured));
+      held.closed.emplace_back(ToString(gate.id));
+      if (!IsTrulyUnmet(gate.id, *world_, *site_, explained.rollout.state, *judge_)) {
+        held.untrue.push_back(fmt::format("{}: {}", ToString(gate.id), gate.measured));
       }
     }
-    result_.waits_for = Join(closed, " ");
-    result_.truth = closed.empty() ? explained->step.reason : Join(untrue, "; ");
+    return held;
+  }
+
+  // Remembers what holds the rollout back, in the last days of an honest run.
+  void Hold() {
+    const auto explained = world_->Explain(*site_);
+    if (!explained.ok() || explained->rollout.state.status != RolloutStatus::kActive) return;
+    Held held = HeldBy(*explained);
+    if (!held.closed.empty()) held_ = std::move(held);
   }
 
   const RunOptions& options_;
@@ -526,6 +548,7 @@ class Run {
   SimWorld::Site* site_ = nullptr;
   RolloutState state_;
   std::string said_;
+  Held held_;
 };
 
 }  // namespace

@@ -46,7 +46,7 @@ Content ReadAll(const RocksDb& db) {
         const auto receipt = DecodeReceipt(key, value);
         text = receipt.ok() ? ToHex(EncodeReceipt(key, *receipt)) : receipt.status().ToString();
       }
-      if (family == kMainFamily && key.starts_with(DayRevisionDbKey(""))) {
+      if (family == kMainFamily && key.starts_with(DayRevisionPrefix(""))) {
         text = DecodeNumber(key, value).status().ToString();
       }
       return true;

@@ -25,7 +25,7 @@ const absl::Time kNow = absl::FromUnixMicros(1'764'000'000'123'456);
 
 struct Param {
   std::string name;
-  std::unique_ptr<RolloutStore> (*open)(const std::string& directory);
+  std::shared_ptr<RolloutStore> (*open)(const std::string& directory);
 };
 
 // Every field set, so that one that is forgotten shows.
@@ -83,7 +83,7 @@ class RolloutStoreTest : public testing::TestWithParam<Param> {
 
  private:
   TempDir directory_;
-  std::unique_ptr<RolloutStore> store_ = GetParam().open(directory_.path("policy"));
+  std::shared_ptr<RolloutStore> store_ = GetParam().open(directory_.path("policy"));
 };
 
 TEST_P(RolloutStoreTest, KeepsEveryField) {
@@ -156,19 +156,49 @@ TEST_P(RolloutStoreTest, RefusesNamesThatAreNoKeys) {
             StatusCode::kInvalidArgument);
 }
 
+std::shared_ptr<RocksPolicyStore> OpenRocks(const std::string& directory) {
+  auto store = RocksPolicyStore::Open(directory);
+  EXPECT_TRUE(store.ok()) << store.status();
+  return store.ok() ? *std::move(store) : nullptr;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, RolloutStoreTest,
     testing::Values(Param{"Fake",
-                          [](const std::string&) -> std::unique_ptr<RolloutStore> {
-                            return std::make_unique<FakeRolloutStore>();
+                          [](const std::string&) -> std::shared_ptr<RolloutStore> {
+                            return std::make_shared<FakeRolloutStore>();
                           }},
                     Param{"Rocks",
-                          [](const std::string& directory) -> std::unique_ptr<RolloutStore> {
-                            auto store = RocksPolicyStore::Open(directory);
-                            EXPECT_TRUE(store.ok()) << store.status();
-                            return store.ok() ? *std::move(store) : nullptr;
+                          [](const std::string& directory) -> std::shared_ptr<RolloutStore> {
+                            return OpenRocks(directory);
+                          }},
+                    Param{"RocksMtaSts",
+                          [](const std::string& directory) {
+                            const auto store = OpenRocks(directory);
+                            return std::shared_ptr<RolloutStore>(store, &store->mta_sts_rollouts());
                           }}),
     [](const auto& c) { return c.param.name; });
+
+// Two kinds in one database: neither sees, lists, numbers or leases the other's.
+TEST(RocksRollouts, KindsAreApart) {
+  TempDir directory;
+  const auto store = *RocksPolicyStore::Open(directory.path("policy"));
+  RolloutStore& dmarc = *store;
+  RolloutStore& mta_sts = store->mta_sts_rollouts();
+  ASSERT_TRUE(dmarc.PutRollout(Full(), {Entry("dmarc")}).ok());
+  EXPECT_EQ(mta_sts.GetRollout("example.com", "r1").status().code(), StatusCode::kNotFound);
+  EXPECT_THAT(*mta_sts.ListRolloutLog("example.com", "r1", "", 9), IsEmpty());
+  RolloutRecord other = Full();
+  other.state = "of mta-sts";
+  ASSERT_TRUE(mta_sts.PutRollout(other, {}).ok());
+  EXPECT_EQ(dmarc.GetRollout("example.com", "r1")->state, Full().state);
+  EXPECT_EQ(dmarc.ListRollouts("-", "", "", 9)->size(), 1u);
+  ASSERT_TRUE(dmarc.PutRolloutLease({.holder = "a"}).ok());
+  EXPECT_EQ(*mta_sts.GetRolloutLease(), RolloutLease());
+  ASSERT_TRUE(mta_sts.PutRolloutLease({.holder = "b"}).ok());
+  EXPECT_EQ(dmarc.GetRolloutLease()->holder, "a");
+  EXPECT_EQ(mta_sts.ListRollouts("-", "", "", 9)->size(), 1u);
+}
 
 // Those that can be read must go on: one may have to be lowered.
 TEST(RocksRollouts, OneThatDoesNotDecodeHidesNoOther) {
@@ -183,7 +213,7 @@ TEST(RocksRollouts, OneThatDoesNotDecodeHidesNoOther) {
   {
     const auto db = *RocksDb::Open(path, {{"default", FamilyKind::kSmall}});
     WriteSet damage(1);
-    damage.Put(0, policy_keys::Rollout("b.test", "r1"), "no record");
+    damage.Put(0, policy_keys::Rollout(policy_keys::kDmarcRollouts, "b.test", "r1"), "no record");
     ASSERT_TRUE(db->Write(damage, Sync::kYes).ok());
   }
   const auto store = *RocksPolicyStore::Open(path);
@@ -197,10 +227,18 @@ TEST(RocksRollouts, OneThatDoesNotDecodeHidesNoOther) {
 // docs/store.md
 TEST(RolloutKeys, AreAsDocumented) {
   const auto zero = std::string(1, '\0');
-  EXPECT_EQ(policy_keys::Rollout("a.test", "1"), "Ra.test" + zero + "1" + zero);
-  EXPECT_EQ(policy_keys::RolloutLog("a.test", "1", RolloutLogId(163, 1)),
-            "La.test" + zero + "1" + zero + "00000000000000a3-001" + zero);
-  EXPECT_EQ(policy_keys::RolloutLease(), "A");
+  EXPECT_EQ(policy_keys::Rollout(policy_keys::kDmarcRollouts, "a.test", "1"),
+            "Ra.test" + zero + "1" + zero);
+  EXPECT_EQ(
+      policy_keys::RolloutLog(policy_keys::kDmarcRollouts, "a.test", "1", RolloutLogId(163, 1)),
+      "La.test" + zero + "1" + zero + "00000000000000a3-001" + zero);
+  EXPECT_EQ(policy_keys::kDmarcRollouts.lease, "A");
+  EXPECT_EQ(policy_keys::Rollout(policy_keys::kMtaStsRollouts, "a.test", "1"),
+            "ma.test" + zero + "1" + zero);
+  EXPECT_EQ(
+      policy_keys::RolloutLog(policy_keys::kMtaStsRollouts, "a.test", "1", RolloutLogId(163, 1)),
+      "na.test" + zero + "1" + zero + "00000000000000a3-001" + zero);
+  EXPECT_EQ(policy_keys::kMtaStsRollouts.lease, "Amta-sts");
 }
 
 }  // namespace

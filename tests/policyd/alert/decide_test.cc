@@ -151,6 +151,48 @@ TEST_F(DecideTest, TheEndOfWhatWasDismissedIsNoNews) {
   EXPECT_THAT(told_, IsEmpty()) << "nothing is remembered for ever";
 }
 
+TEST_F(DecideTest, WhatWasAcceptedAndGetsWorseIsToldAgain) {
+  Tick();
+  EXPECT_THAT(Tick(absl::Minutes(10)), ElementsAre("fired i"));
+  for (int i = 0; i < 2; ++i) {
+    insights_["i"].state = InsightState::kAccepted;
+    EXPECT_THAT(Tick(absl::Hours(1)), IsEmpty());
+    Activate();
+    EXPECT_THAT(Tick(absl::Hours(1)), ElementsAre("worse i")) << "its severity is the same";
+    EXPECT_THAT(Tick(absl::Hours(1)), IsEmpty());
+  }
+  insights_["i"].state = InsightState::kAccepted;
+  Tick();
+  Activate();
+  EXPECT_THAT(Tick(), IsEmpty()) << "three times a day";
+  EXPECT_THAT(Tick(absl::Hours(24)), ElementsAre("worse i"));
+  Resolve();
+  EXPECT_THAT(Tick(absl::Hours(1)), ElementsAre("cleared i"));
+}
+
+TEST_F(DecideTest, AClockThatIsSetBackDelaysNothing) {
+  constexpr absl::Duration kYear = absl::Hours(24 * 365);
+  now_ += kYear;
+  Tick();
+  EXPECT_THAT(Tick(-kYear), IsEmpty());
+  EXPECT_THAT(Tick(absl::Minutes(10)), ElementsAre("fired i")) << "it has settled";
+  now_ += kYear;
+  Resolve();
+  EXPECT_THAT(Tick(-kYear), ElementsAre("cleared i"));
+  // Three times a day, and the day lies ahead.
+  now_ += kYear;
+  insights_["i"].severity = Severity::kError;
+  for (int i = 0; i < 3; ++i) {
+    Activate();
+    Tick(absl::Minutes(1));
+    Resolve();
+    Tick(absl::Hours(1));
+  }
+  Activate();
+  EXPECT_THAT(Tick(-kYear), IsEmpty());
+  EXPECT_THAT(Tick(absl::Hours(24)), ElementsAre("fired i"));
+}
+
 TEST_F(DecideTest, WhatIsForgottenIsNotToldToBeGone) {
   Tick();
   Tick(absl::Minutes(10));

@@ -80,6 +80,39 @@ TEST(Digest, IsBounded) {
   EXPECT_EQ(one.open_left_out, 5u);
 }
 
+TEST(Digest, TheSubjectCountsWhatThereWasNoRoomFor) {
+  std::vector<DigestDomain> domains;
+  for (size_t i = 0; i < kMaxDigestDomains + 10; ++i) {
+    domains.push_back(Domain(std::to_string(i), 1));
+    domains.back().open = {Insight(Severity::kInfo, "x")};
+    domains.back().open_left_out = 2;
+  }
+  EXPECT_THAT(DigestSubject(MakeDigest({20'000, 20'006}, std::move(domains))),
+              HasSubstr("210 domains, 630 open insights"));
+}
+
+TEST(Digest, WhatStrangersClaimIsToldApart) {
+  DomainStatistics week;
+  const auto add = [&week](TrustClass trust, int64_t messages, int64_t pass) {
+    Counts counts;
+    counts.messages = messages;
+    counts.dmarc_pass = pass;
+    week.by_trust[static_cast<size_t>(trust)].Add(counts);
+    week.total.Add(counts);
+  };
+  add(TrustClass::kAuthenticated, 1'000'000, 0);
+  const auto text = [&week] {
+    return DigestText(
+        MakeDigest({20'000, 20'006}, {SummarizeDomain("a.example", week, DomainStatistics(), {})}));
+  };
+  EXPECT_THAT(text(), HasSubstr("1000000 messages, 0 pass (between 0.0 and 0.0 %); only reporters "
+                                "that are no anchors say so"));
+  add(TrustClass::kAnchored, 6, 3);
+  add(TrustClass::kImported, 4, 2);
+  EXPECT_THAT(text(), HasSubstr("10 messages, 5 pass (between 18.7 and 81.3 %); reporters that are "
+                                "no anchors claim 1000000 more"));
+}
+
 TEST(DigestTime, IsADayOfTheWeekAndATime) {
   EXPECT_EQ(ParseDigestTime("monday 07:00"), (DigestTime{1, 7, 0}));
   EXPECT_EQ(ParseDigestTime("Sunday 23:59"), (DigestTime{0, 23, 59}));

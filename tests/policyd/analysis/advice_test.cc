@@ -1,6 +1,9 @@
 #include "policyd/analysis/advice.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -47,6 +50,32 @@ TEST(Advice, AnIncludeThatCannotAlignIsNotProposed) {
   EXPECT_EQ(advice.spf_term, "include:sendgrid.net") << "known, although useless";
   EXPECT_THAT(WarningsFor(Gather({Row(10).Spf("sendgrid.net")}).sources[0]),
               Contains("SPF_CANNOT_ALIGN"));
+}
+
+TEST(Advice, NoStrangerAndNoSingleAnchorSaysThatAnIncludeWouldHelp) {
+  const auto gather = [](std::vector<std::pair<const char*, TrustClass>> liars) {
+    StatisticsBuilder builder(kDomain, kRange, Catalogue::Default());
+    for (const char* anchor : {"google.com", "microsoft.com"}) {
+      builder.Add(Report(kDay, {Row(10).Dkim("sendgrid.net").Spf("sendgrid.net")}, anchor,
+                         TrustClass::kAnchored));
+    }
+    for (const auto& [name, trust] : liars) {
+      builder.Add(
+          Report(kDay, {Row(1).Dkim("sendgrid.net").Spf("bounce.example.com")}, name, trust));
+    }
+    return builder.Finish();
+  };
+  using Liars = std::vector<std::pair<const char*, TrustClass>>;
+  for (const Liars& liars : {Liars{{"stranger.test", TrustClass::kAuthenticated}},
+                             Liars{{"google.com", TrustClass::kAnchored}}}) {
+    const DomainStatistics statistics = gather(liars);
+    ASSERT_EQ(statistics.sources[0].id, "sendgrid");
+    EXPECT_EQ(Advise(statistics.sources[0], kDomain).proposal.kind, Kind::kDkimOnly);
+    EXPECT_THAT(WarningsFor(statistics.sources[0]), Contains("SPF_CANNOT_ALIGN"));
+  }
+  const DomainStatistics two =
+      gather({{"google.com", TrustClass::kAnchored}, {"microsoft.com", TrustClass::kAnchored}});
+  EXPECT_EQ(Advise(two.sources[0], kDomain).proposal.kind, Kind::kSpfInclude);
 }
 
 TEST(Advice, AnIncludeThatAlignsIs) {
@@ -109,6 +138,24 @@ TEST(Evidence, StrangersTextIsEscaped) {
     EXPECT_THAT(item.claim, Not(HasSubstr("\x1b")));
   }
   EXPECT_THAT(Advise(got.sources[0], kDomain).sentence, Not(HasSubstr("\x1b")));
+}
+
+TEST(Evidence, WhatStrangersClaimIsToldApart) {
+  StatisticsBuilder builder(kDomain, kRange, Catalogue::Default());
+  builder.Add(Report(kDay, {Row(10).Dkim("sendgrid.net")}));
+  const auto claims = [](const DomainStatistics& statistics) {
+    std::vector<std::string> out;
+    for (const EvidenceItem& item : EvidenceFor(statistics.sources[0], statistics)) {
+      if (item.checked_against == "the trust classes of the reports") out.push_back(item.claim);
+    }
+    return out;
+  };
+  EXPECT_THAT(claims(Gather({Row(10).Dkim("sendgrid.net")})), testing::IsEmpty());
+  builder.Add(Report(kDay, {Row(990).Dkim("sendgrid.net").Dkim("example.com", "s")},
+                     "stranger.test", TrustClass::kAuthenticated));
+  EXPECT_THAT(
+      claims(builder.Finish()),
+      testing::ElementsAre("of 990 of 1000 messages only reporters that are no anchors speak"));
 }
 
 TEST(EvidenceEtag, StaysWhenOnlyCountsMove) {

@@ -49,6 +49,9 @@ TEST(Catalogue, EveryNameLeadsBackToItsService) {
     for (const std::string& name : service.reverse_names) {
       EXPECT_EQ(catalogue.FindByReverseName("mail1." + name), &service) << name;
     }
+    for (const std::string& name : service.mx_names) {
+      EXPECT_EQ(catalogue.FindByMx("mx1." + name), &service) << name;
+    }
     for (const std::string& name : service.spf_includes) {
       const MailService* found = catalogue.FindByInclude(name);
       ASSERT_NE(found, nullptr) << name;

@@ -72,6 +72,23 @@ TEST(CompareSources, TheGravestComesFirst) {
             "sendgrid:worse mailchimp:vanished ip-198-51-100-9:new sendgrid:less");
 }
 
+TEST(CompareSources, NoStrangerMakesASourceLookWorse) {
+  const auto gather = [](const DayRange& range, std::vector<AggregateRecord> claims) {
+    StatisticsBuilder builder(kDomain, range, Catalogue::Default());
+    builder.Add(Report(range.first, {Passing(100)}));
+    builder.Add(
+        Report(range.first, std::move(claims), "stranger.test", TrustClass::kAuthenticated));
+    return builder.Finish();
+  };
+  const auto changes = CompareSources(
+      gather(kBefore, {}), gather(kAfter, {Failing(1'000'000), Row(50).From("198.51.100.9")}));
+  ASSERT_EQ(changes.size(), 1u) << "neither worse nor more";
+  EXPECT_EQ(changes[0].id, "ip-198-51-100-9");
+  EXPECT_TRUE(changes[0].claimed);
+  EXPECT_TRUE(changes[0].sentence.ends_with("; only reporters that are no anchors say so"))
+      << changes[0].sentence;
+}
+
 TEST(CompareSources, SaysItWithNumbers) {
   const auto changes = CompareSources(Statistics(kBefore, {Passing(100)}),
                                       Statistics(kAfter, {Passing(50), Failing(50)}));

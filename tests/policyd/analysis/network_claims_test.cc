@@ -1,13 +1,16 @@
 #include "policyd/analysis/network_claims.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/random.h"
 #include "lib/dns/fake_resolver.h"
 #include "tests/policyd/analysis/rows.h"
 
@@ -160,6 +163,44 @@ TEST_F(ClaimsTest, AnOwnTermThatLetsItThroughIsNamed) {
                           "through, such as 192.0.2.1 | your live SPF record | supports",
                           "3 messages come from addresses named such as mx.vendor.test | the DNS, "
                           "both ways; no catalogue entry | neutral"));
+}
+
+// Terms of all widths, over and beside one another, in both families.
+TEST(OwnTermIndex, FindsWhatLookingAtEachTermFinds) {
+  SeededRandom random(7);
+  const auto below = [&random](int limit) {
+    return static_cast<unsigned char>(random.Bytes(1)[0]) % limit;
+  };
+  const auto address = [&below] {
+    const std::string text = below(2) == 0
+                                 ? fmt::format("192.0.{}.{}", below(4), below(256))
+                                 : fmt::format("2001:db8::{:x}:{:x}", below(4), below(256));
+    return *IpAddress::Parse(text);
+  };
+  for (int round = 0; round < 50; ++round) {
+    std::vector<OwnTerm> own;
+    for (int term = 0; term < 8; ++term) {
+      own.push_back({.term = "t"});
+      for (int i = below(5); i > 0; --i) {
+        const IpAddress base = address();
+        const int length = (base.is_v4() ? 22 : 110) + below(base.is_v4() ? 11 : 19);
+        own.back().networks.push_back(
+            *IpNetwork::Parse(fmt::format("{}/{}", base.ToString(), length)));
+      }
+    }
+    const OwnTermIndex index(own);
+    for (int i = 0; i < 200; ++i) {
+      const IpAddress one = address();
+      std::optional<size_t> want;
+      for (size_t term = own.size(); term-- > 0;) {
+        for (const IpNetwork& network : own[term].networks) {
+          if (network.Contains(one)) want = term;
+        }
+      }
+      EXPECT_EQ(index.TermOf(one), want) << one.ToString();
+    }
+  }
+  EXPECT_EQ(OwnTermIndex({}).TermOf(address()), std::nullopt);
 }
 
 }  // namespace

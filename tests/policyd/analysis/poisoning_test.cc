@@ -43,6 +43,7 @@ enum class Goal : uint8_t {
   kNeedInclude,     // a good sender that signs would need an include
   kDropInclude,     // a good sender that needs an include would need none
   kCallForwarder,   // a good sender only passes on mail
+  kIncludeHelps,    // the include of a service that SPF cannot align would help
   kTakeSelector,    // a good sender's key would be one of the domain's own servers'
   kCount,
 };
@@ -93,7 +94,8 @@ Campaign Draw(Dice& dice) {
 const char* const kAnchors[] = {"google.test", "microsoft.test", "yahoo.test", "mail.test"};
 
 // The mail of a day as honest anchors see it: the domain's own, a service that signs as the domain,
-// one that does not yet and needs its include, a shop that nobody has described, and one list.
+// one that does not yet and needs its include, one that does not and whose include cannot help, a
+// shop that nobody has described, and one list.
 std::vector<AggregateRecord> Honest(Dice& dice) {
   return {
       Row(40 + dice.Below(20)).From("198.51.100.1").Dkim("example.com", "s1").Spf("example.com"),
@@ -103,6 +105,7 @@ std::vector<AggregateRecord> Honest(Dice& dice) {
           .Dkim("example.com", "sgkey")
           .Spf("sendgrid.net"),
       Row(20 + dice.Below(10)).From("40.107.1.1").Spf("example.com", AuthResult::kSoftfail),
+      Row(15 + dice.Below(5)).From("205.201.128.1").Dkim("mcsv.net").Spf("mcsv.net"),
       Row(10 + dice.Below(5)).From("198.51.100.77").Dkim("example.com", "shop1").Spf("shop.test"),
       Row(1 + dice.Below(3))
           .From("198.51.100.200")
@@ -120,6 +123,8 @@ std::vector<AggregateRecord> RealMail(const Campaign& campaign) {
       return {Row(50).From("161.38.192.1").Dkim("mailgun.org").Spf("mailgun.org")};
     case Goal::kApproveDomain:
       return {Row(50).From(campaign.address).Dkim("evil.test").Spf("evil.test")};
+    case Goal::kBorrowSelector:
+      return {Row(50).From(campaign.address).Spf("evil.test")};
     default:
       return {Row(50).From(campaign.address).Spf("example.com", AuthResult::kFail)};
   }
@@ -169,6 +174,8 @@ std::vector<AggregateRecord> Lies(const Campaign& campaign) {
                   .Dkim("sendgrid.net")
                   .Spf("sendgrid.net")
                   .Says(ReasonType::kForwarded)};
+    case Goal::kIncludeHelps:
+      return {Row(n).From("205.201.128.1").Dkim("mcsv.net").Spf("bounce.example.com")};
     case Goal::kTakeSelector:
       return {Row(n).From("198.51.100.1").Dkim("example.com", "shop1").Spf("example.com")};
     case Goal::kCount:
@@ -179,7 +186,7 @@ std::vector<AggregateRecord> Lies(const Campaign& campaign) {
 
 bool IsGood(const std::string& id) {
   return id == "own-example.com" || id == "sendgrid" || id == "microsoft-365" ||
-         id == "spf-shop.test" || id == "spf-lists.test";
+         id == "mailchimp" || id == "spf-shop.test" || id == "spf-lists.test";
 }
 
 struct Said {

@@ -1,5 +1,8 @@
 #include "policyd/analysis/regroup.h"
 
+#include <string>
+#include <vector>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -103,6 +106,35 @@ TEST(CheckGrouping, SaysWhatMayJoin) {
   EXPECT_EQ(check(Merge("", "a")), StatusCode::kInvalidArgument);
   EXPECT_EQ(check(Split("c", "split-z", std::vector<std::string>(101, "192.0.2.1"))),
             StatusCode::kInvalidArgument);
+}
+
+TEST(CheckGrouping, AsManyMayFollowAfterOneAnotherAsAreFollowed) {
+  // Whichever end they are added at: what is stored is applied to its end.
+  for (const bool at_the_end : {true, false}) {
+    std::vector<SourceGrouping> rules;
+    for (size_t i = 0; i < kMaxSourceHops; ++i) {
+      const size_t from = at_the_end ? i : kMaxSourceHops - 1 - i;
+      const SourceGrouping rule = Merge("s" + std::to_string(from), "s" + std::to_string(from + 1));
+      EXPECT_EQ(CheckGrouping(rules, rule).code(), StatusCode::kOk) << i << at_the_end;
+      rules.push_back(rule);
+    }
+    EXPECT_EQ(Regrouping(rules).SourceOf("s0", std::nullopt), "s" + std::to_string(kMaxSourceHops));
+    EXPECT_EQ(CheckGrouping(rules, Merge("s" + std::to_string(kMaxSourceHops), "end")).code(),
+              StatusCode::kFailedPrecondition);
+    EXPECT_EQ(CheckGrouping(rules, Merge("begin", "s0")).code(), StatusCode::kFailedPrecondition);
+    EXPECT_EQ(CheckGrouping(rules, Merge("begin", "s1")).code(), StatusCode::kOk);
+  }
+}
+
+TEST(CheckGrouping, ManyBesideOneAnotherAreNoChain) {
+  std::vector<SourceGrouping> rules;
+  for (int i = 0; i < 20; ++i) {
+    const SourceGrouping rule =
+        Split("big", "split-" + std::to_string(i), {"192.0.2." + std::to_string(i)});
+    EXPECT_EQ(CheckGrouping(rules, rule).code(), StatusCode::kOk);
+    rules.push_back(rule);
+  }
+  EXPECT_EQ(CheckGrouping(rules, Merge("small", "big")).code(), StatusCode::kOk);
 }
 
 }  // namespace

@@ -59,6 +59,18 @@ TEST(ReporterLedger, IsSortedByReportsThenById) {
   EXPECT_EQ(ledger.Find("d.test"), nullptr);
 }
 
+TEST(ReporterLedger, TheCalendarCountsReportsByDay) {
+  const ReporterRow row =
+      RowOf({Report(20'000, "a.test"), Report(20'002, "a.test"), Report(20'002, "a.test")});
+  ASSERT_EQ(row.day_reports.size(), static_cast<size_t>(kRange.days()));
+  const auto on = [&](DayNumber day) {
+    return row.day_reports[static_cast<size_t>(day - kRange.first)];
+  };
+  EXPECT_EQ(on(20'000), 1);
+  EXPECT_EQ(on(20'001), 0);
+  EXPECT_EQ(on(20'002), 2);
+}
+
 TEST(ReporterLedger, AddsUpWhatAReporterSent) {
   StoredReport old_format = Report(20'000, "a.test", {Row(3), Row(4)});
   old_format.report.metadata.org_name = "A Mail";

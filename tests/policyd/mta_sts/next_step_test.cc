@@ -480,7 +480,7 @@ TEST_P(StsNeverEventsTest, Case) {
 INSTANTIATE_TEST_SUITE_P(All, StsNeverEventsTest, testing::ValuesIn(kNever),
                          [](const auto& one) { return one.param.name; });
 
-TEST(StsCodecTest, ReadsNoBrokenBytes) {
+TEST(StsStateTest, ReadsNoBrokenBytes) {
   StsState state = HealthySts(StsStage::kTesting);
   Yes(state, StsStage::kEnforce);
   state.gates = {{StsGateId::kMx, true, Noon(3)}};

@@ -36,6 +36,7 @@ using inbound_testing::CertificateWish;
 using inbound_testing::Identity;
 using inbound_testing::ServerSide;
 using inbound_testing::SmtpServer;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -314,7 +315,10 @@ TEST(WebhookOverTls, IsTakenByARealServer) {
   channel.secret_name = "hook-key";
   {
     ChannelNotifier strict(http, resolver, secrets, clock, {});
-    EXPECT_THAT(strict.Send(channel, Delivery(), {}), StatusIs(StatusCode::kPermissionDenied));
+    EXPECT_THAT(strict.Send(channel, Delivery(), {}),
+                StatusIs(StatusCode::kPermissionDenied,
+                         AllOf(HasSubstr("127.0.0.1: loopback"),
+                               HasSubstr("alerts.allow_networks in policyd.toml"))));
     EXPECT_EQ(listener.connections(), 0);
   }
   NotifyConfig config;

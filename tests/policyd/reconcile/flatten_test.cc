@@ -209,6 +209,25 @@ TEST_F(FlattenTest, AChildIsNotTakenFromTheRecordThatIsLive) {
   EXPECT_EQ(Receive(flattened, children, kKept), SpfResult::kPass);
 }
 
+// Which of the two is meant nobody can tell, and to receivers both are an error.
+TEST_F(FlattenTest, AChildWithTwoRecordsIsNamedWithWhatToDo) {
+  ASSERT_EQ(Applied().state, ChangeState::kSucceeded);
+  ASSERT_THAT(LiveChildren(), SizeIs(1));
+  const DomainName child = LiveChildren()[0];
+  world.provider->SetTexts(child, {children[child], "v=spf1 include:other.test -all"});
+  const int writes = world.provider->writes();
+  const ChangeRecord plan = Plan();
+  EXPECT_EQ(plan.state, ChangeState::kRefused);
+  const GuardRecord* refusal = FindRefusal(plan.guards);
+  ASSERT_NE(refusal, nullptr);
+  EXPECT_EQ(refusal->code, guard_code::kSpfChildForeign);
+  EXPECT_THAT(refusal->message, HasSubstr(child.text()));
+  EXPECT_THAT(refusal->message, HasSubstr("take the others away"));
+  EXPECT_EQ(refusal->metadata.at("found_2"), "v=spf1 include:other.test -all");
+  EXPECT_THAT(plan.record_changes, IsEmpty());
+  EXPECT_EQ(world.provider->writes(), writes);
+}
+
 TEST_F(FlattenTest, AChildNeverChangesWhateverAPlanSays) {
   ChangeRecord change = Plan();
   ASSERT_THAT(change.record_changes, SizeIs(2));

@@ -163,7 +163,7 @@ class Life {
     factory_.Add("dns", std::make_shared<MortalProvider>(*world.provider, killer));
     return std::make_unique<ChangeEngine>(
         ChangeWorld{store_, factory_, world.resolver, world.fleet, *world.suffixes, world.clock,
-                    world.random, pacer_},
+                    world.random, pacer_, world.sts_files},
         options);
   }
 

@@ -78,7 +78,8 @@ class RepairTest : public testing::Test {
     const absl::StatusOr<ChangeRecord> back =
         engine_->Rollback({applied.domain, applied.id, applied.revision, "a"});
     ASSERT_FALSE(back.ok());
-    EXPECT_EQ(CodeOf(back.status()), "GUARD_REFUSED") << back.status();
+    EXPECT_EQ(CodeOf(back.status()), "ROLLBACK_BLOCKED") << back.status();
+    EXPECT_THAT(std::string(back.status().message()), testing::HasSubstr("there is no way back"));
     EXPECT_EQ(world_.provider->writes(), writes);
   }
 
@@ -140,6 +141,22 @@ TEST_F(RepairTest, WhatIsNotBrokenNeedsNothing) {
   const ChangeRecord plan = Plan(RepairKind::kSpf);
   EXPECT_EQ(plan.state, ChangeState::kSucceeded);
   EXPECT_THAT(plan.record_changes, IsEmpty());
+}
+
+// The broken record is in a zone that Dmarcate does not write.
+TEST_F(RepairTest, InDelegatedModeItIsRefusedWithWhatAPersonHasToDo) {
+  DomainRecord domain = world_.store.GetDomain("example.com").value();
+  domain.delegation_zone = "ops.test";
+  ASSERT_TRUE(world_.store.PutDomain(domain).ok());
+  for (const RepairKind kind : {RepairKind::kSpf, RepairKind::kDmarc}) {
+    const ChangeRecord plan = Plan(kind);
+    EXPECT_EQ(plan.state, ChangeState::kRefused);
+    EXPECT_EQ(RefusalOf(plan), "DELEGATION");
+    ASSERT_FALSE(plan.guards.empty());
+    EXPECT_THAT(plan.guards[0].message, testing::HasSubstr("by hand"));
+    EXPECT_THAT(plan.guards[0].message, testing::HasSubstr("ops.test"));
+    EXPECT_THAT(plan.record_changes, IsEmpty());
+  }
 }
 
 TEST_F(RepairTest, AZoneThatMovedOnIsNotWrittenOver) {
@@ -229,7 +246,7 @@ TEST_P(RepairKillTest, EndsWhereverItWasKilled) {
       Live(world, 0, [&](ChangeEngine& engine) {
         EXPECT_EQ(
             CodeOf(engine.Rollback({change.domain, change.id, change.revision, "a"}).status()),
-            "GUARD_REFUSED");
+            "ROLLBACK_BLOCKED");
       });
       ASSERT_EQ(world.Texts(tested.owner), tested.whole);
       if (!died_second) break;

@@ -78,7 +78,7 @@ class TestWorld {
   }
 
   ChangeWorld world() {
-    return {store, factory, resolver, fleet, *suffixes, clock, random, *pacer};
+    return {store, factory, resolver, fleet, *suffixes, clock, random, *pacer, sts_files};
   }
   // With a pacer of its own: a stopped engine leaves the old one stopped.
   std::unique_ptr<ChangeEngine> MakeEngine() { return MakeEngine(StoreUse::kExclusive); }
@@ -119,6 +119,7 @@ class TestWorld {
   FakeProviderFactory factory;
   FakeResolver resolver;
   FakeFleet fleet;
+  StsFileSource* sts_files = nullptr;  // of a test about MTA-STS
   std::unique_ptr<PublicSuffixList> suffixes = BuiltinPublicSuffixList();
   std::unique_ptr<FakePacer> pacer = std::make_unique<FakePacer>(clock);
 };

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <functional>
+#include <string>
 
 #include "fmt/format.h"
 #include "gmock/gmock.h"
@@ -226,6 +228,47 @@ TEST_F(ChangeServiceTest, FlatteningIsAskedForAndThenKept) {
   v1::CreateChangeResponse response;
   EXPECT_EQ(ReasonOf(world_.Call<ChangeService>(&Stub::CreateChange, request, &response)),
             "FIELD_INVALID");
+}
+
+TEST_F(ChangeServiceTest, AnMtaStsPolicyThatIsServedIsAnnounced) {
+  const std::string file =
+      "version: STSv1\r\nmode: testing\r\nmx: mx1.example.com\r\nmax_age: 86400\r\n";
+  world_.resolver().SetMx(Name("example.com"), {{10, Name("mx1.example.com")}});
+  v1::CreateChangeRequest request;
+  request.set_parent("domains/example.com");
+  request.mutable_intent()->mutable_mta_sts()->set_file(file);
+  v1::CreateChangeResponse response;
+  const auto plan = [&] {
+    return world_.Call<ChangeService>(&Stub::CreateChange, request, &response);
+  };
+  ASSERT_TRUE(plan().ok());
+  EXPECT_EQ(response.change().state(), Change::STATE_REFUSED) << "it is not served";
+
+  world_.sts_files().Serve(Name("example.com"), ServedStsFile{file, true});
+  ASSERT_TRUE(plan().ok());
+  ASSERT_EQ(response.change().state(), Change::STATE_PLANNED);
+  EXPECT_EQ(response.change().intent().mta_sts().file(), file);
+  EXPECT_FALSE(response.change().intent().spf_from_decisions()) << "nothing else goes with it";
+  ASSERT_EQ(response.change().record_changes_size(), 1);
+  EXPECT_EQ(response.change().record_changes(0).owner_name(), "_mta-sts.example.com");
+  Change applied;
+  ASSERT_TRUE(Apply(ApplyRequest(response.change()), &applied).ok());
+  EXPECT_EQ(applied.state(), Change::STATE_SUCCEEDED);
+
+  const auto refused = [&](const std::function<void(v1::Intent*)>& edit) {
+    const v1::Intent intent = request.intent();
+    edit(request.mutable_intent());
+    const std::string reason = ReasonOf(plan());
+    *request.mutable_intent() = intent;
+    return reason;
+  };
+  EXPECT_EQ(refused([](auto* in) { in->set_spf_from_decisions(true); }), "FIELD_INVALID");
+  EXPECT_EQ(refused([](auto* in) { in->add_prune("mx"); }), "FIELD_INVALID");
+  EXPECT_EQ(refused([](auto* in) { in->set_repair(v1::Intent::REPAIR_SPF); }), "FIELD_INVALID");
+  EXPECT_EQ(refused([](auto* in) { in->set_flatten(v1::Intent::FLATTEN_NEVER); }), "FIELD_INVALID");
+  EXPECT_EQ(refused([](auto* in) { in->mutable_mta_sts()->set_id("20260101"); }), "FIELD_INVALID");
+  EXPECT_EQ(refused([](auto* in) { in->mutable_mta_sts()->set_rollout("r"); }), "FIELD_INVALID");
+  EXPECT_EQ(refused([](auto* in) { in->mutable_mta_sts()->set_file("<html>"); }), "FIELD_INVALID");
 }
 
 TEST_F(ChangeServiceTest, ListsNewestFirstAlsoOverAllDomains) {

@@ -218,5 +218,118 @@ TEST_F(NetworkGathererTest, StoppingEndsTheQuestions) {
   EXPECT_THAT(resolver_.queries(), SizeIs(1));
 }
 
+// Services that are added and removed while it runs.
+TEST_F(NetworkGathererTest, FollowsTheCatalogue) {
+  resolver_.SetTxt(Name("spf.shop.test"),
+                   {"v=spf1 ip4:198.51.100.0/24 include:spf.depot.test -all"});
+  resolver_.SetTxt(Name("spf.depot.test"), {"v=spf1 ip4:203.0.113.0/24 -all"});
+  CatalogueBook services(*catalogue_);
+  gatherer().Follow(services);
+  Run();
+  EXPECT_EQ(ServiceOf("203.0.113.7"), "shop");
+
+  const MailService depot{.id = "depot", .name = "Depot", .spf_includes = {"spf.depot.test"}};
+  ASSERT_TRUE(services.Replace({depot}, clock_.Monotonic()).ok());
+  Run();
+  EXPECT_EQ(ServiceOf("203.0.113.7"), "depot") << "shop's record only mentions it";
+  EXPECT_EQ(ServiceOf("198.51.100.7"), "shop");
+  ASSERT_FALSE(resolver_.queries().empty());
+  EXPECT_EQ(resolver_.queries().front().name.text(), "spf.depot.test") << "what is new comes first";
+  Run(absl::Minutes(1));
+  EXPECT_THAT(resolver_.queries(), IsEmpty()) << "nothing has changed";
+
+  ASSERT_TRUE(services.Replace({}, clock_.Monotonic()).ok());
+  resolver_.FailAll(absl::DeadlineExceededError("no answer"));
+  Run();
+  EXPECT_EQ(ServiceOf("198.51.100.7"), "shop") << "what was learned stays";
+  EXPECT_EQ(ServiceOf("203.0.113.7"), "") << "nobody is named by a service that is gone";
+  resolver_.FailAll(absl::OkStatus());
+  Run(absl::Hours(2));
+  EXPECT_EQ(ServiceOf("203.0.113.7"), "shop");
+}
+
+// What the DNS of a domain says of its senders before a report does.
+class DeclaredGathererTest : public NetworkGathererTest {
+ protected:
+  DeclaredGathererTest() {
+    MailService shop{.id = "shop", .name = "Shop", .spf_includes = {"spf.shop.test"}};
+    shop.selectors = {"shop1", "shop2", "shop#"};
+    shop.dkim_domains = {"mail.shop.test"};
+    catalogue_ = *Catalogue::Make({shop});
+    resolver_.SetTxt(Name("example.com"), {"v=spf1 include:spf.shop.test -all"});
+    resolver_.SetMx(Name("example.com"), {{10, Name("MX.Shop.test")}});
+    resolver_.SetTxt(Name("shop2._domainkey.example.com"),
+                     {"v=DKIM1; k=ed25519; p=" + std::string(kKey)});
+    resolver_.SetTxt(Name("shop1._domainkey.example.com"), {"v=DKIM1; p="});
+  }
+  static constexpr char kKey[] = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+  DeclaredFacts Facts() { return book_.DeclaredOf("example.com").value_or(DeclaredFacts()); }
+  size_t SelectorQuestions() {
+    return static_cast<size_t>(std::ranges::count_if(resolver_.queries(), [](const auto& query) {
+      return query.name.text().find("_domainkey") != std::string::npos;
+    }));
+  }
+};
+
+TEST_F(DeclaredGathererTest, OfADomainWithoutReportsSelectorsAreTriedOnceAWeek) {
+  EXPECT_EQ(book_.DeclaredOf("example.com"), std::nullopt);
+  Want({});
+  Run();
+  ASSERT_THAT(Facts().spf, SizeIs(2));
+  EXPECT_EQ(Facts().spf[0].term, "include:spf.shop.test");
+  EXPECT_THAT(Facts().selectors, ElementsAre("shop2")) << "a revoked key is none";
+  EXPECT_THAT(Facts().mx_hosts, ElementsAre("mx.shop.test"));
+  EXPECT_EQ(SelectorQuestions(), 3u) << "each whole one, and one that nobody has";
+  Run(absl::Hours(24));
+  EXPECT_EQ(SelectorQuestions(), 0u);
+  EXPECT_THAT(Facts().selectors, ElementsAre("shop2"));
+  Run(absl::Hours(7 * 24));
+  EXPECT_EQ(SelectorQuestions(), 3u);
+}
+
+TEST_F(DeclaredGathererTest, OfATreeThatIsNotCompleteThereIsWhatThereIs) {
+  resolver_.SetTxt(Name("example.com"), {"v=spf1 include:spf.shop.test include:silent.test -all"});
+  resolver_.Fail(Name("silent.test"), RrType::kTxt, absl::UnavailableError("SERVFAIL"));
+  Want({});
+  Run();
+  const std::vector<SpfMention> mentions = Facts().spf;
+  ASSERT_GE(mentions.size(), 2u);
+  EXPECT_EQ(mentions[0].term, "include:spf.shop.test");
+  // Less than was known before is nothing new.
+  resolver_.Fail(Name("spf.shop.test"), RrType::kTxt, absl::UnavailableError("SERVFAIL"));
+  Run(absl::Hours(2));
+  EXPECT_EQ(Facts().spf, mentions);
+}
+
+TEST_F(DeclaredGathererTest, ReportsTellSelectorsSoNobodyAsks) {
+  Want({Row(3)});
+  Run();
+  EXPECT_EQ(SelectorQuestions(), 0u);
+  EXPECT_THAT(Facts().mx_hosts, SizeIs(1));
+}
+
+TEST_F(DeclaredGathererTest, WhereAnyNameHasAKeySelectorsTellNothing) {
+  resolver_.SetTxt(Name("dmarcate-asks-for-none._domainkey.example.com"),
+                   {"v=DKIM1; k=ed25519; p=" + std::string(kKey)});
+  Want({});
+  Run();
+  EXPECT_THAT(Facts().selectors, IsEmpty());
+}
+
+TEST_F(DeclaredGathererTest, SilenceTakesNothingAway) {
+  Want({});
+  Run();
+  const DeclaredFacts before = Facts();
+  resolver_.FailAll(absl::DeadlineExceededError("no answer"));
+  Run(absl::Hours(8 * 24));
+  EXPECT_EQ(Facts(), before);
+  resolver_.FailAll(absl::OkStatus());
+  resolver_.SetTxt(Name("example.com"), {"no spf"});
+  resolver_.SetTxt(Name("shop2._domainkey.example.com"), {"v=DKIM1; p="});
+  Run(absl::Hours(2));
+  EXPECT_THAT(Facts().spf, IsEmpty()) << "an answer does";
+  EXPECT_THAT(Facts().selectors, IsEmpty());
+}
+
 }  // namespace
 }  // namespace dmarcate

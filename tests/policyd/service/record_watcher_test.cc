@@ -329,5 +329,32 @@ TEST_F(RecordWatcherTest, RunsOnThreads) {
   EXPECT_THAT(*observations_.ListObserved("d19.test"), SizeIs(6));
 }
 
+TEST_F(RecordWatcherTest, WhatAChangeHasWrittenIsLookedAtWhenItHasEnded) {
+  ASSERT_TRUE(watcher().RunDue());
+  SetTxt("example.com", {"v=spf1 -all"});
+  SetTxt("_dmarc.example.com", {"v=DMARC1; p=none; rua=mailto:a@example.com"});
+  ChangeRecord change;
+  change.domain = "example.com";
+  change.id = "01";
+  change.state = ChangeState::kVerifying;
+  change.record_changes.push_back({.zone = "example.com", .owner_name = "_dmarc.example.com"});
+  change.apply_time = clock_.Now();
+  const auto running = policies_.PutChange(change);
+  ASSERT_TRUE(running.ok()) << running.status();
+  Later(absl::Seconds(10));
+  EXPECT_THAT(Asked(), IsEmpty()) << "it has not ended";
+
+  change = *running;
+  change.state = ChangeState::kSucceeded;
+  change.end_time = clock_.Now();
+  ASSERT_TRUE(policies_.PutChange(change).ok());
+  Later(absl::Seconds(10));
+  EXPECT_THAT(Asked(), ElementsAre("_dmarc.example.com"));
+  EXPECT_THAT(History("_dmarc.example.com", RecordKind::kDmarc), SizeIs(2));
+  EXPECT_THAT(History("example.com"), SizeIs(1)) << "what it has not written has its own time";
+  Later(absl::Seconds(10));
+  EXPECT_THAT(Asked(), IsEmpty()) << "once";
+}
+
 }  // namespace
 }  // namespace dmarcate

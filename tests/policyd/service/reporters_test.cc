@@ -1,4 +1,9 @@
 // ListReporters and GetReporter over the fake store.
+
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -15,6 +20,7 @@ using analysis_testing::Row;
 using service_testing::ReasonOf;
 using service_testing::World;
 using testing::ElementsAre;
+using testing::ElementsAreArray;
 using v1::ReportService;
 using Stub = ReportService::Stub;
 
@@ -57,6 +63,28 @@ TEST_F(ReportersTest, ListsMostReportsFirstInPages) {
   EXPECT_THAT(NamesOf(second), ElementsAre("reporters/_46astmail_20_50ty_20_4ctd"));
   EXPECT_EQ(second.reporters(0).key().value(), "Fastmail Pty Ltd");
   EXPECT_EQ(second.next_page_token(), "");
+}
+
+TEST_F(ReportersTest, TheCalendarHasEachDayOfTheRange) {
+  for (const int days : {1, 3, 29}) Add(days, "google.com");
+  Add(2, "claimed.test", TrustClass::kUnverified);
+  EXPECT_EQ(List().reporters(0).day_report_counts_size(), 0) << "if it is asked for";
+  v1::ListReportersRequest request;
+  request.set_with_calendar(true);
+  const v1::ListReportersResponse all = List(request);
+  ASSERT_EQ(all.reporters_size(), 2);
+  std::vector<int> want(30, 0);
+  want[0] = 1;  // the range ends today
+  want[26] = 1;
+  want[28] = 1;
+  EXPECT_THAT(all.reporters(0).day_report_counts(), ElementsAreArray(want));
+  EXPECT_EQ(all.reporters(1).day_report_counts_size(), 0) << "nobody vouches for those";
+  v1::GetReporterRequest one;
+  one.set_name("reporters/google.com");
+  v1::GetReporterResponse response;
+  DMARCATE_CALL(world_, ReportService, GetReporter, one, &response);
+  EXPECT_THAT(response.reporter().day_report_counts(), ElementsAreArray(want));
+  EXPECT_EQ(response.date_range().first_date().day(), 1);
 }
 
 TEST_F(ReportersTest, IsAboutManagedDomainsOrOneOfThem) {

@@ -4,11 +4,17 @@
 #include "policyd/service/row_tables.h"
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
 #include <random>
+#include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "fmt/format.h"
 #include "gtest/gtest.h"
 
@@ -77,11 +83,42 @@ class RowTablesTest : public testing::Test {
     const auto result = writer_->Commit(std::move(batch), Sync::kNo);
     ASSERT_TRUE(result.ok()) << result.status();
   }
+  // With a row of `count` messages.
+  StoredReport One(DayNumber day, int64_t count) {
+    StoredReport report = Random();
+    report.key.day = day;
+    report.trust = TrustClass::kImported;
+    report.report.metadata.report_id = fmt::format("one {}", documents_);
+    report.report.metadata.begin = int64_t{day} * 86400;
+    report.report.metadata.end = report.report.metadata.begin + 3600;
+    AggregateRecord row = analysis_testing::RandomRow(random_);
+    row.count = static_cast<uint64_t>(count);
+    report.report.records = {std::move(row)};
+    return report;
+  }
+  void GiveOne(DayNumber day, int64_t count) { Give(Accept(), {One(day, count)}); }
+  void Freshen() {
+    tables_.Freshen(Call({"follower"}, absl::Now() + absl::Seconds(20)), store(),
+                    [this](std::string_view) { return attribution_; });
+  }
+  int64_t MessagesIn(const DayRange& range) {
+    int64_t messages = -1;
+    EXPECT_TRUE(Use(range, [&](const RowDays& rows) {
+      int64_t of_days = 0;
+      const std::optional<SourceSeries> series = SumSeries(rows, "");
+      ASSERT_TRUE(series.has_value());
+      for (const DayStats& day : series->days) of_days += day.counts.messages;
+      messages = ListSources(rows, {.limit = 3})->statistics.total.messages;
+      EXPECT_EQ(of_days, messages);
+    }));
+    return messages;
+  }
   void Change();
   void Compare();
+  RowStore store() { return {*reader_, *reader_}; }
   bool Use(const DayRange& range, const std::function<void(const RowDays&)>& use) {
     const Call call({"ann"}, absl::InfiniteFuture());
-    const auto used = tables_.Use(call, *reader_, *reader_, kDomain, range, attribution_, use);
+    const auto used = tables_.Use(call, store(), kDomain, range, attribution_, use);
     EXPECT_TRUE(used.ok()) << used.status();
     return used.ok() && *used;
   }
@@ -199,7 +236,9 @@ TEST_F(RowTablesTest, EqualTheStoreWhateverHappensToIt) {
     }
     ASSERT_NO_FATAL_FAILURE(Compare());
   }
-  fmt::print("{} changes, {} days made: all equal\n", changes, tables_.days_built());
+  fmt::print("{} changes, {} days made, {} extended: all equal\n", changes, tables_.days_built(),
+             tables_.days_extended());
+  EXPECT_GT(tables_.days_extended(), 100u);
   EXPECT_LT(tables_.days_built(), 400u * kDays / 2) << "days are made anew that have not changed";
 }
 
@@ -219,16 +258,101 @@ TEST_F(RowTablesTest, OnlyDaysThatHaveChangedAreMadeAnew) {
   EXPECT_EQ(tables_.days_built(), 10u);
   StoredReport late = Random();
   late.key.day = kDay + 3;
+  late.report.metadata.report_id = "late";
   late.trust = TrustClass::kImported;
   Give(Accept(), {std::move(late)});
   ASSERT_TRUE(Use(all, nothing));
   EXPECT_EQ(tables_.days_built(), 10u) << "not seen yet";
   ASSERT_TRUE(reader_->CatchUp().ok());
   ASSERT_TRUE(Use(all, nothing));
-  EXPECT_EQ(tables_.days_built(), 11u);
+  EXPECT_EQ(tables_.days_built(), 10u);
+  EXPECT_EQ(tables_.days_extended(), 1u) << "by what was new alone";
+  StoredReport first = Random();
+  first.key.day = kDay + 3;
+  Give(1, {std::move(first)});
+  ASSERT_TRUE(reader_->CatchUp().ok());
+  ASSERT_TRUE(Use(all, nothing));
+  EXPECT_EQ(tables_.days_built(), 11u) << "not behind the others";
   attribution_.version = {2};
   ASSERT_TRUE(Use(all, nothing));
-  EXPECT_EQ(tables_.days_built(), 21u);
+  EXPECT_GT(tables_.days_built(), 19u);
+}
+
+TEST_F(RowTablesTest, WhoAsksAfterFresheningFindsAllDone) {
+  for (int day = 0; day < kDays; ++day) GiveOne(kDay + day, 10);
+  const DayRange all{kDay, kDay + kDays - 1};
+  ASSERT_TRUE(reader_->CatchUp().ok());
+  Freshen();
+  EXPECT_EQ(tables_.days_built(), 0u) << "nobody has asked";
+  ASSERT_EQ(MessagesIn(all), 10 * kDays);
+  for (int day = 0; day < kDays; ++day) GiveOne(kDay + day, 1);
+  ASSERT_TRUE(reader_->CatchUp().ok());
+  Freshen();
+  EXPECT_EQ(tables_.days_extended(), 10u);
+  EXPECT_EQ(MessagesIn(all), 11 * kDays);
+  EXPECT_EQ(MessagesIn({kDay + 1, kDay + 3}), 33);
+  EXPECT_EQ(tables_.days_extended(), 10u) << "nothing was left to be done";
+  EXPECT_EQ(tables_.days_built(), 10u);
+  // What nobody asks for any more is left alone, and is right when somebody does.
+  for (uint64_t i = 0; i < kFreshenedFor; ++i) Freshen();
+  GiveOne(kDay, 1);
+  ASSERT_TRUE(reader_->CatchUp().ok());
+  Freshen();
+  EXPECT_EQ(tables_.days_extended(), 10u);
+  EXPECT_EQ(MessagesIn(all), 11 * kDays + 1);
+  EXPECT_EQ(tables_.days_extended(), 11u);
+}
+
+// While it works others see all of what was before, or all of what is now, and never go back.
+TEST_F(RowTablesTest, FreshenIsSeenAsAWhole) {
+  const DayRange all{kDay, kDay + kDays - 1};
+  std::mutex mutex;
+  std::set<int64_t> states;  // the messages of each
+  int64_t messages = 1000 * kDays;
+  for (int day = 0; day < kDays; ++day) GiveOne(kDay + day, 1000);
+  states.insert(messages);
+  ASSERT_TRUE(reader_->CatchUp().ok());
+  ASSERT_EQ(MessagesIn(all), messages);
+  int64_t first = 1000;
+  std::atomic<bool> stop = false;
+  std::atomic<int> asked = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      int64_t last = 0;
+      while (!stop) {
+        const int64_t seen = MessagesIn(all);
+        const std::lock_guard lock(mutex);
+        EXPECT_TRUE(states.contains(seen)) << seen;
+        EXPECT_GE(seen, last);
+        last = seen;
+        ++asked;
+      }
+    });
+  }
+  for (int round = 0; round < 60; ++round) {
+    for (int day = 0; day < kDays; ++day) {
+      const int64_t count = 1 + static_cast<int64_t>(random_() % 100);
+      GiveOne(kDay + day, count);
+      messages += count;
+    }
+    if (round % 20 == 19) {  // the first one was read again, and says more
+      messages += 500;
+      Give(1, {One(kDay, first += 500)});
+    }
+    {
+      const std::lock_guard lock(mutex);
+      states.insert(messages);
+    }
+    ASSERT_TRUE(reader_->CatchUp().ok());
+    Freshen();
+    const int before = asked;
+    while (asked < before + 3 && !HasFailure()) std::this_thread::yield();
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(MessagesIn(all), messages);
+  EXPECT_GT(tables_.days_extended(), 500u);
 }
 
 TEST_F(RowTablesTest, TheLeastUsedGoesBeyondTheBound) {
@@ -241,8 +365,7 @@ TEST_F(RowTablesTest, TheLeastUsedGoesBeyondTheBound) {
   RowTables small(Catalogue::Default(), Suffixes(), one + one / 2);
   const Call call({"ann"}, absl::InfiniteFuture());
   const auto ask = [&](std::string_view domain) {
-    const auto used =
-        small.Use(call, *reader_, *reader_, domain, all, attribution_, [](const RowDays&) {});
+    const auto used = small.Use(call, store(), domain, all, attribution_, [](const RowDays&) {});
     EXPECT_TRUE(used.ok() && *used);
   };
   ask(kDomain);
@@ -252,8 +375,7 @@ TEST_F(RowTablesTest, TheLeastUsedGoesBeyondTheBound) {
   ask(kDomain);
   EXPECT_EQ(small.days_built(), 2 * built) << "it had to go";
   RowTables tiny(Catalogue::Default(), Suffixes(), 1000);
-  const auto used =
-      tiny.Use(call, *reader_, *reader_, kDomain, all, attribution_, [](const RowDays&) {});
+  const auto used = tiny.Use(call, store(), kDomain, all, attribution_, [](const RowDays&) {});
   EXPECT_TRUE(used.ok() && *used) << "answered, and not kept";
   EXPECT_EQ(tiny.bytes(), 0u);
 }

@@ -66,7 +66,7 @@ class SnapshotPublisherTest : public testing::Test {
 TEST_F(SnapshotPublisherTest, SaysWhatIsStored) {
   Put("example.com", {{kOld, absl::UnixEpoch(), absl::UnixEpoch()}, {kNew, absl::UnixEpoch()}});
   Put("example.net", {});
-  SnapshotPublisher publisher(policies_, file_);
+  SnapshotPublisher publisher(policies_, policies_, file_);
   ASSERT_TRUE(publisher.Publish().ok());
   EXPECT_EQ(Text(),
             "dmarcate snapshot 1\ndomain example.com\ndomain example.net\n"
@@ -80,11 +80,11 @@ TEST_F(SnapshotPublisherTest, SaysWhatIsStored) {
 
 TEST_F(SnapshotPublisherTest, WritesOnlyWhatIsNotThereYet) {
   Put("example.com", {});
-  SnapshotPublisher publisher(policies_, file_);
+  SnapshotPublisher publisher(policies_, policies_, file_);
   ASSERT_TRUE(publisher.Publish().ok());
   const ino_t first = Inode();
   ASSERT_TRUE(publisher.Publish().ok());
-  ASSERT_TRUE(SnapshotPublisher(policies_, file_).Publish().ok()) << "a restart";
+  ASSERT_TRUE(SnapshotPublisher(policies_, policies_, file_).Publish().ok()) << "a restart";
   EXPECT_EQ(Inode(), first);
   // What somebody else did to it is put right.
   directory_.Write("ingestd", "dmarcate snapshot 1\nend 0\n");
@@ -99,17 +99,17 @@ TEST_F(SnapshotPublisherTest, WritesOnlyWhatIsNotThereYet) {
 // be refused because of it.
 TEST_F(SnapshotPublisherTest, AStoreThatHasNeverKnownWhatIsThereDoesNotReplaceIt) {
   Put("example.com", {{kOld, absl::UnixEpoch()}, {kNew, absl::UnixEpoch()}});
-  ASSERT_TRUE(SnapshotPublisher(policies_, file_).Publish().ok());
+  ASSERT_TRUE(SnapshotPublisher(policies_, policies_, file_).Publish().ok());
   const std::string text = Text();
 
   FakePolicyStore empty;
-  SnapshotPublisher without(empty, file_);
+  SnapshotPublisher without(empty, empty, file_);
   const absl::Status refused = without.Publish();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_NE(refused.message().find("example.com"), std::string_view::npos) << refused;
 
   Put("example.com", {{kOld, absl::UnixEpoch()}});
-  SnapshotPublisher older(policies_, file_);
+  SnapshotPublisher older(policies_, policies_, file_);
   EXPECT_EQ(older.Publish().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(older.Says(kNew, true)) << "it still takes them";
   EXPECT_EQ(Text(), text);
@@ -123,9 +123,9 @@ TEST_F(SnapshotPublisherTest, AStoreThatHasNeverKnownWhatIsThereDoesNotReplaceIt
 
 TEST_F(SnapshotPublisherTest, AFailureTellsWhatTheFileStillSays) {
   Put("example.com", {{kOld, absl::UnixEpoch()}});
-  ASSERT_TRUE(SnapshotPublisher(policies_, file_).Publish().ok());
+  ASSERT_TRUE(SnapshotPublisher(policies_, policies_, file_).Publish().ok());
   Put("example.com", {{kOld, absl::UnixEpoch(), absl::UnixEpoch()}});
-  SnapshotPublisher publisher(policies_, directory_.File("away/ingestd"));
+  SnapshotPublisher publisher(policies_, policies_, directory_.File("away/ingestd"));
   EXPECT_FALSE(publisher.Publish().ok());
   EXPECT_FALSE(publisher.Says(kOld, false)) << "not known";
   EXPECT_FALSE(publisher.Says(kOld, true));
@@ -133,7 +133,7 @@ TEST_F(SnapshotPublisherTest, AFailureTellsWhatTheFileStillSays) {
 
 TEST_F(SnapshotPublisherTest, WhatTheGroupMayNotReadIsWrittenAnew) {
   Put("example.com", {});
-  SnapshotPublisher publisher(policies_, file_);
+  SnapshotPublisher publisher(policies_, policies_, file_);
   ASSERT_TRUE(publisher.Publish().ok());
   std::filesystem::permissions(file_, std::filesystem::perms::owner_read);
   ASSERT_TRUE(publisher.Publish().ok());
@@ -144,7 +144,7 @@ TEST_F(SnapshotPublisherTest, WhatTheGroupMayNotReadIsWrittenAnew) {
 
 TEST_F(SnapshotPublisherTest, WithoutAFileNothingIsPublished) {
   Put("example.com", {{kNew, absl::UnixEpoch()}});
-  SnapshotPublisher publisher(policies_, "");
+  SnapshotPublisher publisher(policies_, policies_, "");
   EXPECT_TRUE(publisher.Publish().ok());
   EXPECT_FALSE(publisher.Says(kNew, true));
   EXPECT_THAT(Files(), IsEmpty());
@@ -152,7 +152,7 @@ TEST_F(SnapshotPublisherTest, WithoutAFileNothingIsPublished) {
 
 TEST_F(SnapshotPublisherTest, WithoutItsDirectoryNothingIsPublished) {
   Put("example.com", {{kNew, absl::UnixEpoch()}});
-  SnapshotPublisher publisher(policies_, directory_.File("absent/ingestd"));
+  SnapshotPublisher publisher(policies_, policies_, directory_.File("absent/ingestd"));
   EXPECT_EQ(publisher.Publish().code(), absl::StatusCode::kNotFound);
   EXPECT_FALSE(publisher.Says(kNew, true));
 }
@@ -189,7 +189,7 @@ class KilledPublisherTest : public SnapshotPublisherTest,
                             public testing::WithParamInterface<Step> {};
 TEST_P(KilledPublisherTest, LosesNothing) {
   Put("example.com", {{kOld, absl::UnixEpoch()}});
-  ASSERT_TRUE(SnapshotPublisher(policies_, file_).Publish().ok());
+  ASSERT_TRUE(SnapshotPublisher(policies_, policies_, file_).Publish().ok());
   const std::string before = Text();
   Put("example.com", {{kOld, absl::UnixEpoch()}, {kNew, absl::UnixEpoch()}});
   const pid_t child = fork();
@@ -197,7 +197,7 @@ TEST_P(KilledPublisherTest, LosesNothing) {
   if (child == 0) {
     constexpr int kNotAllowed = 7;
     if (!DieAt(GetParam().number)) _exit(kNotAllowed);
-    SnapshotPublisher(policies_, file_).Publish().IgnoreError();
+    SnapshotPublisher(policies_, policies_, file_).Publish().IgnoreError();
     _exit(0);
   }
   int ended = 0;
@@ -206,7 +206,7 @@ TEST_P(KilledPublisherTest, LosesNothing) {
   ASSERT_TRUE(WIFSIGNALED(ended) && WTERMSIG(ended) == SIGSYS) << ended;
   EXPECT_EQ(Text(), before) << "none of these steps comes after the rename";
 
-  SnapshotPublisher after(policies_, file_);
+  SnapshotPublisher after(policies_, policies_, file_);
   ASSERT_TRUE(after.Publish().ok());
   const auto snapshot = ParseSnapshot(Text());
   ASSERT_TRUE(snapshot.ok()) << snapshot.status();

@@ -141,17 +141,31 @@ TEST_F(SourceGroupingTest, WhatTwoAnchorsSawForAWeekIsSuggestedUnlessItDangles) 
   constexpr char kMailgun[] = "domains/example.com/sources/mailgun";
   EXPECT_FALSE(Get(kMailgun).suggested()) << "nobody has looked at what dangles";
   InsightUpdate update;
-  update.look.emplace();
-  ASSERT_TRUE(world_.insights().UpdateInsights("example.com", update, InsightSync::kSynced).ok());
+  const auto look = [&](const InsightLookRecord& record) {
+    update.look = record;
+    EXPECT_TRUE(world_.insights().UpdateInsights("example.com", update, InsightSync::kSynced).ok());
+  };
+  const absl::Time now = world_.clock().Now();
+  const std::string include = Catalogue::Default().FindById("mailgun")->spf_includes.front();
+  InsightLookRecord unknown;
+  unknown.time = now - absl::Hours(25);
+  look(unknown);
+  EXPECT_FALSE(Get(kMailgun).suggested()) << "nobody has looked of late";
+  unknown = {.time = now, .unknown_names = {include}};
+  look(unknown);
+  EXPECT_FALSE(Get(kMailgun).suggested()) << "of its include nothing could be learned";
+  unknown = {.time = now, .unknown_names = {}, .left_out = 1};
+  look(unknown);
+  EXPECT_FALSE(Get(kMailgun).suggested()) << "more was found than is kept";
+  look({.time = now, .unknown_names = {}});
   EXPECT_TRUE(Get(kMailgun).suggested()) << Get(kMailgun).suggestion_reason();
   EXPECT_THAT(Get(kMailgun).suggestion_reason(), HasSubstr("2 anchors have seen"));
-  ASSERT_FALSE(Catalogue::Default().FindById("mailgun")->spf_includes.empty());
   InsightRecord dangling;
   dangling.id = "d";
   dangling.code = lint_code::kSpfDangling;
-  dangling.metadata = {{"target", Catalogue::Default().FindById("mailgun")->spf_includes.front()}};
+  dangling.metadata = {{"target", include}};
   update.put = {dangling};
-  ASSERT_TRUE(world_.insights().UpdateInsights("example.com", update, InsightSync::kSynced).ok());
+  look({.time = now, .unknown_names = {}});
   EXPECT_FALSE(Get(kMailgun).suggested());
   EXPECT_THAT(Get(kMailgun).suggestion_reason(), HasSubstr("leads to nothing"));
   ASSERT_EQ(ApproveReason(ApproveRequest(kMailgun)), "");
@@ -170,7 +184,7 @@ TEST_F(SourceGroupingTest, ASourceIsListedAsItIsShown) {
                day == 3 ? TrustClass::kAuthenticated : TrustClass::kAnchored));
   }
   InsightUpdate update;
-  update.look.emplace();
+  update.look.emplace().time = world_.clock().Now();
   ASSERT_TRUE(world_.insights().UpdateInsights("example.com", update, InsightSync::kSynced).ok());
   v1::MergeSourcesRequest merge;
   merge.set_name(kSendgrid);

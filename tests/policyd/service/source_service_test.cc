@@ -3,6 +3,7 @@
 
 #include "dmarcate/v1/source.grpc.pb.h"
 #include "policyd/service/convert.h"
+#include "policyd/service/row_tables.h"
 #include "tests/policyd/service/source_world.h"
 
 namespace dmarcate {

@@ -17,16 +17,21 @@
 #include "lib/rpc/call.h"
 #include "lib/rpc/worker_pool.h"
 #include "lib/store/fake_grouping_store.h"
-#include "lib/store/fake_rollout_store.h"
+#include "lib/store/fake_own_service_store.h"
 #include "policyd/notify/fake_notifier.h"
 #include "policyd/reconcile/change_engine.h"
+#include "policyd/reconcile/mta_sts_controller.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
 #include "policyd/service/alert_service.h"
+#include "policyd/service/catalogue_service.h"
 #include "policyd/service/change_service.h"
+#include "policyd/service/domain_removal.h"
 #include "policyd/service/domain_service.h"
 #include "policyd/service/handler.h"
 #include "policyd/service/insight_service.h"
+#include "policyd/service/mta_sts_evidence.h"
+#include "policyd/service/mta_sts_rollout_service.h"
 #include "policyd/service/provider_service.h"
 #include "policyd/service/record_service.h"
 #include "policyd/service/report_follower.h"
@@ -51,7 +56,7 @@ std::string Token() { return std::string(kTokenPrefix) + std::string(64, 'a'); }
 struct World::Impl {
   Impl(ReportsStore reports_store, const std::string& address_domain,
        const std::string& snapshot_file)
-      : publisher(policies, snapshot_file),
+      : publisher(policies, policies, snapshot_file),
         reports([this, reports_store]() -> absl::StatusOr<std::unique_ptr<ReportReader>> {
           if (reports_store == ReportsStore::kMissing) {
             return absl::UnavailableError("no database yet");
@@ -64,10 +69,13 @@ struct World::Impl {
     analysis.KeepRows(*suffixes);
     provider = std::make_shared<FakeDnsProvider>();
     providers.Add("fake", provider);
-    services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher));
+    services.push_back(MakeDomainService(parts, *suffixes, address_domain, publisher,
+                                         {policies, rollouts, sts_rollouts, fleets}));
     services.push_back(MakeSourceService(parts, resolver, {&network, &groupings, &insights}));
     services.push_back(MakeStatsService(parts, reports, *suffixes));
     services.push_back(MakeAlertService(parts, alerts, alert_desk));
+    analysis.Follow(catalogue_book);
+    services.push_back(MakeCatalogueService(parts, catalogue_book, catalogue_desk));
     services.push_back(MakeRolloutService(parts, rollouts, rollout_controller));
     services.push_back(MakeRecordService(
         parts, resolver, authoritative, observations,
@@ -77,9 +85,10 @@ struct World::Impl {
         }));
     services.push_back(MakeChangeService(parts, engine, spf_terms));
     services.push_back(MakeReportService(parts, reports, *suffixes));
-    services.push_back(MakeProviderService(parts, providers));
+    services.push_back(MakeProviderService(parts, providers, policies));
     services.push_back(MakeInsightService(parts, insights, book));
-    services.push_back(MakeStatusService(parts, observations, insights, rollouts));
+    services.push_back(MakeStatusService(parts, observations, insights, rollouts, sts_rollouts));
+    services.push_back(MakeMtaStsRolloutService(parts, sts_rollouts, resolver, sts_controller));
     grpc::ServerBuilder builder;
     for (const auto& service : services) builder.RegisterService(service.get());
     server = builder.BuildAndStart();
@@ -113,10 +122,12 @@ struct World::Impl {
   FakeProviderFactory providers;
   std::unique_ptr<PublicSuffixList> suffixes = BuiltinPublicSuffixList();
   FakePacer pacer{clock};
+  FakeStsFileSource sts_files;
   ChangeEngine engine{
-      {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer}};
+      {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer, &sts_files}};
   FakeGroupingStore groupings;
   FakeRolloutStore rollouts;
+  FakeFleetStore fleets;
   RolloutEvidence rollout_evidence{{policies,
                                     observations,
                                     insights,
@@ -131,11 +142,19 @@ struct World::Impl {
   RolloutController rollout_controller{
       {policies, rollouts, engine, rollout_evidence, clock, random},
       {.patience = absl::InfiniteDuration()}};
+  FakeRolloutStore sts_rollouts;
+  MtaStsEvidence sts_evidence{{policies, insights, reports, resolver, authoritative, sts_files,
+                               [this](const auto&... of) { return look_inbound(of...); }, clock}};
+  MtaStsController sts_controller{{policies, sts_rollouts, engine, sts_evidence, clock, random},
+                                  {.patience = absl::InfiniteDuration()}};
   Authenticator authenticator{Secret(Token()), LocalSocketTrust::kTokenRequired};
   WorkerPool workers{6, 16};
   CallHost host{authenticator, workers};
   NetworkBook network;
   AnalysisCache analysis{reports, Catalogue::Default(), &network, &groupings};
+  FakeOwnServiceStore own_services;
+  CatalogueBook catalogue_book{Catalogue::Default()};
+  CatalogueDesk catalogue_desk{own_services, catalogue_book, *suffixes, clock};
   FakeAlertStore alerts;
   FakeNotifier notifier;
   AlertDesk alert_desk{{policies, insights, alerts, analysis, notifier, clock}, {}};
@@ -159,8 +178,13 @@ FakePolicyStore& World::policies() { return impl_->policies; }
 FakeObservationStore& World::observations() { return impl_->observations; }
 FakeInsightStore& World::insights() { return impl_->insights; }
 FakeAlertStore& World::alerts() { return impl_->alerts; }
+FakeRolloutStore& World::rollouts() { return impl_->rollouts; }
+FakeRolloutStore& World::mta_sts_rollouts() { return impl_->sts_rollouts; }
+FakeFleetStore& World::fleets() { return impl_->fleets; }
 InsightBook& World::book() { return impl_->book; }
 RolloutController& World::rollout_controller() { return impl_->rollout_controller; }
+MtaStsController& World::mta_sts_controller() { return impl_->sts_controller; }
+FakeStsFileSource& World::sts_files() { return impl_->sts_files; }
 FakeResolver& World::resolver() { return impl_->resolver; }
 void World::SetInboundLook(InboundLook look) { impl_->look_inbound = std::move(look); }
 FakeAuthoritativeResolver& World::authoritative() { return impl_->authoritative; }

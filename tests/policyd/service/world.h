@@ -19,11 +19,14 @@
 #include "lib/dns/fake_resolver.h"
 #include "lib/rpc/errors.h"
 #include "lib/store/fake_alert_store.h"
+#include "lib/store/fake_fleet_store.h"
 #include "lib/store/fake_insight_store.h"
 #include "lib/store/fake_observation_store.h"
 #include "lib/store/fake_policy_store.h"
 #include "lib/store/fake_report_store.h"
+#include "lib/store/fake_rollout_store.h"
 #include "policyd/provider/fake_provider.h"
+#include "policyd/reconcile/sts_file_source.h"
 #include "policyd/service/analysis_cache.h"
 #include "policyd/service/insight_book.h"
 #include "policyd/service/network_book.h"
@@ -31,8 +34,9 @@
 #include "policyd/service/snapshot_publisher.h"
 
 namespace dmarcate {
+class MtaStsController;
 class RolloutController;
-}
+}  // namespace dmarcate
 
 namespace dmarcate::service_testing {
 
@@ -57,7 +61,12 @@ class World {
   FakeInsightStore& insights();
   InsightBook& book();  // of these
   FakeAlertStore& alerts();
+  FakeRolloutStore& rollouts();
+  FakeRolloutStore& mta_sts_rollouts();
+  FakeFleetStore& fleets();
   RolloutController& rollout_controller();
+  MtaStsController& mta_sts_controller();
+  FakeStsFileSource& sts_files();  // what is served at mta-sts.DOMAIN
   FakeResolver& resolver();
   // Instead of connecting to mail servers; before the first call. An empty posture if not set.
   void SetInboundLook(InboundLook look);

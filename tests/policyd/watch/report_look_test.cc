@@ -17,6 +17,7 @@ namespace {
 
 using analysis_testing::Report;
 using analysis_testing::Row;
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -34,6 +35,24 @@ class ReportLookTest : public testing::Test {
           const std::string& reporter = "receiver.test") {
     reports_.push_back(Report(kToday - days_ago, std::move(rows), reporter));
     reports_.back().reporter_key = reporter;
+  }
+  void Anchor(int days_ago, std::vector<AggregateRecord> rows, const std::string& reporter) {
+    On(days_ago, std::move(rows), reporter);
+    reports_.back().trust = TrustClass::kAnchored;
+  }
+  // From somebody who authenticates, as anybody can, and is no anchor.
+  void Stranger(int days_ago, std::vector<AggregateRecord> rows,
+                const std::string& reporter = "stranger.test") {
+    On(days_ago, std::move(rows), reporter);
+    reports_.back().trust = TrustClass::kAuthenticated;
+  }
+  // Of the finding with the code; the test fails if there is none.
+  InsightFinding Finding(std::string_view code) const {
+    for (const InsightFinding& finding : look_.found) {
+      if (finding.code == code) return finding;
+    }
+    ADD_FAILURE() << code << " was not found";
+    return {};
   }
   void Decide(const std::string& source, SourceState state) {
     SourceDecision decision;
@@ -223,6 +242,114 @@ TEST_F(ReportLookTest, WithoutAnyReportNothingIsLearnedOfMail) {
   for (int day = 60; day >= 12; --day) On(day, {Row(100).Dkim("example.com", "s1")});
   EXPECT_THAT(Found(), ElementsAre("REPORTER_SILENT reporter/receiver.test"));
   EXPECT_FALSE(IsLearned(look_, insight_scope::kMail)) << "what was failing is not well";
+}
+
+// What a stranger can do with reports of its own: nothing that raises an alarm, hides one, or ends
+// one.
+
+TEST_F(ReportLookTest, NoStrangerHidesASenderInALargeNumber) {
+  Usual(60);
+  On(1, {Row(30).From("198.51.100.1").Dkim("mailer.example")});
+  Stranger(1, {Row(1'000'000'000).Dkim("example.com", "s1").Spf("example.com")});
+  EXPECT_THAT(Found(), Contains("SOURCE_UNAPPROVED source/dkim-mailer.example"));
+  EXPECT_EQ(Finding("SOURCE_UNAPPROVED").severity, Severity::kWarning);
+  EXPECT_THAT(Finding("SOURCE_UNAPPROVED").message, HasSubstr("30 of 830 messages"));
+}
+
+TEST_F(ReportLookTest, NoStrangerHidesASenderBehindManyOthers) {
+  Usual(60);
+  On(1, {Row(30).From("198.51.100.1").Dkim("mailer.example")});
+  std::vector<AggregateRecord> rows;
+  for (int i = 0; i < 49; ++i) {  // of more none has 2 %
+    rows.push_back(Row(1'000).Dkim("s" + std::to_string(i) + ".example"));
+  }
+  Stranger(1, std::move(rows));
+  EXPECT_THAT(Found(), AllOf(SizeIs(50), Contains("SOURCE_UNAPPROVED source/dkim-mailer.example")));
+}
+
+TEST_F(ReportLookTest, ASenderThatAStrangerClaimsIsNoAlarm) {
+  Usual(60);
+  Stranger(1, {Row(1'000).From("198.51.100.1").Dkim("mailer.example")});
+  EXPECT_THAT(Found(), ElementsAre("SOURCE_UNAPPROVED source/dkim-mailer.example"));
+  EXPECT_EQ(look_.found[0].severity, Severity::kInfo);
+  EXPECT_THAT(look_.found[0].message, HasSubstr("only reporters that are no anchors say so"));
+}
+
+TEST_F(ReportLookTest, ABurstThatAStrangerClaimsIsNoAlarm) {
+  Usual(60);
+  Stranger(1, {Row(5'000).From("203.0.113.5")});
+  EXPECT_THAT(Found(), ElementsAre("SPOOFING_BURST spoofing"));
+  EXPECT_EQ(look_.found[0].severity, Severity::kInfo);
+}
+
+TEST_F(ReportLookTest, NoStrangerHidesABurstInWhatWasBefore) {
+  Usual(60);
+  On(1, {Row(300).From("203.0.113.5")});
+  Stranger(20, {Row(1'000'000).From("203.0.113.6")});
+  EXPECT_THAT(Found(), ElementsAre("SPOOFING_BURST spoofing"));
+  EXPECT_EQ(look_.found[0].severity, Severity::kWarning);
+}
+
+TEST_F(ReportLookTest, ASpikeThatAStrangerClaimsIsNoAlarm) {
+  Usual(60);
+  Stranger(1, {Row(900).Dkim("example.com", "s1").Then(Disposition::kQuarantine)});
+  EXPECT_THAT(Found(), ElementsAre("QUARANTINE_SPIKE quarantine"));
+  EXPECT_EQ(look_.found[0].severity, Severity::kInfo);
+}
+
+TEST_F(ReportLookTest, NoStrangerHidesASpike) {
+  Usual(60, 3);
+  for (int day = 2; day >= 0; --day) {
+    On(day, {Row(100).Dkim("example.com", "s1").Then(Disposition::kQuarantine)});
+  }
+  Stranger(1, {Row(1'000'000).Dkim("example.com", "s1")});
+  EXPECT_THAT(Found(), ElementsAre("QUARANTINE_SPIKE quarantine"));
+  EXPECT_EQ(look_.found[0].severity, Severity::kError);
+}
+
+TEST_F(ReportLookTest, NoStrangerDrownsTheOneAnchorThatSeesFailures) {
+  Anchor(1, {Row(30).Dkim("sendgrid.net")}, "google.com");
+  Stranger(1, {Row(1'000'000).Dkim("sendgrid.net").Dkim("example.com", "sg1")});
+  Decide("sendgrid", SourceState::kApproved);
+  EXPECT_THAT(Found(), Contains("SOURCE_FAILING source/sendgrid"));
+  EXPECT_THAT(Finding("SOURCE_FAILING").message, HasSubstr("30 of its 30 messages"));
+}
+
+TEST_F(ReportLookTest, NorDoesASingleAnchorDrownTheOthers) {
+  Anchor(1, {Row(1'000'000).Dkim("sendgrid.net").Dkim("example.com", "sg1")}, "google.com");
+  Anchor(1, {Row(30).Dkim("sendgrid.net")}, "yahoo.com");
+  Decide("sendgrid", SourceState::kApproved);
+  EXPECT_THAT(Found(), Contains("SOURCE_FAILING source/sendgrid"));
+  EXPECT_EQ(Finding("SOURCE_FAILING").severity, Severity::kInfo) << "one says so";
+  Anchor(1, {Row(20).Dkim("sendgrid.net")}, "mail.ru");
+  Found();
+  EXPECT_EQ(Finding("SOURCE_FAILING").severity, Severity::kWarning);
+  EXPECT_THAT(Finding("SOURCE_FAILING").message,
+              AllOf(HasSubstr("50 of its 50 messages"),
+                    HasSubstr("without the reports of google.com, by which 1000000 of 1000000")));
+}
+
+TEST_F(ReportLookTest, AStrangerThatStopsIsNoAlarm) {
+  Usual(60);
+  for (int day = 60; day >= 10; --day) Stranger(day, {});
+  EXPECT_THAT(Found(), ElementsAre("REPORTER_SILENT reporter/stranger.test"));
+  EXPECT_EQ(look_.found[0].severity, Severity::kInfo);
+}
+
+TEST_F(ReportLookTest, WhileAnchorsAreSilentNoStrangerEndsAnything) {
+  Usual(60, 12);
+  for (int day = 7; day >= 0; --day) Stranger(day, {Row(100).Dkim("example.com", "s1")});
+  Found();
+  EXPECT_FALSE(IsLearned(look_, insight_scope::kMail));
+  On(1, {});  // an empty report is one
+  Found();
+  EXPECT_TRUE(IsLearned(look_, insight_scope::kMail));
+}
+
+TEST_F(ReportLookTest, WhereOnlyStrangersReportTheirReportsAreAllThereIs) {
+  for (int day = 60; day >= 0; --day) Stranger(day, {Row(100).Dkim("example.com", "s1")});
+  Found();
+  EXPECT_TRUE(IsLearned(look_, insight_scope::kMail));
 }
 
 TEST_F(ReportLookTest, WhatIsFoundAgainSaysTheSame) {
