@@ -134,8 +134,10 @@ class ReleaseTest : public testing::Test {
   uint64_t Messages() {
     const auto reader = daemon_.Reader();
     EXPECT_TRUE(reader.ok()) << reader.status();
+    const auto days = (*reader)->ReadTotals(kDomain, 0, kLastDay);
+    EXPECT_TRUE(days.ok()) << days.status();
     uint64_t sum = 0;
-    for (const DayTotals& day : *(*reader)->ReadTotals(kDomain, 0, kLastDay)) sum += day.messages;
+    for (const DayTotals& day : *days) sum += day.messages;
     return sum;
   }
 

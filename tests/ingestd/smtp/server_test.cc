@@ -579,7 +579,9 @@ TEST_F(SmtpServerTest, LmtpAnswersEachRecipientOverTcpAndUnixSocket) {
     }
   }
   ASSERT_TRUE(WaitUntil([&] { return store_.ListUnreadable(std::nullopt, 10)->rows.size() == 2; }));
-  for (const auto& row : store_.ListUnreadable(std::nullopt, 10)->rows) {
+  const auto unreadable = store_.ListUnreadable(std::nullopt, 10);
+  ASSERT_TRUE(unreadable.ok()) << unreadable.status();
+  for (const auto& row : unreadable->rows) {
     EXPECT_EQ(row.receipt.channel, Channel::kLmtp);
     EXPECT_FALSE(row.receipt.envelope.has_value());
   }

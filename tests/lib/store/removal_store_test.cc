@@ -376,7 +376,9 @@ TEST(RocksRemovals, KilledAtAnyMomentADomainIsThereOrGoneAsAWhole) {
       EXPECT_EQ(KindsLeft(*store, removal.id), 0) << removal.id;
     }
     // And nothing is kept of a domain that is neither there nor removed.
-    for (const ToldRecord& told : *store->ListTold()) {
+    const auto all_told = store->ListTold();
+    ASSERT_TRUE(all_told.ok()) << all_told.status();
+    for (const ToldRecord& told : *all_told) {
       EXPECT_TRUE(store->GetDomain(told.domain).ok()) << told.domain;
     }
   }

@@ -173,7 +173,9 @@ TEST_F(ChangeEngineTest, ARefusedRollbackLeavesNoPlanBehind) {
   engine->Stop();
   world.provider->SetTexts(TestWorld::kSpf, {TestWorld::kNewSpf, "verification=1"});
   EXPECT_EQ(CodeOf(Rollback(change).status()), "SHUTTING_DOWN");
-  for (const ChangeRecord& one : world.store.ListChanges("example.com", "", 10).value()) {
+  const auto changes = world.store.ListChanges("example.com", "", 10);
+  ASSERT_TRUE(changes.ok()) << changes.status();
+  for (const ChangeRecord& one : *changes) {
     EXPECT_NE(one.state, ChangeState::kPlanned);
   }
 }

@@ -56,7 +56,9 @@ class Invariants {
         << "P2";
     EXPECT_EQ(DecisionRevisions(), decisions_) << "P11";
     EXPECT_TRUE(world_.store.OpenChanges()->empty()) << "P5: no end state";
-    for (const ChangeRecord& change : world_.store.ListChanges("-", "", 10'000).value()) {
+    const auto changes = world_.store.ListChanges("-", "", 10'000);
+    ASSERT_TRUE(changes.ok()) << changes.status();
+    for (const ChangeRecord& change : *changes) {
       EXPECT_TRUE(IsEndState(change.state) || change.state == ChangeState::kPlanned) << "P12";
       if (change.state == ChangeState::kNeedsAttention || change.state == ChangeState::kFailed) {
         EXPECT_FALSE(change.error_reason.empty()) << "P5: no visible alert";
@@ -67,7 +69,9 @@ class Invariants {
  private:
   std::map<std::string, uint64_t> DecisionRevisions() const {
     std::map<std::string, uint64_t> revisions;
-    for (const SourceDecision& one : world_.store.ListDecisions("example.com").value()) {
+    const auto decisions = world_.store.ListDecisions("example.com");
+    EXPECT_TRUE(decisions.ok()) << decisions.status();
+    for (const SourceDecision& one : *decisions) {
       revisions[one.source_id] = one.revision;
     }
     return revisions;
