@@ -62,11 +62,15 @@ IpAddress IpAddress::Masked(int prefix_length) const {
 
 std::string IpAddress::ToString() const {
   char buffer[INET6_ADDRSTRLEN];
-  if (is_v4()) {
-    inet_ntop(AF_INET, bytes_.data() + 12, buffer, sizeof buffer);
-  } else {
-    inet_ntop(AF_INET6, bytes_.data(), buffer, sizeof buffer);
+  if (is_v4()) {  // not by inet_ntop(), which is sprintf(): every answer is full of these
+    char* end = buffer;
+    for (size_t i = 12; i < bytes_.size(); ++i) {
+      if (i > 12) *end++ = '.';
+      end = std::to_chars(end, buffer + sizeof buffer, bytes_[i]).ptr;
+    }
+    return std::string(buffer, end);
   }
+  inet_ntop(AF_INET6, bytes_.data(), buffer, sizeof buffer);
   return buffer;
 }
 

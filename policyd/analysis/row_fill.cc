@@ -52,13 +52,14 @@ void SourceFill::Add(const DaySource& source, const DayRows& day, const RowSlots
   const RowNames& names = rows_->names;
   if (!rest_) {
     const auto rule = static_cast<Rule>(source.rule);
-    if (empty_ || rule <= stats_.rule) {
+    if (empty_ || rule < stats_.rule || (rule == stats_.rule && source.value != value_)) {
       std::string value = source.value == DaySource::kOwnAddress
                               ? names.address(names.AddressOfSource(source.source)).ToString()
                               : std::string(names.text(source.value));
       if (empty_ || rule < stats_.rule || value < stats_.value) {
         stats_.rule = rule;
         stats_.value = std::move(value);
+        value_ = source.value;
         stats_.service = source.service ? rows_->catalogue.FindById(stats_.id) : nullptr;
       }
     }
@@ -80,7 +81,10 @@ void SourceFill::Add(const DaySource& source, const DayRows& day, const RowSlots
     }
   }
   const auto see = [this](uint32_t number) {
-    addresses_[number / 64] |= uint64_t{1} << (number % 64);
+    const uint64_t bit = uint64_t{1} << (number % 64);
+    uint64_t& word = addresses_[number / 64];
+    stats_.address_count += (word & bit) == 0 ? 1 : 0;
+    word |= bit;
   };
   if (begin.address == source.addresses_end) see(names.AddressOfSource(source.source));
   for (uint32_t i = begin.address; i < source.addresses_end; ++i) see(day.addresses[i]);
@@ -136,13 +140,11 @@ void SourceFill::FinishAnchors() {
 SourceStatistics& SourceFill::Finish() {
   FinishSums();
   FinishAnchors();
+  stats_.reporters.reserve(static_cast<size_t>(std::popcount(reporters_)) + high_reporters_.size());
   for (uint32_t reporter = 0; reporter < DaySource::kHighReporter; ++reporter) {
     if ((reporters_ >> reporter & 1) != 0) stats_.reporters.push_back(reporter);
   }
   stats_.reporters.insert(stats_.reporters.end(), high_reporters_.begin(), high_reporters_.end());
-  for (const uint64_t word : addresses_) {
-    stats_.address_count += static_cast<size_t>(std::popcount(word));
-  }
   return stats_;
 }
 

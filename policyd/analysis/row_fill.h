@@ -26,17 +26,19 @@ class KeySums {
     int64_t messages = 0;
   };
 
-  // Days ascend.
+  // Days ascend. The keys of a day mostly come in the order of the day before.
   void Add(uint32_t key, int64_t messages, DayNumber day) {
+    if (next_ < entries_.size() && entries_[next_].key == key) {
+      AddTo(next_, messages, day);
+      return;
+    }
     for (size_t at = PlaceOf(key);; at = (at + 1) & (places_.size() - 1)) {
       if (places_[at] == 0) {
         Insert(at, {key, day, day, messages});
         return;
       }
-      Entry& entry = entries_[places_[at] - 1];
-      if (entry.key != key) continue;
-      entry.messages = SaturatingAdd(entry.messages, messages);
-      entry.last_day = day;
+      if (entries_[places_[at] - 1].key != key) continue;
+      AddTo(places_[at] - 1, messages, day);
       return;
     }
   }
@@ -46,10 +48,23 @@ class KeySums {
   static constexpr size_t kFirstPlaces = 64;  // a power of two
 
   size_t PlaceOf(uint32_t key) const { return (key * 0x9e3779b1u >> 12) & (places_.size() - 1); }
+  void AddTo(uint32_t place, int64_t messages, DayNumber day) {
+    Entry& entry = entries_[place];
+    entry.messages = SaturatingAdd(entry.messages, messages);
+    entry.last_day = day;
+    next_ = place + 1;
+  }
   void Insert(size_t at, const Entry& entry);
+  // As many as there are before the places grow.
+  static std::vector<Entry> Reserved() {
+    std::vector<Entry> entries;
+    entries.reserve(kFirstPlaces / 2);
+    return entries;
+  }
 
-  std::vector<Entry> entries_;
+  std::vector<Entry> entries_ = Reserved();
   std::vector<uint32_t> places_ = std::vector<uint32_t>(kFirstPlaces);  // of entries, plus 1
+  uint32_t next_ = 0;  // where the next key is looked for first
 };
 
 class SourceFill {
@@ -68,12 +83,13 @@ class SourceFill {
 
   const RowDays* rows_;
   SourceStatistics stats_;
-  bool rest_;  // it stands for many
+  uint32_t value_ = 0;  // the DaySource::value that stats_.value was made of
+  bool rest_;           // it stands for many
   bool empty_ = true;
   KeySums sums_, anchors_;  // by all of a RowSum and AnchorSum but messages
   uint64_t reporters_ = 0;  // as in DaySource
   std::set<uint32_t> high_reporters_;
-  std::vector<uint64_t> addresses_;  // a bit each
+  std::vector<uint64_t> addresses_;  // a bit each; as many are set as stats_.address_count says
 };
 
 }  // namespace dmarcate

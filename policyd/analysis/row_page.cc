@@ -173,6 +173,7 @@ bool PageMaker::Fill() {
                       const uint32_t at = place_[slots_.Of(source.source)];
                       if (at != RowSlots::kNone) fills[at].Add(source, day, begin);
                     });
+  sources_.reserve(fills.size());
   for (SourceFill& fill : fills) sources_.push_back(std::move(fill.Finish()));
   return FillSelectors();
 }
@@ -185,6 +186,7 @@ std::optional<SourcePage> PageMaker::Make() {
   out.domain = rows_.domain;
   out.range = rows_.range;
   for (const DayRows* day : rows_.days) out.total.Add(day->counts);
+  out.reporters.reserve(rows_.names.reporters());
   for (uint32_t reporter = 0; reporter < rows_.names.reporters(); ++reporter) {
     out.reporters.emplace_back(rows_.names.reporter(reporter));
   }
