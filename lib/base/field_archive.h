@@ -9,9 +9,12 @@
 //   template <typename A>
 //   void Fields(A& archive, Point& v) { AllFields(archive, v.x, v.y); }
 //
-// Bytes begin with a word and a version, which are the caller's; bytes of another version are not
-// read. The version grows with every change of a struct, and numbers of enums never change their
-// meaning.
+// Bytes begin with a word and a version, which are the caller's. The version grows with every
+// change of a struct, and numbers of enums never change their meaning. Bytes of an older version
+// are read where the caller reads that version, too: what a struct has had since version 2 only
+// stands at its end, and is written and read by
+//
+//   if (archive.version() >= 2) AllFields(archive, v.z);
 
 #ifndef DMARCATE_LIB_BASE_FIELD_ARCHIVE_H_
 #define DMARCATE_LIB_BASE_FIELD_ARCHIVE_H_
@@ -40,12 +43,15 @@ namespace dmarcate {
 class FieldWriter {
  public:
   static constexpr bool kReads = false;
+  explicit FieldWriter(int64_t version) : version_(version) {}
+  int64_t version() const { return version_; }
   bool ok() const { return true; }
   void Number(int64_t& value) { bytes_ += fmt::format("{};", value); }
   void Text(std::string& text) { bytes_ += fmt::format("{}:{};", text.size(), text); }
   std::string Take() { return std::move(bytes_); }
 
  private:
+  const int64_t version_;
   std::string bytes_;
 };
 
@@ -54,6 +60,8 @@ class FieldReader {
   static constexpr bool kReads = true;
   static constexpr int64_t kMostItems = 5'000'000;  // of one list
   explicit FieldReader(std::string_view bytes) : rest_(bytes) {}
+  int64_t version() const { return version_; }
+  void SetVersion(int64_t version) { version_ = version; }
   bool ok() const { return ok_; }
   bool AtEnd() const { return ok_ && rest_.empty(); }
   void Fail() { ok_ = false; }
@@ -77,6 +85,7 @@ class FieldReader {
   }
 
  private:
+  int64_t version_ = 0;
   std::string_view rest_;
   bool ok_ = true;
 };
@@ -181,7 +190,7 @@ void EachField(A& archive, T& value) {
 // `magic` and `version` go before, as a text and a number.
 template <typename T>
 std::string EncodeFields(T value, std::string_view magic, int64_t version) {
-  FieldWriter writer;
+  FieldWriter writer(version);
   std::string word(magic);
   writer.Text(word);
   writer.Number(version);
@@ -189,11 +198,11 @@ std::string EncodeFields(T value, std::string_view magic, int64_t version) {
   return writer.Take();
 }
 
-// `what` names the value in errors.
+// Versions `oldest` to `version` are read. `what` names the value in errors.
 //   kDataLoss  not such bytes, or of another version
 template <typename T>
-absl::StatusOr<T> DecodeFields(std::string_view bytes, std::string_view magic, int64_t version,
-                               std::string_view what) {
+absl::StatusOr<T> DecodeFields(std::string_view bytes, std::string_view magic, int64_t oldest,
+                               int64_t version, std::string_view what) {
   FieldReader reader(bytes);
   std::string word;
   int64_t written = 0;
@@ -202,16 +211,26 @@ absl::StatusOr<T> DecodeFields(std::string_view bytes, std::string_view magic, i
   if (!reader.ok() || word != magic) {
     return MakeError(absl::StatusCode::kDataLoss, fmt::format("{}: no such bytes", what));
   }
-  if (written != version) {
+  if (written < oldest || written > version) {
     return MakeError(absl::StatusCode::kDataLoss,
-                     fmt::format("{}: version {}, this one reads {}", what, written, version));
+                     oldest == version
+                         ? fmt::format("{}: version {}, this one reads {}", what, written, version)
+                         : fmt::format("{}: version {}, this one reads {} to {}", what, written,
+                                       oldest, version));
   }
+  reader.SetVersion(written);
   T value;
   EachField(reader, value);
   if (!reader.AtEnd()) {
     return MakeError(absl::StatusCode::kDataLoss, fmt::format("{}: does not decode", what));
   }
   return value;
+}
+
+template <typename T>
+absl::StatusOr<T> DecodeFields(std::string_view bytes, std::string_view magic, int64_t version,
+                               std::string_view what) {
+  return DecodeFields<T>(bytes, magic, version, version, what);
 }
 
 }  // namespace dmarcate

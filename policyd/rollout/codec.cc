@@ -29,6 +29,7 @@ static void Fields(A& archive, Breakage& v) {
 template <typename A>
 static void Fields(A& archive, RecordEvidence& v) {
   AllFields(archive, v.looked, v.dmarc, v.lint_errors, v.spf_lookups, v.dangling, v.last_drift);
+  if (archive.version() >= 2) AllFields(archive, v.alias);
 }
 template <typename A>
 static void Fields(A& archive, IngestEvidence& v) {
@@ -37,15 +38,21 @@ static void Fields(A& archive, IngestEvidence& v) {
 template <typename A>
 static void Fields(A& archive, ControlEvidence& v) {
   AllFields(archive, v.domain_verified, v.suspended, v.writable, v.open_change, v.attention_change);
+  if (archive.version() >= 2) AllFields(archive, v.why);
+}
+template <typename A>
+static void Fields(A& archive, FreezeWindow& v) {
+  AllFields(archive, v.begin, v.end, v.reason);
+}
+template <typename A>
+static void Fields(A& archive, StandingRules& v) {
+  AllFields(archive, v.freezes, v.two_people);
 }
 template <typename A>
 static void Fields(A& archive, Evidence& v) {
   AllFields(archive, v.domain, v.decisions_etag, v.sources, v.anchors, v.excluded_days, v.breakages,
             v.records, v.ingest, v.control, v.advisories);
-}
-template <typename A>
-static void Fields(A& archive, FreezeWindow& v) {
-  AllFields(archive, v.begin, v.end, v.reason);
+  if (archive.version() >= 2) AllFields(archive, v.rules, v.decisions_settled);
 }
 template <typename A>
 static void Fields(A& archive, WorkingHours& v) {
@@ -69,6 +76,7 @@ static void Fields(A& archive, GateMemory& v) {
 template <typename A>
 static void Fields(A& archive, Confirmation& v) {
   AllFields(archive, v.by, v.time, v.stage, v.decisions_etag, v.accepted_bound);
+  if (archive.version() >= 2) AllFields(archive, v.second_by, v.second_time);
 }
 template <typename A>
 static void Fields(A& archive, RolloutState& v) {
@@ -92,7 +100,7 @@ static std::string Encode(const T& value) {
 }
 template <typename T>
 static absl::StatusOr<T> Decode(std::string_view bytes, std::string_view what) {
-  return DecodeFields<T>(bytes, kRolloutMagic, kRolloutCodecVersion, what);
+  return DecodeFields<T>(bytes, kRolloutMagic, kOldestRolloutCodec, kRolloutCodecVersion, what);
 }
 
 std::string EncodeState(const RolloutState& state) { return Encode(state); }

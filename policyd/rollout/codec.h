@@ -3,8 +3,9 @@
 // Pure. Equal values, equal bytes; a text beside its length, numbers in decimal, times in
 // nanoseconds since 1970, rates as the bits of their double.
 //
-// The first field is kRolloutCodecVersion; bytes of another version are not read. It grows with
-// every change of a struct here, and the numbers of the enums never change their meaning.
+// The first field is kRolloutCodecVersion. It grows with every change of a struct here, and the
+// numbers of the enums never change their meaning. Bytes of each version since kOldestRolloutCodec
+// are read; what they do not have has its default. A policyd of before does not read newer ones.
 
 #ifndef DMARCATE_POLICYD_ROLLOUT_CODEC_H_
 #define DMARCATE_POLICYD_ROLLOUT_CODEC_H_
@@ -23,7 +24,9 @@
 
 namespace dmarcate {
 
-inline constexpr int64_t kRolloutCodecVersion = 1;
+// 2: two people, rules, aliases, why nothing is written, unsettled decisions.
+inline constexpr int64_t kRolloutCodecVersion = 2;
+inline constexpr int64_t kOldestRolloutCodec = 1;
 
 std::string EncodeState(const RolloutState& state);
 //   kDataLoss  not such bytes, or of another version

@@ -21,6 +21,7 @@
 #include "absl/time/time.h"
 
 #include "lib/base/time.h"
+#include "policyd/rollout/settings.h"
 
 namespace dmarcate {
 
@@ -97,6 +98,7 @@ struct RecordEvidence {
   int32_t spf_lookups = 0;            // of the SPF record; limit 10
   std::vector<std::string> dangling;  // include targets that lead nowhere
   absl::Time last_drift = absl::InfinitePast();  // of SPF or DMARC, against what was expected
+  std::string alias = {};  // _dmarc is a CNAME that leads there: the record is somebody else's
   friend bool operator==(const RecordEvidence&, const RecordEvidence&) = default;
 };
 
@@ -113,12 +115,20 @@ struct IngestEvidence {
 
 // What this policyd may do.
 struct ControlEvidence {
-  bool domain_verified = true;   // ownership proved, and the proof has not lapsed
-  bool suspended = false;        // the domain, or whom it belongs to
-  bool writable = true;          // false: demo, dry run, or a restored backup not yet confirmed
-  std::string open_change;       // id of another change of the domain that has not ended
+  bool domain_verified = true;  // ownership proved, and the proof has not lapsed
+  bool suspended = false;       // a person has suspended the domain, or all
+  bool writable = true;         // false: policyd is read-only: a demo, a dry run, a restored backup
+  std::string open_change;      // id of another change of the domain that has not ended
   std::string attention_change;  // id of one that NEEDS_ATTENTION
+  std::string why = {};          // it is suspended or not writable; for people
   friend bool operator==(const ControlEvidence&, const ControlEvidence&) = default;
+};
+
+// What people set for every rollout of the domain and for all (lib/store/rollout_rules_store.h).
+struct StandingRules {
+  std::vector<FreezeWindow> freezes;  // by begin
+  bool two_people = false;            // a step up needs the yes of two
+  friend bool operator==(const StandingRules&, const StandingRules&) = default;
 };
 
 struct Evidence {
@@ -134,6 +144,9 @@ struct Evidence {
   IngestEvidence ingest;
   ControlEvidence control;
   std::vector<std::string> advisories;  // sentences; shown, and no gate reads them
+  StandingRules rules;
+  // False: sources were approved or rejected each time that this was gathered.
+  bool decisions_settled = true;
   friend bool operator==(const Evidence&, const Evidence&) = default;
 };
 

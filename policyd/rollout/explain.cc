@@ -63,6 +63,12 @@ std::string ExplainStep(const RolloutState& state, const Step& step) {
   if (!step.gates.empty()) text += "gates:\n";
   for (const Gate& gate : step.gates) AddGate(gate, text);
   if (step.impact.has_value()) AddImpact(*step.impact, text);
+  if (state.settings.ordinary_mailboxes && state.target == PolicyStage::kQuarantine) {
+    text +=
+        "advice: quarantine is where RFC 9989 section 7.4 wants a domain whose people write to "
+        "mailing lists; reject asks for the loss by name (rollout set --target reject "
+        "--accept-loss)\n";
+  }
   for (const std::string& command : step.next_commands) text += fmt::format("next: {}\n", command);
   return text;
 }

@@ -13,7 +13,7 @@
 namespace dmarcate {
 namespace {
 
-constexpr char kSomebody[] = "(supposed)";
+constexpr char kSomebody[] = "(supposed)", kAnother[] = "(supposed, too)";
 
 // The evidence of a later day, made of that of `now`.
 class Projection {
@@ -129,7 +129,10 @@ Forecast ForecastRollout(RolloutState state, const Evidence& evidence, absl::Tim
   Forecast out;
   out.end = now;
   out.stages.push_back({state.stage, state.stage_start, false, {}, {}});
-  if (state.mode == RolloutMode::kAdvise) state.mode = RolloutMode::kConfirm;
+  // Where two people are wanted, they are in mode automatic as well.
+  if (state.mode == RolloutMode::kAdvise || evidence.rules.two_people) {
+    state.mode = RolloutMode::kConfirm;
+  }
   const std::optional<DmarcRecord> live = LiveRecord(evidence);
   std::string record = live.has_value() ? live->Render() : std::string();
   Projection projection(evidence, now,
@@ -144,7 +147,8 @@ Forecast ForecastRollout(RolloutState state, const Evidence& evidence, absl::Tim
     Step step = NextStep(state, then, when);
     const bool by_person = step.action == StepAction::kReady;
     if (by_person) {
-      state.confirmation = Confirmation{kSomebody, when, step.to, then.decisions_etag, 0};
+      state.confirmation =
+          Confirmation{kSomebody, when, step.to, then.decisions_etag, 0, kAnother, when};
       step = NextStep(state, then, when);
     }
     out.reason = step.reason;

@@ -97,7 +97,8 @@ Gate Ingest(const GateScene& scene) {
 
 Gate Window(const GateScene& scene) {
   Gate gate{.id = GateId::kWindow, .name = "window"};
-  const WindowVerdict verdict = JudgeWindow(scene.state.settings, scene.now);
+  const WindowVerdict verdict =
+      JudgeWindow(scene.state.settings, scene.now, scene.evidence.rules.freezes);
   const std::string& change = scene.evidence.control.open_change;
   gate.holds = verdict.open && change.empty();
   gate.measured = change.empty() ? verdict.why : fmt::format("change {} is open", change);
@@ -167,12 +168,19 @@ int32_t DwellDays(const RolloutState& state, PolicyStage next) {
   return days;
 }
 
-bool IsConfirmed(const RolloutState& state, const Evidence& evidence, PolicyStage next,
-                 absl::Time now) {
+bool IsSaidYes(const RolloutState& state, const Evidence& evidence, PolicyStage next,
+               absl::Time now) {
   const std::optional<Confirmation>& yes = state.confirmation;
   return yes.has_value() && !yes->by.empty() && yes->stage == next &&
          yes->decisions_etag == evidence.decisions_etag && yes->time <= now &&
          now - yes->time <= kConfirmationLifetime && yes->time >= state.stage_start;
+}
+
+bool IsConfirmed(const RolloutState& state, const Evidence& evidence, PolicyStage next,
+                 absl::Time now) {
+  if (!IsSaidYes(state, evidence, next, now)) return false;
+  const Confirmation& yes = *state.confirmation;
+  return !evidence.rules.two_people || (!yes.second_by.empty() && yes.second_by != yes.by);
 }
 
 PolicyImpact MeasureImpact(const RolloutState& state, const Evidence& evidence, absl::Time now) {

@@ -57,7 +57,10 @@ std::vector<Gate> EvaluateGates(const RolloutState& state, const Evidence& evide
 int32_t DwellDays(const RolloutState& state, PolicyStage next);
 
 // Whether the confirmation of `state` is for this step, on this evidence, and not older than a
-// week.
+// week, whoever else is wanted.
+bool IsSaidYes(const RolloutState& state, const Evidence& evidence, PolicyStage next,
+               absl::Time now);
+// And so many people have said it as are wanted.
 bool IsConfirmed(const RolloutState& state, const Evidence& evidence, PolicyStage next,
                  absl::Time now);
 

@@ -12,6 +12,20 @@ namespace {
 
 constexpr size_t kNamesShown = 5;
 
+// Who has said yes to this step: "", ", signed by ann", ", signed by ann; another person is
+// wanted".
+std::string SignedText(const GateScene& scene) {
+  if (!IsSaidYes(scene.state, scene.evidence, scene.next, scene.now)) return "";
+  const Confirmation& yes = *scene.state.confirmation;
+  std::string text = fmt::format(", signed by {}", yes.by);
+  if (!yes.second_by.empty()) {
+    text += fmt::format(" and {}", yes.second_by);
+  } else if (scene.evidence.rules.two_people) {
+    text += "; another person is wanted";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string Percent(double share) { return fmt::format("{:.2f} %", share * 100); }
@@ -209,17 +223,19 @@ Gate JudgeBlastRadius(const GateScene& scene) {
       share = std::max(share, static_cast<double>(touched) / static_cast<double>(wanted));
   }
   const double limit = scene.gates().signed_impact;
+  const bool two = scene.evidence.rules.two_people;
   const bool confirmed = IsConfirmed(scene.state, scene.evidence, scene.next, scene.now);
-  const bool within =
-      scene.state.mode == RolloutMode::kAutomatic && share <= limit && scene.impact.wanted > 0;
+  // What one person signed beforehand is not what two people are wanted for.
+  const bool within = scene.state.mode == RolloutMode::kAutomatic && !two && share <= limit &&
+                      scene.impact.wanted > 0;
   gate.holds = confirmed || within;
   gate.waits_for_person = !gate.holds;
-  gate.measured =
-      fmt::format("{} of {} wanted messages in 30 days would be touched ({}){}",
-                  scene.impact.wanted_touched, scene.impact.wanted, Percent(share),
-                  confirmed ? fmt::format(", signed by {}", scene.state.confirmation->by) : "");
+  gate.measured = fmt::format("{} of {} wanted messages in 30 days would be touched ({}){}",
+                              scene.impact.wanted_touched, scene.impact.wanted, Percent(share),
+                              SignedText(scene));
   gate.required =
-      scene.state.mode == RolloutMode::kAutomatic
+      two ? "the yes of two people"
+      : scene.state.mode == RolloutMode::kAutomatic
           ? fmt::format("at most {}, signed beforehand, or a person's yes", Percent(limit))
           : "a person's yes";
   gate.command = scene.Command("dmarcate rollout simulate {domain}");
@@ -250,9 +266,7 @@ Gate JudgeLossBound(const GateScene& scene) {
         fmt::format(";{}: {} of {}, at most {}", WithoutText(scene, loss.without),
                     loss.others_failing, loss.others_messages, Percent(loss.others_bound));
   }
-  if (signed_by_person) {
-    gate.measured += fmt::format(", signed by {}", scene.state.confirmation->by);
-  }
+  if (signed_by_person) gate.measured += SignedText(scene);
   gate.required = fmt::format(
       "at most {} with 95 % confidence, also without any one anchor; takes "
       "{} messages with {} failing",

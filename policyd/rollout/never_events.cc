@@ -15,6 +15,7 @@ constexpr absl::Duration kStalest = absl::Hours(31 * 24);
 constexpr double kLeastAligned = 0.97;
 constexpr int64_t kFloor = 500;
 constexpr int32_t kLeastLooks = 2;
+constexpr DayNumber kLongestSilence = 30;  // of a source whose breakage counts
 
 absl::Status Never(std::string_view what) {
   return MakeError(absl::StatusCode::kFailedPrecondition, what);
@@ -50,6 +51,18 @@ absl::Status CheckUp(const RolloutState& state, const Evidence& evidence, Policy
   if (state.mode == RolloutMode::kConfirm && !state.confirmation.has_value()) {
     return Never("R11: nobody has confirmed the step");
   }
+  if (evidence.rules.two_people) {
+    const std::optional<Confirmation>& yes = state.confirmation;
+    if (!yes.has_value() || yes->by.empty() || yes->second_by.empty() ||
+        yes->by == yes->second_by) {
+      return Never("R17: two people are wanted, and not two have said yes");
+    }
+  }
+  for (const FreezeWindow& freeze : evidence.rules.freezes) {
+    if (freeze.begin <= now && now < freeze.end) {
+      return Never(fmt::format("R18: frozen until {}", FormatRfc3339(freeze.end)));
+    }
+  }
   if (state.status != RolloutStatus::kActive) return Never("R2: a rollout that is not active");
   if (to > state.target) return Never("R2: beyond the target");
   if (RequestedBy(to) == DmarcPolicy::kNone) return absl::OkStatus();
@@ -81,13 +94,16 @@ absl::Status CheckUp(const RolloutState& state, const Evidence& evidence, Policy
   return absl::OkStatus();
 }
 
-// A floor below what NextStep asks for: more than one look, of what an approved source needs and
-// nothing makes up for.
+// A floor below what NextStep asks for: more than one look, of what an approved source that still
+// sends needs and nothing makes up for.
 bool IsSeenBroken(const Breakage& breakage, const Evidence& evidence, absl::Time now) {
   if (breakage.carried || breakage.looks < kLeastLooks || breakage.since > now) return false;
   return breakage.source_id.empty() ||
-         std::ranges::any_of(evidence.sources, [&breakage](const SourceEvidence& source) {
-           return source.id == breakage.source_id && source.standing == SourceStanding::kApproved;
+         std::ranges::any_of(evidence.sources, [&](const SourceEvidence& source) {
+           return source.id == breakage.source_id && source.standing == SourceStanding::kApproved &&
+                  std::ranges::any_of(source.days, [now](const SourceDay& day) {
+                    return day.messages > 0 && day.day >= DayOf(now) - kLongestSilence;
+                  });
          });
 }
 
@@ -122,6 +138,9 @@ absl::Status CheckNeverEvents(const RolloutState& state, const Evidence& evidenc
   if (evidence.domain != state.domain) return Never("R12: evidence of another domain");
   if (!evidence.control.domain_verified) return Never("R13: an unproven domain");
   if (!evidence.control.writable) return Never("R14: a restored backup, a demo or a dry run");
+  if (evidence.control.suspended && step.action != StepAction::kAbort) {
+    return Never("R14: a domain that is suspended");
+  }
   if (step.to < state.stage && !step.alert) return Never("R15: a policy lowered without an alert");
   switch (step.action) {
     case StepAction::kStepUp:

@@ -6,7 +6,6 @@
 #include "lib/base/binomial.h"
 #include "lib/base/status_macros.h"
 #include "policyd/rollout/figures.h"
-#include "policyd/rollout/window.h"
 
 namespace dmarcate {
 namespace {
@@ -19,6 +18,7 @@ constexpr int32_t kLooksOfBreakage = 3;
 constexpr absl::Duration kAgeOfBreakage = absl::Minutes(30);
 constexpr absl::Duration kFreshLook = absl::Hours(6);
 constexpr double kNewSourceShare = 0.2;
+constexpr absl::Duration kUnsettled = absl::Minutes(1);
 
 Step Make(const RolloutState& state, StepAction action, std::string reason, absl::Time ask_again) {
   Step step;
@@ -63,8 +63,25 @@ std::string_view Describe(BreakageKind kind) {
   return "broken";
 }
 
-// The first breakage that is proved, of an approved source, and `carried` by the other mechanism or
-// not.
+// Whether a source has sent within the last `days`, by reports. A vendor that was left takes its
+// key away, too: that breaks nothing.
+bool HasSent(const SourceEvidence& source, int32_t days, absl::Time now) {
+  return std::ranges::any_of(source.days, [first = DayOf(now) - days](const SourceDay& day) {
+    return day.messages > 0 && day.day >= first;
+  });
+}
+
+// Whether mail that is lost by it was sent within the last `days`. What is of all sources is not
+// found where none needs it (policyd/evidence).
+bool IsInUse(const Breakage& breakage, const Evidence& evidence, int32_t days, absl::Time now) {
+  return breakage.source_id.empty() ||
+         std::ranges::any_of(evidence.sources, [&](const SourceEvidence& source) {
+           return source.id == breakage.source_id && HasSent(source, days, now);
+         });
+}
+
+// The first breakage that is proved, of an approved source that sends, and `carried` by the other
+// mechanism or not.
 const Breakage* FindBreakage(const RolloutState& state, const Evidence& evidence, bool carried,
                              absl::Time now) {
   for (const Breakage& breakage : evidence.breakages) {
@@ -79,7 +96,7 @@ const Breakage* FindBreakage(const RolloutState& state, const Evidence& evidence
         std::ranges::any_of(evidence.sources, [&breakage](const SourceEvidence& source) {
           return source.id == breakage.source_id && source.standing == SourceStanding::kApproved;
         });
-    if (approved) return &breakage;
+    if (approved && IsInUse(breakage, evidence, kGateWindowDays, now)) return &breakage;
   }
   return nullptr;
 }
@@ -91,11 +108,12 @@ std::string Tell(const Breakage& breakage) {
                      FormatRfc3339(breakage.since));
 }
 
-Step OnBreakage(const RolloutState& state, const DmarcRecord& live, const Breakage& breakage,
-                absl::Time now) {
+Step OnBreakage(const RolloutState& state, const Evidence& evidence, const DmarcRecord& live,
+                const Breakage& breakage, absl::Time now) {
   const std::string detail = Tell(breakage);
   const bool may_step =
-      state.mode == RolloutMode::kAutomatic && state.settings.step_down &&
+      IsInUse(breakage, evidence, kRecentDays, now) && state.mode == RolloutMode::kAutomatic &&
+      state.settings.step_down &&
       (state.status != RolloutStatus::kPaused || state.pause_reason == PauseReason::kBreakage);
   const std::optional<PolicyStage> below = StageBelow(live, state.scope, state.stage);
   if (!may_step || !below.has_value()) return Pause(state, now, PauseReason::kBreakage, detail);
@@ -155,15 +173,12 @@ Step Decide(const RolloutState& state, const Evidence& evidence, PolicyStage nex
   std::vector<Gate> gates = EvaluateGates(state, evidence, next, now);
   std::vector<std::string> closed;
   std::vector<std::string> for_person;
-  absl::Time ask_again = now + kRecheck;
   for (const Gate& gate : gates) {
     if (gate.holds) continue;
     (gate.waits_for_person ? for_person : closed).push_back(std::string(ToString(gate.id)));
-    if (gate.id == GateId::kWindow) {
-      ask_again = std::max(ask_again, JudgeWindow(state.settings, now).until);
-    }
   }
-  Step step = Make(state, StepAction::kHold, "", ask_again);
+  // In a freeze, too: it may be taken back, and what breaks meanwhile is seen.
+  Step step = Make(state, StepAction::kHold, "", now + kRecheck);
   step.to = next;
   if (!closed.empty()) {
     step.to = state.stage;
@@ -178,8 +193,13 @@ Step Decide(const RolloutState& state, const Evidence& evidence, PolicyStage nex
     step.action = by_confirmation ? StepAction::kReady : StepAction::kHold;
     if (!by_confirmation) step.to = state.stage;
     step.reason =
-        fmt::format("{} {}: {} waits for a person", by_confirmation ? "ready for" : "hold before",
-                    ToString(next), Join(for_person, ", "));
+        IsSaidYes(state, evidence, next, now) && !IsConfirmed(state, evidence, next, now)
+            ? fmt::format("{} {}: {} has said yes, and another person is wanted",
+                          by_confirmation ? "ready for" : "hold before", ToString(next),
+                          state.confirmation->by)
+            : fmt::format("{} {}: {} waits for {}", by_confirmation ? "ready for" : "hold before",
+                          ToString(next), Join(for_person, ", "),
+                          evidence.rules.two_people ? "two people" : "a person");
     step.next_commands = {fmt::format("dmarcate rollout simulate {}", state.domain),
                           fmt::format("dmarcate rollout advance {}", state.domain)};
   } else {
@@ -191,6 +211,14 @@ Step Decide(const RolloutState& state, const Evidence& evidence, PolicyStage nex
   return step;
 }
 
+std::string DescribeLive(const RecordEvidence& records) {
+  if (!records.alias.empty()) {
+    return fmt::format("it is an alias of {}", EscapeForTerminal(records.alias));
+  }
+  return records.dmarc.empty() ? std::string("no record")
+                               : EscapeForTerminal(records.dmarc.front());
+}
+
 // What must be right before anything at all is published, a person's abort included. Empty: it is.
 std::string Forbidden(const RolloutState& state, const Evidence& evidence) {
   const ControlEvidence& control = evidence.control;
@@ -198,8 +226,11 @@ std::string Forbidden(const RolloutState& state, const Evidence& evidence) {
     return fmt::format("the evidence is of {}, not of {}", EscapeForTerminal(evidence.domain),
                        state.domain);
   }
-  if (!control.writable)
-    return "this policyd must not write: a demo, a dry run or a restored backup";
+  if (!control.writable) {
+    return control.why.empty()
+               ? "this policyd must not write: a demo, a dry run or a restored backup"
+               : control.why;
+  }
   if (!control.domain_verified) return "the proof that the domain is yours has lapsed";
   if (!state.pending_change.empty()) {
     return fmt::format("change {} is on its way", state.pending_change);
@@ -254,7 +285,16 @@ Step NextStep(const RolloutState& state, const Evidence& evidence, absl::Time no
     return step;
   }
   const ControlEvidence& control = evidence.control;
-  if (control.suspended) return Hold(state, now, "frozen: the domain is suspended");
+  if (control.suspended) {
+    return Hold(state, now,
+                control.why.empty() ? std::string("frozen: the domain is suspended")
+                                    : fmt::format("frozen: {}", EscapeForTerminal(control.why)));
+  }
+  if (!evidence.decisions_settled) {
+    Step step = Hold(state, now, "sources were approved or rejected while this was decided");
+    step.ask_again = now + kUnsettled;
+    return step;
+  }
   if (evidence.ingest.disk_full) return Hold(state, now, "frozen: a store's disk is full");
   if (!control.attention_change.empty()) {
     return Pause(state, now, PauseReason::kAttention,
@@ -265,17 +305,15 @@ Step NextStep(const RolloutState& state, const Evidence& evidence, absl::Time no
     return Hold(state, now, "the live records could not be read for 6 hours");
   }
   const std::optional<DmarcRecord> live = LiveRecord(evidence);
-  if (!live.has_value() || StageOf(*live, state.scope) != state.stage) {
-    return Pause(
-        state, now, PauseReason::kDrift,
-        fmt::format("_dmarc.{} is not at {} any more: {}", state.domain, ToString(state.stage),
-                    evidence.records.dmarc.empty()
-                        ? std::string("no record")
-                        : EscapeForTerminal(evidence.records.dmarc.front())));
+  if (!live.has_value() || !evidence.records.alias.empty() ||
+      StageOf(*live, state.scope) != state.stage) {
+    return Pause(state, now, PauseReason::kDrift,
+                 fmt::format("_dmarc.{} is not at {} any more: {}", state.domain,
+                             ToString(state.stage), DescribeLive(evidence.records)));
   }
   if (IsEnforced(state.stage)) {
     if (const Breakage* breakage = FindBreakage(state, evidence, false, now)) {
-      return OnBreakage(state, *live, *breakage, now);
+      return OnBreakage(state, evidence, *live, *breakage, now);
     }
     // SPF that broke while all approved mail is signed loses nothing; it is no time to go on
     // either.

@@ -51,15 +51,18 @@ struct GateMemory {
   friend bool operator==(const GateMemory&, const GateMemory&) = default;
 };
 
-// A person's yes to the next step, on exactly the evidence that was shown.
+// A person's yes to the next step, on exactly the evidence that was shown; and of another person to
+// the same, where two are wanted.
 struct Confirmation {
   std::string by;
   absl::Time time;
   PolicyStage stage = PolicyStage::kObserve;  // to which
   std::string decisions_etag;                 // of the evidence that was shown
   // Of a domain with too little mail to prove the bound: the bound that was shown, and signed; 0:
-  // the proof itself is wanted.
+  // the proof itself is wanted. Of two people: the lower one.
   double accepted_bound = 0;
+  std::string second_by = {};  // empty: nobody yet
+  absl::Time second_time = absl::InfinitePast();
   friend bool operator==(const Confirmation&, const Confirmation&) = default;
 };
 

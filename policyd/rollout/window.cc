@@ -5,14 +5,20 @@
 
 namespace dmarcate {
 
-WindowVerdict JudgeWindow(const RolloutSettings& settings, absl::Time now) {
-  for (const FreezeWindow& freeze : settings.freezes) {
-    if (freeze.begin <= now && now < freeze.end) {
-      return {false,
-              fmt::format("frozen until {}: {}", FormatRfc3339(freeze.end),
-                          EscapeForTerminal(freeze.reason)),
-              freeze.end};
+WindowVerdict JudgeWindow(const RolloutSettings& settings, absl::Time now,
+                          const std::vector<FreezeWindow>& rules) {
+  const FreezeWindow* frozen = nullptr;
+  for (const std::vector<FreezeWindow>* freezes : {&settings.freezes, &rules}) {
+    for (const FreezeWindow& freeze : *freezes) {
+      const bool holds = freeze.begin <= now && now < freeze.end;
+      if (holds && (frozen == nullptr || freeze.end > frozen->end)) frozen = &freeze;
     }
+  }
+  if (frozen != nullptr) {
+    return {false,
+            fmt::format("frozen until {}: {}", FormatRfc3339(frozen->end),
+                        EscapeForTerminal(frozen->reason)),
+            frozen->end};
   }
   const WorkingHours& hours = settings.hours;
   const absl::Time local = now + absl::Minutes(hours.utc_offset_minutes);

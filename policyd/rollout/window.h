@@ -17,7 +17,9 @@ struct WindowVerdict {
   std::string why;   // "frozen until 2027-01-02T00:00:00Z: year end"
   absl::Time until;  // when to ask again, if it is closed
 };
-WindowVerdict JudgeWindow(const RolloutSettings& settings, absl::Time now);
+// `rules`: freezes beside those of the settings; of all that hold now the longest is told.
+WindowVerdict JudgeWindow(const RolloutSettings& settings, absl::Time now,
+                          const std::vector<FreezeWindow>& rules = {});
 
 }  // namespace dmarcate
 

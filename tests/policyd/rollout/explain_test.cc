@@ -34,7 +34,7 @@ const Case kCases[] = {
      [](RolloutState& state, Evidence& evidence) {
        state.stage_start = Noon(30);
        state.settings.ordinary_mailboxes = true;
-       state.settings.freezes = {{Noon(40), Noon(50), "year end"}};
+       evidence.rules.freezes = {{Noon(40), Noon(50), "year end"}};
        state.mode = RolloutMode::kConfirm;
        evidence.anchors[2].days.resize(50);
        for (AnchorEvidence& anchor : evidence.anchors) anchor.policy_seen_since.reset();
@@ -57,10 +57,21 @@ const Case kCases[] = {
                                        .looks_legitimate = false},
                                       evidence));
      }},
+    {"one_of_two", PolicyStage::kObserve,
+     [](RolloutState& state, Evidence& evidence) {
+       state.mode = RolloutMode::kConfirm;
+       evidence.rules.two_people = true;
+       state.confirmation = Confirmation{"token/ann", Noon(44), PolicyStage::kQuarantineTest, "e1"};
+     }},
     {"small_domain", PolicyStage::kObserve,
      [](RolloutState& state, Evidence& evidence) {
        state.mode = RolloutMode::kConfirm;
        evidence.sources = {Add({.messages = 10}, evidence)};
+     }},
+    {"mailboxes_stay", PolicyStage::kQuarantine,
+     [](RolloutState& state, Evidence&) {
+       state.settings.ordinary_mailboxes = true;
+       state.target = PolicyStage::kQuarantine;
      }},
     {"drift", PolicyStage::kQuarantine,
      [](RolloutState&, Evidence& evidence) { evidence.records.dmarc = {"v=DMARC1; p=none"}; }},

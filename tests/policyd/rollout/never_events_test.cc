@@ -85,6 +85,17 @@ Scene DrawScene(uint32_t seed) {
   if (draw.OneIn(10)) evidence.domain = "example.net";
   if (draw.OneIn(12)) evidence.control.domain_verified = false;
   if (draw.OneIn(12)) evidence.control.writable = false;
+  if (draw.OneIn(5)) {
+    evidence.rules.two_people = true;
+    if (scene.state.confirmation.has_value()) {
+      scene.state.confirmation->second_by = draw.OneIn(3) ? "" : draw.OneIn(3) ? "ann" : "bob";
+    }
+  }
+  if (draw.OneIn(8)) {
+    const absl::Time begin = scene.now - absl::Hours(draw.Below(100));
+    evidence.rules.freezes = {{begin, begin + absl::Hours(1 + draw.Below(100)), "fair"}};
+  }
+  evidence.decisions_settled = !draw.OneIn(30);
   if (draw.OneIn(20)) evidence.records.dmarc = {"v=DMARC1; p=none; np=reject; x=1"};
   if (draw.OneIn(20)) evidence.records.looked = scene.now - absl::Hours(draw.Below(40));
   if (draw.OneIn(3)) {
@@ -135,6 +146,15 @@ void JudgeUp(const Scene& scene, const Step& step) {
   }
   ASSERT_EQ(state.status, RolloutStatus::kActive);
   ASSERT_NE(state.mode, RolloutMode::kAdvise);
+  if (evidence.rules.two_people) {
+    ASSERT_TRUE(state.confirmation.has_value()) << "R17";
+    ASSERT_NE(state.confirmation->second_by, "") << "R17";
+    ASSERT_NE(state.confirmation->second_by, state.confirmation->by) << "R17";
+  }
+  for (const FreezeWindow& freeze : evidence.rules.freezes) {
+    ASSERT_FALSE(freeze.begin <= scene.now && scene.now < freeze.end) << "R18";
+  }
+  ASSERT_TRUE(evidence.decisions_settled);
   if (state.mode == RolloutMode::kConfirm) {
     ASSERT_TRUE(state.confirmation.has_value());
     ASSERT_EQ(state.confirmation->stage, step.to);
@@ -268,6 +288,39 @@ TEST(NeverEventsTest, WrongStepsAreRefused) {
                     [](auto&, auto& e) { e.control.writable = false; }),
               StartsWith("R14"));
   EXPECT_THAT(check(reject, StepAction::kAbort, observe, true, nothing), StartsWith("R11"));
+  const auto said = [&](std::string by, std::string second) {
+    return [=](auto& s, auto& e) {
+      e.rules.two_people = true;
+      if (by.empty()) return;
+      s.confirmation = Confirmation{by, now, quarantine, "e1", 0, second, now};
+    };
+  };
+  EXPECT_THAT(check(observe, StepAction::kStepUp, quarantine, false, said("", "")),
+              StartsWith("R17"));
+  EXPECT_THAT(check(observe, StepAction::kStepUp, quarantine, false, said("ann", "")),
+              StartsWith("R17"));
+  EXPECT_THAT(check(observe, StepAction::kStepUp, quarantine, false, said("ann", "ann")),
+              StartsWith("R17"));
+  EXPECT_EQ(check(observe, StepAction::kStepUp, quarantine, false, said("ann", "bob")), "");
+  EXPECT_THAT(check(observe, StepAction::kStepUp, quarantine, false,
+                    [&](auto&, auto& e) { e.rules.freezes = {{now, now + absl::Hours(1), "x"}}; }),
+              StartsWith("R18"));
+  EXPECT_THAT(check(reject, StepAction::kStepDown, PolicyStage::kRejectTest, true,
+                    [&](auto& s, auto& e) {
+                      broken(s, e);
+                      e.control.suspended = true;
+                    }),
+              StartsWith("R14"));
+  // A source that has not sent for a month breaks nothing.
+  EXPECT_THAT(check(reject, StepAction::kStepDown, PolicyStage::kRejectTest, true,
+                    [&](auto& s, auto& e) {
+                      broken(s, e);
+                      e.breakages.front().source_id = "exchange";
+                      std::erase_if(e.sources[0].days, [&](const SourceDay& day) {
+                        return day.day >= DayOf(now) - 30;
+                      });
+                    }),
+              StartsWith("R4"));
 }
 
 }  // namespace

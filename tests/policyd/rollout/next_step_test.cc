@@ -146,8 +146,45 @@ const Case kCases[] = {
      },
      StepAction::kStepUp, "to reject-test"},
     {"FrozenAtYearsEnd", PolicyStage::kObserve, 45,
-     [](auto& s, auto&) { s.settings.freezes = {{Noon(40), Noon(50), "year end"}}; },
+     [](auto&, auto& e) { e.rules.freezes = {{Noon(40), Noon(50), "year end"}}; },
      StepAction::kHold, "G10"},
+    {"NotAnyMore", PolicyStage::kObserve, 45,
+     [](auto&, auto& e) { e.rules.freezes = {{Noon(40), Noon(45), "year end"}}; },
+     StepAction::kStepUp, "up"},
+    {"TwoPeopleAreWantedInAutomaticToo", PolicyStage::kObserve, 45,
+     [](auto&, auto& e) { e.rules.two_people = true; }, StepAction::kHold, "G9 waits for two people"},
+    {"OneOfTwoHasSaidYes", PolicyStage::kObserve, 45,
+     [](auto& s, auto& e) {
+       e.rules.two_people = true;
+       Confirm(s, PolicyStage::kQuarantineTest);
+       s.mode = RolloutMode::kConfirm;
+     },
+     StepAction::kReady, "has said yes, and another person is wanted"},
+    {"BothHave", PolicyStage::kObserve, 45,
+     [](auto& s, auto& e) {
+       e.rules.two_people = true;
+       Confirm(s, PolicyStage::kQuarantineTest);
+       s.confirmation->second_by = "bob";
+     },
+     StepAction::kStepUp, "up"},
+    {"OnePersonTwiceIsOne", PolicyStage::kObserve, 45,
+     [](auto& s, auto& e) {
+       e.rules.two_people = true;
+       Confirm(s, PolicyStage::kQuarantineTest);
+       s.confirmation->second_by = s.confirmation->by;
+     },
+     StepAction::kReady, "another person is wanted"},
+    {"BothHaveOnOtherApprovals", PolicyStage::kObserve, 45,
+     [](auto& s, auto& e) {
+       e.rules.two_people = true;
+       Confirm(s, PolicyStage::kQuarantineTest);
+       s.confirmation->second_by = "bob";
+       e.decisions_etag = "e2";
+     },
+     StepAction::kReady, "G9 waits for two people"},
+    {"ApprovalsThatGoOnChanging", PolicyStage::kObserve, 45,
+     [](auto&, auto& e) { e.decisions_settled = false; }, StepAction::kHold,
+     "while this was decided"},
     {"NotWhileAnotherChangeIsOpen", PolicyStage::kObserve, 45,
      [](auto&, auto& e) { e.control.open_change = "c9"; }, StepAction::kHold, "G10"},
     {"TooLittleMail", PolicyStage::kObserve, 45,
@@ -174,6 +211,9 @@ const Case kCases[] = {
      "pause (drift)"},
     {"LoweredOutsideIsNeverRaisedBack", PolicyStage::kQuarantine, 45,
      [](auto&, auto& e) { e.records.dmarc = {"v=DMARC1; p=none"}; }, StepAction::kPause, "drift"},
+    {"AnAliasIsDrift", PolicyStage::kQuarantine, 45,
+     [](auto&, auto& e) { e.records.alias = "_dmarc.host.test"; }, StepAction::kPause,
+     "it is an alias of _dmarc.host.test"},
     {"TwoRecordsAreDrift", PolicyStage::kObserve, 45,
      [](auto&, auto& e) { e.records.dmarc.push_back("v=DMARC1; p=none"); }, StepAction::kPause,
      "drift"},
@@ -206,6 +246,22 @@ const Case kCases[] = {
        e.breakages[0].carried = true;
      },
      StepAction::kComplete, "reached"},
+    // Of a vendor that was left, the key goes as well.
+    {"ARetiredSourceLowersNothing", PolicyStage::kReject, 45,
+     [](auto&, auto& e) {
+       e.breakages = {Gone()};
+       Replace(e, {{.id = "other"}});
+       e.sources.push_back({.id = "exchange", .standing = SourceStanding::kApproved});
+     },
+     StepAction::kComplete, "reached"},
+    {"OneThatIsSilentForWeeksPausesOnly", PolicyStage::kReject, 45,
+     [](auto&, auto& e) {
+       e.breakages = {Gone()};
+       Replace(e, {{.id = "other"}, {}});
+       std::erase_if(e.sources[1].days,
+                     [](const SourceDay& day) { return day.day > DayOf(Noon(45)) - 10; });
+     },
+     StepAction::kPause, "its DKIM key is gone"},
     {"OneStageADay", PolicyStage::kRejectTest, 45,
      [](auto& s, auto& e) {
        e.breakages = {Gone()};
