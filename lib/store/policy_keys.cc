@@ -152,6 +152,7 @@ std::optional<std::string> ParseRolloutLog(std::string_view key) {
   return entry;
 }
 std::string RolloutLease() { return Tag(kRolloutLeaseTag); }
+std::string RolloutRules(std::string_view domain) { return Key(kRolloutRulesTag, domain); }
 
 std::string Observations(std::string_view domain) { return Key(kObservationTag, domain); }
 std::string Observations(std::string_view domain, const ObservedName& name) {

@@ -21,7 +21,7 @@ inline constexpr char kDomainTag = 'D', kDecisionTag = 'S', kProviderTag = 'P', 
                       kObservationTag = 'H', kInsightTag = 'I', kInsightLookTag = 'J',
                       kFleetTag = 'F', kFleetMemberTag = 'G', kAlertChannelTag = 'a',
                       kDeliveryTag = 'b', kToldTag = 'c', kRolloutTag = 'R', kRolloutLogTag = 'L',
-                      kRolloutLeaseTag = 'A', kGroupingsTag = 'e';
+                      kRolloutLeaseTag = 'A', kGroupingsTag = 'e', kRolloutRulesTag = 'o';
 inline constexpr std::string_view kDigest = "ddigest";  // -> when the last one was made
 
 std::string Tag(char tag);
@@ -69,6 +69,7 @@ std::string RolloutLogs(std::string_view domain, std::string_view id);  // prefi
 std::string RolloutLog(std::string_view domain, std::string_view id, std::string_view entry);
 std::optional<std::string> ParseRolloutLog(std::string_view key);  // the entry's id
 std::string RolloutLease();
+std::string RolloutRules(std::string_view domain);
 // (caller, request id)
 std::optional<std::pair<std::string, std::string>> ParseRequestTime(std::string_view key);
 

@@ -15,6 +15,7 @@
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
+#include "lib/store/rollout_rules_store.h"
 #include "lib/store/rollout_store.h"
 
 namespace rocksdb {
@@ -32,6 +33,7 @@ class RocksPolicyStore final : public PolicyStore,
                                public FleetStore,
                                public AlertStore,
                                public RolloutStore,
+                               public RolloutRulesStore,
                                public GroupingStore {
  public:
   // Opens or creates the database in `directory`.
@@ -108,8 +110,13 @@ class RocksPolicyStore final : public PolicyStore,
                                                                std::string_view id,
                                                                std::string_view before,
                                                                size_t limit) override;
+  absl::Status ForgetRolloutLog(std::string_view domain, std::string_view id,
+                                const std::vector<std::string>& entries) override;
   absl::StatusOr<RolloutLease> GetRolloutLease() override;
   absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override;
+
+  absl::StatusOr<RolloutRules> GetRolloutRules(std::string_view domain) override;
+  absl::StatusOr<RolloutRules> PutRolloutRules(RolloutRules rules) override;
 
   absl::StatusOr<SourceGroupings> GetGroupings(std::string_view domain) override;
   absl::StatusOr<SourceGroupings> PutGroupings(SourceGroupings groupings) override;

@@ -95,6 +95,17 @@ absl::StatusOr<std::vector<RolloutLogRecord>> RocksPolicyStore::ListRolloutLog(
   return List<RolloutLogRecord>(*db_, prefix, to, Direction::kBackward, limit);
 }
 
+absl::Status RocksPolicyStore::ForgetRolloutLog(std::string_view domain, std::string_view id,
+                                                const std::vector<std::string>& entries) {
+  if (entries.empty()) return absl::OkStatus();
+  WriteSet changes(1);
+  for (const std::string& entry : entries) {
+    DMARCATE_RETURN_IF_ERROR(CheckKey("entry of a rollout's log", {domain, id, entry}));
+    changes.Delete(kFamily, keys::RolloutLog(domain, id, entry));
+  }
+  return Write(changes);
+}
+
 absl::StatusOr<RolloutLease> RocksPolicyStore::GetRolloutLease() {
   DMARCATE_ASSIGN_OR_RETURN(auto lease, Find<RolloutLease>(*db_, keys::RolloutLease()));
   return lease.value_or(RolloutLease());

@@ -6,6 +6,7 @@
 #define DMARCATE_TESTS_SIMULATION_POLICYD_LIFE_H_
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -49,6 +50,11 @@ class MortalRollouts final : public RolloutStore {
                                                                size_t limit) override {
     if (killer_.dead()) return Dead();
     return store_.ListRolloutLog(domain, id, before, limit);
+  }
+  absl::Status ForgetRolloutLog(std::string_view domain, std::string_view id,
+                                const std::vector<std::string>& entries) override {
+    if (killer_.dead()) return Dead();
+    return store_.ForgetRolloutLog(domain, id, entries);
   }
   absl::StatusOr<RolloutLease> GetRolloutLease() override {
     if (killer_.dead()) return Dead();
