@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "fmt/format.h"
+
 namespace dmarcate {
 namespace {
 
@@ -43,6 +45,13 @@ ControlEvidence ReadControl(const RolloutState& state, PolicyStore& policies) {
   const absl::StatusOr<DomainRecord> domain = policies.GetDomain(state.domain);
   // Whose provider account writes into the zone has proved that it is theirs.
   control.domain_verified = domain.ok() && !domain->dns_provider.empty();
+  if (domain.ok() && !domain->delegation_zone.empty()) {
+    control.writable = false;
+    control.why = fmt::format(
+        "the DMARC record of {} lies in {} (delegated mode), where a rollout does not move it; it "
+        "goes on once the domain has its own record again, or is aborted after that",
+        state.domain, domain->delegation_zone);
+  }
   const absl::StatusOr<std::vector<ChangeRecord>> open = policies.OpenChanges();
   if (!open.ok()) {
     control.open_change = kUnknownChange;
