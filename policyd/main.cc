@@ -43,10 +43,12 @@
 #include "policyd/provider/configured_secrets.h"
 #include "policyd/provider/exec/program.h"
 #include "policyd/provider/factory.h"
+#include "policyd/provider/read_only.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/fleet_engine.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
+#include "policyd/reconcile/rollout_rules_book.h"
 #include "policyd/reconcile/sts_files.h"
 #include "policyd/service/alert_desk.h"
 #include "policyd/service/alert_service.h"
@@ -69,6 +71,7 @@
 #include "policyd/service/report_watcher.h"
 #include "policyd/service/request_memory.h"
 #include "policyd/service/rollout_evidence.h"
+#include "policyd/service/rollout_rules_service.h"
 #include "policyd/service/rollout_service.h"
 #include "policyd/service/rollout_watcher.h"
 #include "policyd/service/selectors.h"
@@ -174,7 +177,10 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   const char* const credentials = std::getenv("CREDENTIALS_DIRECTORY");
   ConfiguredSecretSource secrets(config.secrets_directory,
                                  credentials == nullptr ? "" : credentials, config.secrets);
-  RealProviderFactory providers(http, secrets, {config.programs, authoritative.get()});
+  RealProviderFactory real_providers(http, secrets, {config.programs, authoritative.get()});
+  ReadOnlyProviders no_writers(real_providers);
+  ProviderFactory& providers =
+      config.read_only ? static_cast<ProviderFactory&>(no_writers) : real_providers;
   SystemPacer pacer;
   ChangeEngine engine(
       {*policies, providers, *resolver, *authoritative, suffixes, clock, random, pacer},
@@ -214,7 +220,10 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                             clock,
                             config.watch_interval,
                             {config.store_directory, config.reports_directory},
-                            policies.get()});
+                            policies.get(),
+                            policies.get(),
+                            config.read_only});
+  RolloutRulesBook rollout_rules(*policies, clock, random);
   RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
   SpfTermDesk spf_terms(parts, reports, *resolver);
   const std::unique_ptr<grpc::Service> services[] = {
@@ -236,6 +245,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       MakeInsightService(parts, *policies, insights),
       MakeAlertService(parts, *policies, alerts),
       MakeRolloutService(parts, *policies, rollouts),
+      MakeRolloutRulesService(parts, rollout_rules),
       MakeStatusService(parts, *policies, *policies, *policies),
       MakeMtaStsService(parts, *resolver, sts_files),
   };

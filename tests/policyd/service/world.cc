@@ -17,11 +17,13 @@
 #include "lib/rpc/call.h"
 #include "lib/rpc/worker_pool.h"
 #include "lib/store/fake_grouping_store.h"
+#include "lib/store/fake_rollout_rules_store.h"
 #include "lib/store/fake_rollout_store.h"
 #include "policyd/notify/fake_notifier.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
+#include "policyd/reconcile/rollout_rules_book.h"
 #include "policyd/service/alert_service.h"
 #include "policyd/service/change_service.h"
 #include "policyd/service/domain_service.h"
@@ -32,6 +34,7 @@
 #include "policyd/service/report_follower.h"
 #include "policyd/service/report_service.h"
 #include "policyd/service/rollout_evidence.h"
+#include "policyd/service/rollout_rules_service.h"
 #include "policyd/service/rollout_service.h"
 #include "policyd/service/source_service.h"
 #include "policyd/service/stats_service.h"
@@ -69,6 +72,7 @@ struct World::Impl {
     services.push_back(MakeStatsService(parts, reports, *suffixes));
     services.push_back(MakeAlertService(parts, alerts, alert_desk));
     services.push_back(MakeRolloutService(parts, rollouts, rollout_controller));
+    services.push_back(MakeRolloutRulesService(parts, rules_book));
     services.push_back(MakeRecordService(
         parts, resolver, authoritative, observations,
         [this](const DomainName& domain, const MxPosture& mx, const MtaStsPosture& mta_sts,
@@ -117,6 +121,7 @@ struct World::Impl {
       {policies, providers, resolver, authoritative, *suffixes, clock, random, pacer}};
   FakeGroupingStore groupings;
   FakeRolloutStore rollouts;
+  FakeRolloutRulesStore rollout_rules;
   RolloutEvidence rollout_evidence{{policies,
                                     observations,
                                     insights,
@@ -127,7 +132,9 @@ struct World::Impl {
                                     clock,
                                     absl::Hours(1),
                                     {},
-                                    &groupings}};
+                                    &groupings,
+                                    &rollout_rules}};
+  RolloutRulesBook rules_book{rollout_rules, clock, random};
   RolloutController rollout_controller{
       {policies, rollouts, engine, rollout_evidence, clock, random},
       {.patience = absl::InfiniteDuration()}};
