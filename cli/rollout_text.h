@@ -10,6 +10,7 @@
 
 #include "cli/output.h"
 #include "dmarcate/v1/rollout.pb.h"
+#include "dmarcate/v1/rollout_rules.pb.h"
 
 namespace dmarcate::cli {
 
@@ -17,6 +18,10 @@ std::string StageText(v1::Rollout::Stage stage);  // "quarantine-test"
 Table RolloutTable(const google::protobuf::RepeatedPtrField<v1::Rollout>& rollouts);
 // Several lines: where it stands, who steers it, what it waits for.
 std::string RolloutText(const v1::Rollout& rollout);
+// Freezes of rules.
+Table FreezeTable(const google::protobuf::RepeatedPtrField<v1::RolloutFreeze>& freezes);
+// Several lines; ends with a line feed.
+std::string RulesText(const v1::RolloutRules& rules);
 Table ForecastTable(const google::protobuf::RepeatedPtrField<v1::RolloutForecastStage>& stages);
 Table EventTable(const google::protobuf::RepeatedPtrField<v1::RolloutEvent>& events);
 
