@@ -202,6 +202,24 @@ const Mutant kMutants[] = {
        evidence.control.writable = true;
      }),
      [](SimWorld&, SimWorld::Site& site) { site.around.writable = false; }},
+    {"OnePersonIsEnough", "R17",
+     Evidenced([](SimWorld&, const RolloutState&, absl::Time, Evidence& evidence) {
+       evidence.rules.two_people = false;
+     }),
+     [](SimWorld& world, SimWorld::Site& site) {
+       world.WantTwoPeople(site.domain);
+       ToReject(world, site);
+     },
+     Honesty::kHonest},
+    {"AFreezeIsNotSeen", "R18",
+     Evidenced([](SimWorld&, const RolloutState&, absl::Time, Evidence& evidence) {
+       evidence.rules.freezes.clear();
+     }),
+     [](SimWorld& world, SimWorld::Site& site) {
+       (void)world.Freeze(std::string(kRulesOfAll), absl::Hours(1), absl::Hours(24 * 300));
+       ToReject(world, site);
+     },
+     Honesty::kHonest},
     {"NobodyIsTold",
      "R15",
      Logged([](RolloutLogRecord& entry) { entry.alert = false; }),
