@@ -13,6 +13,8 @@
 #include "cli/app.h"
 #include "cli/call.h"
 #include "cli/messages.h"
+#include "cli/rollout_fields.h"
+#include "cli/rollout_rules.h"
 #include "cli/rollout_text.h"
 #include "dmarcate/v1/rollout.grpc.pb.h"
 #include "lib/base/text.h"
@@ -29,32 +31,17 @@ constexpr absl::Duration kStepInterval = absl::Seconds(2);
 constexpr absl::Duration kStepPatience = absl::Minutes(3);
 
 struct Options {
-  std::string domain = "-", scope = "domain", target = "quarantine", mode = "confirm", to, note;
-  std::string accept_loss, etag;
-  std::vector<std::string> waive;
+  std::string domain = "-", scope = "domain", to, note, etag;
   double accept_bound = 0;
-  int observe_days = 0, test_days = 0, quarantine_days = 0, days = 0, traffic_days = 0;
-  bool no_mailboxes = false, no_step_down = false, dry_run = false, watch = false, log = false;
+  int days = 0, traffic_days = 0;
+  bool dry_run = false, watch = false, log = false;
   PageOptions page;
+  RolloutFields start, set, simulate;
 };
 
 v1::Rollout::Scope ScopeOf(const std::string& text) {
   if (text == "sp") return v1::Rollout::SCOPE_SUBDOMAINS;
   return text == "np" ? v1::Rollout::SCOPE_NON_EXISTENT : v1::Rollout::SCOPE_DOMAIN;
-}
-
-v1::Rollout::Mode ModeOf(const std::string& text) {
-  if (text == "advise") return v1::Rollout::MODE_ADVISE;
-  return text == "automatic" ? v1::Rollout::MODE_AUTOMATIC : v1::Rollout::MODE_CONFIRM;
-}
-
-v1::Rollout::Stage StageNamed(const std::string& text) {
-  if (text == "none") return v1::Rollout::STAGE_OBSERVE;
-  for (int i = v1::Rollout::STAGE_OBSERVE; i <= v1::Rollout::STAGE_REJECT; ++i) {
-    const auto stage = static_cast<v1::Rollout::Stage>(i);
-    if (StageText(stage) == text) return stage;
-  }
-  return v1::Rollout::STAGE_UNSPECIFIED;
 }
 
 // What goes behind a command so that it means the same ladder.
@@ -164,16 +151,7 @@ int Start(App* app, const Options& options) {
   request.set_parent(DomainResource(options.domain));
   v1::Rollout& rollout = *request.mutable_rollout();
   rollout.set_scope(ScopeOf(options.scope));
-  rollout.set_target(StageNamed(options.target));
-  rollout.set_mode(ModeOf(options.mode));
-  v1::RolloutSettings& settings = *rollout.mutable_settings();
-  settings.set_accepted_loss(options.accept_loss);
-  settings.set_no_ordinary_mailboxes(options.no_mailboxes);
-  settings.set_no_step_down(options.no_step_down);
-  settings.set_observe_days(options.observe_days);
-  settings.set_test_days(options.test_days);
-  settings.set_quarantine_days(options.quarantine_days);
-  for (const std::string& source : options.waive) settings.add_waived_sources(source);
+  options.start.Fill(&rollout);
   request.set_validate_only(options.dry_run);
   v1::CreateRolloutResponse response;
   const auto stub = v1::RolloutService::NewStub(app->policyd());
@@ -191,6 +169,24 @@ int Start(App* app, const Options& options) {
                             : fmt::format("see what it waits for: dmarcate rollout explain {}{}",
                                           options.domain, ScopeFlag(options)));
   return kDone;
+}
+
+int Set(App* app, const Options& options) {
+  constexpr std::string_view kFailure = "rollout not changed";
+  return OnOne(app, options, kFailure, [&](Stub& stub, const v1::Rollout& rollout) -> int {
+    v1::UpdateRolloutRequest request;
+    v1::Rollout& wanted = *request.mutable_rollout();
+    options.set.Fill(&wanted, request.mutable_update_mask());
+    wanted.set_name(rollout.name());
+    wanted.set_etag(options.etag.empty() ? rollout.etag() : options.etag);
+    request.set_validate_only(options.dry_run);
+    v1::UpdateRolloutResponse response;
+    const grpc::Status status = Call(app, stub, &Stub::UpdateRollout, request, &response);
+    if (!status.ok()) return app->Fail(kFailure, status);
+    PrintOne(*app, response.rollout());
+    if (options.dry_run) app->Note("checked only; nothing was changed");
+    return kDone;
+  });
 }
 
 int List(App* app, const Options& options) {
@@ -267,7 +263,23 @@ int Simulate(App* app, const Options& options) {
   v1::Rollout rollout;
   grpc::Status status = Find(app, *stub, options, &rollout);
   v1::SimulateRolloutRequest request;
-  request.set_name(rollout.name());
+  // Of what has ended there is nothing to foresee: of what would be started there is.
+  const bool moves = status.ok() && rollout.state() != v1::Rollout::STATE_ABORTED;
+  if (moves && options.simulate.any()) {
+    return app->Fail(
+        kUsage, "ROLLOUT_ACTIVE", "rollout not simulated",
+        "the domain has a rollout, which is simulated as it is set",
+        {fmt::format("dmarcate rollout set {}{} --dry-run", options.domain, ScopeFlag(options)),
+         fmt::format("dmarcate rollout simulate {}{}", options.domain, ScopeFlag(options))});
+  }
+  if (moves) {
+    request.set_name(rollout.name());
+  } else if (status.ok() || status.error_code() == grpc::StatusCode::NOT_FOUND) {
+    status = grpc::Status::OK;
+    request.set_parent(DomainResource(options.domain));
+    request.mutable_rollout()->set_scope(ScopeOf(options.scope));
+    options.simulate.Fill(request.mutable_rollout());
+  }
   request.set_days(options.days);
   request.set_traffic_days(options.traffic_days);
   v1::SimulateRolloutResponse response;
@@ -312,9 +324,17 @@ int Advance(App* app, const Options& options) {
     status = Call(app, stub, &Stub::AdvanceRollout, request, &response, App::Daemon::kPolicyd,
                   kExplainTimeout);
     if (!status.ok()) return app->Fail(kFailure, status);
-    if (!options.dry_run) return TellStep(app, stub, options, response.rollout());
-    app->Note("checked only; nothing was published");
-    return kDone;
+    if (options.dry_run) {
+      app->Note("checked only; nothing was published");
+      return kDone;
+    }
+    const v1::Rollout& now = response.rollout();
+    if (now.pending_change().empty() && now.stage() != request.stage()) {
+      PrintOne(*app, now);
+      app->Note("your yes is kept; another person's is wanted as well, within a week");
+      return kStillRunning;
+    }
+    return TellStep(app, stub, options, now);
   });
 }
 
@@ -398,20 +418,20 @@ void AddStart(CLI::App* group, App* app, const std::shared_ptr<Options>& options
              "  dmarcate rollout start example.com --target reject --mode automatic --accept-loss "
              "'mail of ours through lists that rewrite nothing'",
              &Start);
-  start->add_option("--target", options->target, "quarantine or reject; default quarantine")
-      ->check(CLI::IsMember({"quarantine", "reject"}));
-  start->add_option("--mode", options->mode, "advise, confirm or automatic; default confirm")
-      ->check(CLI::IsMember({"advise", "confirm", "automatic"}));
-  start->add_option("--accept-loss", options->accept_loss,
-                    "what is lost through lists and forwarders, in your words; reject needs it");
-  start->add_flag("--no-mailboxes", options->no_mailboxes,
-                  "nobody of the domain writes to mailing lists");
-  start->add_flag("--no-step-down", options->no_step_down, "never lower by itself");
-  start->add_option("--waive", options->waive, "approved source without mail; may be repeated");
-  start->add_option("--observe-days", options->observe_days, "14 to 365; default 30");
-  start->add_option("--test-days", options->test_days, "3 to 365; default 7");
-  start->add_option("--quarantine-days", options->quarantine_days, "14 to 365; default 30");
+  options->start.Add(start, RolloutFields::Use::kNew);
   start->add_flag("--dry-run", options->dry_run, "check only");
+}
+
+void AddSet(CLI::App* group, App* app, const std::shared_ptr<Options>& options) {
+  CLI::App* set = AddOne(group, app, options, "set",
+                         "change target, mode and settings; what was said yes to is asked again",
+                         "dmarcate rollout set example.com --observe-days 45\n"
+                         "  dmarcate rollout set example.com --working-days mon-thu "
+                         "--working-hours 09:00-15:00 --utc-offset 60",
+                         &Set);
+  options->set.Add(set, RolloutFields::Use::kStanding);
+  set->add_option("--etag", options->etag, "etag that was seen; default: as it is now");
+  set->add_flag("--dry-run", options->dry_run, "check only");
 }
 
 }  // namespace
@@ -421,6 +441,7 @@ void AddRollout(CLI::App* root, App* app) {
   CLI::App* group = root->add_subcommand("rollout", "the policy, from p=none to p=reject");
   group->require_subcommand(1);
   AddStart(group, app, options);
+  AddSet(group, app, options);
 
   CLI::App* list = group->add_subcommand("list", "where each domain stands");
   list->add_option("DOMAIN", options->domain, "default: all domains that are managed");
@@ -442,7 +463,11 @@ void AddRollout(CLI::App* root, App* app) {
   CLI::App* simulate =
       AddOne(group, app, options, "simulate",
              "what would follow if all went on as it is: gates, dates, mail; writes nothing",
-             "dmarcate rollout simulate example.com --days 120", &Simulate);
+             "dmarcate rollout simulate example.com --days 120\n"
+             "  dmarcate rollout simulate example.com --target reject --no-mailboxes",
+             &Simulate);
+  // Of a rollout that is not there yet.
+  options->simulate.Add(simulate, RolloutFields::Use::kNew);
   simulate->add_option("--days", options->days, "how far ahead, 1 to 400; default 180")
       ->check(CLI::Range(1, 400));
   simulate
@@ -472,6 +497,7 @@ void AddRollout(CLI::App* root, App* app) {
       ->add_option("--to", options->to, "none or quarantine")
       ->required()
       ->check(CLI::IsMember({"none", "quarantine"}));
+  AddRolloutRules(group, app);
 }
 
 }  // namespace dmarcate::cli

@@ -78,6 +78,10 @@ std::string RolloutText(const v1::Rollout& rollout) {
   if (rollout.abort_to() != v1::Rollout::STAGE_UNSPECIFIED) {
     text += fmt::format("to be aborted to {}\n", StageText(rollout.abort_to()));
   }
+  if (!rollout.approved_by().empty()) {
+    text += fmt::format("yes to    {}: {} at {}\n", StageText(rollout.approved_stage()),
+                        EscapeForTerminal(rollout.approved_by()), Text(rollout.approve_time()));
+  }
   if (!rollout.settings().accepted_loss().empty()) {
     text += fmt::format("accepts   {}\n", EscapeForTerminal(rollout.settings().accepted_loss()));
   }
@@ -99,6 +103,45 @@ Table GateTable(const v1::ExplainRolloutResponse& response) {
                gate.measured(), gate.required(), Text(gate.since_time()), gate.command(), notes});
   }
   return table;
+}
+
+Table FreezeTable(const google::protobuf::RepeatedPtrField<v1::RolloutFreeze>& freezes) {
+  Table table({{"FROM"}, {"TO"}, {"OF"}, {"REASON"}, {"BY"}, {"FREEZE"}});
+  for (const v1::RolloutFreeze& freeze : freezes) {
+    const std::string of = DomainOf(freeze.name());
+    table.Add(freeze.name(),
+              {Text(freeze.start_time()), Text(freeze.end_time()), of == "-" ? "all domains" : of,
+               freeze.reason(), freeze.created_by(), freeze.name()});
+  }
+  return table;
+}
+
+std::string RulesText(const v1::RolloutRules& rules) {
+  constexpr int kEventsShown = 5;
+  const std::string of = DomainOf(rules.name());
+  std::string text = fmt::format("rules of {}:{}\n", of == "-" ? "all domains" : of,
+                                 rules.etag().empty() ? " none" : "");
+  if (rules.etag().empty()) return text;
+  text += fmt::format("  two people  {}\n", rules.two_people() ? "yes" : "no");
+  if (!rules.release_asked_by().empty()) {
+    text +=
+        fmt::format("              {} asked at {} that one be enough; another has to as well\n",
+                    EscapeForTerminal(rules.release_asked_by()), Text(rules.release_ask_time()));
+  }
+  text += fmt::format("  suspended   {}\n",
+                      rules.suspended() ? EscapeForTerminal(rules.suspend_reason()) : "no");
+  for (const v1::RolloutFreeze& freeze : rules.freezes()) {
+    text += fmt::format("  frozen      {} to {}: {}, by {} ({})\n", Text(freeze.start_time()),
+                        Text(freeze.end_time()), EscapeForTerminal(freeze.reason()),
+                        EscapeForTerminal(freeze.created_by()), freeze.name());
+  }
+  int shown = 0;
+  for (const v1::RolloutRulesEvent& event : rules.log()) {
+    if (++shown > kEventsShown) break;
+    text += fmt::format("  log         {} {}: {}\n", Text(event.time()),
+                        EscapeForTerminal(event.who()), EscapeForTerminal(event.text()));
+  }
+  return text;
 }
 
 Table ForecastTable(const google::protobuf::RepeatedPtrField<v1::RolloutForecastStage>& stages) {

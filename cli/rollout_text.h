@@ -10,6 +10,7 @@
 
 #include "cli/output.h"
 #include "dmarcate/v1/rollout.pb.h"
+#include "dmarcate/v1/rollout_rules.pb.h"
 
 namespace dmarcate::cli {
 
@@ -19,6 +20,10 @@ Table RolloutTable(const google::protobuf::RepeatedPtrField<v1::Rollout>& rollou
 std::string RolloutText(const v1::Rollout& rollout);
 // A line for each gate of an explanation.
 Table GateTable(const v1::ExplainRolloutResponse& response);
+// Freezes of rules.
+Table FreezeTable(const google::protobuf::RepeatedPtrField<v1::RolloutFreeze>& freezes);
+// Several lines; ends with a line feed.
+std::string RulesText(const v1::RolloutRules& rules);
 Table ForecastTable(const google::protobuf::RepeatedPtrField<v1::RolloutForecastStage>& stages);
 Table EventTable(const google::protobuf::RepeatedPtrField<v1::RolloutEvent>& events);
 

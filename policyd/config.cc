@@ -191,6 +191,7 @@ absl::StatusOr<PolicydConfig> Read(TomlConfig file) {
   out.inbound_networks = Networks(file, "inbound.allow_networks");
   ReadHttp(file, &out);
   ReadAlerts(file, &out);
+  out.read_only = file.Bool("changes.read_only", false);
   out.drain_limit = file.Duration("shutdown.limit", absl::Seconds(20));
   out.log = ReadLogConfig(file);
   DMARCATE_RETURN_IF_ERROR(file.Finish());

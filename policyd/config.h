@@ -56,6 +56,7 @@ struct PolicydConfig {
   NotifyConfig notify;               // [alerts]
   std::string alerts_ca_file;        // alerts.ca_file: of webhooks; empty: the system's
   std::optional<DigestTime> digest;  // alerts.digest; nothing: none is made
+  bool read_only = false;            // changes.read_only: no DNS is written
   absl::Duration drain_limit;        // shutdown.limit
   LogConfig log;                     // [log]
 };

@@ -43,12 +43,14 @@
 #include "policyd/provider/configured_secrets.h"
 #include "policyd/provider/exec/program.h"
 #include "policyd/provider/factory.h"
+#include "policyd/provider/read_only.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/fleet_engine.h"
 #include "policyd/reconcile/mta_sts_controller.h"
 #include "policyd/reconcile/mta_sts_served.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
+#include "policyd/reconcile/rollout_rules_book.h"
 #include "policyd/reconcile/sts_files.h"
 #include "policyd/service/alert_desk.h"
 #include "policyd/service/alert_service.h"
@@ -76,6 +78,7 @@
 #include "policyd/service/report_watcher.h"
 #include "policyd/service/request_memory.h"
 #include "policyd/service/rollout_evidence.h"
+#include "policyd/service/rollout_rules_service.h"
 #include "policyd/service/rollout_service.h"
 #include "policyd/service/rollout_watcher.h"
 #include "policyd/service/selectors.h"
@@ -181,7 +184,10 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
   const char* const credentials = std::getenv("CREDENTIALS_DIRECTORY");
   ConfiguredSecretSource secrets(config.secrets_directory,
                                  credentials == nullptr ? "" : credentials, config.secrets);
-  RealProviderFactory providers(http, secrets, {config.programs, authoritative.get()});
+  RealProviderFactory real_providers(http, secrets, {config.programs, authoritative.get()});
+  ReadOnlyProviders no_writers(real_providers);
+  ProviderFactory& providers =
+      config.read_only ? static_cast<ProviderFactory&>(no_writers) : real_providers;
   SystemPacer pacer;
   StsFiles sts_files(*resolver, strangers, [&trust] { return trust->HasAuthorities(); },
                      {.guard = {config.inbound_networks}});
@@ -226,7 +232,10 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                             config.watch_interval,
                             {config.store_directory, config.reports_directory},
                             policies.get(),
-                            &services_known});
+                            &services_known,
+                            policies.get(),
+                            config.read_only});
+  RolloutRulesBook rollout_rules(*policies, clock, random);
   RolloutController rollouts({*policies, *policies, engine, evidence, clock, random});
   const InboundLook look_inbound = [&](const DomainName& domain, const MxPosture& mx,
                                        const MtaStsPosture& mta_sts, absl::Duration limit,
@@ -242,7 +251,8 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                                sts_files,
                                look_inbound,
                                clock,
-                               {config.store_directory, config.reports_directory}});
+                               {config.store_directory, config.reports_directory},
+                               config.read_only});
   RolloutStore& sts_rollouts = policies->mta_sts_rollouts();
   MtaStsController mta_sts({*policies, sts_rollouts, engine, sts_evidence, clock, random});
   SpfTermDesk spf_terms(parts, reports, *resolver);
@@ -260,6 +270,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
       MakeInsightService(parts, *policies, insights),
       MakeAlertService(parts, *policies, alerts),
       MakeRolloutService(parts, *policies, rollouts),
+      MakeRolloutRulesService(parts, rollout_rules),
       MakeStatusService(parts, *policies, *policies, *policies, sts_rollouts),
       MakeMtaStsService(parts, *resolver, sts_files),
       MakeMtaStsRolloutService(parts, sts_rollouts, *resolver, mta_sts),

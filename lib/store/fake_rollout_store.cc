@@ -75,6 +75,17 @@ absl::StatusOr<std::vector<RolloutLogRecord>> FakeRolloutStore::ListRolloutLog(
   return out;
 }
 
+absl::Status FakeRolloutStore::ForgetRolloutLog(std::string_view domain, std::string_view id,
+                                                const std::vector<std::string>& entries) {
+  const std::lock_guard lock(mutex_);
+  const auto found = logs_.find(Key(domain, id));
+  if (found == logs_.end()) return absl::OkStatus();
+  std::erase_if(found->second, [&entries](const RolloutLogRecord& entry) {
+    return std::ranges::find(entries, entry.id) != entries.end();
+  });
+  return absl::OkStatus();
+}
+
 absl::StatusOr<RolloutLease> FakeRolloutStore::GetRolloutLease() {
   const std::lock_guard lock(mutex_);
   return lease_;

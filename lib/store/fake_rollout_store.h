@@ -29,6 +29,8 @@ class FakeRolloutStore final : public RolloutStore {
                                                                std::string_view id,
                                                                std::string_view before,
                                                                size_t limit) override;
+  absl::Status ForgetRolloutLog(std::string_view domain, std::string_view id,
+                                const std::vector<std::string>& entries) override;
   absl::StatusOr<RolloutLease> GetRolloutLease() override;
   absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override;
 

@@ -21,6 +21,7 @@
 #include "lib/store/observation_store.h"
 #include "lib/store/own_service_store.h"
 #include "lib/store/policy_store.h"
+#include "lib/store/rollout_rules_store.h"
 #include "lib/store/rollout_store.h"
 
 namespace dmarcate {
@@ -39,6 +40,7 @@ std::string EncodeRecord(std::string_view key, const RolloutRecord& record);
 // Without the id, which is in the key.
 std::string EncodeRecord(std::string_view key, const RolloutLogRecord& record);
 std::string EncodeRecord(std::string_view key, const RolloutLease& record);
+std::string EncodeRecord(std::string_view key, const RolloutRules& record);
 // Without the id and the domain, which are in the key.
 std::string EncodeRecord(std::string_view key, const FleetRecord& record);
 std::string EncodeRecord(std::string_view key, const FleetMemberRecord& record);
@@ -69,6 +71,7 @@ absl::StatusOr<absl::Time> DecodeDigestTime(std::string_view key, std::string_vi
 absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutLogRecord* record);
 absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutLease* record);
+absl::Status DecodeRecord(std::string_view key, std::string_view value, RolloutRules* record);
 
 }  // namespace dmarcate
 

@@ -161,6 +161,7 @@ std::string Removal(std::string_view kind, std::string_view id) {
   return Key(kRemovalTag, kind, id);
 }
 std::optional<std::string> ParseRemoval(std::string_view key) { return ParseInsight(key); }
+std::string RolloutRules(std::string_view domain) { return Key(kRolloutRulesTag, domain); }
 
 std::string Observations(std::string_view domain) { return Key(kObservationTag, domain); }
 std::string Observations(std::string_view domain, const ObservedName& name) {

@@ -22,7 +22,7 @@ inline constexpr char kDomainTag = 'D', kDecisionTag = 'S', kProviderTag = 'P', 
                       kFleetTag = 'F', kFleetMemberTag = 'G', kAlertChannelTag = 'a',
                       kDeliveryTag = 'b', kToldTag = 'c', kRolloutTag = 'R', kRolloutLogTag = 'L',
                       kGroupingsTag = 'e', kOwnServiceTag = 'h', kMtaStsTag = 'm',
-                      kMtaStsLogTag = 'n', kRemovalTag = 'p';
+                      kMtaStsLogTag = 'n', kRolloutRulesTag = 'o', kRemovalTag = 'p';
 inline constexpr std::string_view kDigest = "ddigest";  // -> when the last one was made
 
 std::string Tag(char tag);
@@ -82,6 +82,7 @@ std::string RolloutLogs(const RolloutTags& tags, std::string_view domain, std::s
 std::string RolloutLog(const RolloutTags& tags, std::string_view domain, std::string_view id,
                        std::string_view entry);
 std::optional<std::string> ParseRolloutLog(std::string_view key);  // the entry's id
+std::string RolloutRules(std::string_view domain);
 // `kind`: "domain" or "provider".
 std::string Removals(std::string_view kind);  // prefix of a kind's
 std::string Removal(std::string_view kind, std::string_view id);

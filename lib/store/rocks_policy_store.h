@@ -18,6 +18,7 @@
 #include "lib/store/policy_store.h"
 #include "lib/store/removal_store.h"
 #include "lib/store/rocks_rollout_store.h"
+#include "lib/store/rollout_rules_store.h"
 
 namespace rocksdb {
 class Env;
@@ -34,6 +35,7 @@ class RocksPolicyStore final : public PolicyStore,
                                public FleetStore,
                                public AlertStore,
                                public RocksRolloutStore,
+                               public RolloutRulesStore,
                                public GroupingStore,
                                public OwnServiceStore,
                                public RemovalStore {
@@ -103,6 +105,9 @@ class RocksPolicyStore final : public PolicyStore,
 
   // The rollouts of MTA-STS policies; those of DMARC policies are the store itself.
   RolloutStore& mta_sts_rollouts() { return mta_sts_rollouts_; }
+
+  absl::StatusOr<RolloutRules> GetRolloutRules(std::string_view domain) override;
+  absl::StatusOr<RolloutRules> PutRolloutRules(RolloutRules rules) override;
 
   absl::StatusOr<SourceGroupings> GetGroupings(std::string_view domain) override;
   absl::StatusOr<SourceGroupings> PutGroupings(SourceGroupings groupings) override;

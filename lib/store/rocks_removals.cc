@@ -139,6 +139,7 @@ absl::Status RocksPolicyStore::RemoveDomain(const RemovalRequest& request) {
   changes.Delete(kFamily, key);
   changes.Delete(kFamily, keys::InsightLook(name));
   changes.Delete(kFamily, keys::Groupings(name));
+  changes.Delete(kFamily, keys::RolloutRules(name));
   for (const std::string& prefix : {keys::Decisions(name), keys::Insights(name),
                                     keys::Observations(name), keys::ToldOf(name)}) {
     DMARCATE_RETURN_IF_ERROR(StageDeletion(*db_, prefix, &changes));

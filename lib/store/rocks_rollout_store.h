@@ -6,6 +6,7 @@
 #define DMARCATE_LIB_STORE_ROCKS_ROLLOUT_STORE_H_
 
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,8 @@ class RocksRolloutStore : public RolloutStore {
                                                                std::string_view id,
                                                                std::string_view before,
                                                                size_t limit) override;
+  absl::Status ForgetRolloutLog(std::string_view domain, std::string_view id,
+                                const std::vector<std::string>& entries) override;
   absl::StatusOr<RolloutLease> GetRolloutLease() override;
   absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override;
 

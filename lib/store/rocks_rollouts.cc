@@ -99,6 +99,17 @@ absl::StatusOr<std::vector<RolloutLogRecord>> RocksRolloutStore::ListRolloutLog(
   return List<RolloutLogRecord>(db_, prefix, to, Direction::kBackward, limit);
 }
 
+absl::Status RocksRolloutStore::ForgetRolloutLog(std::string_view domain, std::string_view id,
+                                                 const std::vector<std::string>& entries) {
+  if (entries.empty()) return absl::OkStatus();
+  WriteSet changes(1);
+  for (const std::string& entry : entries) {
+    DMARCATE_RETURN_IF_ERROR(CheckKey("entry of a rollout's log", {domain, id, entry}));
+    changes.Delete(kFamily, keys::RolloutLog(tags_, domain, id, entry));
+  }
+  return db_.Write(changes, Sync::kYes);
+}
+
 absl::StatusOr<RolloutLease> RocksRolloutStore::GetRolloutLease() {
   DMARCATE_ASSIGN_OR_RETURN(auto lease, Find<RolloutLease>(db_, std::string(tags_.lease)));
   return lease.value_or(RolloutLease());

@@ -89,6 +89,10 @@ class RolloutStore {
                                                                        std::string_view id,
                                                                        std::string_view before,
                                                                        size_t limit) = 0;
+  // Takes these entries, by id, out of the log, in one atomic write; those that are gone already
+  // are no error. The rollout's revision stays.
+  virtual absl::Status ForgetRolloutLog(std::string_view domain, std::string_view id,
+                                        const std::vector<std::string>& entries) = 0;
   // Revision 0: nobody has it yet.
   virtual absl::StatusOr<RolloutLease> GetRolloutLease() = 0;
   virtual absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) = 0;

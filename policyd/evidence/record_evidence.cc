@@ -71,6 +71,7 @@ RecordEvidence JudgeRecords(const SpfPosture& spf, const DmarcPosture& dmarc, ab
   const absl::StatusOr<DnsAnswer> answer = dmarc.view.servers->First();
   if (!answer.ok()) return out;
   for (const TxtRecord& record : answer->txt) out.dmarc.push_back(record.Joined());
+  if (!answer->cname_chain.empty()) out.alias = answer->cname_chain.front().text();
   out.looked = looked;
   return out;
 }

@@ -91,7 +91,8 @@ DmarcPlan PlanDmarcPolicy(const DomainName& domain, const std::vector<std::strin
     return plan;
   }
   if (selection.outcome == DmarcSelection::Outcome::kNone) {
-    if (move.to == PolicyStage::kObserve) return plan;
+    // Where there is none, nothing can be lowered.
+    if (move.to == PolicyStage::kObserve || move.direction == PolicyDirection::kDown) return plan;
     plan.guards.push_back(
         Refuse(guard_code::kDmarcPolicyChanged,
                fmt::format("_dmarc.{} has no DMARC record to move; publish p=none with a report "

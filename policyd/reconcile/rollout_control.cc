@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "fmt/format.h"
+
 namespace dmarcate {
 namespace {
 
@@ -39,7 +41,17 @@ std::string AttentionAt(PolicyStore& policies, const std::string& domain,
 }  // namespace
 
 ControlEvidence ReadControl(const RolloutState& state, PolicyStore& policies) {
-  return ReadControl(state.domain, "_dmarc." + state.domain, state.pending_change, policies);
+  ControlEvidence control =
+      ReadControl(state.domain, "_dmarc." + state.domain, state.pending_change, policies);
+  const absl::StatusOr<DomainRecord> domain = policies.GetDomain(state.domain);
+  if (domain.ok() && !domain->delegation_zone.empty()) {
+    control.writable = false;
+    control.why = fmt::format(
+        "the DMARC record of {} lies in {} (delegated mode), where a rollout does not move it; it "
+        "goes on once the domain has its own record again, or is aborted after that",
+        state.domain, domain->delegation_zone);
+  }
+  return control;
 }
 
 ControlEvidence ReadControl(const std::string& domain, const std::string& owner,

@@ -1,11 +1,15 @@
 #include "policyd/reconcile/rollout_controller.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "lib/base/log.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/time.h"
 #include "policyd/reconcile/reason.h"
 #include "policyd/reconcile/rollout_calls.h"
+#include "policyd/reconcile/rollout_fields.h"
 #include "policyd/rollout/explain.h"
 
 namespace dmarcate {
@@ -13,19 +17,27 @@ namespace {
 
 constexpr absl::Duration kWatchSlack = absl::Hours(24);
 
-absl::Status WrongState(const RolloutState& state, std::string_view why) {
-  return MakeReasonedError(
-      absl::StatusCode::kFailedPrecondition, "ROLLOUT_STATE",
-      fmt::format("rollout of {} ({}): {}", state.domain, ToString(state.scope), why));
-}
+constexpr std::string_view kAnotherPerson = "(another person)";
 
-absl::Status FieldInvalid(std::string_view field, std::string_view why) {
-  return MakeReasonedError(absl::StatusCode::kInvalidArgument, "FIELD_INVALID",
-                           fmt::format("{}: {}", field, why), {{"field", std::string(field)}});
-}
-
-bool IsOpen(const RolloutState& state) {
-  return state.status == RolloutStatus::kActive || state.status == RolloutStatus::kPaused;
+// The yes of `request`, and of who said it to the same before.
+absl::StatusOr<Confirmation> SayYes(const RolloutState& state, const AdvanceRequest& request,
+                                    const Evidence& evidence, absl::Time now) {
+  const std::string& who = request.rollout.principal;
+  Confirmation yes{who, now, request.stage, evidence.decisions_etag, request.accepted_bound};
+  if (!evidence.rules.two_people || !IsSaidYes(state, evidence, request.stage, now)) return yes;
+  const Confirmation& first = *state.confirmation;
+  if (!first.second_by.empty()) return first;  // both have, and the step is tried again
+  if (first.by == who) {
+    return WrongRolloutState(state,
+                             fmt::format("{} has said yes to {} already, at {}; another "
+                                         "person's yes is wanted",
+                                         who, ToString(request.stage), FormatRfc3339(first.time)));
+  }
+  yes = first;
+  yes.accepted_bound = std::min(first.accepted_bound, request.accepted_bound);
+  yes.second_by = who;
+  yes.second_time = now;
+  return yes;
 }
 
 }  // namespace
@@ -39,7 +51,9 @@ RolloutController::RolloutController(const RolloutWorld& world,
              {.store_use = options.store_use, .lease = options.lease}),
       decider_({world.evidence, book_, memory_, world.clock}, options.log_again),
       executor_({world.policies, world.engine, decider_, book_, memory_, world.clock},
-                options.patience) {}
+                options.patience),
+      starter_({world.evidence, decider_, book_, world.clock, world.random}),
+      pruner_(world.rollouts, world.clock) {}
 
 absl::StatusOr<Rollout> RolloutController::GetShown(const RolloutRequest& request) {
   return book_.Get(request.domain, request.id, request.revision);
@@ -49,6 +63,10 @@ absl::Status RolloutController::Tick() {
   if (!lease_.Hold()) return absl::OkStatus();
   return WorkOnRollouts(world_.rollouts, stopping_, "rollout_not_worked_on",
                         [this](const RolloutRecord& record) -> absl::Status {
+                          if (const absl::Status pruned = pruner_.Prune(record); !pruned.ok()) {
+                            LogWarn("rollout_log_not_pruned",
+                                    {{"rollout", record.id}, {"error", pruned}});
+                          }
                           DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, ToRollout(record));
                           if (!IsDue(rollout)) return absl::OkStatus();
                           return Work(std::move(rollout)).status();
@@ -92,83 +110,35 @@ absl::StatusOr<RolloutExplanation> RolloutController::Explain(std::string_view d
 
 absl::StatusOr<Rollout> RolloutController::Create(RolloutState state, std::string_view principal,
                                                   RunMode mode) {
-  if (const absl::Status settings = CheckSettings(state.settings); !settings.ok()) {
-    return FieldInvalid("settings", MessageOf(settings));
-  }
-  if (state.target == PolicyStage::kObserve || IsTestStage(state.target)) {
-    return FieldInvalid("target", "quarantine or reject");
-  }
-  if (state.target == PolicyStage::kReject && state.settings.ordinary_mailboxes &&
-      state.settings.accepted_loss.empty()) {
-    return FieldInvalid("accepted_loss",
-                        "reject for a domain whose people write to mailing lists needs a sentence "
-                        "that names what is lost (RFC 9989 section 7.4); or say that it has none");
-  }
   const EvidenceWait waiting(waiting_, kMostWaiting);
   DMARCATE_RETURN_IF_ERROR(waiting.status());
-  const std::lock_guard lock(create_mutex_);
-  std::vector<Rollout> completed;
-  // The newest, one of which is the one that moves, come last.
-  DMARCATE_ASSIGN_OR_RETURN(const std::vector<RolloutRecord> others,
-                            book_.List(state.domain, "", "", SIZE_MAX));
-  for (const RolloutRecord& other : others) {
-    DMARCATE_ASSIGN_OR_RETURN(const Rollout rollout, ToRollout(other));
-    if (rollout.state.scope != state.scope) continue;
-    if (rollout.state.status == RolloutStatus::kAborted) continue;
-    if (!IsOpen(rollout.state)) {
-      completed.push_back(rollout);
-      continue;
-    }
-    return MakeReasonedError(absl::StatusCode::kAlreadyExists, "ROLLOUT_ACTIVE",
-                             fmt::format("domains/{}/rollouts/{} moves {} already", state.domain,
-                                         other.id, ToString(state.scope)),
-                             {{"rollout", other.id}});
-  }
-  const absl::Time now = world_.clock.Now();
-  state.id = MakeSortableId(now, world_.random);
-  state.status = RolloutStatus::kActive;
-  state.create_time = now;
-  state.stage_start = now;
-  const Evidence evidence = decider_.Gather(state);
-  if (evidence.records.looked == absl::InfinitePast()) {
-    return MakeReasonedError(absl::StatusCode::kUnavailable, "DNS_UNAVAILABLE",
-                             fmt::format("_dmarc.{} could not be read", state.domain));
-  }
-  const std::optional<DmarcRecord> live = LiveRecord(evidence);
-  if (!live.has_value()) {
-    return WrongState(state, fmt::format("_dmarc.{} has not exactly one DMARC record; publish "
-                                         "p=none with a report address first",
-                                         state.domain));
-  }
-  const std::optional<PolicyStage> stage = StageOf(*live, state.scope);
-  if (!stage.has_value()) {
-    return WrongState(state, fmt::format("the record stands on no stage: {}",
-                                         EscapeForTerminal(evidence.records.dmarc.front())));
-  }
-  state.stage = *stage;
-  state.stage_start = world_.evidence.StageSince(state, now);
-  Rollout rollout;
-  rollout.record.domain = state.domain;
-  rollout.record.id = state.id;
-  rollout.record.created_by = std::string(principal);
-  rollout.record.create_time = now;
-  rollout.state = std::move(state);
-  if (mode == RunMode::kValidateOnly) return rollout;
-  // One that has come to its end would take the steps of this one for drift.
-  for (Rollout& old : completed) {
-    old.state.status = RolloutStatus::kAborted;
-    RolloutLogRecord end =
-        book_.Entry(RolloutEvent::kPerson, principal,
-                    fmt::format("ended: {} goes on from here", rollout.state.id));
-    DMARCATE_RETURN_IF_ERROR(book_.Put(std::move(old), {std::move(end)}).status());
-  }
-  RolloutLogRecord entry = book_.Entry(
-      RolloutEvent::kPerson, principal,
-      fmt::format("started at {}, to {}, {}{}", ToString(rollout.state.stage),
-                  ToString(rollout.state.target), ToString(rollout.state.mode),
-                  rollout.state.settings.accepted_loss.empty()
-                      ? ""
-                      : fmt::format("; accepts: {}", rollout.state.settings.accepted_loss)));
+  if (mode == RunMode::kExecute) return starter_.Start(std::move(state), principal);
+  DMARCATE_ASSIGN_OR_RETURN(NewRollout prepared, starter_.Prepare(std::move(state), principal));
+  return std::move(prepared.rollout);
+}
+
+absl::StatusOr<RolloutExplanation> RolloutController::Preview(RolloutState state,
+                                                              std::string_view principal) {
+  const EvidenceWait waiting(waiting_, kMostWaiting);
+  DMARCATE_RETURN_IF_ERROR(waiting.status());
+  DMARCATE_ASSIGN_OR_RETURN(NewRollout prepared, starter_.Prepare(std::move(state), principal));
+  RolloutExplanation out;
+  out.rollout = std::move(prepared.rollout);
+  out.evidence = std::move(prepared.evidence);
+  out.time = world_.clock.Now();
+  out.step = NextStep(out.rollout.state, out.evidence, out.time);
+  out.text = ExplainStep(out.rollout.state, out.step);
+  return out;
+}
+
+absl::StatusOr<Rollout> RolloutController::Edit(const RolloutRequest& request,
+                                                const RolloutEdit& edit) {
+  DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, GetShown(request));
+  DMARCATE_ASSIGN_OR_RETURN(EditedRollout edited, EditRollout(rollout.state, edit));
+  rollout.state = std::move(edited.state);
+  if (request.mode == RunMode::kValidateOnly || edited.told.empty()) return rollout;
+  RolloutLogRecord entry =
+      book_.Entry(RolloutEvent::kPerson, request.principal, fmt::format("set {}", edited.told));
   return book_.Put(std::move(rollout), {std::move(entry)});
 }
 
@@ -178,13 +148,13 @@ absl::StatusOr<Rollout> RolloutController::Advance(const AdvanceRequest& request
   DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, GetShown(request.rollout));
   const RolloutState& state = rollout.state;
   if (!state.pending_change.empty()) {
-    return WrongState(state, fmt::format("change {} is on its way", state.pending_change));
+    return WrongRolloutState(state, fmt::format("change {} is on its way", state.pending_change));
   }
   if (state.status != RolloutStatus::kActive) {
-    return WrongState(state, fmt::format("it is {}", ToString(state.status)));
+    return WrongRolloutState(state, fmt::format("it is {}", ToString(state.status)));
   }
   if (state.mode == RolloutMode::kAdvise) {
-    return WrongState(state, "it only advises; start one in mode confirm to take steps");
+    return WrongRolloutState(state, "it only advises; start one in mode confirm to take steps");
   }
   const Evidence evidence = decider_.Gather(state);
   if (!request.decisions_etag.empty() && request.decisions_etag != evidence.decisions_etag) {
@@ -195,12 +165,15 @@ absl::StatusOr<Rollout> RolloutController::Advance(const AdvanceRequest& request
   }
   const absl::Time now = world_.clock.Now();
   RolloutState confirmed = state;
-  confirmed.confirmation = Confirmation{request.rollout.principal, now, request.stage,
-                                        evidence.decisions_etag, request.accepted_bound};
-  const Step step = NextStep(confirmed, evidence, now);
+  DMARCATE_ASSIGN_OR_RETURN(confirmed.confirmation, SayYes(state, request, evidence, now));
+  const bool another = evidence.rules.two_people && confirmed.confirmation->second_by.empty();
+  // The first of two is told now what the second one would be.
+  RolloutState supposed = confirmed;
+  if (another) supposed.confirmation->second_by = kAnotherPerson;
+  const Step step = NextStep(supposed, evidence, now);
   const bool possible = step.action == StepAction::kStepUp || step.action == StepAction::kReady;
   if (possible && step.to != request.stage) {
-    return FieldInvalid("stage", fmt::format("the next stage is {}", ToString(step.to)));
+    return RolloutFieldInvalid("stage", fmt::format("the next stage is {}", ToString(step.to)));
   }
   if (step.action != StepAction::kStepUp) {
     std::map<std::string, std::string> metadata = {{"reason", step.reason}};
@@ -214,11 +187,13 @@ absl::StatusOr<Rollout> RolloutController::Advance(const AdvanceRequest& request
   rollout.state = std::move(confirmed);
   RolloutLogRecord entry = book_.Entry(
       RolloutEvent::kPerson, request.rollout.principal,
-      fmt::format("said yes to {}{}", ToString(request.stage),
+      fmt::format("said yes to {}{}{}", ToString(request.stage),
                   request.accepted_bound > 0 ? fmt::format(", and to a loss of up to {:.2f} %",
                                                            100 * request.accepted_bound)
-                                             : ""));
+                                             : "",
+                  another ? "; another person is wanted" : ""));
   DMARCATE_ASSIGN_OR_RETURN(rollout, book_.Put(std::move(rollout), {std::move(entry)}));
+  if (another) return rollout;
   return executor_.Execute(std::move(rollout), {evidence, step, now});
 }
 
@@ -231,7 +206,7 @@ absl::StatusOr<Rollout> RolloutController::PauseOnce(const RolloutRequest& reque
                                                      std::string_view why) {
   DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, GetShown(request));
   if (rollout.state.status == RolloutStatus::kAborted) {
-    return WrongState(rollout.state, "it was aborted");
+    return WrongRolloutState(rollout.state, "it was aborted");
   }
   if (rollout.state.status == RolloutStatus::kPaused || request.mode == RunMode::kValidateOnly) {
     return rollout;
@@ -253,26 +228,27 @@ absl::StatusOr<Rollout> RolloutController::Resume(const RolloutRequest& request)
   DMARCATE_RETURN_IF_ERROR(waiting.status());
   DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, GetShown(request));
   if (rollout.state.status != RolloutStatus::kPaused) {
-    return WrongState(rollout.state,
-                      fmt::format("it is {}, not paused", ToString(rollout.state.status)));
+    return WrongRolloutState(rollout.state,
+                             fmt::format("it is {}, not paused", ToString(rollout.state.status)));
   }
   if (!rollout.state.pending_change.empty()) {
-    return WrongState(rollout.state,
-                      fmt::format("change {} is on its way", rollout.state.pending_change));
+    return WrongRolloutState(rollout.state,
+                             fmt::format("change {} is on its way", rollout.state.pending_change));
   }
   const Evidence evidence = decider_.Gather(rollout.state);
   if (!evidence.control.attention_change.empty()) {
-    return WrongState(rollout.state, fmt::format("change {} needs attention first",
-                                                 evidence.control.attention_change));
+    return WrongRolloutState(rollout.state, fmt::format("change {} needs attention first",
+                                                        evidence.control.attention_change));
   }
-  const std::optional<DmarcRecord> live = LiveRecord(evidence);
+  const std::optional<DmarcRecord> live =
+      evidence.records.alias.empty() ? LiveRecord(evidence) : std::nullopt;
   const std::optional<PolicyStage> stage =
       live.has_value() ? StageOf(*live, rollout.state.scope) : std::nullopt;
   if (!stage.has_value()) {
-    return WrongState(rollout.state,
-                      fmt::format("the record of _dmarc.{} stands on no stage, or could not be "
-                                  "read; put it right first",
-                                  request.domain));
+    return WrongRolloutState(
+        rollout.state, fmt::format("the record of _dmarc.{} stands on no stage, or could not be "
+                                   "read; put it right first",
+                                   request.domain));
   }
   if (request.mode == RunMode::kValidateOnly) return rollout;
   const absl::Time now = world_.clock.Now();
@@ -303,10 +279,10 @@ absl::StatusOr<Rollout> RolloutController::AbortOnce(const RolloutRequest& reque
                                                      PolicyStage to) {
   DMARCATE_ASSIGN_OR_RETURN(Rollout rollout, GetShown(request));
   if (rollout.state.status == RolloutStatus::kAborted) return rollout;
-  if (IsTestStage(to)) return FieldInvalid("stage", "none, or quarantine");
+  if (IsTestStage(to)) return RolloutFieldInvalid("stage", "none, or quarantine");
   if (to > rollout.state.stage) {
-    return FieldInvalid("stage", fmt::format("{} is above {}, where it stands", ToString(to),
-                                             ToString(rollout.state.stage)));
+    return RolloutFieldInvalid("stage", fmt::format("{} is above {}, where it stands", ToString(to),
+                                                    ToString(rollout.state.stage)));
   }
   if (request.mode == RunMode::kValidateOnly) return rollout;
   if (rollout.state.abort_to == to) return Work(std::move(rollout));  // asked for already

@@ -14,7 +14,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -31,8 +30,11 @@
 #include "policyd/reconcile/rollout_book.h"
 #include "policyd/reconcile/rollout_decider.h"
 #include "policyd/reconcile/rollout_executor.h"
+#include "policyd/reconcile/rollout_fields.h"
 #include "policyd/reconcile/rollout_lease.h"
 #include "policyd/reconcile/rollout_memory.h"
+#include "policyd/reconcile/rollout_pruner.h"
+#include "policyd/reconcile/rollout_starter.h"
 #include "policyd/rollout/codec.h"
 #include "policyd/rollout/next_step.h"
 #include "policyd/rollout/state.h"
@@ -105,10 +107,16 @@ class RolloutController {
   //   kFailedPrecondition ROLLOUT_STATE  there is no record, or it stands on no stage
   //   kInvalidArgument FIELD_INVALID     settings, or a target that asks for an accepted loss
   absl::StatusOr<Rollout> Create(RolloutState state, std::string_view principal, RunMode mode);
+  // What would be decided of a new one that Create would begin now. Writes nothing.
+  absl::StatusOr<RolloutExplanation> Preview(RolloutState state, std::string_view principal);
   // What would be decided now. Writes nothing.
   absl::StatusOr<RolloutExplanation> Explain(std::string_view domain, std::string_view id);
-  // A person's yes to the next step, and the step. With kValidateOnly the gates are asked, and
-  // nothing is done.
+  // Target, mode and settings (rollout_fields.h). Nothing to change is OK, and writes nothing.
+  absl::StatusOr<Rollout> Edit(const RolloutRequest& request, const RolloutEdit& edit);
+  // A person's yes to the next step, and the step. Where two people are wanted, the first yes is
+  // kept and the second one, of another person, takes the step. With kValidateOnly the gates are
+  // asked, and nothing is done.
+  //   kFailedPrecondition ROLLOUT_STATE  the same person has said it already
   absl::StatusOr<Rollout> Advance(const AdvanceRequest& request);
   absl::StatusOr<Rollout> Pause(const RolloutRequest& request, std::string_view why);
   // Goes on from the stage on which the record stands now: who resumes adopts what is live.
@@ -130,9 +138,10 @@ class RolloutController {
   RolloutLeaseHolder lease_;
   RolloutDecider decider_;
   RolloutExecutor executor_;
+  RolloutStarter starter_;
+  RolloutPruner pruner_;
   std::atomic<bool> stopping_ = false;
   std::atomic<int> waiting_ = 0;
-  std::mutex create_mutex_;  // from looking whether there is one to having made it
 };
 
 }  // namespace dmarcate

@@ -31,9 +31,14 @@ Evidence RolloutDecider::Gather(const RolloutState& state) {
   for (int i = 0; i < kMostRestarts; ++i) {
     evidence = world_.evidence.Gather(state, world_.clock.Now());
     // What was approved or rejected meanwhile is part of the question.
-    if (world_.evidence.DecisionsEtag(state.domain) == evidence.decisions_etag) break;
+    evidence.decisions_settled = IsUpToDate(evidence);
+    if (evidence.decisions_settled) break;
   }
   return evidence;
+}
+
+bool RolloutDecider::IsUpToDate(const Evidence& evidence) {
+  return world_.evidence.DecisionsEtag(evidence.domain) == evidence.decisions_etag;
 }
 
 RolloutAnswer RolloutDecider::Decide(const RolloutState& state) {

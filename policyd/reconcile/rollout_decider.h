@@ -42,9 +42,12 @@ class RolloutDecider {
   RolloutDecider(const RolloutDeciderWorld& world, absl::Duration log_again)
       : world_(world), log_again_(log_again) {}
 
-  // The evidence on exactly one set of approvals. One at a time: each reads all reports of a
-  // domain. For an abort that was asked for: what the policy store knows, without waiting.
+  // The evidence on exactly one set of approvals; Evidence::decisions_settled says if that could be
+  // had. One at a time: each reads all reports of a domain. For an abort that was asked for: what
+  // the policy store knows, without waiting.
   Evidence Gather(const RolloutState& state);
+  // Whether nobody has approved or rejected a source since `evidence` was gathered.
+  bool IsUpToDate(const Evidence& evidence);
   RolloutAnswer Decide(const RolloutState& state);
   // Writes down a decision that publishes nothing, unless it was said already and changes nothing.
   absl::StatusOr<Rollout> WriteDown(Rollout rollout, const RolloutAnswer& answer);

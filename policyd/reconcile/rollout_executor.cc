@@ -31,15 +31,28 @@ Step StepOf(const Decision& decision) {
   return step;
 }
 
+std::optional<DmarcRecord> OnlyRecordOf(const std::vector<std::string>& presentations) {
+  const auto images = FromPresentations(presentations);
+  if (!images.ok()) return std::nullopt;
+  Evidence evidence;
+  evidence.records.dmarc = TextsOf(*images);
+  return LiveRecord(evidence);
+}
+
 // The stage of the record that a plan was made from.
 std::optional<PolicyStage> StageBefore(const ChangeRecord& change, PolicyScope scope) {
   if (change.record_changes.size() != 1) return std::nullopt;
-  const auto images = FromPresentations(change.record_changes.front().before);
-  if (!images.ok()) return std::nullopt;
-  Evidence before;
-  before.records.dmarc = TextsOf(*images);
-  const std::optional<DmarcRecord> record = LiveRecord(before);
+  const std::optional<DmarcRecord> record = OnlyRecordOf(change.record_changes.front().before);
   return record.has_value() ? StageOf(*record, scope) : std::nullopt;
+}
+
+// Whether what is live does no more to failing mail, of anybody, than the plan would make of it.
+bool RaisesOnly(const ChangeRecord& change) {
+  if (change.record_changes.size() != 1) return false;
+  const RecordChangeRecord& record = change.record_changes.front();
+  const std::optional<DmarcRecord> before = OnlyRecordOf(record.before);
+  const std::optional<DmarcRecord> after = OnlyRecordOf(record.after);
+  return before.has_value() && after.has_value() && !Weakens(EffectOf(*before), EffectOf(*after));
 }
 
 }  // namespace
@@ -66,8 +79,11 @@ absl::StatusOr<Rollout> RolloutExecutor::Execute(Rollout rollout, const RolloutA
                fmt::format("{}: cannot be planned: {}", step.reason, MessageOf(plan.status())));
     return plan.status();
   }
-  if (plan->state == ChangeState::kSucceeded && step.action == StepAction::kAbort) {
-    return Publish(std::move(rollout), step, plan->id, world_.clock.Now());
+  // Somebody else has lowered it already, or further than was asked for.
+  const bool nothing_to_lower = plan->state == ChangeState::kSucceeded ||
+                                (plan->state == ChangeState::kRefused && RaisesOnly(*plan));
+  if (step.action == StepAction::kAbort && nothing_to_lower) {
+    return EndLower(std::move(rollout), step, *plan);
   }
   if (const GuardRecord* refusal = FindRefusal(plan->guards)) {
     (void)Fail(std::move(rollout),
@@ -82,6 +98,14 @@ absl::StatusOr<Rollout> RolloutExecutor::Execute(Rollout rollout, const RolloutA
     Withdraw(*plan);
     return Fail(std::move(rollout), fmt::format("{}: the record is not at {} any more", step.reason,
                                                 ToString(state.stage)));
+  }
+  if (step.action != StepAction::kAbort && !world_.decider.IsUpToDate(evidence)) {
+    Withdraw(*plan);
+    world_.memory.Asked(rollout, world_.clock.Now());
+    return MakeReasonedError(
+        absl::StatusCode::kAborted, "ETAG_MISMATCH",
+        fmt::format("sources of {} were approved or rejected meanwhile; it is asked again",
+                    state.domain));
   }
   const Decision decision = Record({state, evidence, answer.time}, step);
   RolloutLogRecord entry = world_.book.Entry(RolloutEvent::kStarted, who, step.reason);
@@ -229,6 +253,22 @@ absl::StatusOr<Rollout> RolloutExecutor::Publish(Rollout rollout, const Step& st
                                {"why", step.reason}});
   }
   rollout.state = AfterPublished(std::move(rollout.state), step, when);
+  rollout.record.pending_decision.clear();
+  world_.memory.Succeeded(rollout);
+  return world_.book.Put(std::move(rollout), {std::move(entry)});
+}
+
+absl::StatusOr<Rollout> RolloutExecutor::EndLower(Rollout rollout, const Step& step,
+                                                  const ChangeRecord& plan) {
+  const PolicyScope scope = rollout.state.scope;
+  const PolicyStage stage = StageBefore(plan, scope).value_or(step.to);
+  RolloutLogRecord entry = world_.book.Entry(
+      RolloutEvent::kPublished, kRolloutPolicyd,
+      fmt::format("nothing to lower: the record does no more than {} asks for; the rollout ends",
+                  ToString(step.to)));
+  entry.change_id = plan.id;
+  rollout.state = AfterPublished(std::move(rollout.state), step, world_.clock.Now());
+  rollout.state.stage = stage;
   rollout.record.pending_decision.clear();
   world_.memory.Succeeded(rollout);
   return world_.book.Put(std::move(rollout), {std::move(entry)});

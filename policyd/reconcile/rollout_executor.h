@@ -54,6 +54,8 @@ class RolloutExecutor {
   absl::StatusOr<Rollout> GiveUp(Rollout rollout, const ChangeRecord* change, std::string text);
   absl::StatusOr<Rollout> Publish(Rollout rollout, const Step& step, const std::string& change_id,
                                   absl::Time when);
+  // Of an abort for which there is nothing to lower: `plan` would write nothing, or only raise.
+  absl::StatusOr<Rollout> EndLower(Rollout rollout, const Step& step, const ChangeRecord& plan);
   // Writes down, once, that nothing came of it. `text` is the same for the same cause, so it names
   // no change: that is `change_id`, if one was planned.
   absl::StatusOr<Rollout> Fail(Rollout rollout, std::string text, std::string change_id = {});

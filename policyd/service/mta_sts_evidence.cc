@@ -35,6 +35,7 @@ StsEvidence MtaStsEvidence::Gather(const StsState& state, absl::Time now) {
   evidence.domain = state.domain;
   evidence.control =
       ReadControl(state.domain, "_mta-sts." + state.domain, state.pending_change, from_.policies);
+  if (from_.read_only) evidence.control.writable = false;
   evidence.disk_full = HasNoRoom(from_.directories);
   const absl::StatusOr<DomainName> domain = DomainName::Parse(state.domain);
   if (!domain.ok()) return evidence;

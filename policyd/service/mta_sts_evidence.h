@@ -37,6 +37,7 @@ struct StsSources {
   InboundLook look;
   const Clock& clock;
   std::vector<std::string> directories = {};  // of both stores: room on their disks
+  bool read_only = false;                     // policyd writes no DNS
 };
 
 // Thread-safe. Remembers the last look at each domain's mail servers and file, in memory alone: how

@@ -8,6 +8,8 @@
 #include <optional>
 #include <system_error>
 
+#include "fmt/format.h"
+
 #include "lib/base/log.h"
 #include "lib/base/time.h"
 #include "lib/inspect/posture.h"
@@ -15,6 +17,7 @@
 #include "policyd/evidence/record_evidence.h"
 #include "policyd/evidence/spf_breakage.h"
 #include "policyd/reconcile/rollout_control.h"
+#include "policyd/reconcile/rollout_rules_book.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
 
@@ -38,11 +41,18 @@ std::string RolloutEvidence::DecisionsEtag(std::string_view domain) {
   return decisions.ok() ? DecisionsEtagOf(*decisions) : std::string();
 }
 
-Evidence RolloutEvidence::GatherControl(const RolloutState& state, absl::Time) {
+Evidence RolloutEvidence::GatherControl(const RolloutState& state, absl::Time now) {
   Evidence evidence;
   evidence.domain = state.domain;
   evidence.decisions_etag = DecisionsEtag(state.domain);
   evidence.control = ReadControl(state, from_.policies);
+  if (from_.rules != nullptr) AddStandingRules(*from_.rules, now, evidence);
+  if (from_.read_only) {
+    evidence.control.writable = false;
+    evidence.control.why =
+        "this policyd is read-only (changes.read_only): a demo, a dry run or a "
+        "restored backup";
+  }
   return evidence;
 }
 
@@ -179,6 +189,14 @@ Evidence RolloutEvidence::Gather(const RolloutState& state, absl::Time now) {
   Evidence evidence = GatherControl(state, now);
   AddRecords(state, now, evidence);
   if (!AddReports(state, now, evidence)) AddIngest(state, now, nullptr, evidence);
+  const std::optional<DmarcRecord> live = LiveRecord(evidence);
+  if (state.scope == PolicyScope::kDomain && live.has_value() && live->Find("np") == nullptr) {
+    evidence.advisories.push_back(
+        fmt::format("mail in names that do not exist is nobody's: np may go to reject first, on a "
+                    "ladder of its own (dmarcate rollout start {} --scope np --target reject "
+                    "--no-mailboxes)",
+                    state.domain));
+  }
   return evidence;
 }
 

@@ -17,6 +17,7 @@
 #include "lib/store/insight_store.h"
 #include "lib/store/observation_store.h"
 #include "lib/store/policy_store.h"
+#include "lib/store/rollout_rules_store.h"
 #include "policyd/analysis/catalogue.h"
 #include "policyd/evidence/report_evidence.h"
 #include "policyd/reconcile/evidence_gatherer.h"
@@ -39,6 +40,8 @@ struct RolloutSources {
   std::vector<std::string> directories = {};       // of both stores: room on their disks
   GroupingStore* groupings = nullptr;              // null: nobody has grouped anything
   const CatalogueBook* book = nullptr;  // in place of `catalogue`; null: that never changes
+  RolloutRulesStore* rules = nullptr;   // null: nobody has set any
+  bool read_only = false;               // policyd writes no DNS
 };
 
 // Thread-safe.

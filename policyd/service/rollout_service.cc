@@ -12,15 +12,13 @@
 #include "lib/rpc/unary.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
+#include "policyd/service/rollout_settings.h"
 #include "policyd/service/rollout_view.h"
 
 namespace dmarcate {
 namespace {
 
 constexpr std::string_view kAllDomains = "domains/-";
-constexpr size_t kMaxLossCharacters = 500;
-constexpr int kMaxWaived = 200;
-constexpr size_t kMaxSourceIdCharacters = 100;
 // An entry holds all that was decided from, and is sent without it.
 constexpr size_t kEntriesPerRead = 8;
 
@@ -66,9 +64,10 @@ class RolloutServiceImpl final : public v1::RolloutService::CallbackService {
   grpc::ServerUnaryReactor* SimulateRollout(grpc::CallbackServerContext* context,
                                             const v1::SimulateRolloutRequest* request,
                                             v1::SimulateRolloutResponse* response) override {
-    return ServeUnary(
-        parts_.host, CallKind::kRead, context, request, response,
-        [this](const Call&, const auto& in, auto* out) { return ToGrpc(Simulate(in, out)); });
+    return ServeUnary(parts_.host, CallKind::kRead, context, request, response,
+                      [this](const Call& call, const auto& in, auto* out) {
+                        return ToGrpc(Simulate(call, in, out));
+                      });
   }
   grpc::ServerUnaryReactor* ListRolloutEvents(grpc::CallbackServerContext* context,
                                               const v1::ListRolloutEventsRequest* request,
@@ -77,6 +76,13 @@ class RolloutServiceImpl final : public v1::RolloutService::CallbackService {
                       [this](const Call& call, const auto& in, auto* out) {
                         return ToGrpc(ListEvents(call, in, out));
                       });
+  }
+  grpc::ServerUnaryReactor* UpdateRollout(grpc::CallbackServerContext* context,
+                                          const v1::UpdateRolloutRequest* request,
+                                          v1::UpdateRolloutResponse* response) override {
+    return Write(
+        "UpdateRollout", context, request, response,
+        [this](const Call& call, const auto& in, auto* out) { return Update(call, in, out); });
   }
   grpc::ServerUnaryReactor* AdvanceRollout(grpc::CallbackServerContext* context,
                                            const v1::AdvanceRolloutRequest* request,
@@ -157,15 +163,21 @@ class RolloutServiceImpl final : public v1::RolloutService::CallbackService {
     return static_cast<PolicyStage>(stage);  // numbered alike, rollout_view.cc
   }
 
-  absl::StatusOr<RolloutState> ReadNew(const v1::Rollout& in) const;
+  // As CreateRollout and a simulation of what it would begin are asked.
+  absl::StatusOr<RolloutState> ReadNew(const std::string& parent, const v1::Rollout& in) const;
   absl::Status Create(const Call& call, const v1::CreateRolloutRequest& in,
                       v1::CreateRolloutResponse* out);
+  absl::Status Update(const Call& call, const v1::UpdateRolloutRequest& in,
+                      v1::UpdateRolloutResponse* out);
   absl::StatusOr<Rollout> Find(const std::string& name, std::string_view field) const;
   absl::Status Get(const v1::GetRolloutRequest& in, v1::GetRolloutResponse* out) const;
   absl::Status List(const Call& call, const v1::ListRolloutsRequest& in,
                     v1::ListRolloutsResponse* out) const;
   absl::Status Explain(const v1::ExplainRolloutRequest& in, v1::ExplainRolloutResponse* out);
-  absl::Status Simulate(const v1::SimulateRolloutRequest& in, v1::SimulateRolloutResponse* out);
+  absl::StatusOr<RolloutExplanation> ExplainForSimulation(const Call& call,
+                                                          const v1::SimulateRolloutRequest& in);
+  absl::Status Simulate(const Call& call, const v1::SimulateRolloutRequest& in,
+                        v1::SimulateRolloutResponse* out);
   absl::Status ListEvents(const Call& call, const v1::ListRolloutEventsRequest& in,
                           v1::ListRolloutEventsResponse* out) const;
   absl::Status Advance(const Call& call, const v1::AdvanceRolloutRequest& in,
@@ -176,56 +188,48 @@ class RolloutServiceImpl final : public v1::RolloutService::CallbackService {
   RolloutController& controller_;
 };
 
-absl::StatusOr<RolloutState> RolloutServiceImpl::ReadNew(const v1::Rollout& in) const {
+absl::StatusOr<RolloutState> RolloutServiceImpl::ReadNew(const std::string& parent,
+                                                         const v1::Rollout& in) const {
   RolloutState state;
+  DMARCATE_ASSIGN_OR_RETURN(state.domain, ParseDomainResource(parent, "parent"));
+  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord managed, FindDomain(parts_.policies, state.domain));
+  if (!managed.delegation_zone.empty()) {
+    return ReasonError(
+        Reason::kRolloutState,
+        fmt::format("{}: its DMARC record lies in {}; a rollout does not move it there yet",
+                    state.domain, managed.delegation_zone));
+  }
   if (!v1::Rollout::Scope_IsValid(in.scope())) return FieldError("rollout.scope", "is no scope");
-  if (!v1::Rollout::Mode_IsValid(in.mode())) return FieldError("rollout.mode", "is no mode");
   if (in.scope() != v1::Rollout::SCOPE_UNSPECIFIED) {
     state.scope = static_cast<PolicyScope>(in.scope());
   }
-  if (in.mode() != v1::Rollout::MODE_UNSPECIFIED) state.mode = static_cast<RolloutMode>(in.mode());
-  if (in.target() != v1::Rollout::STAGE_UNSPECIFIED) {
-    DMARCATE_ASSIGN_OR_RETURN(state.target, ReadStage(in.target(), "rollout.target"));
-  }
-  const v1::RolloutSettings& settings = in.settings();
-  state.settings.ordinary_mailboxes = !settings.no_ordinary_mailboxes();
-  DMARCATE_RETURN_IF_ERROR(
-      CheckLength("rollout.settings.accepted_loss", settings.accepted_loss(), kMaxLossCharacters));
-  state.settings.accepted_loss = settings.accepted_loss();
-  if (settings.waived_sources_size() > kMaxWaived) {
-    return FieldError(
-        "rollout.settings.waived_sources",
-        fmt::format("{} sources, limit {}", settings.waived_sources_size(), kMaxWaived));
-  }
-  for (const std::string& source : settings.waived_sources()) {
-    DMARCATE_RETURN_IF_ERROR(
-        CheckLength("rollout.settings.waived_sources", source, kMaxSourceIdCharacters));
-  }
-  state.settings.waived_sources = {settings.waived_sources().begin(),
-                                   settings.waived_sources().end()};
-  state.settings.step_down = !settings.no_step_down();
-  GateSettings& gates = state.settings.gates;
-  if (settings.observe_days() != 0) gates.observe_days = settings.observe_days();
-  if (settings.test_days() != 0) gates.test_days = settings.test_days();
-  if (settings.quarantine_days() != 0) gates.quarantine_days = settings.quarantine_days();
+  DMARCATE_ASSIGN_OR_RETURN(state.mode, ReadMode(in.mode()));
+  DMARCATE_ASSIGN_OR_RETURN(state.target, ReadTarget(in.target()));
+  DMARCATE_ASSIGN_OR_RETURN(state.settings, ReadSettings(in.settings()));
   return state;
 }
 
 absl::Status RolloutServiceImpl::Create(const Call& call, const v1::CreateRolloutRequest& in,
                                         v1::CreateRolloutResponse* out) {
-  DMARCATE_ASSIGN_OR_RETURN(const std::string domain, ParseDomainResource(in.parent(), "parent"));
-  DMARCATE_ASSIGN_OR_RETURN(const DomainRecord managed, FindDomain(parts_.policies, domain));
-  if (!managed.delegation_zone.empty()) {
-    return ReasonError(
-        Reason::kRolloutState,
-        fmt::format("{}: its DMARC record lies in {}; a rollout does not move it there yet", domain,
-                    managed.delegation_zone));
-  }
-  DMARCATE_ASSIGN_OR_RETURN(RolloutState state, ReadNew(in.rollout()));
-  state.domain = domain;
+  DMARCATE_ASSIGN_OR_RETURN(RolloutState state, ReadNew(in.parent(), in.rollout()));
   DMARCATE_ASSIGN_OR_RETURN(
       const Rollout rollout,
       controller_.Create(std::move(state), call.principal().name, ModeOf(in.validate_only())));
+  *out->mutable_rollout() = ToMessage(rollout);
+  return absl::OkStatus();
+}
+
+absl::Status RolloutServiceImpl::Update(const Call& call, const v1::UpdateRolloutRequest& in,
+                                        v1::UpdateRolloutResponse* out) {
+  DMARCATE_ASSIGN_OR_RETURN(const Rollout before, Find(in.rollout().name(), "rollout.name"));
+  DMARCATE_ASSIGN_OR_RETURN(const RolloutEdit edit, ReadEdit(in, before.state));
+  RolloutRequest asked{.domain = before.record.domain,
+                       .id = before.record.id,
+                       .revision = 0,
+                       .principal = call.principal().name,
+                       .mode = ModeOf(in.validate_only())};
+  DMARCATE_ASSIGN_OR_RETURN(asked.revision, ReadEtag(in.rollout().etag()));
+  DMARCATE_ASSIGN_OR_RETURN(const Rollout rollout, controller_.Edit(asked, edit));
   *out->mutable_rollout() = ToMessage(rollout);
   return absl::OkStatus();
 }
@@ -285,10 +289,22 @@ absl::Status RolloutServiceImpl::Explain(const v1::ExplainRolloutRequest& in,
   return absl::OkStatus();
 }
 
-absl::Status RolloutServiceImpl::Simulate(const v1::SimulateRolloutRequest& in,
-                                          v1::SimulateRolloutResponse* out) {
+absl::StatusOr<RolloutExplanation> RolloutServiceImpl::ExplainForSimulation(
+    const Call& call, const v1::SimulateRolloutRequest& in) {
+  if (in.name().empty() == in.parent().empty()) {
+    return FieldError("name", "want this of a rollout, or parent of one that would be started");
+  }
+  if (in.name().empty()) {
+    DMARCATE_ASSIGN_OR_RETURN(RolloutState state, ReadNew(in.parent(), in.rollout()));
+    return controller_.Preview(std::move(state), call.principal().name);
+  }
   DMARCATE_ASSIGN_OR_RETURN(const DomainChild child,
                             ParseDomainChild(in.name(), kRollouts, "name"));
+  return controller_.Explain(child.domain, child.id);
+}
+
+absl::Status RolloutServiceImpl::Simulate(const Call& call, const v1::SimulateRolloutRequest& in,
+                                          v1::SimulateRolloutResponse* out) {
   ForecastOptions options;
   if (in.days() != 0) options.days = in.days();
   if (in.traffic_days() != 0) options.traffic_days = in.traffic_days();
@@ -299,8 +315,7 @@ absl::Status RolloutServiceImpl::Simulate(const v1::SimulateRolloutRequest& in,
     return FieldError("traffic_days", fmt::format("{} is not in {} to {}", in.traffic_days(),
                                                   kLeastTrafficDays, kMostTrafficDays));
   }
-  DMARCATE_ASSIGN_OR_RETURN(const RolloutExplanation explanation,
-                            controller_.Explain(child.domain, child.id));
+  DMARCATE_ASSIGN_OR_RETURN(const RolloutExplanation explanation, ExplainForSimulation(call, in));
   const Forecast forecast =
       ForecastRollout(explanation.rollout.state, explanation.evidence, parts_.clock.Now(), options);
   Fill(explanation, forecast, options, out);

@@ -6,6 +6,7 @@
 #include "policyd/rollout/codec.h"
 #include "policyd/service/convert.h"
 #include "policyd/service/names.h"
+#include "policyd/service/rollout_settings.h"
 
 namespace dmarcate {
 namespace {
@@ -19,16 +20,6 @@ static_assert(static_cast<int>(PolicyStage::kReject) == v1::Rollout::STAGE_REJEC
               static_cast<int>(RolloutMode::kAutomatic) == v1::Rollout::MODE_AUTOMATIC &&
               static_cast<int>(RolloutStatus::kAborted) == v1::Rollout::STATE_ABORTED &&
               static_cast<int>(RolloutEvent::kPerson) == v1::RolloutEvent::KIND_PERSON);
-
-void Fill(const RolloutSettings& settings, v1::RolloutSettings* out) {
-  out->set_no_ordinary_mailboxes(!settings.ordinary_mailboxes);
-  out->set_accepted_loss(ToValidUtf8(settings.accepted_loss));
-  for (const std::string& source : settings.waived_sources) out->add_waived_sources(source);
-  out->set_no_step_down(!settings.step_down);
-  out->set_observe_days(settings.gates.observe_days);
-  out->set_test_days(settings.gates.test_days);
-  out->set_quarantine_days(settings.gates.quarantine_days);
-}
 
 std::string_view Describe(SourceStanding standing) {
   switch (standing) {
@@ -76,7 +67,12 @@ v1::Rollout ToMessage(const Rollout& rollout) {
   *out.mutable_create_time() = ToTimestamp(state.create_time);
   *out.mutable_stage_start_time() = ToTimestamp(state.stage_start);
   out.set_created_by(ToValidUtf8(rollout.record.created_by));
-  Fill(state.settings, out.mutable_settings());
+  FillSettings(state.settings, out.mutable_settings());
+  if (state.confirmation.has_value()) {
+    out.set_approved_by(ToValidUtf8(state.confirmation->by));
+    out.set_approved_stage(ToMessage(state.confirmation->stage));
+    *out.mutable_approve_time() = ToTimestamp(state.confirmation->time);
+  }
   return out;
 }
 
@@ -104,6 +100,10 @@ void Fill(const RolloutExplanation& explanation, const Forecast& forecast,
           const ForecastOptions& options, v1::SimulateRolloutResponse* out) {
   const RolloutState& state = explanation.rollout.state;
   *out->mutable_rollout() = ToMessage(explanation.rollout);
+  if (explanation.rollout.record.revision == 0) {  // what would be started
+    out->mutable_rollout()->clear_name();
+    out->mutable_rollout()->clear_etag();
+  }
   for (std::string& assumption : ForecastAssumptions(options)) {
     out->add_assumptions(std::move(assumption));
   }

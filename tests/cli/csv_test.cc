@@ -171,6 +171,8 @@ const Case kCases[] = {
      [](const std::string& text) {
        return EventTable(Filled<v1::ListRolloutEventsResponse>(text).events());
      }},
+    {"rollout freeze list",
+     [](const std::string& text) { return FreezeTable(Filled<v1::RolloutRules>(text).freezes()); }},
     {"insights list",
      [](const std::string& text) {
        return InsightTable(Filled<v1::ListInsightsResponse>(text).insights());

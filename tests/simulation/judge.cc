@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 
 #include "policyd/rollout/codec.h"
+#include "tests/simulation/people.h"
 
 namespace dmarcate::simulation {
 namespace {
@@ -360,6 +361,9 @@ void Judge::CheckEvidence(SimWorld::Site& site, const std::string& change_id) {
     return;
   }
   if (decision->action != StepAction::kStepUp) return;
+  for (const Violation& violation : JudgePeople(world_, site, *started, *decision)) {
+    Break(site, violation.rule, violation.text);
+  }
   // Exactly what this domain's anchors said, each report once, and nothing else.
   std::map<DayNumber, int64_t> messages;
   for (const SourceEvidence& source : input->evidence.sources) {

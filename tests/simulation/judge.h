@@ -4,9 +4,9 @@
 // asks none of the code that it judges: no gate, no CheckNeverEvents, no plan, no parser of
 // records.
 //
-// Besides R1 to R16: "T": what the failure table of safety.md 6.3 asks for at a write (nothing
-// moves up while the intake is behind, a store is full, an operator has paused it; nothing is
-// written over what somebody else wrote and nobody has looked at).
+// Besides R1 to R16, R17 and R18 (people.h). And "T": what the failure table of safety.md 6.3 asks
+// for at a write (nothing moves up while the intake is behind, a store is full, an operator has
+// paused it; nothing is written over what somebody else wrote and nobody has looked at).
 
 #ifndef DMARCATE_TESTS_SIMULATION_JUDGE_H_
 #define DMARCATE_TESTS_SIMULATION_JUDGE_H_

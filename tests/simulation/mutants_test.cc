@@ -197,11 +197,30 @@ const Mutant kMutants[] = {
        evidence.control.domain_verified = true;
      }),
      [](SimWorld&, SimWorld::Site& site) { site.around.proven = false; }},
-    {"ADryRunWrites", "R14",
-     Evidenced([](SimWorld&, const RolloutState&, absl::Time, Evidence& evidence) {
+    {"ADryRunWrites", "R14",  // each of its two locks would do alone
+     Evidenced([](SimWorld& world, const RolloutState&, absl::Time, Evidence& evidence) {
        evidence.control.writable = true;
+       world.writes_anyway = true;
      }),
      [](SimWorld&, SimWorld::Site& site) { site.around.writable = false; }},
+    {"OnePersonIsEnough", "R17",
+     Evidenced([](SimWorld&, const RolloutState&, absl::Time, Evidence& evidence) {
+       evidence.rules.two_people = false;
+     }),
+     [](SimWorld& world, SimWorld::Site& site) {
+       world.WantTwoPeople(site.domain);
+       ToReject(world, site);
+     },
+     Honesty::kHonest},
+    {"AFreezeIsNotSeen", "R18",
+     Evidenced([](SimWorld&, const RolloutState&, absl::Time, Evidence& evidence) {
+       evidence.rules.freezes.clear();
+     }),
+     [](SimWorld& world, SimWorld::Site& site) {
+       (void)world.Freeze(std::string(kRulesOfAll), absl::Hours(1), absl::Hours(24 * 300));
+       ToReject(world, site);
+     },
+     Honesty::kHonest},
     {"NobodyIsTold",
      "R15",
      Logged([](RolloutLogRecord& entry) { entry.alert = false; }),

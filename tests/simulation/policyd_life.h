@@ -5,7 +5,9 @@
 #ifndef DMARCATE_TESTS_SIMULATION_POLICYD_LIFE_H_
 #define DMARCATE_TESTS_SIMULATION_POLICYD_LIFE_H_
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -14,6 +16,9 @@
 #include "lib/base/random.h"
 #include "lib/mailauth/public_suffix_list.h"
 #include "lib/store/rollout_store.h"
+#include "policyd/provider/factory.h"
+#include "policyd/provider/fake_provider.h"
+#include "policyd/provider/read_only.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/rollout_controller.h"
 #include "tests/policyd/reconcile/mortal.h"
@@ -50,6 +55,11 @@ class MortalRollouts final : public RolloutStore {
     if (killer_.dead()) return Dead();
     return store_.ListRolloutLog(domain, id, before, limit);
   }
+  absl::Status ForgetRolloutLog(std::string_view domain, std::string_view id,
+                                const std::vector<std::string>& entries) override {
+    if (killer_.dead()) return Dead();
+    return store_.ForgetRolloutLog(domain, id, entries);
+  }
   absl::StatusOr<RolloutLease> GetRolloutLease() override {
     if (killer_.dead()) return Dead();
     return store_.GetRolloutLease();
@@ -64,6 +74,26 @@ class MortalRollouts final : public RolloutStore {
   Killer& killer_;
 };
 
+// DNS accounts of a policyd that is read-only at times, as its configuration says when it opens
+// one.
+class SometimesReadOnly final : public ProviderFactory {
+ public:
+  // `providers` outlives it.
+  SometimesReadOnly(ProviderFactory& providers, std::function<bool()> may_write)
+      : providers_(providers), read_only_(providers), may_write_(std::move(may_write)) {}
+  absl::StatusOr<std::shared_ptr<DnsProvider>> Open(const DnsProviderRecord& record) override {
+    return may_write_() ? providers_.Open(record) : read_only_.Open(record);
+  }
+  absl::Status Validate(const DnsProviderRecord& record) const override {
+    return providers_.Validate(record);
+  }
+
+ private:
+  ProviderFactory& providers_;
+  ReadOnlyProviders read_only_;
+  const std::function<bool()> may_write_;
+};
+
 // What every life is given; all outlive it.
 struct LifeWorld {
   PolicyStore& policies;
@@ -74,6 +104,7 @@ struct LifeWorld {
   const PublicSuffixList& suffixes;
   FakeClock& clock;
   Random& random;
+  std::function<bool()> may_write;  // asked when an account is opened
 };
 
 class PolicydLife {
@@ -81,13 +112,14 @@ class PolicydLife {
   PolicydLife(const LifeWorld& world, StoreUse use)
       : policies_(world.policies, killer),
         rollouts_(world.rollouts, killer),
+        providers_(factory_, world.may_write),
         pacer_(world.clock, killer) {
     factory_.Add("dns", std::make_shared<MortalProvider>(world.provider, killer));
     ChangeEngineOptions options;
     options.max_running = 1;
     options.store_use = use;
     engine_ = std::make_unique<ChangeEngine>(
-        ChangeWorld{policies_, factory_, world.dns, world.dns, world.suffixes, world.clock,
+        ChangeWorld{policies_, providers_, world.dns, world.dns, world.suffixes, world.clock,
                     world.random, pacer_},
         options);
     controller_ = std::make_unique<RolloutController>(
@@ -110,6 +142,7 @@ class PolicydLife {
   MortalStore policies_;
   MortalRollouts rollouts_;
   FakeProviderFactory factory_;
+  SometimesReadOnly providers_;
   MortalPacer pacer_;
   std::unique_ptr<ChangeEngine> engine_;
   std::unique_ptr<RolloutController> controller_;

@@ -8,6 +8,7 @@
 
 #include "lib/base/text.h"
 #include "tests/simulation/honest_truth.h"
+#include "tests/simulation/people.h"
 
 namespace dmarcate::simulation {
 namespace {
@@ -51,6 +52,9 @@ class Run {
 
   RunResult Do() {
     Build();
+    people_ = std::make_unique<People>(result_.seed, *world_, *site_);
+    people_->SetRules(state_.mode, result_.honest);
+    if (people_->two()) ++result_.troubles["two people"];
     if (options_.spoil) options_.spoil(*world_);
     world_->RunTo(absl::Hours(1));
     state_.settings.hours.from_minute = 0;
@@ -181,6 +185,9 @@ class Run {
     Times(4, 1, [this] { PlanLiar(); });
     Times(2, 2, [this] { PlanForger(); });
     Times(4, 2, [this] { PlanSpf(); });
+    if (const int freezes = people_->PlanFreezes(); freezes > 0) {
+      result_.troubles["freeze"] += freezes;
+    }
   }
 
   void PlanKill() {
@@ -445,7 +452,11 @@ class Run {
     const RolloutState& state = rollout->state;
     if (state.status == RolloutStatus::kActive && state.mode == RolloutMode::kConfirm &&
         dice_.Happens(0.6)) {
-      if (world_->Advance(*site_).ok()) Print("yes");
+      if (people_->SayYes()) Print("yes");
+    }
+    if (state.status == RolloutStatus::kActive && state.mode == RolloutMode::kAutomatic &&
+        people_->Look() && people_->SayYes()) {
+      Print("yes");
     }
     if (state.status == RolloutStatus::kPaused && dice_.Happens(0.15)) {
       if (dice_.OneIn(2)) PutRight();
@@ -546,6 +557,7 @@ class Run {
   std::unique_ptr<SimWorld> world_;
   std::unique_ptr<Judge> judge_;
   SimWorld::Site* site_ = nullptr;
+  std::unique_ptr<People> people_;
   RolloutState state_;
   std::string said_;
   Held held_;

@@ -11,12 +11,12 @@
 namespace dmarcate::simulation {
 namespace {
 
-constexpr std::array kVerbs = {"row",     "domain",   "mode",    "target",  "begin",   "policyds",
-                               "sender",  "reporter", "approve", "reject",  "start",   "after",
-                               "until",   "intake",   "key",     "record",  "spf",     "include",
-                               "dns",     "provider", "clock",   "suspend", "release", "disk",
-                               "proof",   "reports",  "kill",    "revive",  "pause",   "resume",
-                               "advance", "abort",    "mark",    "expect"};
+constexpr std::array kVerbs = {
+    "row",     "domain",  "mode",  "target",   "begin", "policyds", "sender",  "reporter",
+    "approve", "reject",  "start", "after",    "until", "intake",   "key",     "record",
+    "spf",     "include", "dns",   "provider", "clock", "suspend",  "release", "disk",
+    "proof",   "reports", "kill",  "revive",   "pause", "resume",   "advance", "abort",
+    "mark",    "expect",  "two",   "freeze",   "thaw"};
 
 // Words and quoted texts, up to a comment.
 absl::StatusOr<std::vector<std::string>> SplitWords(std::string_view line) {

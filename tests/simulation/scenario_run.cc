@@ -137,7 +137,15 @@ class Player {
     } else if (verb == "resume") {
       return world_->Resume(*site_);
     } else if (verb == "advance") {
+      if (words.size() > 2) return world_->Advance(*site_, words[2]);
       return world_->Advance(*site_);
+    } else if (verb == "two") {
+      world_->WantTwoPeople(domain_);
+    } else if (verb == "freeze") {
+      DMARCATE_ASSIGN_OR_RETURN(const absl::Duration span, Span(words, 1));
+      freeze_ = world_->Freeze(domain_, absl::ZeroDuration(), span);
+    } else if (verb == "thaw") {
+      world_->Thaw(domain_, freeze_);
     } else if (verb == "abort") {
       const std::optional<PolicyStage> stage = ParsePolicyStage(what == "none" ? "observe" : what);
       if (!stage.has_value()) return Wrong("abort to none or quarantine");
@@ -258,6 +266,7 @@ class Player {
       world_->JumpWall(span);
     } else if (verb == "suspend" || verb == "release") {
       around.suspended = verb == "suspend";
+      world_->Suspend(domain_, around.suspended);
     } else if (verb == "disk") {
       around.disk_full = what == "full";
     } else if (verb == "proof") {
@@ -446,6 +455,7 @@ class Player {
   int64_t writes_at_mark_ = 0;
   absl::Time time_at_mark_ = absl::InfinitePast();
   std::string shown_at_mark_;
+  std::string freeze_;  // the last one
   int held_ = 0;
 };
 

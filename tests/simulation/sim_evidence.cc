@@ -11,6 +11,7 @@
 #include "policyd/evidence/record_evidence.h"
 #include "policyd/evidence/spf_breakage.h"
 #include "policyd/reconcile/rollout_control.h"
+#include "policyd/reconcile/rollout_rules_book.h"
 #include "policyd/rollout/figures.h"
 #include "policyd/rollout/next_step.h"
 
@@ -47,9 +48,10 @@ Evidence SimEvidence::Control(const RolloutState& state) {
   evidence.decisions_etag = DecisionsEtag(state.domain);
   evidence.control = ReadControl(state, policies_);
   const auto site = sites_.find(state.domain);
+  AddStandingRules(rules_, clock_.Now(), evidence);
   if (site == sites_.end()) return evidence;
   const Surroundings& around = site->second.around;
-  evidence.control.suspended = around.suspended;
+  evidence.control.suspended = evidence.control.suspended || around.suspended;
   evidence.control.writable = around.writable;
   evidence.control.domain_verified = evidence.control.domain_verified && around.proven;
   return evidence;

@@ -16,6 +16,7 @@
 #include "lib/base/clock.h"
 #include "lib/inspect/posture.h"
 #include "lib/store/policy_store.h"
+#include "lib/store/rollout_rules_store.h"
 #include "policyd/evidence/report_evidence.h"
 #include "policyd/reconcile/evidence_gatherer.h"
 #include "tests/simulation/report_shelf.h"
@@ -26,6 +27,7 @@ namespace dmarcate::simulation {
 
 // What is true of policyd and ingestd around a domain, and nobody's record says.
 struct Surroundings {
+  // Not writable: a policyd that is read-only (policyd/provider/read_only.h).
   bool suspended = false, writable = true, proven = true, disk_full = false;
   bool reports_readable = true;
   int64_t queued = 0;  // received and not yet read
@@ -39,8 +41,8 @@ class SimEvidence final : public EvidenceGatherer {
     const Surroundings& around;
   };
 
-  SimEvidence(PolicyStore& policies, SimDns& dns, const Clock& clock)
-      : policies_(policies), dns_(dns), clock_(clock) {}
+  SimEvidence(PolicyStore& policies, RolloutRulesStore& rules, SimDns& dns, const Clock& clock)
+      : policies_(policies), rules_(rules), dns_(dns), clock_(clock) {}
   void Add(const std::string& domain, const Site& site) { sites_.emplace(domain, site); }
   // What a mutant makes of the evidence.
   void Spoil(std::function<void(const RolloutState&, absl::Time, Evidence&)> spoil) {
@@ -70,6 +72,7 @@ class SimEvidence final : public EvidenceGatherer {
   void AddReports(const Site& site, absl::Time now, Cache& cache, Evidence& evidence);
 
   PolicyStore& policies_;
+  RolloutRulesStore& rules_;
   SimDns& dns_;
   const Clock& clock_;
   std::map<std::string, Site, std::less<>> sites_;

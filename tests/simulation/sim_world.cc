@@ -5,6 +5,8 @@
 #include "fmt/format.h"
 
 #include "policyd/plan/txt_image.h"
+#include "policyd/reconcile/rollout_rules_book.h"
+#include "policyd/rollout/next_step.h"
 
 namespace dmarcate::simulation {
 namespace {
@@ -22,7 +24,8 @@ SimWorld::SimWorld(uint64_t seed, const WorldOptions& options)
       dice(seed),
       provider(std::make_shared<FakeDnsProvider>(options.provider_class)),
       options_(options),
-      random_(seed) {
+      random_(seed),
+      rules_random_(seed + 1) {
   provider->OnChange(
       [this](const DomainName& owner, const RrSet& rrset) { Changed(owner, rrset); });
   DnsProviderRecord record;
@@ -89,6 +92,12 @@ void SimWorld::At(absl::Duration when, std::function<void()> what) {
   agenda_.emplace(when, std::move(what));
 }
 
+bool SimWorld::MayWrite() const {
+  return writes_anyway || std::ranges::all_of(sites, [](const auto& entry) {
+           return entry.second->around.writable;
+         });
+}
+
 void SimWorld::Build(size_t index) {
   if (wrap_provider && wrapped_provider_ == nullptr) wrapped_provider_ = wrap_provider(*provider);
   if (wrap_rollouts && wrapped_rollouts_ == nullptr) wrapped_rollouts_ = wrap_rollouts(rollouts);
@@ -100,7 +109,8 @@ void SimWorld::Build(size_t index) {
       evidence,
       *suffixes_,
       clock,
-      random_};
+      random_,
+      [this] { return MayWrite(); }};
   lives_[index].reset();
   lives_[index] = std::make_unique<PolicydLife>(
       world, options_.policyds > 1 ? StoreUse::kShared : StoreUse::kExclusive);
@@ -249,19 +259,74 @@ absl::Status SimWorld::Start(Site& site, RolloutState state) {
   return absl::OkStatus();
 }
 
-absl::Status SimWorld::Advance(Site& site) {
+absl::Status SimWorld::Advance(Site& site, const std::string& who) {
   const auto shown = Explain(site);
   if (!shown.ok()) return shown.status();
-  if (shown->step.action != StepAction::kReady) {
+  const bool waits = std::ranges::any_of(shown->step.gates, &Gate::waits_for_person);
+  if (shown->step.action != StepAction::kReady && !waits) {
     return absl::FailedPreconditionError(shown->step.reason);
   }
   AdvanceRequest request;
   request.rollout = {.domain = site.domain,
                      .id = site.rollout_id,
                      .revision = shown->rollout.record.revision,
-                     .principal = std::string(kOperator)};
+                     .principal = who};
   request.stage = shown->step.to;
-  return Alive()->Advance(request).status();
+  if (shown->step.action != StepAction::kReady) {  // of mode automatic it does not name the stage
+    const std::optional<DmarcRecord> live = LiveRecord(shown->evidence);
+    const RolloutState& state = shown->rollout.state;
+    const std::optional<PolicyStage> next =
+        live.has_value() ? StageAbove(*live, state.scope, state.stage) : std::nullopt;
+    if (!next.has_value()) return absl::FailedPreconditionError("no stage above");
+    request.stage = *next;
+  }
+  site.book.yes.push_back({who, request.stage, now()});
+  const absl::Status done = Alive()->Advance(request).status();
+  if (done.ok()) return done;
+  // It may have been written down all the same, before policyd died.
+  const std::optional<Rollout> rollout = RolloutOf(site);
+  const bool kept =
+      IsDead(0) ||
+      (rollout.has_value() && rollout->state.confirmation.has_value() &&
+       (rollout->state.confirmation->by == who || rollout->state.confirmation->second_by == who));
+  if (!kept) site.book.yes.pop_back();
+  return done;
+}
+
+void SimWorld::WantTwoPeople(const std::string& of) {
+  RolloutRulesBook book(rules, clock, rules_random_);
+  (void)book.Update({.domain = of, .revision = {}, .principal = std::string(kOperator)},
+                    {.two_people = true});
+}
+
+void SimWorld::Suspend(const std::string& of, bool suspended) {
+  RolloutRulesBook book(rules, clock, rules_random_);
+  (void)book.Update({.domain = of, .revision = {}, .principal = std::string(kOperator)},
+                    {.suspended = suspended, .suspend_reason = "wait"});
+  Nudge();
+}
+
+std::string SimWorld::Freeze(const std::string& of, absl::Duration in, absl::Duration length) {
+  RolloutRulesBook book(rules, clock, rules_random_);
+  const absl::Time begin = clock.Now() + in;
+  const auto added =
+      book.AddFreeze({.domain = of, .revision = {}, .principal = std::string(kOperator)},
+                     {.begin = begin, .end = begin + length, .reason = "fair"});
+  if (!added.ok()) return "";
+  frozen.push_back({of, added->freeze.id, clock.Now(), begin, begin + length});
+  return added->freeze.id;
+}
+
+void SimWorld::Thaw(const std::string& of, const std::string& id) {
+  RolloutRulesBook book(rules, clock, rules_random_);
+  if (!book.RemoveFreeze({.domain = of, .revision = {}, .principal = std::string(kOperator)}, id)
+           .ok()) {
+    return;
+  }
+  for (Frozen& freeze : frozen) {
+    if (freeze.id == id) freeze.taken_back = clock.Now();
+  }
+  Nudge();
 }
 
 absl::Status SimWorld::Pause(Site& site) {

@@ -25,6 +25,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/random.h"
 #include "lib/store/fake_policy_store.h"
+#include "lib/store/fake_rollout_rules_store.h"
 #include "lib/store/fake_rollout_store.h"
 #include "policyd/provider/fake_provider.h"
 #include "policyd/reconcile/rollout_controller.h"
@@ -49,6 +50,12 @@ struct WorldOptions {
 struct OperatorBook {
   std::optional<PolicyStage> abort_to;
   bool paused = false;
+  struct Yes {
+    std::string who;
+    PolicyStage to = PolicyStage::kObserve;
+    absl::Duration time;  // true
+  };
+  std::vector<Yes> yes;
   absl::Duration adopted = -absl::InfiniteDuration();  // last creation or resumption
 };
 
@@ -100,7 +107,14 @@ class SimWorld {
 
   // What people do.
   absl::Status Start(Site& site, RolloutState state);
-  absl::Status Advance(Site& site);  // a yes to what is shown, if it waits for one
+  // A yes to what is shown, if it waits for one.
+  absl::Status Advance(Site& site, const std::string& who = "ann");
+  // Rules of a domain, or of all (kRulesOfAll).
+  void WantTwoPeople(const std::string& of);
+  void Suspend(const std::string& of, bool suspended);
+  // A freeze that begins in a while, by policyd's clock; its id, or empty: it was refused.
+  std::string Freeze(const std::string& of, absl::Duration in, absl::Duration length);
+  void Thaw(const std::string& of, const std::string& id);
   absl::Status Pause(Site& site);
   absl::Status Resume(Site& site);
   absl::Status Abort(Site& site, PolicyStage to);
@@ -133,6 +147,8 @@ class SimWorld {
   // Puts something between the zone and policyd, before the first life; for mutants.
   std::function<std::unique_ptr<DnsProvider>(DnsProvider&)> wrap_provider;
   std::function<std::unique_ptr<RolloutStore>(RolloutStore&)> wrap_rollouts;
+  // The DNS accounts are opened for writing whether or not policyd may write; for mutants.
+  bool writes_anyway = false;
 
   // Taken apart by judges and tests.
   FakeClock clock;
@@ -141,9 +157,16 @@ class SimWorld {
   std::map<std::string, std::unique_ptr<Site>> sites;
   FakePolicyStore policies;
   FakeRolloutStore rollouts;
+  FakeRolloutRulesStore rules;
+  // Every freeze that was asked for, by policyd's clock.
+  struct Frozen {
+    std::string of, id;
+    absl::Time added, begin, end, taken_back = absl::InfiniteFuture();
+  };
+  std::vector<Frozen> frozen;
   SimDns dns{clock};
   std::shared_ptr<FakeDnsProvider> provider;
-  SimEvidence evidence{policies, dns, clock};
+  SimEvidence evidence{policies, rules, dns, clock};
   int64_t ticks = 0, reports_delivered = 0, kills = 0;
 
  private:
@@ -152,12 +175,14 @@ class SimWorld {
   void Make(Site& site, size_t reporter, absl::Duration begin);
   void Deliver(Site& site, const MadeReport& report, size_t reporter);
   void Take(Site& site, const MadeReport& report);
+  bool MayWrite() const;  // read-only as a whole, if any site is not to be written
   void Build(size_t index);
   RolloutController* Alive();
   Site* SiteOf(std::string_view owner);
 
   const WorldOptions options_;
   SeededRandom random_;
+  SeededRandom rules_random_;  // apart: rules leave the ids of changes as they are
   std::unique_ptr<PublicSuffixList> suffixes_ = BuiltinPublicSuffixList();
   std::unique_ptr<DnsProvider> wrapped_provider_;
   std::unique_ptr<RolloutStore> wrapped_rollouts_;

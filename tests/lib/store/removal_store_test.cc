@@ -242,6 +242,13 @@ RolloutRecord Rollout(const std::string& domain) {
   return record;
 }
 
+RolloutRules Rules(const std::string& domain) {
+  RolloutRules rules;
+  rules.domain = domain;
+  rules.two_people = true;
+  return rules;
+}
+
 // Everything that is kept by domain, once.
 absl::Status FillDomain(RocksPolicyStore& store, const std::string& domain) {
   absl::Status status = store.PutDomain(Domain(domain)).status();
@@ -251,13 +258,16 @@ absl::Status FillDomain(RocksPolicyStore& store, const std::string& domain) {
   status.Update(store.UpdateInsights(domain, Insight(), InsightSync::kSynced));
   status.Update(store.UpdateHistory(domain, {domain, RecordKind::kSpf}, History()));
   status.Update(store.PutGroupings({domain, {{"a", "b", {}, "me", "", kNow}}, 0}).status());
+  status.Update(store.PutRolloutRules(Rules(domain)).status());
   AlertUpdate told;
   told.told.push_back({.domain = domain, .insight = "i", .seen = kNow, .window = kNow});
   status.Update(store.UpdateAlerts(told));
   return status;
 }
 
-// What is there of it beside the journal: 0 nothing, 7 all kinds.
+constexpr int kKinds = 8;
+
+// What is there of it beside the journal: 0 nothing, kKinds all kinds.
 int KindsLeft(RocksPolicyStore& store, const std::string& domain) {
   int left = store.GetDomain(domain).ok() ? 1 : 0;
   left += store.ListDecisions(domain)->empty() ? 0 : 1;
@@ -265,6 +275,7 @@ int KindsLeft(RocksPolicyStore& store, const std::string& domain) {
   left += store.GetInsightLook(domain)->has_value() ? 1 : 0;
   left += store.ListObserved(domain)->empty() ? 0 : 1;
   left += store.GetGroupings(domain)->rules.empty() ? 0 : 1;
+  left += store.GetRolloutRules(domain)->revision == 0 ? 0 : 1;
   const auto told = store.ListTold();
   for (const ToldRecord& record : *told) left += record.domain == domain ? 1 : 0;
   return left;
@@ -275,16 +286,18 @@ TEST(RocksRemovals, AllThatIsKeptByDomainGoesAndTheJournalStays) {
   const auto store = *RocksPolicyStore::Open(directory.path("policy"));
   for (const char* domain : {"example.com", "example.co", "a.example.com"}) {
     ASSERT_EQ(FillDomain(*store, domain), absl::OkStatus());
-    ASSERT_EQ(KindsLeft(*store, domain), 7);
+    ASSERT_EQ(KindsLeft(*store, domain), kKinds);
   }
+  ASSERT_TRUE(store->PutRolloutRules(Rules(std::string(kRulesOfAll))).ok());
   ASSERT_TRUE(store->PutRollout(Rollout("example.com"), {}).ok());
   FleetRecord fleet;
   fleet.id = "f1";
   ASSERT_TRUE(store->PutFleet(fleet, {{.domain = "example.com"}}).ok());
   ASSERT_EQ(store->RemoveDomain(Removing("example.com", 1)), absl::OkStatus());
   EXPECT_EQ(KindsLeft(*store, "example.com"), 0);
-  EXPECT_EQ(KindsLeft(*store, "example.co"), 7);
-  EXPECT_EQ(KindsLeft(*store, "a.example.com"), 7);
+  EXPECT_EQ(KindsLeft(*store, "example.co"), kKinds);
+  EXPECT_EQ(KindsLeft(*store, "a.example.com"), kKinds);
+  EXPECT_TRUE(store->GetRolloutRules(kRulesOfAll)->two_people);
   EXPECT_TRUE(store->GetRollout("example.com", "r1").ok());
   EXPECT_THAT(*store->ListFleetMembers("f1", "", 10), SizeIs(1));
 }
@@ -300,6 +313,7 @@ TEST(RocksRemovals, ALookThatWasUnderWayLeavesNothing) {
       store->UpdateHistory("example.com", {"example.com", RecordKind::kSpf}, History()).code(),
       StatusCode::kNotFound);
   EXPECT_EQ(store->PutGroupings({"example.com", {}, 0}).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(store->PutRolloutRules(Rules("example.com")).status().code(), StatusCode::kNotFound);
   EXPECT_EQ(store->PutRollout(Rollout("example.com"), {}).status().code(), StatusCode::kNotFound);
   EXPECT_EQ(KindsLeft(*store, "example.com"), 0);
 }

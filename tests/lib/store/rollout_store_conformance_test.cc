@@ -124,6 +124,24 @@ TEST_P(RolloutStoreTest, TheLogIsNewestFirstAndOfOneRollout) {
   EXPECT_THAT(Texts("r10"), ElementsAre("other"));
 }
 
+TEST_P(RolloutStoreTest, ForgetsSingleEntriesOfTheLog) {
+  const RolloutRecord record = Put(Full(), {Entry("1"), Entry("2"), Entry("3")});
+  Put(record, {Entry("4")});
+  Put(Full("example.com", "r10"), {Entry("other")});
+  const auto log = store().ListRolloutLog("example.com", "r1", "", 10);
+  ASSERT_TRUE(log.ok() && log->size() == 4u);
+  const std::string second = log->at(2).id;
+  ASSERT_TRUE(store().ForgetRolloutLog("example.com", "r1", {second, log->at(0).id}).ok());
+  EXPECT_THAT(Texts("r1"), ElementsAre("3", "1"));
+  EXPECT_THAT(Texts("r10"), ElementsAre("other"));
+  // Twice is no error; the rollout itself is what it was, and later entries come after.
+  ASSERT_TRUE(store().ForgetRolloutLog("example.com", "r1", {second}).ok());
+  RolloutRecord now = store().GetRollout("example.com", "r1").value();
+  EXPECT_EQ(now.revision, 2u);
+  Put(now, {Entry("5")});
+  EXPECT_THAT(Texts("r1"), ElementsAre("5", "3", "1"));
+}
+
 TEST_P(RolloutStoreTest, ListsByDomainThenId) {
   Put(Full("b.test", "r1"));
   Put(Full("a.test", "r2"));

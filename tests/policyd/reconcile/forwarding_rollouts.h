@@ -4,6 +4,7 @@
 #ifndef DMARCATE_TESTS_POLICYD_RECONCILE_FORWARDING_ROLLOUTS_H_
 #define DMARCATE_TESTS_POLICYD_RECONCILE_FORWARDING_ROLLOUTS_H_
 
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -34,6 +35,10 @@ class ForwardingRollouts : public RolloutStore {
                                                                std::string_view before,
                                                                size_t limit) override {
     return store_.ListRolloutLog(domain, id, before, limit);
+  }
+  absl::Status ForgetRolloutLog(std::string_view domain, std::string_view id,
+                                const std::vector<std::string>& entries) override {
+    return store_.ForgetRolloutLog(domain, id, entries);
   }
   absl::StatusOr<RolloutLease> GetRolloutLease() override { return store_.GetRolloutLease(); }
   absl::StatusOr<RolloutLease> PutRolloutLease(RolloutLease lease) override {

@@ -113,6 +113,113 @@ TEST_F(RolloutServiceTest, MovesNoRecordThatLiesElsewhere) {
   EXPECT_EQ(Reason(&v1::RolloutService::Stub::CreateRollout, request), "ROLLOUT_STATE");
 }
 
+TEST_F(RolloutServiceTest, ARolloutOfADomainThatIsDelegatedLaterFreezesAndSaysWhy) {
+  v1::ExplainRolloutRequest request;
+  request.set_name(Create().name());
+  DomainRecord domain = *world.policies().GetDomain("example.com");
+  domain.delegation_zone = "operator.test";
+  ASSERT_TRUE(world.policies().PutDomain(domain).ok());
+  v1::ExplainRolloutResponse response;
+  DMARCATE_CALL(world, v1::RolloutService, ExplainRollout, request, &response);
+  EXPECT_THAT(response.reason(), HasSubstr("lies in operator.test"));
+}
+
+TEST_F(RolloutServiceTest, SettingsAreChangedByTheirPaths) {
+  v1::UpdateRolloutRequest request;
+  *request.mutable_rollout() = Create();
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::UpdateRollout, request), "UPDATE_MASK_REQUIRED");
+  v1::RolloutSettings& settings = *request.mutable_rollout()->mutable_settings();
+  EXPECT_EQ(settings.source_aligned(), 0.99);
+  EXPECT_EQ(settings.hours().weekdays_size(), 5);
+  settings.set_observe_days(45);
+  settings.set_test_days(9);  // is not named
+  settings.set_unexplained(0);
+  settings.mutable_hours()->set_from_minute(540);
+  request.mutable_rollout()->set_mode(v1::Rollout::MODE_AUTOMATIC);
+  for (const char* path : {"mode", "settings.observe_days", "settings.unexplained",
+                           "settings.hours.from_minute", "create_time"}) {
+    request.mutable_update_mask()->add_paths(path);
+  }
+  v1::UpdateRolloutResponse response;
+  DMARCATE_CALL(world, v1::RolloutService, UpdateRollout, request, &response);
+  const v1::RolloutSettings& set = response.rollout().settings();
+  EXPECT_EQ(response.rollout().mode(), v1::Rollout::MODE_AUTOMATIC);
+  EXPECT_EQ(set.observe_days(), 45);
+  EXPECT_EQ(set.test_days(), 7);
+  EXPECT_EQ(set.unexplained(), 0);
+  EXPECT_EQ(set.source_aligned(), 0.99);
+  EXPECT_EQ(set.hours().from_minute(), 540);
+  EXPECT_EQ(set.hours().to_minute(), 1440);
+  EXPECT_EQ(set.hours().weekdays_size(), 5);
+  // Who read it before that has lost.
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::UpdateRollout, request), "ETAG_MISMATCH");
+  v1::ListRolloutEventsRequest events;
+  events.set_parent(response.rollout().name());
+  v1::ListRolloutEventsResponse log;
+  DMARCATE_CALL(world, v1::RolloutService, ListRolloutEvents, events, &log);
+  EXPECT_EQ(log.events(0).kind(), v1::RolloutEvent::KIND_PERSON);
+  EXPECT_EQ(log.events(0).who(), "token/root");
+  EXPECT_THAT(log.events(0).text(), HasSubstr("observe_days 45, was 30; unexplained 0, was 0.005"));
+}
+
+TEST_F(RolloutServiceTest, SettingsHaveTheirBounds) {
+  const v1::Rollout rollout = Create();
+  const auto refused = [&](const std::string& path, auto set) {
+    v1::UpdateRolloutRequest request;
+    *request.mutable_rollout() = rollout;
+    request.mutable_update_mask()->add_paths(path);
+    set(*request.mutable_rollout());
+    return Reason(&v1::RolloutService::Stub::UpdateRollout, request);
+  };
+  using R = v1::Rollout;
+  EXPECT_EQ(
+      refused("settings.observe_days", [](R& r) { r.mutable_settings()->set_observe_days(13); }),
+      "FIELD_INVALID");
+  EXPECT_EQ(refused("settings.source_aligned",
+                    [](R& r) { r.mutable_settings()->set_source_aligned(0.96); }),
+            "FIELD_INVALID");
+  EXPECT_EQ(refused("settings.receiver_proof",
+                    [](R& r) { r.mutable_settings()->set_receiver_proof(0.0 / 0.0); }),
+            "FIELD_INVALID");
+  EXPECT_EQ(refused("settings.hours.weekdays",
+                    [](R& r) { r.mutable_settings()->mutable_hours()->clear_weekdays(); }),
+            "FIELD_INVALID");
+  EXPECT_EQ(refused("settings.hours.weekdays",
+                    [](R& r) { r.mutable_settings()->mutable_hours()->add_weekdays(8); }),
+            "FIELD_INVALID");
+  EXPECT_EQ(refused("settings.hours",
+                    [](R& r) { r.mutable_settings()->mutable_hours()->set_from_minute(1440); }),
+            "FIELD_INVALID");
+  EXPECT_EQ(refused("target", [](R& r) { r.set_target(R::STAGE_REJECT); }), "FIELD_INVALID");
+  EXPECT_EQ(refused("settings.colour", [](R&) {}), "UPDATE_MASK_INVALID");
+  EXPECT_EQ(refused("owner", [](R&) {}), "UPDATE_MASK_INVALID");
+}
+
+TEST_F(RolloutServiceTest, SimulatesOneThatWouldBeStarted) {
+  SetDmarc("v=DMARC1; p=none; rua=mailto:r@example.com");
+  v1::SimulateRolloutRequest request;
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::SimulateRollout, request), "FIELD_INVALID");
+  request.set_parent("domains/example.com");
+  request.mutable_rollout()->mutable_settings()->set_observe_days(20);
+  v1::SimulateRolloutResponse response;
+  DMARCATE_CALL(world, v1::RolloutService, SimulateRollout, request, &response);
+  EXPECT_EQ(response.rollout().name(), "");
+  EXPECT_EQ(response.rollout().stage(), v1::Rollout::STAGE_OBSERVE);
+  EXPECT_EQ(response.rollout().settings().observe_days(), 20);
+  EXPECT_FALSE(response.target_reached());
+  ASSERT_GE(response.stages_size(), 1);
+  EXPECT_GT(response.stages(0).gates_size(), 0);
+  v1::ListRolloutsRequest list;
+  list.set_parent("domains/-");
+  v1::ListRolloutsResponse rollouts;
+  DMARCATE_CALL(world, v1::RolloutService, ListRollouts, list, &rollouts);
+  EXPECT_EQ(rollouts.rollouts_size(), 0);  // nothing was started
+  request.set_name(Create().name());
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::SimulateRollout, request), "FIELD_INVALID");
+  request.clear_name();
+  EXPECT_EQ(Reason(&v1::RolloutService::Stub::SimulateRollout, request), "ROLLOUT_ACTIVE");
+}
+
 TEST_F(RolloutServiceTest, ExplainsEachGateAndDoesNothingWithoutReports) {
   SetDmarc("v=DMARC1; p=none; rua=mailto:r@example.com");
   const v1::Rollout rollout = Create();

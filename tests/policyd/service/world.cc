@@ -18,11 +18,13 @@
 #include "lib/rpc/worker_pool.h"
 #include "lib/store/fake_grouping_store.h"
 #include "lib/store/fake_own_service_store.h"
+#include "lib/store/fake_rollout_rules_store.h"
 #include "policyd/notify/fake_notifier.h"
 #include "policyd/reconcile/change_engine.h"
 #include "policyd/reconcile/mta_sts_controller.h"
 #include "policyd/reconcile/pacer.h"
 #include "policyd/reconcile/rollout_controller.h"
+#include "policyd/reconcile/rollout_rules_book.h"
 #include "policyd/service/alert_service.h"
 #include "policyd/service/catalogue_service.h"
 #include "policyd/service/change_service.h"
@@ -37,6 +39,7 @@
 #include "policyd/service/report_follower.h"
 #include "policyd/service/report_service.h"
 #include "policyd/service/rollout_evidence.h"
+#include "policyd/service/rollout_rules_service.h"
 #include "policyd/service/rollout_service.h"
 #include "policyd/service/source_service.h"
 #include "policyd/service/stats_service.h"
@@ -77,6 +80,7 @@ struct World::Impl {
     analysis.Follow(catalogue_book);
     services.push_back(MakeCatalogueService(parts, catalogue_book, catalogue_desk));
     services.push_back(MakeRolloutService(parts, rollouts, rollout_controller));
+    services.push_back(MakeRolloutRulesService(parts, rules_book));
     services.push_back(MakeRecordService(
         parts, resolver, authoritative, observations,
         [this](const DomainName& domain, const MxPosture& mx, const MtaStsPosture& mta_sts,
@@ -128,6 +132,7 @@ struct World::Impl {
   FakeGroupingStore groupings;
   FakeRolloutStore rollouts;
   FakeFleetStore fleets;
+  FakeRolloutRulesStore rollout_rules;
   RolloutEvidence rollout_evidence{{policies,
                                     observations,
                                     insights,
@@ -138,7 +143,10 @@ struct World::Impl {
                                     clock,
                                     absl::Hours(1),
                                     {},
-                                    &groupings}};
+                                    &groupings,
+                                    nullptr,
+                                    &rollout_rules}};
+  RolloutRulesBook rules_book{rollout_rules, clock, random};
   RolloutController rollout_controller{
       {policies, rollouts, engine, rollout_evidence, clock, random},
       {.patience = absl::InfiniteDuration()}};
