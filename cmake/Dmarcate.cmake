@@ -8,6 +8,7 @@
 # package, mapped to Bazel's @sys in _dmarcate_bazel_system below.
 
 include(CMakeParseArguments)
+include(Precompiled)
 option(DMARCATE_WRITE_BAZEL "Write BUILD.bazel beside each CMakeLists.txt" OFF)
 
 function(_dmarcate_record kind name)
@@ -44,6 +45,7 @@ function(dmarcate_library name)
       target_include_directories(${name} PRIVATE ${CMAKE_BINARY_DIR}/gen)
     endif()
     target_link_libraries(${name} PUBLIC ${ARG_DEPS})
+    dmarcate_precompile(${name} library ${ARG_DEPS})
   else()
     add_library(${name} INTERFACE ${ARG_HDRS})
     target_include_directories(${name} INTERFACE ${CMAKE_SOURCE_DIR})
@@ -62,6 +64,7 @@ function(dmarcate_binary name)
   add_executable(${name} ${ARG_SRCS} ${ARG_HDRS})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  dmarcate_precompile(${name} library ${ARG_DEPS})
   _dmarcate_record(binary ${name} SRCS ${ARG_SRCS} HDRS ${ARG_HDRS} DEPS ${ARG_DEPS})
 endfunction()
 
@@ -83,6 +86,7 @@ function(dmarcate_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock_main)
+  dmarcate_precompile(${name} test ${ARG_DEPS})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "DMARCATE_BIN=${CMAKE_BINARY_DIR}/bin" RUN_SERIAL ${ARG_ALONE})

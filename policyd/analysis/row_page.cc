@@ -75,7 +75,7 @@ class PageMaker {
 PageMaker::PageMaker(const RowDays& rows, const SourceQuery& query)
     : rows_(rows),
       query_(query),
-      messages_(std::min(rows.names.sources(), kMaxSources) + 1),
+      messages_(RowSlots::MostOf(rows)),
       traits_(messages_.size()),
       slots_(rows, [this](uint32_t slot, const DaySource& source, const DayRows&,
                           const RowSlots::Begin& begin) {
@@ -90,8 +90,7 @@ PageMaker::PageMaker(const RowDays& rows, const SourceQuery& query)
 
 void PageMaker::Choose() {
   std::vector<uint32_t> candidates;
-  candidates.reserve(slots_.size());
-  for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
+  for (const uint32_t slot : slots_.All()) {
     if (query_.after) {
       if (messages_[slot] > query_.after->messages) continue;
       if (messages_[slot] == query_.after->messages && slots_.IdOf(slot) <= query_.after->id) {

@@ -1,6 +1,8 @@
 // policyd/analysis/row_slots.h
 // The sources of a range of days, numbered in the order in which they come: where sums of them go.
-// Those beyond kMaxSources share one slot, as in statistics.h.
+// Those without a place of their own (source_places.h) share one slot, as in statistics.h; but who
+// is named by a believed report has one for all of its rows, also for what others said of it
+// before.
 
 #ifndef DMARCATE_POLICYD_ANALYSIS_ROW_SLOTS_H_
 #define DMARCATE_POLICYD_ANALYSIS_ROW_SLOTS_H_
@@ -8,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,14 +33,17 @@ class RowSlots {
   RowSlots(const RowDays& rows, Visit&& visit)
       : names_(rows.names), slots_(rows.names.sources(), kNone) {
     sources_.reserve(std::min<size_t>(rows.names.sources(), kMaxSources));
+    const std::vector<bool> believed = BelievedOf(rows);
+    SourcePlaces places;
     ForEach(rows, [&](const DaySource& source, const DayRows& day, const Begin& begin) {
       uint32_t& slot = slots_[source.source];
       if (slot == kNone) {
-        slot = static_cast<uint32_t>(std::min(sources_.size(), kMaxSources));
-        if (slot == kOverflow) {
-          overflow_ = true;
-        } else {
+        if (places.Take(believed.empty() || believed[source.source])) {
+          slot = static_cast<uint32_t>(sources_.size());
           sources_.push_back(source.source);
+        } else {
+          slot = kOverflow;
+          overflow_ = true;
         }
       }
       visit(slot, source, day, begin);
@@ -58,14 +64,35 @@ class RowSlots {
   uint32_t Of(uint32_t source) const { return slots_[source]; }
   static constexpr uint32_t kNone = UINT32_MAX;  // not in these days
   bool overflow() const { return overflow_; }
-  // Of slots, that of the overflow included.
-  size_t size() const { return overflow_ ? kMaxSources + 1 : sources_.size(); }
+  // All slots are less. With an overflow some below it may be free.
+  size_t size() const { return overflow_ ? kOverflow + 1 : sources_.size(); }
+  // size(), before anything is known but the names.
+  static size_t MostOf(const RowDays& rows) {
+    return rows.names.sources() > kMaxClaimedSources ? kOverflow + 1 : rows.names.sources();
+  }
+  // Those that are taken, the overflow last.
+  std::vector<uint32_t> All() const {
+    std::vector<uint32_t> all(sources_.size());
+    std::iota(all.begin(), all.end(), 0);
+    if (overflow_) all.push_back(kOverflow);
+    return all;
+  }
   std::string IdOf(uint32_t slot) const {
     return slot == kOverflow ? std::string(kOverflowSourceId) : names_.SourceId(sources_[slot]);
   }
   uint32_t SourceOf(uint32_t slot) const { return sources_[slot]; }  // not of kOverflow
 
  private:
+  // By source; empty: there is room for all.
+  static std::vector<bool> BelievedOf(const RowDays& rows) {
+    if (rows.names.sources() <= kMaxClaimedSources) return {};
+    std::vector<bool> believed(rows.names.sources());
+    ForEach(rows, [&believed](const DaySource& source, const DayRows&, const Begin&) {
+      if (source.believed) believed[source.source] = true;
+    });
+    return believed;
+  }
+
   const RowNames& names_;
   std::vector<uint32_t> slots_;    // by source
   std::vector<uint32_t> sources_;  // by slot

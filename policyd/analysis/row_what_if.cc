@@ -146,7 +146,7 @@ std::optional<WhatIfPage> SumWhatIf(const RowDays& rows, const WhatIf& what_if, 
   }
 
   OutcomeSums by_reporter(outcomes, reporters);
-  std::vector<Ranked> by_slot(std::min<size_t>(rows.names.sources(), kMaxSources) + 1);
+  std::vector<Ranked> by_slot(RowSlots::MostOf(rows));
   const RowSlots slots(rows, [&](uint32_t slot, const DaySource& source, const DayRows& day,
                                  const RowSlots::Begin& begin) {
     Ranked& sum = by_slot[slot];
@@ -188,11 +188,12 @@ std::optional<WhatIfPage> SumWhatIf(const RowDays& rows, const WhatIf& what_if, 
   page.reporters_left_out = spoke.size() - first_reporters.size();
   for (const uint32_t i : first_reporters) page.result.reporters.push_back(std::move(spoke[i]));
 
+  const std::vector<uint32_t> all_slots = slots.All();
   const auto first_sources = FirstOf(
-      all(slots.size()), limit,
+      all_slots, limit,
       [&](uint32_t slot) { return std::pair(by_slot[slot].refused, by_slot[slot].messages); },
       [&](uint32_t slot) { return slots.IdOf(slot); });
-  page.sources_left_out = slots.size() - first_sources.size();
+  page.sources_left_out = all_slots.size() - first_sources.size();
   std::vector<uint32_t> place(slots.size(), RowSlots::kNone);
   for (uint32_t i = 0; i < first_sources.size(); ++i) place[first_sources[i]] = i;
   OutcomeSums by_source(outcomes, first_sources.size());

@@ -115,9 +115,10 @@ struct SpfTrafficBuilder::Impl {
     return terms;
   }
 
-  std::string KeepSource(std::string id) {
-    if (!traffic.sources.contains(id) && traffic.sources.size() >= kMaxSources) {
-      traffic.sources_known = false;
+  std::string KeepSource(std::string id, bool believed) {
+    if (traffic.sources.contains(id)) return id;
+    if (!places.Take(believed)) {
+      traffic.sources_known = traffic.sources_known && !believed;
       return std::string(kOverflowSourceId);
     }
     traffic.sources.insert(id);
@@ -135,7 +136,7 @@ struct SpfTrafficBuilder::Impl {
     if (count == 0) return;
     Attribution attribution = Attribute(record, domain, catalogue, network);
     Regroup(record, catalogue, regrouping, &attribution);
-    const std::string source = KeepSource(std::move(attribution.source_id));
+    const std::string source = KeepSource(std::move(attribution.source_id), by_anchor != nullptr);
     const Passed by = PassOf(record, domain);
     if (by == Passed::kNo) return;
     static const std::vector<size_t> kNone;
@@ -172,6 +173,7 @@ struct SpfTrafficBuilder::Impl {
   const Regrouping* regrouping;
   std::vector<IpRangeSet> passing;  // of each term; empty: not judged
   std::map<IpAddress, std::vector<size_t>> terms_of;
+  SourcePlaces places;
   SpfTraffic traffic;
 };
 

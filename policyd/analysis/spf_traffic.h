@@ -50,7 +50,7 @@ struct SpfTraffic {
   std::vector<std::string> unexplained_addresses;      // the first few
   std::map<std::string, std::set<DayNumber>> anchors;  // the days with a report, by reporter
   std::set<std::string> sources;  // with mail of any kind, by reports that count
-  bool sources_known = true;      // false: there were more than are kept apart
+  bool sources_known = true;      // false: anchors name more than are kept apart
 };
 
 // What one term of an expanded record lets through by the address alone.

@@ -183,13 +183,14 @@ struct StatisticsBuilder::Impl {
   const std::string series_of;
   DomainStatistics out;
   StringMap<SourceBuild> sources;
+  SourcePlaces places;
   size_t address_count = 0;
   StringMap<uint32_t> reporter_index;
   KeyedCounts by_reporter, by_header_from, by_disposition;
 
   DayStats& Day(DayNumber day) { return out.days[static_cast<size_t>(day - out.range.first)]; }
   uint32_t ReporterIndex(std::string_view name);
-  SourceBuild& Source(const Attribution& attribution);
+  SourceBuild& Source(const Attribution& attribution, bool believed);
   AddressStats& Address(SourceBuild& source, const std::optional<IpAddress>& address);
   // Whether the row's source is in the series of days.
   bool AddRow(const AggregateRecord& record, const StoredReport& report, uint32_t reporter,
@@ -210,10 +211,10 @@ uint32_t StatisticsBuilder::Impl::ReporterIndex(std::string_view name) {
   return it->second;
 }
 
-SourceBuild& StatisticsBuilder::Impl::Source(const Attribution& attribution) {
+SourceBuild& StatisticsBuilder::Impl::Source(const Attribution& attribution, bool believed) {
   auto it = sources.find(attribution.source_id);
-  const bool overflow = it == sources.end() && sources.size() >= kMaxSources;
   if (it == sources.end()) {
+    const bool overflow = !places.Take(believed);
     it = sources.try_emplace(overflow ? std::string(kOverflowSourceId) : attribution.source_id)
              .first;
   }
@@ -261,7 +262,7 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
   by_disposition.Add(DispositionKey(record.disposition), counts);
   out.by_selector.Add(record, out.domain, messages);
 
-  SourceBuild& source = Source(attribution);
+  SourceBuild& source = Source(attribution, IsBelieved(report.trust));
   SourceStatistics& stats = source.stats;
   stats.counts.Add(counts);
   stats.by_trust[trust].Add(counts);

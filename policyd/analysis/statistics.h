@@ -8,9 +8,10 @@
 // Where the rows of reports have expired (docs/retention.md), the day's totals are what is left of
 // them: they stand beside those sums, never in them, as nobody can tell any more whose mail it was.
 //
-// Bounded: at most kMaxSources sources, kMaxAddresses addresses and kMaxKeys keys of a breakdown
-// are kept apart; what comes after them is counted in one that stands for the rest, so that the
-// sums stay exact whatever a hostile report holds.
+// Bounded: at most kMaxSources sources (source_places.h: strangers cannot take those that believed
+// reports need), kMaxAddresses addresses and kMaxKeys keys of a breakdown are kept apart; what
+// comes after them is counted in one that stands for the rest, so that the sums stay exact whatever
+// a hostile report holds.
 
 #ifndef DMARCATE_POLICYD_ANALYSIS_STATISTICS_H_
 #define DMARCATE_POLICYD_ANALYSIS_STATISTICS_H_
@@ -33,11 +34,11 @@
 #include "policyd/analysis/counts.h"
 #include "policyd/analysis/regroup.h"
 #include "policyd/analysis/selector_tally.h"
+#include "policyd/analysis/source_places.h"
 #include "policyd/analysis/spread.h"
 
 namespace dmarcate {
 
-inline constexpr size_t kMaxSources = 10'000;      // of one domain and range
 inline constexpr size_t kMaxAddresses = 500'000;   // over all its sources
 inline constexpr size_t kMaxKeys = 10'000;         // of one breakdown
 inline constexpr size_t kMaxReportersListed = 20;  // of one address

@@ -1,12 +1,14 @@
 #include "policyd/analysis/what_if.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "lib/base/text.h"
 #include "lib/mailauth/domain_name.h"
 #include "policyd/analysis/attribution.h"
 #include "policyd/analysis/counts.h"
+#include "policyd/analysis/statistics.h"
 #include "policyd/analysis/what_if_rules.h"
 
 namespace dmarcate {
@@ -84,13 +86,15 @@ class RowReading {
 // Sums by a key that strangers choose.
 class KeyedRows {
  public:
-  explicit KeyedRows(size_t limit, std::string_view overflow)
-      : limit_(limit), overflow_(overflow) {}
+  // `take`: whether one more key has a place of its own, by the trust of the row that names it
+  // first.
+  explicit KeyedRows(std::function<bool(size_t trust)> take, std::string_view overflow)
+      : take_(std::move(take)), overflow_(overflow) {}
 
   void Add(std::string_view key, size_t trust, const WhatIfCounts& counts) {
     auto it = rows_.find(key);
     if (it == rows_.end()) {
-      if (rows_.size() >= limit_) key = overflow_;
+      if (!take_(trust)) key = overflow_;
       it = rows_.try_emplace(std::string(key)).first;
     }
     it->second.counts.Add(counts);
@@ -114,7 +118,7 @@ class KeyedRows {
   }
 
  private:
-  const size_t limit_;
+  std::function<bool(size_t trust)> take_;
   const std::string_view overflow_;
   StringMap<WhatIfRow> rows_;
 };
@@ -193,8 +197,16 @@ struct WhatIfBuilder::Impl {
   const NetworkEvidence* network;
   const Regrouping* regrouping;
   WhatIfResult out;
-  KeyedRows sources{kMaxSources, kOverflowSourceId};
-  KeyedRows reporters{kMaxKeys, kOverflowKey};
+  KeyedRows sources{[places = SourcePlaces()](size_t trust) mutable {
+                      return places.Take(IsBelieved(static_cast<TrustClass>(trust)));
+                    },
+                    kOverflowSourceId};
+  KeyedRows reporters{[taken = size_t{0}](size_t) mutable {
+                        if (taken == kMaxKeys) return false;
+                        ++taken;
+                        return true;
+                      },
+                      kOverflowKey};
 };
 
 WhatIfBuilder::WhatIfBuilder(std::string_view domain, const DayRange& range,

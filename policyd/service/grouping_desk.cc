@@ -4,6 +4,7 @@
 #include <iterator>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "fmt/format.h"
 
@@ -59,6 +60,29 @@ absl::StatusOr<SourceGroupings> GroupingDesk::Read(const std::string& domain) {
   return read;
 }
 
+absl::Status GroupingDesk::CheckKnown(const Call& call, const DomainChild& source,
+                                      const SourceGroupings& groupings) {
+  const auto names_it = [&source](const SourceGrouping& rule) {
+    return rule.from == source.id || rule.into == source.id;
+  };
+  if (std::ranges::any_of(groupings.rules, names_it)) return absl::OkStatus();
+  if (parts_.analysis.catalogue().FindById(source.id) != nullptr) return absl::OkStatus();
+  const std::string name = DomainChildResource(source.domain, kSources, source.id);
+  const DayRange range = DefaultRange(parts_.clock);
+  const absl::Status found = sources_.Find(call, name, range).status();
+  if (found.code() != absl::StatusCode::kNotFound) return found;
+  DMARCATE_ASSIGN_OR_RETURN(const auto statistics, parts_.analysis.Get(call, source.domain, range));
+  std::vector<std::string> ids;
+  for (const SourceStatistics& one : statistics->sources) ids.push_back(one.id);
+  const std::string near = Nearest(source.id, ids);
+  return ReasonError(
+      Reason::kResourceNotFound,
+      fmt::format("{}: no such source: no mail from {} to {}, no decision, no declaration{}", name,
+                  FormatDay(range.first), FormatDay(range.last),
+                  near.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", near)),
+      {{"resource", name}, {"near", near}});
+}
+
 absl::Status GroupingDesk::Merge(const Call& call, const v1::MergeSourcesRequest& in,
                                  v1::MergeSourcesResponse* out) {
   DMARCATE_ASSIGN_OR_RETURN(const DomainChild into, ParseDomainChild(in.name(), kSources, "name"));
@@ -68,6 +92,7 @@ absl::Status GroupingDesk::Merge(const Call& call, const v1::MergeSourcesRequest
     return FieldError("sources", fmt::format("more than {}", kMaxMergedAtOnce));
   }
   DMARCATE_ASSIGN_OR_RETURN(SourceGroupings groupings, Read(into.domain));
+  DMARCATE_RETURN_IF_ERROR(CheckKnown(call, into, groupings));
   for (const std::string& from : in.sources()) {
     if (from.empty() || from.size() > kMaxSourceId)
       return FieldError("sources", "no id of a source");
@@ -79,6 +104,7 @@ absl::Status GroupingDesk::Merge(const Call& call, const v1::MergeSourcesRequest
                         .decide_time = parts_.clock.Now()};
     DMARCATE_RETURN_IF_ERROR(AsReason(CheckGrouping(groupings.rules, rule), "sources",
                                       DomainChildResource(into.domain, kSources, from)));
+    DMARCATE_RETURN_IF_ERROR(CheckKnown(call, {into.domain, from}, groupings));
     *out->add_groupings() = ToMessage(rule, into.domain);
     groupings.rules.push_back(std::move(rule));
   }

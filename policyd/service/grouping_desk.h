@@ -8,15 +8,17 @@
 #include "dmarcate/v1/source.pb.h"
 #include "lib/store/grouping_store.h"
 #include "policyd/service/handler.h"
+#include "policyd/service/names.h"
+#include "policyd/service/source_desk.h"
 
 namespace dmarcate {
 
 // Thread-safe. source.proto says what each method promises.
 class GroupingDesk {
  public:
-  // `groupings` null: all fail.
-  GroupingDesk(const ServiceParts& parts, GroupingStore* groupings)
-      : parts_(parts), groupings_(groupings) {}
+  // `groupings` null: all fail. All outlive it.
+  GroupingDesk(const ServiceParts& parts, SourceDesk& sources, GroupingStore* groupings)
+      : parts_(parts), sources_(sources), groupings_(groupings) {}
 
   absl::Status Merge(const Call& call, const v1::MergeSourcesRequest& in,
                      v1::MergeSourcesResponse* out);
@@ -28,8 +30,12 @@ class GroupingDesk {
 
  private:
   absl::StatusOr<SourceGroupings> Read(const std::string& domain);
+  // A word that names no source would be merged in vain, and merged into take mail out of sight.
+  absl::Status CheckKnown(const Call& call, const DomainChild& source,
+                          const SourceGroupings& groupings);
 
   const ServiceParts& parts_;
+  SourceDesk& sources_;
   GroupingStore* const groupings_;
 };
 

@@ -38,7 +38,7 @@ class SourceServiceImpl final : public v1::SourceService::CallbackService {
         network_(world.network),
         desk_(parts, resolver, world.network),
         explainer_(parts, resolver, world.network, world.insights),
-        grouping_desk_(parts, world.groupings) {}
+        grouping_desk_(parts, desk_, world.groupings) {}
 
   grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
                                         const v1::ListSourcesRequest* request,

@@ -239,7 +239,14 @@ class Look {
         "{:.1f} % of its mail passes (95 % confidence){}",
         DisplayName(source), failed, rate.whole, sight_.recent.range.days(), rate.upper * 100,
         failure->remark);
-    out.fix_hint = "See what changed at the sender: its DKIM key, its signing domain, or SPF.";
+    const SourceStatistics* before = sight_.before.FindSource(source.id);
+    out.fix_hint =
+        source.counts.dmarc_pass > 0 || (before != nullptr && before->counts.dmarc_pass > 0)
+            ? "See what changed at the sender: its DKIM key, its signing domain, or SPF."
+            : fmt::format(
+                  "None of its mail has passed in {} days: it may never have been set up. See what "
+                  "it needs: to sign as {}, or SPF with an envelope there.",
+                  sight_.recent.range.days() + sight_.before.range.days(), domain_.text());
     out.evidence_command = Explain(source);
     // In tenths: another tenth of its mail that fails is news.
     out.weight = Tenths(failed, rate.whole);

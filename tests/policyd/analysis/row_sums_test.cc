@@ -327,6 +327,29 @@ TEST(RowSums, TheFirstAnchorsAreKept) {
   }
 }
 
+// As Statistics.InventedSourcesPushNobodyOut; and who is named by both has all of its rows
+// together.
+TEST(RowSums, InventedSourcesPushNobodyOut) {
+  std::mt19937 random(1);
+  Days days;
+  std::vector<AggregateRecord> invented;
+  for (uint32_t i = 0; i < kMaxSources; ++i) {
+    invented.push_back(Row(2));
+    invented.back().source_ip = IpAddress::FromV4(0x0b000000 + i);
+  }
+  days.Add(Report(kDay, std::move(invented), "stranger", TrustClass::kAuthenticated));
+  days.Add(Report(kDay + 1, {Row(9).Spf("real.test"), Row(5).Dkim("sendgrid.net")}));
+  days.Build();
+  const DayRange range{kDay, kDay + 1};
+  const DomainStatistics want = days.Statistics(range);
+  ASSERT_EQ(want.sources.size(), kMaxClaimedSources + 3);
+  EXPECT_NE(want.FindSource("spf-real.test"), nullptr);
+  ASSERT_NO_FATAL_FAILURE(ComparePages(days.In(range), want, random));
+  const WhatIf what_if{.policy = {.p = DmarcPolicy::kReject},
+                       .treatments = {{"spf-real.test", Treatment::kSigned}}};
+  ASSERT_NO_FATAL_FAILURE(CompareWhatIf(days.In(range), what_if, days.Suppose(range, what_if)));
+}
+
 // Nothing is concluded of what stands for many, and whose voices would be kept nobody could say.
 TEST(RowSums, TheRestHasNoAnchors) {
   std::mt19937 random(1);

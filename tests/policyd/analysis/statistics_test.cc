@@ -246,6 +246,32 @@ TEST(Statistics, OurSignaturesUnderAForeignEnvelopeTellAForwarder) {
       << "the reporter says so";
 }
 
+// Anybody can send a report: 10,000 senders that it invents take no place from those that believed
+// reports name, before it or after.
+TEST(Statistics, InventedSourcesPushNobodyOut) {
+  std::vector<AggregateRecord> invented;
+  for (size_t i = 0; i < kMaxSources; ++i) {
+    invented.push_back(Row(1000).Dkim(fmt::format("invented{}.test", i)));
+  }
+  std::vector<AggregateRecord> real;
+  for (size_t i = 0; i < kMaxClaimedSources; ++i) {
+    real.push_back(Row(2).Dkim(fmt::format("d{}.test", i)));
+  }
+  const DomainStatistics got =
+      Gather({Report(kDay, {Row(3).Dkim("first.test")}),
+              Report(kDay, std::move(invented), "stranger", TrustClass::kAuthenticated),
+              Report(kDay, std::move(real))});
+  for (size_t i = 0; i + 1 < kMaxClaimedSources; ++i) {
+    const SourceStatistics* source = got.FindSource(fmt::format("dkim-d{}.test", i));
+    ASSERT_NE(source, nullptr) << i;
+    EXPECT_EQ(source->counts.messages, 2);
+  }
+  EXPECT_EQ(got.FindSource(kOverflowSourceId)->counts.messages,
+            static_cast<int64_t>(1000 * (kMaxSources - kMaxClaimedSources) + 2))
+      << "nothing is lost";
+  ExpectExact(got);
+}
+
 TEST(Statistics, TooManySourcesShareOne) {
   std::vector<AggregateRecord> rows;
   for (size_t i = 0; i < kMaxSources + 50; ++i) {

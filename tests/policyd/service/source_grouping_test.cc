@@ -118,6 +118,28 @@ TEST_F(SourceGroupingTest, WhatCannotBeGroupedIsRefused) {
       << "all or nothing: the refused merge left nothing";
 }
 
+TEST_F(SourceGroupingTest, NothingIsMergedWithAWordThatNamesNoSource) {
+  v1::MergeSourcesRequest merge;
+  merge.set_name("domains/example.com/sources/microsoft-356");
+  merge.add_sources("ip-198-51-100-7");
+  v1::MergeSourcesResponse merged;
+  const auto refusal = [&] {
+    return world_.Call<SourceService>(&Stub::MergeSources, merge, &merged);
+  };
+  grpc::Status status = refusal();
+  EXPECT_EQ(ReasonOf(status), "RESOURCE_NOT_FOUND");
+  EXPECT_THAT(status.error_message(), HasSubstr("did you mean \"microsoft-365\"?"));
+  merge.set_name(kMicrosoft);
+  merge.set_sources(0, "ip-198-51-100-77");
+  status = refusal();
+  EXPECT_EQ(ReasonOf(status), "RESOURCE_NOT_FOUND");
+  EXPECT_THAT(status.error_message(), HasSubstr("\"ip-198-51-100-7\""));
+  // A service of the catalogue may send tomorrow.
+  merge.set_name("domains/example.com/sources/mailgun");
+  merge.set_sources(0, "ip-198-51-100-7");
+  EXPECT_EQ(ReasonOf(refusal()), "");
+}
+
 TEST_F(SourceGroupingTest, GroupingMovesTheEvidence) {
   const v1::ApproveSourceRequest before = ApproveRequest(kMicrosoft);
   v1::MergeSourcesRequest merge;

@@ -168,6 +168,17 @@ TEST_F(ReportLookTest, AnApprovedSourceThatFails) {
   EXPECT_EQ(look_.found[0].severity, Severity::kError);
 }
 
+// What never passed has not changed.
+TEST_F(ReportLookTest, WhatMayHelpAFailingSourceHangsOnWhetherItEverPassed) {
+  for (int day = 20; day >= 0; --day) On(day, {Row(100).Dkim("mailgun.org")});
+  Decide("mailgun", SourceState::kApproved);
+  ASSERT_THAT(Found(), Contains("SOURCE_FAILING source/mailgun"));
+  EXPECT_THAT(look_.found[0].fix_hint, HasSubstr("None of its mail has passed in 36 days"));
+  On(20, {Row(9).Dkim("mailgun.org").Dkim("example.com", "mg")});
+  ASSERT_THAT(Found(), Contains("SOURCE_FAILING source/mailgun"));
+  EXPECT_THAT(look_.found[0].fix_hint, HasSubstr("See what changed"));
+}
+
 TEST_F(ReportLookTest, AFewFailuresAreNotAFailingSource) {
   Usual(60);
   On(1, {Row(10).Spf("bounce.example.com", AuthResult::kTemperror).Dkim("example.com", "s1")});
