@@ -1,5 +1,6 @@
 #include "cli/source_text.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,22 @@ std::string AnchorsText(const v1::ExplainSourceResponse& response) {
         FormatRate(counts.dkim_aligned_count(), counts.message_count()),
         FormatRate(counts.spf_aligned_count(), counts.message_count()),
         FormatCount(anchor.proved_count()));
+  }
+  return out;
+}
+
+// Nothing to say where all of it comes as the domain itself.
+std::string HeaderFromText(const v1::ExplainSourceResponse& response) {
+  const auto& all = response.header_froms();
+  const auto is_the_domain = [&response](const v1::HeaderFromCounts& from) {
+    return response.source().name().starts_with(fmt::format("domains/{}/", from.header_from()));
+  };
+  if (std::ranges::all_of(all, is_the_domain)) return "";
+  std::string out = "by the name in From:\n";
+  for (const v1::HeaderFromCounts& from : all) {
+    out += fmt::format("  {}: {}, pass DMARC {}\n", EscapeForTerminal(from.header_from()),
+                       Counted(from.counts().message_count(), "message"),
+                       FormatRate(from.counts().dmarc_pass_count(), from.counts().message_count()));
   }
   return out;
 }
@@ -183,6 +200,7 @@ std::string ExplainText(const v1::ExplainSourceResponse& response) {
                        EscapeForTerminal(item.checked_against()));
   }
   out += AnchorsText(response);
+  out += HeaderFromText(response);
   for (const auto& warning : response.warnings()) out += fmt::format("warning: {}\n", warning);
   out += fmt::format("\nadvice: {}\n", EscapeForTerminal(response.advice()));
   if (response.has_if_approved()) out += PreviewText("if approved", response.if_approved());

@@ -40,10 +40,12 @@ void SortEntries(std::vector<BreakdownEntry>& entries) {
 // Sums by a key that strangers choose.
 class KeyedCounts {
  public:
+  explicit KeyedCounts(size_t limit = kMaxKeys) : limit_(limit) {}
+
   void Add(std::string_view key, const Counts& counts) {
     auto it = sums_.find(key);
     if (it == sums_.end()) {
-      if (sums_.size() >= kMaxKeys) key = kOverflowKey;
+      if (sums_.size() >= limit_) key = kOverflowKey;
       it = sums_.try_emplace(std::string(key)).first;
     }
     it->second.Add(counts);
@@ -57,6 +59,7 @@ class KeyedCounts {
   }
 
  private:
+  size_t limit_;
   StringMap<Counts> sums_;
 };
 
@@ -67,6 +70,7 @@ struct SourceBuild {
   absl::flat_hash_map<std::optional<IpAddress>, AddressStats, AddressHash> addresses;
   absl::flat_hash_set<uint32_t> reporters;
   std::set<std::string, std::less<>> selectors;
+  KeyedCounts by_header_from{kMaxHeaderFromKept};
   bool selector_unnamed = false;  // of a signature of ours that passes
   bool empty = true;
 };
@@ -297,6 +301,7 @@ bool StatisticsBuilder::Impl::AddRow(const AggregateRecord& record, const Stored
     }
   }
   source.reporters.insert(reporter);
+  source.by_header_from.Add(record.header_from, counts);
 
   const DayNumber day = report.key.day;
   AddressStats& address = Address(source, record.source_ip);
@@ -329,6 +334,7 @@ void StatisticsBuilder::Impl::FinishSource(SourceBuild& source) {
   source.addresses.clear();
   std::ranges::sort(stats.addresses, MoreMessages);
   stats.address_count = stats.addresses.size();
+  stats.by_header_from = source.by_header_from.Sorted();
 }
 
 void StatisticsBuilder::Impl::BreakDownByAddress() {
@@ -420,7 +426,8 @@ size_t DomainStatistics::MemoryBytes() const {
                  by_selector.MemoryBytes();
   for (const SourceStatistics& source : sources) {
     bytes += sizeof(source) + source.reporters.size() * sizeof(uint32_t) +
-             source.anchors.capacity() * sizeof(AnchorCounts);
+             source.anchors.capacity() * sizeof(AnchorCounts) +
+             source.by_header_from.size() * (sizeof(BreakdownEntry) + 32);
     for (const AddressStats& address : source.addresses) {
       bytes += sizeof(address) + address.reporters.capacity() * sizeof(uint32_t);
     }

@@ -43,6 +43,7 @@ inline constexpr size_t kMaxAddresses = 500'000;   // over all its sources
 inline constexpr size_t kMaxKeys = 10'000;         // of one breakdown
 inline constexpr size_t kMaxReportersListed = 20;  // of one address
 inline constexpr size_t kMaxSelectorsKept = 16;    // of one source
+inline constexpr size_t kMaxHeaderFromKept = 20;   // of one source
 inline constexpr std::string_view kOverflowSourceId = "other-senders";
 inline constexpr std::string_view kOverflowKey = "(others)";
 
@@ -101,6 +102,11 @@ struct KindGrounds {
   bool own_selectors_known = true;         // false: more than that
 };
 
+struct BreakdownEntry {
+  std::string key;
+  Counts counts;
+};
+
 struct SourceStatistics {
   std::string id;
   SourceKind kind = SourceKind::kUnknown;
@@ -122,15 +128,12 @@ struct SourceStatistics {
   std::vector<uint32_t> reporters;         // sorted
   std::vector<AddressStats> addresses;     // most messages first
   size_t address_count = 0;                // of addresses, also where those are left out
+  // By the name in From; left out where addresses are. At most kMaxHeaderFromKept and kOverflowKey.
+  std::vector<BreakdownEntry> by_header_from;
   DayNumber first_day = 0, last_day = 0;
 };
 
 std::string_view DispositionKey(Disposition disposition);  // "none"
-
-struct BreakdownEntry {
-  std::string key;
-  Counts counts;
-};
 
 struct DomainStatistics {
   std::string domain;

@@ -91,6 +91,11 @@ void SourceExplainer::AddEvidence(const SourceCase& found, v1::ExplainSourceResp
     message->set_verdict(item.verdict);
     message->set_message_count(item.messages);
   }
+  for (const BreakdownEntry& entry : found.source->by_header_from) {
+    v1::HeaderFromCounts* message = out->add_header_froms();
+    message->set_header_from(ToValidUtf8(entry.key));
+    *message->mutable_counts() = ToMessage(entry.counts);
+  }
   for (const AnchorCounts& anchor : found.source->anchors) {
     v1::AnchorVoice* voice = out->add_anchors();
     voice->set_reporter(found.statistics->reporters[anchor.reporter]);

@@ -7,6 +7,7 @@ namespace dmarcate::cli {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 v1::Source Hostile() {
   v1::Source out;
@@ -86,6 +87,12 @@ TEST(ExplainText, SaysWhoSawItWhatItCostsAndWhichTermsAreIdle) {
     out.set_domain_message_count(of_domain);
     out.set_complete(complete);
   };
+  for (const char* from : {"example.com", "shop.example.com\x1b[2J"}) {
+    v1::HeaderFromCounts& out = *response.add_header_froms();
+    out.set_header_from(from);
+    out.mutable_counts()->set_message_count(8);
+    out.mutable_counts()->set_dmarc_pass_count(2);
+  }
   term("include:busy.test", 9, true);
   term("include:idle.test", 0, true);
   term("exists:%{i}.test", 0, false);
@@ -99,6 +106,11 @@ TEST(ExplainText, SaysWhoSawItWhatItCostsAndWhichTermsAreIdle) {
                               "  include:idle.test: 0 of this source, 0 of all: it carries no "
                               "traffic\n"
                               "  exists:%{i}.test: 0 of this source, 0 of all; not all"));
+  EXPECT_THAT(text, HasSubstr("\nby the name in From:\n"
+                              "  example.com: 8 messages, pass DMARC 25.0%\n"
+                              "  shop.example.com\\x1b[2J: 8 messages, pass DMARC 25.0%\n"));
+  response.mutable_header_froms()->RemoveLast();
+  EXPECT_THAT(ExplainText(response), Not(HasSubstr("by the name in From")));
   response.clear_anchors();
   EXPECT_THAT(ExplainText(response), HasSubstr("anchors: none has seen it\n"));
 }

@@ -1,5 +1,6 @@
 #include "policyd/analysis/statistics.h"
 
+#include <algorithm>
 #include <limits>
 #include <random>
 
@@ -270,6 +271,27 @@ TEST(Statistics, InventedSourcesPushNobodyOut) {
             static_cast<int64_t>(1000 * (kMaxSources - kMaxClaimedSources) + 2))
       << "nothing is lost";
   ExpectExact(got);
+}
+
+TEST(Statistics, NamesInFromAreKeptApartForEachSource) {
+  std::vector<AggregateRecord> rows = {Row(5).Dkim("sendgrid.net"), Row(7).Dkim("sendgrid.net"),
+                                       Row(1).Spf("other.test")};
+  rows[1].header_from = "shop.example.com";
+  rows[2].header_from = "shop.example.com";
+  for (size_t i = 0; i < kMaxHeaderFromKept; ++i) {
+    rows.push_back(Row(1).Spf("other.test"));
+    rows.back().header_from = fmt::format("h{}.example.com", i);
+  }
+  const DomainStatistics got = Gather({Report(kDay, std::move(rows))});
+  const std::vector<BreakdownEntry>& sendgrid = got.FindSource("sendgrid")->by_header_from;
+  ASSERT_EQ(sendgrid.size(), 2u);
+  EXPECT_EQ(sendgrid[0].key, "shop.example.com");
+  EXPECT_EQ(sendgrid[0].counts.messages, 7);
+  EXPECT_EQ(sendgrid[1].key, "example.com");
+  EXPECT_EQ(sendgrid[1].counts.messages, 5);
+  const std::vector<BreakdownEntry>& other = got.FindSource("spf-other.test")->by_header_from;
+  EXPECT_EQ(other.size(), kMaxHeaderFromKept + 1) << "a stranger invents names";
+  EXPECT_EQ(std::ranges::count(other, kOverflowKey, &BreakdownEntry::key), 1);
 }
 
 TEST(Statistics, TooManySourcesShareOne) {
