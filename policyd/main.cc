@@ -348,7 +348,7 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
     gatherer->Start();
   }
   ReportWatcher report_watcher({*policies, reports, analysis, clock, report_pacer, suffixes,
-                                &insights, gatherer ? &*gatherer : nullptr},
+                                &insights, gatherer ? &*gatherer : nullptr, &network},
                                kReportInterval);
   report_watcher.Start();
   LogInfo("started", {{"socket", config.listen.unix_socket},

@@ -276,6 +276,10 @@ std::string KindReason(const SourceStatistics& source) {
       return fmt::format("your signature on {}, with a selector that no other sender of yours uses",
                          OfMessages(source.own_signature, all));
     case SourceKind::kForwarder:
+      if (source.learned_at > 0) {
+        return fmt::format("{} other domains of yours show that it passes on mail",
+                           source.learned_at);
+      }
       if (source.service != nullptr) {
         return fmt::format("catalogue entry {}, which passes mail on", source.service->id);
       }

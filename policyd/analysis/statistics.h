@@ -110,6 +110,7 @@ struct BreakdownEntry {
 struct SourceStatistics {
   std::string id;
   SourceKind kind = SourceKind::kUnknown;
+  size_t learned_at = 0;  // other domains that show it to be of that kind; 0: its own mail does
   Rule rule = Rule::kAddress;  // the strongest that any row was attributed by
   std::string value;           // what that rule saw
   const MailService* service = nullptr;

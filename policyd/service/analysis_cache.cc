@@ -24,6 +24,12 @@ AnalysisCache::AnalysisCache(const ReportFollower& reports, const Catalogue& cat
       limit_bytes_(limit_bytes) {}
 AnalysisCache::~AnalysisCache() = default;
 
+std::shared_ptr<const LearnedForwarders> AnalysisCache::forwarders() const {
+  static const auto* const nothing =
+      new std::shared_ptr<const LearnedForwarders>(std::make_shared<const LearnedForwarders>());
+  return network_ == nullptr ? *nothing : network_->Forwarders();
+}
+
 void AnalysisCache::KeepRows(const PublicSuffixList& suffixes) {
   rows_ = std::make_unique<RowTables>(catalogue_, suffixes);
 }
@@ -56,8 +62,8 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const
   const NetworkView known = network();
   const CatalogueView by = services();
   const Version version = VersionOf(*reader, known, grouped, by);
-  absl::StatusOr<std::shared_ptr<const DomainStatistics>> result =
-      Compute(call, *reader, by, *known.evidence, Regrouping(grouped.rules), key);
+  absl::StatusOr<std::shared_ptr<const DomainStatistics>> result = Compute(
+      call, *reader, by, *known.evidence, *version.forwarders, Regrouping(grouped.rules), key);
   {
     const std::lock_guard lock(mutex_);
     running_.erase(key);
@@ -69,7 +75,8 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Get(const
 
 absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(
     const Call& call, ReportReader& reader, const CatalogueView& services,
-    const NetworkEvidence& network, const Regrouping& regrouping, const Key& key) {
+    const NetworkEvidence& network, const LearnedForwarders& forwarders,
+    const Regrouping& regrouping, const Key& key) {
   const auto& [domain, first, last, source] = key;
   // Rows that expire meanwhile would be in both reads, or in none.
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -94,7 +101,8 @@ absl::StatusOr<std::shared_ptr<const DomainStatistics>> AnalysisCache::Compute(
       std::shared_ptr<const Catalogue> catalogue;
       DomainStatistics statistics;
     };
-    const auto kept = std::make_shared<const Kept>(Kept{services.catalogue, builder.Finish()});
+    const auto kept = std::make_shared<Kept>(Kept{services.catalogue, builder.Finish()});
+    ApplyLearned(forwarders, &kept->statistics);
     return std::shared_ptr<const DomainStatistics>(kept, &kept->statistics);
   }
   return absl::UnavailableError("reports are expiring; ask again in a minute");

@@ -25,6 +25,7 @@
 
 #include "lib/rpc/call.h"
 #include "lib/store/grouping_store.h"
+#include "policyd/analysis/learned_forwarders.h"
 #include "policyd/analysis/statistics.h"
 #include "policyd/service/catalogue_book.h"
 #include "policyd/service/network_book.h"
@@ -82,6 +83,8 @@ class AnalysisCache {
   void Follow(const CatalogueBook& book) { book_ = &book; }
   // What new statistics go by. Its evidence is never null.
   NetworkView network() const { return network_ == nullptr ? NothingKnown() : network_->Get(); }
+  // Who forwards, as all domains show together. Never null.
+  std::shared_ptr<const LearnedForwarders> forwarders() const;
   // How people group the sources of the domain now.
   absl::StatusOr<SourceGroupings> Groupings(std::string_view domain) const;
   // How often reports have been read, and what is kept; for tests and metrics.
@@ -92,6 +95,7 @@ class AnalysisCache {
   using Key = std::tuple<std::string, DayNumber, DayNumber, std::string>;
   struct Version {
     uint64_t reports = 0, network = 0, groupings = 0, catalogue = 0;
+    std::shared_ptr<const LearnedForwarders> forwarders;
     friend bool operator==(const Version&, const Version&) = default;
   };
   struct Entry {
@@ -104,14 +108,15 @@ class AnalysisCache {
   absl::StatusOr<RowAttribution> AttributionOf(std::string_view domain) const;
   absl::StatusOr<std::shared_ptr<const DomainStatistics>> Compute(
       const Call& call, ReportReader& reader, const CatalogueView& services,
-      const NetworkEvidence& network, const Regrouping& regrouping, const Key& key);
+      const NetworkEvidence& network, const LearnedForwarders& forwarders,
+      const Regrouping& regrouping, const Key& key);
   void Keep(const Key& key, const Version& version,
             std::shared_ptr<const DomainStatistics> statistics);
 
   // What a result depends on; read before the reports.
   Version VersionOf(const ReportReader& reader, const NetworkView& known,
                     const SourceGroupings& grouped, const CatalogueView& services) const {
-    return {reader.version(), known.version, grouped.revision, services.version};
+    return {reader.version(), known.version, grouped.revision, services.version, forwarders()};
   }
 
   const ReportFollower& reports_;

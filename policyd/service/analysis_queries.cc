@@ -82,7 +82,10 @@ absl::StatusOr<SourcePage> PageOfSources(AnalysisCache& analysis, const Call& ca
           .WithRows(call, domain, range,
                     [&](const RowDays& rows) { page = ListSources(rows, query); })
           .status());
-  if (page) return *std::move(page);
+  if (page) {
+    ApplyLearned(*analysis.forwarders(), &page->statistics);
+    return *std::move(page);
+  }
   DMARCATE_ASSIGN_OR_RETURN(const auto statistics, analysis.Get(call, domain, range));
   return CutPage(*statistics, query);
 }

@@ -35,6 +35,17 @@ void NetworkBook::PutOwnTerms(const std::string& domain, std::vector<OwnTerm> te
   }
 }
 
+std::shared_ptr<const LearnedForwarders> NetworkBook::Forwarders() const {
+  const std::lock_guard lock(mutex_);
+  return forwarders_;
+}
+
+void NetworkBook::PutForwarders(LearnedForwarders learned) {
+  const std::lock_guard lock(mutex_);
+  if (*forwarders_ == learned) return;  // what was computed by it stays right
+  forwarders_ = std::make_shared<const LearnedForwarders>(std::move(learned));
+}
+
 std::optional<DeclaredFacts> NetworkBook::DeclaredOf(std::string_view domain) const {
   const std::lock_guard lock(mutex_);
   const auto found = declared_.find(domain);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "policyd/analysis/declared.h"
+#include "policyd/analysis/learned_forwarders.h"
 #include "policyd/analysis/network_evidence.h"
 #include "policyd/analysis/service_ranges.h"
 
@@ -41,6 +42,9 @@ class NetworkBook {
   // What the DNS of a domain says about who sends for it; nothing: it has not been asked yet.
   std::optional<DeclaredFacts> DeclaredOf(std::string_view domain) const;
   void PutDeclared(const std::string& domain, DeclaredFacts facts);
+  // Who forwards mail, as the domains show together. Never null.
+  std::shared_ptr<const LearnedForwarders> Forwarders() const;
+  void PutForwarders(LearnedForwarders learned);
   // Whether anybody asks, so that what is not there will come.
   bool gathered() const;
   void SetGathered();
@@ -50,6 +54,8 @@ class NetworkBook {
   NetworkView view_;
   std::map<std::string, std::vector<OwnTerm>, std::less<>> own_;
   std::map<std::string, DeclaredFacts, std::less<>> declared_;
+  std::shared_ptr<const LearnedForwarders> forwarders_ =
+      std::make_shared<const LearnedForwarders>();
   bool gathered_ = false;
 };
 

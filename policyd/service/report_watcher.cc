@@ -2,6 +2,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lib/base/log.h"
@@ -52,11 +53,10 @@ bool ReportWatcher::RunDue() {
   const auto domains = AllDomains(world_.policies);
   if (!domains.ok()) LogError("report_watch_failed", {{"error", domains.status()}});
   if (reader.ok() && domains.ok()) {
+    Forget(*domains);
+    if (!LearnFirst(*domains)) return false;
     for (const DomainRecord& domain : *domains) {
-      {
-        const std::lock_guard lock(mutex_);
-        if (stopping_) return false;
-      }
+      if (stopping()) return false;
       const absl::Duration now = world_.clock.Monotonic();
       Seen& seen = seen_[domain.name];
       if (seen.retry > now) continue;
@@ -76,9 +76,38 @@ bool ReportWatcher::RunDue() {
       seen.version = version;
       seen.day = today;
     }
+    if (world_.network != nullptr) world_.network->PutForwarders(forwarders_.Learn());
   }
+  return !stopping();
+}
+
+bool ReportWatcher::stopping() {
   const std::lock_guard lock(mutex_);
-  return !stopping_;
+  return stopping_;
+}
+
+bool ReportWatcher::LearnFirst(const std::vector<DomainRecord>& managed) {
+  if (std::exchange(learned_, true) || world_.network == nullptr) return true;
+  if (managed.size() <= kDomainsToLearn) return true;
+  for (const DomainRecord& domain : managed) {
+    if (stopping()) return false;
+    const absl::Status read = Reading([&](const Call& call) -> absl::Status {
+      DMARCATE_ASSIGN_OR_RETURN(const auto month, Month(call, domain.name));
+      forwarders_.Note(*month);
+      return absl::OkStatus();
+    });
+    // It will be looked at, and fail there again, or be noted.
+    if (!read.ok()) LogWarn("forwarders_not_noted", {{"domain", domain.name}, {"error", read}});
+  }
+  world_.network->PutForwarders(forwarders_.Learn());
+  return true;
+}
+
+void ReportWatcher::Forget(const std::vector<DomainRecord>& managed) {
+  std::set<std::string, std::less<>> names;
+  for (const DomainRecord& domain : managed) names.insert(domain.name);
+  std::erase_if(seen_, [&names](const auto& entry) { return !names.contains(entry.first); });
+  forwarders_.KeepOnly(names);
 }
 
 bool ReportWatcher::HasOtherDecisions(const std::string& domain, Seen& seen) {
@@ -106,12 +135,16 @@ absl::Status ReportWatcher::Reading(Read&& read) {
   return status;
 }
 
+absl::StatusOr<std::shared_ptr<const DomainStatistics>> ReportWatcher::Month(
+    const Call& call, const std::string& domain) {
+  return world_.analysis.Get(call, domain, DefaultRange(world_.clock), {}, KeepResult::kNo);
+}
+
 absl::Status ReportWatcher::LookAt(const DomainRecord& domain) {
   return Reading([&](const Call& call) -> absl::Status {
-    DMARCATE_ASSIGN_OR_RETURN(
-        const auto month,
-        world_.analysis.Get(call, domain.name, DefaultRange(world_.clock), {}, KeepResult::kNo));
+    DMARCATE_ASSIGN_OR_RETURN(const auto month, Month(call, domain.name));
     if (world_.gatherer != nullptr) world_.gatherer->Want(*month);
+    if (world_.network != nullptr) forwarders_.Note(*month);
     return world_.insights == nullptr ? absl::OkStatus() : TellInsights(call, domain.name);
   });
 }

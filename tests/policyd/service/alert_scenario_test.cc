@@ -60,9 +60,11 @@ class ScenarioTest : public DeskTest {
     return {Row(100).Dkim("example.com", "s1").Spf("example.com")};
   }
   // A report of the day that is running.
-  void Receive(std::vector<AggregateRecord> rows, const std::string& reporter = "one.test") {
+  void Receive(std::vector<AggregateRecord> rows, const std::string& reporter = "one.test",
+               const std::string& domain = "example.com") {
     const DayNumber day = static_cast<DayNumber>(absl::ToUnixSeconds(kNoon) / 86400) + day_;
     StoredReport report = Report(day, std::move(rows), reporter);
+    report.key.domain = domain;
     report.reporter_key = reporter;
     const std::string raw = "raw bytes of report " + std::to_string(++received_);
     CommitBatch accept;
@@ -133,7 +135,8 @@ class ScenarioTest : public DeskTest {
                  [](const std::string&) { return Selectors{{}, true}; }, &book_},
       {.looks_per_second = 1000}};
   ReportWatcher report_watcher_{
-      {policies_, reports_, analysis_, clock_, pacer_, *suffixes_, &book_}, absl::Hours(1)};
+      {policies_, reports_, analysis_, clock_, pacer_, *suffixes_, &book_, nullptr, &network_},
+      absl::Hours(1)};
   int day_ = 0, received_ = 0;
 };
 
@@ -147,6 +150,28 @@ TEST_F(ScenarioTest, AnUnapprovedSenderIsToldOnceAndClearsWithADecision) {
   Decide("dkim-mailer.example");
   for (int i = 0; i < 3; ++i) Day({Row(30).From("198.51.100.1").Dkim("mailer.example", "s")});
   EXPECT_EQ(Told("SOURCE_UNAPPROVED"), std::pair(1, 1));
+}
+
+// What a relay does to the signatures of this domain hides what it is; three others show it.
+TEST_F(ScenarioTest, AForwarderThatOtherDomainsKnowIsNoSenderToDecideAbout) {
+  for (const char* domain : {"a.test", "b.test", "c.test"}) {
+    DomainRecord record;
+    record.name = domain;
+    ASSERT_TRUE(policies_.PutDomain(record).ok());
+    Receive({Row(50).Header(domain).Dkim(domain, "s1").Spf(domain),
+             Row(20).Header(domain).Dkim(domain, "s1").Spf("relay.test")},
+            "one.test", domain);
+    SourceDecision decision;
+    decision.domain = domain;
+    decision.source_id = std::string("own-") + domain;
+    decision.state = SourceState::kApproved;
+    ASSERT_TRUE(policies_.PutDecision(decision).ok());
+  }
+  for (int i = 0; i < 3; ++i) {
+    Day({Row(30).From("198.51.100.1").Spf("relay.test"),
+         Row(30).From("198.51.100.2").Spf("unknown.test")});
+  }
+  EXPECT_EQ(Told("SOURCE_UNAPPROVED"), std::pair(1, 0)) << "of unknown.test";
 }
 
 TEST_F(ScenarioTest, WhatWasDecidedBeforeItIsTimeToTellIsNotTold) {

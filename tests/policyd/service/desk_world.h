@@ -72,7 +72,8 @@ class DeskTest : public testing::Test {
     report_store_ = store.get();
     return std::unique_ptr<ReportReader>(std::move(store));
   }};
-  AnalysisCache analysis_{reports_, Catalogue::Default()};
+  NetworkBook network_;
+  AnalysisCache analysis_{reports_, Catalogue::Default(), &network_};
   FakeNotifier notifier_;
   AlertOptions options_;
   std::unique_ptr<AlertDesk> desk_;
