@@ -48,6 +48,7 @@ struct Scene {
   StsStage next;
   absl::Time now;
   StsFigures figures;
+  bool moving = false;  // the file is on its way, by a yes that may be old by now
 
   // Reports prove something for the step from testing to enforce; before, there are none, and a
   // file that only changes its patterns is judged by the hosts.
@@ -116,8 +117,10 @@ StsGate Failures(const Scene& scene) {
   const double share = scene.state.settings.failure_share;
   const double bound = std::max(figures.bound, figures.others_bound);
   const bool by_person = IsTooLittle(scene) && scene.state.mode == RolloutMode::kConfirm;
-  const bool is_signed = by_person && IsStsConfirmed(scene.state, scene.next, scene.now) &&
-                         scene.state.confirmation->accepted_bound >= bound;
+  const std::optional<StsConfirmation>& yes = scene.state.confirmation;
+  const bool said_yes = scene.moving ? yes.has_value() && yes->stage == scene.next
+                                     : IsStsConfirmed(scene.state, scene.next, scene.now);
+  const bool is_signed = by_person && said_yes && yes->accepted_bound >= bound;
   gate.holds = bound <= share || is_signed;
   gate.waits_for_person = !gate.holds && by_person;
   gate.measured = fmt::format("{} of {} sessions failed: at most {}", figures.all.failed,
@@ -308,6 +311,11 @@ StsGate JudgeStsMx(const StsState& state, const StsEvidence& evidence, StsStage 
                         "for its name; looked within 24 h"
                       : "each has a pattern; looked within 24 h";
   return gate;
+}
+
+StsGate JudgeStsFailures(const StsState& state, const StsEvidence& evidence, StsStage next,
+                         absl::Time now) {
+  return Failures({state, evidence, next, now, MeasureSts(state, evidence, now), true});
 }
 
 std::vector<StsGate> EvaluateStsGates(const StsState& state, const StsEvidence& evidence,

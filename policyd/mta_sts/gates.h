@@ -37,6 +37,11 @@ std::vector<StsGate> EvaluateStsGates(const StsState& state, const StsEvidence& 
 StsGate JudgeStsMx(const StsState& state, const StsEvidence& evidence, StsStage next,
                    absl::Time now);
 
+// The gate about failed sessions alone, for the id of a file that is on its way to `next`: what was
+// reported while it was may be worse. Who signed a bound has signed it until the id is published.
+StsGate JudgeStsFailures(const StsState& state, const StsEvidence& evidence, StsStage next,
+                         absl::Time now);
+
 // Whether the confirmation of `state` is for this step and this file, and not older than a week.
 bool IsStsConfirmed(const StsState& state, StsStage next, absl::Time now);
 

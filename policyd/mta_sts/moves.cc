@@ -106,8 +106,9 @@ StsStep OnStsMove(const StsState& state, const StsEvidence& evidence, absl::Time
   }
   const bool up = move.kind == StsMoveKind::kUp || move.kind == StsMoveKind::kRefresh;
   if (up && move.to == StsStage::kEnforce) {
-    const StsGate gate = JudgeStsMx(state, evidence, move.to, now);
-    if (!gate.holds) {
+    for (const StsGate& gate : {JudgeStsMx(state, evidence, move.to, now),
+                                JudgeStsFailures(state, evidence, move.to, now)}) {
+      if (gate.holds) continue;
       StsStep step = HoldSts(
           state, now, fmt::format("{} is served, but its id waits: {}", what, gate.measured));
       step.alert = true;

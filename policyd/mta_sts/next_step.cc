@@ -127,8 +127,14 @@ StsStep NextStep(const StsState& state, const StsEvidence& evidence, absl::Time 
   }
   if (state.move.has_value()) {
     const StsMove& move = *state.move;
-    if (move.file == WantedStsFile(state.settings, move.to)) return OnStsMove(state, evidence, now);
-    // Somebody changed the settings meanwhile: the file that is on its way is not wanted any more.
+    // Else somebody wants to be asked since it began, or it was paused meanwhile, which takes a yes
+    // back; a later yes lets it begin anew.
+    const bool willed = state.mode == RolloutMode::kAutomatic ||
+                        (state.confirmation.has_value() && state.confirmation->time <= move.since);
+    if (willed && move.file == WantedStsFile(state.settings, move.to)) {
+      return OnStsMove(state, evidence, now);
+    }
+    // Or changed the settings: the file that is on its way is not wanted any more.
     return Decide(state, evidence, move.to, move.kind, now);
   }
   if (state.stage == StsStage::kOff) {

@@ -56,6 +56,16 @@ bool IsOfRole(RecordRole role, std::string_view text) {
   return false;
 }
 
+bool SameOwn(RecordRole role, const std::vector<TxtRecord>& a, const std::vector<TxtRecord>& b) {
+  const auto own = [role](const std::vector<TxtRecord>& records) {
+    std::vector<std::string> texts = TextsOf(records);
+    std::erase_if(texts, [role](const std::string& text) { return !IsOfRole(role, text); });
+    std::ranges::sort(texts);
+    return texts;
+  };
+  return own(a) == own(b);
+}
+
 std::vector<std::string> TextsOf(const std::vector<TxtRecord>& records) {
   std::vector<std::string> texts;
   texts.reserve(records.size());

@@ -40,6 +40,9 @@ struct TxtImage {
   uint32_t ttl_seconds = 0;
 };
 
+// Whether both hold the same records of that kind, in any order, whatever stands beside them.
+bool SameOwn(RecordRole role, const std::vector<TxtRecord>& a, const std::vector<TxtRecord>& b);
+
 // The joined texts of the records.
 std::vector<std::string> TextsOf(const std::vector<TxtRecord>& records);
 

@@ -264,8 +264,9 @@ absl::StatusOr<ChangeRecord> Planner::PlanRollbackOf(const ChangeRecord& change,
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> ours, FromPresentations(record.before));
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<TxtRecord> wanted, FromPresentations(record.after));
     if (!SameTexts(live.image.records, ours)) {
-      // What the change did not get to, or what is back already, is left as it is.
-      if (SameTexts(live.image.records, wanted)) continue;
+      // What the change did not get to, or what is back already, is left as it is, whatever others
+      // have put beside it.
+      if (SameOwn(RoleOf(owner), live.image.records, wanted)) continue;
       return MakeReasonedError(
           absl::StatusCode::kFailedPrecondition, "ROLLBACK_BLOCKED",
           fmt::format("{} no longer holds what the change wrote", record.owner_name),

@@ -129,6 +129,26 @@ const Case kCases[] = {
        e.mx.hosts[0].looks = 1;
      },
      StsAction::kHold, "its id waits"},
+    {"OrAPersonWantsToBeAskedMeanwhile", StsStage::kTesting,
+     [](auto& s, auto& e) {
+       Move(s, e, StsStage::kEnforce, StsMoveKind::kUp);
+       s.mode = RolloutMode::kConfirm;
+     },
+     StsAction::kReady, "ready for enforce: yes waits for a person"},
+    {"OrSessionsFailedMeanwhile", StsStage::kTesting,
+     [](auto& s, auto& e) {
+       Move(s, e, StsStage::kEnforce, StsMoveKind::kUp);
+       for (StsReporter& reporter : e.reporters) {
+         for (StsReporterDay& day : reporter.days) day.failed = day.sessions / 100;
+       }
+     },
+     StsAction::kHold, "its id waits"},
+    {"OrNoReportSaysAnythingAnyMore", StsStage::kTesting,
+     [](auto& s, auto& e) {
+       Move(s, e, StsStage::kEnforce, StsMoveKind::kUp);
+       e.reporters.clear();
+     },
+     StsAction::kHold, "its id waits: 0 of 0 sessions"},
     {"OrOtherPatternsAreWantedMeanwhile", StsStage::kTesting,
      [](auto& s, auto& e) {
        Move(s, e, StsStage::kEnforce, StsMoveKind::kUp);

@@ -78,6 +78,20 @@ TEST_F(ChangeEngineTest, RollbackDoesNotTouchWhatOthersChanged) {
   EXPECT_EQ(CodeOf(Rollback(Plan()).status()), "CHANGE_STATE");
 }
 
+// Else nobody could settle a change of unknown outcome at a name where others write, too.
+TEST_F(ChangeEngineTest, WhatIsBackAlreadyIsLeftAsItIsWhateverStandsBesideIt) {
+  const RrSet dmarc = world.provider->Get(TestWorld::kDmarc);
+  const ChangeRecord change = Applied();
+  world.provider->SetTexts(TestWorld::kSpf, {TestWorld::kOldSpf, "verification=2", "another"});
+  world.provider->Set(TestWorld::kDmarc, dmarc.records, dmarc.ttl_seconds);
+  DMARCATE_ASSERT_OK_AND_ASSIGN(const ChangeRecord rollback, Rollback(change));
+  EXPECT_EQ(rollback.state, ChangeState::kSucceeded) << rollback.error_message;
+  EXPECT_EQ(world.store.GetChange("example.com", change.id).value().state,
+            ChangeState::kRolledBack);
+  EXPECT_THAT(world.Texts(TestWorld::kSpf),
+              ElementsAre(TestWorld::kOldSpf, "verification=2", "another"));
+}
+
 // Three tries of the write of one RRset fail with an outcome that nobody knows.
 TEST_F(ChangeEngineTest, APartlyWrittenChangeGoesBackAsFarAsItCame) {
   for (int written = 0; written < 3; ++written) {
