@@ -252,7 +252,8 @@ absl::Status Run(const PolicydConfig& config, const PublicSuffixList& suffixes,
                                look_inbound,
                                clock,
                                {config.store_directory, config.reports_directory},
-                               config.read_only});
+                               config.read_only,
+                               &*policies});
   RolloutStore& sts_rollouts = policies->mta_sts_rollouts();
   MtaStsController mta_sts({*policies, sts_rollouts, engine, sts_evidence, clock, random});
   SpfTermDesk spf_terms(parts, reports, *resolver);

@@ -56,9 +56,14 @@ class PageMaker {
   std::optional<SourcePage> Make();
 
  private:
+  struct Lists {
+    SelectorList claimed, believed;
+  };
+
   void Choose();
+  bool AtHome(uint32_t slot) const;
+  void Sum();
   bool Fill();
-  bool FillSelectors();
 
   const RowDays& rows_;
   const SourceQuery& query_;
@@ -66,8 +71,11 @@ class PageMaker {
   std::vector<SourceTraits> traits_;  // by slot
   uint64_t addresses_ = 0;            // at most so many pairs of source and address
   const RowSlots slots_;
-  std::vector<uint32_t> chosen_;           // slots
-  std::vector<uint32_t> place_;            // by slot, among chosen_
+  const bool anybody_;            // has said what can be believed
+  std::vector<uint32_t> chosen_;  // slots
+  std::vector<uint32_t> place_;   // by slot, among chosen_
+  std::vector<uint32_t> index_;   // by slot, among lists_
+  std::vector<Lists> lists_;
   std::vector<SourceStatistics> sources_;  // those
   SourcePage page_;
 };
@@ -77,16 +85,18 @@ PageMaker::PageMaker(const RowDays& rows, const SourceQuery& query)
       query_(query),
       messages_(RowSlots::MostOf(rows)),
       traits_(messages_.size()),
-      slots_(rows, [this](uint32_t slot, const DaySource& source, const DayRows&,
-                          const RowSlots::Begin& begin) {
-        messages_[slot] = SaturatingAdd(messages_[slot], source.messages);
-        SourceTraits& traits = traits_[slot];
-        traits.service |= source.service && slot != RowSlots::kOverflow;
-        traits.own_dkim |= source.own_dkim;
-        traits.believed |= source.believed;
-        traits.believed_own_dkim |= source.believed_own_dkim;
-        addresses_ += std::max<uint32_t>(source.addresses_end - begin.address, 1);
-      }) {}
+      slots_(rows,
+             [this](uint32_t slot, const DaySource& source, const DayRows&,
+                    const RowSlots::Begin& begin) {
+               messages_[slot] = SaturatingAdd(messages_[slot], source.messages);
+               SourceTraits& traits = traits_[slot];
+               traits.service |= source.service && slot != RowSlots::kOverflow;
+               traits.own_dkim |= source.own_dkim;
+               traits.believed |= source.believed;
+               traits.believed_own_dkim |= source.believed_own_dkim;
+               addresses_ += std::max<uint32_t>(source.addresses_end - begin.address, 1);
+             }),
+      anybody_(std::ranges::any_of(traits_, &SourceTraits::believed)) {}
 
 void PageMaker::Choose() {
   std::vector<uint32_t> candidates;
@@ -106,34 +116,48 @@ void PageMaker::Choose() {
       [this](uint32_t slot) { return slots_.IdOf(slot); });
 }
 
-// And with them the kinds, which hang on those of all sources that are at home here:
-// HomeSelectors() of source_kind.h. False: which ones are kept of the source that stands for the
-// rest depends on the order of rows of many, which is not known here.
-bool PageMaker::FillSelectors() {
-  const bool anybody = std::ranges::any_of(traits_, &SourceTraits::believed);
-  const auto at_home = [&](uint32_t slot) {
-    const SourceTraits& traits = traits_[slot];
-    if (anybody) return traits.believed && (traits.service || traits.believed_own_dkim);
-    return traits.service || traits.own_dkim;
-  };
-  struct Lists {
-    SelectorList claimed, believed;
-  };
-  std::vector<uint32_t> index(slots_.size(), RowSlots::kNone);
-  std::vector<Lists> lists;
-  RowSlots::ForEach(rows_, [&](const DaySource& source, const DayRows&, const RowSlots::Begin&) {
-    const uint32_t slot = slots_.Of(source.source);
-    if (!source.selectors.any || (!at_home(slot) && place_[slot] == RowSlots::kNone)) return;
-    if (index[slot] == RowSlots::kNone) {
-      index[slot] = static_cast<uint32_t>(lists.size());
-      lists.emplace_back();
-    }
-    lists[index[slot]].claimed.Add(rows_.names, source.selectors);
-    lists[index[slot]].believed.Add(rows_.names, source.believed_selectors);
-  });
+// The kinds hang on the selectors of all sources that are at home here: HomeSelectors() of
+// source_kind.h.
+bool PageMaker::AtHome(uint32_t slot) const {
+  const SourceTraits& traits = traits_[slot];
+  if (anybody_) return traits.believed && (traits.service || traits.believed_own_dkim);
+  return traits.service || traits.own_dkim;
+}
+
+// The chosen sources, and all selectors that are wanted, in one pass.
+void PageMaker::Sum() {
+  place_.assign(slots_.size(), RowSlots::kNone);
+  std::vector<SourceFill> fills;
+  fills.reserve(chosen_.size());
+  for (uint32_t i = 0; i < chosen_.size(); ++i) {
+    place_[chosen_[i]] = i;
+    fills.emplace_back(rows_, slots_, chosen_[i]);
+  }
+  index_.assign(slots_.size(), RowSlots::kNone);
+  RowSlots::ForEach(rows_,
+                    [&](const DaySource& source, const DayRows& day, const RowSlots::Begin& begin) {
+                      const uint32_t slot = slots_.Of(source.source);
+                      const uint32_t at = place_[slot];
+                      if (at != RowSlots::kNone) fills[at].Add(source, day, begin);
+                      if (!source.selectors.any || (at == RowSlots::kNone && !AtHome(slot))) return;
+                      if (index_[slot] == RowSlots::kNone) {
+                        index_[slot] = static_cast<uint32_t>(lists_.size());
+                        lists_.emplace_back();
+                      }
+                      lists_[index_[slot]].claimed.Add(rows_.names, source.selectors);
+                      lists_[index_[slot]].believed.Add(rows_.names, source.believed_selectors);
+                    });
+  sources_.reserve(fills.size());
+  for (SourceFill& fill : fills) sources_.push_back(std::move(fill.Finish()));
+}
+
+// False: which selectors are kept of the source that stands for the rest depends on the order of
+// rows of many, which is not known here.
+bool PageMaker::Fill() {
+  Sum();
   const Lists none;
   const auto of = [&](uint32_t slot) -> const Lists& {
-    return index[slot] == RowSlots::kNone ? none : lists[index[slot]];
+    return index_[slot] == RowSlots::kNone ? none : lists_[index_[slot]];
   };
   if (slots_.overflow()) {
     const Lists& rest = of(RowSlots::kOverflow);
@@ -141,8 +165,8 @@ bool PageMaker::FillSelectors() {
   }
   std::set<std::string> home;
   for (uint32_t slot = 0; slot < slots_.size(); ++slot) {
-    if (!at_home(slot)) continue;
-    for (const uint32_t text : (anybody ? of(slot).believed : of(slot).claimed).texts) {
+    if (!AtHome(slot)) continue;
+    for (const uint32_t text : (anybody_ ? of(slot).believed : of(slot).claimed).texts) {
       home.emplace(rows_.names.text(text));
     }
   }
@@ -156,25 +180,6 @@ bool PageMaker::FillSelectors() {
     stats.kind = KindOf(stats, home);
   }
   return true;
-}
-
-// False: as FillSelectors().
-bool PageMaker::Fill() {
-  place_.assign(slots_.size(), RowSlots::kNone);
-  std::vector<SourceFill> fills;
-  fills.reserve(chosen_.size());
-  for (uint32_t i = 0; i < chosen_.size(); ++i) {
-    place_[chosen_[i]] = i;
-    fills.emplace_back(rows_, slots_, chosen_[i]);
-  }
-  RowSlots::ForEach(rows_,
-                    [&](const DaySource& source, const DayRows& day, const RowSlots::Begin& begin) {
-                      const uint32_t at = place_[slots_.Of(source.source)];
-                      if (at != RowSlots::kNone) fills[at].Add(source, day, begin);
-                    });
-  sources_.reserve(fills.size());
-  for (SourceFill& fill : fills) sources_.push_back(std::move(fill.Finish()));
-  return FillSelectors();
 }
 
 std::optional<SourcePage> PageMaker::Make() {

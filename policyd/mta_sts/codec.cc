@@ -23,7 +23,12 @@ static void Fields(A& archive, WorkingHours& v) {
 }
 template <typename A>
 static void Fields(A& archive, ControlEvidence& v) {
-  AllFields(archive, v.domain_verified, v.suspended, v.writable, v.open_change, v.attention_change);
+  AllFields(archive, v.domain_verified, v.suspended, v.writable, v.open_change, v.attention_change,
+            v.why);
+}
+template <typename A>
+static void Fields(A& archive, StandingRules& v) {
+  AllFields(archive, v.freezes, v.two_people);
 }
 template <typename A>
 static void Fields(A& archive, StsSettings& v) {
@@ -36,7 +41,7 @@ static void Fields(A& archive, StsGateMemory& v) {
 }
 template <typename A>
 static void Fields(A& archive, StsConfirmation& v) {
-  AllFields(archive, v.by, v.time, v.stage, v.file, v.accepted_bound);
+  AllFields(archive, v.by, v.time, v.stage, v.file, v.accepted_bound, v.second_by, v.second_time);
 }
 template <typename A>
 static void Fields(A& archive, StsMove& v) {
@@ -80,7 +85,7 @@ static void Fields(A& archive, StsRecordEvidence& v) {
 template <typename A>
 static void Fields(A& archive, StsEvidence& v) {
   AllFields(archive, v.domain, v.reporters, v.failures, v.mx, v.file, v.records, v.control,
-            v.disk_full, v.advisories);
+            v.disk_full, v.advisories, v.rules);
 }
 template <typename A>
 static void Fields(A& archive, StsDecisionInput& v) {

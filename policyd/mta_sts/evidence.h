@@ -110,6 +110,7 @@ struct StsEvidence {
   ControlEvidence control;
   bool disk_full = false;               // of either store
   std::vector<std::string> advisories;  // sentences; shown, and no gate reads them
+  StandingRules rules = {};
   friend bool operator==(const StsEvidence&, const StsEvidence&) = default;
 };
 

@@ -118,8 +118,9 @@ StsGate Failures(const Scene& scene) {
   const double bound = std::max(figures.bound, figures.others_bound);
   const bool by_person = IsTooLittle(scene) && scene.state.mode == RolloutMode::kConfirm;
   const std::optional<StsConfirmation>& yes = scene.state.confirmation;
-  const bool said_yes = scene.moving ? yes.has_value() && yes->stage == scene.next
-                                     : IsStsConfirmed(scene.state, scene.next, scene.now);
+  const bool said_yes = scene.moving
+                            ? yes.has_value() && yes->stage == scene.next
+                            : IsStsConfirmed(scene.state, scene.evidence, scene.next, scene.now);
   const bool is_signed = by_person && said_yes && yes->accepted_bound >= bound;
   gate.holds = bound <= share || is_signed;
   gate.waits_for_person = !gate.holds && by_person;
@@ -220,7 +221,7 @@ StsGate Window(const Scene& scene) {
   RolloutSettings settings;
   settings.freezes = scene.state.settings.freezes;
   settings.hours = scene.state.settings.hours;
-  const WindowVerdict verdict = JudgeWindow(settings, scene.now);
+  const WindowVerdict verdict = JudgeWindow(settings, scene.now, scene.evidence.rules.freezes);
   const std::string& change = scene.evidence.control.open_change;
   gate.holds = verdict.open && change.empty();
   gate.measured = change.empty() ? verdict.why : fmt::format("change {} is open", change);
@@ -232,15 +233,21 @@ StsGate Window(const Scene& scene) {
 StsGate Yes(const Scene& scene) {
   StsGate gate{.id = StsGateId::kConfirmation, .name = "a yes"};
   gate.command = scene.Command("dmarcate mta-sts explain {domain}");
-  const bool automatic = scene.state.mode == RolloutMode::kAutomatic;
-  const bool confirmed = IsStsConfirmed(scene.state, scene.next, scene.now);
+  const bool two = scene.evidence.rules.two_people;
+  const bool automatic = scene.state.mode == RolloutMode::kAutomatic && !two;
+  const bool said = IsStsSaidYes(scene.state, scene.next, scene.now);
+  const bool confirmed = IsStsConfirmed(scene.state, scene.evidence, scene.next, scene.now);
   gate.holds = automatic || confirmed;
   gate.waits_for_person = !gate.holds;
-  gate.measured = confirmed   ? fmt::format("{} said yes", scene.state.confirmation->by)
-                  : automatic ? std::string("automatic: said when it was started")
-                              : std::string("nobody has said yes to this file");
+  const std::optional<StsConfirmation>& yes = scene.state.confirmation;
+  gate.measured = confirmed && two ? fmt::format("{} and {} said yes", yes->by, yes->second_by)
+                  : confirmed      ? fmt::format("{} said yes", yes->by)
+                  : automatic      ? std::string("automatic: said when it was started")
+                  : said           ? fmt::format("{} said yes; another person has not", yes->by)
+                                   : std::string("nobody has said yes to this file");
   gate.required =
-      fmt::format("a person's yes to {} with exactly the file that is shown", ToString(scene.next));
+      fmt::format("{} to {} with exactly the file that is shown",
+                  two ? "the yes of two people" : "a person's yes", ToString(scene.next));
   return gate;
 }
 
@@ -268,7 +275,18 @@ std::string_view ToString(MxFault fault) {
   return "unknown";
 }
 
-bool IsStsConfirmed(const StsState& state, StsStage next, absl::Time now) {
+bool IsStsConfirmed(const StsState& state, const StsEvidence& evidence, StsStage next,
+                    absl::Time now) {
+  if (!IsStsSaidYes(state, next, now)) return false;
+  const StsConfirmation& yes = *state.confirmation;
+  return !evidence.rules.two_people || (!yes.second_by.empty() && yes.second_by != yes.by);
+}
+
+StsGate JudgeStsWindow(const StsState& state, const StsEvidence& evidence, absl::Time now) {
+  return Window({state, evidence, state.stage, now, {}});
+}
+
+bool IsStsSaidYes(const StsState& state, StsStage next, absl::Time now) {
   const std::optional<StsConfirmation>& yes = state.confirmation;
   return yes.has_value() && !yes->by.empty() && yes->stage == next &&
          yes->file == WantedStsFile(state.settings, next) && yes->time <= now &&

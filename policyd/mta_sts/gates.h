@@ -42,8 +42,14 @@ StsGate JudgeStsMx(const StsState& state, const StsEvidence& evidence, StsStage 
 StsGate JudgeStsFailures(const StsState& state, const StsEvidence& evidence, StsStage next,
                          absl::Time now);
 
-// Whether the confirmation of `state` is for this step and this file, and not older than a week.
-bool IsStsConfirmed(const StsState& state, StsStage next, absl::Time now);
+// The gate about freezes and working hours alone: an id is published in them as little as a file.
+StsGate JudgeStsWindow(const StsState& state, const StsEvidence& evidence, absl::Time now);
+
+// Whether somebody has said yes to this step and this file, not more than a week ago.
+bool IsStsSaidYes(const StsState& state, StsStage next, absl::Time now);
+// The same, and somebody else, where two are wanted.
+bool IsStsConfirmed(const StsState& state, const StsEvidence& evidence, StsStage next,
+                    absl::Time now);
 
 }  // namespace dmarcate
 

@@ -115,6 +115,12 @@ StsStep OnStsMove(const StsState& state, const StsEvidence& evidence, absl::Time
       return step;
     }
   }
+  if (const StsGate window = JudgeStsWindow(state, evidence, now);
+      up && !window.holds && evidence.control.open_change.empty()) {
+    return MakeStsStep(state, StsAction::kHold,
+                       fmt::format("{} is served, but its id waits: {}", what, window.measured),
+                       now + kStsRecheck);
+  }
   if (!evidence.control.open_change.empty()) {
     return MakeStsStep(
         state, StsAction::kHold,

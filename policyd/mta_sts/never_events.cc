@@ -92,6 +92,16 @@ absl::Status CheckUp(const StsState& state, const StsEvidence& evidence, const S
        state.confirmation->file != step.file)) {
     return Never("S5: nobody has said yes to this file");
   }
+  if (evidence.rules.two_people) {
+    const std::optional<StsConfirmation>& yes = state.confirmation;
+    if (!yes.has_value() || yes->by.empty() || yes->second_by.empty() ||
+        yes->by == yes->second_by) {
+      return Never("R17: two people are wanted, and not two have said yes");
+    }
+  }
+  for (const FreezeWindow& freeze : evidence.rules.freezes) {
+    if (freeze.begin <= now && now < freeze.end) return Never("R18: a step up in a freeze");
+  }
   if (step.to != StsStage::kEnforce) return absl::OkStatus();
   if (state.stage == StsStage::kOff || state.stage == StsStage::kWithdrawn) {
     return Never("S2: enforce without testing before it");

@@ -100,7 +100,10 @@ StsStep NextStep(const StsState& state, const StsEvidence& evidence, absl::Time 
   }
   if (state.abort_to.has_value()) return OnStsAbort(state, evidence, now);
   const ControlEvidence& control = evidence.control;
-  if (control.suspended) return HoldSts(state, now, "frozen: the domain is suspended");
+  if (control.suspended)
+    return HoldSts(
+        state, now,
+        fmt::format("frozen: {}", control.why.empty() ? "the domain is suspended" : control.why));
   if (evidence.disk_full) return HoldSts(state, now, "frozen: a store's disk is full");
   if (!control.attention_change.empty()) {
     return PauseSts(state, now, StsPause::kAttention,
@@ -129,8 +132,11 @@ StsStep NextStep(const StsState& state, const StsEvidence& evidence, absl::Time 
     const StsMove& move = *state.move;
     // Else somebody wants to be asked since it began, or it was paused meanwhile, which takes a yes
     // back; a later yes lets it begin anew.
-    const bool willed = state.mode == RolloutMode::kAutomatic ||
-                        (state.confirmation.has_value() && state.confirmation->time <= move.since);
+    const bool two = evidence.rules.two_people;
+    const std::optional<StsConfirmation>& yes = state.confirmation;
+    const bool said = yes.has_value() && yes->time <= move.since &&
+                      (!two || (!yes->second_by.empty() && yes->second_by != yes->by));
+    const bool willed = said || (state.mode == RolloutMode::kAutomatic && !two);
     if (willed && move.file == WantedStsFile(state.settings, move.to)) {
       return OnStsMove(state, evidence, now);
     }

@@ -66,6 +66,9 @@ struct StsConfirmation {
   // Of a domain with too few sessions to prove the bound: the bound that was shown, and signed; 0:
   // the proof itself is wanted.
   double accepted_bound = 0;
+  // Where two people are wanted: the other one.
+  std::string second_by = {};  // empty: nobody yet
+  absl::Time second_time = absl::InfinitePast();
   friend bool operator==(const StsConfirmation&, const StsConfirmation&) = default;
 };
 

@@ -13,6 +13,7 @@
 #include "policyd/reconcile/mta_sts_adopt.h"
 #include "policyd/reconcile/reason.h"
 #include "policyd/reconcile/rollout_calls.h"
+#include "policyd/reconcile/two_people.h"
 
 namespace dmarcate {
 namespace {
@@ -195,9 +196,20 @@ absl::StatusOr<StsRollout> MtaStsController::Advance(const StsAdvanceRequest& re
   const StsEvidence evidence = decider_.Gather(state);
   const absl::Time now = world_.clock.Now();
   StsState confirmed = state;
-  confirmed.confirmation = StsConfirmation{request.rollout.principal, now, request.stage,
-                                           request.file, request.accepted_bound};
-  const StsStep step = NextStep(confirmed, evidence, now);
+  const bool said = evidence.rules.two_people && IsStsSaidYes(state, request.stage, now) &&
+                    state.confirmation->file == request.file;
+  DMARCATE_ASSIGN_OR_RETURN(confirmed.confirmation,
+                            JoinYes(said ? &*state.confirmation : nullptr,
+                                    StsConfirmation{request.rollout.principal, now, request.stage,
+                                                    request.file, request.accepted_bound},
+                                    ToString(request.stage), [&state](std::string why) {
+                                      return WrongState(state, std::move(why));
+                                    }));
+  const bool another = evidence.rules.two_people && confirmed.confirmation->second_by.empty();
+  // The first of two is told now what the second one would be.
+  StsState supposed = confirmed;
+  if (another) supposed.confirmation->second_by = kAnotherPerson;
+  const StsStep step = NextStep(supposed, evidence, now);
   if (step.action == StsAction::kServe || step.action == StsAction::kReady) {
     if (step.to != request.stage) {
       return FieldInvalid("stage", fmt::format("the next stage is {}", ToString(step.to)));
@@ -221,12 +233,14 @@ absl::StatusOr<StsRollout> MtaStsController::Advance(const StsAdvanceRequest& re
   rollout.state = std::move(confirmed);
   RolloutLogRecord entry =
       book_.Entry(RolloutEvent::kPerson, request.rollout.principal,
-                  fmt::format("said yes to the file of {}{}", ToString(request.stage),
+                  fmt::format("said yes to the file of {}{}{}", ToString(request.stage),
                               request.accepted_bound > 0
                                   ? fmt::format(", and to up to {:.2f} % of failed sessions",
                                                 100 * request.accepted_bound)
-                                  : ""));
+                                  : "",
+                              another ? "; another person is wanted" : ""));
   DMARCATE_ASSIGN_OR_RETURN(rollout, book_.Put(std::move(rollout), {std::move(entry)}));
+  if (another) return rollout;
   return decider_.WriteDown(std::move(rollout), {evidence, step, now}, request.rollout.principal);
 }
 

@@ -10,6 +10,7 @@
 #include "policyd/reconcile/reason.h"
 #include "policyd/reconcile/rollout_calls.h"
 #include "policyd/reconcile/rollout_fields.h"
+#include "policyd/reconcile/two_people.h"
 #include "policyd/rollout/explain.h"
 
 namespace dmarcate {
@@ -17,27 +18,14 @@ namespace {
 
 constexpr absl::Duration kWatchSlack = absl::Hours(24);
 
-constexpr std::string_view kAnotherPerson = "(another person)";
-
 // The yes of `request`, and of who said it to the same before.
 absl::StatusOr<Confirmation> SayYes(const RolloutState& state, const AdvanceRequest& request,
                                     const Evidence& evidence, absl::Time now) {
   const std::string& who = request.rollout.principal;
   Confirmation yes{who, now, request.stage, evidence.decisions_etag, request.accepted_bound};
-  if (!evidence.rules.two_people || !IsSaidYes(state, evidence, request.stage, now)) return yes;
-  const Confirmation& first = *state.confirmation;
-  if (!first.second_by.empty()) return first;  // both have, and the step is tried again
-  if (first.by == who) {
-    return WrongRolloutState(state,
-                             fmt::format("{} has said yes to {} already, at {}; another "
-                                         "person's yes is wanted",
-                                         who, ToString(request.stage), FormatRfc3339(first.time)));
-  }
-  yes = first;
-  yes.accepted_bound = std::min(first.accepted_bound, request.accepted_bound);
-  yes.second_by = who;
-  yes.second_time = now;
-  return yes;
+  const bool said = evidence.rules.two_people && IsSaidYes(state, evidence, request.stage, now);
+  return JoinYes(said ? &*state.confirmation : nullptr, std::move(yes), ToString(request.stage),
+                 [&state](std::string why) { return WrongRolloutState(state, std::move(why)); });
 }
 
 }  // namespace

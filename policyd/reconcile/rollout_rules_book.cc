@@ -165,29 +165,30 @@ absl::StatusOr<RolloutRules> RolloutRulesBook::RemoveFreeze(const RulesRequest& 
   });
 }
 
-void AddStandingRules(RolloutRulesStore& store, absl::Time now, Evidence& evidence) {
-  for (const std::string& domain : {std::string(kRulesOfAll), evidence.domain}) {
-    const absl::StatusOr<RolloutRules> rules = store.GetRolloutRules(domain);
+void AddStandingRules(RolloutRulesStore& store, const std::string& domain, absl::Time now,
+                      ControlEvidence& control, StandingRules& standing) {
+  for (const std::string& whose : {std::string(kRulesOfAll), domain}) {
+    const absl::StatusOr<RolloutRules> rules = store.GetRolloutRules(whose);
     if (!rules.ok()) {
       // What was forbidden there is not known, so everything is.
-      evidence.control.suspended = true;
-      evidence.control.why = fmt::format("the rules of {} cannot be read: {}", NameOf(domain),
-                                         MessageOf(rules.status()));
+      control.suspended = true;
+      control.why = fmt::format("the rules of {} cannot be read: {}", NameOf(whose),
+                                MessageOf(rules.status()));
       continue;
     }
-    evidence.rules.two_people = evidence.rules.two_people || rules->two_people;
+    standing.two_people = standing.two_people || rules->two_people;
     for (const RolloutFreeze& freeze : rules->freezes) {
       if (freeze.end > now) {
-        evidence.rules.freezes.push_back({freeze.begin, freeze.end, freeze.reason});
+        standing.freezes.push_back({freeze.begin, freeze.end, freeze.reason});
       }
     }
     if (!rules->suspended) continue;
-    evidence.control.suspended = true;
-    evidence.control.why =
-        fmt::format("{} suspended: {}", domain == kRulesOfAll ? "all domains are" : "the domain is",
+    control.suspended = true;
+    control.why =
+        fmt::format("{} suspended: {}", whose == kRulesOfAll ? "all domains are" : "the domain is",
                     rules->suspend_reason);
   }
-  std::ranges::sort(evidence.rules.freezes, {}, [](const FreezeWindow& freeze) {
+  std::ranges::sort(standing.freezes, {}, [](const FreezeWindow& freeze) {
     return std::tuple(freeze.begin, freeze.end, freeze.reason);
   });
 }

@@ -83,9 +83,13 @@ class RolloutRulesBook {
   Random& random_;
 };
 
-// Puts into `evidence` what the rules of its domain and of all say. Of freezes those that are not
-// over. Rules that cannot be read suspend the domain, and say so.
-void AddStandingRules(RolloutRulesStore& store, absl::Time now, Evidence& evidence);
+// Puts into the evidence of a domain what its rules and those of all say. Of freezes those that are
+// not over. Rules that cannot be read suspend the domain, and say so.
+void AddStandingRules(RolloutRulesStore& store, const std::string& domain, absl::Time now,
+                      ControlEvidence& control, StandingRules& standing);
+inline void AddStandingRules(RolloutRulesStore& store, absl::Time now, Evidence& evidence) {
+  AddStandingRules(store, evidence.domain, now, evidence.control, evidence.rules);
+}
 
 }  // namespace dmarcate
 

@@ -23,6 +23,7 @@ namespace {
 constexpr int kMaxMergedAtOnce = 100;
 constexpr size_t kMaxSplitId = 57;  // with the prefix a DNS label
 constexpr size_t kMaxSourceId = 63;
+constexpr int32_t kLongAgoDays = 400;
 
 v1::SourceGrouping ToMessage(const SourceGrouping& rule, std::string_view domain) {
   v1::SourceGrouping out;
@@ -68,8 +69,12 @@ absl::Status GroupingDesk::CheckKnown(const Call& call, const DomainChild& sourc
   if (std::ranges::any_of(groupings.rules, names_it)) return absl::OkStatus();
   if (parts_.analysis.catalogue().FindById(source.id) != nullptr) return absl::OkStatus();
   const std::string name = DomainChildResource(source.domain, kSources, source.id);
-  const DayRange range = DefaultRange(parts_.clock);
-  const absl::Status found = sources_.Find(call, name, range).status();
+  DayRange range = DefaultRange(parts_.clock);
+  absl::Status found = sources_.Find(call, name, range).status();
+  if (found.code() == absl::StatusCode::kNotFound) {  // people tidy up what was long ago, too
+    range.first = range.last - kLongAgoDays;
+    found = sources_.Find(call, name, range).status();
+  }
   if (found.code() != absl::StatusCode::kNotFound) return found;
   DMARCATE_ASSIGN_OR_RETURN(const auto statistics, parts_.analysis.Get(call, source.domain, range));
   std::vector<std::string> ids;

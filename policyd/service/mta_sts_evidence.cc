@@ -12,6 +12,7 @@
 #include "policyd/mta_sts/figures.h"
 #include "policyd/mta_sts/report_tally.h"
 #include "policyd/reconcile/rollout_control.h"
+#include "policyd/reconcile/rollout_rules_book.h"
 
 namespace dmarcate {
 namespace {
@@ -35,6 +36,9 @@ StsEvidence MtaStsEvidence::Gather(const StsState& state, absl::Time now) {
   evidence.domain = state.domain;
   evidence.control =
       ReadControl(state.domain, "_mta-sts." + state.domain, state.pending_change, from_.policies);
+  if (from_.rules != nullptr) {
+    AddStandingRules(*from_.rules, state.domain, now, evidence.control, evidence.rules);
+  }
   if (from_.read_only) evidence.control.writable = false;
   evidence.disk_full = HasNoRoom(from_.directories);
   const absl::StatusOr<DomainName> domain = DomainName::Parse(state.domain);

@@ -19,6 +19,7 @@
 #include "lib/dns/resolver.h"
 #include "lib/store/insight_store.h"
 #include "lib/store/policy_store.h"
+#include "lib/store/rollout_rules_store.h"
 #include "policyd/reconcile/sts_evidence_gatherer.h"
 #include "policyd/reconcile/sts_file_source.h"
 #include "policyd/service/record_service.h"  // InboundLook
@@ -38,6 +39,7 @@ struct StsSources {
   const Clock& clock;
   std::vector<std::string> directories = {};  // of both stores: room on their disks
   bool read_only = false;                     // policyd writes no DNS
+  RolloutRulesStore* rules = nullptr;         // null: nobody can set any
 };
 
 // Thread-safe. Remembers the last look at each domain's mail servers and file, in memory alone: how

@@ -90,8 +90,8 @@ TEST(ExplainText, SaysWhoSawItWhatItCostsAndWhichTermsAreIdle) {
   for (const char* from : {"example.com", "shop.example.com\x1b[2J"}) {
     v1::HeaderFromCounts& out = *response.add_header_froms();
     out.set_header_from(from);
-    out.mutable_counts()->set_message_count(8);
-    out.mutable_counts()->set_dmarc_pass_count(2);
+    out.mutable_counts()->set_message_count(800);
+    out.mutable_counts()->set_dmarc_pass_count(200);
   }
   term("include:busy.test", 9, true);
   term("include:idle.test", 0, true);
@@ -107,8 +107,8 @@ TEST(ExplainText, SaysWhoSawItWhatItCostsAndWhichTermsAreIdle) {
                               "traffic\n"
                               "  exists:%{i}.test: 0 of this source, 0 of all; not all"));
   EXPECT_THAT(text, HasSubstr("\nby the name in From:\n"
-                              "  example.com: 8 messages, pass DMARC 25.0%\n"
-                              "  shop.example.com\\x1b[2J: 8 messages, pass DMARC 25.0%\n"));
+                              "  example.com: 800 messages, pass DMARC 25.0%\n"
+                              "  shop.example.com\\x1b[2J: 800 messages, pass DMARC 25.0%\n"));
   response.mutable_header_froms()->RemoveLast();
   EXPECT_THAT(ExplainText(response), Not(HasSubstr("by the name in From")));
   response.clear_anchors();

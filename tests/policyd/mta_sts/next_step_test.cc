@@ -135,6 +135,48 @@ const Case kCases[] = {
        s.mode = RolloutMode::kConfirm;
      },
      StsAction::kReady, "ready for enforce: yes waits for a person"},
+    {"OrTwoPeopleAreWantedMeanwhile", StsStage::kTesting,
+     [](auto& s, auto& e) {
+       Move(s, e, StsStage::kEnforce, StsMoveKind::kUp);
+       s.confirmation = StsConfirmation{"ann", s.move->since, StsStage::kEnforce, s.move->file};
+       e.rules.two_people = true;
+     },
+     StsAction::kReady, "ready for enforce: yes waits for a person"},
+    {"OrAFreezeBeganMeanwhile", StsStage::kTesting,
+     [](auto& s, auto& e) {
+       Move(s, e, StsStage::kEnforce, StsMoveKind::kUp);
+       e.rules.freezes = {{Noon(kDay) - absl::Hours(1), Noon(kDay) + absl::Hours(1), "sale"}};
+     },
+     StsAction::kHold, "its id waits"},
+    {"AFreezeOfAllDomainsHolds", StsStage::kOff,
+     [](auto&, auto& e) {
+       e.rules.freezes = {{Noon(kDay) - absl::Hours(1), Noon(kDay) + absl::Hours(1), "sale"}};
+     },
+     StsAction::kHold, "window closed"},
+    {"TwoPeopleAreWantedInModeAutomaticToo", StsStage::kOff,
+     [](auto&, auto& e) { e.rules.two_people = true; }, StsAction::kReady,
+     "yes waits for a person"},
+    {"OneOfThemIsNotEnough", StsStage::kOff,
+     [](auto& s, auto& e) {
+       e.rules.two_people = true;
+       s.confirmation = StsConfirmation{"ann", Noon(kDay), StsStage::kTesting,
+                                        WantedStsFile(s.settings, StsStage::kTesting)};
+     },
+     StsAction::kReady, "yes waits for a person"},
+    {"BothAre", StsStage::kOff,
+     [](auto& s, auto& e) {
+       e.rules.two_people = true;
+       s.confirmation = StsConfirmation{"ann", Noon(kDay), StsStage::kTesting,
+                                        WantedStsFile(s.settings, StsStage::kTesting)};
+       s.confirmation->second_by = "bob";
+     },
+     StsAction::kServe, "serve testing"},
+    {"ASuspendedDomainStaysWhereItIs", StsStage::kOff,
+     [](auto&, auto& e) {
+       e.control.suspended = true;
+       e.control.why = "all domains are suspended: a merger";
+     },
+     StsAction::kHold, "frozen: all domains are suspended: a merger"},
     {"OrSessionsFailedMeanwhile", StsStage::kTesting,
      [](auto& s, auto& e) {
        Move(s, e, StsStage::kEnforce, StsMoveKind::kUp);

@@ -113,6 +113,46 @@ TEST_F(MtaStsControllerTest, ConfirmWaitsForAPersonsYesToTheFileThatWasShown) {
   EXPECT_EQ(world.store.GetChange("example.com", started->change_id)->requested_by, "ann");
 }
 
+TEST_F(MtaStsControllerTest, TwoPeopleSayYesWhereTwoAreWanted) {
+  evidence.change = [](const StsState&, absl::Time, StsEvidence& seen) {
+    seen.rules.two_people = true;
+  };
+  Start(RolloutMode::kAutomatic);
+  Hours(2);
+  EXPECT_EQ(web.File(), std::nullopt) << "in mode automatic, too";
+  ASSERT_THAT(SayYes(StsStage::kTesting), IsOk());
+  Hours(1);
+  EXPECT_EQ(web.File(), std::nullopt);
+  EXPECT_THAT(controller->Explain("example.com", Last().record.id)->text,
+              HasSubstr("ann said yes; another person has not"));
+  EXPECT_EQ(ReasonOf(SayYes(StsStage::kTesting).status()), "ROLLOUT_STATE") << "the same person";
+  RolloutRequest other = Asked();
+  other.principal = "bob";
+  ASSERT_THAT(controller->Advance({.rollout = other,
+                                   .stage = StsStage::kTesting,
+                                   .file = FileOf(StsStage::kTesting)}),
+              IsOk());
+  EXPECT_EQ(web.File(), FileOf(StsStage::kTesting));
+  Hours(1);
+  EXPECT_EQ(Now().stage, StsStage::kTesting);
+  EXPECT_EQ(published.size(), 1u);
+}
+
+TEST_F(MtaStsControllerTest, AFreezeHoldsTheIdOfAFileOnItsWay) {
+  Start(RolloutMode::kAutomatic);
+  Hours(1);
+  ASSERT_EQ(web.File(), FileOf(StsStage::kTesting));
+  bool frozen = true;
+  evidence.change = [&](const StsState&, absl::Time now, StsEvidence& seen) {
+    if (frozen) seen.rules.freezes = {{now - absl::Hours(1), now + absl::Hours(1), "sale"}};
+  };
+  Days(2);
+  EXPECT_THAT(published, IsEmpty());
+  frozen = false;
+  Days(1);
+  EXPECT_EQ(Now().stage, StsStage::kTesting);
+}
+
 TEST_F(MtaStsControllerTest, WhoHasAWebServerOfHisOwnIsWaitedFor) {
   web.theirs = "";
   Start(RolloutMode::kAutomatic);

@@ -25,6 +25,7 @@
 #include "lib/mailauth/public_suffix_list.h"
 #include "lib/store/fake_insight_store.h"
 #include "lib/store/fake_policy_store.h"
+#include "lib/store/fake_rollout_rules_store.h"
 #include "lib/store/fake_rollout_store.h"
 #include "lib/store/rocks_report_store.h"
 #include "policyd/gateway/http_port.h"
@@ -128,7 +129,9 @@ class MtaStsEndToEnd : public testing::Test {
                    [this](const DomainName&, const MxPosture& mx, const MtaStsPosture&,
                           absl::Duration, const std::function<bool()>&) { return Look(mx); },
                    clock_,
-                   {directory_.path()}});
+                   {directory_.path()},
+                   false,
+                   &rules_});
     controller_ = std::make_unique<MtaStsController>(
         StsWorld{policies_, rollouts_, *engine_, *evidence_, clock_, random_},
         RolloutControllerOptions{.patience = absl::InfiniteDuration()});
@@ -266,6 +269,7 @@ class MtaStsEndToEnd : public testing::Test {
   std::unique_ptr<PublicSuffixList> suffixes_ = BuiltinPublicSuffixList();
   FakePolicyStore policies_;
   FakeRolloutStore rollouts_;
+  FakeRolloutRulesStore rules_;
   FakeInsightStore insights_;
   std::unique_ptr<ReportWriter> writer_;
   std::unique_ptr<ReportFollower> reports_;
@@ -296,6 +300,16 @@ TEST_F(MtaStsEndToEnd, OffToEnforceAPauseAndBack) {
   EXPECT_EQ(Live(), "");
   EXPECT_THAT(Explained(), AllOf(HasSubstr("ready for testing"),
                                  HasSubstr("next: dmarcate mta-sts advance example.com")));
+
+  RolloutRules rules;
+  rules.domain = "example.com";
+  rules.suspended = true;
+  rules.suspend_reason = "a merger";
+  DMARCATE_ASSERT_OK_AND_ASSIGN(rules, rules_.PutRolloutRules(rules));
+  EXPECT_THAT(Explained(), HasSubstr("frozen: the domain is suspended: a merger"));
+  EXPECT_FALSE(SayYes().ok());
+  rules.suspended = false;
+  ASSERT_TRUE(rules_.PutRolloutRules(rules).ok());
 
   ASSERT_THAT(SayYes(), IsOk());
   EXPECT_THAT(Served(), HasSubstr("mode: testing"));

@@ -223,8 +223,9 @@ TEST_F(SourceGroupingTest, ASourceIsListedAsItIsShown) {
   v1::ListSourcesRequest request;
   request.set_parent("domains/example.com");
   v1::ListSourcesResponse response;
+  const uint64_t before = world_.analysis().computations();
   DMARCATE_CALL(world_, SourceService, ListSources, request, &response);
-  EXPECT_EQ(world_.analysis().computations(), 0u) << "the list was not made from rows";
+  EXPECT_EQ(world_.analysis().computations(), before) << "the list was not made from rows";
   ASSERT_EQ(response.sources_size(), 5);
   EXPECT_TRUE(response.sources(0).name().ends_with("/split-shop"));
   EXPECT_TRUE(response.sources(0).suggested());
