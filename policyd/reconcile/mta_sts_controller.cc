@@ -67,6 +67,19 @@ void GoOnFrom(const StsState& last, StsState& state) {
   }
 }
 
+// An id after that of `last`, also where the clock was set back since: the last one by id is the
+// one whose file is served, and which keeps another one from being started.
+std::string NextId(absl::Time now, const std::optional<StsRollout>& last, Random& random) {
+  std::string id = MakeSortableId(now, random);
+  if (!last.has_value()) return id;
+  const absl::Time from = std::max(now, last->record.create_time);
+  for (absl::Duration ahead = absl::Milliseconds(1);
+       id <= last->record.id && ahead < absl::Hours(24 * 36'500); ahead *= 2) {
+    id = MakeSortableId(from + ahead, random);
+  }
+  return id;
+}
+
 }  // namespace
 
 MtaStsController::MtaStsController(const StsWorld& world, const RolloutControllerOptions& options)
@@ -148,7 +161,7 @@ absl::StatusOr<StsRollout> MtaStsController::Create(StsState state, std::string_
     }
     GoOnFrom(last->state, state);
   }
-  state.id = MakeSortableId(now, world_.random);
+  state.id = NextId(now, last, world_.random);
   state.status = RolloutStatus::kActive;
   state.create_time = now;
   if (state.stage == StsStage::kOff) state.stage_start = now;

@@ -263,6 +263,24 @@ TEST_F(MtaStsControllerTest, AnAbortToTestingEndsThereAndTheFileStays) {
   EXPECT_EQ(web.File(), FileOf(StsStage::kTesting));
 }
 
+TEST_F(MtaStsControllerTest, AClockThatIsSetBackHidesNoRolloutBehindTheOneBefore) {
+  Start(RolloutMode::kAutomatic);
+  Days(30);
+  ASSERT_THAT(controller->Abort(Asked(), StsStage::kTesting), IsOk());
+  Hours(2);
+  const StsRollout ended = Last();
+  ASSERT_EQ(ended.state.status, RolloutStatus::kAborted);
+  world.clock.JumpWallTo(kBegin - absl::Hours(24));
+  // The last by id is the one that is served, and that keeps others from being started.
+  const StsRollout next = Start(RolloutMode::kConfirm);
+  EXPECT_GT(next.record.id, ended.record.id);
+  EXPECT_EQ(Last().record.id, next.record.id);
+  EXPECT_EQ(
+      ReasonOf(
+          controller->Create(Wanted(RolloutMode::kConfirm), "ann", RunMode::kExecute).status()),
+      "ROLLOUT_ACTIVE");
+}
+
 TEST_F(MtaStsControllerTest, DriftPausesAndIsNeverFought) {
   Start(RolloutMode::kAutomatic);
   Days(2);
