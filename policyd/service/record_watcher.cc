@@ -1,6 +1,8 @@
 #include "policyd/service/record_watcher.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "fmt/format.h"
@@ -243,10 +245,16 @@ absl::Status RecordWatcher::ReadDomains() {
     TellIfBehind(now);
   }
   DMARCATE_ASSIGN_OR_RETURN(const std::vector<DomainRecord> domains, AllDomains(world_.policies));
+  std::set<std::string> managed;
+  for (const DomainRecord& domain : domains) managed.insert(domain.name);
   const std::lock_guard lock(mutex_);
-  for (const DomainRecord& domain : domains) {
-    due_.try_emplace(domain.name, -absl::InfiniteDuration());
+  for (const std::string& domain : managed) {
+    due_.try_emplace(domain, -absl::InfiniteDuration());
   }
+  // What was removed is asked about no more: the store would refuse what is seen.
+  const auto removed = [&managed](const auto& one) { return !managed.contains(one.first); };
+  std::erase_if(due_, removed);
+  std::erase_if(written_, removed);
   return absl::OkStatus();
 }
 
@@ -263,6 +271,8 @@ absl::Status RecordWatcher::ReadChanges() {
     DMARCATE_ASSIGN_OR_RETURN(const std::vector<ChangeRecord> changes,
                               world_.policies.ListChanges(domain, "", kNewest));
     const std::lock_guard lock(mutex_);
+    const auto due = due_.find(domain);
+    if (due == due_.end()) continue;  // removed meanwhile
     Written& written = written_[domain];
     const absl::Time known = written.time;
     for (const ChangeRecord& change : changes) {
@@ -274,7 +284,7 @@ absl::Status RecordWatcher::ReadChanges() {
       for (const RecordChangeRecord& one : change.record_changes) {
         written.owners.insert(one.owner_name);
       }
-      due_[domain] = std::min(due_[domain], world_.clock.Monotonic());
+      due->second = std::min(due->second, world_.clock.Monotonic());
     }
   }
   return absl::OkStatus();
@@ -318,7 +328,11 @@ std::optional<std::string> RecordWatcher::Take() {
 void RecordWatcher::GiveBack(const std::string& domain, absl::Duration next, absl::Time seen) {
   const std::lock_guard lock(mutex_);
   taken_.erase(domain);
-  due_[domain] = written_[domain].time > seen ? world_.clock.Monotonic() : next;
+  const auto due = due_.find(domain);
+  if (due == due_.end()) return;  // removed meanwhile
+  const auto written = written_.find(domain);
+  const bool again = written != written_.end() && written->second.time > seen;
+  due->second = again ? world_.clock.Monotonic() : next;
 }
 
 absl::Duration RecordWatcher::LookAt(const std::string& domain) {

@@ -237,6 +237,22 @@ TEST_F(RecordWatcherTest, ANewDomainIsFound) {
   EXPECT_THAT(History("example.net", RecordKind::kSpf, "example.net"), SizeIs(1));
 }
 
+TEST_F(RecordWatcherTest, ADomainThatWasRemovedIsAskedAboutNoMore) {
+  AddDomain("other.test");
+  ASSERT_TRUE(watcher().RunDue());
+  ASSERT_TRUE(policies_
+                  .RemoveDomain({"other.test", policies_.GetDomain("other.test")->revision,
+                                 clock_.Now(), "ann", [] { return absl::OkStatus(); }})
+                  .ok());
+  Later();
+  EXPECT_THAT(Asked(), Contains("_dmarc.example.com"));
+  EXPECT_THAT(Asked(), Not(Contains(testing::HasSubstr("other.test"))));
+  // One that comes back is new.
+  AddDomain("other.test");
+  Later(absl::Seconds(11));
+  EXPECT_THAT(Asked(), Contains("_dmarc.other.test"));
+}
+
 TEST_F(RecordWatcherTest, AFullDiskIsSurvived) {
   observations_.FailUpdates(absl::ResourceExhaustedError("disk"));
   ASSERT_TRUE(watcher().RunDue());
