@@ -181,6 +181,8 @@ absl::Status ValidateProvider(const DnsProviderRecord& record) {
   return UnknownType(record.type);
 }
 
+void ProviderFactory::Forget(const DnsProviderRecord&) {}
+
 absl::Status ProviderFactory::Validate(const DnsProviderRecord& record) const {
   return ValidateProvider(record);
 }
@@ -243,6 +245,19 @@ absl::StatusOr<std::shared_ptr<DnsProvider>> RealProviderFactory::Open(
     order_.pop_front();
   }
   return opened;
+}
+
+void RealProviderFactory::Forget(const DnsProviderRecord& record) {
+  const std::string key = KeyOf(record);
+  std::shared_ptr<DnsProvider> last;  // ends without the lock
+  const std::lock_guard lock(mutex_);
+  // One of the same name may be of a host with other limits.
+  paces_.erase(record.id);
+  const auto found = open_.find(key);
+  if (found == open_.end()) return;
+  last = std::move(found->second.provider);
+  open_.erase(found);
+  std::erase(order_, key);
 }
 
 absl::StatusOr<std::shared_ptr<DnsProvider>> RealProviderFactory::OpenAnew(

@@ -37,6 +37,9 @@ class ProviderFactory {
   virtual absl::StatusOr<std::shared_ptr<DnsProvider>> Open(const DnsProviderRecord& record) = 0;
   // What Open would say without reading the secret: for CreateDnsProvider.
   virtual absl::Status Validate(const DnsProviderRecord& record) const;
+  // Lets go of what is kept of an account that was removed, its secret and its pace. Who uses it at
+  // this moment goes on.
+  virtual void Forget(const DnsProviderRecord& record);
 };
 
 // What some types need beside HTTP and a secret.
@@ -78,6 +81,8 @@ class RealProviderFactory final : public ProviderFactory {
       : world_(std::move(world)), secrets_(secrets), extras_(std::move(extras)) {}
   absl::StatusOr<std::shared_ptr<DnsProvider>> Open(const DnsProviderRecord& record) override;
   absl::Status Validate(const DnsProviderRecord& record) const override;
+  // Another account with the same type, settings and secret is opened anew with its next use.
+  void Forget(const DnsProviderRecord& record) override;
 
  private:
   absl::StatusOr<std::shared_ptr<DnsProvider>> OpenAnew(const DnsProviderRecord& record,

@@ -197,6 +197,7 @@ absl::Status ProviderServiceImpl::Delete(const Call& call, const v1::DeleteDnsPr
       return WithReason(removed, Reason::kEtagMismatch);
     }
     DMARCATE_RETURN_IF_ERROR(removed);
+    providers_.Forget(record);
     LogInfo("dns_provider_removed", {{"provider", record.id}, {"by", call.principal().name}});
   }
   *out->mutable_dns_provider() = ShowProvider(record);

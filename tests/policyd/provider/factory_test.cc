@@ -116,6 +116,21 @@ TEST(RealProviderFactoryTest, OneAccountIsOpenedOnceForAll) {
   EXPECT_THAT(factory.Open(PowerDns()), StatusIs(absl::StatusCode::kNotFound));
 }
 
+TEST(RealProviderFactoryTest, WhatIsForgottenIsKeptByNobodyElse) {
+  FakeHttpTransport http;
+  FakeSecretSource secrets(FakeSecretSource::Secrets{{"key", "one"}});
+  RealProviderFactory factory(http, secrets);
+  DMARCATE_ASSERT_OK_AND_ASSIGN(auto used, factory.Open(PowerDns()));
+  const std::weak_ptr<DnsProvider> kept = used;
+  factory.Forget(PowerDns());
+  EXPECT_FALSE(kept.expired());  // a change that runs goes on with it
+  used.reset();
+  EXPECT_TRUE(kept.expired());
+  EXPECT_THAT(factory.Open(PowerDns()), IsOk());
+  factory.Forget(PowerDns());
+  factory.Forget(PowerDns());  // nothing is left of it
+}
+
 TEST(RealProviderFactoryTest, ASecretGoesToNoServerThatTheAccountChooses) {
   FakeHttpTransport http;
   FakeSecretSource secrets(FakeSecretSource::Secrets{{"key", "x"}});
