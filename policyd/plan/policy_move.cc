@@ -153,7 +153,9 @@ std::vector<GuardRecord> GuardPolicyMove(const std::vector<std::string>& before,
   }
   const PolicyEffect was = EffectOf(*old_record);
   const PolicyEffect is = EffectOf(*new_record);
-  if (!forward && Weakens(is, was)) {
+  // Up to a testing stage raises nothing for anybody yet, and is a step all the same.
+  const bool up = StageOf(*new_record, move.scope) > StageOf(*old_record, move.scope);
+  if (!forward && (up || Weakens(is, was))) {
     guards.push_back(ChangedOtherwise(
         "a rollback may not raise a policy: that is a step of a rollout, with its gates", old_text,
         new_text));

@@ -101,6 +101,14 @@ TEST(GuardPolicyMoveTest, NothingBesideTheStep) {
             "DMARC_MULTIPLE:refuse");
 }
 
+// A person rolled back an abort, and the record stood at a stage that no gate had been asked about
+// (rollout simulation, seed 11591).
+TEST(GuardPolicyMoveTest, ARollbackGoesUpToNoTestingStageEither) {
+  EXPECT_EQ(ToText(GuardDmarcText({"v=DMARC1; p=none"}, {"v=DMARC1; p=quarantine; t=y; pct=0"},
+                                  DmarcDirection::kRollback, Down(PolicyStage::kObserve))),
+            "DMARC_POLICY_CHANGED:refuse");
+}
+
 TEST(GuardPolicyMoveTest, ARollbackLowersAndNeverRaises) {
   const std::string none = "v=DMARC1; p=none; rua=mailto:a@a.test";
   const std::string quarantine = "v=DMARC1; p=quarantine; rua=mailto:a@a.test";
