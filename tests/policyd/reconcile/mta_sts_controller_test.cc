@@ -128,10 +128,10 @@ TEST_F(MtaStsControllerTest, TwoPeopleSayYesWhereTwoAreWanted) {
   EXPECT_EQ(ReasonOf(SayYes(StsStage::kTesting).status()), "ROLLOUT_STATE") << "the same person";
   RolloutRequest other = Asked();
   other.principal = "bob";
-  ASSERT_THAT(controller->Advance({.rollout = other,
-                                   .stage = StsStage::kTesting,
-                                   .file = FileOf(StsStage::kTesting)}),
-              IsOk());
+  ASSERT_THAT(
+      controller->Advance(
+          {.rollout = other, .stage = StsStage::kTesting, .file = FileOf(StsStage::kTesting)}),
+      IsOk());
   EXPECT_EQ(web.File(), FileOf(StsStage::kTesting));
   Hours(1);
   EXPECT_EQ(Now().stage, StsStage::kTesting);
